@@ -1,0 +1,30 @@
+namespace S3dlio.Storage;
+
+/// <summary>The one exception type of the library: what kind of failure, on which object, where in it, and what to do.</summary>
+public sealed class StoreException : Exception
+{
+    /// <param name="kind">The kind every backend maps its own errors to.</param>
+    /// <param name="uri">The object or store, as the user names it; never holds credentials.</param>
+    /// <param name="detail">Expected, found, and what to do, as one sentence or two.</param>
+    /// <param name="offset">Byte offset in the object where the fault was found, when there is one.</param>
+    /// <param name="cause">The underlying error.</param>
+    public StoreException(ErrorKind kind, string uri, string detail, long? offset = null, Exception? cause = null)
+        : base(Compose(uri, detail, offset), cause)
+    {
+        Kind = kind;
+        Uri = uri;
+        Detail = detail;
+        Offset = offset;
+    }
+
+    public ErrorKind Kind { get; }
+
+    public string Uri { get; }
+
+    public string Detail { get; }
+
+    public long? Offset { get; }
+
+    static string Compose(string uri, string detail, long? offset) =>
+        offset is long at ? $"{uri}: at byte {at}: {detail}" : $"{uri}: {detail}";
+}
