@@ -31,4 +31,8 @@ public enum ErrorKind
     Closed = 13,
     /// <summary>A fault of this library.</summary>
     Internal = 14,
+    /// <summary>A directory stands where an object was asked for.</summary>
+    IsDirectory = 15,
+    /// <summary>An object stands where the path needs a directory.</summary>
+    NotDirectory = 16,
 }

@@ -1,0 +1,32 @@
+using S3dlio.Hashing;
+
+namespace S3dlio.Storage;
+
+/// <summary>What a store knows of one object.</summary>
+public sealed record ObjectMeta
+{
+    /// <summary>The key within its store.</summary>
+    public required string Key { get; init; }
+
+    /// <summary>Length in bytes as stored.</summary>
+    public required long Size { get; init; }
+
+    /// <summary>When it was last written, UTC.</summary>
+    public required DateTimeOffset LastModified { get; init; }
+
+    /// <summary>Changes whenever the content does; usable as a condition of a later call. Null in listings of stores that do not list it.</summary>
+    public string? ETag { get; init; }
+
+    /// <summary>CRC32C of the stored bytes, where the store kept one.</summary>
+    public Checksum? Checksum { get; init; }
+
+    public string? ContentType { get; init; }
+
+    /// <summary>The user's own key-value pairs.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = NoMetadata;
+
+    /// <summary>Further attributes by the name that Python's <c>stat</c> gives them (storage_class, version_id, …).</summary>
+    public IReadOnlyDictionary<string, string> Attributes { get; init; } = NoMetadata;
+
+    internal static IReadOnlyDictionary<string, string> NoMetadata { get; } = new Dictionary<string, string>();
+}

@@ -1,0 +1,84 @@
+namespace S3dlio.Storage;
+
+/// <summary>
+/// The core operations that a backend has to have, and no others: everything else (get, exists, recursive delete, upload, validation) is
+/// built once over these in Transfer, so that every backend has it. Keys are relative to <see cref="Root"/>, separated by <c>/</c>, without
+/// a leading one. Every failure is a <see cref="StoreException"/> or, after a cancel, an <see cref="OperationCanceledException"/>.
+/// </summary>
+public abstract class ObjectStore
+{
+    /// <summary>Where the store's keys begin.</summary>
+    public abstract StoreUri Root { get; }
+
+    /// <summary>Opens an object; the reader sees one version of it, whatever happens to the name meanwhile.</summary>
+    public abstract ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel);
+
+    /// <summary>Writes a whole object, atomically: readers see the old one or the new one. The CRC32C is taken on the way.</summary>
+    /// <returns>The object as stored; its checksum is always set.</returns>
+    public abstract ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel);
+
+    /// <summary>Begins an object of unknown length; it appears when the writer completes, or never.</summary>
+    public abstract ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel);
+
+    public abstract ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel);
+
+    /// <summary>Lists the keys that begin with the text <paramref name="prefix"/>, page by page, in flat memory.</summary>
+    public abstract IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, CancellationToken cancel);
+
+    /// <summary>Deletes objects; one that is not there counts as deleted.</summary>
+    /// <returns>What could not be deleted.</returns>
+    public abstract ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel);
+
+    /// <summary>Copies within the store, metadata and checksum with it, atomically as a put is.</summary>
+    public abstract ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel);
+
+    /// <summary>Moves an object within the store. The default copies, then deletes: a crash in between leaves both.</summary>
+    public virtual async ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    {
+        var meta = await CopyAsync(source, destination, options, cancel).ConfigureAwait(false);
+        if (source != destination)
+        {
+            foreach (var failure in await DeleteAsync([source], cancel).ConfigureAwait(false))
+                throw failure.Error;
+        }
+        return meta;
+    }
+
+    /// <summary>Makes a directory and its parents, where the store has such a thing; elsewhere there is nothing to do.</summary>
+    public virtual ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>Removes the directories left empty at and below <paramref name="key"/>, where the store has such a thing.</summary>
+    public virtual ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>True for a directory that stands there by itself, even with nothing in it.</summary>
+    public virtual ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel) => ValueTask.FromResult(false);
+}
+
+/// <summary>One version of one object, open for reads at any place. Reads may run at the same time.</summary>
+public abstract class ObjectReader : IAsyncDisposable
+{
+    public abstract ObjectMeta Meta { get; }
+
+    public abstract TransferHints Hints { get; }
+
+    /// <summary>Fills <paramref name="destination"/> from <paramref name="offset"/>; both lie within the object's size.</summary>
+    /// <remarks>Fewer bytes than the size promised is <see cref="ErrorKind.InvalidData"/>, never a short answer.</remarks>
+    public abstract ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel);
+
+    public abstract ValueTask DisposeAsync();
+}
+
+/// <summary>An object in the making. Disposing it before <see cref="CompleteAsync"/> leaves nothing behind.</summary>
+public abstract class ObjectWriter : IAsyncDisposable
+{
+    /// <summary>Bytes taken so far.</summary>
+    public abstract long Written { get; }
+
+    /// <summary>Takes the next bytes; the memory is the caller's again when the task is done.</summary>
+    public abstract ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel);
+
+    /// <summary>Makes the object appear, whole.</summary>
+    public abstract ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel);
+
+    public abstract ValueTask DisposeAsync();
+}

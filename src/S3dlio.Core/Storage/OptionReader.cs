@@ -1,0 +1,106 @@
+using System.Text.Json;
+
+namespace S3dlio.Storage;
+
+/// <summary>One name and value of an options object, with the errors that tell the user which one is wrong.</summary>
+public readonly record struct NamedOption(string Name, JsonElement Value, string Uri)
+{
+    public bool AsBool() => Value.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => throw Wrong("true or false"),
+    };
+
+    public string AsText() => Value.ValueKind == JsonValueKind.String ? Value.GetString()! : throw Wrong("a string");
+
+    public long AsInteger(long least, long most) =>
+        Value.ValueKind == JsonValueKind.Number && Value.TryGetInt64(out long number) && number >= least && number <= most
+            ? number
+            : throw Wrong($"a whole number from {least} to {most}");
+
+    public IReadOnlyDictionary<string, string> AsTextMap()
+    {
+        if (Value.ValueKind != JsonValueKind.Object)
+            throw Wrong("an object of strings");
+        var map = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var property in Value.EnumerateObject())
+        {
+            if (property.Value.ValueKind != JsonValueKind.String)
+                throw new StoreException(ErrorKind.InvalidArgument, Uri, $"option '{Name}': the value of '{property.Name}' must be a string, found {property.Value.ValueKind}");
+            map[property.Name] = property.Value.GetString()!;
+        }
+        return map;
+    }
+
+    public StoreException Wrong(string expected) =>
+        new(ErrorKind.InvalidArgument, Uri, $"option '{Name}' must be {expected}, found {Shown()}");
+
+    public StoreException Unknown(IReadOnlyCollection<string> known)
+    {
+        string name = Name;
+        string nearest = known.MinBy(candidate => Distance(name, candidate)) ?? "";
+        string hint = Distance(name, nearest) <= Math.Max(2, name.Length / 3) ? $"; did you mean '{nearest}'?" : "";
+        return new(ErrorKind.InvalidArgument, Uri, $"unknown option '{Name}'{hint} (known: {string.Join(", ", known.Order(StringComparer.Ordinal))})");
+    }
+
+    /// <summary>The value as a message may show it: long or possibly secret text is not repeated.</summary>
+    string Shown() => Value.ValueKind is JsonValueKind.String or JsonValueKind.Object or JsonValueKind.Array
+        ? $"a JSON {Value.ValueKind.ToString().ToLowerInvariant()}"
+        : Value.GetRawText();
+
+    /// <summary>Levenshtein's edit distance.</summary>
+    static int Distance(string a, string b)
+    {
+        var row = new int[b.Length + 1];
+        for (int j = 0; j <= b.Length; j++)
+            row[j] = j;
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int corner = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.Length; j++)
+            {
+                int replace = corner + (a[i - 1] == b[j - 1] ? 0 : 1);
+                corner = row[j];
+                row[j] = Math.Min(replace, Math.Min(row[j], row[j - 1]) + 1);
+            }
+        }
+        return row[b.Length];
+    }
+}
+
+/// <summary>Reads the JSON objects that carry options across the C ABI.</summary>
+public static class OptionReader
+{
+    static readonly JsonDocumentOptions Limits = new() { MaxDepth = 16 };
+
+    /// <exception cref="StoreException">InvalidArgument: not JSON, not an object, or a name twice.</exception>
+    public static IReadOnlyList<NamedOption> Read(string json, string uri)
+    {
+        if (json.Length == 0)
+            return [];
+        JsonElement root;
+        try
+        {
+            using var document = JsonDocument.Parse(json, Limits);
+            root = document.RootElement.Clone();
+        }
+        catch (JsonException error)
+        {
+            throw new StoreException(ErrorKind.InvalidArgument, uri, $"the options are not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine}", cause: error);
+        }
+        if (root.ValueKind != JsonValueKind.Object)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, $"the options must be a JSON object, found {root.ValueKind}");
+        var options = new List<NamedOption>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var property in root.EnumerateObject())
+        {
+            if (!names.Add(property.Name))
+                throw new StoreException(ErrorKind.InvalidArgument, uri, $"option '{property.Name}' is given twice");
+            if (property.Value.ValueKind != JsonValueKind.Null)
+                options.Add(new NamedOption(property.Name, property.Value, uri));
+        }
+        return options;
+    }
+}

@@ -1,0 +1,69 @@
+using System.Text.RegularExpressions;
+
+namespace S3dlio.Storage;
+
+/// <summary>How to open an object for reading.</summary>
+public sealed record ReadOptions
+{
+    public static ReadOptions Default { get; } = new();
+
+    /// <summary>Fails with <see cref="ErrorKind.Precondition"/> unless the object still has this ETag.</summary>
+    public string? IfMatch { get; init; }
+
+    /// <summary>Where the first read will begin, for stores that can fetch it with the same request that opens the object.</summary>
+    public long FirstOffset { get; init; }
+
+    /// <summary>How many bytes the first read wants; null when it wants all.</summary>
+    public long? FirstLength { get; init; }
+}
+
+/// <summary>How to write an object.</summary>
+public sealed record PutOptions
+{
+    public static PutOptions Default { get; } = new();
+
+    /// <summary>False: create the object, or fail with <see cref="ErrorKind.AlreadyExists"/> and leave the other untouched.</summary>
+    public bool Overwrite { get; init; } = true;
+
+    /// <summary>Replace only the object with this ETag, else fail with <see cref="ErrorKind.Precondition"/>.</summary>
+    public string? IfMatch { get; init; }
+
+    /// <summary>Have the data on the device before the name appears, and the name before the call returns. Null: as the store was opened.</summary>
+    public bool? Durable { get; init; }
+
+    public string? ContentType { get; init; }
+
+    /// <summary>The user's own key-value pairs, kept with the object.</summary>
+    public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+}
+
+/// <summary>What to list.</summary>
+public sealed record ListOptions
+{
+    public static ListOptions Default { get; } = new();
+
+    /// <summary>False: one level, keys below a further <c>/</c> folded into prefixes.</summary>
+    public bool Recursive { get; init; } = true;
+
+    /// <summary>Only keys after this one, in the order of their UTF-8 bytes.</summary>
+    public string? StartAfter { get; init; }
+
+    /// <summary>Entries a page, 1 to 10,000.</summary>
+    public int PageSize { get; init; } = 1000;
+
+    /// <summary>Only objects whose key matches; prefixes are not filtered.</summary>
+    public Regex? Pattern { get; init; }
+}
+
+/// <summary>One page of a listing, in the order of the keys' UTF-8 bytes.</summary>
+/// <param name="Objects">Objects; size and time are set, the rest as far as the store lists it.</param>
+/// <param name="Prefixes">Folded prefixes, each ending in <c>/</c>.</param>
+public sealed record ListPage(IReadOnlyList<ObjectMeta> Objects, IReadOnlyList<string> Prefixes);
+
+/// <summary>A key that a batch could not delete, and why.</summary>
+public sealed record DeleteFailure(string Key, StoreException Error);
+
+/// <summary>How a store's objects are best read in parallel.</summary>
+/// <param name="PartSize">Bytes of one read.</param>
+/// <param name="Concurrency">Reads in flight.</param>
+public readonly record struct TransferHints(int PartSize, int Concurrency);

@@ -1,0 +1,87 @@
+namespace S3dlio.Storage;
+
+/// <summary>A store whose keys are those of another below a prefix: what <c>memory://name/some/prefix</c> opens.</summary>
+sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
+{
+    readonly string _prefix = prefix.EndsWith('/') ? prefix : prefix + "/";
+
+    public override StoreUri Root => inner.Root with { Key = _prefix };
+
+    public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
+        new Reader(this, await inner.OpenReadAsync(Full(key), options, cancel).ConfigureAwait(false));
+
+    public override async ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
+        Below(await inner.PutAsync(Full(key), payload, options, progress, cancel).ConfigureAwait(false));
+
+    public override async ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel) =>
+        new Writer(this, await inner.OpenWriteAsync(Full(key), options, cancel).ConfigureAwait(false));
+
+    public override async ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel) =>
+        Below(await inner.HeadAsync(Full(key), cancel).ConfigureAwait(false));
+
+    public override async IAsyncEnumerable<ListPage> ListAsync(
+        string prefix, ListOptions options, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
+    {
+        var whole = options.StartAfter is null ? options : options with { StartAfter = _prefix + options.StartAfter };
+        // the pattern is meant for the key as this store names it
+        whole = whole with { Pattern = null };
+        await foreach (var page in inner.ListAsync(_prefix + prefix, whole, cancel).ConfigureAwait(false))
+        {
+            var objects = page.Objects.Select(Below);
+            if (options.Pattern is not null)
+                objects = objects.Where(found => options.Pattern.IsMatch(found.Key));
+            yield return new ListPage([.. objects], [.. page.Prefixes.Select(Strip)]);
+        }
+    }
+
+    public override async ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel)
+    {
+        var failures = await inner.DeleteAsync([.. keys.Select(Full)], cancel).ConfigureAwait(false);
+        return failures.Count == 0 ? failures : [.. failures.Select(failure => failure with { Key = Strip(failure.Key) })];
+    }
+
+    public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
+        Below(await inner.CopyAsync(Full(source), Full(destination), options, cancel).ConfigureAwait(false));
+
+    public override async ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
+        Below(await inner.RenameAsync(Full(source), Full(destination), options, cancel).ConfigureAwait(false));
+
+    public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => inner.MakeDirectoryAsync(_prefix + key, cancel);
+
+    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => inner.RemoveDirectoryAsync(_prefix + key, cancel);
+
+    public override ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel) => inner.IsDirectoryAsync(_prefix + key, cancel);
+
+    string Full(string key)
+    {
+        ObjectKey.Check(Root, key);
+        return _prefix + key;
+    }
+
+    string Strip(string key) => key[_prefix.Length..];
+
+    ObjectMeta Below(ObjectMeta meta) => meta with { Key = Strip(meta.Key) };
+
+    sealed class Reader(PrefixStore store, ObjectReader reader) : ObjectReader
+    {
+        public override ObjectMeta Meta { get; } = store.Below(reader.Meta);
+
+        public override TransferHints Hints => reader.Hints;
+
+        public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) => reader.ReadAsync(offset, destination, cancel);
+
+        public override ValueTask DisposeAsync() => reader.DisposeAsync();
+    }
+
+    sealed class Writer(PrefixStore store, ObjectWriter writer) : ObjectWriter
+    {
+        public override long Written => writer.Written;
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel) => writer.WriteAsync(data, cancel);
+
+        public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel) =>
+            store.Below(await writer.CompleteAsync(cancel).ConfigureAwait(false));
+
+        public override ValueTask DisposeAsync() => writer.DisposeAsync();
+    }
+}
