@@ -1,0 +1,64 @@
+using System.Runtime.InteropServices;
+using S3dlio.Storage;
+
+namespace S3dlio.Native;
+
+/// <summary>Version, errors and stores. Every export is described in include/s3dlio.h.</summary>
+static unsafe partial class Exports
+{
+    const uint AbiVersion = 1;
+
+    static readonly byte* Version = (byte*)Marshal.StringToCoTaskMemUTF8(typeof(ObjectStore).Assembly.GetName().Version!.ToString(3));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_abi_version")]
+    public static uint GetAbiVersion() => AbiVersion;
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_version")]
+    public static byte* GetVersion() => Version;
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_last_error")]
+    public static int GetLastError(ErrorStruct* outError)
+    {
+        if (outError is null || outError->StructSize < sizeof(ErrorStruct))
+            return (int)ErrorKind.InvalidArgument;
+        var slot = LastError.Current;
+        outError->Kind = slot?.Kind ?? 0;
+        outError->Offset = slot?.Offset ?? -1;
+        outError->Message = slot is null ? null : slot.Message;
+        outError->Uri = slot is null ? null : slot.Uri;
+        outError->Detail = slot is null ? null : slot.Detail;
+        return Guard.Ok;
+    }
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_store_open")]
+    public static int StoreOpen(byte* uri, byte* options, ulong* outStore) => Guard.Run(() =>
+    {
+        Arguments.Out(outStore, "out_store");
+        *outStore = 0;
+        string address = Arguments.Text(uri, "uri");
+        var store = StoreFactory.Open(StoreUri.Parse(address), StoreOptions.Parse(Arguments.Text(options, "options_json"), address));
+        *outStore = Handles.Add(store);
+        return Guard.Ok;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_store_close")]
+    public static int StoreClose(ulong store) => Guard.Run(() =>
+    {
+        Handles.Remove<ObjectStore>(store, "store", out _);
+        return Guard.Ok;
+    });
+
+    static ObjectStore Store(ulong id) => Handles.Get<ObjectStore>(id, "store");
+}
+
+/// <summary>struct s3dlio_error</summary>
+[StructLayout(LayoutKind.Sequential)]
+unsafe struct ErrorStruct
+{
+    public uint StructSize;
+    public int Kind;
+    public long Offset;
+    public byte* Message;
+    public byte* Uri;
+    public byte* Detail;
+}

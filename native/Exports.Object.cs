@@ -1,0 +1,130 @@
+using System.Runtime.InteropServices;
+using S3dlio.Storage;
+using S3dlio.Transfer;
+
+namespace S3dlio.Native;
+
+/// <summary>Whole objects as operations; what waits for itself is in Exports.ObjectCalls.cs.</summary>
+static unsafe partial class Exports
+{
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_put_begin")]
+    public static int ObjectPutBegin(ulong store, byte* key, nuint keyLength, SegmentStruct* segments, nuint count, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () => Put(store, key, keyLength, segments, count, options));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_get_begin")]
+    public static int ObjectGetBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () => Get(store, key, keyLength, options));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_get_range_begin")]
+    public static int ObjectGetRangeBegin(
+        ulong store, byte* key, nuint keyLength, long offset, long length, void* data, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () => GetRange(store, key, keyLength, offset, length, data, options));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_head_begin")]
+    public static int ObjectHeadBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
+        Begin(outOperation, () => Jobs.Head(Store(store), Key(key, keyLength)));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_exists_begin")]
+    public static int ObjectExistsBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
+        Begin(outOperation, () => Jobs.Exists(Store(store), Key(key, keyLength)));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_delete_begin")]
+    public static int ObjectDeleteBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () => Delete(store, key, keyLength, options));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_copy_begin")]
+    public static int ObjectCopyBegin(
+        ulong sourceStore, byte* sourceKey, nuint sourceKeyLength, ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () => Move(sourceStore, sourceKey, sourceKeyLength, store, key, keyLength, options, ObjectCopy.CopyAsync));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_rename_begin")]
+    public static int ObjectRenameBegin(
+        ulong sourceStore, byte* sourceKey, nuint sourceKeyLength, ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () => Move(sourceStore, sourceKey, sourceKeyLength, store, key, keyLength, options, ObjectCopy.RenameAsync));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_directory_create_begin")]
+    public static int DirectoryCreateBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
+        Begin(outOperation, () => Jobs.MakeDirectory(Store(store), Key(key, keyLength)));
+
+    static Job Put(ulong store, byte* key, nuint keyLength, SegmentStruct* segments, nuint count, byte* options)
+    {
+        var (target, name) = (Store(store), Key(key, keyLength));
+        return Jobs.Put(target, name, new Payload(Segments(segments, count)), Arguments.Put(Json(options), target.Root.Child(name)));
+    }
+
+    static Job Get(ulong store, byte* key, nuint keyLength, byte* options)
+    {
+        var (from, name) = (Store(store), Key(key, keyLength));
+        return Jobs.Get(from, name, null, Validate(Json(options), from.Root.Child(name)));
+    }
+
+    /// <summary>With <paramref name="data"/> null the operation allocates; a negative length then means to the end.</summary>
+    static Job GetRange(ulong store, byte* key, nuint keyLength, long offset, long length, void* data, byte* options)
+    {
+        var (from, name) = (Store(store), Key(key, keyLength));
+        if (data is not null && length < 0)
+            throw Arguments.Wrong("length", "is negative and 'data' is given: its size must be known");
+        var target = data is null ? null : Arguments.Memory(data, (ulong)length, "data");
+        return Jobs.GetRange(from, name, offset, length < 0 ? null : length, target, Validate(Json(options), from.Root.Child(name)));
+    }
+
+    static readonly string[] KnownDelete = ["recursive"];
+
+    static Job Delete(ulong store, byte* key, nuint keyLength, byte* options)
+    {
+        var (from, name) = (Store(store), Key(key, keyLength));
+        bool recursive = false;
+        foreach (var option in OptionReader.Read(Json(options), from.Root.Child(name)))
+            recursive = option.Name == "recursive" ? option.AsBool() : throw option.Unknown(KnownDelete);
+        return Jobs.Delete(from, name, recursive);
+    }
+
+    static Job Move(
+        ulong sourceStore, byte* sourceKey, nuint sourceKeyLength, ulong store, byte* key, nuint keyLength, byte* options, Jobs.Mover mover)
+    {
+        var (to, name) = (Store(store), Key(key, keyLength));
+        return Jobs.Move(
+            Store(sourceStore), Arguments.Text(sourceKey, sourceKeyLength, "source_key"), to, name, Arguments.Put(Json(options), to.Root.Child(name)), mover);
+    }
+
+    static string Key(byte* key, nuint length) => Arguments.Text(key, length, "key");
+
+    static string Json(byte* options) => Arguments.Text(options, "options_json");
+
+    static LargeMemory[] Segments(SegmentStruct* segments, nuint count)
+    {
+        if (segments is null && count > 0)
+            throw Arguments.Wrong("segments", "is a null pointer with a count");
+        if (count > int.MaxValue)
+            throw Arguments.Wrong("count", $"is {count}, far more than there can be");
+        var body = new LargeMemory[(int)count];
+        for (int i = 0; i < body.Length; i++)
+            body[i] = Arguments.Memory(segments[i].Data, segments[i].Length, $"segments[{i}]");
+        return body;
+    }
+
+    static readonly string[] KnownValidation = ["validate", "expected_checksum"];
+
+    static Validation Validate(string json, string uri)
+    {
+        var result = new Validation(null);
+        foreach (var option in OptionReader.Read(json, uri))
+            result = Validate(result, option) ?? throw option.Unknown(KnownValidation);
+        return result;
+    }
+
+    static Validation? Validate(Validation validation, NamedOption option) => option.Name switch
+    {
+        "validate" => validation with { Validate = option.AsBool() },
+        "expected_checksum" => validation with { Expected = option.AsChecksum() },
+        _ => null,
+    };
+}
+
+/// <summary>struct s3dlio_segment</summary>
+[StructLayout(LayoutKind.Sequential)]
+unsafe struct SegmentStruct
+{
+    public void* Data;
+    public ulong Length;
+}

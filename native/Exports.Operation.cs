@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+
+namespace S3dlio.Native;
+
+static unsafe partial class Exports
+{
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_wait")]
+    public static int OpWait(ulong operation, int timeoutMilliseconds) => Guard.Run(() =>
+        Op(operation).Wait(timeoutMilliseconds) ? Guard.Ok : Guard.Pending);
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_progress")]
+    public static int OpProgress(ulong operation, long* outDone, long* outTotal) => Guard.Run(() =>
+    {
+        Arguments.Out(outDone, "out_done");
+        Arguments.Out(outTotal, "out_total");
+        var op = Op(operation);
+        *outDone = op.Done;
+        *outTotal = op.Total;
+        return Guard.Ok;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_cancel")]
+    public static int OpCancel(ulong operation) => Guard.Run(() =>
+    {
+        Op(operation).Cancel();
+        return Guard.Ok;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_result")]
+    public static int OpResult(ulong operation, ResultStruct* outResult) => Guard.Run(() =>
+    {
+        Arguments.Out(outResult, "out_result");
+        if (outResult->StructSize < sizeof(ResultStruct))
+            throw Arguments.Wrong("out_result", $"has struct_size {outResult->StructSize}, expected at least {sizeof(ResultStruct)}");
+        var op = Op(operation);
+        if (!op.Wait(0))
+            return Guard.Pending;
+        outResult->Json = op.Json is null ? null : op.Json.Start;
+        outResult->JsonLength = op.Json is null ? 0 : (ulong)op.Json.Length - 1;
+        outResult->Data = op.Data is null ? null : op.Data.Start;
+        outResult->DataLength = op.Data is null ? 0 : (ulong)op.Data.Length;
+        return Guard.Ok;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_free")]
+    public static int OpFree(ulong operation) => Guard.Run(() =>
+    {
+        if (Handles.Remove<Operation>(operation, "operation", out var op))
+            op!.Dispose();
+        return Guard.Ok;
+    });
+
+    static Operation Op(ulong id) => Handles.Get<Operation>(id, "operation");
+
+    /// <summary>Begins an operation; the number goes out only when nothing failed before.</summary>
+    static int Begin(ulong* outOperation, Func<Job> prepare) => Guard.Run(() =>
+    {
+        Arguments.Out(outOperation, "out_op");
+        *outOperation = 0;
+        *outOperation = Operation.Begin(prepare());
+        return Guard.Ok;
+    });
+
+    /// <summary>The same for callers that would only wait: begins, waits and hands the ended operation over.</summary>
+    static int Call(Func<Job> prepare, Action<Operation>? result = null) => Guard.Run(() =>
+    {
+        ulong id = Operation.Begin(prepare());
+        try
+        {
+            var op = Op(id);
+            op.Wait(-1);
+            result?.Invoke(op);
+            return Guard.Ok;
+        }
+        finally
+        {
+            if (Handles.Remove<Operation>(id, "operation", out var op))
+                op!.Dispose();
+        }
+    });
+}
+
+/// <summary>struct s3dlio_result</summary>
+[StructLayout(LayoutKind.Sequential)]
+unsafe struct ResultStruct
+{
+    public uint StructSize;
+    public uint Reserved;
+    public byte* Json;
+    public ulong JsonLength;
+    public byte* Data;
+    public ulong DataLength;
+}

@@ -1,0 +1,59 @@
+using System.Buffers;
+using System.Text.Json;
+using S3dlio.Storage;
+
+namespace S3dlio.Native;
+
+/// <summary>Results as JSON, written by hand: reflection has no place in a NativeAOT library.</summary>
+static class MetaJson
+{
+    public static byte[] Write(Action<Utf8JsonWriter> body)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true }))
+            body(json);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    public static byte[] Write(ObjectMeta meta) => Write(json => Append(json, meta));
+
+    public static void Append(Utf8JsonWriter json, ObjectMeta meta)
+    {
+        json.WriteStartObject();
+        json.WriteString("key", meta.Key);
+        json.WriteNumber("size", meta.Size);
+        json.WriteNumber("last_modified_ns", Nanoseconds(meta.LastModified));
+        if (meta.ETag is not null)
+            json.WriteString("etag", meta.ETag);
+        if (meta.Checksum is { } checksum)
+            json.WriteString("checksum", checksum.ToString());
+        if (meta.ContentType is not null)
+            json.WriteString("content_type", meta.ContentType);
+        if (meta.Metadata.Count > 0)
+        {
+            json.WriteStartObject("metadata");
+            foreach (var (name, value) in meta.Metadata)
+                json.WriteString(name, value);
+            json.WriteEndObject();
+        }
+        foreach (var (name, value) in meta.Attributes)
+            json.WriteString(name, value);
+        json.WriteEndObject();
+    }
+
+    public static byte[] Write(ListPage page) => Write(json =>
+    {
+        json.WriteStartObject();
+        json.WriteStartArray("objects");
+        foreach (var item in page.Objects)
+            Append(json, item);
+        json.WriteEndArray();
+        json.WriteStartArray("prefixes");
+        foreach (string prefix in page.Prefixes)
+            json.WriteStringValue(prefix);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
+
+    public static long Nanoseconds(DateTimeOffset time) => (time.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;
+}

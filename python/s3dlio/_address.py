@@ -1,0 +1,131 @@
+"""From what users write (URIs, paths, ``pathlib``) to a store and a key."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from . import _native
+from .exceptions import InvalidArgumentError
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+class Root:
+    """An opened store by its configuration: pickles, survives forks, opens itself again where it has to."""
+
+    def __init__(self, uri: str, options: dict[str, Any] | None = None) -> None:
+        self.uri = uri
+        self.options = dict(options or {})
+        self._number = 0
+        self._generation = -1
+        self._gate = threading.Lock()
+
+    def number(self) -> int:
+        """The native store's number in this process."""
+        if self._generation != _native.generation:
+            with self._gate:
+                if self._generation != _native.generation:
+                    generation = _native.generation
+                    self._number = _native.open_store(self.uri, self.options)
+                    self._generation = generation
+        return self._number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Root, (self.uri, self.options)
+
+    def __del__(self) -> None:
+        if getattr(self, "_generation", -1) >= 0:
+            _native.close("store", self._number, self._generation)
+
+
+@dataclass(frozen=True)
+class Location:
+    """An object or prefix within a store."""
+
+    root: Root
+    key: str
+    #: What comes before a key in the addresses handed back to the user.
+    base: str
+
+    def address(self, key: str) -> str:
+        """The address of a key, in the form the user gave."""
+        return self.base + key
+
+
+Address: TypeAlias = "str | os.PathLike[str] | Location"
+
+_roots: dict[tuple[str, str], Root] = {}
+_roots_gate = threading.Lock()
+
+
+def _after_fork_in_child() -> None:
+    global _roots_gate
+    # locks that another thread of the parent held stay locked for ever in the child
+    _roots_gate = threading.Lock()
+    for root in _roots.values():
+        root._gate = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _shared(uri: str, options: dict[str, Any] | None) -> Root:
+    """The store of that root: one for each configuration in the process."""
+    chosen = (uri, repr(sorted(options.items())) if options else "")
+    root = _roots.get(chosen)
+    if root is None:
+        with _roots_gate:
+            root = _roots.setdefault(chosen, Root(uri, options))
+    return root
+
+
+def resolve(address: Address, storage_options: dict[str, Any] | None = None) -> Location:
+    """Finds the store and the key of an address.
+
+    Args:
+        address: ``file:///path``, ``direct:///path``, ``memory://name/key``, a plain path, or anything with ``__fspath__``.
+        storage_options: Settings of the store.
+
+    Raises:
+        InvalidArgumentError: The address cannot be understood.
+    """
+    if isinstance(address, Location):
+        return address
+    text = os.fspath(address)
+    if not isinstance(text, str):
+        raise InvalidArgumentError(f"an address is text or a path of text, found {type(text).__name__}: {text!r}")
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        path = _absolute(text)
+        return Location(_shared("file:///", storage_options), path[1:], "/")
+    name = scheme.group(1).lower()
+    rest = text[scheme.end() :]
+    if name in ("file", "direct"):
+        if rest.startswith("localhost/"):
+            rest = rest[len("localhost") :]
+        if not rest.startswith("/"):
+            raise InvalidArgumentError(f"{text}: the path is relative; write {name}:///absolute/path", text)
+        return Location(_shared(f"{name}:///", storage_options), rest[1:], f"{name}:///")
+    container, _, key = rest.partition("/")
+    base = f"{name}://{container}/"
+    return Location(_shared(base, storage_options), key, base)
+
+
+def _absolute(path: str) -> str:
+    """An absolute path, as the kernel would walk it: ``..`` after a symbolic link leaves the link's target, not its name."""
+    if not path:
+        raise InvalidArgumentError("the address is empty")
+    if path.startswith("~"):
+        raise InvalidArgumentError(f"{path}: '~' is not expanded; use pathlib.Path(...).expanduser()", path)
+    whole = os.path.join(os.getcwd(), path)
+    if ".." in whole.split("/"):
+        head, _, tail = whole.rstrip("/").rpartition("/")
+        whole = os.path.realpath(whole) if tail == ".." else os.path.join(os.path.realpath(head), tail)
+    plain = os.path.normpath(whole)
+    # POSIX lets two leading slashes stand for something else; Linux does not
+    plain = "/" + plain.lstrip("/")
+    return plain + "/" if path.endswith("/") and plain != "/" else plain

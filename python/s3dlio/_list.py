@@ -1,0 +1,85 @@
+"""Listings."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from typing import Any
+
+from . import _native
+from ._address import Address, Location, resolve
+from ._objects import to_stat
+
+
+def list(
+    uri: Address,
+    recursive: bool = False,
+    pattern: str | None = None,
+    *,
+    start_after: str | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> builtins.list[str]:
+    """Lists what is at and below a path, in the order of the keys' UTF-8 bytes.
+
+    Args:
+        uri: An object, a prefix or a directory; ``run1`` does not list ``run10``.
+        recursive: Everything below; otherwise one level, where deeper ones appear as prefixes ending in ``/``.
+        pattern: A regular expression (without back references) that objects' keys must contain.
+        start_after: Only keys after this one.
+        storage_options: Settings of the store.
+
+    Returns:
+        Addresses in the form of ``uri`` (a URI for a URI, a path for a path). Nothing there gives an empty list.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://ls/a", b""), s3dlio.put_bytes("memory://ls/d/b", b"")
+        >>> s3dlio.list("memory://ls/"), s3dlio.list("memory://ls/", recursive=True)
+        (['memory://ls/a', 'memory://ls/d/'], ['memory://ls/a', 'memory://ls/d/b'])
+    """
+    where = resolve(uri, storage_options)
+    found: builtins.list[str] = []
+    for page in _pages(where, recursive, pattern, start_after):
+        keys = [item["key"] for item in page["objects"]] + page["prefixes"]
+        if page["prefixes"]:
+            keys.sort()
+        found.extend(where.address(key) for key in keys)
+    return found
+
+
+def list_stream(
+    uri: Address,
+    recursive: bool = True,
+    pattern: str | None = None,
+    *,
+    start_after: str | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The objects of a listing one by one, a page of them in memory at a time.
+
+    Yields:
+        For each object what ``stat`` gives as far as the store lists it, and its address as ``uri``.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://stream/a", b"xyz")
+        >>> [(item["uri"], item["size"]) for item in s3dlio.list_stream("memory://stream/")]
+        [('memory://stream/a', 3)]
+    """
+    where = resolve(uri, storage_options)
+    for page in _pages(where, recursive, pattern, start_after):
+        for item in page["objects"]:
+            yield {"uri": where.address(item["key"]), **to_stat(item)}
+
+
+def _pages(
+    where: Location, recursive: bool, pattern: str | None, start_after: str | None
+) -> Iterator[dict[str, Any]]:
+    settings = {"recursive": recursive, "pattern": pattern, "start_after": start_after}
+    generation = _native.generation
+    number = _native.open_list(where.root.number(), _native.key(where.key), settings)
+    try:
+        while (page := _native.run("list_page", number)) is not None:
+            yield page
+    finally:
+        _native.close("list", number, generation)

@@ -1,0 +1,376 @@
+"""The C ABI: finds and loads the library, declares its functions, turns status codes into exceptions.
+
+The only file that knows ctypes. ``include/s3dlio.h`` is the contract; a test keeps header, exports and this table the same.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import json
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import exceptions
+
+ABI_VERSION = 1
+PENDING = -1
+#: Milliseconds between two looks at Python's signals while an operation runs.
+_SLICE_MS = 50
+
+_LIBRARY_NAME = "libs3dlio.so"
+
+
+class _Error(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("kind", c.c_int32),
+        ("offset", c.c_int64),
+        ("message", c.c_char_p),
+        ("uri", c.c_char_p),
+        ("detail", c.c_char_p),
+    ]
+
+
+class _Result(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("reserved", c.c_uint32),
+        ("json", c.c_void_p),
+        ("json_length", c.c_uint64),
+        ("data", c.c_void_p),
+        ("data_length", c.c_uint64),
+    ]
+
+
+class _Segment(c.Structure):
+    _fields_ = [("data", c.c_void_p), ("length", c.c_uint64)]
+
+
+class _TensorRead(c.Structure):
+    _fields_ = [("data", c.c_void_p), ("length", c.c_uint64), ("tensor", c.c_uint64)]
+
+
+class _Entry(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("is_prefix", c.c_uint32),
+        ("key", c.c_char_p),
+        ("key_length", c.c_size_t),
+        ("size", c.c_uint64),
+        ("last_modified", c.c_int64),
+    ]
+
+
+class _Meta(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("has_checksum", c.c_uint32),
+        ("size", c.c_uint64),
+        ("last_modified", c.c_int64),
+        ("crc32c", c.c_uint32),
+        ("reserved", c.c_uint32),
+        ("etag", c.c_char * 128),
+        ("content_type", c.c_char * 128),
+    ]
+
+
+_id, _text, _size, _op = c.c_uint64, c.c_char_p, c.c_size_t, c.POINTER(c.c_uint64)
+_key = [_text, _size]
+
+#: Name, without ``s3dlio_``, and argument types. All return an int32 status, but for the two of ``_PLAIN``.
+_FUNCTIONS: dict[str, list[Any]] = {
+    "last_error": [c.POINTER(_Error)],
+    "store_open": [_text, _text, _op],
+    "store_close": [_id],
+    "op_wait": [_id, c.c_int32],
+    "op_progress": [_id, c.POINTER(c.c_int64), c.POINTER(c.c_int64)],
+    "op_cancel": [_id],
+    "op_result": [_id, c.POINTER(_Result)],
+    "op_free": [_id],
+    "object_put_begin": [_id, *_key, c.POINTER(_Segment), _size, _text, _op],
+    "object_get_begin": [_id, *_key, _text, _op],
+    "object_get_range_begin": [_id, *_key, c.c_int64, c.c_int64, c.c_void_p, _text, _op],
+    "object_head_begin": [_id, *_key, _op],
+    "object_exists_begin": [_id, *_key, _op],
+    "object_delete_begin": [_id, *_key, _text, _op],
+    "object_copy_begin": [_id, *_key, _id, *_key, _text, _op],
+    "object_rename_begin": [_id, *_key, _id, *_key, _text, _op],
+    "object_put": [_id, *_key, c.c_void_p, c.c_uint64, _text],
+    "object_get": [_id, *_key, c.c_void_p, c.c_uint64, c.POINTER(c.c_uint64)],
+    "object_get_range": [_id, *_key, c.c_uint64, c.c_uint64, c.c_void_p],
+    "object_head": [_id, *_key, c.POINTER(_Meta)],
+    "object_exists": [_id, *_key, c.POINTER(c.c_int32)],
+    "object_delete": [_id, *_key],
+    "directory_create_begin": [_id, *_key, _op],
+    "list_open": [_id, *_key, _text, _op],
+    "list_page_begin": [_id, _op],
+    "list_next": [_id, c.POINTER(_Entry)],
+    "list_close": [_id],
+    "array_save_begin": [_id, *_key, _text, c.c_void_p, c.c_uint64, _text, _op],
+    "array_open_begin": [_id, *_key, _op],
+    "array_read_begin": [_id, c.c_void_p, c.c_uint64, _text, _op],
+    "tensors_save_begin": [_id, *_key, _text, c.POINTER(_Segment), _size, _text, _op],
+    "tensors_open_begin": [_id, *_key, _text, _op],
+    "tensors_read_begin": [_id, c.POINTER(_TensorRead), _size, _text, _op],
+    "tensors_slice_begin": [
+        _id,
+        c.c_uint64,
+        c.POINTER(c.c_int64),
+        c.POINTER(c.c_int64),
+        c.POINTER(c.c_int64),
+        _size,
+        c.c_void_p,
+        c.c_uint64,
+        _op,
+    ],
+    "file_close": [_id],
+}
+_PLAIN: dict[str, Any] = {"abi_version": c.c_uint32, "version": c.c_char_p}
+
+_gate = threading.Lock()
+_library: c.CDLL | None = None
+#: Grows when this process is a forked child of one that had loaded the library: native ids of before mean nothing then.
+generation = 0
+_loaded_before_fork = False
+
+
+def _places() -> list[Path]:
+    chosen = os.environ.get("S3DLIO_LIBRARY")
+    return [Path(chosen)] if chosen else [Path(__file__).resolve().parent / _LIBRARY_NAME]
+
+
+def _find() -> Path:
+    places = _places()
+    for place in places:
+        if place.is_file():
+            return place
+    looked = "\n  ".join(str(place) for place in places)
+    raise ImportError(
+        f"the s3dlio library {_LIBRARY_NAME} was not found. Looked at:\n  {looked}\n"
+        "Install a wheel, run './build.ps1 demo' in a checkout, or set S3DLIO_LIBRARY to the file."
+    )
+
+
+def _private_copy(path: Path) -> c.CDLL:
+    """Loads a second, fresh copy: the .NET runtime of the parent has lost its threads in this child and cannot be used."""
+    memfd_create = getattr(os, "memfd_create", None)
+    if memfd_create is None:
+        raise exceptions.InternalError(
+            "s3dlio cannot work in a forked child on this system (no memfd); start worker processes with "
+            "multiprocessing.set_start_method('spawn')"
+        )
+    fd = memfd_create("libs3dlio", 0)
+    try:
+        with open(path, "rb") as source:
+            size, copied = os.fstat(source.fileno()).st_size, 0
+            while copied < size:
+                count = os.sendfile(fd, source.fileno(), copied, size - copied)
+                if count == 0:
+                    raise OSError(f"{path} ended at byte {copied} of {size} while it was copied")
+                copied += count
+        return c.CDLL(f"/proc/self/fd/{fd}")
+    finally:
+        os.close(fd)
+
+
+def library() -> c.CDLL:
+    """The loaded library; the first call loads it."""
+    global _library
+    loaded = _library
+    if loaded is not None:
+        return loaded
+    with _gate:
+        if _library is None:
+            path = _find()
+            try:
+                found = _private_copy(path) if _loaded_before_fork else c.CDLL(str(path))
+            except OSError as error:
+                raise ImportError(f"the s3dlio library {path} could not be loaded: {error}") from error
+            for name, result in _PLAIN.items():
+                function = getattr(found, f"s3dlio_{name}")
+                function.restype, function.argtypes = result, []
+            version = found.s3dlio_abi_version()
+            if version != ABI_VERSION:
+                raise ImportError(
+                    f"{path} has ABI version {version}, this package needs {ABI_VERSION}: library and package come from "
+                    "different releases; reinstall s3dlio"
+                )
+            for name, arguments in _FUNCTIONS.items():
+                function = getattr(found, f"s3dlio_{name}")
+                function.restype, function.argtypes = c.c_int32, arguments
+            _library = found
+        return _library
+
+
+def _after_fork_in_child() -> None:
+    global _library, _gate, generation, _loaded_before_fork
+    _gate = threading.Lock()
+    _in_use.clear()
+    if _library is not None:
+        _loaded_before_fork = True
+        _library = None
+        generation += 1
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def version() -> str:
+    """The library's version."""
+    text: bytes = library().s3dlio_version()
+    return text.decode()
+
+
+def _raise_last_error(status: int) -> None:
+    error = _Error(struct_size=c.sizeof(_Error))
+    library().s3dlio_last_error(c.byref(error))
+    kind = exceptions._BY_STATUS.get(status, exceptions.InternalError)
+    texts = [(text or b"").decode("utf-8", "replace") for text in (error.message, error.uri, error.detail)]
+    raise kind(texts[0] or f"status {status}", texts[1], texts[2], None if error.offset < 0 else error.offset)
+
+
+def check(status: int) -> None:
+    """Raises what the library reported unless all went well."""
+    if status != 0:
+        _raise_last_error(status)
+
+
+class NativeMemory:
+    """Memory that an operation allocated; it frees the operation when it is no longer referenced."""
+
+    def __init__(self, operation: int, address: int, length: int) -> None:
+        self._operation = operation
+        self._generation = generation
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": "|u1",
+            "shape": (length,),
+            "data": (address, True),
+        }
+
+    def __del__(self) -> None:
+        # in a forked child the memory is the parent's copy and stays
+        if self._generation == generation and _library is not None:
+            _library.s3dlio_op_free(self._operation)
+
+
+#: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
+#: strikes, can let go of memory that the library still uses.
+_in_use: dict[int, object] = {}
+
+
+def run(
+    function: str,
+    *arguments: Any,
+    keep: object = None,
+    progress: Any = None,
+    data: bool = False,
+) -> Any:
+    """Runs one operation to its end, with an eye on signals.
+
+    Args:
+        function: Its name, without ``s3dlio_`` and ``_begin``.
+        arguments: All but the last, the operation's number.
+        keep: What has to stay alive until it ended.
+        progress: Called as ``progress(done, total)`` while it runs; total is -1 until it is known.
+        data: Whether the operation's memory is the result, as ``NativeMemory``.
+
+    Returns:
+        The operation's JSON, parsed; with ``data``, a pair of that and the memory.
+    """
+    lib = library()
+    number = c.c_uint64()
+    cell = id(number)
+    _in_use[cell] = (number, keep, arguments)
+    handed_over = False
+    try:
+        check(getattr(lib, f"s3dlio_{function}_begin")(*arguments, c.byref(number)))
+        while True:
+            status = lib.s3dlio_op_wait(number, _SLICE_MS)
+            if status != PENDING:
+                break
+            if progress is not None:
+                _report(lib, number, progress)
+        check(status)
+        if progress is not None:
+            _report(lib, number, progress)
+        result = _Result(struct_size=c.sizeof(_Result))
+        check(lib.s3dlio_op_result(number, c.byref(result)))
+        parsed = json.loads(c.string_at(result.json, result.json_length)) if result.json else None
+        if not data:
+            return parsed
+        memory = NativeMemory(number.value, result.data, result.data_length)
+        handed_over = True
+        return parsed, memory
+    finally:
+        # one call that cancels, waits until the buffers are let go, and frees: an interrupt cannot come between
+        if number.value and not handed_over:
+            lib.s3dlio_op_free(number)
+        _in_use.pop(cell, None)
+
+
+def _report(lib: c.CDLL, number: c.c_uint64, progress: Any) -> None:
+    done, total = c.c_int64(), c.c_int64()
+    check(lib.s3dlio_op_progress(number, c.byref(done), c.byref(total)))
+    progress(done.value, total.value)
+
+
+def options(values: dict[str, Any]) -> bytes | None:
+    """Options as the ABI takes them: JSON without those that are None."""
+    given = {name: value for name, value in values.items() if value is not None}
+    if not given:
+        return None
+    try:
+        return json.dumps(given).encode()
+    except TypeError as error:
+        raise exceptions.InvalidArgumentError(f"an option's value cannot be expressed as JSON: {error}") from None
+
+
+def open_store(uri: str, settings: dict[str, Any]) -> int:
+    """Opens a store and gives its number."""
+    number = c.c_uint64()
+    check(library().s3dlio_store_open(_utf8(uri), options(settings), c.byref(number)))
+    return number.value
+
+
+def open_list(store: int, path: bytes, settings: dict[str, Any]) -> int:
+    """Opens a listing and gives its number."""
+    number = c.c_uint64()
+    check(library().s3dlio_list_open(store, path, len(path), options(settings), c.byref(number)))
+    return number.value
+
+
+def close(noun: str, number: int, opened_in: int) -> None:
+    """Closes a handle of this process; one of before a fork belongs to the parent."""
+    if opened_in == generation and _library is not None:
+        getattr(_library, f"s3dlio_{noun}_close")(number)
+
+
+def key(text: str) -> bytes:
+    """A key as the ABI takes it."""
+    return _utf8(text)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise exceptions.InvalidArgumentError(f"{ascii(text)} is not valid Unicode: it cannot name an object") from None
+
+
+def segments(parts: Sequence[tuple[int, int]]) -> Any:
+    """``(address, length)`` pairs as ``s3dlio_segment[]``."""
+    return (_Segment * len(parts))(*parts)
+
+
+def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:
+    """``(address, length, tensor)`` triples as ``s3dlio_tensor_read[]``."""
+    return (_TensorRead * len(parts))(*parts)
+
+
+def integers(values: Sequence[int]) -> Any:
+    """A list of integers as ``int64_t[]``."""
+    return (c.c_int64 * len(values))(*values)

@@ -1,0 +1,405 @@
+"""Whole objects: put, get, stat, delete, copy, rename."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from . import _native
+from ._address import Address, Location, resolve
+from ._view import BytesView
+from .exceptions import InvalidArgumentError
+
+#: Called as ``progress(done, total)`` in bytes; total is -1 until it is known.
+Progress: TypeAlias = Callable[[int, int], object]
+
+#: Anything that exports a buffer: bytes, bytearray, memoryview, array.array, NumPy arrays.
+Buffer: TypeAlias = Any
+
+_STAT_KEYS = (
+    "size",
+    "last_modified",
+    "etag",
+    "content_type",
+    "content_language",
+    "content_encoding",
+    "cache_control",
+    "content_disposition",
+    "expires",
+    "storage_class",
+    "server_side_encryption",
+    "ssekms_key_id",
+    "sse_customer_algorithm",
+    "version_id",
+    "replication_status",
+    "metadata",
+    "checksum",
+)
+
+
+def put_bytes(
+    uri: Address,
+    data: Buffer,
+    *,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> str:
+    """Writes an object, atomically: a reader sees the old one or the new one, whole.
+
+    Args:
+        uri: Where to.
+        data: The bytes, as anything that exports a contiguous buffer; not copied.
+        overwrite: False creates the object or fails.
+        if_match: Replace only the object with this ETag.
+        durable: Have it on the device, name and all, before this returns. None: as the store was opened.
+        content_type: Kept with the object.
+        metadata: The user's own pairs of text, kept with the object.
+        progress: Called with bytes done and bytes in all.
+        storage_options: Settings of the store.
+
+    Returns:
+        The object's checksum, ``crc32c:xxxxxxxx``.
+
+    Raises:
+        AlreadyExistsError: ``overwrite=False`` and the object exists.
+        PreconditionError: The object's ETag is another.
+        PermissionDeniedError, OutOfSpaceError, IsDirectoryError: As the store says; nothing was changed.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.put_bytes("memory://doc/a.bin", b"123456789")
+        'crc32c:e3069283'
+    """
+    where = resolve(uri, storage_options)
+    address, length, owner = _buffer(data, where)
+    settings = put_options(overwrite, if_match, durable, content_type, metadata)
+    key = _native.key(where.key)
+    result = _native.run(
+        "object_put",
+        where.root.number(),
+        key,
+        len(key),
+        _native.segments([(address, length)]),
+        1,
+        settings,
+        keep=owner,
+        progress=progress,
+    )
+    return str(result["checksum"])
+
+
+def put_options(
+    overwrite: bool, if_match: str | None, durable: bool | None, content_type: str | None, metadata: Mapping[str, str] | None
+) -> bytes | None:
+    """The options that every write takes, as JSON."""
+    return _native.options(
+        {
+            "overwrite": None if overwrite is True else overwrite,
+            "if_match": if_match,
+            "durable": durable,
+            "content_type": content_type,
+            "metadata": None if metadata is None else dict(metadata),
+        }
+    )
+
+
+def get(
+    uri: Address,
+    *,
+    validate: bool = True,
+    expected_checksum: str | None = None,
+    progress: Progress | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> BytesView:
+    """Reads a whole object.
+
+    Args:
+        uri: Which.
+        validate: Compare with the checksum that was recorded when the object was written, where there is one.
+        expected_checksum: Compare with this one instead.
+        progress: Called with bytes done and bytes in all.
+        storage_options: Settings of the store.
+
+    Returns:
+        The bytes, read-only and without a further copy.
+
+    Raises:
+        NotFoundError: There is no such object.
+        ChecksumMismatchError: The bytes are not those that were written.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://doc/b", b"abc")
+        >>> bytes(s3dlio.get("memory://doc/b"))
+        b'abc'
+    """
+    where = resolve(uri, storage_options)
+    key = _native.key(where.key)
+    settings = validation_options(validate, expected_checksum)
+    _, memory = _native.run(
+        "object_get", where.root.number(), key, len(key), settings, progress=progress, data=True
+    )
+    return BytesView._over(memory)
+
+
+def validation_options(validate: bool, expected_checksum: str | None) -> bytes | None:
+    """The options that every read takes, as JSON."""
+    return _native.options({"validate": None if validate is True else validate, "expected_checksum": expected_checksum})
+
+
+def get_range(
+    uri: Address,
+    offset: int,
+    length: int | None = None,
+    *,
+    out: Buffer | None = None,
+    expected_checksum: str | None = None,
+    progress: Progress | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> BytesView:
+    """Reads ``length`` bytes from ``offset``; never fewer.
+
+    Args:
+        uri: Which object.
+        offset: First byte, from 0.
+        length: How many bytes; None reads to the end.
+        out: Writable contiguous memory of exactly ``length`` bytes to read into.
+        expected_checksum: CRC32C that the range must have.
+        progress: Called with bytes done and bytes in all.
+        storage_options: Settings of the store.
+
+    Returns:
+        The bytes, read-only; with ``out``, a view of it.
+
+    Raises:
+        InvalidArgumentError: The range reaches beyond the object.
+        ChecksumMismatchError: The bytes are not those expected.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://doc/c", b"0123456789")
+        >>> bytes(s3dlio.get_range("memory://doc/c", 2, 3))
+        b'234'
+    """
+    where = resolve(uri, storage_options)
+    key = _native.key(where.key)
+    settings = validation_options(True, expected_checksum)
+    if length is not None and length < 0:
+        raise InvalidArgumentError(f"{where.address(where.key)}: length {length} must not be negative")
+    if out is None:
+        wanted = -1 if length is None else length
+        _, memory = _native.run(
+            "object_get_range",
+            where.root.number(),
+            key,
+            len(key),
+            offset,
+            wanted,
+            None,
+            settings,
+            progress=progress,
+            data=True,
+        )
+        return BytesView._over(memory)
+    address, size, owner = _buffer(out, where, writable=True)
+    if length is not None and length != size:
+        raise InvalidArgumentError(f"{where.address(where.key)}: out has {size} bytes, length is {length}")
+    _native.run(
+        "object_get_range",
+        where.root.number(),
+        key,
+        len(key),
+        offset,
+        size,
+        address,
+        settings,
+        keep=owner,
+        progress=progress,
+    )
+    return BytesView._over(owner)
+
+
+def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bool:
+    """True for an object, for a prefix with something below it, and for a directory.
+
+    An error (no permission, no connection) says nothing about existence and is raised.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.exists("memory://doc/nothing-of-that-name")
+        False
+    """
+    where = resolve(uri, storage_options)
+    key = _native.key(where.key)
+    return bool(_native.run("object_exists", where.root.number(), key, len(key)))
+
+
+def stat(uri: Address, *, storage_options: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the store knows of an object.
+
+    Returns:
+        A dictionary with the keys ``size`` (bytes), ``last_modified`` (ISO 8601, UTC), ``etag``, ``content_type``,
+        ``content_language``, ``content_encoding``, ``cache_control``, ``content_disposition``, ``expires``,
+        ``storage_class``, ``server_side_encryption``, ``ssekms_key_id``, ``sse_customer_algorithm``, ``version_id``,
+        ``replication_status``, ``metadata`` (a dictionary) and ``checksum`` (``crc32c:xxxxxxxx``); what a store
+        does not have is None.
+
+    Raises:
+        NotFoundError: There is no such object.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://doc/d", b"abc", metadata={"epoch": "3"})
+        >>> found = s3dlio.stat("memory://doc/d")
+        >>> found["size"], found["metadata"], found["checksum"]
+        (3, {'epoch': '3'}, 'crc32c:364b3fb7')
+    """
+    where = resolve(uri, storage_options)
+    key = _native.key(where.key)
+    return to_stat(_native.run("object_head", where.root.number(), key, len(key)))
+
+
+def to_stat(found: dict[str, Any]) -> dict[str, Any]:
+    """The library's description of an object under the names of ``stat``."""
+    result: dict[str, Any] = dict.fromkeys(_STAT_KEYS)
+    result.update((name, value) for name, value in found.items() if name != "last_modified_ns")
+    microseconds = found["last_modified_ns"] // 1000
+    result["last_modified"] = (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+    result["metadata"] = found.get("metadata", {})
+    return result
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def delete(uri: Address, recursive: bool = False, *, storage_options: dict[str, Any] | None = None) -> int:
+    """Deletes an object, or with ``recursive`` everything at and below a path.
+
+    ``recursive`` takes whole path segments: ``run1`` never touches ``run10``. Directories left empty go too.
+
+    Returns:
+        How many objects were deleted; with ``recursive``, 0 when there was nothing.
+
+    Raises:
+        NotFoundError: There is no such object (without ``recursive``).
+        S3dlioError: The first failure, after everything else was deleted.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://doc/run1/a", b""), s3dlio.put_bytes("memory://doc/run10/a", b"")
+        >>> s3dlio.delete("memory://doc/run1", recursive=True), s3dlio.exists("memory://doc/run10/a")
+        (1, True)
+    """
+    where = resolve(uri, storage_options)
+    key = _native.key(where.key)
+    settings = _native.options({"recursive": recursive or None})
+    return int(_native.run("object_delete", where.root.number(), key, len(key), settings))
+
+
+def copy(
+    src: Address,
+    dst: Address,
+    *,
+    overwrite: bool = True,
+    durable: bool | None = None,
+    progress: Progress | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> str | None:
+    """Copies an object, within a store or between any two, with its metadata and checksum.
+
+    Returns:
+        The copy's checksum.
+
+    Raises:
+        NotFoundError: There is no source.
+        AlreadyExistsError: ``overwrite=False`` and the destination exists.
+        ChecksumMismatchError: The source is damaged (found when its bytes pass through, between stores).
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://doc/e", b"abc")
+        >>> s3dlio.copy("memory://doc/e", "memory://other/e")
+        'crc32c:364b3fb7'
+    """
+    return _move("object_copy", src, dst, overwrite, durable, progress, storage_options)
+
+
+def rename(
+    src: Address,
+    dst: Address,
+    *,
+    overwrite: bool = True,
+    durable: bool | None = None,
+    progress: Progress | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> str | None:
+    """Moves an object; between stores it is copied and then deleted, so that a crash leaves two and never none.
+
+    Returns:
+        The object's checksum, where one is recorded.
+
+    Raises:
+        NotFoundError: There is no source.
+        AlreadyExistsError: ``overwrite=False`` and the destination exists.
+    """
+    return _move("object_rename", src, dst, overwrite, durable, progress, storage_options)
+
+
+def _move(
+    function: str,
+    src: Address,
+    dst: Address,
+    overwrite: bool,
+    durable: bool | None,
+    progress: Progress | None,
+    storage_options: dict[str, Any] | None,
+) -> str | None:
+    source, target = resolve(src, storage_options), resolve(dst, storage_options)
+    source_key, key = _native.key(source.key), _native.key(target.key)
+    settings = put_options(overwrite, None, durable, None, None)
+    found = _native.run(
+        function,
+        source.root.number(),
+        source_key,
+        len(source_key),
+        target.root.number(),
+        key,
+        len(key),
+        settings,
+        progress=progress,
+    )
+    checksum: str | None = found.get("checksum")
+    return checksum
+
+
+def mkdir(uri: Address, *, storage_options: dict[str, Any] | None = None) -> None:
+    """Makes a directory and its parents where the store has directories; elsewhere there is nothing to make."""
+    where = resolve(uri, storage_options)
+    key = _native.key(where.key)
+    _native.run("directory_create", where.root.number(), key, len(key))
+
+
+def _buffer(data: Buffer, where: Location, writable: bool = False) -> tuple[int, int, np.ndarray[Any, Any]]:
+    """Address, length in bytes and owner of a buffer's memory."""
+    what = where.address(where.key)
+    if isinstance(data, str):
+        raise InvalidArgumentError(f"{what}: the data is str; encode it, as in text.encode()")
+    try:
+        with memoryview(data) as view:
+            if writable and view.readonly:
+                raise InvalidArgumentError(f"{what}: out is read-only")
+            if not view.c_contiguous:
+                raise InvalidArgumentError(f"{what}: the buffer is not contiguous; make a copy of it first")
+            array = np.frombuffer(view.cast("B"), np.uint8) if view.nbytes else np.empty(0, np.uint8)
+    except TypeError:
+        raise InvalidArgumentError(f"{what}: {type(data).__name__} has no buffer; bytes, bytearray, memoryview or an array is wanted") from None
+    address: int = array.__array_interface__["data"][0]
+    return address, array.nbytes, array

@@ -1,0 +1,75 @@
+using S3dlio.Hashing;
+using S3dlio.Storage;
+
+namespace S3dlio.Transfer;
+
+/// <summary>What a read has to match.</summary>
+/// <param name="Expected">The checksum the caller demands; null: the one recorded with the object, when there is one.</param>
+/// <param name="Validate">False: hand out the bytes unchecked.</param>
+public readonly record struct Validation(Checksum? Expected, bool Validate = true)
+{
+    /// <exception cref="StoreException">ChecksumMismatch, naming both values.</exception>
+    public void Check(ObjectMeta meta, string uri, Checksum found)
+    {
+        if (!Validate || (Expected ?? meta.Checksum) is not Checksum expected || expected == found)
+            return;
+        string whence = Expected is not null ? "expected" : "recorded when it was written";
+        string resized = meta.Attributes.TryGetValue("recorded_size", out string? size) ? $" The record is of {size} bytes, the object has {meta.Size}." : "";
+        throw new StoreException(ErrorKind.ChecksumMismatch, uri,
+            $"checksum mismatch over {meta.Size} bytes: {expected} {whence}, {found} found.{resized} The bytes are damaged, or another program changed them in place; validate=False reads them unchecked");
+    }
+}
+
+/// <summary>Whole objects and ranges into memory, checked.</summary>
+public static class ObjectRead
+{
+    /// <summary>Reads a whole object into memory that <paramref name="allocate"/> gives for its size.</summary>
+    public static async ValueTask<ObjectMeta> WholeAsync(
+        ObjectStore store, string key, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
+    {
+        var reader = await store.OpenReadAsync(key, ReadOptions.Default, cancel).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            progress.Begin(reader.Meta.Size);
+            var target = allocate(reader.Meta.Size);
+            var found = await ParallelRead.ReadAsync(reader, 0, target, progress, cancel).ConfigureAwait(false);
+            validation.Check(reader.Meta, store.Root.Child(key), found);
+            return reader.Meta;
+        }
+    }
+
+    /// <summary>
+    /// Reads the range [<paramref name="offset"/>, offset + <paramref name="length"/>); a null length means to the end. A range that reaches
+    /// beyond the object is refused: a short answer is how data gets lost silently.
+    /// </summary>
+    public static async ValueTask<ObjectMeta> RangeAsync(
+        ObjectStore store, string key, long offset, long? length, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
+    {
+        string uri = store.Root.Child(key);
+        if (offset < 0 || length < 0)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, $"offset {offset} and length {length} must not be negative");
+        var options = new ReadOptions { FirstOffset = offset, FirstLength = length };
+        var reader = await store.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            long size = reader.Meta.Size;
+            if (offset > size || length > size - offset)
+                throw new StoreException(ErrorKind.InvalidArgument, uri, $"the range {offset}..{(length is long n ? offset + n : "end")} lies outside the object, which has {size} bytes");
+            long count = length ?? size - offset;
+            progress.Begin(count);
+            var found = await ParallelRead.ReadAsync(reader, offset, allocate(count), progress, cancel).ConfigureAwait(false);
+            if (offset == 0 && count == size)
+                validation.Check(reader.Meta, uri, found);
+            else if (validation is { Validate: true, Expected: Checksum demanded } && demanded != found)
+                throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + count}: {demanded} expected, {found} found", offset);
+            return reader.Meta;
+        }
+    }
+}
+
+/// <summary>Hears how far a transfer is.</summary>
+public interface ITransferProgress : IProgress<long>
+{
+    /// <summary>The total became known, in bytes (or items, for calls over many objects).</summary>
+    void Begin(long total);
+}

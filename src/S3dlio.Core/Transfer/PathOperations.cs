@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+using S3dlio.Storage;
+
+namespace S3dlio.Transfer;
+
+/// <summary>
+/// What users expect of paths, built over the core operations. A path names the object of that key and everything below <c>key/</c>:
+/// <c>run1</c> never touches <c>run10</c>.
+/// </summary>
+public static class PathOperations
+{
+    const int DeleteBatch = 1000;
+
+    /// <summary>True for an object, or for a path with something below it, or for a directory.</summary>
+    public static async ValueTask<bool> ExistsAsync(ObjectStore store, string path, CancellationToken cancel)
+    {
+        string key = path.TrimEnd('/');
+        if (key.Length > 0 && key.Length == path.Length)
+        {
+            try
+            {
+                await store.HeadAsync(key, cancel).ConfigureAwait(false);
+                return true;
+            }
+            catch (StoreException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.NotDirectory)
+            {
+                // not an object; it may still be a prefix. Every other error says nothing about existence, so it goes to the caller
+            }
+            catch (StoreException error) when (error.Kind is ErrorKind.IsDirectory)
+            {
+                return true;
+            }
+        }
+        if (await store.IsDirectoryAsync(key, cancel).ConfigureAwait(false))
+            return true;
+        await foreach (var page in store.ListAsync(key.Length == 0 ? "" : key + "/", new ListOptions { PageSize = 1 }, cancel).ConfigureAwait(false))
+        {
+            if (page.Objects.Count + page.Prefixes.Count > 0)
+                return true;
+        }
+        return false;
+    }
+
+    /// <summary>Lists a path: the object of that key itself, then what is below <c>key/</c>.</summary>
+    public static async IAsyncEnumerable<ListPage> ListAsync(
+        ObjectStore store, string path, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        string key = path.TrimEnd('/');
+        if (key.Length > 0 && key.Length == path.Length && (options.StartAfter is null || ObjectKey.Compare(options.StartAfter, key) < 0))
+        {
+            var self = await HeadOrNullAsync(store, key, cancel).ConfigureAwait(false);
+            if (self is not null && (options.Pattern?.IsMatch(key) ?? true))
+                yield return new ListPage([self], []);
+        }
+        await foreach (var page in store.ListAsync(key.Length == 0 ? "" : key + "/", options, cancel).ConfigureAwait(false))
+            yield return page;
+    }
+
+    /// <summary>Deletes one object.</summary>
+    /// <exception cref="StoreException">NotFound when it is not there.</exception>
+    public static async ValueTask DeleteAsync(ObjectStore store, string key, CancellationToken cancel)
+    {
+        await store.HeadAsync(key, cancel).ConfigureAwait(false);
+        foreach (var failure in await store.DeleteAsync([key], cancel).ConfigureAwait(false))
+            throw failure.Error;
+    }
+
+    /// <summary>Deletes the object of that key and everything below it; nothing there is not an error.</summary>
+    /// <returns>How many objects were deleted.</returns>
+    /// <exception cref="StoreException">The first failure, with the count of the others, after everything else was deleted.</exception>
+    public static async ValueTask<long> DeleteRecursiveAsync(ObjectStore store, string path, ITransferProgress progress, CancellationToken cancel)
+    {
+        long deleted = 0;
+        var failures = new List<DeleteFailure>();
+        var batch = new List<string>(DeleteBatch);
+        async ValueTask Flush()
+        {
+            var failed = await store.DeleteAsync(batch, cancel).ConfigureAwait(false);
+            failures.AddRange(failed);
+            deleted += batch.Count - failed.Count;
+            progress.Report(batch.Count);
+            batch.Clear();
+        }
+        await foreach (var page in ListAsync(store, path, ListOptions.Default, cancel).ConfigureAwait(false))
+        {
+            foreach (var item in page.Objects)
+            {
+                batch.Add(item.Key);
+                if (batch.Count == DeleteBatch)
+                    await Flush().ConfigureAwait(false);
+            }
+        }
+        if (batch.Count > 0)
+            await Flush().ConfigureAwait(false);
+        if (failures.Count > 0)
+        {
+            var first = failures[0].Error;
+            throw new StoreException(first.Kind, first.Uri, $"{first.Detail} ({failures.Count} of {deleted + failures.Count} objects below {store.Root.Child(path)} could not be deleted)", cause: first);
+        }
+        await store.RemoveDirectoryAsync(path.TrimEnd('/'), cancel).ConfigureAwait(false);
+        return deleted;
+    }
+
+    static async ValueTask<ObjectMeta?> HeadOrNullAsync(ObjectStore store, string key, CancellationToken cancel)
+    {
+        try
+        {
+            return await store.HeadAsync(key, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.IsDirectory or ErrorKind.NotDirectory)
+        {
+            return null;
+        }
+    }
+}
