@@ -1,0 +1,54 @@
+"""Build hook: publishes the native library into the package and tags the wheel for the platform it was built on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+LIBRARY = "python/s3dlio/libs3dlio.so"
+OLDEST_GLIBC = 34
+
+
+class NativeLibraryHook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
+    """Keeps libs3dlio.so up to date in the source tree and carries it into the wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Publish the library when its sources are newer, then describe the wheel.
+
+        Args:
+            version: "standard" for a wheel, "editable" for an editable install.
+            build_data: what hatchling reads back: tag, purity and the files that git ignores.
+
+        Raises:
+            RuntimeError: the library has to be compiled and cannot be.
+        """
+        if platform.system() != "Linux":
+            raise RuntimeError(f"s3dlio runs on Linux only, not on {platform.system()}")
+        root = Path(self.root)
+        publish(root)
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-manylinux_2_{needed_glibc(root / LIBRARY)}_{platform.machine()}"
+        build_data["artifacts"].append(LIBRARY)
+
+
+def publish(root: Path) -> None:
+    """Let build.cs publish the library; it knows the inputs and does nothing when they are unchanged."""
+    if shutil.which("dotnet") is None:
+        raise RuntimeError("s3dlio's native library is compiled from C#: install the .NET 10 SDK (and gcc), or install a wheel instead")
+    command = ["dotnet", "run", "--file", "build.cs", "--", "native"]
+    outcome = subprocess.run(command, cwd=root, env={**os.environ, "DOTNET_NOLOGO": "1"}, stdin=subprocess.DEVNULL, check=False)
+    if outcome.returncode != 0 or not (root / LIBRARY).is_file():
+        raise RuntimeError(f"the native library could not be compiled: {' '.join(command)} ended with {outcome.returncode}; see above")
+
+
+def needed_glibc(library: Path) -> int:
+    """Minor version of the newest glibc 2.x symbol set that the library links to, at least `OLDEST_GLIBC`."""
+    found = re.findall(rb"\x00GLIBC_2\.(\d+)(?:\.\d+)?(?=\x00)", library.read_bytes())
+    return max([OLDEST_GLIBC, *map(int, found)])
