@@ -113,7 +113,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "array_open_begin": [_id, *_key, _op],
     "array_read_begin": [_id, c.c_void_p, c.c_uint64, _text, _op],
     "tensors_save_begin": [_id, *_key, _text, c.POINTER(_Segment), _size, _text, _op],
-    "tensors_open_begin": [_id, *_key, _text, _op],
+    "tensors_open_begin": [_id, *_key, _op],
     "tensors_read_begin": [_id, c.POINTER(_TensorRead), _size, _text, _op],
     "tensors_slice_begin": [
         _id,

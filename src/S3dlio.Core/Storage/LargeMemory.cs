@@ -2,7 +2,8 @@ namespace S3dlio.Storage;
 
 /// <summary>
 /// Bytes of any length that somebody else owns: a NumPy array, a tensor, a managed buffer. Spans and <see cref="Memory{T}"/> end at
-/// 2 GiB and tensors do not, so this hands out slices. The owner keeps the memory alive and in place until the call that got it is done.
+/// 2 GiB and tensors do not, so this hands out slices of what is one contiguous
+/// piece. The owner keeps the memory alive and in place until the call that got it is done.
 /// </summary>
 public abstract class LargeMemory
 {

@@ -90,6 +90,12 @@ public static class OptionReader
         {
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"the options are not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine}", cause: error);
         }
+        return Read(root, uri);
+    }
+
+    /// <summary>The same for an object within other JSON.</summary>
+    public static IReadOnlyList<NamedOption> Read(JsonElement root, string uri)
+    {
         if (root.ValueKind != JsonValueKind.Object)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"the options must be a JSON object, found {root.ValueKind}");
         var options = new List<NamedOption>();

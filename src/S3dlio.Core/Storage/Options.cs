@@ -66,4 +66,5 @@ public sealed record DeleteFailure(string Key, StoreException Error);
 /// <summary>How a store's objects are best read in parallel.</summary>
 /// <param name="PartSize">Bytes of one read.</param>
 /// <param name="Concurrency">Reads in flight.</param>
-public readonly record struct TransferHints(int PartSize, int Concurrency);
+/// <param name="Gap">Unwanted bytes between two pieces that cost less than a read of their own.</param>
+public readonly record struct TransferHints(int PartSize, int Concurrency, int Gap = 16 << 10);

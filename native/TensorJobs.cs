@@ -1,0 +1,44 @@
+using S3dlio.Storage;
+using S3dlio.Tensors;
+using S3dlio.Transfer;
+
+namespace S3dlio.Native;
+
+/// <summary>The operations on arrays and tensors.</summary>
+static class TensorJobs
+{
+    public static Job SaveArray(ObjectStore store, string key, byte[] header, LargeMemory data, PutOptions options) => async (operation, cancel) =>
+        operation.SetJson(MetaJson.Write(await NpyObject.SaveAsync(store, key, header, data, options, operation, cancel).ConfigureAwait(false)));
+
+    public static Job OpenArray(ObjectStore store, string key) => async (operation, cancel) =>
+    {
+        var array = await NpyObject.OpenAsync(store, key, cancel).ConfigureAwait(false);
+        operation.SetJson(TensorJson.Write(Handles.Add(array), array));
+    };
+
+    public static Job ReadArray(NpyObject array, LargeMemory target, Validation validation) => async (operation, cancel) =>
+        await array.ReadAsync(target, validation, operation, cancel).ConfigureAwait(false);
+
+    public static Job SaveTensors(
+        ObjectStore store, string key, string description, IReadOnlyList<LargeMemory> data, PutOptions options) => async (operation, cancel) =>
+    {
+        string uri = store.Root.Child(key);
+        var (tensors, metadata, checksums) = TensorJson.ParseTensors(description, uri);
+        if (tensors.Length != data.Count)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, $"{tensors.Length} tensors are described, memory is given for {data.Count}");
+        var meta = await SafetensorsObject.SaveAsync(store, key, tensors, data, metadata, checksums, options, operation, cancel).ConfigureAwait(false);
+        operation.SetJson(MetaJson.Write(meta));
+    };
+
+    public static Job OpenTensors(ObjectStore store, string key) => async (operation, cancel) =>
+    {
+        var tensors = await SafetensorsObject.OpenAsync(store, key, cancel).ConfigureAwait(false);
+        operation.SetJson(TensorJson.Write(Handles.Add(tensors), tensors));
+    };
+
+    public static Job ReadTensors(SafetensorsObject tensors, IReadOnlyList<(int, LargeMemory)> wanted, bool validate) => async (operation, cancel) =>
+        await tensors.ReadAsync(wanted, validate, operation, cancel).ConfigureAwait(false);
+
+    public static Job ReadSlice(SafetensorsObject tensors, int tensor, DimSlice[] slice, LargeMemory target) => async (operation, cancel) =>
+        await tensors.ReadSliceAsync(tensor, slice, target, operation, cancel).ConfigureAwait(false);
+}

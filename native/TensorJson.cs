@@ -1,0 +1,139 @@
+using System.Text.Json;
+using S3dlio.Storage;
+using S3dlio.Tensors;
+
+namespace S3dlio.Native;
+
+/// <summary>The JSON in which arrays and tensors are described across the ABI.</summary>
+static class TensorJson
+{
+    /// <summary><c>{"descr":"'&lt;f4'","fortran_order":false,"shape":[2,3],"extension_type":"bfloat16"}</c></summary>
+    public static byte[] ParseArray(string json, string uri)
+    {
+        string? descr = null, extension = null;
+        bool fortran = false;
+        long[]? shape = null;
+        foreach (var option in OptionReader.Read(json, uri))
+        {
+            switch (option.Name)
+            {
+                case "descr": descr = option.AsText(); break;
+                case "fortran_order": fortran = option.AsBool(); break;
+                case "shape": shape = Shape(option); break;
+                case "extension_type": extension = option.AsText(); break;
+                default: throw option.Unknown(["descr", "fortran_order", "shape", "extension_type"]);
+            }
+        }
+        if (descr is null || shape is null)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, "the description of an array needs 'descr' and 'shape'");
+        return NpyHeader.Build(descr, fortran, shape, extension, uri);
+    }
+
+    public static byte[] Write(ulong file, NpyObject array) => MetaJson.Write(json =>
+    {
+        json.WriteStartObject();
+        json.WriteNumber("file", file);
+        json.WriteString("descr", array.Header.Descr);
+        json.WriteBoolean("fortran_order", array.Header.FortranOrder);
+        json.WriteStartArray("shape");
+        foreach (long extent in array.Header.Shape)
+            json.WriteNumberValue(extent);
+        json.WriteEndArray();
+        json.WriteNumber("data_offset", array.Header.DataOffset);
+        json.WriteNumber("data_length", array.DataLength);
+        if (array.Header.ExtensionType is not null)
+            json.WriteString("extension_type", array.Header.ExtensionType);
+        json.WritePropertyName("meta");
+        MetaJson.Append(json, array.Meta);
+        json.WriteEndObject();
+    });
+
+    /// <summary><c>{"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{…},"checksums":true}</c></summary>
+    public static (TensorSpec[] Tensors, IReadOnlyDictionary<string, string>? Metadata, bool Checksums) ParseTensors(string json, string uri)
+    {
+        TensorSpec[] tensors = [];
+        IReadOnlyDictionary<string, string>? metadata = null;
+        bool checksums = true;
+        foreach (var option in OptionReader.Read(json, uri))
+        {
+            switch (option.Name)
+            {
+                case "tensors": tensors = Tensors(option); break;
+                case "metadata": metadata = option.AsTextMap(); break;
+                case "checksums": checksums = option.AsBool(); break;
+                default: throw option.Unknown(["tensors", "metadata", "checksums"]);
+            }
+        }
+        return (tensors, metadata, checksums);
+    }
+
+    public static byte[] Write(ulong file, SafetensorsObject tensors) => MetaJson.Write(json =>
+    {
+        json.WriteStartObject();
+        json.WriteNumber("file", file);
+        json.WriteNumber("data_offset", tensors.Header.DataOffset);
+        json.WriteStartArray("tensors");
+        foreach (var tensor in tensors.Header.Tensors)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", tensor.Name);
+            json.WriteString("dtype", tensor.DType.Name());
+            json.WriteStartArray("shape");
+            foreach (long extent in tensor.Shape)
+                json.WriteNumberValue(extent);
+            json.WriteEndArray();
+            json.WriteNumber("nbytes", tensor.Length);
+            if (tensor.Checksum is { } checksum)
+                json.WriteString("checksum", checksum.ToString());
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteStartObject("metadata");
+        foreach (var (name, value) in tensors.Header.Metadata)
+            json.WriteString(name, value);
+        json.WriteEndObject();
+        json.WritePropertyName("meta");
+        MetaJson.Append(json, tensors.Meta);
+        json.WriteEndObject();
+    });
+
+    static TensorSpec[] Tensors(NamedOption option)
+    {
+        if (option.Value.ValueKind != JsonValueKind.Array)
+            throw option.Wrong("an array of descriptions");
+        var tensors = new List<TensorSpec>(option.Value.GetArrayLength());
+        foreach (var item in option.Value.EnumerateArray())
+        {
+            string? name = null;
+            DType? type = null;
+            long[]? shape = null;
+            foreach (var field in OptionReader.Read(item, option.Uri))
+            {
+                switch (field.Name)
+                {
+                    case "name": name = field.AsText(); break;
+                    case "dtype": type = DTypes.TryParse(field.AsText(), out var known) ? known : throw field.Wrong("a safetensors dtype such as 'F32'"); break;
+                    case "shape": shape = Shape(field); break;
+                    default: throw field.Unknown(["name", "dtype", "shape"]);
+                }
+            }
+            if (name is null || type is null || shape is null)
+                throw new StoreException(ErrorKind.InvalidArgument, option.Uri, "each tensor needs 'name', 'dtype' and 'shape'");
+            tensors.Add(new TensorSpec(name, type.Value, shape));
+        }
+        return [.. tensors];
+    }
+
+    static long[] Shape(NamedOption option)
+    {
+        if (option.Value.ValueKind != JsonValueKind.Array)
+            throw option.Wrong("an array of extents");
+        var shape = new long[option.Value.GetArrayLength()];
+        for (int i = 0; i < shape.Length; i++)
+        {
+            if (option.Value[i].ValueKind != JsonValueKind.Number || !option.Value[i].TryGetInt64(out shape[i]) || shape[i] < 0)
+                throw option.Wrong("an array of whole numbers from 0");
+        }
+        return shape;
+    }
+}

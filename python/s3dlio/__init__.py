@@ -1,0 +1,81 @@
+"""s3dlio: tensors, checkpoints and training records between memory and storage, every byte checked.
+
+Every function takes ``file:///path``, ``direct:///path`` (O_DIRECT), ``memory://name/key`` or a plain path. The native
+library is loaded by the first call that needs it, not by the import.
+"""
+
+from ._arrays import load_numpy_array, save_numpy_array
+from ._list import list, list_stream
+from ._objects import copy, delete, exists, get, get_range, mkdir, put_bytes, rename, stat
+from ._store import Store
+from ._tensors import LazyTensor, TensorFile, load_tensors, open_tensors, save_tensors
+from ._view import BytesView
+from .exceptions import (
+    AlreadyExistsError,
+    AuthenticationError,
+    CancelledError,
+    ChecksumMismatchError,
+    ClosedError,
+    InternalError,
+    InvalidArgumentError,
+    InvalidDataError,
+    IsDirectoryError,
+    NotDirectoryError,
+    NotFoundError,
+    OutOfSpaceError,
+    PermissionDeniedError,
+    PreconditionError,
+    S3dlioError,
+    StoreTimeoutError,
+    UnavailableError,
+)
+
+__all__ = [
+    "AlreadyExistsError",
+    "AuthenticationError",
+    "BytesView",
+    "CancelledError",
+    "ChecksumMismatchError",
+    "ClosedError",
+    "InternalError",
+    "InvalidArgumentError",
+    "InvalidDataError",
+    "IsDirectoryError",
+    "LazyTensor",
+    "NotDirectoryError",
+    "NotFoundError",
+    "OutOfSpaceError",
+    "PermissionDeniedError",
+    "PreconditionError",
+    "S3dlioError",
+    "Store",
+    "StoreTimeoutError",
+    "TensorFile",
+    "UnavailableError",
+    "__version__",  # noqa: F822 (by __getattr__)
+    "copy",
+    "delete",
+    "exists",
+    "get",
+    "get_range",
+    "list",
+    "list_stream",
+    "load_numpy_array",
+    "load_tensors",
+    "mkdir",
+    "open_tensors",
+    "put_bytes",
+    "rename",
+    "save_numpy_array",
+    "save_tensors",
+    "stat",
+]
+
+
+def __getattr__(name: str) -> str:
+    # found when asked for: looking it up takes longer than the rest of the import
+    if name == "__version__":
+        from ._version import find_version
+
+        return find_version()
+    raise AttributeError(f"module 's3dlio' has no attribute {name!r}")

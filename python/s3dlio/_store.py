@@ -1,0 +1,118 @@
+"""A store: the functions of this package for the keys below one address."""
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from . import _arrays, _list, _objects, _tensors
+from ._address import Address, Location, Root, resolve
+from ._view import BytesView
+
+
+class Store:
+    """The objects below one address.
+
+    Holds its address and options, not native state: it can be pickled, sent to other processes and used after a fork.
+
+    Args:
+        uri: Where the keys begin: ``file:///data/run1``, ``/data/run1``, ``direct:///data``, ``memory://name/prefix``.
+        durable: What writes do when the call does not say.
+        storage_options: Settings of the store.
+
+    Example:
+        >>> import s3dlio
+        >>> store = s3dlio.Store("memory://doc/run1")
+        >>> _ = store.put_bytes("a", b"xyz")
+        >>> bytes(store.get("a")), store.list()
+        (b'xyz', ['a'])
+    """
+
+    def __init__(self, uri: str | os.PathLike[str], *, durable: bool | None = None, storage_options: dict[str, Any] | None = None) -> None:
+        where = resolve(uri)
+        options = dict(storage_options or {})
+        if durable is not None:
+            options["durable"] = durable
+        directory = where.root.uri + where.key
+        self.uri = directory.rstrip("/") + "/" if where.key else where.root.uri
+        self._root = Root(self.uri, options)
+        # an address or an option that is wrong is told here, not at the first use
+        self._root.number()
+
+    def put_bytes(self, key: str, data: Any, **options: Any) -> str:
+        """See :func:`s3dlio.put_bytes`."""
+        return _objects.put_bytes(self._at(key), data, **options)
+
+    def get(self, key: str, **options: Any) -> BytesView:
+        """See :func:`s3dlio.get`."""
+        return _objects.get(self._at(key), **options)
+
+    def get_range(self, key: str, offset: int, length: int | None = None, **options: Any) -> BytesView:
+        """See :func:`s3dlio.get_range`."""
+        return _objects.get_range(self._at(key), offset, length, **options)
+
+    def exists(self, key: str = "") -> bool:
+        """See :func:`s3dlio.exists`."""
+        return _objects.exists(self._at(key))
+
+    def stat(self, key: str) -> dict[str, Any]:
+        """See :func:`s3dlio.stat`."""
+        return _objects.stat(self._at(key))
+
+    def delete(self, key: str, recursive: bool = False) -> int:
+        """See :func:`s3dlio.delete`."""
+        return _objects.delete(self._at(key), recursive)
+
+    def copy(self, src: str, dst: str, **options: Any) -> str | None:
+        """See :func:`s3dlio.copy`; both are keys of this store."""
+        return _objects.copy(self._at(src), self._at(dst), **options)
+
+    def rename(self, src: str, dst: str, **options: Any) -> str | None:
+        """See :func:`s3dlio.rename`; both are keys of this store."""
+        return _objects.rename(self._at(src), self._at(dst), **options)
+
+    def mkdir(self, key: str) -> None:
+        """See :func:`s3dlio.mkdir`."""
+        _objects.mkdir(self._at(key))
+
+    def list(self, prefix: str = "", recursive: bool = False, pattern: str | None = None, **options: Any) -> builtins.list[str]:
+        """The keys at and below ``prefix``; see :func:`s3dlio.list`."""
+        return _list.list(self._at(prefix), recursive, pattern, **options)
+
+    def list_stream(self, prefix: str = "", recursive: bool = True, pattern: str | None = None, **options: Any) -> Iterator[dict[str, Any]]:
+        """See :func:`s3dlio.list_stream`; ``uri`` holds keys."""
+        return _list.list_stream(self._at(prefix), recursive, pattern, **options)
+
+    def save_numpy_array(self, key: str, array: Any, *args: Any, **options: Any) -> str:
+        """See :func:`s3dlio.save_numpy_array`."""
+        return _arrays.save_numpy_array(self._at(key), array, *args, **options)
+
+    def load_numpy_array(self, key: str, *args: Any, **options: Any) -> _arrays.Array:
+        """See :func:`s3dlio.load_numpy_array`."""
+        return _arrays.load_numpy_array(self._at(key), *args, **options)
+
+    def save_tensors(self, key: str, tensors: Mapping[str, Any], *args: Any, **options: Any) -> str:
+        """See :func:`s3dlio.save_tensors`."""
+        return _tensors.save_tensors(self._at(key), tensors, *args, **options)
+
+    def load_tensors(self, key: str, names: Iterable[str] | None = None, *args: Any, **options: Any) -> dict[str, Any]:
+        """See :func:`s3dlio.load_tensors`."""
+        return _tensors.load_tensors(self._at(key), names, *args, **options)
+
+    def open_tensors(self, key: str, framework: _tensors.Framework = "np") -> _tensors.TensorFile:
+        """See :func:`s3dlio.open_tensors`."""
+        return _tensors.open_tensors(self._at(key), framework)
+
+    def _at(self, key: str) -> Address:
+        return Location(self._root, key, "")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Store) and (self.uri, self._root.options) == (other.uri, other._root.options)
+
+    def __hash__(self) -> int:
+        return hash(self.uri)
+
+    def __repr__(self) -> str:
+        return f"Store({self.uri!r})"

@@ -1,0 +1,452 @@
+"""Tensor dictionaries as safetensors objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from . import _native
+from ._address import Address, Location, resolve
+from ._dtypes import (
+    is_torch_tensor,
+    numpy_to_safetensors,
+    safetensors_to_numpy,
+    safetensors_to_torch,
+    torch_to_safetensors,
+)
+from ._objects import Progress, put_options, validation_options
+from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
+
+Framework: TypeAlias = Literal["np", "numpy", "pt", "torch"]
+
+#: Bytes of a sub-byte type's elements that share one byte, by safetensors' name.
+_PACKED = {"F4": 2}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a tensor's bytes lie."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    address: int
+    nbytes: int
+    owner: object
+
+
+def save_tensors(
+    uri: Address,
+    tensors: Mapping[str, Any],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    checksums: bool = True,
+    overwrite: bool = True,
+    durable: bool | None = None,
+    progress: Progress | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> str:
+    """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
+
+    Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
+    device, are copied once and written as the C order that the format demands.
+
+    Args:
+        uri: Where to.
+        tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
+            complex64.
+        metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
+        checksums: Keep each tensor's CRC32C, and the header's, in the file. False writes byte for byte what the
+            safetensors package would.
+        overwrite: False creates the object or fails.
+        durable: Have it on the device, name and all, before this returns. None: as the store was opened.
+        progress: Called with bytes done and bytes in all.
+        storage_options: Settings of the store.
+
+    Returns:
+        The checksum of the object, header included: ``crc32c:xxxxxxxx``.
+
+    Raises:
+        InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
+        AlreadyExistsError: ``overwrite=False`` and the object exists.
+
+    Example:
+        >>> import numpy as np, s3dlio
+        >>> _ = s3dlio.save_tensors("memory://doc/m.safetensors", {"w": np.ones((2, 2), np.float32)}, {"step": "10"})
+        >>> s3dlio.load_tensors("memory://doc/m.safetensors")["w"].sum()
+        4.0
+    """
+    where = resolve(uri, storage_options)
+    what = where.address(where.key)
+    if not isinstance(tensors, Mapping):
+        raise InvalidArgumentError(f"{what}: a dictionary of tensors by name is wanted, found {type(tensors).__name__}", what)
+    sources = [_source(name, value, what) for name, value in tensors.items()]
+    description = {
+        "tensors": [{"name": s.name, "dtype": s.dtype, "shape": s.shape} for s in sources],
+        "metadata": None if metadata is None else _metadata(metadata, what),
+        "checksums": bool(checksums),
+    }
+    key = _native.key(where.key)
+    result = _native.run(
+        "tensors_save",
+        where.root.number(),
+        key,
+        len(key),
+        json.dumps(description, ensure_ascii=False).encode(),
+        _native.segments([(s.address, s.nbytes) for s in sources]),
+        len(sources),
+        put_options(overwrite, None, durable, None, None),
+        keep=sources,
+        progress=progress,
+    )
+    return str(result["checksum"])
+
+
+def load_tensors(
+    uri: Address,
+    names: Iterable[str] | None = None,
+    framework: Framework = "np",
+    *,
+    out: Mapping[str, Any] | None = None,
+    validate: bool = True,
+    progress: Progress | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
+
+    Args:
+        uri: Which object.
+        names: Which tensors; None for all. Only their bytes are read.
+        framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
+        out: Arrays or tensors to load into, by name; those not named are allocated.
+        validate: Compare each tensor with its checksum, where the file has them; a file without is compared as a whole
+            when all of it is read and the store has a checksum for it.
+        progress: Called with bytes done and bytes in all.
+        storage_options: Settings of the store.
+
+    Returns:
+        The tensors by name, in the order of ``names`` or of the file.
+
+    Raises:
+        NotFoundError: There is no such object.
+        InvalidDataError: It breaks a rule of the format.
+        InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
+        ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
+    """
+    with open_tensors(uri, framework, storage_options=storage_options) as file:
+        return file._load(names, out, validate, progress)
+
+
+def open_tensors(
+    uri: Address, framework: Framework = "np", *, storage_options: dict[str, Any] | None = None
+) -> TensorFile:
+    """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
+
+    Example:
+        >>> import numpy as np, s3dlio
+        >>> _ = s3dlio.save_tensors("memory://doc/o.safetensors", {"w": np.arange(12.0).reshape(3, 4)})
+        >>> with s3dlio.open_tensors("memory://doc/o.safetensors") as f:
+        ...     f.keys(), f["w"].shape, f["w"][1:3, ::2]
+        (['w'], (3, 4), array([[ 4.,  6.],
+               [ 8., 10.]]))
+    """
+    return TensorFile(resolve(uri, storage_options), framework)
+
+
+class TensorFile:
+    """An open safetensors object: a mapping from names to lazy tensors, and a context manager."""
+
+    def __init__(self, where: Location, framework: Framework) -> None:
+        if framework not in ("np", "numpy", "pt", "torch"):
+            raise InvalidArgumentError(f"framework {framework!r} is not known; 'np' and 'pt' are")
+        self._closed = True
+        self._what = where.address(where.key)
+        self._torch = framework in ("pt", "torch")
+        key = _native.key(where.key)
+        self._generation = _native.generation
+        found = _native.run("tensors_open", where.root.number(), key, len(key))
+        self._number: int = found["file"]
+        self._closed = False
+        self._data_offset: int = found["data_offset"]
+        self._metadata: dict[str, str] = found["metadata"]
+        self._tensors = {item["name"]: LazyTensor(self, index, item) for index, item in enumerate(found["tensors"])}
+
+    def keys(self) -> list[str]:
+        """The names, in the order of the file."""
+        return list(self._tensors)
+
+    def metadata(self) -> dict[str, str]:
+        """The user's ``__metadata__``."""
+        return dict(self._metadata)
+
+    def __getitem__(self, name: str) -> LazyTensor:
+        try:
+            return self._tensors[name]
+        except KeyError:
+            raise InvalidArgumentError(f"{self._what}: {self._unknown(name)}", self._what) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def load(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        out: Mapping[str, Any] | None = None,
+        validate: bool = True,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Whole tensors, as ``load_tensors`` gives them."""
+        return self._load(names, out, validate, progress)
+
+    def close(self) -> None:
+        """Lets go of the object; lazy tensors of it cannot be read afterwards."""
+        if not self._closed:
+            self._closed = True
+            _native.close("file", self._number, self._generation)
+
+    def __enter__(self) -> TensorFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"TensorFile({self._what!r}, {len(self._tensors)} tensors{', closed' if self._closed else ''})"
+
+    def _open_number(self) -> int:
+        if self._closed:
+            raise ClosedError(f"{self._what}: the tensor file was closed", self._what)
+        if self._generation != _native.generation:
+            raise ClosedError(f"{self._what}: the tensor file was opened before this process was forked; open it again here", self._what)
+        return self._number
+
+    def _unknown(self, name: object) -> str:
+        import difflib
+
+        near = difflib.get_close_matches(str(name), self._tensors, 1)
+        return f"there is no tensor {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; the file has {len(self._tensors)}")
+
+    def _load(
+        self, names: Iterable[str] | None, out: Mapping[str, Any] | None, validate: bool, progress: Progress | None
+    ) -> dict[str, Any]:
+        if isinstance(names, str):
+            raise InvalidArgumentError(f"{self._what}: names is the text {names!r}; give a list, as in names=[{names!r}]", self._what)
+        wanted = [self[name] for name in (self._tensors if names is None else names)]
+        if out is not None:
+            for name in out:
+                self[name]
+        targets = [_target(tensor, None if out is None else out.get(tensor.name)) for tensor in wanted]
+        reads = [(address, tensor.nbytes, tensor._index) for tensor, (_, address, _) in zip(wanted, targets, strict=True)]
+        _native.run(
+            "tensors_read",
+            self._open_number(),
+            _native.tensor_reads(reads),
+            len(reads),
+            validation_options(validate, None),
+            keep=targets,
+            progress=progress,
+        )
+        return {tensor.name: result for tensor, (result, _, _) in zip(wanted, targets, strict=True)}
+
+
+class LazyTensor:
+    """A tensor of an open file, not read yet. Indexing reads just the bytes it needs.
+
+    Attributes:
+        name: Its name in the file.
+        shape: Its dimensions.
+        nbytes: Its size in bytes.
+        checksum: Its CRC32C, ``crc32c:xxxxxxxx``, or None in a file without.
+    """
+
+    def __init__(self, file: TensorFile, index: int, found: dict[str, Any]) -> None:
+        self._file = file
+        self._index = index
+        self._type: str = found["dtype"]
+        self.name: str = found["name"]
+        self.shape: tuple[int, ...] = tuple(found["shape"])
+        self.nbytes: int = found["nbytes"]
+        self.checksum: str | None = found.get("checksum")
+
+    @property
+    def dtype(self) -> Any:
+        """Its dtype in the file's framework."""
+        return safetensors_to_torch(self._type, self._what) if self._file._torch else safetensors_to_numpy(self._type, self._what)
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions it has."""
+        return len(self.shape)
+
+    def load(self, *, validate: bool = True) -> Any:
+        """The whole tensor, checked."""
+        return self._file._load([self.name], None, validate, None)[self.name]
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"{self._what} has no dimensions, so no length")
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        """A part, by integers, slices with any step, ``...`` and ``None``, as NumPy's basic indexing.
+
+        A checksum covers a whole tensor: when the index takes all of it in order, it is checked; a part cannot be.
+        """
+        slices, shape = _slices(index, self.shape, self._what)
+        if all(one == (0, extent, 1) for one, extent in zip(slices, self.shape, strict=True)):
+            return self.load().reshape(shape)
+        if self._type in _PACKED:
+            raise InvalidArgumentError(f"{self._what}: elements of {self._type} share bytes; load the whole tensor and index it", self._what)
+        result, address, nbytes = _allocate(self, shape)
+        starts, stops, steps = (_native.integers(values) for values in zip(*slices, strict=True))
+        _native.run(
+            "tensors_slice",
+            self._file._open_number(),
+            self._index,
+            starts,
+            stops,
+            steps,
+            len(slices),
+            address,
+            nbytes,
+            keep=result,
+        )
+        return result
+
+    def __repr__(self) -> str:
+        return f"LazyTensor({self.name!r}, {self._type}, shape={self.shape})"
+
+    @property
+    def _what(self) -> str:
+        return f"{self._file._what}: tensor '{self.name}'"
+
+
+def _slices(index: Any, shape: tuple[int, ...], what: str) -> tuple[list[tuple[int, int, int]], tuple[int, ...]]:
+    """Start, stop and step for each dimension of the file's tensor, and the shape of the result."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    taken = sum(item is not None and item is not Ellipsis for item in items)
+    if taken > len(shape):
+        raise IndexError(f"{what}: {taken} indices for {len(shape)} dimensions")
+    if sum(item is Ellipsis for item in items) > 1:
+        raise IndexError(f"{what}: an index can have one '...'")
+    at = next((i for i, item in enumerate(items) if item is Ellipsis), len(items))
+    items[at : at + 1] = [slice(None)] * (len(shape) - taken)
+    slices: list[tuple[int, int, int]] = []
+    result: list[int] = []
+    for item in items:
+        if item is None:
+            result.append(1)
+            continue
+        extent = shape[len(slices)]
+        if isinstance(item, slice):
+            bounds = item.indices(extent)
+            slices.append(bounds)
+            result.append(len(range(*bounds)))
+        elif hasattr(item, "__index__") and not isinstance(item, (bool, np.bool_)):
+            place = int(item.__index__())
+            if not -extent <= place < extent:
+                raise IndexError(f"{what}: index {place} is out of range for dimension {len(slices)} of size {extent}")
+            place %= extent
+            slices.append((place, place + 1, 1))
+        else:
+            raise IndexError(f"{what}: integers, slices, '...' and None can index a lazy tensor, found {type(item).__name__}; load it first")
+    return slices, tuple(result)
+
+
+def _source(name: Any, value: Any, what: str) -> _Source:
+    """A tensor's description and memory, in C order and little-endian."""
+    if not isinstance(name, str):
+        raise InvalidArgumentError(f"{what}: tensor names are text, found {name!r}", what)
+    what = f"{what}: tensor '{name}'"
+    if is_torch_tensor(value):
+        return _torch_source(name, value, what)
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidArgumentError(f"{what}: safetensors holds no mask; save array.filled() and array.mask")
+    if not isinstance(value, (np.ndarray, np.generic)):
+        raise InvalidArgumentError(f"{what}: a NumPy array or a torch tensor is wanted, found {type(value).__name__}")
+    array = np.asarray(value)
+    dtype = numpy_to_safetensors(array.dtype, what)
+    shape = array.shape
+    if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
+        array = array.astype(array.dtype.newbyteorder("<"))
+    array = np.ascontiguousarray(array)
+    return _Source(name, dtype, shape, array.__array_interface__["data"][0], array.nbytes, array)
+
+
+def _torch_source(name: str, value: Any, what: str) -> _Source:
+    tensor = value.detach()
+    if tensor.layout is not _torch().strided:
+        raise InvalidArgumentError(f"{what}: safetensors holds dense tensors, this one is {tensor.layout}; use to_dense()")
+    dtype = torch_to_safetensors(tensor.dtype, what)
+    shape = list(tensor.shape)
+    if dtype in _PACKED and shape:
+        shape[-1] *= _PACKED[dtype]
+    tensor = tensor.cpu().resolve_conj().resolve_neg().contiguous()
+    return _Source(name, dtype, tuple(shape), tensor.data_ptr(), tensor.numel() * tensor.element_size(), tensor)
+
+
+def _torch() -> Any:
+    import torch
+
+    return torch
+
+
+def _allocate(tensor: LazyTensor, shape: tuple[int, ...]) -> tuple[Any, int, int]:
+    """New memory of the tensor's dtype: the array or tensor, its address and its bytes."""
+    if tensor._file._torch:
+        made = _torch().empty(shape, dtype=tensor.dtype)
+        return made, made.data_ptr(), made.numel() * made.element_size()
+    array = np.empty(shape, tensor.dtype)
+    return array, array.__array_interface__["data"][0], array.nbytes
+
+
+def _target(tensor: LazyTensor, out: Any) -> tuple[Any, int, int]:
+    """The memory that a whole tensor is read into."""
+    shape = tensor.shape
+    if tensor._type in _PACKED:
+        if not shape or shape[-1] % _PACKED[tensor._type]:
+            raise InvalidDataError(f"{tensor._what}: the last dimension of {shape} does not fill whole bytes of {tensor._type}")
+        shape = (*shape[:-1], shape[-1] // _PACKED[tensor._type])
+    if out is None:
+        return _allocate(tensor, shape)
+    what = f"{tensor._what}: out"
+    if is_torch_tensor(out):
+        if str(out.device) != "cpu" or not out.is_contiguous():
+            raise InvalidArgumentError(f"{what} must be a contiguous tensor on the CPU, found one on {out.device} with strides {out.stride()}")
+        found, wanted = out.dtype, safetensors_to_torch(tensor._type, tensor._what)
+        address, nbytes = out.data_ptr(), out.numel() * out.element_size()
+    elif isinstance(out, np.ndarray):
+        if not out.flags.c_contiguous or not out.flags.writeable:
+            raise InvalidArgumentError(f"{what} must be a writable C-contiguous array")
+        found, wanted = out.dtype, safetensors_to_numpy(tensor._type, tensor._what)
+        address, nbytes = out.__array_interface__["data"][0], out.nbytes
+    else:
+        raise InvalidArgumentError(f"{what} must be a NumPy array or a torch tensor, found {type(out).__name__}")
+    if found != wanted or tuple(out.shape) != shape:
+        raise InvalidArgumentError(f"{what} has dtype {found} and shape {tuple(out.shape)}, the file has {wanted} and {shape}")
+    return out, address, nbytes
+
+
+def _metadata(metadata: Mapping[str, str], what: str) -> dict[str, str]:
+    for name, value in metadata.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidArgumentError(f"{what}: metadata is text to text, found {name!r}: {value!r}", what)
+    return dict(metadata)

@@ -1,0 +1,28 @@
+using S3dlio.Storage;
+
+namespace S3dlio.Tensors;
+
+/// <summary>Reads the head of an object whose first bytes tell how long it is.</summary>
+static class HeadRead
+{
+    /// <summary>Enough for nearly every header, so that one read does.</summary>
+    public const int Guess = 64 << 10;
+
+    public delegate int RequiredLength(ReadOnlySpan<byte> begin, long objectLength, string uri);
+
+    /// <summary>The head, exactly as long as <paramref name="required"/> demands; it checks that length before it is allocated.</summary>
+    public static async ValueTask<byte[]> ReadAsync(ObjectReader reader, int prefixLength, RequiredLength required, string uri, CancellationToken cancel)
+    {
+        long size = reader.Meta.Size;
+        var begin = new byte[(int)Math.Min(Guess, size)];
+        await reader.ReadAsync(0, begin, cancel).ConfigureAwait(false);
+        int length = required(begin.AsSpan(0, Math.Min(prefixLength, begin.Length)), size, uri);
+        var head = length <= begin.Length ? begin[..length] : new byte[length];
+        if (length > begin.Length)
+        {
+            begin.CopyTo(head, 0);
+            await reader.ReadAsync(begin.Length, head.AsMemory(begin.Length), cancel).ConfigureAwait(false);
+        }
+        return head;
+    }
+}

@@ -1,0 +1,83 @@
+using S3dlio.Hashing;
+using S3dlio.Storage;
+using S3dlio.Transfer;
+
+namespace S3dlio.Tensors;
+
+/// <summary>A <c>.npy</c> object in a store, open for reading: its header is read and checked, its data not yet.</summary>
+public sealed class NpyObject : IAsyncDisposable
+{
+    readonly ObjectReader _reader;
+    readonly string _uri;
+    readonly Checksum _head;
+
+    NpyObject(ObjectReader reader, string uri, NpyHeader header, Checksum head)
+    {
+        (_reader, _uri, Header, _head) = (reader, uri, header, head);
+    }
+
+    public NpyHeader Header { get; }
+
+    public ObjectMeta Meta => _reader.Meta;
+
+    /// <summary>Bytes behind the header.</summary>
+    public long DataLength => Meta.Size - Header.DataOffset;
+
+    /// <summary>Writes an array: the header, then the data straight from the caller's memory.</summary>
+    /// <returns>The object; its checksum covers header and data.</returns>
+    public static ValueTask<ObjectMeta> SaveAsync(
+        ObjectStore store, string key, byte[] header, LargeMemory data, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+    {
+        var payload = new Payload(header.Length, _ => header, [data]);
+        progress.Begin(payload.Length);
+        return store.PutAsync(key, payload, options, progress, cancel);
+    }
+
+    public static async ValueTask<NpyObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel)
+    {
+        string uri = store.Root.Child(key);
+        var reader = await store.OpenReadAsync(key, ReadOptions.Default, cancel).ConfigureAwait(false);
+        try
+        {
+            var head = await HeadRead.ReadAsync(reader, NpyHeader.PrefixLength, NpyHeader.RequiredLength, uri, cancel).ConfigureAwait(false);
+            return new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head));
+        }
+        catch
+        {
+            await reader.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Reads the array's data into <paramref name="target"/>, which is as long as the array, and checks the whole object.</summary>
+    public async ValueTask ReadAsync(LargeMemory target, Validation validation, ITransferProgress progress, CancellationToken cancel)
+    {
+        if (target.Length > DataLength)
+            throw new StoreException(ErrorKind.InvalidData, _uri, $"the array needs {target.Length} bytes behind its header, the object has {DataLength}: it is truncated", Meta.Size);
+        progress.Begin(target.Length);
+        var data = await ParallelRead.ReadAsync(_reader, Header.DataOffset, target, progress, cancel).ConfigureAwait(false);
+        if (!validation.Validate || (validation.Expected ?? Meta.Checksum) is null)
+            return;
+        var found = Checksum.Combine(_head, data, target.Length);
+        // np.save can put several arrays into one file; the checksum is of them all
+        found = await AppendTailAsync(found, Header.DataOffset + target.Length, cancel).ConfigureAwait(false);
+        validation.Check(Meta, _uri, found);
+    }
+
+    async ValueTask<Checksum> AppendTailAsync(Checksum found, long from, CancellationToken cancel)
+    {
+        if (from == Meta.Size)
+            return found;
+        var buffer = new byte[(int)Math.Min(1 << 20, Meta.Size - from)];
+        for (long at = from; at < Meta.Size;)
+        {
+            int length = (int)Math.Min(buffer.Length, Meta.Size - at);
+            await _reader.ReadAsync(at, buffer.AsMemory(0, length), cancel).ConfigureAwait(false);
+            found = found.Append(buffer.AsSpan(0, length));
+            at += length;
+        }
+        return found;
+    }
+
+    public ValueTask DisposeAsync() => _reader.DisposeAsync();
+}

@@ -1,0 +1,118 @@
+using S3dlio.Hashing;
+using S3dlio.Storage;
+using S3dlio.Transfer;
+
+namespace S3dlio.Tensors;
+
+/// <summary>A safetensors object in a store, open for reading: its header is read and checked, its tensors are fetched as they are asked for.</summary>
+public sealed partial class SafetensorsObject : IAsyncDisposable
+{
+    readonly ObjectReader _reader;
+    readonly string _uri;
+    readonly Checksum _head;
+
+    SafetensorsObject(ObjectReader reader, string uri, SafetensorsHeader header, Checksum head)
+    {
+        (_reader, _uri, Header, _head) = (reader, uri, header, head);
+    }
+
+    public SafetensorsHeader Header { get; }
+
+    public ObjectMeta Meta => _reader.Meta;
+
+    /// <summary>Writes tensors whose data lies in the caller's memory, in the order of <paramref name="tensors"/>.</summary>
+    public static ValueTask<ObjectMeta> SaveAsync(
+        ObjectStore store,
+        string key,
+        IReadOnlyList<TensorSpec> tensors,
+        IReadOnlyList<LargeMemory> data,
+        IReadOnlyDictionary<string, string>? metadata,
+        bool checksums,
+        PutOptions options,
+        ITransferProgress progress,
+        CancellationToken cancel)
+    {
+        string uri = store.Root.Child(key);
+        var layout = SafetensorsLayout.Create(tensors, metadata, checksums, uri);
+        var body = new LargeMemory[layout.Tensors.Count];
+        for (int i = 0; i < body.Length; i++)
+        {
+            body[i] = data[layout.Sources[i]];
+            if (body[i].Length != layout.Tensors[i].Length)
+                throw new StoreException(ErrorKind.InvalidArgument, uri, $"tensor '{layout.Tensors[i].Name}' has {body[i].Length} bytes of data, its dtype and shape need {layout.Tensors[i].Length}");
+        }
+        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body);
+        progress.Begin(payload.Length);
+        return store.PutAsync(key, payload, options, progress, cancel);
+    }
+
+    public static async ValueTask<SafetensorsObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel)
+    {
+        string uri = store.Root.Child(key);
+        var reader = await store.OpenReadAsync(key, ReadOptions.Default, cancel).ConfigureAwait(false);
+        try
+        {
+            var head = await HeadRead.ReadAsync(reader, SafetensorsHeader.PrefixLength, SafetensorsHeader.RequiredLength, uri, cancel).ConfigureAwait(false);
+            return new SafetensorsObject(reader, uri, SafetensorsHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head));
+        }
+        catch
+        {
+            await reader.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Reads whole tensors, several at a time, each checked against its checksum.</summary>
+    /// <remarks>A file without checksums of its own is checked as a whole when all of it is read and the store has a checksum for it.</remarks>
+    public async ValueTask ReadAsync(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, bool validate, ITransferProgress progress, CancellationToken cancel)
+    {
+        var stretches = new Stretch[wanted.Count];
+        long total = 0;
+        for (int i = 0; i < stretches.Length; i++)
+        {
+            var tensor = Tensor(wanted[i].Tensor);
+            if (wanted[i].Target.Length != tensor.Length)
+                throw new StoreException(ErrorKind.InvalidArgument, _uri, $"tensor '{tensor.Name}' has {tensor.Length} bytes, the memory given for it {wanted[i].Target.Length}");
+            stretches[i] = new Stretch(Header.DataOffset + tensor.Begin, wanted[i].Target);
+            total += tensor.Length;
+        }
+        progress.Begin(total);
+        var found = await ParallelRead.ReadAsync(_reader, stretches, progress, cancel).ConfigureAwait(false);
+        if (!validate)
+            return;
+        for (int i = 0; i < found.Length; i++)
+            Check(Tensor(wanted[i].Tensor), found[i]);
+        if (!Header.HasChecksums && Meta.Checksum is not null)
+            CheckWhole(wanted, found);
+    }
+
+    /// <summary>The tensor of that index in <see cref="SafetensorsHeader.Tensors"/>.</summary>
+    TensorEntry Tensor(int index) => index >= 0 && index < Header.Tensors.Count
+        ? Header.Tensors[index]
+        : throw new StoreException(ErrorKind.InvalidArgument, _uri, $"there is no tensor {index}; the file has {Header.Tensors.Count}");
+
+    void Check(TensorEntry tensor, Checksum found)
+    {
+        if (tensor.Checksum is Checksum recorded && recorded != found)
+            throw new StoreException(ErrorKind.ChecksumMismatch, _uri,
+                $"checksum mismatch in tensor '{tensor.Name}' ({tensor.Length} bytes): {recorded} recorded when it was written, {found} found. The bytes are damaged; validate=False reads them unchecked",
+                Header.DataOffset + tensor.Begin);
+    }
+
+    void CheckWhole(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Checksum[] found)
+    {
+        var byTensor = new Checksum?[Header.Tensors.Count];
+        for (int i = 0; i < found.Length; i++)
+            byTensor[wanted[i].Tensor] = found[i];
+        var whole = _head;
+        for (int i = 0; i < byTensor.Length; i++)
+        {
+            if (byTensor[i] is not Checksum one)
+                return;
+            whole = Checksum.Combine(whole, one, Header.Tensors[i].Length);
+        }
+        new Validation(null).Check(Meta, _uri, whole);
+    }
+
+    public ValueTask DisposeAsync() => _reader.DisposeAsync();
+}
