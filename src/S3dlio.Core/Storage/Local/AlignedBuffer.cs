@@ -1,0 +1,71 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+
+namespace S3dlio.Storage.Local;
+
+/// <summary>
+/// Native memory as O_DIRECT wants it, from a pool: it never moves and costs the garbage collector nothing. Whoever rents one gives it
+/// back with <see cref="Return"/> in a finally: it has no finalizer, since a span of it may outlive the last reference to this.
+/// </summary>
+sealed unsafe class AlignedBuffer : MemoryManager<byte>
+{
+    /// <summary>A page, which is a multiple of every logical block size in use.</summary>
+    public const int Alignment = 4096;
+
+    /// <summary>Bytes of a pooled buffer.</summary>
+    public const int PooledLength = 4 << 20;
+
+    const int MostPooled = 8;
+
+    static readonly ConcurrentBag<AlignedBuffer> Pool = [];
+
+    byte* _start;
+
+    /// <param name="length">Bytes, a multiple of <see cref="Alignment"/>.</param>
+    public AlignedBuffer(int length)
+    {
+        Length = length;
+        _start = (byte*)NativeMemory.AlignedAlloc((nuint)length, Alignment);
+    }
+
+    public int Length { get; }
+
+    public static AlignedBuffer Rent() => Pool.TryTake(out var buffer) ? buffer : new AlignedBuffer(PooledLength);
+
+    /// <summary>Nobody uses the buffer after this.</summary>
+    public void Return()
+    {
+        if (Length == PooledLength && Pool.Count < MostPooled)
+            Pool.Add(this);
+        else
+            ((IDisposable)this).Dispose();
+    }
+
+    /// <summary>True when the pinned memory can be read into or written from without a copy.</summary>
+    public static bool IsAligned(in MemoryHandle pinned) => ((nuint)pinned.Pointer & (Alignment - 1)) == 0;
+
+    public static int RoundDown(int length, int alignment) => length / alignment * alignment;
+
+    public static long RoundUp(long length, int alignment) => (length + alignment - 1) / alignment * alignment;
+
+    public override Span<byte> GetSpan()
+    {
+        ObjectDisposedException.ThrowIf(_start == null, this);
+        return new Span<byte>(_start, Length);
+    }
+
+    public override MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);
+
+    public override void Unpin()
+    {
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (_start == null)
+            return;
+        NativeMemory.AlignedFree(_start);
+        _start = null;
+    }
+}

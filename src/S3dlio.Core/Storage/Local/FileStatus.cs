@@ -1,0 +1,60 @@
+using System.Globalization;
+
+namespace S3dlio.Storage.Local;
+
+/// <summary>What the kernel says of one file.</summary>
+readonly struct FileStatus(Libc.Statx raw)
+{
+    const uint TypeMask = 0xf000, RegularType = 0x8000, DirectoryType = 0x4000, LinkType = 0xa000;
+
+    public long Size => raw.Size;
+
+    public uint User => raw.User;
+
+    public uint Group => raw.Group;
+
+    /// <summary>Read, write and execute bits of owner, group and others.</summary>
+    public uint Permissions => raw.Mode & 0x1ffu;
+
+    public bool IsRegular => (raw.Mode & TypeMask) == RegularType;
+
+    public bool IsDirectory => (raw.Mode & TypeMask) == DirectoryType;
+
+    public bool IsLink => (raw.Mode & TypeMask) == LinkType;
+
+    /// <summary>The type in words, with its article.</summary>
+    public string TypeName => (raw.Mode & TypeMask) switch
+    {
+        RegularType => "a regular file",
+        DirectoryType => "a directory",
+        LinkType => "a symbolic link",
+        0x1000 => "a FIFO",
+        0x2000 => "a character device",
+        0x6000 => "a block device",
+        0xc000 => "a socket",
+        _ => "a special file",
+    };
+
+    public DateTimeOffset LastModified
+    {
+        get
+        {
+            // what a DateTimeOffset can hold: the years 1 to 9999
+            long seconds = Math.Clamp(raw.ModifiedSeconds, -62135596800, 253402300799);
+            return DateTimeOffset.FromUnixTimeSeconds(seconds).AddTicks(raw.ModifiedNanoseconds / 100);
+        }
+    }
+
+    /// <summary>Inode, time and size: a commit makes a new inode and stamps it to the nanosecond, so every write gets a tag of its own.</summary>
+    public string ETag => string.Create(CultureInfo.InvariantCulture, $"\"{raw.Inode:x}-{raw.ModifiedSeconds:x}.{raw.ModifiedNanoseconds:x8}-{raw.Size:x}\"");
+
+    /// <summary>What offsets and lengths of O_DIRECT must be multiples of.</summary>
+    public int DirectAlignment => (int)Math.Max(AlignedBuffer.Alignment, raw.DirectOffsetAlignment);
+
+    public bool IsSameFile(in FileStatus other) => IsSame(raw, other);
+
+    static bool IsSame(in Libc.Statx mine, in FileStatus other) => other.Is(mine);
+
+    bool Is(in Libc.Statx other) =>
+        raw.Inode == other.Inode && raw.DeviceMajor == other.DeviceMajor && raw.DeviceMinor == other.DeviceMinor;
+}

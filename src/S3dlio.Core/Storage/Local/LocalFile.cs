@@ -1,0 +1,62 @@
+using System.Globalization;
+using Microsoft.Win32.SafeHandles;
+
+namespace S3dlio.Storage.Local;
+
+/// <summary>An object's file, opened and looked at: what head, read and copy begin with.</summary>
+static class LocalFile
+{
+    /// <summary>Opens a regular file for reading; anything else is refused, without waiting for the other end of a FIFO.</summary>
+    public static SafeFileHandle Open(string uri, string path, out FileStatus status)
+    {
+        const string operation = "open for reading";
+        Errno.Check(Libc.Open(path, Libc.ReadOnly | Libc.NonBlocking | Libc.NoTerminal, 0, out var handle), uri, operation);
+        try
+        {
+            Errno.Check(Libc.Status(handle!, out status), uri, operation);
+            CheckRegular(uri, status, operation);
+            return handle!;
+        }
+        catch
+        {
+            handle!.Dispose();
+            throw;
+        }
+    }
+
+    public static void CheckRegular(string uri, in FileStatus status, string operation)
+    {
+        if (status.IsDirectory)
+            throw Errno.Error(Errno.EISDIR, uri, operation);
+        if (!status.IsRegular)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, $"cannot {operation}: {status.TypeName} stands there, a regular file was expected");
+    }
+
+    /// <summary>The object as its open file and its record tell it.</summary>
+    public static ObjectMeta Meta(string key, in FileStatus status, ObjectRecord record)
+    {
+        var meta = new ObjectMeta
+        {
+            Key = key,
+            Size = status.Size,
+            LastModified = status.LastModified,
+            ETag = status.ETag,
+            Checksum = record.Checksum,
+            ContentType = record.ContentType,
+            Metadata = record.Metadata,
+        };
+        if (record.Checksum is null || record.Size == status.Size)
+            return meta;
+        // so that a failed validation can say that the file was cut or extended since it was written
+        return meta with
+        {
+            Attributes = new Dictionary<string, string> { ["recorded_size"] = record.Size.ToString(CultureInfo.InvariantCulture) },
+        };
+    }
+
+    public static void CheckMatch(string uri, string? expected, in FileStatus status)
+    {
+        if (expected is not null && status.ETag != expected)
+            throw new StoreException(ErrorKind.Precondition, uri, $"expected ETag {expected}, found {status.ETag}: the object was written since");
+    }
+}

@@ -1,0 +1,79 @@
+namespace S3dlio.Storage.Local;
+
+public sealed partial class LocalStore
+{
+    /// <remarks>A symbolic link is removed, not what it points to. Devices, FIFOs and sockets stay: no put ever made them.</remarks>
+    public override ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel)
+    {
+        const string operation = "delete";
+        var paths = new string[keys.Count];
+        for (int i = 0; i < paths.Length; i++)
+            paths[i] = _path.Object(keys[i]);
+        var failures = new List<DeleteFailure>();
+        for (int i = 0; i < paths.Length; i++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            string uri = Root.Child(keys[i]);
+            try
+            {
+                int errno = Libc.Status(paths[i], follow: false, out var status);
+                if (errno == 0)
+                {
+                    if (!status.IsLink)
+                        LocalFile.CheckRegular(uri, status, operation);
+                    errno = Libc.Unlink(paths[i]);
+                }
+                // below a file there is nothing either
+                Errno.Check(errno is Errno.ENOENT or Errno.ENOTDIR ? 0 : errno, uri, operation);
+            }
+            catch (StoreException error)
+            {
+                failures.Add(new DeleteFailure(keys[i], error));
+            }
+        }
+        return ValueTask.FromResult<IReadOnlyList<DeleteFailure>>(failures);
+    }
+
+    public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        string path = _path.Directory(key);
+        string uri = Root.Child(key);
+        var made = new List<string>();
+        Directories.Make(uri, path, made);
+        if (_options.Durable)
+        {
+            foreach (string directory in made)
+                Directories.Sync(uri, LocalPath.Parent(directory));
+        }
+        return ValueTask.CompletedTask;
+    }
+
+    /// <remarks>Directories with something in them stay, and so do symbolic links to directories.</remarks>
+    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        string path = _path.Directory(key);
+        string uri = Root.Child(key);
+        int errno = Libc.Status(path, follow: false, out var status);
+        if (errno is Errno.ENOENT or Errno.ENOTDIR)
+            return ValueTask.CompletedTask;
+        Errno.Check(errno, uri, "remove the directory");
+        if (status.IsLink)
+            return ValueTask.CompletedTask;
+        if (!status.IsDirectory)
+            throw Errno.Error(Errno.ENOTDIR, uri, "remove the directory");
+        Directories.RemoveEmpty(uri, path, cancel);
+        return ValueTask.CompletedTask;
+    }
+
+    public override ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        int errno = Libc.Status(_path.Directory(key), follow: true, out var status);
+        if (errno is Errno.ENOENT or Errno.ENOTDIR)
+            return ValueTask.FromResult(false);
+        Errno.Check(errno, Root.Child(key), "look at the directory");
+        return ValueTask.FromResult(status.IsDirectory);
+    }
+}

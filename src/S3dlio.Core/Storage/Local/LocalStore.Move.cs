@@ -1,0 +1,136 @@
+using S3dlio.Hashing;
+
+namespace S3dlio.Storage.Local;
+
+public sealed partial class LocalStore
+{
+    const int CopyLength = 1 << 20;
+
+    /// <remarks>
+    /// A source with a recorded checksum is copied within the kernel and the record goes with it, so a later read still finds out whether the
+    /// bytes are the original ones. Without a record, or past the page cache, the bytes come through here and are hashed.
+    /// </remarks>
+    public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        string from = _path.Object(source);
+        string to = _path.Object(destination);
+        var reader = OpenReader(source, Root.Child(source), from, ReadOptions.Default);
+        await using (reader.ConfigureAwait(false))
+        {
+            using var temporary = new Temporary(Target.Inspect(Root.Child(destination), to, options), IsDurable(options));
+            var record = reader.Record with
+            {
+                ContentType = options.ContentType ?? reader.Meta.ContentType,
+                Metadata = options.Metadata ?? reader.Meta.Metadata,
+            };
+            if (_direct || record.Checksum is null || !CopyInKernel(reader, temporary, cancel))
+            {
+                var checksum = await CopyHashedAsync(reader, temporary, cancel).ConfigureAwait(false);
+                if (record.Checksum is { } recorded && (recorded != checksum || record.Size != reader.Meta.Size))
+                    throw new StoreException(ErrorKind.ChecksumMismatch, Root.Child(source), $"expected {recorded} over {record.Size} bytes as recorded, found {checksum} over {reader.Meta.Size}: the file was changed since it was written, or its bytes were damaged");
+                record = record with { Checksum = checksum, Size = reader.Meta.Size };
+            }
+            cancel.ThrowIfCancellationRequested();
+            return temporary.Commit(destination, record, options);
+        }
+    }
+
+    /// <summary>One rename(2). A link is copied instead, then removed: moved as it is, a relative one would point elsewhere.</summary>
+    public override async ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        string from = _path.Object(source);
+        string to = _path.Object(destination);
+        string uri = Root.Child(source);
+        Errno.Check(Libc.Status(from, follow: false, out var moved), uri, "rename");
+        if (!moved.IsLink)
+            LocalFile.CheckRegular(uri, moved, "rename");
+        if (from == to)
+            return await HeadAsync(destination, cancel).ConfigureAwait(false);
+        if (moved.IsLink || options.ContentType is not null || options.Metadata is not null)
+            return await base.RenameAsync(source, destination, options, cancel).ConfigureAwait(false);
+        var target = Target.Inspect(Root.Child(destination), to, options);
+        var made = new List<string>();
+        if (target.Existing is { } existing && existing.IsSameFile(moved))
+        {
+            // rename(2) leaves two names of one file as they are
+            Errno.Check(Libc.Unlink(from), uri, "rename");
+        }
+        else
+        {
+            if (target.Existing is null && Libc.Status(LocalPath.Parent(target.Path), follow: true, out _) == Errno.ENOENT)
+                Directories.Make(target.Uri, LocalPath.Parent(target.Path), made);
+            if (IsDurable(options))
+                SyncFile(uri, from);
+            if (!TryPlace(from, target, options))
+                return await base.RenameAsync(source, destination, options, cancel).ConfigureAwait(false);
+        }
+        if (IsDurable(options))
+        {
+            Temporary.SyncNames(target, made);
+            Directories.Sync(uri, LocalPath.Parent(from));
+        }
+        return await HeadAsync(destination, cancel).ConfigureAwait(false);
+    }
+
+    /// <returns>False when the two places lie on different file systems.</returns>
+    static bool TryPlace(string from, in Target target, PutOptions options)
+    {
+        int errno = Temporary.Place(from, target, options);
+        if (errno == Errno.EXDEV)
+            return false;
+        Errno.Check(errno, target.Uri, "give the file its name");
+        return true;
+    }
+
+    static void SyncFile(string uri, string path)
+    {
+        using var handle = LocalFile.Open(uri, path, out _);
+        Errno.Check(Libc.Sync(handle), uri, "flush the data to the device");
+    }
+
+    /// <returns>False when the kernel cannot copy between these files.</returns>
+    static bool CopyInKernel(LocalReader reader, Temporary temporary, CancellationToken cancel)
+    {
+        // large enough to be shared as one extent, small enough to hear a cancel
+        const long step = 256 << 20;
+        for (long at = 0; at < reader.Meta.Size;)
+        {
+            cancel.ThrowIfCancellationRequested();
+            int errno = Libc.CopyRange(reader.Handle, temporary.Handle, at, Math.Min(step, reader.Meta.Size - at), out long count);
+            if (errno is Errno.EXDEV or Errno.EINVAL or Errno.EOPNOTSUPP or Errno.ENOSYS || (errno == 0 && count == 0 && at == 0))
+                return false;
+            Errno.Check(errno, temporary.Uri, "copy");
+            if (count == 0)
+                throw reader.Shrunk(at);
+            at += count;
+        }
+        return true;
+    }
+
+    async ValueTask<Checksum> CopyHashedAsync(LocalReader reader, Temporary temporary, CancellationToken cancel)
+    {
+        var checksum = Checksum.Empty;
+        var buffer = AlignedBuffer.Rent();
+        var sink = OpenSink(temporary, headLength: 0);
+        try
+        {
+            int step = _direct ? buffer.Length : CopyLength;
+            for (long at = 0; at < reader.Meta.Size; at += step)
+            {
+                var block = buffer.Memory[..(int)Math.Min(step, reader.Meta.Size - at)];
+                await reader.ReadAsync(at, block, cancel).ConfigureAwait(false);
+                checksum = checksum.Append(block.Span);
+                await sink.WriteAsync(block, cancel).ConfigureAwait(false);
+            }
+            await sink.FinishAsync(default, cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            await sink.DisposeAsync().ConfigureAwait(false);
+            buffer.Return();
+        }
+        return checksum;
+    }
+}

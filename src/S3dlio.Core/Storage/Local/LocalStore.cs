@@ -1,0 +1,81 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace S3dlio.Storage.Local;
+
+/// <summary>
+/// Files below a directory, through the page cache (<c>file://</c>) or past it (<c>direct://</c>). The directory need not exist until
+/// something is written. All I/O runs on the calling thread, which is to be a pool thread.
+/// </summary>
+public sealed partial class LocalStore : ObjectStore
+{
+    readonly LocalPath _path;
+    readonly StoreOptions _options;
+    readonly bool _direct;
+
+    public LocalStore(StoreUri root, StoreOptions options)
+    {
+        Root = root;
+        _path = new LocalPath(root);
+        _options = options;
+        _direct = root.Scheme == "direct";
+    }
+
+    public override StoreUri Root { get; }
+
+    /// <summary>For tests: stands in for a file system without O_DIRECT.</summary>
+    internal bool DirectIsRefused { get; init; }
+
+    public override ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        string path = _path.Object(key);
+        string uri = Root.Child(key);
+        return ValueTask.FromResult<ObjectReader>(OpenReader(key, uri, path, options));
+    }
+
+    public override ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        string path = _path.Object(key);
+        string uri = Root.Child(key);
+        using var handle = LocalFile.Open(uri, path, out var status);
+        return ValueTask.FromResult(LocalFile.Meta(key, status, ObjectRecord.Read(handle, uri)));
+    }
+
+    LocalReader OpenReader(string key, string uri, string path, ReadOptions options)
+    {
+        var handle = LocalFile.Open(uri, path, out var status);
+        try
+        {
+            LocalFile.CheckMatch(uri, options.IfMatch, status);
+            var record = ObjectRecord.Read(handle, uri);
+            var meta = LocalFile.Meta(key, status, record);
+            return UseDirect(handle, uri)
+                ? new DirectReader(uri, handle, meta, record, status.DirectAlignment)
+                : new LocalReader(uri, handle, meta, record);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Turns O_DIRECT on where the address asks for it.</summary>
+    /// <returns>False for the page cache.</returns>
+    bool UseDirect(SafeFileHandle handle, string uri)
+    {
+        if (!_direct)
+            return false;
+        int errno = DirectIsRefused ? Errno.EINVAL : Libc.SetDirect(handle);
+        if (errno == 0)
+            return true;
+        if (errno != Errno.EINVAL)
+            throw Errno.Error(errno, uri, "turn O_DIRECT on");
+        if (_options.DirectFallback)
+            return false;
+        throw new StoreException(ErrorKind.InvalidArgument, uri, "the file system refuses O_DIRECT; use file:// or set the option direct_fallback to go through the page cache");
+    }
+
+    bool IsDurable(PutOptions options) => options.Durable ?? _options.Durable;
+}

@@ -1,0 +1,54 @@
+using S3dlio.Hashing;
+
+namespace S3dlio.Storage.Local;
+
+/// <summary>An object of unknown length, hashed as it comes.</summary>
+sealed class LocalWriter(string key, PutOptions options, Temporary temporary, FileSink sink) : ObjectWriter
+{
+    Checksum _checksum = Checksum.Empty;
+    long _written;
+    bool _ended;
+    bool _failed;
+
+    public override long Written => _written;
+
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        CheckOpen();
+        // after a failure it is not known what the file holds; only a write that went through clears this
+        _failed = true;
+        await sink.WriteAsync(data, cancel).ConfigureAwait(false);
+        _checksum = _checksum.Append(data.Span);
+        _written += data.Length;
+        _failed = false;
+    }
+
+    public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        CheckOpen();
+        _failed = true;
+        await sink.FinishAsync(default, cancel).ConfigureAwait(false);
+        var meta = temporary.Commit(key, new ObjectRecord(_checksum, _written, options.ContentType, options.Metadata ?? ObjectMeta.NoMetadata), options);
+        await DisposeAsync().ConfigureAwait(false);
+        return meta;
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (_ended)
+            return;
+        _ended = true;
+        await sink.DisposeAsync().ConfigureAwait(false);
+        temporary.Dispose();
+    }
+
+    void CheckOpen()
+    {
+        if (_ended)
+            throw new StoreException(ErrorKind.Closed, temporary.Uri, "the writer was completed or disposed");
+        if (_failed)
+            throw new StoreException(ErrorKind.Closed, temporary.Uri, "an earlier write failed; dispose of the writer and begin again");
+    }
+}

@@ -1,0 +1,159 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
+using S3dlio.Hashing;
+
+namespace S3dlio.Storage.Local;
+
+/// <summary>
+/// What a file system has no field for, kept in extended attributes: <c>user.s3dlio.crc32c</c> holds <c>crc32c:1a2b3c4d 12345</c>, the
+/// checksum and the size it was taken over; <c>user.s3dlio.meta</c> holds JSON, the content type and the user's metadata.
+/// Whoever writes a file in place leaves the record behind, and it no longer matches: that is what it is for.
+/// </summary>
+sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, IReadOnlyDictionary<string, string> Metadata)
+{
+    const string ChecksumName = "user.s3dlio.crc32c";
+    const string MetaName = "user.s3dlio.meta";
+    const string ContentTypeField = "content_type";
+    const string MetadataField = "metadata";
+
+    static readonly ObjectRecord Empty = new(null, 0, null, ObjectMeta.NoMetadata);
+
+    public static ObjectRecord Read(SafeFileHandle handle, string uri)
+    {
+        Span<byte> text = stackalloc byte[128];
+        var record = Empty;
+        if (Has(Libc.GetAttribute(handle, ChecksumName, text, out int length), uri))
+            record = ParseChecksum(text[..length], uri);
+        text = stackalloc byte[512];
+        int errno = Libc.GetAttribute(handle, MetaName, text, out length);
+        if (errno == Errno.ERANGE)
+        {
+            // 64 KiB is the kernel's limit for one value
+            text = new byte[1 << 16];
+            errno = Libc.GetAttribute(handle, MetaName, text, out length);
+        }
+        return Has(errno, uri) ? ParseMeta(record, text[..length], uri) : record;
+    }
+
+    /// <summary>Writes the record to a file in the making. The checksum is dropped where attributes are not supported; metadata never is.</summary>
+    public void Write(SafeFileHandle handle, string uri)
+    {
+        if (Checksum is { } checksum)
+        {
+            Span<byte> text = stackalloc byte[64];
+            checksum.TryFormat(text);
+            text[Hashing.Checksum.TextLength] = (byte)' ';
+            Size.TryFormat(text[(Hashing.Checksum.TextLength + 1)..], out int digits, default, CultureInfo.InvariantCulture);
+            int errno = Libc.SetAttribute(handle, ChecksumName, text[..(Hashing.Checksum.TextLength + 1 + digits)]);
+            // a full attribute area is no reason to refuse data that is itself whole
+            if (errno is not (0 or Errno.EOPNOTSUPP or Errno.EPERM or Errno.ENOSPC or Errno.E2BIG or Errno.ERANGE))
+                throw Errno.Error(errno, uri, "record the checksum");
+        }
+        if (ContentType is null && Metadata.Count == 0)
+            return;
+        var json = ToJson();
+        switch (Libc.SetAttribute(handle, MetaName, json))
+        {
+            case 0:
+                return;
+            case Errno.EOPNOTSUPP or Errno.EPERM:
+                throw new StoreException(ErrorKind.InvalidArgument, uri, "the file system has no extended attributes, so content_type and metadata cannot be kept; write without them");
+            case Errno.ENOSPC or Errno.E2BIG or Errno.ERANGE:
+                throw new StoreException(ErrorKind.InvalidArgument, uri, $"content_type and metadata take {json.Length} bytes as JSON, more than the file system keeps in extended attributes (ext4: about 4000; at most 65536 anywhere); shorten them");
+            case var errno:
+                throw Errno.Error(errno, uri, "record the metadata");
+        }
+    }
+
+    static bool Has(int errno, string uri)
+    {
+        if (errno is 0)
+            return true;
+        if (errno is Errno.ENODATA or Errno.EOPNOTSUPP)
+            return false;
+        throw errno == Errno.ERANGE ? Broken(uri, ChecksumName, "it is too long") : Errno.Error(errno, uri, "read the extended attributes");
+    }
+
+    static ObjectRecord ParseChecksum(ReadOnlySpan<byte> utf8, string uri)
+    {
+        string text = Encoding.UTF8.GetString(utf8);
+        int blank = text.IndexOf(' ', StringComparison.Ordinal);
+        if (blank < 0
+            || !Hashing.Checksum.TryParse(text.AsSpan(0, blank), out var checksum)
+            || !long.TryParse(text.AsSpan(blank + 1), NumberStyles.None, CultureInfo.InvariantCulture, out long size))
+            throw Broken(uri, ChecksumName, $"expected 'crc32c:xxxxxxxx <size>', found '{text}'");
+        return Empty with { Checksum = checksum, Size = size };
+    }
+
+    static ObjectRecord ParseMeta(ObjectRecord record, ReadOnlySpan<byte> json, string uri)
+    {
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
+        string? contentType = null;
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            Expect(ref reader, JsonTokenType.StartObject);
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                string field = reader.GetString()!;
+                switch (field)
+                {
+                    case ContentTypeField:
+                        Expect(ref reader, JsonTokenType.String);
+                        contentType = reader.GetString();
+                        break;
+                    case MetadataField:
+                        Expect(ref reader, JsonTokenType.StartObject);
+                        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+                        {
+                            string name = reader.GetString()!;
+                            Expect(ref reader, JsonTokenType.String);
+                            metadata[name] = reader.GetString()!;
+                        }
+                        break;
+                    default:
+                        // a later version's field
+                        reader.Skip();
+                        break;
+                }
+            }
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            throw Broken(uri, MetaName, "it is not the JSON that was expected");
+        }
+        return record with { ContentType = contentType, Metadata = metadata };
+    }
+
+    static void Expect(ref Utf8JsonReader reader, JsonTokenType type)
+    {
+        if (!reader.Read() || reader.TokenType != type)
+            throw new JsonException();
+    }
+
+    ReadOnlySpan<byte> ToJson()
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            if (ContentType is not null)
+                writer.WriteString(ContentTypeField, ContentType);
+            if (Metadata.Count > 0)
+            {
+                writer.WriteStartObject(MetadataField);
+                foreach (var (name, value) in Metadata)
+                    writer.WriteString(name, value);
+                writer.WriteEndObject();
+            }
+            writer.WriteEndObject();
+        }
+        return buffer.WrittenSpan;
+    }
+
+    static StoreException Broken(string uri, string name, string how) =>
+        new(ErrorKind.InvalidData, uri, $"the extended attribute {name} is broken: {how}; remove it (setfattr -x {name}) to read the file without it");
+}

@@ -1,0 +1,45 @@
+namespace S3dlio.Storage.Local;
+
+/// <summary>Where a new object will stand, and what stands there now.</summary>
+/// <param name="Uri">The object, as the user names it.</param>
+/// <param name="Path">The file to be replaced: symbolic links are resolved, as a plain write would follow them.</param>
+/// <param name="Existing">The regular file that stands there.</param>
+readonly record struct Target(string Uri, string Path, FileStatus? Existing)
+{
+    // the kernel's own limit
+    const int MostLinks = 40;
+
+    /// <summary>Looks, and refuses at once what the commit would refuse after the data was written.</summary>
+    public static Target Inspect(string uri, string path, PutOptions options)
+    {
+        const string operation = "write";
+        for (int links = 0; ; links++)
+        {
+            int errno = Libc.Status(path, follow: false, out var status);
+            if (errno == Errno.ENOENT)
+            {
+                if (options.IfMatch is not null)
+                    throw new StoreException(ErrorKind.NotFound, uri, $"expected ETag {options.IfMatch}, found no such object: it was deleted since");
+                return new Target(uri, path, null);
+            }
+            Errno.Check(errno, uri, operation);
+            if (!status.IsLink)
+            {
+                LocalFile.CheckRegular(uri, status, operation);
+                if (!options.Overwrite)
+                    throw Exists(uri);
+                LocalFile.CheckMatch(uri, options.IfMatch, status);
+                // a rename asks the directory only; a file that its owner made read-only is to stay
+                Errno.Check(Libc.CheckWritable(path), uri, operation);
+                return new Target(uri, path, status);
+            }
+            if (links == MostLinks)
+                throw Errno.Error(Errno.ELOOP, uri, operation);
+            Errno.Check(Libc.ReadLink(path, out string next), uri, operation);
+            // not folded as text: a '..' in a link is relative to where the directory really is
+            path = next.StartsWith('/') ? next : $"{LocalPath.Parent(path)}/{next}";
+        }
+    }
+
+    public static StoreException Exists(string uri) => new(ErrorKind.AlreadyExists, uri, "the object exists and overwrite is off");
+}

@@ -1,0 +1,67 @@
+using System.Buffers;
+using System.Globalization;
+
+namespace S3dlio.Storage.Local;
+
+/// <summary>
+/// The names under which objects are made, and what becomes of those that a dead process left. A temporary is locked (flock) while its
+/// maker lives, and the kernel drops the lock with the process, so a free lock means an orphan, whichever host's or container's process id
+/// the name holds.
+/// </summary>
+static class Temporaries
+{
+    const string Prefix = ".s3dlio-";
+    const string Suffix = ".tmp";
+    const int RandomDigits = 16;
+
+    static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdef");
+
+    /// <summary>A maker needs a moment between creating the file and locking it.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromMinutes(1);
+
+    public static string NewName() => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{Environment.ProcessId}-{Random.Shared.NextInt64():x16}{Suffix}");
+
+    /// <summary>True for the names of <see cref="NewName"/> and no others, so that no user's file is ever taken for one.</summary>
+    public static bool IsName(ReadOnlySpan<char> name)
+    {
+        if (!name.StartsWith(Prefix, StringComparison.Ordinal) || !name.EndsWith(Suffix, StringComparison.Ordinal))
+            return false;
+        name = name[Prefix.Length..^Suffix.Length];
+        int dash = name.IndexOf('-');
+        return dash > 0
+            && name[..dash].IndexOfAnyExceptInRange('0', '9') < 0
+            && name[(dash + 1)..] is { Length: RandomDigits } random
+            && random.IndexOfAnyExcept(HexDigits) < 0;
+    }
+
+    /// <summary>Removes the orphans of a directory. What cannot be read or removed stays: this is housekeeping, never a reason to fail.</summary>
+    /// <param name="directory">The directory itself; those below are left alone.</param>
+    /// <param name="grace">How long a file must have been left unwritten.</param>
+    /// <returns>How many were removed.</returns>
+    public static int Sweep(string directory, TimeSpan grace)
+    {
+        var names = new List<string>();
+        _ = Libc.ReadDirectory(directory, (name, type) =>
+        {
+            if (type is EntryType.File or EntryType.Unknown && IsName(name))
+                names.Add(name);
+        });
+        int removed = 0;
+        foreach (string name in names)
+        {
+            string path = $"{directory}/{name}";
+            if (Libc.Open(path, Libc.ReadOnly | Libc.NonBlocking | Libc.NoTerminal, 0, out var handle) != 0)
+                continue;
+            using (handle)
+            {
+                if (Libc.Status(handle!, out var status) == 0
+                    && status.IsRegular
+                    && DateTimeOffset.UtcNow - status.LastModified >= grace
+                    && Libc.Lock(handle!, wait: false) == 0
+                    && Libc.Unlink(path) == 0)
+                    removed++;
+            }
+        }
+        return removed;
+    }
+}

@@ -1,0 +1,117 @@
+using Microsoft.Win32.SafeHandles;
+using S3dlio.Hashing;
+
+namespace S3dlio.Storage.Local;
+
+/// <summary>
+/// An object in the making: a file beside its target under a name that listings leave out. <see cref="Commit"/> gives it the target's
+/// name; disposed before that, it is gone.
+/// </summary>
+sealed class Temporary : IDisposable
+{
+    const uint DefaultMode = 0x1b6; // rw-rw-rw-, less the umask
+
+    readonly Target _target;
+    readonly bool _durable;
+    readonly List<string> _made = [];
+    string? _path;
+
+    public Temporary(in Target target, bool durable)
+    {
+        _target = target;
+        _durable = durable;
+        string directory = LocalPath.Parent(target.Path);
+        while (true)
+        {
+            string path = $"{directory}/{Temporaries.NewName()}";
+            int errno = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.Exclusive, DefaultMode, out var handle);
+            if (errno == 0)
+            {
+                Handle = handle!;
+                _path = path;
+                break;
+            }
+            if (errno == Errno.ENOENT && _made.Count == 0)
+                Directories.Make(target.Uri, directory, _made);
+            else if (errno != Errno.EEXIST)
+                throw Errno.Error(errno, target.Uri, "create a file in its directory");
+        }
+        // where locks are not supported nobody can take it for an orphan's either
+        _ = Libc.Lock(Handle, wait: false);
+    }
+
+    public SafeFileHandle Handle { get; }
+
+    public string Uri => _target.Uri;
+
+    /// <summary>Makes the object appear under its name, with its record, in one step.</summary>
+    public ObjectMeta Commit(string key, ObjectRecord record, PutOptions options)
+    {
+        record.Write(Handle, Uri);
+        // The kernel's clock ticks every few milliseconds and inode numbers are used again, so two versions of the same size could
+        // otherwise have the same time and number, and then the same ETag.
+        var now = DateTimeOffset.UtcNow;
+        long ticks = now.Ticks % TimeSpan.TicksPerSecond;
+        Errno.Check(Libc.SetModified(Handle, now.ToUnixTimeSeconds(), ticks * 100), Uri, "set the time of the file");
+        Errno.Check(Libc.Status(Handle, out var status), Uri, "look at the written file");
+        if (_target.Existing is { } existing)
+            Inherit(existing, status);
+        Errno.Check(Libc.CloseCopy(Handle), Uri, "write");
+        if (_durable)
+            Errno.Check(Libc.Sync(Handle), Uri, "flush the data to the device");
+        Errno.Check(Place(_path!, _target, options), Uri, "give the file its name");
+        _path = null;
+        if (_durable)
+            SyncNames(_target, _made);
+        return LocalFile.Meta(key, status, record);
+    }
+
+    /// <summary>Gives <paramref name="from"/> the target's name, as far as the conditions allow.</summary>
+    /// <returns>The rename's errno.</returns>
+    public static int Place(string from, in Target target, PutOptions options)
+    {
+        if (options.IfMatch is not null)
+        {
+            // Writers with a condition take turns at the file they mean to replace. One without a condition, or another program, may
+            // still come in between the comparison and the rename: POSIX has no such call.
+            Errno.Check(Libc.Open(target.Path, Libc.ReadOnly | Libc.NonBlocking | Libc.NoTerminal, 0, out var held), target.Uri, "replace");
+            using (held)
+            {
+                _ = Libc.Lock(held!, wait: true);
+                Errno.Check(Libc.Status(target.Path, follow: false, out var current), target.Uri, "replace");
+                LocalFile.CheckMatch(target.Uri, options.IfMatch, current);
+                return Libc.Rename(from, target.Path);
+            }
+        }
+        int errno = options.Overwrite ? Libc.Rename(from, target.Path) : Libc.RenameNew(from, target.Path);
+        if (errno == Errno.EEXIST && !options.Overwrite)
+            throw Target.Exists(target.Uri);
+        return errno;
+    }
+
+    /// <summary>Has the target's name on the device, and those of the directories made for it.</summary>
+    public static void SyncNames(in Target target, List<string> made)
+    {
+        Directories.Sync(target.Uri, LocalPath.Parent(target.Path));
+        foreach (string directory in made)
+            Directories.Sync(target.Uri, LocalPath.Parent(directory));
+    }
+
+    public void Dispose()
+    {
+        // unlinked while still locked: no sweeper can meet it in between
+        if (_path is not null)
+            _ = Libc.Unlink(_path);
+        _path = null;
+        Handle.Dispose();
+    }
+
+    /// <summary>Owner and permissions of the file that is replaced, as a write in place would have left them.</summary>
+    void Inherit(in FileStatus existing, in FileStatus status)
+    {
+        if (existing.User != status.User || existing.Group != status.Group)
+            _ = Libc.Chown(Handle, existing.User, existing.Group);
+        if (existing.Permissions != status.Permissions)
+            Errno.Check(Libc.Chmod(Handle, existing.Permissions), Uri, "keep the file's permissions");
+    }
+}
