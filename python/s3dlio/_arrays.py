@@ -8,7 +8,7 @@ import math
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.lib import format as npy_format
+from numpy.lib import format as _format
 
 from . import _native
 from ._address import Address, resolve
@@ -17,6 +17,10 @@ from ._objects import Progress, put_options, validation_options
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+
+# NumPy's own functions, untyped in its older releases
+_dtype_to_descr: Any = _format.dtype_to_descr
+_descr_to_dtype: Any = _format.descr_to_dtype
 
 
 def save_numpy_array(
@@ -172,7 +176,7 @@ def _describe(dtype: np.dtype[Any], what: str) -> tuple[str, str | None]:
         raise InvalidArgumentError(
             f"{what}: dtype {dtype} has fields of a type that a .npy file cannot name; save those fields as arrays of their own", what
         )
-    return repr(npy_format.dtype_to_descr(dtype)), None
+    return repr(_dtype_to_descr(dtype)), None
 
 
 def _holds_extension(dtype: np.dtype[Any]) -> bool:
@@ -191,7 +195,7 @@ def _dtype(found: dict[str, Any], what: str) -> np.dtype[Any]:
             return named
         raise InvalidDataError(f"{what}: the header says {found['descr']} and {named}, which differ in size", what)
     try:
-        dtype: np.dtype[Any] = npy_format.descr_to_dtype(ast.literal_eval(found["descr"]))
+        dtype: np.dtype[Any] = _descr_to_dtype(ast.literal_eval(found["descr"]))
     except (TypeError, ValueError, SyntaxError, IndexError, KeyError) as error:
         raise InvalidDataError(f"{what}: NumPy cannot make a dtype of the header's descr {found['descr']}: {error}", what) from None
     if dtype.hasobject:

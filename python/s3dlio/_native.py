@@ -363,12 +363,12 @@ def _utf8(text: str) -> bytes:
 
 def segments(parts: Sequence[tuple[int, int]]) -> Any:
     """``(address, length)`` pairs as ``s3dlio_segment[]``."""
-    return (_Segment * len(parts))(*parts)
+    return (_Segment * len(parts))(*(_Segment(*part) for part in parts))
 
 
 def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:
     """``(address, length, tensor)`` triples as ``s3dlio_tensor_read[]``."""
-    return (_TensorRead * len(parts))(*parts)
+    return (_TensorRead * len(parts))(*(_TensorRead(*part) for part in parts))
 
 
 def integers(values: Sequence[int]) -> Any:

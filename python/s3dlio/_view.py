@@ -37,7 +37,7 @@ class BytesView(_Bytes):
 
     def memoryview(self) -> memoryview:
         """The bytes as a read-only memoryview of format ``B``."""
-        return memoryview(self)
+        return self.data
 
     def to_bytes(self) -> bytes:
         """The bytes copied into a ``bytes`` object."""
@@ -45,7 +45,7 @@ class BytesView(_Bytes):
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """The bytes as text."""
-        return str(memoryview(self), encoding, errors)
+        return str(self.data, encoding, errors)
 
     def __bytes__(self) -> bytes:
         return self.tobytes()
@@ -53,14 +53,14 @@ class BytesView(_Bytes):
     def __bool__(self) -> bool:
         return self.size > 0
 
-    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+    def __eq__(self, other: object) -> bool:
         try:
             with memoryview(other) as theirs:  # type: ignore[arg-type]
-                return theirs.nbytes == self.nbytes and memoryview(self) == theirs.cast("B")
+                return theirs.nbytes == self.nbytes and self.data == theirs.cast("B")
         except TypeError:
             return NotImplemented
 
-    def __ne__(self, other: object) -> bool:  # type: ignore[override]
+    def __ne__(self, other: object) -> bool:
         equal = self.__eq__(other)
         return equal if equal is NotImplemented else not equal
 
@@ -70,7 +70,7 @@ class BytesView(_Bytes):
         return item in self.tobytes()  # type: ignore[operator]
 
     def __iter__(self) -> Iterator[int]:
-        return iter(memoryview(self))
+        return iter(self.data)
 
     def __repr__(self) -> str:
         shown = self[:16].tobytes()
@@ -78,7 +78,7 @@ class BytesView(_Bytes):
 
     __str__ = __repr__
 
-    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[Any, ...]:
         return _from_bytes, (self.tobytes(),)
 
 

@@ -48,15 +48,19 @@ class S3dlioError(Exception):
         self.detail = detail or message
         self.offset = offset
         if isinstance(self, OSError):
-            self.errno = self._errno
-            self.strerror = self.detail
-            self.filename = uri or None
+            _fill_os_error(self, self._errno, self.detail, uri)
 
     def __str__(self) -> str:
         return self._message
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self._message, self.uri, self.detail, self.offset)
+
+
+def _fill_os_error(error: OSError, number: int | None, detail: str, uri: str) -> None:
+    if number is not None:
+        error.errno = number
+    error.strerror, error.filename = detail, uri or None
 
 
 class NotFoundError(S3dlioError, FileNotFoundError):
