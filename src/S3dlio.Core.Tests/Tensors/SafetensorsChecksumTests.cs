@@ -4,7 +4,7 @@ using S3dlio.Storage;
 using S3dlio.Tensors;
 using Xunit;
 
-namespace S3dlio.Core.Tests.Tensors;
+namespace S3dlio.Tests.Tensors;
 
 /// <summary>What the checksums are for: no change of one byte, anywhere in an object, goes unseen.</summary>
 public sealed class SafetensorsChecksumTests

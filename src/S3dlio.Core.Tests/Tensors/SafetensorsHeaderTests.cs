@@ -4,7 +4,7 @@ using S3dlio.Storage;
 using S3dlio.Tensors;
 using Xunit;
 
-namespace S3dlio.Core.Tests.Tensors;
+namespace S3dlio.Tests.Tensors;
 
 public sealed class SafetensorsHeaderTests
 {
