@@ -17,9 +17,16 @@ new=$root.new
 rm -rf "$new"
 trap 'rm -rf "$new"' EXIT
 cp -r "$here/azurite" "$new"
+[ -w "${HOME:-/nowhere}" ] || export npm_config_cache=$new/cache
+in_new() { (cd "$new" && timeout 300 "$@" --loglevel=error >npm.log 2>&1 9>&-) || fail "$1 $2: $(why "$new/npm.log")"; }
+why() { sed -n '/^npm err/I{s/^npm err[a-z!]* *//I;p;}' "$1" | head -n 2 | paste -sd ' '; }
+# one question first: without a network the install would ask in vain for each of its packages, for minutes
+in_new npm view "azurite@$(sed -n 's/.*"azurite": "\(.*\)".*/\1/p' "$new/package.json")" version --fetch-retries=1 --fetch-retry-mintimeout=1000 \
+  --fetch-timeout=20000
 # no install scripts: nothing here needs one
-(cd "$new" && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error >npm.log 2>&1 9>&-) ||
-  fail "npm ci: $(grep -m 1 -i 'npm err' "$new/npm.log" || tail -n 1 "$new/npm.log")"
+in_new npm ci --ignore-scripts --omit=dev --no-audit --no-fund --prefer-offline \
+  --fetch-retries=1 --fetch-retry-mintimeout=1000
+rm -rf "$new/cache"
 touch "$new/.ok"
 rm -rf "$root"
 mv "$new" "$root"

@@ -139,12 +139,12 @@ up() {
   mkdir -p "$dir"
   generation=$(random 8)
   echo "$generation" >"$dir/generation"
-  trap end_all INT TERM HUP
+  trap 'kill $(jobs -p) 2>/dev/null; end_all; exit 130' INT TERM HUP
   if [ "$owner" ]; then
     # outlives whatever ends its caller; a later 'up' in the same place, which has another generation, is none of its business
     setsid -f "$0" watch "$dir" "$owner" "$generation" </dev/null >/dev/null 2>&1 9>&-
   fi
-  if [ "${S3DLIO_TEST_SERVERS:-}" ]; then # what an earlier 'up' said, which ends here
+  if [ "${S3DLIO_TEST_SERVERS:-}" = up ]; then # what an earlier 'up' said, which ends here
     unset "${!S3DLIO_TEST_@}"
   fi
   "$here/certificate.sh" "$dir" >"$dir/certificate.log" 2>&1 || command -v openssl >/dev/null || echo "needs openssl" >"$dir/certificate.log"
@@ -153,6 +153,7 @@ up() {
   serve_azure "${S3DLIO_AZURITE_ROOT:-$servers/azurite}" 9>&- &
   wait
   (umask 077 && cat "$dir"/env.* >"$dir/env" && echo "S3DLIO_TEST_SERVERS=up" >>"$dir/env" && rm "$dir"/env.*)
+  exec 9>&-
 }
 
 down() { # [GENERATION]
@@ -160,7 +161,7 @@ down() { # [GENERATION]
   lock
   [ $# = 0 ] || [ ! -e "$dir/generation" ] || [ "$(<"$dir/generation")" = "$1" ] || return 0
   end_all
-  rm -f "$dir.lock"
+  exec 9>&-
 }
 
 watch() { # OWNER GENERATION

@@ -28,7 +28,8 @@ echo "deb [signed-by=$keys] $mirror $suite main" >"$apt/sources.list"
 get() {
   apt-get -qq -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=- -o Dir::State="$apt" \
     -o Dir::State::lists="$apt/lists" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User= \
-    -o Acquire::Check-Valid-Until=false -o Acquire::Languages=none "$@" >"$apt/log" 2>&1 ||
+    -o Acquire::Check-Valid-Until=false -o Acquire::Languages=none -o Acquire::http::Timeout=20 \
+    -o Acquire::Retries=2 "$@" >"$apt/log" 2>&1 ||
     fail "apt-get $1: $(grep '^E:' "$apt/log" | head -n 1 || true)"
 }
 get update -o APT::Update::Error-Mode=any
