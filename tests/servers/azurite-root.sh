@@ -13,10 +13,12 @@ mkdir -p "$(dirname "$root")"
 exec 9>"$root.lock"
 flock 9
 ! complete || exit 0
-new=$root.new
-rm -rf "$new"
+# a name of its own: an npm that outlived its killed script goes on writing by path
+rm -rf "$root".new.*
+new=$(mktemp -d "$root.new.XXXXXX")
 trap 'rm -rf "$new"' EXIT
-cp -r "$here/azurite" "$new"
+chmod 755 "$new"
+cp "$here"/azurite/* "$new"
 [ -w "${HOME:-/nowhere}" ] || export npm_config_cache=$new/cache
 in_new() { (cd "$new" && timeout 300 "$@" --loglevel=error >npm.log 2>&1 9>&-) || fail "$1 $2: $(why "$new/npm.log")"; }
 why() { sed -n '/^npm err/I{s/^npm err[a-z!]* *//I;p;}' "$1" | head -n 2 | paste -sd ' '; }

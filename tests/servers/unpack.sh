@@ -18,8 +18,9 @@ exec 9>"$root.lock"
 flock 9
 [ ! -e "$root/.ok" ] || exit 0
 # made beside its place and renamed when complete: what an interrupted run leaves is never taken for the whole
-new=$root.new apt=$root.apt
-rm -rf "$new" "$apt"
+rm -rf "$root".new.* "$root".apt.*
+new=$(mktemp -d "$root.new.XXXXXX") apt=$(mktemp -d "$root.apt.XXXXXX")
+chmod 755 "$new"
 trap 'rm -rf "$new" "$apt"' EXIT
 mkdir -p "$apt"/{lists,cache/archives}/partial "$new"/usr/{bin,sbin,lib,lib64}
 for link in bin sbin lib lib64; do ln -s usr/$link "$new/$link"; done # as on an installed Debian, where /bin is /usr/bin
