@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from . import _native, exceptions
 from ._address import Address, Location, resolve
-from ._list import list_stream
-from ._objects import _buffer, to_stat
+from ._list import _pages
+from ._objects import _buffer, mkdir, to_stat
 from ._progress import Progress, watching
 from ._view import BytesView
 from .exceptions import BulkError, InvalidArgumentError, NotFoundError, S3dlioError
@@ -53,7 +53,9 @@ def get_many(
     places = [resolve(uri, storage_options) for uri in asked]
     settings = _native.options({"max_in_flight": max_in_flight, "validate": None if validate else False})
     with watching(progress, "get", "objects") as callback:
-        report, memories = _native.run_items("objects_get", _references(places), len(places), settings, count=len(places), progress=callback)
+        report, memories = _native.run(
+            "objects_get", _references(places), len(places), settings, items=len(places), progress=callback
+        )
     results: builtins.list[Any] = [None if memory is None else BytesView._over(memory) for memory in memories]
     return _finish("read", asked, results, report, on_error)
 
@@ -159,9 +161,7 @@ def upload(
     """
     target = resolve(dest_prefix, storage_options)
     if create_bucket:
-        from ._containers import create_container_of
-
-        create_container_of(target)
+        mkdir(Location(target.root, "", target.base))
     patterns = [src_patterns] if isinstance(src_patterns, (str, os.PathLike)) else builtins.list(src_patterns)
     files = [found for pattern in patterns for found in _matches(os.fspath(pattern))]
     base = target.key.rstrip("/") + "/" if target.key.strip("/") else ""
@@ -207,7 +207,7 @@ def download(
     """
     source = resolve(src_uri, storage_options)
     prefix = source.key.rstrip("/")
-    keys = [item["key"] for item in list_stream(source, recursive) if item["key"] != ""]
+    keys = [item["key"] for page in _pages(source, recursive, None, None) for item in page["objects"]]
     if not keys:
         raise NotFoundError(f"{source.address(source.key)}: there is nothing to download", source.address(source.key))
     names = [key.rsplit("/", 1)[-1] if key == prefix else key[len(prefix) + 1 if prefix else 0 :] for key in keys]

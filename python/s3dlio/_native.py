@@ -274,10 +274,18 @@ def check(status: int) -> None:
 
 
 class NativeMemory:
-    """Memory that an operation allocated; it frees the operation when it is no longer referenced."""
+    """Memory that the library allocated; it is freed when this is no longer referenced.
 
-    def __init__(self, operation: int, address: int, length: int) -> None:
-        self._operation = operation
+    Args:
+        free: The function that frees it, without ``s3dlio_``: ``op_free`` or ``buffer_free``.
+        number: What that function takes.
+        address: Where the memory begins.
+        length: Its bytes.
+    """
+
+    def __init__(self, free: str, number: int, address: int, length: int) -> None:
+        self._free = free
+        self._number = number
         self._generation = generation
         self.__array_interface__ = {
             "version": 3,
@@ -289,7 +297,7 @@ class NativeMemory:
     def __del__(self) -> None:
         # in a forked child the memory is the parent's copy and stays
         if self._generation == generation and _library is not None:
-            _library.s3dlio_op_free(self._operation)
+            getattr(_library, f"s3dlio_{self._free}")(self._number)
 
 
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
@@ -303,6 +311,7 @@ def run(
     keep: object = None,
     progress: Any = None,
     data: bool = False,
+    items: int | None = None,
 ) -> Any:
     """Runs one operation to its end, with an eye on signals.
 
@@ -312,9 +321,11 @@ def run(
         keep: What has to stay alive until it ended.
         progress: Called as ``progress(done, total)`` while it runs; total is -1 until it is known.
         data: Whether the operation's memory is the result, as ``NativeMemory``.
+        items: How many pieces of memory are the result, one for each object of a call over many.
 
     Returns:
-        The operation's JSON, parsed; with ``data``, a pair of that and the memory.
+        The operation's JSON, parsed; with ``data``, a pair of that and the memory; with ``items``, a pair of that and a
+        list of memories, None for objects without.
     """
     if progress is not None and not callable(progress):
         raise exceptions.InvalidArgumentError(f"progress must be callable as progress(done, total), found {type(progress).__name__}")
@@ -341,9 +352,11 @@ def run(
         result = _Result(struct_size=c.sizeof(_Result))
         check(lib.s3dlio_op_result(number, c.byref(result)))
         parsed = json.loads(c.string_at(result.json, result.json_length)) if result.json else None
+        if items is not None:
+            return parsed, _take_items(lib, number, items)
         if not data:
             return parsed
-        memory = NativeMemory(number.value, result.data, result.data_length)
+        memory = NativeMemory("op_free", number.value, result.data, result.data_length)
         handed_over = True
         return parsed, memory
     finally:
@@ -351,6 +364,12 @@ def run(
         if number.value and not handed_over and begun_in == generation:
             lib.s3dlio_op_free(number)
         _in_use.pop(cell, None)
+
+
+def _take_items(lib: c.CDLL, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
+    taken = (_Item * count)()
+    check(lib.s3dlio_op_take_items(number, taken, count))
+    return [NativeMemory("buffer_free", one.buffer, one.data, one.length) if one.buffer else None for one in taken]
 
 
 def _require_same_process(begun_in: int) -> None:
@@ -419,6 +438,11 @@ def _utf8(text: str) -> bytes:
 def segments(parts: Sequence[tuple[int, int]]) -> Any:
     """``(address, length)`` pairs as ``s3dlio_segment[]``."""
     return (_Segment * len(parts))(*(_Segment(*part) for part in parts))
+
+
+def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
+    """``(store, key)`` pairs as ``s3dlio_object[]``."""
+    return (_Object * len(parts))(*(_Object(store, key, len(key)) for store, key in parts))
 
 
 def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:
