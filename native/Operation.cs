@@ -4,7 +4,7 @@ using S3dlio.Transfer;
 namespace S3dlio.Native;
 
 /// <summary>Long work that C begins, waits for, and frees. The buffers it was given are in use until it has ended, also after a cancel.</summary>
-sealed class Operation : ITransferProgress, IDisposable
+sealed partial class Operation : ITransferProgress, IDisposable
 {
     readonly CancellationTokenSource _cancel = new();
     readonly List<IDisposable> _owned = [];
@@ -87,6 +87,7 @@ sealed class Operation : ITransferProgress, IDisposable
             ((IAsyncResult)_task).AsyncWaitHandle.WaitOne();
         }
         _cancel.Dispose();
+        DisposeItems();
         foreach (var item in _owned)
             item.Dispose();
     }

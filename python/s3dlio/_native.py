@@ -53,6 +53,14 @@ class _TensorRead(c.Structure):
     _fields_ = [("data", c.c_void_p), ("length", c.c_uint64), ("tensor", c.c_uint64)]
 
 
+class _Object(c.Structure):
+    _fields_ = [("store", c.c_uint64), ("key", c.c_char_p), ("key_length", c.c_size_t)]
+
+
+class _Item(c.Structure):
+    _fields_ = [("buffer", c.c_uint64), ("data", c.c_void_p), ("length", c.c_uint64)]
+
+
 class _Entry(c.Structure):
     _fields_ = [
         ("struct_size", c.c_uint32),
@@ -90,6 +98,12 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "op_cancel": [_id],
     "op_result": [_id, c.POINTER(_Result)],
     "op_free": [_id],
+    "op_take_items": [_id, c.POINTER(_Item), _size],
+    "buffer_free": [_id],
+    "objects_get_begin": [c.POINTER(_Object), _size, _text, _op],
+    "objects_put_begin": [c.POINTER(_Object), c.POINTER(_Segment), _size, _text, _op],
+    "objects_head_begin": [c.POINTER(_Object), _size, _text, _op],
+    "objects_copy_begin": [c.POINTER(_Object), c.POINTER(_Object), _size, _text, _op],
     "object_put_begin": [_id, *_key, c.POINTER(_Segment), _size, _text, _op],
     "object_get_begin": [_id, *_key, _text, _op],
     "object_get_range_begin": [_id, *_key, c.c_int64, c.c_int64, c.c_void_p, _text, _op],

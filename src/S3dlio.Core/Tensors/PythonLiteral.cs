@@ -1,0 +1,303 @@
+using System.Text;
+
+namespace S3dlio.Tensors;
+
+/// <summary>A fault in a Python literal and the character at which it was found; its catcher knows the object and adds it.</summary>
+sealed class PythonLiteralException(string message, int position) : Exception(message)
+{
+    internal int Position { get; } = position;
+}
+
+/// <summary>
+/// Reads the small part of Python that a .npy header may hold: one dictionary of a dtype description, a bool and a tuple of integers.
+/// It follows the grammar of <c>numpy.lib.format.descr_to_dtype</c> and evaluates nothing.
+/// </summary>
+ref struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
+{
+    const int MaxDepth = 32;
+
+    readonly ReadOnlySpan<char> text = text;
+
+    // where Python 2 wrote a long integer's L, which Python 3 no longer reads
+    List<int>? longSuffixes;
+
+    int position;
+
+    /// <summary>The character of the next token.</summary>
+    internal int Position
+    {
+        get
+        {
+            SkipSpace();
+            return position;
+        }
+    }
+
+    internal bool TryTake(char token)
+    {
+        SkipSpace();
+        if (position == text.Length || text[position] != token)
+            return false;
+        position++;
+        return true;
+    }
+
+    internal void Expect(char token, string what)
+    {
+        if (!TryTake(token))
+            throw Unexpected($"'{token}' for {what}");
+    }
+
+    internal void ExpectEnd()
+    {
+        SkipSpace();
+        if (position < text.Length)
+            throw Unexpected("nothing more");
+    }
+
+    /// <summary>What stands behind the dictionary: white space and at most one comment, which is returned from its # on.</summary>
+    internal ReadOnlySpan<char> Comment()
+    {
+        SkipSpace();
+        ReadOnlySpan<char> comment = default;
+        if (position < text.Length && text[position] == '#')
+        {
+            ReadOnlySpan<char> rest = text[position..];
+            int line = rest.IndexOfAny('\n', '\r');
+            comment = line < 0 ? rest : rest[..line];
+            position += comment.Length;
+        }
+        ExpectEnd();
+        return comment;
+    }
+
+    internal bool Boolean()
+    {
+        SkipSpace();
+        if (TryTakeWord("True"))
+            return true;
+        if (TryTakeWord("False"))
+            return false;
+        throw Unexpected("True or False for fortran_order");
+    }
+
+    /// <summary>A tuple of integers ≥ 0.</summary>
+    internal long[] Shape(int maxRank)
+    {
+        var shape = new List<long>();
+        Expect('(', "the shape's tuple");
+        while (!TryTake(')'))
+        {
+            if (shape.Count == maxRank)
+                throw new PythonLiteralException($"expected at most {maxRank} dimensions, found more", Position);
+            shape.Add(Integer("a dimension"));
+            if (TryTake(','))
+                continue;
+            if (shape.Count == 1)
+                throw Unexpected("the ',' that makes a tuple of one dimension");
+            Expect(')', "the end of the shape");
+            break;
+        }
+        return shape.ToArray();
+    }
+
+    /// <summary>A dtype description; returns its text.</summary>
+    internal string Descr()
+    {
+        SkipSpace();
+        int begin = position;
+        longSuffixes?.Clear();
+        Type(0);
+        var descr = new StringBuilder().Append(text[begin..position]);
+        for (int i = (longSuffixes?.Count ?? 0) - 1; i >= 0; i--)
+            descr.Remove(longSuffixes![i] - begin, 1);
+        longSuffixes?.Clear();
+        return descr.ToString();
+    }
+
+    // type := 'string' | (type, shape) | [field, ...]
+    void Type(int depth)
+    {
+        if (depth == MaxDepth)
+            throw new PythonLiteralException($"expected types nested at most {MaxDepth} deep, found more", Position);
+        if (TryTake('('))
+        {
+            Type(depth + 1);
+            Expect(',', "the shape of a subarray type");
+            SubarrayShape();
+            TryTake(',');
+            Expect(')', "the end of a subarray type");
+        }
+        else if (TryTake('['))
+        {
+            while (!TryTake(']'))
+            {
+                Field(depth + 1);
+                if (!TryTake(','))
+                {
+                    Expect(']', "the end of the fields");
+                    break;
+                }
+            }
+        }
+        else
+        {
+            int at = Position;
+            RefuseObjects(String("a type string, a subarray tuple or a list of fields"), at);
+        }
+    }
+
+    // field := (name, type) | (name, type, shape);  name := 'string' | (title, 'string')
+    void Field(int depth)
+    {
+        Expect('(', "a field's tuple");
+        if (TryTake('('))
+        {
+            Title();
+            Expect(',', "the name behind a field's title");
+            String("a field's name");
+            TryTake(',');
+            Expect(')', "the end of title and name");
+        }
+        else
+        {
+            String("a field's name");
+        }
+        Expect(',', "a field's type");
+        Type(depth);
+        if (TryTake(')'))
+            return;
+        Expect(',', "the end of a field's type");
+        if (TryTake(')'))
+            return;
+        SubarrayShape();
+        TryTake(',');
+        Expect(')', "the end of a field");
+    }
+
+    // NumPy allows any object as a title; these are the ones whose repr is a literal
+    void Title()
+    {
+        SkipSpace();
+        if (position < text.Length && char.IsAsciiDigit(text[position]))
+            Integer("a field's title");
+        else if (!TryTakeWord("None") && !TryTakeWord("True") && !TryTakeWord("False"))
+            String("a field's title");
+    }
+
+    void SubarrayShape()
+    {
+        SkipSpace();
+        if (position < text.Length && text[position] == '(')
+            Shape(NpyHeader.MaxRank);
+        else
+            Integer("a subarray's shape");
+    }
+
+    long Integer(string what)
+    {
+        SkipSpace();
+        int begin = position;
+        long value = 0;
+        while (position < text.Length && char.IsAsciiDigit(text[position]))
+        {
+            int digit = text[position] - '0';
+            if (value > (long.MaxValue - digit) / 10)
+                throw new PythonLiteralException($"expected {what} below 2^63, found a larger number", begin);
+            value = value * 10 + digit;
+            position++;
+        }
+        if (position == begin)
+            throw Unexpected($"{what} of 0 or more");
+        if (text[begin] == '0' && position - begin > 1)
+            throw new PythonLiteralException($"expected {what} without leading zeros", begin);
+        if (longIntegers && position < text.Length && text[position] == 'L')
+        {
+            (longSuffixes ??= []).Add(position);
+            position++;
+        }
+        if (position < text.Length && (char.IsAsciiLetterOrDigit(text[position]) || text[position] is '.' or '_'))
+            throw Unexpected($"{what} in plain decimal digits");
+        return value;
+    }
+
+    /// <summary>A string in single or double quotes; returns what is between them, escapes as they stand.</summary>
+    internal ReadOnlySpan<char> String(string what)
+    {
+        SkipSpace();
+        if (position == text.Length || text[position] is not ('\'' or '"'))
+            throw Unexpected(what);
+        char quote = text[position++];
+        int begin = position;
+        while (position < text.Length && text[position] != quote)
+        {
+            if (text[position] < ' ')
+                throw Unexpected("a string without control characters");
+            if (text[position] == '\\')
+                Escape();
+            else
+                position++;
+        }
+        if (position == text.Length)
+            throw Unexpected("the end of a string");
+        return text[begin..position++];
+    }
+
+    // the escapes that Python's repr writes
+    void Escape()
+    {
+        int at = position++;
+        char kind = position < text.Length ? text[position++] : '\0';
+        int digits = kind switch
+        {
+            '\\' or '\'' or '"' or 'n' or 'r' or 't' => 0,
+            'x' => 2,
+            'u' => 4,
+            'U' => 8,
+            _ => throw new PythonLiteralException("expected an escape that Python's repr writes, found another", at),
+        };
+        uint value = 0;
+        for (; digits > 0; digits--, position++)
+        {
+            if (position == text.Length || !char.IsAsciiHexDigit(text[position]))
+                throw Unexpected("a hexadecimal digit of an escape");
+            value = value * 16 + (uint)Convert.ToInt32(text[position].ToString(), 16);
+        }
+        if (value > 0x10ffff)
+            throw new PythonLiteralException("expected an escape of at most U+10FFFF, found a larger one", at);
+    }
+
+    // The bytes of such elements are pointers in memory and pickles in a file. The rule is wider than dtype.str needs, because
+    // numpy.dtype also understands names ("object") and lists in one string ("i4,O").
+    static void RefuseObjects(ReadOnlySpan<char> type, int at)
+    {
+        if (type.IndexOfAny('O', 'T', '\\') >= 0 || type.Contains("object", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new PythonLiteralException(
+                $"expected elements of plain data, found {FormatFault.Quote(type)}, whose elements are Python objects or unknown; convert the array to numbers or fixed-width strings", at);
+        }
+    }
+
+    bool TryTakeWord(string word)
+    {
+        if (!text[position..].StartsWith(word))
+            return false;
+        int after = position + word.Length;
+        if (after < text.Length && (char.IsLetterOrDigit(text[after]) || text[after] == '_'))
+            return false;
+        position = after;
+        return true;
+    }
+
+    void SkipSpace()
+    {
+        while (position < text.Length && text[position] is ' ' or '\t' or '\n' or '\r' or '\f')
+            position++;
+    }
+
+    PythonLiteralException Unexpected(string expected)
+    {
+        string found = position < text.Length ? FormatFault.Quote(text.Slice(position, 1)) : "the end";
+        return new PythonLiteralException($"expected {expected}, found {found}", position);
+    }
+}
