@@ -32,6 +32,10 @@ def list(
     Returns:
         Addresses in the form of ``uri`` (a URI for a URI, a path for a path). Nothing there gives an empty list.
 
+    Raises:
+        InvalidArgumentError: ``pattern`` is no regular expression that can be used.
+        PermissionDeniedError: A directory cannot be read.
+
     Example:
         >>> import s3dlio
         >>> _ = s3dlio.put_bytes("memory://ls/a", b""), s3dlio.put_bytes("memory://ls/d/b", b"")
@@ -58,8 +62,19 @@ def list_stream(
 ) -> Iterator[dict[str, Any]]:
     """The objects of a listing one by one, a page of them in memory at a time.
 
+    Args:
+        uri: An object, a prefix or a directory; ``run1`` does not list ``run10``.
+        recursive: Everything below; otherwise only the objects of one level.
+        pattern: A regular expression (without back references) that objects' keys must contain.
+        start_after: Only what comes after this address or key; it need not exist.
+        storage_options: Settings of the store.
+
     Yields:
         For each object what ``stat`` gives as far as the store lists it, and its address as ``uri``.
+
+    Raises:
+        InvalidArgumentError: ``pattern`` is no regular expression that can be used.
+        PermissionDeniedError: A directory cannot be read.
 
     Example:
         >>> import s3dlio

@@ -236,6 +236,16 @@ def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bo
 
     An error (no permission, no connection) says nothing about existence and is raised.
 
+    Args:
+        uri: An object, a prefix or a directory; ``run1`` is not there because ``run10`` is.
+        storage_options: Settings of the store.
+
+    Returns:
+        Whether there is something.
+
+    Raises:
+        PermissionDeniedError, UnavailableError: It cannot be known.
+
     Example:
         >>> import s3dlio
         >>> s3dlio.exists("memory://doc/nothing-of-that-name")
@@ -248,6 +258,10 @@ def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bo
 
 def stat(uri: Address, *, storage_options: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the store knows of an object.
+
+    Args:
+        uri: Which.
+        storage_options: Settings of the store.
 
     Returns:
         A dictionary with the keys ``size`` (bytes), ``last_modified`` (ISO 8601, UTC), ``etag``, ``content_type``,
@@ -289,6 +303,11 @@ def delete(uri: Address, recursive: bool = False, *, storage_options: dict[str, 
 
     ``recursive`` takes whole path segments: ``run1`` never touches ``run10``. Directories left empty go too.
 
+    Args:
+        uri: An object; with ``recursive``, an object, a prefix or a directory.
+        recursive: Everything at and below it.
+        storage_options: Settings of the store.
+
     Returns:
         How many objects were deleted; with ``recursive``, 0 when there was nothing.
 
@@ -319,6 +338,14 @@ def copy(
 ) -> str | None:
     """Copies an object, within a store or between any two, with its metadata and checksum.
 
+    Args:
+        src: Which object.
+        dst: Where to.
+        overwrite: False creates the copy or fails.
+        durable: Have it on the device, name and all, before this returns. None: as the store was opened.
+        progress: Called with bytes done and bytes in all.
+        storage_options: Settings of both stores.
+
     Returns:
         The copy's checksum.
 
@@ -347,12 +374,26 @@ def rename(
 ) -> str | None:
     """Moves an object; between stores it is copied and then deleted, so that a crash leaves two and never none.
 
+    Args:
+        src: Which object.
+        dst: Its new address.
+        overwrite: False moves it only to where nothing is.
+        durable: Have the new name on the device before this returns. None: as the store was opened.
+        progress: Called with bytes done and bytes in all, where bytes are copied.
+        storage_options: Settings of both stores.
+
     Returns:
         The object's checksum, where one is recorded.
 
     Raises:
         NotFoundError: There is no source.
         AlreadyExistsError: ``overwrite=False`` and the destination exists.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://doc/f", b"abc")
+        >>> s3dlio.rename("memory://doc/f", "memory://doc/g"), s3dlio.exists("memory://doc/f")
+        ('crc32c:364b3fb7', False)
     """
     return _move("object_rename", src, dst, overwrite, durable, progress, storage_options)
 
@@ -385,7 +426,20 @@ def _move(
 
 
 def mkdir(uri: Address, *, storage_options: dict[str, Any] | None = None) -> None:
-    """Makes a directory and its parents where the store has directories; elsewhere there is nothing to make."""
+    """Makes a directory and its parents where the store has directories; elsewhere there is nothing to make.
+
+    Args:
+        uri: Which directory; that it is there already is no error.
+        storage_options: Settings of the store.
+
+    Raises:
+        NotDirectoryError: An object stands where the path needs a directory.
+        PermissionDeniedError: As the store says.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.mkdir("memory://doc/run2")
+    """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     _native.run("directory_create", where.root.number(), key, len(key))

@@ -23,6 +23,9 @@ class Store:
         durable: What writes do when the call does not say.
         storage_options: Settings of the store.
 
+    Raises:
+        InvalidArgumentError: An address that cannot be understood, or an option that is not known.
+
     Example:
         >>> import s3dlio
         >>> store = s3dlio.Store("memory://doc/run1")
