@@ -77,7 +77,7 @@ sealed class Operation : ITransferProgress, IDisposable
     /// <summary>Gives the file that the operation opened a number; until <see cref="TakeFile"/> it belongs to the operation.</summary>
     public ulong OwnFile(IAsyncDisposable file)
     {
-        _file = Handles.Add(file);
+        _file = Handles.Add(new OpenFile(file));
         return _file;
     }
 
@@ -139,7 +139,7 @@ sealed class Operation : ITransferProgress, IDisposable
         foreach (var item in _owned)
             item.Dispose();
         ulong file = Interlocked.Exchange(ref _file, 0);
-        if (file != 0 && Handles.Remove<IAsyncDisposable>(file, "file", out var opened))
+        if (file != 0 && Handles.Remove<OpenFile>(file, "file", out var opened))
             Run(Jobs.Close(opened!));
     }
 }

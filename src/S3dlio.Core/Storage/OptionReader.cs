@@ -50,10 +50,12 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
 
     public StoreException Unknown(IReadOnlyCollection<string> known)
     {
-        string name = Name;
+        // longer than any name there is: nothing to be near to, and nothing to repeat in full
+        const int longest = 64;
+        string name = Name.Length <= longest ? Name : Name[..longest] + "…";
         string nearest = known.MinBy(candidate => Distance(name, candidate)) ?? "";
         string hint = Distance(name, nearest) <= Math.Max(2, name.Length / 3) ? $"; did you mean '{nearest}'?" : "";
-        return new(ErrorKind.InvalidArgument, Uri, $"unknown option '{Name}'{hint} (known: {string.Join(", ", known.Order(StringComparer.Ordinal))})");
+        return new(ErrorKind.InvalidArgument, Uri, $"unknown option '{name}'{hint} (known: {string.Join(", ", known.Order(StringComparer.Ordinal))})");
     }
 
     /// <summary>The value as a message may show it: long or possibly secret text is not repeated.</summary>
