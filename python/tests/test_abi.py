@@ -167,6 +167,23 @@ def test_c_program_with_a_wrong_answer_fails(program: Path) -> None:
     assert "did you mean 'durable'" in done.stderr
 
 
+def test_example_of_the_documentation_runs(tmp_path: Path) -> None:
+    text = (abi_header.ROOT / "docs/abi.md").read_text(encoding="utf-8")
+    example = re.search(r"```c\n(#include.*?)```", text, re.DOTALL)
+    assert example is not None
+    source, built, library = tmp_path / "example.c", tmp_path / "example", _native._find()
+    source.write_text(example.group(1), encoding="utf-8")
+    _compile(source, built, str(library), f"-Wl,-rpath,{library.parent}")
+    done = subprocess.run([built], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
+
+
+def test_documentation_lists_every_status() -> None:
+    text = (abi_header.ROOT / "docs/abi.md").read_text(encoding="utf-8")
+    listed = re.findall(r"`S3DLIO_(\w+)` \| (-?\d+) \|", text)
+    assert {name: int(value) for name, value in listed} == abi_header.statuses()
+
+
 def _require_direct(folder: Path) -> None:
     probe = folder / "probe"
     try:
