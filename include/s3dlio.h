@@ -243,6 +243,52 @@ int32_t s3dlio_object_rename_begin(uint64_t source_store, const char *source_key
 /* Makes a directory and its parents, where the store has such a thing. No result. */
 int32_t s3dlio_directory_create_begin(uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
 
+/* ---- many objects -------------------------------------------------------------------------------------------- */
+/*
+ * One call for up to 1,000,000 objects of any stores. An operation over many ends with S3DLIO_OK even when objects
+ * failed: its result names the failures by index, in order, and the rest is done. Its progress counts objects.
+ *
+ * Result: {"errors":[{"index":3,"kind":1,"message":"…","uri":"…","detail":"…","offset":0}],"objects":[…]}; "objects" has
+ * for each object what a head gives, or null, and is left out by s3dlio_objects_get_begin.
+ *
+ * Options: max_in_flight (1 to 4096, 64): how many at once.
+ */
+
+typedef struct s3dlio_object {
+    uint64_t store;
+    const char *key;
+    size_t key_length;
+} s3dlio_object;
+
+/* Whole objects; s3dlio_op_take_items hands out their bytes. Option: validate, as for objects. */
+int32_t s3dlio_objects_get_begin(const s3dlio_object *objects, size_t count, const char *options_json, uint64_t *out_op);
+
+typedef struct s3dlio_item {
+    uint64_t buffer; /* for s3dlio_buffer_free; 0 where the object could not be read */
+    void *data;
+    uint64_t length;
+} s3dlio_item;
+
+/*
+ * Hands out the first `count` items of a get that has ended, in the order of its objects. Each buffer belongs to the
+ * caller from here on, and outlives the operation; a second call gives none of them again.
+ */
+int32_t s3dlio_op_take_items(uint64_t op, s3dlio_item *out_items, size_t count);
+
+/* Frees a buffer of s3dlio_op_take_items. */
+int32_t s3dlio_buffer_free(uint64_t buffer);
+
+/* Writes one object from each segment. Options: overwrite, durable, content_type and metadata, as for objects. */
+int32_t s3dlio_objects_put_begin(const s3dlio_object *objects, const s3dlio_segment *segments, size_t count,
+                                 const char *options_json, uint64_t *out_op);
+
+/* What the stores know of each object. */
+int32_t s3dlio_objects_head_begin(const s3dlio_object *objects, size_t count, const char *options_json, uint64_t *out_op);
+
+/* Copies sources[i] to objects[i], between any stores. Options as for s3dlio_objects_put_begin. */
+int32_t s3dlio_objects_copy_begin(const s3dlio_object *sources, const s3dlio_object *objects, size_t count,
+                                  const char *options_json, uint64_t *out_op);
+
 /* ---- objects, for callers that would only wait ---------------------------------------------------------------- */
 
 /* Put options. */

@@ -7,7 +7,7 @@ namespace S3dlio.Native;
 /// <summary>Calls over many objects: one crossing of the ABI for all of them.</summary>
 static unsafe partial class Exports
 {
-    const int MaxObjects = 10_000_000;
+    const int MaxObjects = 1_000_000;
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_get_begin")]
     public static int ObjectsGetBegin(ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
@@ -15,7 +15,7 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_put_begin")]
     public static int ObjectsPutBegin(ObjectRefStruct* objects, SegmentStruct* segments, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
-        BulkJobs.Put(Refs(objects, count, "objects"), Segments(segments, count), BulkOptions.Parse(Json(options))));
+        BulkJobs.Put(Refs(objects, count, "objects"), Arguments.Segments(segments, count), BulkOptions.Parse(Json(options))));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_head_begin")]
     public static int ObjectsHeadBegin(ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
