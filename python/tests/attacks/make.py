@@ -66,7 +66,7 @@ NPY: dict[str, Callable[[], bytes]] = {
     "magic alone": lambda: b"\x93NUMPY",
     "version cut short": lambda: b"\x93NUMPY\x01\x00\x76",
     "zip": lambda: b"PK\x03\x04" + bytes(60),
-    "pickle": lambda: pickle.dumps([1, 2, 3]),
+    "pickle": lambda: pickle.dumps([1, 2, 3], protocol=4),
     "version 0.0": lambda: b"\x93NUMPY\0\0" + bytes(120),
     "version 1.1": lambda: b"\x93NUMPY\x01\x01" + bytes(120),
     "version 255.255": lambda: b"\x93NUMPY\xff\xff" + bytes(120),
