@@ -101,8 +101,6 @@ class BytesView(_Bytes):
         equal = self.__eq__(other)
         return equal if equal is NotImplemented else not equal
 
-    __hash__ = None  # type: ignore[assignment,unused-ignore]
-
     def __contains__(self, item: object) -> bool:
         return item in self.tobytes()  # type: ignore[operator]
 
