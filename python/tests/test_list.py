@@ -113,7 +113,7 @@ def test_list_stream_left_early_can_be_begun_again(base: Base) -> None:
 
 def test_list_stream_of_many_keeps_one_page_in_memory() -> None:
     base = Base("memory", None)
-    for i in range(6000):
+    for i in range(3000):
         s3dlio.put_bytes(base.at(f"{i:04d}"), b"")
 
     def peak(count: int) -> int:
@@ -125,7 +125,7 @@ def test_list_stream_of_many_keeps_one_page_in_memory() -> None:
         tracemalloc.stop()
         return used
 
-    assert peak(6000) < 2 * peak(1000)
+    assert peak(3000) < 2 * peak(1000)
 
 
 def test_list_leaves_out_what_is_no_object(file_base: Base) -> None:

@@ -70,7 +70,12 @@ while len(took) < 3 and late < 5:
     assert bytes(s3dlio.get(at + "/old")) == b"old"
     assert not s3dlio.exists(at + "/new")
 assert took, f"the call ended before the interrupt, {late} times"
-print(min(took) * 1000)
+# What the device has already been given must end first, a few parts at most. The call as a whole takes 16 times this.
+begin = time.monotonic()
+s3dlio.put_bytes(at + "/part", data[:64 << 20])
+part = time.monotonic() - begin
+s3dlio.delete(at + "/part")
+print(min(took) * 1000, part * 1000)
 """
 
 
@@ -80,12 +85,14 @@ def test_interrupt_arrives_at_once_and_leaves_nothing(file_base: Base, child: Ch
     assert folder is not None
     (folder / "data").mkdir()
     ended = child(INTERRUPT, what, file_base.text("data"), folder / "data")
-    assert float(ended.stdout) < PROMPT
+    took, part = map(float, ended.stdout.split())
+    assert took < PROMPT + part
     assert files_below(folder / "data") == (["large", "old"] if what.startswith("read") else ["old"])
 
 
 def test_interrupt_leaves_an_object_in_memory_as_it_was(child: Child) -> None:
-    assert float(child(INTERRUPT, "overwrite", "memory://m", "").stdout) < PROMPT
+    took, part = map(float, child(INTERRUPT, "overwrite", "memory://m", "").stdout.split())
+    assert took < PROMPT + part
 
 
 def test_interrupt_while_listing_ends_the_listing(tmp_path: Path, child: Child) -> None:
