@@ -30,6 +30,7 @@ from .exceptions import (
     S3dlioError,
     StoreTimeoutError,
     UnavailableError,
+    UnknownTensorError,
 )
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "StoreTimeoutError",
     "TensorFile",
     "UnavailableError",
+    "UnknownTensorError",
     "__version__",  # noqa: F822 (by __getattr__)
     "copy",
     "delete",

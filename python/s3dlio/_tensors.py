@@ -21,7 +21,7 @@ from ._dtypes import (
     torch_to_safetensors,
 )
 from ._objects import Progress, put_options, validation_options
-from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
+from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, UnknownTensorError
 
 Framework: TypeAlias = Literal["np", "numpy", "pt", "torch"]
 
@@ -202,7 +202,7 @@ class TensorFile:
         try:
             index, found = self._tensors[name]
         except KeyError:
-            raise InvalidArgumentError(f"{self._what}: {self._unknown(name)}", self._what) from None
+            raise UnknownTensorError(f"{self._what}: {self._unknown(name)}", self._what) from None
         return LazyTensor(self, index, found)
 
     def __contains__(self, name: object) -> bool:

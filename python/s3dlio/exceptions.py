@@ -27,6 +27,7 @@ __all__ = [
     "S3dlioError",
     "StoreTimeoutError",
     "UnavailableError",
+    "UnknownTensorError",
 ]
 
 
@@ -96,6 +97,10 @@ class AuthenticationError(S3dlioError, PermissionError):
 
 class InvalidArgumentError(S3dlioError, ValueError):
     """The call itself is wrong; repeating it cannot help."""
+
+
+class UnknownTensorError(InvalidArgumentError, KeyError):
+    """A tensor file holds no tensor of that name."""
 
 
 class InvalidDataError(S3dlioError, ValueError):

@@ -40,7 +40,7 @@ public sealed partial class SafetensorsObject
                     await _reader.ReadAsync(start + range.Offset, bytes, stop).ConfigureAwait(false);
                     Gather(plan, range, bytes.Span, target);
                 }
-                progress.Report(range.Length);
+                progress.Report(plan.ResultBytes(range));
             }
         }
         await Together.RunAsync((int)Math.Min(hints.Concurrency, 1 + plan.ResultLength / MaxRange), Work, cancel).ConfigureAwait(false);
