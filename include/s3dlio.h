@@ -273,7 +273,7 @@ typedef struct s3dlio_item {
  * Hands out the first `count` items of a get that has ended, in the order of its objects. Each buffer belongs to the
  * caller from here on, and outlives the operation; a second call gives none of them again.
  */
-int32_t s3dlio_op_take_items(uint64_t op, s3dlio_item *out_items, size_t count);
+int32_t s3dlio_op_take_items(uint64_t op, size_t count, s3dlio_item *out_items);
 
 /* Frees a buffer of s3dlio_op_take_items. */
 int32_t s3dlio_buffer_free(uint64_t buffer);

@@ -27,17 +27,18 @@ static unsafe partial class Exports
 
     /// <summary>Hands over the results of a bulk get: each buffer is the caller's from here on.</summary>
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_take_items")]
-    public static int OpTakeItems(ulong operation, ItemStruct* outItems, nuint count) => Guard.Run(() =>
+    public static int OpTakeItems(ulong operation, nuint count, ItemStruct* outItems) => Guard.Run(() =>
     {
+        Arguments.Out(outItems, "out_items");
+        if (count > MaxObjects)
+            throw Arguments.Wrong("count", $"is {count}; at most {MaxObjects} objects go into one call");
         var op = Op(operation);
         if (!op.Wait(0))
             return Guard.Pending;
-        if (outItems is null && count > 0)
-            throw Arguments.Wrong("out_items", "is a null pointer with a count");
-        var items = op.TakeItems((int)Math.Min(count, int.MaxValue));
-        for (int i = 0; i < items.Length; i++)
+        var items = op.TakeItems((int)count);
+        for (int i = 0; i < (int)count; i++)
         {
-            outItems[i] = items[i] is { } memory
+            outItems[i] = i < items.Length && items[i] is { } memory
                 ? new ItemStruct { Buffer = Handles.Add(memory), Data = memory.Start, Length = (ulong)memory.Length }
                 : default;
         }

@@ -25,7 +25,8 @@ def list(
     Args:
         uri: An object, a prefix or a directory; ``run1`` does not list ``run10``.
         recursive: Everything below; otherwise one level, where deeper ones appear as prefixes ending in ``/``.
-        pattern: A regular expression (without back references) that objects' keys must contain.
+        pattern: A regular expression (without back references) that the part of an object's key below ``uri`` must contain;
+            ``^`` is where that part begins.
         start_after: Only what comes after this address or key; it need not exist.
         storage_options: Settings of the store.
 
@@ -65,7 +66,8 @@ def list_stream(
     Args:
         uri: An object, a prefix or a directory; ``run1`` does not list ``run10``.
         recursive: Everything below; otherwise only the objects of one level.
-        pattern: A regular expression (without back references) that objects' keys must contain.
+        pattern: A regular expression (without back references) that the part of an object's key below ``uri`` must contain;
+            ``^`` is where that part begins.
         start_after: Only what comes after this address or key; it need not exist.
         storage_options: Settings of the store.
 

@@ -98,7 +98,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "op_cancel": [_id],
     "op_result": [_id, c.POINTER(_Result)],
     "op_free": [_id],
-    "op_take_items": [_id, c.POINTER(_Item), _size],
+    "op_take_items": [_id, _size, c.POINTER(_Item)],
     "buffer_free": [_id],
     "objects_get_begin": [c.POINTER(_Object), _size, _text, _op],
     "objects_put_begin": [c.POINTER(_Object), c.POINTER(_Segment), _size, _text, _op],
@@ -368,7 +368,7 @@ def run(
 
 def _take_items(lib: c.CDLL, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
     taken = (_Item * count)()
-    check(lib.s3dlio_op_take_items(number, taken, count))
+    check(lib.s3dlio_op_take_items(number, count, taken))
     return [NativeMemory("buffer_free", one.buffer, one.data, one.length) if one.buffer else None for one in taken]
 
 

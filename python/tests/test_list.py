@@ -80,6 +80,14 @@ def test_list_with_a_pattern_gives_the_objects_it_is_found_in(base: Base) -> Non
     assert found == [base.text("d/step-3.npy"), base.text("step-1.npy")]
 
 
+def test_list_with_a_pattern_begins_below_the_path(base: Base) -> None:
+    for key in ("run/ckpt-1", "run/old/ckpt-2", "run/not-ckpt"):
+        s3dlio.put_bytes(base.at(key), b"")
+    assert s3dlio.list(base.text("run"), recursive=True, pattern="^ckpt") == [base.text("run/ckpt-1")]
+    assert s3dlio.list(base.text("run"), recursive=True, pattern="run") == []
+    assert s3dlio.list(base.text("run/ckpt-1"), pattern="^ckpt") == [base.text("run/ckpt-1")]
+
+
 @pytest.mark.parametrize("pattern", ["(", r"(a)\1", "*"])
 def test_list_with_a_wrong_pattern_says_so(base: Base, pattern: str) -> None:
     with pytest.raises(s3dlio.InvalidArgumentError) as caught:

@@ -57,7 +57,7 @@ def ids(folder: Path) -> None:
     spent = one_of_each(folder / "spent")
     for noun, number in spent.items():
         for _ in range(2):
-            expect({OK}, f"{noun}_free" if noun == "op" else f"{noun}_close", number)
+            expect({OK}, f"{noun}_free" if noun in ("op", "buffer") else f"{noun}_close", number)
     for function in _native._FUNCTIONS:
         if function in ("last_error", "store_open"):
             continue
@@ -74,7 +74,7 @@ def ids(folder: Path) -> None:
                 arguments[at] = number
                 status = finish(function, arguments, call(function, *arguments))
                 assert status in allowed, f"{function} with {name}={number} gave {status}, expected {allowed}: {last_message()}"
-    # the four that were passed where they do not belong still work
+    # those that were passed where they do not belong still work
     assert call("op_wait", real["op"], 0) == OK
     assert call("list_next", real["list"], c.byref(_native._Entry(struct_size=c.sizeof(_native._Entry)))) == OK
 

@@ -14,8 +14,8 @@ import abi_header
 from s3dlio import _native
 
 OK, PENDING, END, NOT_FOUND, INVALID, CLOSED, CANCELLED, INTERNAL = 0, -1, -2, 1, 6, 13, 12, 14
-LETS_GO = {"store_close", "op_free", "list_close", "file_close"}
-NOUNS = {"store": "store", "source_store": "store", "op": "op", "list": "list", "file": "file"}
+LETS_GO = {"store_close", "op_free", "list_close", "file_close", "buffer_free"}
+NOUNS = {"store": "store", "source_store": "store", "op": "op", "list": "list", "file": "file", "buffer": "buffer"}
 STATUSES = set(abi_header.statuses().values())
 
 Names = dict[str, int]
@@ -93,7 +93,7 @@ def in_threads(count: int, body: Callable[[int], None]) -> None:
 
 
 def one_of_each(folder: Path) -> Names:
-    """Ids of the four nouns, each in use."""
+    """Ids of all nouns, each in use."""
     store = opened(f"file://{folder}/each".encode())
     put(store, b"k", b"x" * 16)
     op = begun("array_save", store, b"a.npy", 5, b'{"descr":"\'<f4\'","shape":[4]}', b"y" * 16, 16, None)
@@ -101,7 +101,12 @@ def one_of_each(folder: Path) -> Names:
     cursor = c.c_uint64(0)
     expect({OK}, "list_open", store, b"", 0, None, c.byref(cursor))
     array = begun("array_open", store, b"a.npy", 5)
-    return {"store": store, "op": op, "list": cursor.value, "file": result(array)["file"]}
+    taken = (_native._Item * 1)()
+    many = begun("objects_get", (_native._Object * 1)(_native._Object(store, b"k", 1)), 1, None)
+    result(many)
+    expect({OK}, "op_take_items", many, 1, taken)
+    expect({OK}, "op_free", many)
+    return {"store": store, "op": op, "list": cursor.value, "file": result(array)["file"], "buffer": taken[0].buffer}
 
 
 def is_pointer(kind: Any) -> bool:
@@ -147,6 +152,8 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(_one_segment)
         elif name == "reads":
             made.append(_one_read)
+        elif name in ("objects", "sources"):
+            made.append((_native._Object * 1)(_native._Object(ids["store"], b"k", 1)))
         elif name in ("starts", "stops", "steps"):
             made.append(BUFFERS["ints"])
         else:

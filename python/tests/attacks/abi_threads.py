@@ -208,6 +208,11 @@ def random_calls(folder: Path) -> None:
                 return segments
             if name == "reads":
                 return reads
+            if name in ("objects", "sources"):
+                stores = [chance.randrange(highest + 8) for _ in range(4)]
+                return (_native._Object * 4)(*(_native._Object(store, b"a", 1) for store in stores))
+            if name == "out_items":
+                return (_native._Item * 4)()
             if name == "tensor":
                 return chance.choice([0, 1, 2**31, 2**64 - 1])
             if name == "timeout_ms":
