@@ -19,6 +19,24 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
             ? number
             : throw Wrong($"a whole number from {least} to {most}");
 
+    /// <summary>A time in seconds, whole or not; 0 means none.</summary>
+    public TimeSpan AsSeconds() =>
+        Value.ValueKind == JsonValueKind.Number && Value.TryGetDouble(out double seconds) && seconds is >= 0 and <= 1_000_000
+            ? TimeSpan.FromSeconds(seconds)
+            : throw Wrong("a number of seconds from 0 to 1000000");
+
+    /// <summary>One of a few words.</summary>
+    public string AsChoice(params ReadOnlySpan<string> choices)
+    {
+        string text = AsText();
+        foreach (string choice in choices)
+        {
+            if (choice == text)
+                return text;
+        }
+        throw Wrong($"one of {string.Join(", ", choices)}");
+    }
+
     public IReadOnlyDictionary<string, string> AsTextMap()
     {
         if (Value.ValueKind != JsonValueKind.Object)
