@@ -289,6 +289,30 @@ int32_t s3dlio_objects_head_begin(const s3dlio_object *objects, size_t count, co
 int32_t s3dlio_objects_copy_begin(const s3dlio_object *sources, const s3dlio_object *objects, size_t count,
                                   const char *options_json, uint64_t *out_op);
 
+/* ---- buckets and containers ----------------------------------------------------------------------------------- */
+/*
+ * The address names a bucket (s3://bucket) or a container (az://account/container); options_json is the store's, as
+ * for s3dlio_store_open. Other stores have none: S3DLIO_INVALID_ARGUMENT.
+ */
+
+/* Makes it; one that is already the caller's is no failure. No result. */
+int32_t s3dlio_container_create_begin(const char *uri, const char *options_json, uint64_t *out_op);
+
+/* Removes an empty one; S3DLIO_PRECONDITION when something is in it. No result. */
+int32_t s3dlio_container_delete_begin(const char *uri, const char *options_json, uint64_t *out_op);
+
+/* Those that the credentials may list. Result: [{"name":"…","created_ns":0}]; created_ns where the service says. */
+int32_t s3dlio_container_list_begin(const char *uri, const char *options_json, uint64_t *out_op);
+
+/*
+ * An address that lets whoever has it read or write the object for a while, without credentials of their own. Keep it
+ * as you keep a password. Result: the address as a JSON string.
+ *
+ * Options: method ("GET", "PUT", "HEAD" or "DELETE"; "GET"), expires_in (seconds, 1 to 604,800; 3,600).
+ */
+int32_t s3dlio_object_presign_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
+                                    uint64_t *out_op);
+
 /* ---- objects, for callers that would only wait ---------------------------------------------------------------- */
 
 /* Put options. */

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from . import _native
+from ._config import merged
 from .exceptions import InvalidArgumentError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -19,9 +19,6 @@ class Root:
     """An opened store by its configuration: pickles, survives forks, opens itself again where it has to."""
 
     def __init__(self, uri: str, options: dict[str, Any] | None = None) -> None:
-        if options is not None and not (isinstance(options, Mapping) and all(isinstance(name, str) for name in options)):
-            # not its contents: they may be secret
-            raise InvalidArgumentError(f"{uri}: storage_options must be a dictionary with names of text, found {type(options).__name__}", uri)
         self.uri = uri
         self.options = dict(options or {})
         self._number = 0
@@ -77,19 +74,19 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 def _shared(uri: str, options: dict[str, Any] | None) -> Root:
     """The store of that root: one for each configuration in the process."""
-    if not options:
+    chosen = merged(options, uri)
+    if not chosen:
         found = _roots.get((uri, ""))
-        return found if found is not None else _roots.setdefault((uri, ""), Root(uri, options))
-    # made first: it looks at the options
-    made = Root(uri, options)
-    return _roots.setdefault((uri, repr(sorted(made.options.items()))), made)
+        return found if found is not None else _roots.setdefault((uri, ""), Root(uri, chosen))
+    return _roots.setdefault((uri, repr(sorted(chosen.items()))), Root(uri, chosen))
 
 
 def resolve(address: Address, storage_options: dict[str, Any] | None = None) -> Location:
     """Finds the store and the key of an address.
 
     Args:
-        address: ``file:///path``, ``direct:///path``, ``memory://name/key``, a plain path, or anything with ``__fspath__``.
+        address: ``file:///path``, ``direct:///path``, ``memory://name/key``, ``s3://bucket/key``,
+            ``az://account/container/key``, a plain path, or anything with ``__fspath__``.
         storage_options: Settings of the store.
 
     Raises:
@@ -113,6 +110,9 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None) -> 
             raise InvalidArgumentError(f"{text}: the path is relative; write {name}:///absolute/path", text)
         return Location(_shared(f"{name}:///", storage_options), rest[1:], f"{name}:///")
     container, _, key = rest.partition("/")
+    if name == "az":
+        below, _, key = key.partition("/")
+        container = f"{container}/{below}"
     base = f"{name}://{container}/"
     return Location(_shared(base, storage_options), key, base)
 

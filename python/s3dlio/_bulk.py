@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from . import _native, exceptions
 from ._address import Address, Location, resolve
+from ._containers import create_container_of
 from ._list import _pages
-from ._objects import _buffer, mkdir, to_stat
+from ._objects import _buffer, to_stat
 from ._progress import Progress, watching
 from ._view import BytesView
 from .exceptions import BulkError, InvalidArgumentError, NotFoundError, S3dlioError
@@ -161,7 +162,7 @@ def upload(
     """
     target = resolve(dest_prefix, storage_options)
     if create_bucket:
-        mkdir(Location(target.root, "", target.base))
+        create_container_of(target)
     patterns = [src_patterns] if isinstance(src_patterns, (str, os.PathLike)) else builtins.list(src_patterns)
     files = [found for pattern in patterns for found in _matches(os.fspath(pattern))]
     base = target.key.rstrip("/") + "/" if target.key.strip("/") else ""

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import _arrays, _list, _objects, _tensors
 from ._address import Address, Location, Root, resolve
+from ._config import merged
 from ._view import BytesView
 from .exceptions import InvalidArgumentError
 
@@ -38,7 +39,7 @@ class Store:
         where = resolve(uri)
         prefix = where.key.rstrip("/")
         self.uri = f"{where.root.uri}{prefix}/" if prefix else where.root.uri
-        self._root = Root(self.uri, storage_options)
+        self._root = Root(self.uri, merged(storage_options, self.uri))
         if durable is not None:
             self._root.options["durable"] = durable
         # an address or an option that is wrong is told here, not at the first use
