@@ -5,29 +5,29 @@ using Xunit;
 namespace S3dlio.Tests.Storage;
 
 /// <summary>
-/// A real server: S3DLIO_TEST_S3_URI is a bucket and prefix that may be written to, S3DLIO_TEST_S3_OPTIONS the store's options as JSON.
-/// Each test has a prefix of its own.
+/// Real servers: S3DLIO_TEST_S3_URI is a bucket and prefix that may be written to, S3DLIO_TEST_S3_OPTIONS the store's options as JSON; the
+/// same for S3_TLS and S3_OLD. Each test has a prefix of its own.
 /// </summary>
-[NeedsVariable("S3DLIO_TEST_S3_URI")]
-public class S3StoreTests : StoreConformance
+public abstract class S3Conformance : StoreConformance
 {
-    static readonly Lazy<Task> Bucket = new(async () =>
+    readonly string _address;
+    readonly StoreOptions _settings;
+
+    protected S3Conformance(string server)
     {
-        var uri = StoreUri.Parse(Address);
-        await StoreFactory.OpenContainers(uri, Settings).CreateAsync(uri.Container, CancellationToken.None);
-    });
+        _address = NeedsServerAttribute.Variable(server, "URI")!;
+        _settings = StoreOptions.Parse(NeedsServerAttribute.Variable(server, "OPTIONS") ?? "", _address);
+        Store = StoreFactory.Open(StoreUri.Parse($"{_address.TrimEnd('/')}/{Guid.NewGuid():n}"), _settings);
+    }
 
-    static string Address => Environment.GetEnvironmentVariable("S3DLIO_TEST_S3_URI")!;
-
-    static StoreOptions Settings => StoreOptions.Parse(Environment.GetEnvironmentVariable("S3DLIO_TEST_S3_OPTIONS") ?? "", Address);
-
-    protected override ObjectStore Store { get; } = StoreFactory.Open(StoreUri.Parse($"{Address.TrimEnd('/')}/{Guid.NewGuid():n}"), Settings);
+    protected override ObjectStore Store { get; }
 
     protected override int ManyEntries => 2500;
 
     protected override bool DeletesMarkers => true;
 
-    public override Task InitializeAsync() => Bucket.Value;
+    public override async Task InitializeAsync() =>
+        await StoreFactory.OpenContainers(StoreUri.Parse(_address), _settings).CreateAsync(StoreUri.Parse(_address).Container, None);
 
     public override async Task DisposeAsync()
     {
@@ -98,17 +98,28 @@ public class S3StoreTests : StoreConformance
     [Fact]
     public async Task Containers_CreateListDelete_Work()
     {
-        var buckets = StoreFactory.OpenContainers(StoreUri.Parse(Address), Settings);
+        var buckets = StoreFactory.OpenContainers(StoreUri.Parse(_address), _settings);
         string name = $"s3dlio-test-{Guid.NewGuid():n}"[..40];
         Assert.False(await buckets.ExistsAsync(name, None));
         await buckets.CreateAsync(name, None);
         await buckets.CreateAsync(name, None);
         Assert.True(await buckets.ExistsAsync(name, None));
         Assert.Contains(await buckets.ListAsync(None), found => found.Name == name);
-        await StoreFactory.Open(StoreUri.Parse($"s3://{name}/"), Settings).PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None);
+        await StoreFactory.Open(StoreUri.Parse($"s3://{name}/"), _settings).PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None);
         Assert.Equal(ErrorKind.Precondition, (await Assert.ThrowsAsync<StoreException>(async () => await buckets.DeleteAsync(name, None))).Kind);
-        await StoreFactory.Open(StoreUri.Parse($"s3://{name}/"), Settings).DeleteAsync(["x"], None);
+        await StoreFactory.Open(StoreUri.Parse($"s3://{name}/"), _settings).DeleteAsync(["x"], None);
         await buckets.DeleteAsync(name, None);
         Assert.False(await buckets.ExistsAsync(name, None));
     }
 }
+
+/// <summary>The newest server that can be had.</summary>
+[NeedsServer("S3")]
+public class S3StoreTests() : S3Conformance("S3");
+
+[NeedsServer("S3_TLS")]
+public class S3TlsStoreTests() : S3Conformance("S3_TLS");
+
+/// <summary>One from before S3 had checksums.</summary>
+[NeedsServer("S3_OLD")]
+public class S3OldStoreTests() : S3Conformance("S3_OLD");

@@ -6,11 +6,17 @@ using Xunit.Sdk;
 
 namespace S3dlio.Tests;
 
-/// <summary>The class's tests, inherited ones included, run where this environment variable is set; elsewhere they are counted as skipped, with the reason.</summary>
+/// <summary>
+/// The class's tests, inherited ones included, run where S3DLIO_TEST_<c>name</c>_URI says where the server is; elsewhere they are counted as
+/// skipped, with the reason that S3DLIO_TEST_<c>name</c>_SKIP gives.
+/// </summary>
 [AttributeUsage(AttributeTargets.Class)]
-public sealed class NeedsVariableAttribute(string name) : Attribute
+public sealed class NeedsServerAttribute(string name) : Attribute
 {
     public string Name => name;
+
+    public static string? Variable(string name, string what) =>
+        Environment.GetEnvironmentVariable($"S3DLIO_TEST_{name}_{what}") is { Length: > 0 } value ? value : null;
 }
 
 /// <summary>xunit knows reasons to skip on methods only, and a conformance suite's methods are inherited.</summary>
@@ -24,10 +30,10 @@ public sealed class SkippingFramework(IMessageSink messageSink) : XunitTestFrame
         protected override bool FindTestsForType(
             ITestClass testClass, bool includeSourceInformation, IMessageBus messageBus, ITestFrameworkDiscoveryOptions discoveryOptions)
         {
-            string? name = testClass.Class.GetCustomAttributes(typeof(NeedsVariableAttribute)).FirstOrDefault()?.GetConstructorArguments().First() as string;
-            if (name is null || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)))
+            string? name = testClass.Class.GetCustomAttributes(typeof(NeedsServerAttribute)).FirstOrDefault()?.GetConstructorArguments().First() as string;
+            if (name is null || NeedsServerAttribute.Variable(name, "URI") is not null)
                 return base.FindTestsForType(testClass, includeSourceInformation, messageBus, discoveryOptions);
-            using var bus = new SkippingBus(messageBus, $"{name} is not set");
+            using var bus = new SkippingBus(messageBus, NeedsServerAttribute.Variable(name, "SKIP") ?? $"S3DLIO_TEST_{name}_URI is not set");
             return base.FindTestsForType(testClass, includeSourceInformation, bus, discoveryOptions);
         }
     }
