@@ -7,6 +7,15 @@ namespace S3dlio.Storage;
 /// <summary>The one place that knows all backends: a new one is a folder beside this file, a scheme in <see cref="StoreUri"/> and a line here.</summary>
 public static class StoreFactory
 {
+    /// <summary>The options that the stores of a scheme have, besides those that all have.</summary>
+    internal static IReadOnlyDictionary<string, string[]> OptionNames { get; } = new Dictionary<string, string[]>(StringComparer.Ordinal)
+    {
+        ["file"] = ["direct_fallback"],
+        ["direct"] = ["direct_fallback"],
+        ["memory"] = [],
+        ["s3"] = S3Options.Names,
+    };
+
     /// <summary>Opens the store whose keys lie below <paramref name="uri"/>.</summary>
     public static ObjectStore Open(StoreUri uri, StoreOptions options)
     {
