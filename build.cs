@@ -13,8 +13,8 @@ Verb[] verbs =
         _ => Prerequisites.Require(Use.Native | Use.Python), _ => NativeLibrary.Publish(), _ => Venv.Create(),
         _ => Shell.Must(Venv.Python, "examples/demo.py")),
     new("test", "[pytest arguments]", "run the tests of the core, the Python tests and the type check",
-        _ => Prerequisites.Require(Use.Native | Use.Python | Use.Tests), _ => NativeLibrary.Publish(), _ => Venv.Create(),
-        Tests.Run),
+        _ => Prerequisites.Require(Use.Native | Use.Python | Use.Tests), _ => Prerequisites.Wish(Use.Servers),
+        _ => NativeLibrary.Publish(), _ => Venv.Create(), arguments => Servers.Around(() => Tests.Run(arguments))),
     new("bench", "[name]", "run the benchmarks, or the one named",
         _ => Prerequisites.Require(Use.Native | Use.Python), _ => NativeLibrary.Publish(), _ => Venv.Create(),
         arguments => Shell.Must(Venv.Python, ["bench/run.py", .. arguments])),
@@ -64,6 +64,7 @@ enum Use
     Native = 1,
     Python = 2,
     Tests = 4,
+    Servers = 8,
 }
 
 enum Probe
@@ -90,6 +91,10 @@ static class Prerequisites
         new(Use.Tests, Probe.Module, "mypy", "mypy"),
         new(Use.Tests, Probe.Program, "strace", "strace"),
         new(Use.Tests, Probe.Program, "setfattr", "attr"),
+        new(Use.Servers, Probe.Program, "curl", "curl"),
+        new(Use.Servers, Probe.Program, "openssl", "openssl"),
+        new(Use.Servers, Probe.Program, "node", "nodejs"),
+        new(Use.Servers, Probe.Program, "npm", "npm"),
     ];
 
     public static void Require(Use use, bool install = true)
@@ -103,6 +108,13 @@ static class Prerequisites
             missing = Missing(use);
         if (missing.Length > 0)
             throw new BuildException(Remedy(missing));
+    }
+
+    /// <summary>Installs what can be had; what cannot, does not end the verb.</summary>
+    public static void Wish(Use use)
+    {
+        if (Missing(use) is { Length: > 0 } missing)
+            TryInstall(missing);
     }
 
     static Need[] Missing(Use use)
@@ -262,7 +274,10 @@ static class Tests
 
     sealed record Suite(string Name, string Program, string[] Arguments, string? Report = null);
 
-    sealed record Tally(int Passed, int Failed, int Skipped);
+    sealed record Tally(int Passed, int Failed, string[] SkipReasons)
+    {
+        public int Skipped => SkipReasons.Length;
+    }
 
     public static void Run(string[] arguments)
     {
@@ -280,6 +295,8 @@ static class Tests
         Console.WriteLine();
         foreach (var result in results)
             Console.WriteLine(result.Line);
+        foreach (var reason in results.SelectMany(r => r.Tally.SkipReasons).CountBy(r => r).OrderByDescending(r => r.Value))
+            Console.WriteLine($"{reason.Value,6} skipped: {reason.Key}");
         var failed = results.Sum(r => r.Tally.Failed);
         Console.WriteLine($"{results.Sum(r => r.Tally.Passed)} passed, {failed} failed, {results.Sum(r => r.Tally.Skipped)} skipped");
         if (failed > 0)
@@ -294,7 +311,7 @@ static class Tests
             File.Delete(Directory.CreateDirectory(Reports) + "/" + suite.Report);
         var clock = Stopwatch.StartNew();
         var exitCode = Shell.Run(suite.Program, suite.Arguments);
-        var tally = report is not null && File.Exists(report) ? Read(XDocument.Load(report).Root!) : new(0, 0, 0);
+        var tally = report is not null && File.Exists(report) ? Read(XDocument.Load(report).Root!) : new(0, 0, []);
         // a suite that did not build, or ended without a verdict, counts as one failure
         if (exitCode != 0 && tally.Failed == 0)
             tally = tally with { Failed = 1 };
@@ -308,15 +325,54 @@ static class Tests
         {
             var counters = report.Descendants().First(e => e.Name.LocalName == "Counters");
             var (total, executed, passed) = (Count(counters, "total"), Count(counters, "executed"), Count(counters, "passed"));
-            return new(passed, executed - passed, total - executed);
+            var reasons = report.Descendants().Where(e => e.Name.LocalName == "UnitTestResult" && (string?)e.Attribute("outcome") == "NotExecuted")
+                
+                .Select(e => Reason(e.Descendants().FirstOrDefault(d => d.Name.LocalName == "Message")?.Value ?? "")).ToList();
+            return new(passed, executed - passed, [.. reasons, .. Enumerable.Repeat(Reason(""), Math.Max(0, total - executed - reasons.Count))]);
         }
         var suites = report.Descendants("testsuite").ToArray();
         var failed = suites.Sum(s => Count(s, "failures") + Count(s, "errors"));
-        var skipped = suites.Sum(s => Count(s, "skipped"));
-        return new(suites.Sum(s => Count(s, "tests")) - failed - skipped, failed, skipped);
+        var skipped = report.Descendants("skipped").Select(e => Reason((string?)e.Attribute("message") ?? "")).ToArray();
+        return new(suites.Sum(s => Count(s, "tests")) - failed - skipped.Length, failed, skipped);
     }
 
+    static string Reason(string text) => text.Trim() is { Length: > 0 } reason ? reason.ReplaceLineEndings(" ") : "no reason given";
+
     static int Count(XElement element, string name) => (int)element.Attribute(name)!;
+}
+
+/// <summary>The real servers that the tests talk to; tests/servers/servers.sh tells what they are.</summary>
+static class Servers
+{
+    const string Script = "tests/servers/servers.sh";
+    const string Folder = "build/servers/run";
+    const string Marker = "S3DLIO_TEST_SERVERS";
+
+    /// <summary>Brings the servers up for the tests and takes them down whatever comes of these, unless the caller has them up.</summary>
+    public static void Around(Action tests)
+    {
+        if (Environment.GetEnvironmentVariable(Marker) is { Length: > 0 })
+        {
+            tests();
+            return;
+        }
+        Step.Say("starting the test servers");
+        try
+        {
+            // told our id, the script also takes them down when this process is killed
+            Shell.Must(Script, "up", Folder, $"{Environment.ProcessId}");
+            var settings = File.ReadAllLines($"{Folder}/env").Select(line => line.Split('=', 2)).ToArray();
+            foreach (var setting in settings)
+                Environment.SetEnvironmentVariable(setting[0], setting[1]);
+            tests();
+        }
+        finally
+        {
+            Down();
+        }
+    }
+
+    public static void Down() => Shell.Run(Script, "down", Folder);
 }
 
 static class Clean
@@ -326,6 +382,8 @@ static class Clean
 
     public static void Run()
     {
+        if (Directory.Exists("build/servers"))
+            Servers.Down();
         IEnumerable<string> folders = ["build", "dist", .. caches, .. roots.Where(Directory.Exists).SelectMany(Folders)];
         foreach (var folder in folders.Where(Directory.Exists).ToArray())
             Directory.Delete(folder, recursive: true);
@@ -439,7 +497,20 @@ static class Interrupt
     {
         var children = Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var id) ? id : 0)
             .Where(id => id > 0 && ParentOf(id) == parent).ToArray();
-        return [.. children.SelectMany(id => Below(id).Append(Process.GetProcessById(id)))];
+        return [.. children.SelectMany(id => Find(id) is { } process ? Below(id).Append(process) : Below(id))];
+    }
+
+    // one may end while the others are being listed
+    static Process? Find(int id)
+    {
+        try
+        {
+            return Process.GetProcessById(id);
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
     }
 
     static int ParentOf(int id)
