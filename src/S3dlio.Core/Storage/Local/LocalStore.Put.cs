@@ -4,19 +4,7 @@ namespace S3dlio.Storage.Local;
 
 public sealed partial class LocalStore
 {
-    // Measured on ext4, 256 MiB into a new file, two cores with a load of about 2.4 from others, medians of 10 in turns. First run: write(2)
-    // alone 137 ms, hashing each block before its write 164 to 166, hashing on another thread 132 to 148 (4 MiB to 256 KiB a write), that
-    // with the room reserved first 100, two threads that hash and write 131. Two more runs of some: write(2) alone 125 and 108, another
-    // thread 110 and 110, with the room reserved 99 and 89. Under more load the second thread gains less. At 1 and 4 MiB it costs more
-    // than it saves, and reserving slows small files several times.
-
-    /// <summary>Bytes from which a second thread that hashes pays for its start.</summary>
-    const int HashApartFrom = 8 << 20;
-
-    /// <summary>Bytes of one write to the page cache: while hashing beside it, and while hashing in turn.</summary>
-    const int WriteLength = 1 << 20, FusedLength = 1 << 18;
-
-    /// <summary>Bytes from which reserving the room pays: a full disk is known at once, and blocks come in long runs.</summary>
+    /// <summary>Bytes from which reserving the room pays: a full disk is known at once, blocks come in long runs, and writes cost a third less.</summary>
     const int ReserveFrom = 16 << 20;
 
     /// <summary>Bytes from which reading the directory for leftovers costs nothing beside the write; leftovers of this size are those that matter.</summary>
@@ -34,9 +22,9 @@ public sealed partial class LocalStore
             SweepOnce(LocalPath.Parent(target.Path));
         using var temporary = new Temporary(target, IsDurable(options));
         bool direct = UseDirect(temporary.Handle, uri);
-        // Not for a replacement through the page cache: blocks that are not yet reserved make ext4 write the data before it commits the
-        // rename (auto_da_alloc), so that even without flushes a crash leaves the old object or the new one, not an empty file.
-        if (payload.Length >= ReserveFrom && (direct || target.Existing is null))
+        // Not for a replacement through the page cache without a flush: blocks that are not yet reserved make ext4 write the data before it
+        // commits the rename (auto_da_alloc), so that even then a crash leaves the old object or the new one, not an empty file.
+        if (payload.Length >= ReserveFrom && (direct || temporary.IsDurable || target.Existing is null))
             Reserve(temporary, payload.Length);
         var checksum = direct
             ? await WriteDirectAsync(temporary, payload, progress, cancel).ConfigureAwait(false)
@@ -90,29 +78,17 @@ public sealed partial class LocalStore
 
     static async ValueTask<Checksum> WriteCachedAsync(Temporary temporary, Payload payload, IProgress<long>? progress, CancellationToken cancel)
     {
-        if (payload.Length < HashApartFrom)
+        var digest = await new HashedBlocks(payload).WriteAsync(block =>
         {
-            var segments = new Checksum[payload.Body.Count];
-            foreach (var block in payload.Blocks(FusedLength))
-            {
-                cancel.ThrowIfCancellationRequested();
-                Write(temporary, block.Bytes.Span, block.Offset);
-                segments[block.Segment] = segments[block.Segment].Append(block.Bytes.Span);
-                progress?.Report(block.Bytes.Length);
-            }
-            return WriteHead(temporary, payload.Digest(segments), progress);
-        }
-        var digest = await WhileHashing(payload, stop =>
-        {
-            foreach (var block in payload.Blocks(WriteLength))
-            {
-                stop.ThrowIfCancellationRequested();
-                Write(temporary, block.Bytes.Span, block.Offset);
-                progress?.Report(block.Bytes.Length);
-            }
-            return ValueTask.CompletedTask;
+            Write(temporary, block.Bytes.Span, block.Offset);
+            progress?.Report(block.Bytes.Length);
         }, cancel).ConfigureAwait(false);
-        return WriteHead(temporary, digest, progress);
+        if (digest.Head.Length > 0)
+        {
+            Write(temporary, digest.Head.Span, 0);
+            progress?.Report(digest.Head.Length);
+        }
+        return digest.Checksum;
     }
 
     static async ValueTask<Checksum> WriteDirectAsync(Temporary temporary, Payload payload, IProgress<long>? progress, CancellationToken cancel)
@@ -151,16 +127,6 @@ public sealed partial class LocalStore
             throw;
         }
         return await hashing.ConfigureAwait(false);
-    }
-
-    static Checksum WriteHead(Temporary temporary, in PayloadDigest digest, IProgress<long>? progress)
-    {
-        if (digest.Head.Length > 0)
-        {
-            Write(temporary, digest.Head.Span, 0);
-            progress?.Report(digest.Head.Length);
-        }
-        return digest.Checksum;
     }
 
     static void Write(Temporary temporary, ReadOnlySpan<byte> data, long offset) =>
