@@ -5,6 +5,9 @@ library is loaded by the first call that needs it, not by the import.
 """
 
 from ._arrays import load_numpy_array, save_numpy_array
+from ._bulk import download, get_many, put_many, stat_many, upload
+from ._config import configure
+from ._containers import create_bucket, delete_bucket, list_containers, presign
 from ._list import list, list_stream
 from ._objects import copy, delete, exists, get, get_range, mkdir, put_bytes, rename, stat
 from ._store import Store
@@ -13,6 +16,7 @@ from ._view import BytesView
 from .exceptions import (
     AlreadyExistsError,
     AuthenticationError,
+    BulkError,
     CancelledError,
     ChecksumMismatchError,
     ClosedError,
@@ -28,11 +32,13 @@ from .exceptions import (
     S3dlioError,
     StoreTimeoutError,
     UnavailableError,
+    UnknownTensorError,
 )
 
 __all__ = [
     "AlreadyExistsError",
     "AuthenticationError",
+    "BulkError",
     "BytesView",
     "CancelledError",
     "ChecksumMismatchError",
@@ -52,23 +58,34 @@ __all__ = [
     "StoreTimeoutError",
     "TensorFile",
     "UnavailableError",
+    "UnknownTensorError",
     "__version__",  # noqa: F822 (by __getattr__)
+    "configure",
     "copy",
+    "create_bucket",
     "delete",
+    "delete_bucket",
+    "download",
     "exists",
     "get",
+    "get_many",
     "get_range",
     "list",
+    "list_containers",
     "list_stream",
     "load_numpy_array",
     "load_tensors",
     "mkdir",
     "open_tensors",
+    "presign",
     "put_bytes",
+    "put_many",
     "rename",
     "save_numpy_array",
     "save_tensors",
     "stat",
+    "stat_many",
+    "upload",
 ]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from . import _native
+from ._config import merged
 from .exceptions import InvalidArgumentError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -22,12 +23,11 @@ class Root:
         self.options = dict(options or {})
         self._number = 0
         self._generation = -1
-        self._gate = threading.Lock()
 
     def number(self) -> int:
         """The native store's number in this process."""
         if self._generation != _native.generation:
-            with self._gate:
+            with _opening:
                 if self._generation != _native.generation:
                     generation = _native.generation
                     self._number = _native.open_store(self.uri, self.options)
@@ -59,15 +59,14 @@ class Location:
 Address: TypeAlias = "str | os.PathLike[str] | Location"
 
 _roots: dict[tuple[str, str], Root] = {}
-_roots_gate = threading.Lock()
+#: One lock for all roots, those of ``Store`` objects too; reentrant, because a signal's handler may call anything at any moment.
+_opening = threading.RLock()
 
 
 def _after_fork_in_child() -> None:
-    global _roots_gate
-    # locks that another thread of the parent held stay locked for ever in the child
-    _roots_gate = threading.Lock()
-    for root in _roots.values():
-        root._gate = threading.Lock()
+    global _opening
+    # a lock that another thread of the parent held stays locked for ever in the child
+    _opening = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
@@ -75,19 +74,19 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 def _shared(uri: str, options: dict[str, Any] | None) -> Root:
     """The store of that root: one for each configuration in the process."""
-    chosen = (uri, repr(sorted(options.items())) if options else "")
-    root = _roots.get(chosen)
-    if root is None:
-        with _roots_gate:
-            root = _roots.setdefault(chosen, Root(uri, options))
-    return root
+    chosen = merged(options, uri)
+    if not chosen:
+        found = _roots.get((uri, ""))
+        return found if found is not None else _roots.setdefault((uri, ""), Root(uri, chosen))
+    return _roots.setdefault((uri, repr(sorted(chosen.items()))), Root(uri, chosen))
 
 
 def resolve(address: Address, storage_options: dict[str, Any] | None = None) -> Location:
     """Finds the store and the key of an address.
 
     Args:
-        address: ``file:///path``, ``direct:///path``, ``memory://name/key``, a plain path, or anything with ``__fspath__``.
+        address: ``file:///path``, ``direct:///path``, ``memory://name/key``, ``s3://bucket/key``,
+            ``az://account/container/key``, a plain path, or anything with ``__fspath__``.
         storage_options: Settings of the store.
 
     Raises:
@@ -111,6 +110,9 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None) -> 
             raise InvalidArgumentError(f"{text}: the path is relative; write {name}:///absolute/path", text)
         return Location(_shared(f"{name}:///", storage_options), rest[1:], f"{name}:///")
     container, _, key = rest.partition("/")
+    if name == "az":
+        below, _, key = key.partition("/")
+        container = f"{container}/{below}"
     base = f"{name}://{container}/"
     return Location(_shared(base, storage_options), key, base)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import math
+import operator
+import re
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.lib import format as _format
 
 from . import _native
 from ._address import Address, resolve
-from ._dtypes import extension_dtype, extension_name
+from ._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
 from ._objects import Progress, put_options, validation_options
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
 
@@ -21,6 +23,9 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 # NumPy's own functions, untyped in its older releases
 _dtype_to_descr: Any = _format.dtype_to_descr
 _descr_to_dtype: Any = _format.descr_to_dtype
+
+#: A type string whose number is a length: NumPy before 2 wraps it around at 2**31 bytes.
+_TEXT_TYPE = re.compile(r"[<>|=]?([SaUV])(-?\d+)")
 
 
 def save_numpy_array(
@@ -63,7 +68,7 @@ def save_numpy_array(
     Example:
         >>> import numpy as np, s3dlio
         >>> s3dlio.save_numpy_array("memory://doc/x.npy", np.arange(6).reshape(2, 3))
-        'crc32c:c9f60f5c'
+        'crc32c:e5b3a6e0'
         >>> s3dlio.load_numpy_array("memory://doc/x.npy")
         array([[0, 1, 2],
                [3, 4, 5]])
@@ -76,6 +81,9 @@ def save_numpy_array(
         raise InvalidArgumentError(f"{what}: a .npy file holds no mask; save array.filled() and array.mask", what)
     given = np.asarray(array)
     descr, extension = _describe(given.dtype, what)
+    if extension is not None and is_big_endian(given.dtype):
+        # the header has a name for the type and none for its byte order
+        given = given.astype(given.dtype.newbyteorder("="))
     data, fortran = _contiguous(given)
     header = {"descr": descr, "fortran_order": fortran, "shape": given.shape, "extension_type": extension}
     key = _native.key(where.key)
@@ -145,7 +153,7 @@ def load_numpy_array(
             )
         order = "F" if found["fortran_order"] else "C"
         if out is None:
-            target: Array = np.empty(dims, actual, order=order)  # type: ignore[call-overload]
+            target = _allocate(dims, actual, order, what)
         else:
             _check_out(what, out, actual, dims, order)
             target = out
@@ -161,6 +169,12 @@ def load_numpy_array(
 
 def _describe(dtype: np.dtype[Any], what: str) -> tuple[str, str | None]:
     """The header's descr, as Python's literal, and the name of the type where NumPy's format cannot say it."""
+    if dtype.hasobject and dtype.type is str:
+        raise InvalidArgumentError(
+            f"{what}: dtype {dtype} holds texts of any length, which a .npy file can only keep as a pickle; convert it with "
+            "array.astype('U20'), where 20 is the length of the longest",
+            what,
+        )
     if dtype.hasobject:
         raise InvalidArgumentError(
             f"{what}: dtype {dtype} holds Python objects, which only pickle can store and pickle can run code when it is read; "
@@ -169,14 +183,21 @@ def _describe(dtype: np.dtype[Any], what: str) -> tuple[str, str | None]:
         )
     extension = extension_name(dtype)
     if extension is not None:
-        if not dtype.isbuiltin == 2 or dtype.itemsize == 0:
+        if not is_ml_dtype(dtype):
             raise InvalidArgumentError(f"{what}: dtype {dtype!r} has no form in a .npy file", what)
         return repr(f"|V{dtype.itemsize}"), extension
     if _holds_extension(dtype):
         raise InvalidArgumentError(
             f"{what}: dtype {dtype} has fields of a type that a .npy file cannot name; save those fields as arrays of their own", what
         )
-    return repr(_dtype_to_descr(dtype)), None
+    try:
+        return repr(_dtype_to_descr(dtype)), None
+    except ValueError as error:
+        raise InvalidArgumentError(
+            f"{what}: a .npy file cannot describe dtype {dtype}: {error}; copy the fields that you need with "
+            "numpy.lib.recfunctions.repack_fields",
+            what,
+        ) from None
 
 
 def _holds_extension(dtype: np.dtype[Any]) -> bool:
@@ -195,12 +216,56 @@ def _dtype(found: dict[str, Any], what: str) -> np.dtype[Any]:
             return named
         raise InvalidDataError(f"{what}: the header says {found['descr']} and {named}, which differ in size", what)
     try:
-        dtype: np.dtype[Any] = _descr_to_dtype(ast.literal_eval(found["descr"]))
-    except (TypeError, ValueError, SyntaxError, IndexError, KeyError) as error:
-        raise InvalidDataError(f"{what}: NumPy cannot make a dtype of the header's descr {found['descr']}: {error}", what) from None
+        descr = ast.literal_eval(found["descr"])
+        _check_lengths(descr)
+        dtype: np.dtype[Any] = _descr_to_dtype(descr)
+    except (TypeError, ValueError, SyntaxError, LookupError, ArithmeticError, RecursionError) as error:
+        raise InvalidDataError(f"{what}: NumPy cannot make a dtype of the header's descr {_shortened(found['descr'])}: {_shortened(str(error))}", what) from None
+    if not _is_sound(dtype):
+        raise InvalidDataError(f"{what}: the header's descr {_shortened(found['descr'])} has a type of negative size", what)
+    if dtype.subdtype is not None:
+        raise InvalidDataError(f"{what}: the header's descr {_shortened(found['descr'])} is a subarray, which only a field can be", what)
     if dtype.hasobject:
         raise InvalidDataError(f"{what}: the array holds Python objects as a pickle, which is never loaded: it could run code", what)
     return dtype
+
+
+def _check_lengths(descr: Any) -> None:
+    """Refuses what NumPy before 2 takes for a shorter type.
+
+    Raises:
+        ValueError: The length of a text or void type is beyond NumPy's limit.
+    """
+    if isinstance(descr, str):
+        text = _TEXT_TYPE.fullmatch(descr)
+        if text is not None and not 0 <= int(text[2]) * (4 if text[1] == "U" else 1) < 1 << 31:
+            raise ValueError(f"{descr!r} is not a length from 0 to 2**31 - 1 bytes")
+    elif isinstance(descr, tuple):
+        _check_lengths(descr[0])
+    else:
+        for field in descr:
+            _check_lengths(field[1])
+
+
+def _is_sound(dtype: np.dtype[Any]) -> bool:
+    """False where a size is negative, which NumPy before 2 makes of some type strings."""
+    if dtype.itemsize < 0:
+        return False
+    if dtype.subdtype is not None:
+        return _is_sound(dtype.subdtype[0])
+    return dtype.fields is None or all(_is_sound(field[0]) for field in dtype.fields.values())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def _allocate(dims: tuple[int, ...], dtype: np.dtype[Any], order: str, what: str) -> Array:
+    try:
+        # np.empty makes S1 and U1 of S0 and U0
+        return np.ndarray(dims, dtype, order=order)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise InvalidDataError(f"{what}: NumPy {np.__version__} has no array of shape {dims} and dtype {_shortened(str(dtype))}: {error}", what) from None
 
 
 def _contiguous(array: Array) -> tuple[Array, bool]:
@@ -210,7 +275,12 @@ def _contiguous(array: Array) -> tuple[Array, bool]:
         return array, False
     if array.flags.f_contiguous:
         return array, True
-    return np.ascontiguousarray(array).reshape(array.shape), False
+    if array.dtype.fields is None:
+        return np.ascontiguousarray(array).reshape(array.shape), False
+    # NumPy copies fields and not what lies between them, which must not be what this process had there
+    copy = np.zeros(array.shape, array.dtype)
+    copy[...] = array
+    return copy, False
 
 
 def _address_of(array: Array) -> int:
@@ -222,7 +292,7 @@ def _check_expected(what: str, actual: np.dtype[Any], dims: tuple[int, ...], dty
     if dtype is not None and np.dtype(dtype) != actual:
         raise InvalidArgumentError(f"{what}: dtype {np.dtype(dtype)} was expected, the object has {actual}", what)
     if shape is not None:
-        wanted = (shape,) if isinstance(shape, int) else tuple(shape)
+        wanted = (operator.index(shape),) if hasattr(shape, "__index__") else tuple(shape)
         if wanted != dims:
             raise InvalidArgumentError(f"{what}: shape {wanted} was expected, the object has {dims}", what)
 

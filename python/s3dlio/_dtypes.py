@@ -78,6 +78,11 @@ def extension_name(dtype: np.dtype[Any]) -> str | None:
     return dtype.name
 
 
+def is_ml_dtype(dtype: np.dtype[Any]) -> bool:
+    """True when ``extension_dtype`` gives the type back for its name."""
+    return getattr(sys.modules.get("ml_dtypes"), dtype.name, None) is dtype.type
+
+
 def extension_dtype(name: str, uri: str) -> np.dtype[Any]:
     """The dtype of an extension type's name.
 
@@ -93,9 +98,15 @@ def extension_dtype(name: str, uri: str) -> np.dtype[Any]:
             uri,
         ) from None
     kind = getattr(ml_dtypes, name, None)
-    if kind is None:
+    # np.dtype() makes "object" of any class, such as ml_dtypes.finfo: only its scalar types name elements
+    if not (isinstance(kind, type) and issubclass(kind, np.generic)):
         raise InvalidDataError(f"{uri}: ml_dtypes {ml_dtypes.__version__} has no type {name}; install a newer one", uri)
     return np.dtype(kind)
+
+
+def is_big_endian(dtype: np.dtype[Any]) -> bool:
+    """True for elements, not fields, whose bytes have to be swapped for a little-endian format."""
+    return dtype.byteorder == ">" or (dtype.byteorder == "=" and sys.byteorder == "big")
 
 
 def numpy_to_safetensors(dtype: np.dtype[Any], what: str) -> str:
@@ -108,7 +119,7 @@ def numpy_to_safetensors(dtype: np.dtype[Any], what: str) -> str:
     name = _NUMPY_TO_SAFETENSORS.get(dtype.str[1:]) if extension is None else _ML_DTYPES_TO_SAFETENSORS.get(extension)
     if name is None:
         known = ", ".join(str(known) for known in _SAFETENSORS_TO_NUMPY.values())
-        hint = "; view it as float64 with one more dimension of 2" if dtype.kind == "c" else ""
+        hint = "; view it as float64 with one more dimension of 2" if dtype.str[1:] == "c16" else ""
         raise InvalidArgumentError(f"{what}: safetensors has no type for dtype {dtype}{hint} (it has {known}, bfloat16 and float8)")
     return name
 
@@ -132,7 +143,8 @@ def torch_to_safetensors(dtype: Any, what: str) -> str:
     """safetensors' name of a torch dtype."""
     name = _TORCH_TO_SAFETENSORS.get(str(dtype).removeprefix("torch."))
     if name is None:
-        raise InvalidArgumentError(f"{what}: safetensors has no type for {dtype}")
+        hint = "; save torch.view_as_real(tensor)" if dtype.is_complex else ""
+        raise InvalidArgumentError(f"{what}: safetensors has no type for {dtype}{hint}")
     return name
 
 

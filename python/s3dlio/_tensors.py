@@ -13,6 +13,7 @@ import numpy as np
 from . import _native
 from ._address import Address, Location, resolve
 from ._dtypes import (
+    is_big_endian,
     is_torch_tensor,
     numpy_to_safetensors,
     safetensors_to_numpy,
@@ -20,7 +21,7 @@ from ._dtypes import (
     torch_to_safetensors,
 )
 from ._objects import Progress, put_options, validation_options
-from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
+from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, UnknownTensorError
 
 Framework: TypeAlias = Literal["np", "numpy", "pt", "torch"]
 
@@ -97,7 +98,7 @@ def save_tensors(
         where.root.number(),
         key,
         len(key),
-        json.dumps(description, ensure_ascii=False).encode(),
+        _encoded(description, what),
         _native.segments([(s.address, s.nbytes) for s in sources]),
         len(sources),
         put_options(overwrite, None, durable, None, None),
@@ -147,6 +148,18 @@ def open_tensors(
 ) -> TensorFile:
     """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
 
+    Args:
+        uri: Which object.
+        framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
+        storage_options: Settings of the store.
+
+    Returns:
+        A mapping from names to lazy tensors, to be closed or used in a ``with`` statement.
+
+    Raises:
+        NotFoundError: There is no such object.
+        InvalidDataError: It breaks a rule of the format.
+
     Example:
         >>> import numpy as np, s3dlio
         >>> _ = s3dlio.save_tensors("memory://doc/o.safetensors", {"w": np.arange(12.0).reshape(3, 4)})
@@ -174,7 +187,8 @@ class TensorFile:
         self._closed = False
         self._data_offset: int = found["data_offset"]
         self._metadata: dict[str, str] = found["metadata"]
-        self._tensors = {item["name"]: LazyTensor(self, index, item) for index, item in enumerate(found["tensors"])}
+        # not the lazy tensors themselves: they refer to the file, which would then live until a collection
+        self._tensors: dict[str, tuple[int, dict[str, Any]]] = {item["name"]: (index, item) for index, item in enumerate(found["tensors"])}
 
     def keys(self) -> list[str]:
         """The names, in the order of the file."""
@@ -186,9 +200,10 @@ class TensorFile:
 
     def __getitem__(self, name: str) -> LazyTensor:
         try:
-            return self._tensors[name]
+            index, found = self._tensors[name]
         except KeyError:
-            raise InvalidArgumentError(f"{self._what}: {self._unknown(name)}", self._what) from None
+            raise UnknownTensorError(f"{self._what}: {self._unknown(name)}", self._what) from None
+        return LazyTensor(self, index, found)
 
     def __contains__(self, name: object) -> bool:
         return name in self._tensors
@@ -241,8 +256,10 @@ class TensorFile:
     def _unknown(self, name: object) -> str:
         import difflib
 
-        near = difflib.get_close_matches(str(name), self._tensors, 1)
-        return f"there is no tensor {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; the file has {len(self._tensors)}")
+        # a search among very many or very long names takes longer than the hint is worth
+        small = len(self._tensors) <= 10_000
+        near = difflib.get_close_matches(str(name)[:200], (known for known in self._tensors if len(known) <= 200), 1) if small else []
+        return f"there is no tensor {_quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else f"; the file has {len(self._tensors)}")
 
     def _load(
         self, names: Iterable[str] | None, out: Mapping[str, Any] | None, validate: bool, progress: Progress | None
@@ -252,7 +269,8 @@ class TensorFile:
         wanted = [self[name] for name in (self._tensors if names is None else names)]
         if out is not None:
             for name in out:
-                self[name]
+                if name not in self._tensors:
+                    raise InvalidArgumentError(f"{self._what}: {self._unknown(name)}", self._what)
         targets = [_target(tensor, None if out is None else out.get(tensor.name)) for tensor in wanted]
         reads = [(address, tensor.nbytes, tensor._index) for tensor, (_, address, _) in zip(wanted, targets, strict=True)]
         _native.run(
@@ -310,8 +328,9 @@ class LazyTensor:
 
         A checksum covers a whole tensor: when the index takes all of it in order, it is checked; a part cannot be.
         """
-        slices, shape = _slices(index, self.shape, self._what)
-        if all(one == (0, extent, 1) for one, extent in zip(slices, self.shape, strict=True)):
+        dims = _memory_shape(self)
+        slices, shape = _slices(index, dims, self._what)
+        if all(one == (0, extent, 1) for one, extent in zip(slices, dims, strict=True)):
             return self.load().reshape(shape)
         if self._type in _PACKED:
             raise InvalidArgumentError(f"{self._what}: elements of {self._type} share bytes; load the whole tensor and index it", self._what)
@@ -332,11 +351,11 @@ class LazyTensor:
         return result
 
     def __repr__(self) -> str:
-        return f"LazyTensor({self.name!r}, {self._type}, shape={self.shape})"
+        return f"LazyTensor({_quoted(self.name)}, {self._type}, shape={self.shape})"
 
     @property
     def _what(self) -> str:
-        return f"{self._file._what}: tensor '{self.name}'"
+        return f"{self._file._what}: tensor {_quoted(self.name)}"
 
 
 def _slices(index: Any, shape: tuple[int, ...], what: str) -> tuple[list[tuple[int, int, int]], tuple[int, ...]]:
@@ -358,8 +377,10 @@ def _slices(index: Any, shape: tuple[int, ...], what: str) -> tuple[list[tuple[i
         extent = shape[len(slices)]
         if isinstance(item, slice):
             bounds = item.indices(extent)
-            slices.append(bounds)
-            result.append(len(range(*bounds)))
+            places = range(*bounds)
+            # the step of one element or none means nothing, and may be more than 64 bits
+            slices.append(bounds if len(places) > 1 else (places[0], places[0] + 1, 1) if places else (0, 0, 1))
+            result.append(len(places))
         elif hasattr(item, "__index__") and not isinstance(item, (bool, np.bool_)):
             place = int(item.__index__())
             if not -extent <= place < extent:
@@ -375,7 +396,7 @@ def _source(name: Any, value: Any, what: str) -> _Source:
     """A tensor's description and memory, in C order and little-endian."""
     if not isinstance(name, str):
         raise InvalidArgumentError(f"{what}: tensor names are text, found {name!r}", what)
-    what = f"{what}: tensor '{name}'"
+    what = f"{what}: tensor {_quoted(name)}"
     if is_torch_tensor(value):
         return _torch_source(name, value, what)
     if isinstance(value, np.ma.MaskedArray):
@@ -385,7 +406,7 @@ def _source(name: Any, value: Any, what: str) -> _Source:
     array = np.asarray(value)
     dtype = numpy_to_safetensors(array.dtype, what)
     shape = array.shape
-    if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
+    if is_big_endian(array.dtype):
         array = array.astype(array.dtype.newbyteorder("<"))
     array = np.ascontiguousarray(array)
     return _Source(name, dtype, shape, array.__array_interface__["data"][0], array.nbytes, array)
@@ -393,8 +414,12 @@ def _source(name: Any, value: Any, what: str) -> _Source:
 
 def _torch_source(name: str, value: Any, what: str) -> _Source:
     tensor = value.detach()
-    if tensor.layout is not _torch().strided:
-        raise InvalidArgumentError(f"{what}: safetensors holds dense tensors, this one is {tensor.layout}; use to_dense()")
+    if tensor.layout is not _torch().strided or tensor.is_nested:
+        raise InvalidArgumentError(
+            f"{what}: safetensors holds dense tensors, this one is {'nested' if tensor.is_nested else tensor.layout}; use to_dense() or to_padded_tensor()"
+        )
+    if tensor.is_meta:
+        raise InvalidArgumentError(f"{what}: a tensor on the device 'meta' has no data to save")
     dtype = torch_to_safetensors(tensor.dtype, what)
     shape = list(tensor.shape)
     if dtype in _PACKED and shape:
@@ -411,31 +436,46 @@ def _torch() -> Any:
 
 def _allocate(tensor: LazyTensor, shape: tuple[int, ...]) -> tuple[Any, int, int]:
     """New memory of the tensor's dtype: the array or tensor, its address and its bytes."""
-    if tensor._file._torch:
-        made = _torch().empty(shape, dtype=tensor.dtype)
-        return made, made.data_ptr(), made.numel() * made.element_size()
-    array = np.empty(shape, tensor.dtype)
+    dtype = tensor.dtype
+    try:
+        if tensor._file._torch:
+            made = _torch().empty(shape, dtype=dtype)
+            return made, made.data_ptr(), made.numel() * made.element_size()
+        array = np.empty(shape, dtype)
+    except (ValueError, RuntimeError) as error:
+        # more dimensions than NumPy before 2 has, or extents beside one of 0 that overflow
+        raise InvalidDataError(f"{tensor._what}: there can be no array of shape {shape} and {dtype} here: {error}") from None
     return array, array.__array_interface__["data"][0], array.nbytes
+
+
+def _memory_shape(tensor: LazyTensor) -> tuple[int, ...]:
+    """The shape in memory, where elements that share a byte count as one."""
+    shape = tensor.shape
+    if tensor._type not in _PACKED:
+        return shape
+    if not shape or shape[-1] % _PACKED[tensor._type]:
+        raise InvalidDataError(f"{tensor._what}: the last dimension of {shape} does not fill whole bytes of {tensor._type}")
+    return (*shape[:-1], shape[-1] // _PACKED[tensor._type])
 
 
 def _target(tensor: LazyTensor, out: Any) -> tuple[Any, int, int]:
     """The memory that a whole tensor is read into."""
-    shape = tensor.shape
-    if tensor._type in _PACKED:
-        if not shape or shape[-1] % _PACKED[tensor._type]:
-            raise InvalidDataError(f"{tensor._what}: the last dimension of {shape} does not fill whole bytes of {tensor._type}")
-        shape = (*shape[:-1], shape[-1] // _PACKED[tensor._type])
+    shape = _memory_shape(tensor)
     if out is None:
         return _allocate(tensor, shape)
     what = f"{tensor._what}: out"
     if is_torch_tensor(out):
-        if str(out.device) != "cpu" or not out.is_contiguous():
-            raise InvalidArgumentError(f"{what} must be a contiguous tensor on the CPU, found one on {out.device} with strides {out.stride()}")
+        if str(out.device) != "cpu" or out.layout is not _torch().strided or not out.is_contiguous():
+            raise InvalidArgumentError(f"{what} must be a dense contiguous tensor on the CPU, found {out.layout} on {out.device}")
+        if out.is_conj() or out.is_neg():
+            raise InvalidArgumentError(f"{what} is a view that conjugates or negates what lies in memory; give one made by torch.empty")
         found, wanted = out.dtype, safetensors_to_torch(tensor._type, tensor._what)
         address, nbytes = out.data_ptr(), out.numel() * out.element_size()
     elif isinstance(out, np.ndarray):
         if not out.flags.c_contiguous or not out.flags.writeable:
-            raise InvalidArgumentError(f"{what} must be a writable C-contiguous array")
+            raise InvalidArgumentError(
+                f"{what} must be a writable C-contiguous array, found one that is {'read-only' if out.flags.c_contiguous else 'not contiguous'}"
+            )
         found, wanted = out.dtype, safetensors_to_numpy(tensor._type, tensor._what)
         address, nbytes = out.__array_interface__["data"][0], out.nbytes
     else:
@@ -445,8 +485,24 @@ def _target(tensor: LazyTensor, out: Any) -> tuple[Any, int, int]:
     return out, address, nbytes
 
 
+def _quoted(name: object) -> str:
+    """A name as a message can show it, whatever a file says."""
+    text = repr(name)
+    return text if len(text) <= 100 else text[:100] + "..."
+
+
+def _encoded(description: dict[str, Any], what: str) -> bytes:
+    try:
+        return json.dumps(description, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        near = ascii(error.object[max(0, error.start - 20) : error.start + 1])
+        raise InvalidArgumentError(
+            f"{what}: a name or metadata holds half of a surrogate pair, which UTF-8 cannot express, at the end of {near}; rename it", what
+        ) from None
+
+
 def _metadata(metadata: Mapping[str, str], what: str) -> dict[str, str]:
     for name, value in metadata.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidArgumentError(f"{what}: metadata is text to text, found {name!r}: {value!r}", what)
+            raise InvalidArgumentError(f"{what}: metadata is text to text, found {_quoted(name)}: {_quoted(value)}", what)
     return dict(metadata)

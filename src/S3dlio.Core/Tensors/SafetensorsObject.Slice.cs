@@ -19,7 +19,7 @@ public sealed partial class SafetensorsObject
         var hints = _reader.Hints;
         var plan = TensorSlice.Plan([.. entry.Shape], entry.DType.Bits(), slices, hints.Gap, MaxRange, _uri);
         if (plan.ResultLength != target.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, _uri, $"the slice of tensor '{entry.Name}' has {plan.ResultLength} bytes, the memory given for it {target.Length}");
+            throw new StoreException(ErrorKind.InvalidArgument, _uri, $"the slice of tensor {FormatFault.Quote(entry.Name)} has {plan.ResultLength} bytes, the memory given for it {target.Length}");
         progress.Begin(plan.ResultLength);
         long start = Header.DataOffset + entry.Begin;
         using var ranges = plan.Ranges().GetEnumerator();
@@ -40,7 +40,7 @@ public sealed partial class SafetensorsObject
                     await _reader.ReadAsync(start + range.Offset, bytes, stop).ConfigureAwait(false);
                     Gather(plan, range, bytes.Span, target);
                 }
-                progress.Report(range.Length);
+                progress.Report(plan.ResultBytes(range));
             }
         }
         await Together.RunAsync((int)Math.Min(hints.Concurrency, 1 + plan.ResultLength / MaxRange), Work, cancel).ConfigureAwait(false);

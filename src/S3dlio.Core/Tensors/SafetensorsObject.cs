@@ -39,7 +39,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         {
             body[i] = data[layout.Sources[i]];
             if (body[i].Length != layout.Tensors[i].Length)
-                throw new StoreException(ErrorKind.InvalidArgument, uri, $"tensor '{layout.Tensors[i].Name}' has {body[i].Length} bytes of data, its dtype and shape need {layout.Tensors[i].Length}");
+                throw new StoreException(ErrorKind.InvalidArgument, uri, $"tensor {FormatFault.Quote(layout.Tensors[i].Name)} has {body[i].Length} bytes of data, its dtype and shape need {layout.Tensors[i].Length}");
         }
         var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body);
         progress.Begin(payload.Length);
@@ -72,7 +72,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         {
             var tensor = Tensor(wanted[i].Tensor);
             if (wanted[i].Target.Length != tensor.Length)
-                throw new StoreException(ErrorKind.InvalidArgument, _uri, $"tensor '{tensor.Name}' has {tensor.Length} bytes, the memory given for it {wanted[i].Target.Length}");
+                throw new StoreException(ErrorKind.InvalidArgument, _uri, $"tensor {FormatFault.Quote(tensor.Name)} has {tensor.Length} bytes, the memory given for it {wanted[i].Target.Length}");
             stretches[i] = new Stretch(Header.DataOffset + tensor.Begin, wanted[i].Target);
             total += tensor.Length;
         }
@@ -95,7 +95,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
     {
         if (tensor.Checksum is Checksum recorded && recorded != found)
             throw new StoreException(ErrorKind.ChecksumMismatch, _uri,
-                $"checksum mismatch in tensor '{tensor.Name}' ({tensor.Length} bytes): {recorded} recorded when it was written, {found} found. The bytes are damaged; validate=False reads them unchecked",
+                $"checksum mismatch in tensor {FormatFault.Quote(tensor.Name)} ({tensor.Length} bytes): {recorded} recorded when it was written, {found} found. The bytes are damaged; validate=False reads them unchecked",
                 Header.DataOffset + tensor.Begin);
     }
 

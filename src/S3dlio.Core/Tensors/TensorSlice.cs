@@ -39,6 +39,9 @@ public sealed partial class TensorSlice
     /// <summary>Bytes of the result.</summary>
     public long ResultLength { get; }
 
+    /// <summary>Bytes of the result that a range brings, gaps left out.</summary>
+    public long ResultBytes(SliceRange range) => range.RunCount * runBytes;
+
     /// <summary>Plans the reading of a slice.</summary>
     /// <param name="shape">The tensor's dimensions.</param>
     /// <param name="itemBits">Bits of one element. A tensor of elements smaller than a byte can only be taken whole.</param>

@@ -41,19 +41,28 @@ public static class PathOperations
         return false;
     }
 
-    /// <summary>Lists a path: the object of that key itself, then what is below <c>key/</c>.</summary>
+    /// <summary>
+    /// Lists a path: the object of that key itself, then what is below <c>key/</c>. The pattern is for the part of a key below the path,
+    /// so that where a tree lies makes no difference; for the object itself it is for the last part of its key.
+    /// </summary>
     public static async IAsyncEnumerable<ListPage> ListAsync(
         ObjectStore store, string path, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
     {
         string key = path.TrimEnd('/');
+        var pattern = options.Pattern;
         if (key.Length > 0 && key.Length == path.Length && (options.StartAfter is null || ObjectKey.Compare(options.StartAfter, key) < 0))
         {
             var self = await HeadOrNullAsync(store, key, cancel).ConfigureAwait(false);
-            if (self is not null && (options.Pattern?.IsMatch(key) ?? true))
+            if (self is not null && (pattern?.IsMatch(key[(key.LastIndexOf('/') + 1)..]) ?? true))
                 yield return new ListPage([self], []);
         }
-        await foreach (var page in store.ListAsync(key.Length == 0 ? "" : key + "/", options, cancel).ConfigureAwait(false))
-            yield return page;
+        string prefix = key.Length == 0 ? "" : key + "/";
+        await foreach (var page in store.ListAsync(prefix, options with { Pattern = null }, cancel).ConfigureAwait(false))
+        {
+            yield return pattern is null
+                ? page
+                : page with { Objects = [.. page.Objects.Where(found => pattern.IsMatch(found.Key[prefix.Length..]))] };
+        }
     }
 
     /// <summary>Deletes one object.</summary>

@@ -12,7 +12,8 @@ class LocalReader(string uri, SafeFileHandle handle, ObjectMeta meta, ObjectReco
 
     public SafeFileHandle Handle => handle;
 
-    public override TransferHints Hints => new(PartSize: 1 << 20, Concurrency: Math.Min(Environment.ProcessorCount, 4));
+    /// <remarks>What was read lies in the core's own cache still when it is hashed.</remarks>
+    public override TransferHints Hints => new(PartSize: 1 << 18, Concurrency: Math.Min(Environment.ProcessorCount, 4));
 
     public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel)
     {

@@ -32,7 +32,7 @@ public sealed partial class LocalStore
                 record = record with { Checksum = checksum, Size = reader.Meta.Size };
             }
             cancel.ThrowIfCancellationRequested();
-            return temporary.Commit(destination, record, options);
+            return temporary.Commit(destination, record, options, cancel);
         }
     }
 

@@ -45,7 +45,7 @@ sealed class Temporary : IDisposable
     public string Uri => _target.Uri;
 
     /// <summary>Makes the object appear under its name, with its record, in one step.</summary>
-    public ObjectMeta Commit(string key, ObjectRecord record, PutOptions options)
+    public ObjectMeta Commit(string key, ObjectRecord record, PutOptions options, CancellationToken cancel)
     {
         record.Write(Handle, Uri);
         // The kernel's clock ticks every few milliseconds and inode numbers are used again, so two versions of the same size could
@@ -59,6 +59,8 @@ sealed class Temporary : IDisposable
         Errno.Check(Libc.CloseCopy(Handle), Uri, "write");
         if (_durable)
             Errno.Check(Libc.Sync(Handle), Uri, "flush the data to the device");
+        // a flush takes long; whoever cancelled during it wants no new object
+        cancel.ThrowIfCancellationRequested();
         Errno.Check(Place(_path!, _target, options), Uri, "give the file its name");
         _path = null;
         if (_durable)

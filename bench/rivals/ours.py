@@ -1,0 +1,172 @@
+"""s3dlio itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import s3dlio
+from contest import Operation
+from scene import Scene
+
+NAME = "s3dlio"
+VERSION = s3dlio.__version__
+
+
+def npy_save(scene: Scene, **options: Any) -> Operation:
+    path = scene.path("ours.npy")
+    return Operation(
+        run=lambda: s3dlio.save_numpy_array(path, scene.array, **options),
+        before=lambda: scene.place(path),
+        check=lambda _: scene.same_npy(path),
+        size=scene.size,
+    )
+
+
+def npy_save_durable(scene: Scene) -> Operation:
+    return npy_save(scene, durable=True)
+
+
+def npy_load(scene: Scene, **options: Any) -> Operation:
+    path = scene.npy
+    return Operation(
+        run=lambda: s3dlio.load_numpy_array(path, **options), check=scene.same_array, size=scene.size
+    )
+
+
+def npy_load_unchecked(scene: Scene) -> Operation:
+    return npy_load(scene, validate_checksum=False)
+
+
+def npy_load_out(scene: Scene) -> Operation:
+    return npy_load(scene, out=scene.out)
+
+
+def safetensors_save(scene: Scene) -> Operation:
+    path = scene.path("ours.safetensors")
+    return Operation(
+        run=lambda: s3dlio.save_tensors(path, scene.tensors),
+        before=lambda: scene.place(path),
+        check=lambda _: scene.same_tensors(s3dlio.load_tensors(path)),
+        size=scene.size,
+    )
+
+
+def safetensors_load(scene: Scene) -> Operation:
+    path = scene.safetensors
+    return Operation(run=lambda: s3dlio.load_tensors(path), check=scene.same_tensors, size=scene.size)
+
+
+def torch_save(scene: Scene) -> Operation:
+    import torch
+
+    path = scene.path("ours.safetensors")
+    tensors = {name: torch.from_numpy(tensor) for name, tensor in scene.tensors.items()}
+    return Operation(
+        run=lambda: s3dlio.save_tensors(path, tensors),
+        before=lambda: scene.place(path),
+        check=lambda _: scene.same_tensors(s3dlio.load_tensors(path)),
+        size=scene.size,
+    )
+
+
+def torch_load(scene: Scene) -> Operation:
+    path = scene.safetensors
+
+    def run() -> Any:
+        tensors = s3dlio.load_tensors(path, framework="pt")
+        for tensor in tensors.values():
+            tensor.view(-1)[::1024].sum()
+        return tensors
+
+    return Operation(run=run, check=scene.same_tensors, size=scene.size)
+
+
+def direct_write(scene: Scene) -> Operation:
+    path = scene.path("ours.bin")
+    return Operation(
+        run=lambda: s3dlio.put_bytes(f"direct://{path}", scene.data),
+        before=lambda: scene.place(path),
+        check=lambda _: scene.same_file(path),
+        size=scene.size,
+    )
+
+
+def direct_read(scene: Scene) -> Operation:
+    return _get(scene, f"direct://{scene.blob}")
+
+
+def object_put(scene: Scene) -> Operation:
+    path = scene.path("ours.bin")
+    return Operation(
+        run=lambda: s3dlio.put_bytes(path, scene.data),
+        before=lambda: scene.place(path),
+        check=lambda _: scene.same_file(path),
+        size=scene.size,
+    )
+
+
+def object_get(scene: Scene) -> Operation:
+    return _get(scene, scene.blob)
+
+
+def _get(scene: Scene, uri: str) -> Operation:
+    return Operation(run=lambda: s3dlio.get(uri), check=scene.same_bytes, size=scene.size)
+
+
+def small_put_file(scene: Scene) -> Operation:
+    return _small_put(scene, scene.path("ours"))
+
+
+def small_get_file(scene: Scene) -> Operation:
+    return _small_get(scene, scene.path("ours"))
+
+
+def small_put_memory(scene: Scene) -> Operation:
+    return _small_put(scene, "memory://bench")
+
+
+def small_get_memory(scene: Scene) -> Operation:
+    return _small_get(scene, "memory://bench")
+
+
+def _small_put(scene: Scene, root: str) -> Operation:
+    store = s3dlio.Store(root if "://" in root else scene.path(""))
+    data = bytes(scene.data)
+    return Operation(
+        run=lambda: _repeat(lambda i: store.put_bytes(f"ours-{i % 100}", data), scene.calls),
+        check=lambda _: scene.same_bytes(store.get("ours-0")),
+        calls=scene.calls,
+    )
+
+
+def _small_get(scene: Scene, root: str) -> Operation:
+    store = s3dlio.Store(root if "://" in root else scene.path(""))
+    for i in range(100):
+        store.put_bytes(f"ours-{i}", bytes(scene.data))
+    return Operation(
+        run=lambda: _repeat(lambda i: store.get(f"ours-{i % 100}"), scene.calls), check=scene.same_bytes, calls=scene.calls
+    )
+
+
+def _repeat(call: Callable[[int], Any], times: int) -> Any:
+    result = None
+    for i in range(times):
+        result = call(i)
+    return result
+
+
+def first_call(scene: Scene) -> Operation:
+    """A process that imports the package, loads the library and has a first answer from it."""
+    folder = str(sys.modules["s3dlio"].__path__[0]).rsplit("/", 1)[0]
+    code = f"import sys; sys.path.insert(0, {folder!r}); import s3dlio; s3dlio.exists('memory://first/call')"
+    return Operation(run=lambda: subprocess.run([sys.executable, "-c", code], check=True))
+
+
+OPERATIONS = {
+    name: value
+    for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__module__", None) == __name__ and not name.startswith("_")
+}

@@ -1,0 +1,34 @@
+"""torch.save and torch.load."""
+
+from __future__ import annotations
+
+import torch
+from contest import Operation
+from scene import Scene
+
+NAME = "torch"
+VERSION = torch.__version__
+
+
+def save(scene: Scene) -> Operation:
+    path = scene.path("theirs.pt")
+    tensors = _tensors(scene)
+    return Operation(
+        run=lambda: torch.save(tensors, path),
+        before=lambda: scene.place(path),
+        check=lambda _: scene.same_tensors(torch.load(path, weights_only=True)),
+        size=scene.size,
+    )
+
+
+def load(scene: Scene) -> Operation:
+    path = scene.path("given.pt")
+    torch.save(_tensors(scene), path)
+    return Operation(run=lambda: torch.load(path, weights_only=True), check=scene.same_tensors, size=scene.size)
+
+
+def _tensors(scene: Scene) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(tensor) for name, tensor in scene.tensors.items()}
+
+
+OPERATIONS = {"save": save, "load": load}

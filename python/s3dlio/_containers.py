@@ -1,0 +1,102 @@
+"""Buckets and containers, and addresses that let others in for a while."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, Literal
+
+from . import _native
+from ._address import Address, Location, resolve
+from ._config import merged
+
+
+def create_bucket(name: str, *, storage_options: dict[str, Any] | None = None) -> None:
+    """Makes a bucket or container; one that is already yours is no error.
+
+    Args:
+        name: ``s3://bucket``, ``az://account/container``, or just a bucket's name for S3.
+        storage_options: Settings of the store.
+
+    Raises:
+        AlreadyExistsError: Somebody else has a bucket of that name.
+        InvalidArgumentError: The store has no buckets, or none can have that name.
+    """
+    _native.run("container_create", *_arguments(name, storage_options))
+
+
+def delete_bucket(name: str, *, storage_options: dict[str, Any] | None = None) -> None:
+    """Removes an empty bucket or container.
+
+    Args:
+        name: As for ``create_bucket``.
+        storage_options: Settings of the store.
+
+    Raises:
+        NotFoundError: There is no such bucket.
+        PreconditionError: Something is in it; ``delete(uri, recursive=True)`` empties it.
+    """
+    _native.run("container_delete", *_arguments(name, storage_options))
+
+
+def list_containers(uri: str = "s3://", *, storage_options: dict[str, Any] | None = None) -> builtins.list[str]:
+    """The names of the buckets or containers that the credentials may list.
+
+    Args:
+        uri: ``s3://``, or ``az://account``; what follows is not looked at.
+        storage_options: Settings of the store.
+
+    Returns:
+        Names, in the service's order.
+
+    Raises:
+        AuthenticationError: The credentials are missing or wrong.
+        PermissionDeniedError: They may not list.
+    """
+    scheme, _, rest = uri.partition("://")
+    parts = rest.split("/")
+    # an address needs a container where its form has one; which, makes no difference here
+    anchor = f"az://{parts[0]}/any" if scheme == "az" else f"{scheme}://{parts[0] or 'any'}"
+    found = _native.run("container_list", *_arguments(anchor, storage_options))
+    return [item["name"] for item in found]
+
+
+def presign(
+    uri: Address,
+    method: Literal["GET", "PUT", "HEAD", "DELETE"] = "GET",
+    expires_in: int = 3600,
+    *,
+    storage_options: dict[str, Any] | None = None,
+) -> str:
+    """An address that lets whoever has it use the object for a while, without credentials of their own.
+
+    Args:
+        uri: Which object, on S3 or Azure.
+        method: What it allows.
+        expires_in: Seconds, at most seven days.
+        storage_options: Settings of the store.
+
+    Returns:
+        An https address. Keep it as you keep a password.
+
+    Raises:
+        InvalidArgumentError: The store has no such addresses.
+    """
+    where = resolve(uri, storage_options)
+    key = _native.key(where.key)
+    settings = _native.options({"method": method, "expires_in": expires_in})
+    address: str = _native.run("object_presign", where.root.number(), key, len(key), settings)
+    return address
+
+
+def create_container_of(where: Location) -> None:
+    """Makes the bucket or container that a location lies in; a directory for stores without."""
+    if where.root.uri.startswith(("s3://", "az://")):
+        _native.run("container_create", where.root.uri.encode(), _native.options(where.root.options))
+    else:
+        key = where.key.encode()
+        _native.run("directory_create", where.root.number(), key, len(key))
+
+
+def _arguments(name: str, storage_options: dict[str, Any] | None) -> tuple[bytes, bytes | None]:
+    uri = name if "://" in name else f"s3://{name}"
+    return _native.key(uri), _native.options(merged(storage_options, uri))

@@ -1,0 +1,113 @@
+using System.Net;
+
+namespace S3dlio.Storage.Http;
+
+/// <summary>
+/// A request's body, sent straight from memory that somebody else owns. <see cref="LetGoAsync"/> gives the memory back: when it is done
+/// nothing reads from it any more, whatever became of the request.
+/// </summary>
+sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long>? progress = null)
+{
+    // between two slices progress is told and the idle timer started anew
+    const int SliceLength = 1 << 20;
+
+    public HttpBody(ReadOnlyMemory<byte> bytes, IProgress<long>? progress = null)
+        : this([bytes], progress)
+    {
+    }
+
+    public long Length { get; } = Sum(pieces);
+
+    Sending? _last;
+
+    /// <summary>The content of one attempt. The one before has been let go.</summary>
+    public HttpContent Begin(Action alive) => new Content(_last = new Sending(this, alive));
+
+    public ValueTask LetGoAsync(bool succeeded) => _last is { } sending ? sending.LetGoAsync(succeeded) : ValueTask.CompletedTask;
+
+    static long Sum(IReadOnlyList<ReadOnlyMemory<byte>> pieces)
+    {
+        long sum = 0;
+        foreach (var piece in pieces)
+            sum += piece.Length;
+        return sum;
+    }
+
+    /// <summary>One attempt's way through the memory.</summary>
+    sealed class Sending(HttpBody body, Action alive)
+    {
+        readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        readonly Lock _gate = new();
+        bool _running;
+        bool _closed;
+        long _sent;
+
+        public long Length => body.Length;
+
+        public async ValueTask LetGoAsync(bool succeeded)
+        {
+            lock (_gate)
+            {
+                _closed = true;
+                if (!_running)
+                    _idle.TrySetResult();
+            }
+            await _idle.Task.ConfigureAwait(false);
+            if (!succeeded && _sent > 0)
+                // the next attempt counts these bytes again
+                body.Progress?.Report(-_sent);
+        }
+
+        public async Task WriteAsync(Stream stream, CancellationToken cancel)
+        {
+            lock (_gate)
+            {
+                if (_closed)
+                    throw new OperationCanceledException("the request has ended");
+                _running = true;
+            }
+            try
+            {
+                foreach (var piece in body.Pieces)
+                {
+                    for (int at = 0; at < piece.Length; at += SliceLength)
+                    {
+                        int length = Math.Min(SliceLength, piece.Length - at);
+                        await stream.WriteAsync(piece.Slice(at, length), cancel).ConfigureAwait(false);
+                        alive();
+                        _sent += length;
+                        body.Progress?.Report(length);
+                    }
+                }
+            }
+            finally
+            {
+                lock (_gate)
+                {
+                    _running = false;
+                    if (_closed)
+                        _idle.TrySetResult();
+                }
+            }
+        }
+    }
+
+    sealed class Content(Sending sending) : HttpContent
+    {
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken) =>
+            sending.WriteAsync(stream, cancellationToken);
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+            sending.WriteAsync(stream, CancellationToken.None);
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = sending.Length;
+            return true;
+        }
+    }
+
+    IReadOnlyList<ReadOnlyMemory<byte>> Pieces => pieces;
+
+    IProgress<long>? Progress => progress;
+}

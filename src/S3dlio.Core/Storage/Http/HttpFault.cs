@@ -1,0 +1,89 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Authentication;
+
+namespace S3dlio.Storage.Http;
+
+/// <summary>Failures of the transport as errors that name the host and what to do. Addresses lose their query, which may hold a signature.</summary>
+static class HttpFault
+{
+    public static bool IsTransport(Exception error) =>
+        error is HttpRequestException or IOException or SocketException or OperationCanceledException or ObjectDisposedException or HttpIOException;
+
+    public static string Place(Uri address) => $"{address.IdnHost}:{address.Port}";
+
+    public static HttpFailure ShortBody(HttpCall call, long got, long expected) =>
+        new(new StoreException(ErrorKind.Unavailable, call.Subject, $"{Place(call.Address)} ended the answer after {got} of {expected} bytes", got)) { Transient = true, OutcomeUnknown = true };
+
+    /// <summary>Rethrows the caller's cancel; everything else becomes a failure that says whether trying again can help.</summary>
+    public static HttpFailure Translate(Exception error, HttpCall call, HttpSettings settings, IdleTimer idle, CancellationToken cancel)
+    {
+        if (cancel.IsCancellationRequested && error is not AuthenticationException)
+            throw new OperationCanceledException(cancel);
+        string place = Place(call.Address);
+        HttpFailure Failed(ErrorKind kind, string detail, bool transient, bool unknown = false, int most = int.MaxValue) =>
+            new(new StoreException(kind, call.Subject, detail, cause: error)) { Transient = transient, OutcomeUnknown = unknown, MostAttempts = most };
+
+        if (error is OperationCanceledException)
+        {
+            return idle.Expired
+                ? Failed(ErrorKind.Timeout, $"{place} was silent for {Seconds(call.Patience ?? settings.ReadTimeout)}; option read_timeout sets how long to wait", true, unknown: true)
+                : Failed(ErrorKind.Timeout, $"no connection to {place} within {Seconds(settings.ConnectTimeout)}; check endpoint_url, proxy and firewall (option connect_timeout)", true, most: 4);
+        }
+        var socket = Find<SocketException>(error);
+        switch ((error as HttpRequestException)?.HttpRequestError)
+        {
+            case HttpRequestError.NameResolutionError:
+                // a name that does not exist stays so; one that could not be asked about may yet be
+                return Failed(ErrorKind.Unavailable, $"the name '{call.Address.IdnHost}' cannot be resolved; check endpoint_url, region and the network's DNS", true, most: socket?.SocketErrorCode == SocketError.TryAgain ? int.MaxValue : 3);
+            case HttpRequestError.SecureConnectionError:
+                return Failed(ErrorKind.Unavailable, Tls(error, place), Find<SocketException>(error) is not null);
+            case HttpRequestError.ProxyTunnelError:
+                return Failed(ErrorKind.Unavailable, $"the proxy made no connection to {place}: {error.Message}; check option proxy (or HTTPS_PROXY)", true);
+            case HttpRequestError.ConnectionError when socket is not null:
+                return Failed(ErrorKind.Unavailable, Connect(socket, place), true);
+            case HttpRequestError.InvalidResponse:
+                return Failed(ErrorKind.Unavailable, $"{place} does not answer in HTTP: {error.Message}; check endpoint_url: is it https:// that is served there?", true, unknown: true, most: 2);
+            case HttpRequestError.ConfigurationLimitExceeded:
+                return Failed(ErrorKind.InvalidData, $"{place} sent an answer beyond all limits: {error.Message}", false);
+        }
+        return Failed(ErrorKind.Unavailable, $"the connection to {place} broke: {Innermost(error).Message}", true, unknown: true);
+    }
+
+    static string Connect(SocketException socket, string place) => socket.SocketErrorCode switch
+    {
+        SocketError.ConnectionRefused => $"{place} refused the connection: nothing listens there; check endpoint_url and that the server runs",
+        SocketError.HostUnreachable or SocketError.NetworkUnreachable => $"there is no route to {place}; check endpoint_url and the network",
+        SocketError.TimedOut => $"no connection to {place}: it did not answer; check endpoint_url and firewall",
+        _ => $"no connection to {place}: {socket.Message}",
+    };
+
+    static string Tls(Exception error, string place)
+    {
+        string text = Find<AuthenticationException>(error)?.Message ?? Innermost(error).Message;
+        bool Says(string word) => text.Contains(word, StringComparison.OrdinalIgnoreCase);
+        if (Says("NotTimeValid") || Says("expired"))
+            return $"the TLS certificate of {place} has expired or is not valid yet; renew it, or check this machine's clock";
+        if (Says("NameMismatch"))
+            return $"the TLS certificate of {place} is for another host name; check endpoint_url (a bucket name with dots needs addressing_style=path)";
+        if (Says("UntrustedRoot") || Says("PartialChain"))
+            return $"the TLS certificate of {place} is not trusted; give its authority's PEM file as option ca_bundle (or AWS_CA_BUNDLE)";
+        if (Says("frame") || Says("EOF") || Says("handshake"))
+            return $"{place} did not complete the TLS handshake ({text}); check endpoint_url: is it http:// that is served there?";
+        return $"no TLS connection to {place}: {text}";
+    }
+
+    static T? Find<T>(Exception? error) where T : Exception
+    {
+        for (; error is not null; error = error.InnerException)
+        {
+            if (error is T found)
+                return found;
+        }
+        return null;
+    }
+
+    static Exception Innermost(Exception error) => error.InnerException is { } inner ? Innermost(inner) : error;
+
+    static string Seconds(TimeSpan time) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.###} s");
+}
