@@ -75,7 +75,7 @@ def test_get_without_authority_is_refused():
 
 def test_azure_without_key_is_refused():
     uri, options = azure_server()
-    if "endpoint" not in options:
+    if "endpoint_url" not in options:
         pytest.skip("a real account is not asked for the emulator's manners")
     container = uri.removeprefix("az://").split("/")[1]
     with pytest.raises(urllib.error.HTTPError, match="403|404"):

@@ -113,7 +113,7 @@ serve_azure() {
   fi
   local endpoint=http://127.0.0.1:$port/$account
   setting AZURE_URI "az://$account/$bucket"
-  setting AZURE_OPTIONS "{\"endpoint\":\"$endpoint\",\"account_key\":\"$key\"}"
+  setting AZURE_OPTIONS "{\"endpoint_url\":\"$endpoint\",\"account_key\":\"$key\"}"
   setting AZURE_CONNECTION_STRING \
     "DefaultEndpointsProtocol=http;AccountName=$account;AccountKey=$key;BlobEndpoint=$endpoint;"
   say "AZURE: Azurite $(sed -n 's/^ *"version": "\(.*\)",*$/\1/p' "$root/node_modules/azurite/package.json" | head -n 1) at $endpoint"
