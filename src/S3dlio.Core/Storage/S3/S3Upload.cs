@@ -139,7 +139,7 @@ sealed class S3Upload
         byte[] body = Parts();
         var request = Request(HttpMethod.Post, new HttpBody(body), Convert.ToHexStringLower(SHA256.HashData(body)), Patience).Ask("uploadId", _id);
         request.Say("Content-Type", "application/xml");
-        S3Meta.WriteCondition(request, options);
+        S3Meta.WriteCondition(request, options, _client.Capabilities);
         if (IsWhole && Whole is { } whole)
             request.Say(S3Meta.ChecksumHeader, whole.ToBase64()).Say("x-amz-checksum-type", "FULL_OBJECT");
         ReadOnlyMemory<byte> text;
