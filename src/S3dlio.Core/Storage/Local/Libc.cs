@@ -22,6 +22,7 @@ static unsafe partial class Libc
     const int LockExclusive = 2, LockNonBlocking = 4;
     const int SetStatusFlags = 4;
     const int KeepSize = 1;
+    const uint StartOfWrite = 2;
     const int WriteAccess = 2;
 
     public static int Open(string path, int flags, uint mode, out SafeFileHandle? handle)
@@ -101,6 +102,9 @@ static unsafe partial class Libc
         while (result < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
         return Result(result);
     }
+
+    /// <summary>Starts the device on what of the range lies in the page cache, without waiting for it or promising anything.</summary>
+    public static int StartWrite(SafeFileHandle handle, long offset, long length) => Result(sync_file_range(handle, offset, length, StartOfWrite));
 
     public static int Chmod(SafeFileHandle handle, uint mode) => Result(fchmod(handle, mode));
 
@@ -267,6 +271,9 @@ static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fallocate(SafeFileHandle fd, int mode, long offset, long length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int sync_file_range(SafeFileHandle fd, long offset, long length, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fchmod(SafeFileHandle fd, uint mode);

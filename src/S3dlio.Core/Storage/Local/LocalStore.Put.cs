@@ -7,6 +7,9 @@ public sealed partial class LocalStore
     /// <summary>Bytes from which reserving the room pays: a full disk is known at once, blocks come in long runs, and writes cost a third less.</summary>
     const int ReserveFrom = 16 << 20;
 
+    /// <summary>Bytes of a durable object after which the device is started on them, so that it works while the rest is copied.</summary>
+    const int StartLength = 8 << 20;
+
     /// <summary>Bytes from which reading the directory for leftovers costs nothing beside the write; leftovers of this size are those that matter.</summary>
     const int SweepFrom = 64 << 20;
 
@@ -78,10 +81,18 @@ public sealed partial class LocalStore
 
     static async ValueTask<Checksum> WriteCachedAsync(Temporary temporary, Payload payload, IProgress<long>? progress, CancellationToken cancel)
     {
+        long started = 0;
         var digest = await new HashedBlocks(payload).WriteAsync(block =>
         {
             Write(temporary, block.Bytes.Span, block.Offset);
             progress?.Report(block.Bytes.Length);
+            long end = block.Offset + block.Bytes.Length;
+            if (temporary.IsDurable && end - started >= StartLength)
+            {
+                // what goes wrong here is reported by the flush
+                _ = Libc.StartWrite(temporary.Handle, started, end - started);
+                started = end;
+            }
         }, cancel).ConfigureAwait(false);
         if (digest.Head.Length > 0)
         {

@@ -44,6 +44,8 @@ sealed class Temporary : IDisposable
 
     public string Uri => _target.Uri;
 
+    public bool IsDurable => _durable;
+
     /// <summary>Makes the object appear under its name, with its record, in one step.</summary>
     public ObjectMeta Commit(string key, ObjectRecord record, PutOptions options, CancellationToken cancel)
     {
