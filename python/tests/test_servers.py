@@ -79,4 +79,4 @@ def test_azure_without_key_is_refused():
         pytest.skip("a real account is not asked for the emulator's manners")
     container = uri.removeprefix("az://").split("/")[1]
     with pytest.raises(urllib.error.HTTPError, match="403|404"):
-        urllib.request.urlopen(f"{options['endpoint']}/{container}/nothing", timeout=10)
+        urllib.request.urlopen(f"{options['endpoint_url']}/{container}/nothing", timeout=10)
