@@ -36,7 +36,10 @@ sealed class HttpAnswer(HttpTransport transport, HttpCall call, HttpResponseMess
 
     /// <summary>A header that holds an HTTP date.</summary>
     public DateTimeOffset? Date(string name) =>
-        Header(name) is string text && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
+        Header(name) is not string text ? null
+        : DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var exact) ? exact
+        // the exact form is far cheaper to read, and not all servers keep to it
+        : DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 
     /// <summary>What Retry-After asks for, in either of its forms.</summary>
     public TimeSpan? RetryAfter(TimeProvider clock)
