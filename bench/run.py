@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import platform
 import shutil
 import sys
@@ -40,7 +41,11 @@ def main() -> int:
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
     results: list[dict[str, Any]] = []
-    print(f"{platform.python_implementation()} {platform.python_version()}, {contest.processors()} processors, {folder}", flush=True)
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, {contest.processors()} processors "
+        f"with a load of {os.getloadavg()[0]:.1f}, {folder}",
+        flush=True,
+    )
     try:
         for definition in chosen:
             results.append(run_case(definition, folder, options))
@@ -141,6 +146,7 @@ def machine() -> dict[str, Any]:
         "processors": contest.processors(),
         "memory_bytes": int(Path("/proc/meminfo").read_text().split()[1]) * 1024,
         "kernel": platform.release(),
+        "load": os.getloadavg(),
         "python": platform.python_version(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
