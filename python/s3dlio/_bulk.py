@@ -87,6 +87,11 @@ def put_many(
 
     Raises:
         BulkError: Some could not be written; the others were.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.put_many([("memory://many/c", b"123456789")])
+        [('memory://many/c', 'crc32c:e3069283')]
     """
     given = builtins.list(items)
     places = [resolve(uri, storage_options) for uri, _ in given]
@@ -114,10 +119,26 @@ def stat_many(
     progress: Progress = None,
     storage_options: dict[str, Any] | None = None,
 ) -> builtins.list[tuple[Any, dict[str, Any]]]:
-    """What the stores know of many objects; ``(uri, stat)`` in the order of ``uris``.
+    """What the stores know of many objects.
+
+    Args:
+        uris: Which, of any stores.
+        max_in_flight: How many at once, 1 to 4096.
+        on_error: As for ``get_many``.
+        progress: Called with objects done and objects in all, or True for tqdm's bar.
+        storage_options: Settings of the stores.
+
+    Returns:
+        ``(uri, stat)`` in the order of ``uris``.
 
     Raises:
         BulkError: Some could not be looked at.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://many/d", b"xyz")
+        >>> [found["size"] for _, found in s3dlio.stat_many(["memory://many/d"])]
+        [3]
     """
     asked = builtins.list(uris)
     places = [resolve(uri, storage_options) for uri in asked]
@@ -159,6 +180,13 @@ def upload(
     Raises:
         NotFoundError: A pattern matches nothing.
         BulkError: Some files could not be copied; the others were.
+
+    Example:
+        >>> import pathlib, tempfile, s3dlio
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = pathlib.Path(folder, "a.bin").write_bytes(b"123456789")
+        ...     s3dlio.upload(folder + "/*.bin", "memory://uploaded/run1")
+        [('memory://uploaded/run1/a.bin', 'crc32c:e3069283')]
     """
     target = resolve(dest_prefix, storage_options)
     if create_bucket:
@@ -205,6 +233,13 @@ def download(
         NotFoundError: There is nothing at that address.
         InvalidArgumentError: A key cannot be a path below the directory, such as one with ``..`` in it.
         BulkError: Some objects could not be copied; the others were.
+
+    Example:
+        >>> import tempfile, s3dlio
+        >>> _ = s3dlio.put_bytes("memory://downloaded/run1/a.bin", b"123456789")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [checksum for _, checksum in s3dlio.download("memory://downloaded/run1", folder)]
+        ['crc32c:e3069283']
     """
     source = resolve(src_uri, storage_options)
     prefix = source.key.rstrip("/")

@@ -20,6 +20,10 @@ def create_bucket(name: str, *, storage_options: dict[str, Any] | None = None) -
     Raises:
         AlreadyExistsError: Somebody else has a bucket of that name.
         InvalidArgumentError: The store has no buckets, or none can have that name.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.create_bucket("s3://my-run", storage_options={"region": "eu-west-1"})  # doctest: +SKIP
     """
     _native.run("container_create", *_arguments(name, storage_options))
 
@@ -34,6 +38,10 @@ def delete_bucket(name: str, *, storage_options: dict[str, Any] | None = None) -
     Raises:
         NotFoundError: There is no such bucket.
         PreconditionError: Something is in it; ``delete(uri, recursive=True)`` empties it.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.delete_bucket("s3://my-run")  # doctest: +SKIP
     """
     _native.run("container_delete", *_arguments(name, storage_options))
 
@@ -51,6 +59,11 @@ def list_containers(uri: str = "s3://", *, storage_options: dict[str, Any] | Non
     Raises:
         AuthenticationError: The credentials are missing or wrong.
         PermissionDeniedError: They may not list.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.list_containers("s3://")  # doctest: +SKIP
+        ['my-run', 'other']
     """
     scheme, _, rest = uri.partition("://")
     parts = rest.split("/")
@@ -80,6 +93,10 @@ def presign(
 
     Raises:
         InvalidArgumentError: The store has no such addresses.
+
+    Example:
+        >>> import s3dlio
+        >>> address = s3dlio.presign("s3://my-run/weights.npy", expires_in=600)  # doctest: +SKIP
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)

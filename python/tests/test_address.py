@@ -92,7 +92,7 @@ def test_tilde_further_on_is_literal(tmp_path: Path) -> None:
     assert (tmp_path / "~").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("text", ["s3://bucket/key", "http://host/key", "nonsense://a/b"])
+@pytest.mark.parametrize("text", ["s4://bucket/key", "http://host/key", "nonsense://a/b"])
 def test_unknown_scheme_is_refused_with_the_known_ones(text: str) -> None:
     with pytest.raises(s3dlio.InvalidArgumentError, match=r"unknown scheme .* memory://") as caught:
         s3dlio.get(text)
