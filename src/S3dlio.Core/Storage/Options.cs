@@ -42,6 +42,8 @@ public sealed record ListOptions
 {
     public static ListOptions Default { get; } = new();
 
+    public const int MaxPageSize = 10_000;
+
     /// <summary>False: one level, keys below a further <c>/</c> folded into prefixes.</summary>
     public bool Recursive { get; init; } = true;
 
@@ -53,6 +55,13 @@ public sealed record ListOptions
 
     /// <summary>Only objects whose key matches; prefixes are not filtered.</summary>
     public Regex? Pattern { get; init; }
+
+    /// <exception cref="StoreException">InvalidArgument for a page size outside its range: a page of nothing would never end.</exception>
+    public void Check(StoreUri root)
+    {
+        if (PageSize is < 1 or > MaxPageSize)
+            throw new StoreException(ErrorKind.InvalidArgument, root.ToString(), $"the page size must be from 1 to {MaxPageSize}, found {PageSize}");
+    }
 }
 
 /// <summary>One page of a listing, in the order of the keys' UTF-8 bytes.</summary>

@@ -16,7 +16,7 @@ static unsafe partial class Libc
     public static readonly int DirectIo = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x10000 : 0x4000;
     public static readonly int Directory = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x4000 : 0x10000;
 
-    const int AtCurrentDirectory = -100, AtEmptyPath = 0x1000, AtNoFollow = 0x100;
+    const int AtCurrentDirectory = -100, AtEmptyPath = 0x1000, AtNoFollow = 0x100, AtEffectiveAccess = 0x200;
     const uint StatxBasic = 0x7ff, StatxDirect = 0x2000;
     const uint RenameNoReplace = 1;
     const int LockExclusive = 2, LockNonBlocking = 4;
@@ -148,7 +148,7 @@ static unsafe partial class Libc
     }
 
     /// <summary>May this process write to the file's bytes, as the kernel would judge an open?</summary>
-    public static int CheckWritable(string path) => Result(euidaccess(path, WriteAccess));
+    public static int CheckWritable(string path) => Result(faccessat(AtCurrentDirectory, path, WriteAccess, AtEffectiveAccess));
 
     public static int MakeDirectory(string path) => Result(mkdir(path, 0x1ff));
 
@@ -293,7 +293,7 @@ static unsafe partial class Libc
     private static partial int statx(int directory, string path, int flags, uint mask, Statx* status);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int euidaccess(string path, int mode);
+    private static partial int faccessat(int directory, string path, int mode, int flags);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int mkdir(string path, uint mode);

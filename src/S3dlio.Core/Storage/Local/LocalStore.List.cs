@@ -13,6 +13,7 @@ public sealed partial class LocalStore
     {
         cancel.ThrowIfCancellationRequested();
         ObjectKey.CheckPrefix(Root, prefix);
+        options.Check(Root);
         await ValueTask.CompletedTask.ConfigureAwait(false);
         int slash = prefix.LastIndexOf('/');
         var listing = new Listing(Root.Child(prefix), _path.Directory(prefix[..(slash + 1)]), prefix[..(slash + 1)], prefix[(slash + 1)..], options);

@@ -30,6 +30,7 @@ public sealed class MemoryStore : ObjectStore
 
     public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         ObjectKey.Check(Root, key);
         if (payload.Length > Array.MaxLength)
             throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"memory:// holds objects of at most {Array.MaxLength} bytes, this one has {payload.Length}");
@@ -45,6 +46,8 @@ public sealed class MemoryStore : ObjectStore
         }
         var digest = payload.Digest(segments);
         digest.Head.Span.CopyTo(data);
+        if (digest.Head.Length > 0)
+            progress?.Report(digest.Head.Length);
         return ValueTask.FromResult(Commit(key, data, digest.Checksum, options));
     }
 
@@ -66,6 +69,7 @@ public sealed class MemoryStore : ObjectStore
         string prefix, ListOptions options, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
     {
         ObjectKey.CheckPrefix(Root, prefix);
+        options.Check(Root);
         await ValueTask.CompletedTask.ConfigureAwait(false);
         string? after = options.StartAfter;
         while (true)
@@ -81,6 +85,7 @@ public sealed class MemoryStore : ObjectStore
 
     public override ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         foreach (string key in keys)
             ObjectKey.Check(Root, key);
         _shelf.Remove(keys);
