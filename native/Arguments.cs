@@ -1,6 +1,8 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using S3dlio.Hashing;
 using S3dlio.Storage;
+using S3dlio.Tensors;
 
 namespace S3dlio.Native;
 
@@ -9,19 +11,56 @@ static unsafe class Arguments
 {
     static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>NUL-terminated UTF-8; null reads as empty.</summary>
-    public static string Text(byte* text, string name) => text is null ? "" : Text(text, (nuint)new ReadOnlySpan<byte>(text, int.MaxValue).IndexOf((byte)0), name);
+    /// <summary>Bytes of a key, many times what any store allows: beyond it the length is not a length.</summary>
+    public const int MaxKey = 64 << 10;
 
-    /// <summary>UTF-8 of a given length.</summary>
-    public static string Text(byte* text, nuint length, string name)
+    /// <summary>Bytes of a text, more than the largest description of tensors needs.</summary>
+    public const int MaxText = 256 << 20;
+
+    /// <summary>Bytes of one piece of memory and of all pieces of a call together: the address space ends there on every machine.</summary>
+    public const long MaxMemory = 1L << 56;
+
+    /// <summary>Pieces of memory of one call.</summary>
+    public const int MaxPieces = SafetensorsHeader.MaxTensors;
+
+    /// <summary>NUL-terminated UTF-8; null reads as empty.</summary>
+    public static string Text(byte* text, string name)
     {
-        if (text is null && length > 0)
-            throw Wrong(name, "is a null pointer with a length");
-        if (length > int.MaxValue / 4)
-            throw Wrong(name, $"has {length} bytes, far more than any such text");
+        if (text is null)
+            return "";
+        ReadOnlySpan<byte> bytes;
         try
         {
-            return Strict.GetString(text, (int)length);
+            // looks at whole aligned words only: a text may end right before a page that is not there
+            bytes = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text);
+        }
+        catch (ArgumentException)
+        {
+            throw Wrong(name, "has no NUL within 2 GiB");
+        }
+        return Text(bytes, MaxText, name);
+    }
+
+    /// <summary>The UTF-8 of a key or path, which has a length and no NUL.</summary>
+    public static string Key(byte* key, nuint length, string name)
+    {
+        if (key is null && length > 0)
+            throw Wrong(name, "is a null pointer with a length");
+        if (length > MaxKey)
+            throw Wrong(name, $"has {length} bytes; at most {MaxKey} are taken, and stores allow fewer");
+        var bytes = new ReadOnlySpan<byte>(key, (int)length);
+        if (bytes.Contains((byte)0))
+            throw Wrong(name, "holds a NUL");
+        return Text(bytes, MaxKey, name);
+    }
+
+    static string Text(ReadOnlySpan<byte> text, int most, string name)
+    {
+        if (text.Length > most)
+            throw Wrong(name, $"has {text.Length} bytes; at most {most} are taken");
+        try
+        {
+            return Strict.GetString(text);
         }
         catch (DecoderFallbackException)
         {
@@ -33,9 +72,39 @@ static unsafe class Arguments
     {
         if (data is null && length > 0)
             throw Wrong(name, "is a null pointer with a length");
-        if (length > long.MaxValue)
-            throw Wrong(name, $"has the length {length}, which cannot be");
+        if (length > MaxMemory || (nuint)length > nuint.MaxValue - (nuint)data)
+            throw Wrong(name, $"has the length {length}, which reaches beyond the address space");
         return new PointerMemory((byte*)data, (long)length);
+    }
+
+    /// <summary>How many elements an array of pieces has.</summary>
+    public static int Count(void* pieces, nuint count, string name)
+    {
+        if (pieces is null && count > 0)
+            throw Wrong(name, "is a null pointer with a count");
+        return count <= MaxPieces ? (int)count : throw Wrong("count", $"is {count}; at most {MaxPieces} pieces are taken");
+    }
+
+    public static LargeMemory[] Segments(SegmentStruct* segments, nuint count)
+    {
+        var body = new LargeMemory[Count(segments, count, "segments")];
+        ulong total = 0;
+        for (int i = 0; i < body.Length; i++)
+        {
+            body[i] = Memory(segments[i].Data, segments[i].Length, $"segments[{i}]");
+            total += segments[i].Length;
+            if (total > MaxMemory)
+                throw Wrong("segments", $"have more than {MaxMemory} bytes together");
+        }
+        return body;
+    }
+
+    /// <summary>Refuses a result struct of another release, or one whose size the caller forgot.</summary>
+    public static void OutStruct(uint* structSize, int expected, string name)
+    {
+        Out(structSize, name);
+        if (*structSize < expected)
+            throw Wrong(name, $"has struct_size {*structSize}, expected at least {expected}");
     }
 
     public static void Out(void* pointer, string name)

@@ -23,11 +23,11 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_array_read_begin")]
     public static int ArrayReadBegin(ulong file, void* data, ulong length, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
-        var array = Handles.Get<NpyObject>(file, "array file");
+        var array = OpenFile.Get<NpyObject>(file, "an array file");
         return TensorJobs.ReadArray(array, Arguments.Memory(data, length, "data"), Validate(Json(options), array.Meta.Key));
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_file_close")]
     public static int FileClose(ulong file) => Guard.Run(() =>
-        Handles.Remove<IAsyncDisposable>(file, "file", out var item) ? Call(() => Jobs.Close(item!)) : Guard.Ok);
+        Handles.Remove<OpenFile>(file, "file", out var item) ? Call(() => Jobs.Close(item!)) : Guard.Ok);
 }

@@ -15,7 +15,7 @@ static unsafe partial class Exports
         Arguments.Out(outList, "out_list");
         *outList = 0;
         var from = Store(store);
-        string start = Arguments.Text(path, pathLength, "path"), uri = from.Root.Child(start);
+        string start = Arguments.Key(path, pathLength, "path"), uri = from.Root.Child(start);
         var what = ListOptions.Default;
         foreach (var option in OptionReader.Read(Arguments.Text(options, "options_json"), uri))
         {
@@ -40,21 +40,17 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_list_next")]
     public static int ListNext(ulong list, EntryStruct* outEntry) => Guard.Run(() =>
     {
-        Arguments.Out(outEntry, "out_entry");
-        if (outEntry->StructSize < sizeof(EntryStruct))
-            throw Arguments.Wrong("out_entry", $"has struct_size {outEntry->StructSize}, expected at least {sizeof(EntryStruct)}");
+        Arguments.OutStruct((uint*)outEntry, sizeof(EntryStruct), "out_entry");
         var cursor = Handles.Get<ListCursor>(list, "list");
-        (ObjectMeta? item, string? prefix) = (null, null);
-        int status = Call(() => Jobs.Next(cursor, (found, fold) => (item, prefix) = (found, fold)));
-        if (status != Guard.Ok)
-            return status;
-        if ((item?.Key ?? prefix) is not string key)
+        ListEntry? found = null;
+        Operation.Run(Jobs.Next(cursor, entry => found = entry));
+        if (found is not { } entry)
             return Guard.End;
-        outEntry->Key = cursor.Hold(key, out nuint length);
-        outEntry->KeyLength = length;
-        outEntry->IsPrefix = item is null ? 1u : 0u;
-        outEntry->Size = (ulong)(item?.Size ?? 0);
-        outEntry->LastModified = item is null ? 0 : MetaJson.Nanoseconds(item.LastModified);
+        outEntry->Key = (byte*)entry.Key;
+        outEntry->KeyLength = entry.KeyLength;
+        outEntry->IsPrefix = entry.Object is null ? 1u : 0u;
+        outEntry->Size = (ulong)(entry.Object?.Size ?? 0);
+        outEntry->LastModified = entry.Object is null ? 0 : MetaJson.Nanoseconds(entry.Object.LastModified);
         return Guard.Ok;
     });
 
@@ -65,7 +61,10 @@ static unsafe partial class Exports
     /// <summary>Without backtracking, so that no pattern can take exponential time.</summary>
     static Regex Pattern(NamedOption option)
     {
+        const int longest = 4096;
         string text = option.AsText();
+        if (text.Length > longest)
+            throw new StoreException(ErrorKind.InvalidArgument, option.Uri, $"the pattern has {text.Length} characters; at most {longest} are taken");
         try
         {
             return new Regex(text, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);

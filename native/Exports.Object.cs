@@ -49,7 +49,7 @@ static unsafe partial class Exports
     static Job Put(ulong store, byte* key, nuint keyLength, SegmentStruct* segments, nuint count, byte* options)
     {
         var (target, name) = (Store(store), Key(key, keyLength));
-        return Jobs.Put(target, name, new Payload(Segments(segments, count)), Arguments.Put(Json(options), target.Root.Child(name)));
+        return Jobs.Put(target, name, new Payload(Arguments.Segments(segments, count)), Arguments.Put(Json(options), target.Root.Child(name)));
     }
 
     static Job Get(ulong store, byte* key, nuint keyLength, byte* options)
@@ -84,24 +84,12 @@ static unsafe partial class Exports
     {
         var (to, name) = (Store(store), Key(key, keyLength));
         return Jobs.Move(
-            Store(sourceStore), Arguments.Text(sourceKey, sourceKeyLength, "source_key"), to, name, Arguments.Put(Json(options), to.Root.Child(name)), mover);
+            Store(sourceStore), Arguments.Key(sourceKey, sourceKeyLength, "source_key"), to, name, Arguments.Put(Json(options), to.Root.Child(name)), mover);
     }
 
-    static string Key(byte* key, nuint length) => Arguments.Text(key, length, "key");
+    static string Key(byte* key, nuint length) => Arguments.Key(key, length, "key");
 
     static string Json(byte* options) => Arguments.Text(options, "options_json");
-
-    static LargeMemory[] Segments(SegmentStruct* segments, nuint count)
-    {
-        if (segments is null && count > 0)
-            throw Arguments.Wrong("segments", "is a null pointer with a count");
-        if (count > int.MaxValue)
-            throw Arguments.Wrong("count", $"is {count}, far more than there can be");
-        var body = new LargeMemory[(int)count];
-        for (int i = 0; i < body.Length; i++)
-            body[i] = Arguments.Memory(segments[i].Data, segments[i].Length, $"segments[{i}]");
-        return body;
-    }
 
     static readonly string[] KnownValidation = ["validate", "expected_checksum"];
 

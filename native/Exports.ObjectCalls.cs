@@ -24,10 +24,17 @@ static unsafe partial class Exports
         *outLength = 0;
         var target = Arguments.Memory(data, capacity, "data");
         var (from, name) = (Store(store), Key(key, keyLength));
-        LargeMemory Fit(long size) => size <= target.Length
-            ? target.Part(0, size)
-            : throw new StoreException(ErrorKind.InvalidArgument, from.Root.Child(name), $"the object has {size} bytes, the caller's buffer {target.Length}");
-        return Call(() => Jobs.Get(from, name, Fit, new Validation(null)), op => *outLength = (ulong)op.Total);
+        long needed = 0;
+        LargeMemory Fit(long size)
+        {
+            needed = size;
+            return size <= target.Length
+                ? target.Part(0, size)
+                : throw new StoreException(ErrorKind.InvalidArgument, from.Root.Child(name), $"the object has {size} bytes, the caller's buffer {target.Length}");
+        }
+        int status = Call(() => Jobs.Get(from, name, Fit, new Validation(null)));
+        *outLength = (ulong)needed;
+        return status;
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_get_range")]
@@ -35,16 +42,15 @@ static unsafe partial class Exports
     {
         if (offset > long.MaxValue || length > long.MaxValue)
             throw Arguments.Wrong("offset", "or 'length' is beyond any object's size");
-        Arguments.Out(data, "data");
+        if (length > 0)
+            Arguments.Out(data, "data");
         return Call(() => GetRange(store, key, keyLength, (long)offset, (long)length, data, null));
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_head")]
     public static int ObjectHead(ulong store, byte* key, nuint keyLength, MetaStruct* outMeta) => Guard.Run(() =>
     {
-        Arguments.Out(outMeta, "out_meta");
-        if (outMeta->StructSize < sizeof(MetaStruct))
-            throw Arguments.Wrong("out_meta", $"has struct_size {outMeta->StructSize}, expected at least {sizeof(MetaStruct)}");
+        Arguments.OutStruct((uint*)outMeta, sizeof(MetaStruct), "out_meta");
         return Call(() => Jobs.Head(Store(store), Key(key, keyLength), meta => outMeta->Fill(meta)));
     });
 
@@ -87,11 +93,11 @@ unsafe struct MetaStruct
             Place(meta.ContentType, type);
     }
 
-    /// <summary>A text that does not fit is left empty: half of an ETag would be a wrong one.</summary>
+    /// <summary>A text that does not fit, or would end early for C, is left empty: half of an ETag would be a wrong one.</summary>
     static void Place(string? text, byte* at)
     {
         at[0] = 0;
-        if (text is null || Encoding.UTF8.GetByteCount(text) >= TextCapacity)
+        if (text is null || Encoding.UTF8.GetByteCount(text) >= TextCapacity || text.Contains('\0', StringComparison.Ordinal))
             return;
         int length = Encoding.UTF8.GetBytes(text, new Span<byte>(at, TextCapacity - 1));
         at[length] = 0;

@@ -29,9 +29,7 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_result")]
     public static int OpResult(ulong operation, ResultStruct* outResult) => Guard.Run(() =>
     {
-        Arguments.Out(outResult, "out_result");
-        if (outResult->StructSize < sizeof(ResultStruct))
-            throw Arguments.Wrong("out_result", $"has struct_size {outResult->StructSize}, expected at least {sizeof(ResultStruct)}");
+        Arguments.OutStruct((uint*)outResult, sizeof(ResultStruct), "out_result");
         var op = Op(operation);
         if (!op.Wait(0))
             return Guard.Pending;
@@ -39,14 +37,19 @@ static unsafe partial class Exports
         outResult->JsonLength = op.Json is null ? 0 : (ulong)op.Json.Length - 1;
         outResult->Data = op.Data is null ? null : op.Data.Start;
         outResult->DataLength = op.Data is null ? 0 : (ulong)op.Data.Length;
+        op.TakeFile();
         return Guard.Ok;
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_free")]
     public static int OpFree(ulong operation) => Guard.Run(() =>
     {
-        if (Handles.Remove<Operation>(operation, "operation", out var op))
-            op!.Dispose();
+        if (!Handles.Find<Operation>(operation, "operation", out var op))
+            return Guard.Ok;
+        // before the number goes: a second thread that frees it at the same time waits too
+        op!.End();
+        if (Handles.Remove<Operation>(operation, "operation", out _))
+            op.Dispose();
         return Guard.Ok;
     });
 
@@ -64,19 +67,8 @@ static unsafe partial class Exports
     /// <summary>The same for callers that would only wait: begins, waits and hands the ended operation over.</summary>
     static int Call(Func<Job> prepare, Action<Operation>? result = null) => Guard.Run(() =>
     {
-        ulong id = Operation.Begin(prepare());
-        try
-        {
-            var op = Op(id);
-            op.Wait(-1);
-            result?.Invoke(op);
-            return Guard.Ok;
-        }
-        finally
-        {
-            if (Handles.Remove<Operation>(id, "operation", out var op))
-                op!.Dispose();
-        }
+        Operation.Run(prepare(), result);
+        return Guard.Ok;
     });
 }
 

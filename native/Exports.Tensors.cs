@@ -13,7 +13,7 @@ static unsafe partial class Exports
         {
             var (target, name) = (Store(store), Key(key, keyLength));
             return TensorJobs.SaveTensors(
-                target, name, Arguments.Text(description, "description_json"), Segments(segments, count), Arguments.Put(Json(options), target.Root.Child(name)));
+                target, name, Arguments.Text(description, "description_json"), Arguments.Segments(segments, count), Arguments.Put(Json(options), target.Root.Child(name)));
         });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_open_begin")]
@@ -23,12 +23,8 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_read_begin")]
     public static int TensorsReadBegin(ulong file, TensorReadStruct* reads, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
-        var tensors = Handles.Get<SafetensorsObject>(file, "tensor file");
-        if (reads is null && count > 0)
-            throw Arguments.Wrong("reads", "is a null pointer with a count");
-        if (count > SafetensorsHeader.MaxTensors)
-            throw Arguments.Wrong("count", $"is {count}; a file has at most {SafetensorsHeader.MaxTensors} tensors");
-        var wanted = new (int, LargeMemory)[(int)count];
+        var tensors = OpenFile.Get<SafetensorsObject>(file, "a tensor file");
+        var wanted = new (int, LargeMemory)[Arguments.Count(reads, count, "reads")];
         for (int i = 0; i < wanted.Length; i++)
             wanted[i] = (Index(reads[i].Tensor), Arguments.Memory(reads[i].Data, reads[i].Length, $"reads[{i}]"));
         var validation = Validate(Json(options), tensors.Meta.Key);
@@ -41,7 +37,7 @@ static unsafe partial class Exports
     public static int TensorsSliceBegin(
         ulong file, ulong tensor, long* starts, long* stops, long* steps, nuint rank, void* data, ulong length, ulong* outOperation) => Begin(outOperation, () =>
         {
-            var tensors = Handles.Get<SafetensorsObject>(file, "tensor file");
+            var tensors = OpenFile.Get<SafetensorsObject>(file, "a tensor file");
             if (rank > SafetensorsHeader.MaxRank)
                 throw Arguments.Wrong("rank", $"is {rank}; a tensor has at most {SafetensorsHeader.MaxRank} dimensions");
             if (rank > 0 && (starts is null || stops is null || steps is null))

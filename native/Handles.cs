@@ -23,18 +23,22 @@ static class Handles
         where T : class =>
         Live.TryGetValue(id, out object? item) ? item as T ?? throw Stranger(id, noun) : throw Missing(id, noun);
 
-    /// <summary>Takes the handle out of use; false when it was not in use.</summary>
-    public static bool Remove<T>(ulong id, string noun, out T? item)
+    /// <summary>For closing: false for 0 and for a handle that was closed already, both of which are no error.</summary>
+    /// <exception cref="StoreException">InvalidArgument for a number never given out, or given to something else.</exception>
+    public static bool Find<T>(ulong id, string noun, out T? item)
         where T : class
     {
         item = null;
         if (!Live.TryGetValue(id, out object? found))
-            return false;
+            return id <= Volatile.Read(ref _last) ? false : throw Missing(id, noun);
         item = found as T ?? throw Stranger(id, noun);
-        return Live.TryRemove(new KeyValuePair<ulong, object>(id, found));
+        return true;
     }
 
-    public static int Count => Live.Count;
+    /// <summary>Takes the handle out of use; of several threads that try, one gets true. Otherwise as <see cref="Find"/>.</summary>
+    public static bool Remove<T>(ulong id, string noun, out T? item)
+        where T : class =>
+        Find(id, noun, out item) && Live.TryRemove(new KeyValuePair<ulong, object>(id, item!));
 
     static StoreException Missing(ulong id, string noun) => id != 0 && id <= Volatile.Read(ref _last)
         ? new(ErrorKind.Closed, $"{noun} {id}", $"this {noun} was closed")

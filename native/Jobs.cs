@@ -58,11 +58,8 @@ static class Jobs
     public static Job Page(ListCursor cursor) => async (operation, cancel) =>
         operation.SetJson(await cursor.NextPageAsync(cancel).ConfigureAwait(false) is { } page ? MetaJson.Write(page) : "null"u8);
 
-    public static Job Next(ListCursor cursor, Action<ObjectMeta?, string?> found) => async (_, cancel) =>
-    {
-        var (item, prefix) = await cursor.NextEntryAsync(cancel).ConfigureAwait(false);
-        found(item, prefix);
-    };
+    public static Job Next(ListCursor cursor, Action<ListEntry?> found) => async (_, cancel) =>
+        found(await cursor.NextEntryAsync(cancel).ConfigureAwait(false));
 
     public static Job Close(IAsyncDisposable item) => async (_, _) => await item.DisposeAsync().ConfigureAwait(false);
 }

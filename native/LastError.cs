@@ -13,22 +13,27 @@ static unsafe class LastError
     /// <summary>Remembers the failure and gives its status code. Nothing escapes from here: an exception across the ABI ends the process.</summary>
     public static int Set(Exception error)
     {
-        var known = Translate(error);
+        var kind = ErrorKind.OutOfSpace;
         try
         {
+            var known = Translate(error);
+            kind = known.Kind;
             (_slot ??= new Slot()).Fill(known);
         }
-        catch (OutOfMemoryException)
+        catch (Exception)
         {
+            // no memory for the words; the code says what it was, and words of an earlier failure would mislead
             _slot = null;
         }
-        return (int)known.Kind;
+        return (int)kind;
     }
 
     public static StoreException Translate(Exception error) => error switch
     {
         StoreException known => known,
         OperationCanceledException => new StoreException(ErrorKind.Cancelled, "operation", "cancelled by the caller", cause: error),
+        // a reader closed while another thread was in it
+        ObjectDisposedException => new StoreException(ErrorKind.Closed, "operation", "what it worked on was closed meanwhile", cause: error),
         OutOfMemoryException => new StoreException(ErrorKind.OutOfSpace, "memory", "the machine has not enough memory for this", cause: error),
         _ => new StoreException(ErrorKind.Internal, "s3dlio", $"internal error, please report it: {error.GetType().Name}: {error.Message}{Place(error)}", cause: error),
     };
@@ -54,9 +59,8 @@ static unsafe class LastError
 
         public void Fill(StoreException error)
         {
-            byte[] message = Encoding.UTF8.GetBytes(error.Message), uri = Encoding.UTF8.GetBytes(error.Uri), detail = Encoding.UTF8.GetBytes(error.Detail);
-            NativeMemory.Free(_text);
-            _text = (byte*)NativeMemory.Alloc((nuint)(message.Length + uri.Length + detail.Length + 3));
+            byte[] message = Bytes(error.Message), uri = Bytes(error.Uri), detail = Bytes(error.Detail);
+            _text = (byte*)NativeMemory.Realloc(_text, (nuint)(message.Length + uri.Length + detail.Length + 3));
             byte* at = Place(message, _text);
             Uri = at;
             at = Place(uri, at);
@@ -65,6 +69,11 @@ static unsafe class LastError
             Kind = (int)error.Kind;
             Offset = error.Offset ?? -1;
         }
+
+        /// <summary>Cut where a caller's own text would make it endless, and without what would end it early for C.</summary>
+        static byte[] Bytes(string text) => Encoding.UTF8.GetBytes((text.Length <= Longest ? text : text[..Longest] + "…").Replace('\0', '\uFFFD'));
+
+        const int Longest = 16 << 10;
 
         static byte* Place(byte[] text, byte* at)
         {

@@ -13,7 +13,7 @@ static class TensorJobs
     public static Job OpenArray(ObjectStore store, string key) => async (operation, cancel) =>
     {
         var array = await NpyObject.OpenAsync(store, key, cancel).ConfigureAwait(false);
-        operation.SetJson(TensorJson.Write(Handles.Add(array), array));
+        operation.SetJson(TensorJson.Write(operation.OwnFile(array), array));
     };
 
     public static Job ReadArray(NpyObject array, LargeMemory target, Validation validation) => async (operation, cancel) =>
@@ -33,7 +33,7 @@ static class TensorJobs
     public static Job OpenTensors(ObjectStore store, string key) => async (operation, cancel) =>
     {
         var tensors = await SafetensorsObject.OpenAsync(store, key, cancel).ConfigureAwait(false);
-        operation.SetJson(TensorJson.Write(Handles.Add(tensors), tensors));
+        operation.SetJson(TensorJson.Write(operation.OwnFile(tensors), tensors));
     };
 
     public static Job ReadTensors(SafetensorsObject tensors, IReadOnlyList<(int, LargeMemory)> wanted, bool validate) => async (operation, cancel) =>

@@ -5,6 +5,7 @@ library is loaded by the first call that needs it, not by the import.
 """
 
 from ._arrays import load_numpy_array, save_numpy_array
+from ._bulk import download, get_many, put_many, stat_many, upload
 from ._list import list, list_stream
 from ._objects import copy, delete, exists, get, get_range, mkdir, put_bytes, rename, stat
 from ._store import Store
@@ -13,6 +14,7 @@ from ._view import BytesView
 from .exceptions import (
     AlreadyExistsError,
     AuthenticationError,
+    BulkError,
     CancelledError,
     ChecksumMismatchError,
     ClosedError,
@@ -33,6 +35,7 @@ from .exceptions import (
 __all__ = [
     "AlreadyExistsError",
     "AuthenticationError",
+    "BulkError",
     "BytesView",
     "CancelledError",
     "ChecksumMismatchError",
@@ -55,8 +58,10 @@ __all__ = [
     "__version__",  # noqa: F822 (by __getattr__)
     "copy",
     "delete",
+    "download",
     "exists",
     "get",
+    "get_many",
     "get_range",
     "list",
     "list_stream",
@@ -65,10 +70,13 @@ __all__ = [
     "mkdir",
     "open_tensors",
     "put_bytes",
+    "put_many",
     "rename",
     "save_numpy_array",
     "save_tensors",
     "stat",
+    "stat_many",
+    "upload",
 ]
 
 

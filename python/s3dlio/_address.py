@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,16 +19,18 @@ class Root:
     """An opened store by its configuration: pickles, survives forks, opens itself again where it has to."""
 
     def __init__(self, uri: str, options: dict[str, Any] | None = None) -> None:
+        if options is not None and not (isinstance(options, Mapping) and all(isinstance(name, str) for name in options)):
+            # not its contents: they may be secret
+            raise InvalidArgumentError(f"{uri}: storage_options must be a dictionary with names of text, found {type(options).__name__}", uri)
         self.uri = uri
         self.options = dict(options or {})
         self._number = 0
         self._generation = -1
-        self._gate = threading.Lock()
 
     def number(self) -> int:
         """The native store's number in this process."""
         if self._generation != _native.generation:
-            with self._gate:
+            with _opening:
                 if self._generation != _native.generation:
                     generation = _native.generation
                     self._number = _native.open_store(self.uri, self.options)
@@ -59,15 +62,14 @@ class Location:
 Address: TypeAlias = "str | os.PathLike[str] | Location"
 
 _roots: dict[tuple[str, str], Root] = {}
-_roots_gate = threading.Lock()
+#: One lock for all roots, those of ``Store`` objects too; reentrant, because a signal's handler may call anything at any moment.
+_opening = threading.RLock()
 
 
 def _after_fork_in_child() -> None:
-    global _roots_gate
-    # locks that another thread of the parent held stay locked for ever in the child
-    _roots_gate = threading.Lock()
-    for root in _roots.values():
-        root._gate = threading.Lock()
+    global _opening
+    # a lock that another thread of the parent held stays locked for ever in the child
+    _opening = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
@@ -75,12 +77,12 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 def _shared(uri: str, options: dict[str, Any] | None) -> Root:
     """The store of that root: one for each configuration in the process."""
-    chosen = (uri, repr(sorted(options.items())) if options else "")
-    root = _roots.get(chosen)
-    if root is None:
-        with _roots_gate:
-            root = _roots.setdefault(chosen, Root(uri, options))
-    return root
+    if not options:
+        found = _roots.get((uri, ""))
+        return found if found is not None else _roots.setdefault((uri, ""), Root(uri, options))
+    # made first: it looks at the options
+    made = Root(uri, options)
+    return _roots.setdefault((uri, repr(sorted(made.options.items()))), made)
 
 
 def resolve(address: Address, storage_options: dict[str, Any] | None = None) -> Location:

@@ -63,7 +63,7 @@ def save_numpy_array(
     Example:
         >>> import numpy as np, s3dlio
         >>> s3dlio.save_numpy_array("memory://doc/x.npy", np.arange(6).reshape(2, 3))
-        'crc32c:c9f60f5c'
+        'crc32c:e5b3a6e0'
         >>> s3dlio.load_numpy_array("memory://doc/x.npy")
         array([[0, 1, 2],
                [3, 4, 5]])

@@ -9,6 +9,7 @@ from typing import Any
 from . import _native
 from ._address import Address, Location, resolve
 from ._objects import to_stat
+from .exceptions import ClosedError
 
 
 def list(
@@ -25,11 +26,15 @@ def list(
         uri: An object, a prefix or a directory; ``run1`` does not list ``run10``.
         recursive: Everything below; otherwise one level, where deeper ones appear as prefixes ending in ``/``.
         pattern: A regular expression (without back references) that objects' keys must contain.
-        start_after: Only keys after this one.
+        start_after: Only what comes after this address or key; it need not exist.
         storage_options: Settings of the store.
 
     Returns:
         Addresses in the form of ``uri`` (a URI for a URI, a path for a path). Nothing there gives an empty list.
+
+    Raises:
+        InvalidArgumentError: ``pattern`` is no regular expression that can be used.
+        PermissionDeniedError: A directory cannot be read.
 
     Example:
         >>> import s3dlio
@@ -57,8 +62,19 @@ def list_stream(
 ) -> Iterator[dict[str, Any]]:
     """The objects of a listing one by one, a page of them in memory at a time.
 
+    Args:
+        uri: An object, a prefix or a directory; ``run1`` does not list ``run10``.
+        recursive: Everything below; otherwise only the objects of one level.
+        pattern: A regular expression (without back references) that objects' keys must contain.
+        start_after: Only what comes after this address or key; it need not exist.
+        storage_options: Settings of the store.
+
     Yields:
         For each object what ``stat`` gives as far as the store lists it, and its address as ``uri``.
+
+    Raises:
+        InvalidArgumentError: ``pattern`` is no regular expression that can be used.
+        PermissionDeniedError: A directory cannot be read.
 
     Example:
         >>> import s3dlio
@@ -75,11 +91,15 @@ def list_stream(
 def _pages(
     where: Location, recursive: bool, pattern: str | None, start_after: str | None
 ) -> Iterator[dict[str, Any]]:
-    settings = {"recursive": recursive, "pattern": pattern, "start_after": start_after}
+    after = start_after.removeprefix(where.base) if isinstance(start_after, str) else start_after
+    settings = {"recursive": recursive, "pattern": pattern, "start_after": after}
     generation = _native.generation
     number = _native.open_list(where.root.number(), _native.key(where.key), settings)
     try:
         while (page := _native.run("list_page", number)) is not None:
             yield page
+            if generation != _native.generation:
+                what = where.address(where.key)
+                raise ClosedError(f"{what}: the listing was begun before this process was forked; begin it again here", what)
     finally:
         _native.close("list", number, generation)

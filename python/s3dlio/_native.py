@@ -53,6 +53,14 @@ class _TensorRead(c.Structure):
     _fields_ = [("data", c.c_void_p), ("length", c.c_uint64), ("tensor", c.c_uint64)]
 
 
+class _Object(c.Structure):
+    _fields_ = [("store", c.c_uint64), ("key", c.c_char_p), ("key_length", c.c_size_t)]
+
+
+class _Item(c.Structure):
+    _fields_ = [("buffer", c.c_uint64), ("data", c.c_void_p), ("length", c.c_uint64)]
+
+
 class _Entry(c.Structure):
     _fields_ = [
         ("struct_size", c.c_uint32),
@@ -90,6 +98,12 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "op_cancel": [_id],
     "op_result": [_id, c.POINTER(_Result)],
     "op_free": [_id],
+    "op_take_items": [_id, c.POINTER(_Item), _size],
+    "buffer_free": [_id],
+    "objects_get_begin": [c.POINTER(_Object), _size, _text, _op],
+    "objects_put_begin": [c.POINTER(_Object), c.POINTER(_Segment), _size, _text, _op],
+    "objects_head_begin": [c.POINTER(_Object), _size, _text, _op],
+    "objects_copy_begin": [c.POINTER(_Object), c.POINTER(_Object), _size, _text, _op],
     "object_put_begin": [_id, *_key, c.POINTER(_Segment), _size, _text, _op],
     "object_get_begin": [_id, *_key, _text, _op],
     "object_get_range_begin": [_id, *_key, c.c_int64, c.c_int64, c.c_void_p, _text, _op],
@@ -130,7 +144,9 @@ _FUNCTIONS: dict[str, list[Any]] = {
 }
 _PLAIN: dict[str, Any] = {"abi_version": c.c_uint32, "version": c.c_char_p}
 
-_gate = threading.Lock()
+#: Held while the library is loaded, and by whoever forks: no child is born with half a library. Reentrant, because a signal's
+#: handler may call anything at any moment.
+_gate = threading.RLock()
 _library: c.CDLL | None = None
 #: Grows when this process is a forked child of one that had loaded the library: native ids of before mean nothing then.
 generation = 0
@@ -139,7 +155,7 @@ _loaded_before_fork = False
 
 def _places() -> list[Path]:
     chosen = os.environ.get("S3DLIO_LIBRARY")
-    return [Path(chosen)] if chosen else [Path(__file__).resolve().parent / _LIBRARY_NAME]
+    return [Path(chosen).absolute()] if chosen else [Path(__file__).resolve().parent / _LIBRARY_NAME]
 
 
 def _find() -> Path:
@@ -171,7 +187,9 @@ def _private_copy(path: Path) -> c.CDLL:
                 if count == 0:
                     raise OSError(f"{path} ended at byte {copied} of {size} while it was copied")
                 copied += count
-        return c.CDLL(f"/proc/self/fd/{fd}")
+        # The loader takes equal names for equal libraries, and a grandchild may get the number that its parent had: the slashes
+        # make the name new in every generation.
+        return c.CDLL(f"/proc/self/fd{'/' * generation}{fd}")
     finally:
         os.close(fd)
 
@@ -189,33 +207,50 @@ def library() -> c.CDLL:
                 found = _private_copy(path) if _loaded_before_fork else c.CDLL(str(path))
             except OSError as error:
                 raise ImportError(f"the s3dlio library {path} could not be loaded: {error}") from error
-            for name, result in _PLAIN.items():
-                function = getattr(found, f"s3dlio_{name}")
-                function.restype, function.argtypes = result, []
-            version = found.s3dlio_abi_version()
-            if version != ABI_VERSION:
-                raise ImportError(
-                    f"{path} has ABI version {version}, this package needs {ABI_VERSION}: library and package come from "
-                    "different releases; reinstall s3dlio"
-                )
-            for name, arguments in _FUNCTIONS.items():
-                function = getattr(found, f"s3dlio_{name}")
-                function.restype, function.argtypes = c.c_int32, arguments
+            try:
+                _declare(found, path)
+            except AttributeError as error:
+                raise ImportError(f"{path} is not the s3dlio library: {error}") from error
             _library = found
         return _library
 
 
+def _declare(found: c.CDLL, path: Path) -> None:
+    """Compares versions and tells ctypes the functions' types."""
+    # the version first: a library of another one may lack the rest
+    for name, result in _PLAIN.items():
+        function = getattr(found, f"s3dlio_{name}")
+        function.restype, function.argtypes = result, []
+        if name == "abi_version" and function() != ABI_VERSION:
+            raise ImportError(
+                f"{path} has ABI version {function()}, this package needs {ABI_VERSION}: library and package come from "
+                "different releases; reinstall s3dlio"
+            )
+    for name, arguments in _FUNCTIONS.items():
+        function = getattr(found, f"s3dlio_{name}")
+        function.restype, function.argtypes = c.c_int32, arguments
+
+
+def _before_fork() -> None:
+    _gate.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _gate.release()
+
+
 def _after_fork_in_child() -> None:
     global _library, _gate, generation, _loaded_before_fork
-    _gate = threading.Lock()
-    _in_use.clear()
+    _gate = threading.RLock()
     if _library is not None:
         _loaded_before_fork = True
         _library = None
         generation += 1
+    # last: what is let go here must know already that it belongs to the parent
+    _in_use.clear()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def version() -> str:
@@ -239,10 +274,18 @@ def check(status: int) -> None:
 
 
 class NativeMemory:
-    """Memory that an operation allocated; it frees the operation when it is no longer referenced."""
+    """Memory that the library allocated; it is freed when this is no longer referenced.
 
-    def __init__(self, operation: int, address: int, length: int) -> None:
-        self._operation = operation
+    Args:
+        free: The function that frees it, without ``s3dlio_``: ``op_free`` or ``buffer_free``.
+        number: What that function takes.
+        address: Where the memory begins.
+        length: Its bytes.
+    """
+
+    def __init__(self, free: str, number: int, address: int, length: int) -> None:
+        self._free = free
+        self._number = number
         self._generation = generation
         self.__array_interface__ = {
             "version": 3,
@@ -254,7 +297,7 @@ class NativeMemory:
     def __del__(self) -> None:
         # in a forked child the memory is the parent's copy and stays
         if self._generation == generation and _library is not None:
-            _library.s3dlio_op_free(self._operation)
+            getattr(_library, f"s3dlio_{self._free}")(self._number)
 
 
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
@@ -268,6 +311,7 @@ def run(
     keep: object = None,
     progress: Any = None,
     data: bool = False,
+    items: int | None = None,
 ) -> Any:
     """Runs one operation to its end, with an eye on signals.
 
@@ -277,11 +321,16 @@ def run(
         keep: What has to stay alive until it ended.
         progress: Called as ``progress(done, total)`` while it runs; total is -1 until it is known.
         data: Whether the operation's memory is the result, as ``NativeMemory``.
+        items: How many pieces of memory are the result, one for each object of a call over many.
 
     Returns:
-        The operation's JSON, parsed; with ``data``, a pair of that and the memory.
+        The operation's JSON, parsed; with ``data``, a pair of that and the memory; with ``items``, a pair of that and a
+        list of memories, None for objects without.
     """
+    if progress is not None and not callable(progress):
+        raise exceptions.InvalidArgumentError(f"progress must be callable as progress(done, total), found {type(progress).__name__}")
     lib = library()
+    begun_in = generation
     number = c.c_uint64()
     cell = id(number)
     _in_use[cell] = (number, keep, arguments)
@@ -290,26 +339,43 @@ def run(
         check(getattr(lib, f"s3dlio_{function}_begin")(*arguments, c.byref(number)))
         while True:
             status = lib.s3dlio_op_wait(number, _SLICE_MS)
+            _require_same_process(begun_in)
             if status != PENDING:
                 break
             if progress is not None:
                 _report(lib, number, progress)
+                _require_same_process(begun_in)
         check(status)
         if progress is not None:
             _report(lib, number, progress)
+            _require_same_process(begun_in)
         result = _Result(struct_size=c.sizeof(_Result))
         check(lib.s3dlio_op_result(number, c.byref(result)))
         parsed = json.loads(c.string_at(result.json, result.json_length)) if result.json else None
+        if items is not None:
+            return parsed, _take_items(lib, number, items)
         if not data:
             return parsed
-        memory = NativeMemory(number.value, result.data, result.data_length)
+        memory = NativeMemory("op_free", number.value, result.data, result.data_length)
         handed_over = True
         return parsed, memory
     finally:
         # one call that cancels, waits until the buffers are let go, and frees: an interrupt cannot come between
-        if number.value and not handed_over:
+        if number.value and not handed_over and begun_in == generation:
             lib.s3dlio_op_free(number)
         _in_use.pop(cell, None)
+
+
+def _take_items(lib: c.CDLL, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
+    taken = (_Item * count)()
+    check(lib.s3dlio_op_take_items(number, taken, count))
+    return [NativeMemory("buffer_free", one.buffer, one.data, one.length) if one.buffer else None for one in taken]
+
+
+def _require_same_process(begun_in: int) -> None:
+    """Raises in a child that a signal's handler or a progress function forked."""
+    if begun_in != generation:
+        raise exceptions.ClosedError("the process was forked while the operation ran: it goes on in the parent, not in this child")
 
 
 def _report(lib: c.CDLL, number: c.c_uint64, progress: Any) -> None:
@@ -319,18 +385,26 @@ def _report(lib: c.CDLL, number: c.c_uint64, progress: Any) -> None:
 
 
 def options(values: dict[str, Any]) -> bytes | None:
-    """Options as the ABI takes them: JSON without those that are None."""
+    """Options as the ABI takes them: JSON without those that are None.
+
+    Raises:
+        InvalidArgumentError: A value that JSON cannot express.
+    """
     given = {name: value for name, value in values.items() if value is not None}
     if not given:
         return None
     try:
-        return json.dumps(given).encode()
-    except TypeError as error:
+        return json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise exceptions.InvalidArgumentError(f"an option's text is not valid Unicode: {error.object[error.start : error.end]!a}") from None
+    except (TypeError, ValueError) as error:
         raise exceptions.InvalidArgumentError(f"an option's value cannot be expressed as JSON: {error}") from None
 
 
 def open_store(uri: str, settings: dict[str, Any]) -> int:
     """Opens a store and gives its number."""
+    if "\0" in uri:
+        raise exceptions.InvalidArgumentError(f"{ascii(uri)}: the address holds a NUL character")
     number = c.c_uint64()
     check(library().s3dlio_store_open(_utf8(uri), options(settings), c.byref(number)))
     return number.value
@@ -364,6 +438,11 @@ def _utf8(text: str) -> bytes:
 def segments(parts: Sequence[tuple[int, int]]) -> Any:
     """``(address, length)`` pairs as ``s3dlio_segment[]``."""
     return (_Segment * len(parts))(*(_Segment(*part) for part in parts))
+
+
+def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
+    """``(store, key)`` pairs as ``s3dlio_object[]``."""
+    return (_Object * len(parts))(*(_Object(store, key, len(key)) for store, key in parts))
 
 
 def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:

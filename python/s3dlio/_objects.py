@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeAlias
@@ -100,6 +101,8 @@ def put_options(
     overwrite: bool, if_match: str | None, durable: bool | None, content_type: str | None, metadata: Mapping[str, str] | None
 ) -> bytes | None:
     """The options that every write takes, as JSON."""
+    if metadata is not None and not (isinstance(metadata, Mapping) and all(isinstance(name, str) for name in metadata)):
+        raise InvalidArgumentError(f"metadata must be a dictionary of text by text, found {type(metadata).__name__}: {metadata!r}")
     return _native.options(
         {
             "overwrite": None if overwrite is True else overwrite,
@@ -192,8 +195,8 @@ def get_range(
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     settings = validation_options(True, expected_checksum)
-    if length is not None and length < 0:
-        raise InvalidArgumentError(f"{where.address(where.key)}: length {length} must not be negative")
+    offset = _count(offset, "offset", where)
+    length = None if length is None else _count(length, "length", where)
     if out is None:
         wanted = -1 if length is None else length
         _, memory = _native.run(
@@ -211,7 +214,8 @@ def get_range(
         return BytesView._over(memory)
     address, size, owner = _buffer(out, where, writable=True)
     if length is not None and length != size:
-        raise InvalidArgumentError(f"{where.address(where.key)}: out has {size} bytes, length is {length}")
+        what = where.address(where.key)
+        raise InvalidArgumentError(f"{what}: out has {size} bytes, length is {length}", what)
     _native.run(
         "object_get_range",
         where.root.number(),
@@ -232,6 +236,16 @@ def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bo
 
     An error (no permission, no connection) says nothing about existence and is raised.
 
+    Args:
+        uri: An object, a prefix or a directory; ``run1`` is not there because ``run10`` is.
+        storage_options: Settings of the store.
+
+    Returns:
+        Whether there is something.
+
+    Raises:
+        PermissionDeniedError, UnavailableError: It cannot be known.
+
     Example:
         >>> import s3dlio
         >>> s3dlio.exists("memory://doc/nothing-of-that-name")
@@ -244,6 +258,10 @@ def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bo
 
 def stat(uri: Address, *, storage_options: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the store knows of an object.
+
+    Args:
+        uri: Which.
+        storage_options: Settings of the store.
 
     Returns:
         A dictionary with the keys ``size`` (bytes), ``last_modified`` (ISO 8601, UTC), ``etag``, ``content_type``,
@@ -270,7 +288,7 @@ def stat(uri: Address, *, storage_options: dict[str, Any] | None = None) -> dict
 def to_stat(found: dict[str, Any]) -> dict[str, Any]:
     """The library's description of an object under the names of ``stat``."""
     result: dict[str, Any] = dict.fromkeys(_STAT_KEYS)
-    result.update((name, value) for name, value in found.items() if name != "last_modified_ns")
+    result.update((name, value) for name, value in found.items() if name in result)
     microseconds = found["last_modified_ns"] // 1000
     result["last_modified"] = (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
     result["metadata"] = found.get("metadata", {})
@@ -284,6 +302,11 @@ def delete(uri: Address, recursive: bool = False, *, storage_options: dict[str, 
     """Deletes an object, or with ``recursive`` everything at and below a path.
 
     ``recursive`` takes whole path segments: ``run1`` never touches ``run10``. Directories left empty go too.
+
+    Args:
+        uri: An object; with ``recursive``, an object, a prefix or a directory.
+        recursive: Everything at and below it.
+        storage_options: Settings of the store.
 
     Returns:
         How many objects were deleted; with ``recursive``, 0 when there was nothing.
@@ -315,6 +338,14 @@ def copy(
 ) -> str | None:
     """Copies an object, within a store or between any two, with its metadata and checksum.
 
+    Args:
+        src: Which object.
+        dst: Where to.
+        overwrite: False creates the copy or fails.
+        durable: Have it on the device, name and all, before this returns. None: as the store was opened.
+        progress: Called with bytes done and bytes in all.
+        storage_options: Settings of both stores.
+
     Returns:
         The copy's checksum.
 
@@ -343,12 +374,26 @@ def rename(
 ) -> str | None:
     """Moves an object; between stores it is copied and then deleted, so that a crash leaves two and never none.
 
+    Args:
+        src: Which object.
+        dst: Its new address.
+        overwrite: False moves it only to where nothing is.
+        durable: Have the new name on the device before this returns. None: as the store was opened.
+        progress: Called with bytes done and bytes in all, where bytes are copied.
+        storage_options: Settings of both stores.
+
     Returns:
         The object's checksum, where one is recorded.
 
     Raises:
         NotFoundError: There is no source.
         AlreadyExistsError: ``overwrite=False`` and the destination exists.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://doc/f", b"abc")
+        >>> s3dlio.rename("memory://doc/f", "memory://doc/g"), s3dlio.exists("memory://doc/f")
+        ('crc32c:364b3fb7', False)
     """
     return _move("object_rename", src, dst, overwrite, durable, progress, storage_options)
 
@@ -381,7 +426,20 @@ def _move(
 
 
 def mkdir(uri: Address, *, storage_options: dict[str, Any] | None = None) -> None:
-    """Makes a directory and its parents where the store has directories; elsewhere there is nothing to make."""
+    """Makes a directory and its parents where the store has directories; elsewhere there is nothing to make.
+
+    Args:
+        uri: Which directory; that it is there already is no error.
+        storage_options: Settings of the store.
+
+    Raises:
+        NotDirectoryError: An object stands where the path needs a directory.
+        PermissionDeniedError: As the store says.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.mkdir("memory://doc/run2")
+    """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     _native.run("directory_create", where.root.number(), key, len(key))
@@ -391,15 +449,47 @@ def _buffer(data: Buffer, where: Location, writable: bool = False) -> tuple[int,
     """Address, length in bytes and owner of a buffer's memory."""
     what = where.address(where.key)
     if isinstance(data, str):
-        raise InvalidArgumentError(f"{what}: the data is str; encode it, as in text.encode()")
-    try:
-        with memoryview(data) as view:
-            if writable and view.readonly:
-                raise InvalidArgumentError(f"{what}: out is read-only")
-            if not view.c_contiguous:
-                raise InvalidArgumentError(f"{what}: the buffer is not contiguous; make a copy of it first")
-            array = np.frombuffer(view.cast("B"), np.uint8) if view.nbytes else np.empty(0, np.uint8)
-    except TypeError:
-        raise InvalidArgumentError(f"{what}: {type(data).__name__} has no buffer; bytes, bytearray, memoryview or an array is wanted") from None
+        raise InvalidArgumentError(f"{what}: the data is str; encode it, as in text.encode()", what)
+    # not by the buffer protocol, which NumPy refuses for dates and for the types of ml_dtypes
+    array = np.asarray(data) if isinstance(data, np.ndarray) else _exported(data, what)
+    if array.dtype.hasobject:
+        raise InvalidArgumentError(f"{what}: the array holds Python objects, whose memory are addresses; pickle them first", what)
+    if writable and not array.flags.writeable:
+        raise InvalidArgumentError(f"{what}: out is read-only", what)
+    if not array.flags.c_contiguous:
+        raise InvalidArgumentError(f"{what}: the buffer is not contiguous; make a copy of it first", what)
+    array = array.reshape(-1).view(np.uint8) if array.nbytes else np.empty(0, np.uint8)
     address: int = array.__array_interface__["data"][0]
     return address, array.nbytes, array
+
+
+def _exported(data: Buffer, what: str) -> np.ndarray[Any, Any]:
+    """The bytes of anything with a buffer, as an array over its memory."""
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise InvalidArgumentError(
+            f"{what}: {type(data).__name__} has no buffer; bytes, bytearray, memoryview or an array is wanted", what
+        ) from None
+    except (ValueError, BufferError) as error:
+        raise InvalidArgumentError(f"{what}: {type(data).__name__} gives no buffer: {error}", what) from None
+    with view:
+        if not view.nbytes:
+            empty = np.empty(0, np.uint8)
+            empty.flags.writeable = not view.readonly
+            return empty
+        if not view.c_contiguous:
+            raise InvalidArgumentError(f"{what}: the buffer is not contiguous; make a copy of it first", what)
+        return np.frombuffer(view.cast("B"), np.uint8)
+
+
+def _count(value: Any, name: str, where: Location) -> int:
+    """A number of bytes as the ABI can take it: an integer of any library, not cut to 64 bits in silence."""
+    what = where.address(where.key)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidArgumentError(f"{what}: {name} must be a whole number, found {type(value).__name__}: {value!r}", what) from None
+    if not 0 <= number < 1 << 63:
+        raise InvalidArgumentError(f"{what}: {name} {number} must not be negative and must fit in 63 bits", what)
+    return number

@@ -10,6 +10,7 @@ from typing import Any
 from . import _arrays, _list, _objects, _tensors
 from ._address import Address, Location, Root, resolve
 from ._view import BytesView
+from .exceptions import InvalidArgumentError
 
 
 class Store:
@@ -22,6 +23,9 @@ class Store:
         durable: What writes do when the call does not say.
         storage_options: Settings of the store.
 
+    Raises:
+        InvalidArgumentError: An address that cannot be understood, or an option that is not known.
+
     Example:
         >>> import s3dlio
         >>> store = s3dlio.Store("memory://doc/run1")
@@ -32,12 +36,11 @@ class Store:
 
     def __init__(self, uri: str | os.PathLike[str], *, durable: bool | None = None, storage_options: dict[str, Any] | None = None) -> None:
         where = resolve(uri)
-        options = dict(storage_options or {})
+        prefix = where.key.rstrip("/")
+        self.uri = f"{where.root.uri}{prefix}/" if prefix else where.root.uri
+        self._root = Root(self.uri, storage_options)
         if durable is not None:
-            options["durable"] = durable
-        directory = where.root.uri + where.key
-        self.uri = directory.rstrip("/") + "/" if where.key else where.root.uri
-        self._root = Root(self.uri, options)
+            self._root.options["durable"] = durable
         # an address or an option that is wrong is told here, not at the first use
         self._root.number()
 
@@ -106,6 +109,8 @@ class Store:
         return _tensors.open_tensors(self._at(key), framework)
 
     def _at(self, key: str) -> Address:
+        if not isinstance(key, str):
+            raise InvalidArgumentError(f"{self.uri}: a key is text, found {type(key).__name__}: {key!r}", self.uri)
         return Location(self._root, key, "")
 
     def __eq__(self, other: object) -> bool:

@@ -147,6 +147,18 @@ def open_tensors(
 ) -> TensorFile:
     """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
 
+    Args:
+        uri: Which object.
+        framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
+        storage_options: Settings of the store.
+
+    Returns:
+        A mapping from names to lazy tensors, to be closed or used in a ``with`` statement.
+
+    Raises:
+        NotFoundError: There is no such object.
+        InvalidDataError: It breaks a rule of the format.
+
     Example:
         >>> import numpy as np, s3dlio
         >>> _ = s3dlio.save_tensors("memory://doc/o.safetensors", {"w": np.arange(12.0).reshape(3, 4)})

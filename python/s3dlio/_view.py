@@ -19,7 +19,8 @@ class BytesView(_Bytes):
     """Read-only bytes without a copy.
 
     Behaves as ``bytes`` do where that costs nothing (``len``, ``==``, ``in``, slices, ``bytes(view)``, anything that takes
-    a buffer) and is a one-dimensional ``uint8`` array to NumPy and torch. The memory lives as long as any view of it.
+    a buffer) and is a one-dimensional ``uint8`` array to NumPy and torch. What NumPy makes of it, by ``view``, ``reshape``,
+    ``astype`` or arithmetic, is a plain array. The memory lives as long as any view of it.
 
     Example:
         >>> import s3dlio
@@ -45,7 +46,7 @@ class BytesView(_Bytes):
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """The bytes as text."""
-        return str(self.data, encoding, errors)
+        return str(self.data if self.flags.c_contiguous else self.tobytes(), encoding, errors)
 
     def __bytes__(self) -> bytes:
         return self.tobytes()
@@ -53,18 +54,52 @@ class BytesView(_Bytes):
     def __bool__(self) -> bool:
         return self.size > 0
 
+    # A BytesView of other elements or dimensions would still compare, iterate and print as bytes do.
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return found if not isinstance(found, BytesView) or found.ndim == 1 else np.asarray(found)
+
+    def view(self, *args: Any, **options: Any) -> Any:
+        """NumPy's ``view``: a plain array over the same memory, unless asked for a class."""
+        return np.asarray(self).view(*args, **options) if args or options else super().view()
+
+    def reshape(self, *args: Any, **options: Any) -> Any:
+        """NumPy's ``reshape``: a plain array over the same memory."""
+        return np.asarray(self).reshape(*args, **options)
+
+    def astype(self, *args: Any, **options: Any) -> Any:
+        """NumPy's ``astype``: a plain array."""
+        return np.asarray(self).astype(*args, **options)
+
+    def copy(self, *args: Any, **options: Any) -> Any:
+        """NumPy's ``copy``: a plain array, which can be written to."""
+        return np.asarray(self).copy(*args, **options)
+
+    def __copy__(self) -> BytesView:
+        return self
+
+    def __deepcopy__(self, memo: object) -> BytesView:
+        return _from_bytes(self.tobytes())
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        plain = np.asarray(array)
+        return plain[()] if return_scalar or plain.ndim == 0 else plain
+
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, np.ndarray):
+            # types that NumPy exports no buffer of, dates for one
+            other = other.view(np.ndarray).tobytes() if other.nbytes == self.nbytes else None
+            return other is not None and self.data == other
         try:
             with memoryview(other) as theirs:  # type: ignore[arg-type]
                 return theirs.nbytes == self.nbytes and self.data == theirs.cast("B")
-        except TypeError:
+        except (TypeError, ValueError, BufferError):
             return NotImplemented
 
     def __ne__(self, other: object) -> bool:
         equal = self.__eq__(other)
         return equal if equal is NotImplemented else not equal
-
-    __hash__ = None
 
     def __contains__(self, item: object) -> bool:
         return item in self.tobytes()  # type: ignore[operator]

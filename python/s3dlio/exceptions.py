@@ -11,6 +11,7 @@ import errno as _errno
 __all__ = [
     "AlreadyExistsError",
     "AuthenticationError",
+    "BulkError",
     "CancelledError",
     "ChecksumMismatchError",
     "ClosedError",
@@ -145,6 +146,25 @@ class NotDirectoryError(S3dlioError, NotADirectoryError):
     """An object stands where the path needs a directory."""
 
     _errno = _errno.ENOTDIR
+
+
+class BulkError(S3dlioError):
+    """Some objects of a call over many failed.
+
+    Attributes:
+        failures: The exceptions by address, in the order of the call.
+        results: ``(uri, result)`` of all the others, in the order of the call.
+    """
+
+    def __init__(self, verb: str, failures: dict[str, S3dlioError], results: list[tuple[object, object]], total: int) -> None:
+        first = next(iter(failures.values()))
+        super().__init__(f"{len(failures)} of {total} objects could not be {verb}; the first: {first}", first.uri, first.detail)
+        self._arguments = (verb, failures, results, total)
+        self.failures = failures
+        self.results = results
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), self._arguments
 
 
 #: The classes by the status codes of ``s3dlio.h``.

@@ -396,6 +396,37 @@ public sealed partial class LocalFileTests : IDisposable
         Assert.Equal(["file", "new"], Names());
     }
 
+    [Theory]
+    [InlineData("file")]
+    [InlineData("direct")]
+    public async Task Put_LargerThanAnyDisk_OutOfSpaceAtOnce(string scheme)
+    {
+        var store = new LocalStore(StoreUri.Parse($"{scheme}://{_directory.Path}"), StoreOptions.Default);
+        var payload = new Payload([new Endless()]);
+        await Fails(ErrorKind.OutOfSpace, async () => await store.PutAsync("file", payload, PutOptions.Default, null, None));
+        Assert.Empty(Names());
+    }
+
+    /// <summary>More than any file system holds; its bytes must never be asked for.</summary>
+    sealed class Endless : LargeMemory
+    {
+        public override long Length => 1L << 62;
+
+        public override Memory<byte> Slice(long offset, int length) => throw new InvalidOperationException("written before the room was known");
+    }
+
+    [Fact]
+    public async Task Put_LargeInADirectoryWithLeftovers_ClearsThem()
+    {
+        string orphan = _directory[Temporaries.NewName()];
+        File.WriteAllText(orphan, "half");
+        File.SetLastWriteTimeUtc(orphan, DateTime.UtcNow.AddHours(-1));
+        await Put("small", "x");
+        Assert.True(File.Exists(orphan));
+        await Store.PutAsync("large", new Payload(new byte[64 << 20]), PutOptions.Default, null, None);
+        Assert.Equal(["large", "small"], Names());
+    }
+
     [Fact]
     public async Task Read_FileCutShort_InvalidData()
     {

@@ -22,6 +22,9 @@ public static class ObjectKey
         CheckText(root, key);
     }
 
+    /// <summary>The same for a key that a listing gave: other programs mark directories with objects whose keys end with <c>/</c>.</summary>
+    public static void CheckListed(StoreUri root, string key) => Check(root, key.Length > 1 ? key.TrimEnd('/') is { Length: > 0 } name ? name : "x" : key);
+
     /// <summary>The same for a prefix, which may be empty and may end with <c>/</c>.</summary>
     public static void CheckPrefix(StoreUri root, string prefix)
     {

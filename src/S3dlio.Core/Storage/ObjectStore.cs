@@ -50,6 +50,13 @@ public abstract class ObjectStore
     /// <summary>Removes the directories left empty at and below <paramref name="key"/>, where the store has such a thing.</summary>
     public virtual ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
+    /// <summary>
+    /// A URL that does one thing to one object for whoever holds it, without credentials, until it expires. It is a secret itself.
+    /// </summary>
+    /// <exception cref="StoreException">InvalidArgument where the store has no such thing.</exception>
+    public virtual ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
+        throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"{Root.Scheme}:// has no presigned URLs");
+
     /// <summary>True for a directory that stands there by itself, even with nothing in it.</summary>
     public virtual ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel) => ValueTask.FromResult(false);
 }

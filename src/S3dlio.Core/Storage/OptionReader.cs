@@ -12,12 +12,30 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
         _ => throw Wrong("true or false"),
     };
 
-    public string AsText() => Value.ValueKind == JsonValueKind.String ? Value.GetString()! : throw Wrong("a string");
+    public string AsText() => Value.ValueKind == JsonValueKind.String ? Text(Value) : throw Wrong("a string");
 
     public long AsInteger(long least, long most) =>
         Value.ValueKind == JsonValueKind.Number && Value.TryGetInt64(out long number) && number >= least && number <= most
             ? number
             : throw Wrong($"a whole number from {least} to {most}");
+
+    /// <summary>A time in seconds, whole or not; 0 means none.</summary>
+    public TimeSpan AsSeconds() =>
+        Value.ValueKind == JsonValueKind.Number && Value.TryGetDouble(out double seconds) && seconds is >= 0 and <= 1_000_000
+            ? TimeSpan.FromSeconds(seconds)
+            : throw Wrong("a number of seconds from 0 to 1000000");
+
+    /// <summary>One of a few words.</summary>
+    public string AsChoice(params ReadOnlySpan<string> choices)
+    {
+        string text = AsText();
+        foreach (string choice in choices)
+        {
+            if (choice == text)
+                return text;
+        }
+        throw Wrong($"one of {string.Join(", ", choices)}");
+    }
 
     public IReadOnlyDictionary<string, string> AsTextMap()
     {
@@ -27,10 +45,22 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
         foreach (var property in Value.EnumerateObject())
         {
             if (property.Value.ValueKind != JsonValueKind.String)
-                throw new StoreException(ErrorKind.InvalidArgument, Uri, $"option '{Name}': the value of '{property.Name}' must be a string, found {property.Value.ValueKind}");
-            map[property.Name] = property.Value.GetString()!;
+                throw new StoreException(ErrorKind.InvalidArgument, Uri, $"option '{Name}': the value of '{OptionReader.NameOf(property, Uri)}' must be a string, found {property.Value.ValueKind}");
+            map[OptionReader.NameOf(property, Uri)] = Text(property.Value);
         }
         return map;
+    }
+
+    string Text(JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw new StoreException(ErrorKind.InvalidArgument, Uri, $"option '{Name}' is not valid Unicode: it holds half of a surrogate pair");
+        }
     }
 
     public StoreException Wrong(string expected) =>
@@ -38,10 +68,12 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
 
     public StoreException Unknown(IReadOnlyCollection<string> known)
     {
-        string name = Name;
+        // longer than any name there is: nothing to be near to, and nothing to repeat in full
+        const int longest = 64;
+        string name = Name.Length <= longest ? Name : Name[..longest] + "…";
         string nearest = known.MinBy(candidate => Distance(name, candidate)) ?? "";
         string hint = Distance(name, nearest) <= Math.Max(2, name.Length / 3) ? $"; did you mean '{nearest}'?" : "";
-        return new(ErrorKind.InvalidArgument, Uri, $"unknown option '{Name}'{hint} (known: {string.Join(", ", known.Order(StringComparer.Ordinal))})");
+        return new(ErrorKind.InvalidArgument, Uri, $"unknown option '{name}'{hint} (known: {string.Join(", ", known.Order(StringComparer.Ordinal))})");
     }
 
     /// <summary>The value as a message may show it: long or possibly secret text is not repeated.</summary>
@@ -102,11 +134,24 @@ public static class OptionReader
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var property in root.EnumerateObject())
         {
-            if (!names.Add(property.Name))
-                throw new StoreException(ErrorKind.InvalidArgument, uri, $"option '{property.Name}' is given twice");
+            string name = NameOf(property, uri);
+            if (!names.Add(name))
+                throw new StoreException(ErrorKind.InvalidArgument, uri, $"option '{name}' is given twice");
             if (property.Value.ValueKind != JsonValueKind.Null)
-                options.Add(new NamedOption(property.Name, property.Value, uri));
+                options.Add(new NamedOption(name, property.Value, uri));
         }
         return options;
+    }
+
+    internal static string NameOf(JsonProperty property, string uri)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw new StoreException(ErrorKind.InvalidArgument, uri, "the name of an option is not valid Unicode: it holds half of a surrogate pair");
+        }
     }
 }

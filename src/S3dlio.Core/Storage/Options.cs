@@ -35,6 +35,24 @@ public sealed record PutOptions
 
     /// <summary>The user's own key-value pairs, kept with the object.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+
+    /// <summary>
+    /// What else the store can be told of an object, by the name that <c>stat</c> gives it: on S3 cache_control, content_disposition,
+    /// content_encoding, content_language, expires, storage_class, server_side_encryption, sse_kms_key_id, acl.
+    /// </summary>
+    public IReadOnlyDictionary<string, string>? Attributes { get; init; }
+}
+
+/// <summary>What a presigned URL allows.</summary>
+public sealed record PresignOptions
+{
+    public static PresignOptions Default { get; } = new();
+
+    /// <summary><c>GET</c>, <c>HEAD</c>, <c>PUT</c> or <c>DELETE</c>.</summary>
+    public string Method { get; init; } = "GET";
+
+    /// <summary>One second to seven days.</summary>
+    public TimeSpan Expires { get; init; } = TimeSpan.FromHours(1);
 }
 
 /// <summary>What to list.</summary>

@@ -27,7 +27,8 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
         whole = whole with { Pattern = null };
         await foreach (var page in inner.ListAsync(_prefix + prefix, whole, cancel).ConfigureAwait(false))
         {
-            var objects = page.Objects.Select(Below);
+            // an object named as the prefix itself marks a directory; here it has no name
+            var objects = page.Objects.Where(found => found.Key.Length > _prefix.Length).Select(Below);
             if (options.Pattern is not null)
                 objects = objects.Where(found => options.Pattern.IsMatch(found.Key));
             yield return new ListPage([.. objects], [.. page.Prefixes.Select(Strip)]);
@@ -36,7 +37,7 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
     public override async ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel)
     {
-        var failures = await inner.DeleteAsync([.. keys.Select(Full)], cancel).ConfigureAwait(false);
+        var failures = await inner.DeleteAsync([.. keys.Select(Listed)], cancel).ConfigureAwait(false);
         return failures.Count == 0 ? failures : [.. failures.Select(failure => failure with { Key = Strip(failure.Key) })];
     }
 
@@ -50,11 +51,19 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => inner.RemoveDirectoryAsync(_prefix + key, cancel);
 
+    public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) => inner.PresignAsync(Full(key), options, cancel);
+
     public override ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel) => inner.IsDirectoryAsync(_prefix + key, cancel);
 
     string Full(string key)
     {
         ObjectKey.Check(Root, key);
+        return _prefix + key;
+    }
+
+    string Listed(string key)
+    {
+        ObjectKey.CheckListed(Root, key);
         return _prefix + key;
     }
 

@@ -1,5 +1,6 @@
 using S3dlio.Storage.Local;
 using S3dlio.Storage.Memory;
+using S3dlio.Storage.S3;
 
 namespace S3dlio.Storage;
 
@@ -14,8 +15,16 @@ public static class StoreFactory
         ObjectStore container = uri.Scheme switch
         {
             "memory" => new MemoryStore(uri),
+            "s3" => new S3Store(uri, options),
             _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"no backend for scheme '{uri.Scheme}'"),
         };
         return uri.Key.Trim('/').Length == 0 ? container : new PrefixStore(container, uri.Key);
     }
+
+    /// <summary>The buckets or containers of the account that <paramref name="uri"/> and the options name; its container may be any.</summary>
+    public static ContainerService OpenContainers(StoreUri uri, StoreOptions options) => uri.Scheme switch
+    {
+        "s3" => new S3Containers(uri, options),
+        _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"{uri.Scheme}:// has no buckets or containers to manage"),
+    };
 }

@@ -1,10 +1,10 @@
-using System.Text.Json;
-
 namespace S3dlio.Storage;
 
 /// <summary>A store's settings, from JSON. Unknown names are refused with the nearest known one: a typing mistake must not pass as a default.</summary>
 public sealed record StoreOptions
 {
+    const string DefaultsName = "defaults";
+
     public static StoreOptions Default { get; } = new();
 
     /// <summary>What a put does when the call does not say: see <see cref="PutOptions.Durable"/>.</summary>
@@ -13,24 +13,61 @@ public sealed record StoreOptions
     /// <summary><c>direct://</c> only: where the file system refuses O_DIRECT, go through the page cache instead of failing.</summary>
     public bool DirectFallback { get; init; }
 
-    static readonly string[] Known = ["durable", "direct_fallback"];
+    /// <summary>What is left for the backend to read; every name is one that it declared.</summary>
+    public IReadOnlyList<NamedOption> Backend { get; init; } = [];
 
-    /// <param name="json">An object such as <c>{"durable":true}</c>; empty means defaults.</param>
-    /// <param name="uri">The store, for messages.</param>
+    /// <param name="json">
+    /// An object such as <c>{"durable":true}</c>; empty means defaults. A member <c>defaults</c> may hold options for all schemes, as a
+    /// process sets them once: those that another scheme knows are passed over, and the object's own members win.
+    /// </param>
+    /// <param name="uri">The store's address; its scheme tells which options there are.</param>
     public static StoreOptions Parse(string json, string uri)
     {
         if (json.Length == 0)
             return Default;
-        var result = Default;
+        string scheme = StoreUri.Parse(uri).Scheme;
+        var chosen = new Dictionary<string, NamedOption>(StringComparer.Ordinal);
         foreach (var option in OptionReader.Read(json, uri))
         {
-            result = option.Name switch
-            {
-                "durable" => result with { Durable = option.AsBool() },
-                "direct_fallback" => result with { DirectFallback = option.AsBool() },
-                _ => throw option.Unknown(Known),
-            };
+            if (option.Name == DefaultsName)
+                AddDefaults(chosen, option, scheme);
         }
-        return result;
+        foreach (var option in OptionReader.Read(json, uri))
+        {
+            if (option.Name == DefaultsName)
+                continue;
+            if (!BackendOptions.IsKnown(scheme, option.Name))
+                throw BackendOptions.Unknown(scheme, option);
+            chosen[option.Name] = option;
+        }
+        var result = Default;
+        var backend = new List<NamedOption>();
+        foreach (var option in chosen.Values)
+        {
+            switch (option.Name)
+            {
+                case "durable":
+                    result = result with { Durable = option.AsBool() };
+                    break;
+                case "direct_fallback":
+                    result = result with { DirectFallback = option.AsBool() };
+                    break;
+                default:
+                    backend.Add(option);
+                    break;
+            }
+        }
+        return result with { Backend = backend };
+    }
+
+    static void AddDefaults(Dictionary<string, NamedOption> chosen, NamedOption defaults, string scheme)
+    {
+        foreach (var option in OptionReader.Read(defaults.Value, defaults.Uri))
+        {
+            if (!BackendOptions.IsKnownAnywhere(option.Name))
+                throw option.Unknown(BackendOptions.All);
+            if (BackendOptions.IsKnown(scheme, option.Name))
+                chosen[option.Name] = option;
+        }
     }
 }

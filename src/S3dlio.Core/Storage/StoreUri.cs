@@ -4,11 +4,23 @@ namespace S3dlio.Storage;
 /// A parsed address. Everything after the container is the key, literally: no percent-decoding, no folding, so that every key a store
 /// can hold can be named.
 /// </summary>
-/// <param name="Scheme"><c>file</c>, <c>direct</c> or <c>memory</c>.</param>
-/// <param name="Container">Bucket or memory store; empty for files.</param>
+/// <param name="Scheme"><c>file</c>, <c>direct</c>, <c>memory</c>, <c>s3</c> or <c>az</c>.</param>
+/// <param name="Container">Bucket, memory store, or Azure's <c>account/container</c>; empty for files.</param>
 /// <param name="Key">Key in the container; for files the absolute path without its first <c>/</c>.</param>
 public sealed record StoreUri(string Scheme, string Container, string Key)
 {
+    /// <summary>A scheme, how its addresses look, and how what follows <c>://</c> is read.</summary>
+    sealed record Form(string Scheme, string Example, Func<Form, string, string, StoreUri> Read);
+
+    static readonly Form[] Forms =
+    [
+        new("file", "file:///absolute/path", ReadPath),
+        new("direct", "direct:///absolute/path", ReadPath),
+        new("memory", "memory://name/key", ReadContainer),
+        new("s3", "s3://bucket/key", ReadContainer),
+        new("az", "az://account/container/key", ReadAccount),
+    ];
+
     public bool IsLocal => Scheme is "file" or "direct";
 
     /// <summary>The address of <paramref name="key"/> below this one.</summary>
@@ -28,24 +40,49 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         if (mark < 0 || !IsScheme(text.AsSpan(0, mark)))
             return new StoreUri("file", "", Path.GetFullPath(text)[1..]);
         string scheme = text[..mark].ToLowerInvariant();
-        string rest = text[(mark + 3)..];
-        switch (scheme)
-        {
-            case "file" or "direct":
-                if (rest.StartsWith("localhost/", StringComparison.Ordinal))
-                    rest = rest["localhost".Length..];
-                if (!rest.StartsWith('/'))
-                    throw Wrong(text, $"the path is relative; write {scheme}:///absolute/path");
-                return new StoreUri(scheme, "", rest[1..]);
-            case "memory":
-                int slash = rest.IndexOf('/', StringComparison.Ordinal);
-                string container = slash < 0 ? rest : rest[..slash];
-                if (container.Length == 0)
-                    throw Wrong(text, "the name after memory:// is empty; write memory://name/key");
-                return new StoreUri(scheme, container, slash < 0 ? "" : rest[(slash + 1)..]);
-            default:
-                throw Wrong(text, $"unknown scheme '{scheme}'; known are file:///path, direct:///path, memory://name/key and plain paths");
-        }
+        var form = Array.Find(Forms, known => known.Scheme == scheme)
+            ?? throw Wrong(text, $"unknown scheme '{scheme}'; known are {string.Join(", ", Forms.Select(known => known.Example))} and plain paths");
+        return form.Read(form, text, text[(mark + 3)..]);
+    }
+
+    static StoreUri ReadPath(Form form, string text, string rest)
+    {
+        if (rest.StartsWith("localhost/", StringComparison.Ordinal))
+            rest = rest["localhost".Length..];
+        return rest.StartsWith('/')
+            ? new StoreUri(form.Scheme, "", rest[1..])
+            : throw Wrong(text, $"the path is relative; write {form.Example}");
+    }
+
+    static StoreUri ReadContainer(Form form, string text, string rest)
+    {
+        var (container, key) = Cut(rest);
+        CheckName(form, text, container);
+        return new StoreUri(form.Scheme, container, key);
+    }
+
+    static StoreUri ReadAccount(Form form, string text, string rest)
+    {
+        var (account, below) = Cut(rest);
+        var (container, key) = Cut(below);
+        CheckName(form, text, account);
+        CheckName(form, text, container);
+        return new StoreUri(form.Scheme, $"{account}/{container}", key);
+    }
+
+    static (string First, string Below) Cut(string text)
+    {
+        int slash = text.IndexOf('/', StringComparison.Ordinal);
+        return slash < 0 ? (text, "") : (text[..slash], text[(slash + 1)..]);
+    }
+
+    // the text is not repeated when it holds '@': that may be a password
+    static void CheckName(Form form, string text, string name)
+    {
+        if (name.Length == 0)
+            throw Wrong(text, $"the name after {form.Scheme}:// is empty; write {form.Example}");
+        if (form.Scheme != "memory" && name.Contains('@', StringComparison.Ordinal))
+            throw Wrong($"{form.Scheme}://…", $"credentials do not belong into an address; write {form.Example} and give them as options");
     }
 
     static bool IsScheme(ReadOnlySpan<char> text)

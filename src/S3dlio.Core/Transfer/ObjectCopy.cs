@@ -6,7 +6,8 @@ namespace S3dlio.Transfer;
 /// <summary>Copies between any two stores: inside one where it can, through a bounded buffer and checked otherwise.</summary>
 public static class ObjectCopy
 {
-    const int BufferLength = 8 << 20;
+    /// <summary>Bytes of one window; there are two, so that one is written while the next is read.</summary>
+    const int WindowLength = 16 << 20;
 
     public static async ValueTask<ObjectMeta> CopyAsync(
         ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress, CancellationToken cancel)
@@ -25,22 +26,49 @@ public static class ObjectCopy
             }, cancel).ConfigureAwait(false);
             await using (writer.ConfigureAwait(false))
             {
-                var buffer = GC.AllocateUninitializedArray<byte>((int)Math.Min(BufferLength, Math.Max(1, meta.Size)));
-                var found = Checksum.Empty;
-                for (long at = 0; at < meta.Size;)
-                {
-                    int length = (int)Math.Min(buffer.Length, meta.Size - at);
-                    await reader.ReadAsync(at, buffer.AsMemory(0, length), cancel).ConfigureAwait(false);
-                    found = found.Append(buffer.AsSpan(0, length));
-                    await writer.WriteAsync(buffer.AsMemory(0, length), cancel).ConfigureAwait(false);
-                    at += length;
-                    progress.Report(length);
-                }
+                var found = await PumpAsync(reader, writer, progress, cancel).ConfigureAwait(false);
                 // before the destination appears: a damaged source must not become a well-recorded copy
                 new Validation(null).Check(meta, from.Root.Child(source), found);
                 return await writer.CompleteAsync(cancel).ConfigureAwait(false);
             }
         }
+    }
+
+    /// <summary>Reads windows, each in parallel parts, while the one before is written.</summary>
+    /// <returns>The CRC32C of what went through.</returns>
+    static async ValueTask<Checksum> PumpAsync(ObjectReader reader, ObjectWriter writer, ITransferProgress progress, CancellationToken cancel)
+    {
+        long size = reader.Meta.Size;
+        int window = (int)Math.Min(WindowLength, Math.Max(1, size));
+        var buffers = new byte[size > window ? 2 : 1][];
+        for (int i = 0; i < buffers.Length; i++)
+            buffers[i] = GC.AllocateUninitializedArray<byte>(window);
+        Memory<byte> Window(long at) => buffers[(int)(at / window % buffers.Length)].AsMemory(0, (int)Math.Min(window, size - at));
+        Task<Checksum> Read(long at) => Task.Run(
+            () => ParallelRead.ReadAsync(reader, at, LargeMemory.From(Window(at)), null, cancel).AsTask(), CancellationToken.None);
+
+        var found = Checksum.Empty;
+        if (size == 0)
+            return found;
+        var reading = Read(0);
+        try
+        {
+            for (long at = 0; at < size; at += window)
+            {
+                var bytes = Window(at);
+                found = Checksum.Combine(found, await reading.ConfigureAwait(false), bytes.Length);
+                if (at + window < size)
+                    reading = Read(at + window);
+                await writer.WriteAsync(bytes, cancel).ConfigureAwait(false);
+                progress.Report(bytes.Length);
+            }
+        }
+        finally
+        {
+            // the reader is disposed next: nothing may still be reading
+            await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        return found;
     }
 
     /// <summary>Moves an object; between stores it is copied, then deleted, so that a crash leaves two and never none.</summary>

@@ -99,7 +99,8 @@ sealed class HttpAnswer(HttpTransport transport, HttpCall call, HttpResponseMess
     /// <summary>Reads what is left of a body that nobody needs, so that the connection can be used again.</summary>
     public async ValueTask DrainAsync(CancellationToken cancel)
     {
-        if (Length is not 0)
+        // a HEAD's length is that of a body that is not sent
+        if (Length is not 0 && call.Method != HttpMethod.Head)
             await ReadTextAsync(1 << 20, cancel).ConfigureAwait(false);
     }
 

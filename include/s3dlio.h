@@ -1,0 +1,429 @@
+/*
+ * s3dlio: objects, arrays and tensors in files, in memory and in object stores.
+ *
+ * This file is the whole contract of libs3dlio.so. docs/abi.md explains it with an example;
+ * native/examples/objects.c is a program that uses most of it.
+ *
+ * Calls
+ *   Functions are named s3dlio_<noun>_<verb>. Inputs come first, results last as `out_*`. Every function returns a
+ *   status, but for the two that give the version. No function aborts, throws or leaves a signal handler changed.
+ *
+ * Status
+ *   S3DLIO_OK is 0 and the only success. Positive values are failures; new ones may be added, so treat an unknown
+ *   one as S3DLIO_INTERNAL. The two negative values are no failures: S3DLIO_PENDING says that an operation has not
+ *   ended yet, S3DLIO_END that a listing has no further entry. What a failing call left in its results is
+ *   undefined, unless said otherwise; ids are set to 0.
+ *
+ * Errors
+ *   A failing call leaves a message, the object's address and a detail with its thread: s3dlio_last_error. That an
+ *   operation failed is told by the s3dlio_op_wait or s3dlio_op_result that finds it ended, and remembered for the
+ *   thread that calls it. Calls that succeed leave the last error alone. Messages never hold credentials.
+ *
+ * Ids
+ *   Stores, operations, lists and files are numbers, never 0 and never used twice in a process. A closed number
+ *   gives S3DLIO_CLOSED, an invented one or one of another noun S3DLIO_INVALID_ARGUMENT; neither does harm.
+ *   Closing or freeing 0, or what is closed already, does nothing and succeeds.
+ *
+ * Text
+ *   All text is UTF-8. Keys and paths are given with their length, need no NUL and must not hold one; they may hold
+ *   every other character, and what is not valid UTF-8 is refused. At most 64 KiB are read; stores allow 1,024 bytes
+ *   together with the prefix of their address, file systems usually 255 between two '/'. Keys are relative to the
+ *   store's address and do not begin with '/'.
+ *   Everything else (addresses, options, descriptions) ends with a NUL and has at most 256 MiB.
+ *
+ * Options
+ *   A JSON object such as {"overwrite":false}. NULL and "" mean none; a member that is null counts as not given. An
+ *   unknown name, a name given twice and a wrong type are S3DLIO_INVALID_ARGUMENT.
+ *
+ * Memory
+ *   Text, options and arrays of structs are copied before the call returns. Memory that an operation reads from
+ *   (`data` of a put, segments) or writes to (`data` of a read) stays the caller's and belongs to the operation
+ *   until it has ended: until s3dlio_op_wait or s3dlio_op_result returned something other than S3DLIO_PENDING, or
+ *   s3dlio_op_free returned. A cancel does not end an operation by itself. After a read that failed, the content of
+ *   the memory is undefined. A NULL `data` is allowed where the length is 0. What the library hands out is valid as
+ *   long as the function says, and never to be freed by the caller.
+ *
+ * Structs
+ *   Result structs begin with struct_size, which the caller sets to sizeof the struct before the call. A smaller one
+ *   than version 1 had, 0 among them, is S3DLIO_INVALID_ARGUMENT. Later releases may append fields and then fill
+ *   only those that the caller's size covers; a caller that may meet an older library zeroes the struct first.
+ *
+ * Threads
+ *   Every function may be called from any thread at any time, also with the same id. Threads that use one list take
+ *   turns inside the library; since an entry's key is valid until the next entry, they had better share it by pages.
+ *
+ * Fork
+ *   The library runs threads of its own, which a forked child does not have: in the child no function of the copy
+ *   that the parent used may be called, not even to close or free. A child that needs the library loads a private
+ *   copy (docs/abi.md says how); ids of the parent mean nothing to it. Never dlclose the library.
+ *
+ * Stability
+ *   S3DLIO_ABI_VERSION grows when anything described here is removed or changes its meaning; a caller compares it
+ *   with s3dlio_abi_version() once, after loading. Within a version there may be new functions, fields appended to
+ *   result structs, options, members of JSON results and status codes.
+ */
+#ifndef S3DLIO_H
+#define S3DLIO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define S3DLIO_ABI_VERSION 1
+
+enum s3dlio_status {
+    S3DLIO_END = -2,              /* the listing has no further entry */
+    S3DLIO_PENDING = -1,          /* the operation has not ended */
+    S3DLIO_OK = 0,
+    S3DLIO_NOT_FOUND = 1,         /* the object, its parent or its bucket is not there */
+    S3DLIO_ALREADY_EXISTS = 2,    /* a create-only write met an object of that name */
+    S3DLIO_PRECONDITION = 3,      /* a condition of the call, such as an ETag, no longer holds */
+    S3DLIO_PERMISSION_DENIED = 4, /* known credentials that may not do this */
+    S3DLIO_AUTHENTICATION = 5,    /* credentials that are missing, wrong or expired */
+    S3DLIO_INVALID_ARGUMENT = 6,  /* the call itself is wrong; repeating it cannot help */
+    S3DLIO_INVALID_DATA = 7,      /* the object is there and is not what its format demands */
+    S3DLIO_CHECKSUM_MISMATCH = 8, /* the bytes read are not the bytes that were written */
+    S3DLIO_TIMEOUT = 9,           /* the time given for the call ran out */
+    S3DLIO_UNAVAILABLE = 10,      /* the store cannot be reached or cannot answer now; trying later may help */
+    S3DLIO_OUT_OF_SPACE = 11,     /* the disk, the quota or the memory is full */
+    S3DLIO_CANCELLED = 12,        /* the caller cancelled the operation */
+    S3DLIO_CLOSED = 13,           /* the store, operation, list or file was closed */
+    S3DLIO_INTERNAL = 14,         /* a fault of the library; please report it */
+    S3DLIO_IS_DIRECTORY = 15,     /* a directory stands where an object was asked for */
+    S3DLIO_NOT_DIRECTORY = 16     /* an object stands where the path needs a directory */
+};
+
+/* ---- version and errors ------------------------------------------------------------------------------------- */
+
+uint32_t s3dlio_abi_version(void);
+
+/* The release, such as "0.1.0". Valid for the life of the process. */
+const char *s3dlio_version(void);
+
+typedef struct s3dlio_error {
+    uint32_t struct_size;
+    int32_t kind;        /* the status; 0: this thread has not failed yet */
+    int64_t offset;      /* byte of the object where the fault was found, or -1 */
+    const char *message; /* uri, offset and detail in one line */
+    const char *uri;     /* the object or store concerned */
+    const char *detail;  /* expected, found, and what to do */
+} s3dlio_error;
+
+/*
+ * The last failure of this thread. The texts are valid until the thread fails again or ends; they are NULL when it
+ * has not failed, or when there was no memory for them. Each is cut at 16,384 UTF-16 units. A bad out_error gives
+ * S3DLIO_INVALID_ARGUMENT and is not remembered.
+ */
+int32_t s3dlio_last_error(s3dlio_error *out_error);
+
+/* ---- stores ------------------------------------------------------------------------------------------------- */
+
+/*
+ * Opens the store whose keys lie below an address: file:///directory, direct:///directory (past the page cache),
+ * memory://name/prefix (in this process), or a plain path. Nothing needs to exist yet, and nothing is created.
+ *
+ * Options: durable (bool, false): what writes do that do not say; true has data and name on the device before they
+ * end. direct_fallback (bool, false): where the file system refuses O_DIRECT, go through the page cache.
+ */
+int32_t s3dlio_store_open(const char *uri, const char *options_json, uint64_t *out_store);
+
+/* Operations, lists and files of the store go on undisturbed. */
+int32_t s3dlio_store_close(uint64_t store);
+
+/* ---- operations --------------------------------------------------------------------------------------------- */
+/*
+ * s3dlio_*_begin checks its arguments, starts the work and returns an operation's id. The caller waits, reads the
+ * result, and frees the operation in every case, also when it failed.
+ */
+
+/*
+ * Waits at most timeout_ms milliseconds; 0 looks, a negative value waits without end. S3DLIO_PENDING: not ended yet.
+ * Any other status is the operation's own, the same for every call.
+ */
+int32_t s3dlio_op_wait(uint64_t op, int32_t timeout_ms);
+
+/* Bytes done so far, and in all or -1 while that is unknown. A recursive delete counts objects. */
+int32_t s3dlio_op_progress(uint64_t op, int64_t *out_done, int64_t *out_total);
+
+/* Asks the operation to stop, and returns at once. It may still succeed; wait for it to know. */
+int32_t s3dlio_op_cancel(uint64_t op);
+
+typedef struct s3dlio_result {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *json;     /* NUL-terminated; NULL when the operation gives none */
+    uint64_t json_length; /* without the NUL */
+    void *data;           /* the bytes read; NULL when the operation gives none */
+    uint64_t data_length;
+} s3dlio_result;
+
+/*
+ * The result of an operation that has ended: S3DLIO_PENDING before that, its failure when it failed. The pointers
+ * are valid until the operation is freed.
+ */
+int32_t s3dlio_op_result(uint64_t op, s3dlio_result *out_result);
+
+/*
+ * Frees the operation and its result. One that still runs is cancelled and waited for, so its memory is the
+ * caller's again when this returns, whichever of several threads called it.
+ */
+int32_t s3dlio_op_free(uint64_t op);
+
+/* ---- objects ------------------------------------------------------------------------------------------------ */
+/*
+ * Where an object is a result, its JSON is
+ *   {"key":"a/b","size":3,"last_modified_ns":1700000000000000000,"etag":"…","checksum":"crc32c:e3069283",
+ *    "content_type":"…","metadata":{"name":"value"}}
+ * with the members from etag on where the store has them, and further ones of the store's own, all strings.
+ *
+ * Options of every write ("put options"):
+ *   overwrite (bool, true)   false: create the object, or S3DLIO_ALREADY_EXISTS
+ *   if_match (string)        replace only the object with this ETag, or S3DLIO_PRECONDITION
+ *   durable (bool)           data and name on the device before the operation ends; default: as the store was opened
+ *   content_type (string)
+ *   metadata (object of strings)
+ * A write is atomic: readers see the old object or the new one, whole.
+ *
+ * Options of every read ("read options"):
+ *   validate (bool, true)    compare a whole object with the CRC32C recorded when it was written, where there is one
+ *   expected_checksum        compare what is read with this one instead, "crc32c:e3069283"
+ */
+
+typedef struct s3dlio_segment {
+    const void *data;
+    uint64_t length;
+} s3dlio_segment;
+
+/* Writes an object from up to 1,000,000 segments, one after the other. Result: the object. Put options. */
+int32_t s3dlio_object_put_begin(uint64_t store, const char *key, size_t key_length, const s3dlio_segment *segments,
+                                size_t count, const char *options_json, uint64_t *out_op);
+
+/* Reads a whole object into memory of the operation. Result: the object, and data. Read options. */
+int32_t s3dlio_object_get_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
+                                uint64_t *out_op);
+
+/*
+ * Reads length bytes from offset into `data`; with `data` NULL into memory of the operation, and then a negative
+ * length means to the end. A range beyond the object is S3DLIO_INVALID_ARGUMENT: reads are never short. Result: the
+ * object, and data when the operation allocated it. Read options; the recorded checksum is of the whole object, so
+ * a part of it is compared with expected_checksum only.
+ */
+int32_t s3dlio_object_get_range_begin(uint64_t store, const char *key, size_t key_length, int64_t offset,
+                                      int64_t length, void *data, const char *options_json, uint64_t *out_op);
+
+/* Result: the object. */
+int32_t s3dlio_object_head_begin(uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
+
+/* Result: true or false; true also for a directory, and for a path with objects below it. */
+int32_t s3dlio_object_exists_begin(uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
+
+/*
+ * Deletes one object, or S3DLIO_NOT_FOUND. Option: recursive (bool, false): the object of that key and all below
+ * `key/`; nothing there is no failure. Result: the number of objects deleted.
+ */
+int32_t s3dlio_object_delete_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
+                                   uint64_t *out_op);
+
+/*
+ * Copies an object within a store or between two, content type and metadata with it unless given; between two it is
+ * checked on the way. Result: the new object. Put options.
+ */
+int32_t s3dlio_object_copy_begin(uint64_t source_store, const char *source_key, size_t source_key_length,
+                                 uint64_t store, const char *key, size_t key_length, const char *options_json,
+                                 uint64_t *out_op);
+
+/* The same, and the source is deleted at the end; a crash leaves both rather than none. */
+int32_t s3dlio_object_rename_begin(uint64_t source_store, const char *source_key, size_t source_key_length,
+                                   uint64_t store, const char *key, size_t key_length, const char *options_json,
+                                   uint64_t *out_op);
+
+/* Makes a directory and its parents, where the store has such a thing. No result. */
+int32_t s3dlio_directory_create_begin(uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
+
+/* ---- many objects -------------------------------------------------------------------------------------------- */
+/*
+ * One call for up to 1,000,000 objects of any stores. An operation over many ends with S3DLIO_OK even when objects
+ * failed: its result names the failures by index, in order, and the rest is done. Its progress counts objects.
+ *
+ * Result: {"errors":[{"index":3,"kind":1,"message":"…","uri":"…","detail":"…","offset":0}],"objects":[…]}; "objects" has
+ * for each object what a head gives, or null, and is left out by s3dlio_objects_get_begin.
+ *
+ * Options: max_in_flight (1 to 4096, 64): how many at once.
+ */
+
+typedef struct s3dlio_object {
+    uint64_t store;
+    const char *key;
+    size_t key_length;
+} s3dlio_object;
+
+/* Whole objects; s3dlio_op_take_items hands out their bytes. Option: validate, as for objects. */
+int32_t s3dlio_objects_get_begin(const s3dlio_object *objects, size_t count, const char *options_json, uint64_t *out_op);
+
+typedef struct s3dlio_item {
+    uint64_t buffer; /* for s3dlio_buffer_free; 0 where the object could not be read */
+    void *data;
+    uint64_t length;
+} s3dlio_item;
+
+/*
+ * Hands out the first `count` items of a get that has ended, in the order of its objects. Each buffer belongs to the
+ * caller from here on, and outlives the operation; a second call gives none of them again.
+ */
+int32_t s3dlio_op_take_items(uint64_t op, s3dlio_item *out_items, size_t count);
+
+/* Frees a buffer of s3dlio_op_take_items. */
+int32_t s3dlio_buffer_free(uint64_t buffer);
+
+/* Writes one object from each segment. Options: overwrite, durable, content_type and metadata, as for objects. */
+int32_t s3dlio_objects_put_begin(const s3dlio_object *objects, const s3dlio_segment *segments, size_t count,
+                                 const char *options_json, uint64_t *out_op);
+
+/* What the stores know of each object. */
+int32_t s3dlio_objects_head_begin(const s3dlio_object *objects, size_t count, const char *options_json, uint64_t *out_op);
+
+/* Copies sources[i] to objects[i], between any stores. Options as for s3dlio_objects_put_begin. */
+int32_t s3dlio_objects_copy_begin(const s3dlio_object *sources, const s3dlio_object *objects, size_t count,
+                                  const char *options_json, uint64_t *out_op);
+
+/* ---- objects, for callers that would only wait ---------------------------------------------------------------- */
+
+/* Put options. */
+int32_t s3dlio_object_put(uint64_t store, const char *key, size_t key_length, const void *data, uint64_t length,
+                          const char *options_json);
+
+/*
+ * Reads a whole object, checked, into a buffer. *out_length is its size; also when the buffer is too small for it,
+ * which is S3DLIO_INVALID_ARGUMENT and leaves the buffer untouched. After other failures it is 0 or the size.
+ */
+int32_t s3dlio_object_get(uint64_t store, const char *key, size_t key_length, void *data, uint64_t capacity,
+                          uint64_t *out_length);
+
+/* Reads exactly length bytes from offset into data. */
+int32_t s3dlio_object_get_range(uint64_t store, const char *key, size_t key_length, uint64_t offset, uint64_t length,
+                                void *data);
+
+typedef struct s3dlio_meta {
+    uint32_t struct_size;
+    uint32_t has_checksum;
+    uint64_t size;
+    int64_t last_modified;  /* nanoseconds since 1970 UTC */
+    uint32_t crc32c;        /* 0 unless has_checksum */
+    uint32_t reserved;
+    char etag[128];         /* "" when there is none, or when it does not fit; the JSON of head has it whole */
+    char content_type[128]; /* likewise */
+} s3dlio_meta;
+
+int32_t s3dlio_object_head(uint64_t store, const char *key, size_t key_length, s3dlio_meta *out_meta);
+
+/* *out_exists is 1 or 0. */
+int32_t s3dlio_object_exists(uint64_t store, const char *key, size_t key_length, int32_t *out_exists);
+
+/* One object, or S3DLIO_NOT_FOUND. */
+int32_t s3dlio_object_delete(uint64_t store, const char *key, size_t key_length);
+
+/* ---- listings ----------------------------------------------------------------------------------------------- */
+
+/*
+ * Lists the object of that key and all below `path/`; the empty path is the whole store. Objects come in the order of
+ * their keys' UTF-8 bytes, within a page before the prefixes. Use either s3dlio_list_next or s3dlio_list_page_begin
+ * on one list. Once a page failed or was cancelled, the list gives that failure for ever: half a listing never
+ * passes as a whole one.
+ *
+ * Options: recursive (bool, true): false folds what lies below a further '/' into one prefix that ends in '/'.
+ * start_after (string): only keys after this one. page_size (1 to 10000, 1000). pattern (string of at most 4096
+ * characters): only objects whose key contains a match of this regular expression, which is without back references
+ * and look-around.
+ */
+int32_t s3dlio_list_open(uint64_t store, const char *path, size_t path_length, const char *options_json,
+                         uint64_t *out_list);
+
+/* Result: {"objects":[…],"prefixes":["a/b/"]}, or null at the end. Pages can be empty before the end. */
+int32_t s3dlio_list_page_begin(uint64_t list, uint64_t *out_op);
+
+typedef struct s3dlio_entry {
+    uint32_t struct_size;
+    uint32_t is_prefix;    /* 1: folded, size and time are 0 */
+    const char *key;       /* NUL-terminated; valid until the list gives the next entry or is closed */
+    size_t key_length;
+    uint64_t size;
+    int64_t last_modified; /* nanoseconds since 1970 UTC */
+} s3dlio_entry;
+
+/* The next entry, or S3DLIO_END. */
+int32_t s3dlio_list_next(uint64_t list, s3dlio_entry *out_entry);
+
+/* A page under way is cancelled and waited for. */
+int32_t s3dlio_list_close(uint64_t list);
+
+/* ---- arrays: .npy ------------------------------------------------------------------------------------------- */
+
+/*
+ * Writes an array as .npy: the header from a description, then `length` bytes of data as they lie in memory. The
+ * description is
+ *   {"descr":"'<f4'","fortran_order":false,"shape":[2,3],"extension_type":"bfloat16"}
+ * where descr is the Python literal of NumPy's dtype and extension_type names a type that NumPy's format cannot.
+ * Whether length fits descr and shape is the caller's concern. Result: the object. Put options.
+ */
+int32_t s3dlio_array_save_begin(uint64_t store, const char *key, size_t key_length, const char *header_json,
+                                const void *data, uint64_t length, const char *options_json, uint64_t *out_op);
+
+/*
+ * Opens an array: reads and checks its header. Result: {"file":7,"descr":"'<f4'","fortran_order":false,
+ * "shape":[2,3],"data_offset":128,"data_length":24,"extension_type":"…","meta":{the object}}. The file is the
+ * caller's to close once s3dlio_op_result returned it; freed before that, the operation closes it.
+ */
+int32_t s3dlio_array_open_begin(uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
+
+/* Reads the first `length` bytes of the array's data, normally all, and checks the object. No result. Read options. */
+int32_t s3dlio_array_read_begin(uint64_t file, void *data, uint64_t length, const char *options_json,
+                                uint64_t *out_op);
+
+/* ---- tensors: safetensors ----------------------------------------------------------------------------------- */
+
+/*
+ * Writes tensors as safetensors; segment i holds the data of tensor i of the description
+ *   {"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{"name":"value"},"checksums":true}
+ * whose checksums (default true) records each tensor's CRC32C. Result: the object. Put options.
+ */
+int32_t s3dlio_tensors_save_begin(uint64_t store, const char *key, size_t key_length, const char *description_json,
+                                  const s3dlio_segment *segments, size_t count, const char *options_json,
+                                  uint64_t *out_op);
+
+/*
+ * Opens a safetensors object: reads and checks its header. Result: {"file":8,"data_offset":256,"tensors":[{"name":
+ * "w","dtype":"F32","shape":[2,3],"nbytes":24,"checksum":"crc32c:…"}],"metadata":{},"meta":{the object}}. The file
+ * belongs to the caller as with s3dlio_array_open_begin.
+ */
+int32_t s3dlio_tensors_open_begin(uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
+
+typedef struct s3dlio_tensor_read {
+    void *data;
+    uint64_t length; /* the tensor's nbytes */
+    uint64_t tensor; /* index in "tensors" of the open file */
+} s3dlio_tensor_read;
+
+/* Reads whole tensors, each checked. No result. Option: validate, as for objects. */
+int32_t s3dlio_tensors_read_begin(uint64_t file, const s3dlio_tensor_read *reads, size_t count,
+                                  const char *options_json, uint64_t *out_op);
+
+/*
+ * Reads a part of one tensor into C order. starts[i], stops[i] and steps[i] are what Python's slice.indices(n) gives
+ * for dimension i of n: a step may be negative, and a stop then -1; a single index k is k, k + 1, 1. Only the bytes
+ * needed are fetched; they cannot be checked, since a checksum covers a whole tensor. length is exactly what the
+ * slice needs. No result.
+ */
+int32_t s3dlio_tensors_slice_begin(uint64_t file, uint64_t tensor, const int64_t *starts, const int64_t *stops,
+                                   const int64_t *steps, size_t rank, void *data, uint64_t length, uint64_t *out_op);
+
+/* Closes an array or tensor file. Reads under way on it finish or end with S3DLIO_CLOSED. */
+int32_t s3dlio_file_close(uint64_t file);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

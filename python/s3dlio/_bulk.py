@@ -1,0 +1,296 @@
+"""Many objects in one call: some at a time, in order, with the failures of some never costing the rest."""
+
+from __future__ import annotations
+
+import builtins
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from . import _native, exceptions
+from ._address import Address, Location, resolve
+from ._list import _pages
+from ._objects import _buffer, mkdir, to_stat
+from ._progress import Progress, watching
+from ._view import BytesView
+from .exceptions import BulkError, InvalidArgumentError, NotFoundError, S3dlioError
+
+
+def get_many(
+    uris: Iterable[Address],
+    max_in_flight: int = 64,
+    *,
+    validate: bool = True,
+    on_error: Literal["raise", "return"] = "raise",
+    progress: Progress = None,
+    storage_options: dict[str, Any] | None = None,
+) -> builtins.list[tuple[Any, BytesView]]:
+    """Reads many objects, several at a time.
+
+    Args:
+        uris: Which, of any stores.
+        max_in_flight: How many at once, 1 to 4096; with that the memory of what is under way is bounded.
+        validate: Compare each with its recorded checksum.
+        on_error: ``"raise"`` raises one ``BulkError`` at the end, which holds the failures and everything that was read;
+            ``"return"`` puts each failure's exception in the place of its bytes.
+        progress: Called with objects done and objects in all, or True for tqdm's bar.
+        storage_options: Settings of the stores.
+
+    Returns:
+        ``(uri, bytes)`` in the order of ``uris``.
+
+    Raises:
+        BulkError: Some could not be read; ``failures`` maps their URIs to exceptions, ``results`` holds the rest.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_many([("memory://many/a", b"1"), ("memory://many/b", b"2")])
+        >>> [bytes(view) for _, view in s3dlio.get_many(["memory://many/b", "memory://many/a"])]
+        [b'2', b'1']
+    """
+    asked = builtins.list(uris)
+    places = [resolve(uri, storage_options) for uri in asked]
+    settings = _native.options({"max_in_flight": max_in_flight, "validate": None if validate else False})
+    with watching(progress, "get", "objects") as callback:
+        report, memories = _native.run(
+            "objects_get", _references(places), len(places), settings, items=len(places), progress=callback
+        )
+    results: builtins.list[Any] = [None if memory is None else BytesView._over(memory) for memory in memories]
+    return _finish("read", asked, results, report, on_error)
+
+
+def put_many(
+    items: Iterable[tuple[Address, Any]],
+    max_in_flight: int = 64,
+    *,
+    overwrite: bool = True,
+    durable: bool | None = None,
+    on_error: Literal["raise", "return"] = "raise",
+    progress: Progress = None,
+    storage_options: dict[str, Any] | None = None,
+) -> builtins.list[tuple[Any, str]]:
+    """Writes many objects, several at a time, each atomically.
+
+    Args:
+        items: ``(uri, data)`` pairs.
+        max_in_flight: How many at once, 1 to 4096.
+        overwrite: False creates each object or fails for it.
+        durable: As for ``put_bytes``.
+        on_error: As for ``get_many``.
+        progress: Called with objects done and objects in all, or True for tqdm's bar.
+        storage_options: Settings of the stores.
+
+    Returns:
+        ``(uri, checksum)`` in the order of ``items``.
+
+    Raises:
+        BulkError: Some could not be written; the others were.
+    """
+    given = builtins.list(items)
+    places = [resolve(uri, storage_options) for uri, _ in given]
+    buffers = [_buffer(data, where) for (_, data), where in zip(given, places, strict=True)]
+    settings = _native.options({"max_in_flight": max_in_flight, "overwrite": None if overwrite else False, "durable": durable})
+    with watching(progress, "put", "objects") as callback:
+        report = _native.run(
+            "objects_put",
+            _references(places),
+            _native.segments([(address, length) for address, length, _ in buffers]),
+            len(places),
+            settings,
+            keep=buffers,
+            progress=callback,
+        )
+    results = [None if found is None else found["checksum"] for found in report["objects"]]
+    return _finish("written", [uri for uri, _ in given], results, report, on_error)
+
+
+def stat_many(
+    uris: Iterable[Address],
+    max_in_flight: int = 64,
+    *,
+    on_error: Literal["raise", "return"] = "raise",
+    progress: Progress = None,
+    storage_options: dict[str, Any] | None = None,
+) -> builtins.list[tuple[Any, dict[str, Any]]]:
+    """What the stores know of many objects; ``(uri, stat)`` in the order of ``uris``.
+
+    Raises:
+        BulkError: Some could not be looked at.
+    """
+    asked = builtins.list(uris)
+    places = [resolve(uri, storage_options) for uri in asked]
+    with watching(progress, "stat", "objects") as callback:
+        report = _native.run(
+            "objects_head", _references(places), len(places), _native.options({"max_in_flight": max_in_flight}), progress=callback
+        )
+    results = [None if found is None else to_stat(found) for found in report["objects"]]
+    return _finish("looked at", asked, results, report, on_error)
+
+
+def upload(
+    src_patterns: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    dest_prefix: Address,
+    max_in_flight: int = 32,
+    create_bucket: bool = False,
+    *,
+    overwrite: bool = True,
+    on_error: Literal["raise", "return"] = "raise",
+    progress: Progress = None,
+    storage_options: dict[str, Any] | None = None,
+) -> builtins.list[tuple[Any, str]]:
+    """Copies local files into a store.
+
+    Args:
+        src_patterns: Files, directories (taken with all that is below, by their own name) and patterns with ``*``, ``?``,
+            ``[…]`` and ``**``.
+        dest_prefix: What the keys begin with; a ``/`` is put in between where there is none.
+        max_in_flight: How many at once.
+        create_bucket: Make the bucket or container first, if it is not there.
+        overwrite: False creates each object or fails for it.
+        on_error: As for ``get_many``.
+        progress: Called with objects done and objects in all, or True for tqdm's bar.
+        storage_options: Settings of the destination.
+
+    Returns:
+        ``(uri, checksum)`` of each object written, in the order of the patterns, sorted within each.
+
+    Raises:
+        NotFoundError: A pattern matches nothing.
+        BulkError: Some files could not be copied; the others were.
+    """
+    target = resolve(dest_prefix, storage_options)
+    if create_bucket:
+        mkdir(Location(target.root, "", target.base))
+    patterns = [src_patterns] if isinstance(src_patterns, (str, os.PathLike)) else builtins.list(src_patterns)
+    files = [found for pattern in patterns for found in _matches(os.fspath(pattern))]
+    base = target.key.rstrip("/") + "/" if target.key.strip("/") else ""
+    destinations = [Location(target.root, base + name, target.base) for _, name in files]
+    doubled = _first_double([where.key for where in destinations])
+    if doubled is not None:
+        raise InvalidArgumentError(f"{target.address(doubled)}: two of the files would become this one object; upload them under different prefixes")
+    sources = [resolve(path) for path, _ in files]
+    return _copy("upload", sources, destinations, max_in_flight, overwrite, on_error, progress)
+
+
+def download(
+    src_uri: Address,
+    dest_dir: str | os.PathLike[str],
+    max_in_flight: int = 64,
+    recursive: bool = True,
+    *,
+    overwrite: bool = True,
+    on_error: Literal["raise", "return"] = "raise",
+    progress: Progress = None,
+    storage_options: dict[str, Any] | None = None,
+) -> builtins.list[tuple[Any, str]]:
+    """Copies what is at and below an address into a local directory, each file atomically.
+
+    Args:
+        src_uri: An object or a prefix.
+        dest_dir: The directory; made if it is not there. An object keeps the last part of its key, what is below a prefix
+            keeps its path relative to it.
+        max_in_flight: How many at once.
+        recursive: Take all that is below; otherwise one level.
+        overwrite: False leaves existing files and fails for them.
+        on_error: As for ``get_many``.
+        progress: Called with objects done and objects in all, or True for tqdm's bar.
+        storage_options: Settings of the source.
+
+    Returns:
+        ``(path, checksum)`` of each file written, in the order of the keys.
+
+    Raises:
+        NotFoundError: There is nothing at that address.
+        InvalidArgumentError: A key cannot be a path below the directory, such as one with ``..`` in it.
+        BulkError: Some objects could not be copied; the others were.
+    """
+    source = resolve(src_uri, storage_options)
+    prefix = source.key.rstrip("/")
+    keys = [item["key"] for page in _pages(source, recursive, None, None) for item in page["objects"]]
+    if not keys:
+        raise NotFoundError(f"{source.address(source.key)}: there is nothing to download", source.address(source.key))
+    names = [key.rsplit("/", 1)[-1] if key == prefix else key[len(prefix) + 1 if prefix else 0 :] for key in keys]
+    directory = os.path.abspath(os.fspath(dest_dir))
+    for key, name in zip(keys, names, strict=True):
+        if any(part in ("", ".", "..") for part in name.split("/")):
+            raise InvalidArgumentError(f"{source.address(key)}: {name!r} cannot be a path below {directory}; get it by itself")
+    sources = [Location(source.root, key, source.base) for key in keys]
+    destinations = [resolve(os.path.join(directory, name)) for name in names]
+    return _copy("download", sources, destinations, max_in_flight, overwrite, on_error, progress)
+
+
+def _copy(
+    what: str,
+    sources: builtins.list[Location],
+    destinations: builtins.list[Location],
+    max_in_flight: int,
+    overwrite: bool,
+    on_error: Literal["raise", "return"],
+    progress: Progress,
+) -> builtins.list[tuple[Any, str]]:
+    settings = _native.options({"max_in_flight": max_in_flight, "overwrite": None if overwrite else False})
+    with watching(progress, what, "objects") as callback:
+        report = _native.run(
+            "objects_copy", _references(sources), _references(destinations), len(sources), settings, progress=callback
+        )
+    results = [None if found is None else found.get("checksum") for found in report["objects"]]
+    return _finish("copied", [where.address(where.key) for where in destinations], results, report, on_error)
+
+
+def _matches(pattern: str) -> builtins.list[tuple[str, str]]:
+    """The files of a pattern and the names they get."""
+    found = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) and not os.path.lexists(pattern) else [pattern]
+    files: builtins.list[tuple[str, str]] = []
+    for path in found:
+        if os.path.isdir(path):
+            top = os.path.basename(os.path.abspath(path))
+            for folder, folders, names in os.walk(path):
+                folders.sort()
+                below = os.path.relpath(folder, path)
+                parts = [top] if below == "." else [top, below]
+                files += [(os.path.join(folder, name), "/".join([*parts, name])) for name in sorted(names)]
+        elif os.path.lexists(path):
+            files.append((path, os.path.basename(path)))
+    # a file that both a directory and '**' name is taken once
+    files = builtins.list({os.path.abspath(path): (path, name) for path, name in reversed(files)}.values())[::-1]
+    if not files:
+        raise NotFoundError(f"{pattern}: no file matches", pattern)
+    return files
+
+
+def _first_double(keys: builtins.list[str]) -> str | None:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            return key
+        seen.add(key)
+    return None
+
+
+def _references(places: Sequence[Location]) -> Any:
+    return _native.object_references([(where.root.number(), _native.key(where.key)) for where in places])
+
+
+def _finish(
+    verb: str,
+    asked: Sequence[Any],
+    results: builtins.list[Any],
+    report: dict[str, Any],
+    on_error: Literal["raise", "return"],
+) -> builtins.list[tuple[Any, Any]]:
+    """Pairs results with their addresses, and failures with theirs."""
+    failures: dict[int, S3dlioError] = {}
+    for error in report["errors"]:
+        kind = exceptions._BY_STATUS.get(error["kind"], exceptions.InternalError)
+        failures[error["index"]] = kind(error["message"], error["uri"], error["detail"], error.get("offset"))
+    if on_error == "return":
+        for index, failure in failures.items():
+            results[index] = failure
+        return builtins.list(zip(asked, results, strict=True))
+    if on_error != "raise":
+        raise InvalidArgumentError(f"on_error is 'raise' or 'return', found {on_error!r}")
+    if failures:
+        done = [(uri, result) for index, (uri, result) in enumerate(zip(asked, results, strict=True)) if index not in failures]
+        raise BulkError(verb, {str(asked[index]): failure for index, failure in failures.items()}, done, len(asked))
+    return builtins.list(zip(asked, results, strict=True))

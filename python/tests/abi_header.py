@@ -1,0 +1,64 @@
+"""Reads include/s3dlio.h: its prototypes, structs and numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADER = ROOT / "include" / "s3dlio.h"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """``const char *key`` has the type ``char *`` and the name ``key``."""
+
+    type: str
+    name: str
+    is_const: bool
+
+
+def _code() -> str:
+    text = re.sub(r"/\*.*?\*/", " ", HEADER.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE))
+
+
+def _parameter(text: str) -> Parameter:
+    match = re.fullmatch(r"(const )?(\w+) ?(\*?) ?(\w+)", text.strip())
+    assert match is not None, f"the header has a parameter that this parser does not know: {text!r}"
+    const, base, star, name = match.groups()
+    return Parameter(base + (" *" if star else ""), name, const is not None)
+
+
+def functions() -> dict[str, tuple[str, list[Parameter]]]:
+    """Return type and parameters by name."""
+    found = re.findall(r"((?:const )?\w+ ?\*?) ?(s3dlio_\w+)\(([^)]*)\);", _code())
+    result = {}
+    for type_, name, parameters in found:
+        assert name not in result, f"{name} is declared twice"
+        listed = [] if parameters.strip() == "void" else [_parameter(one) for one in parameters.split(",")]
+        result[name] = (type_.replace("const ", "").strip(), listed)
+    return result
+
+
+def structs() -> dict[str, list[str]]:
+    """The fields' names by the struct's."""
+    result = {}
+    for body, name in re.findall(r"typedef struct \w+ \{([^}]*)\} (\w+);", _code()):
+        fields = [field.strip() for field in body.split(";") if field.strip()]
+        result[name] = [re.sub(r"\[\d+\]$", "", field).split()[-1].lstrip("*") for field in fields]
+    return result
+
+
+def statuses() -> dict[str, int]:
+    """The status codes, by their names without ``S3DLIO_``."""
+    body = re.search(r"enum s3dlio_status \{([^}]*)\}", _code())
+    assert body is not None
+    return {name: int(value) for name, value in re.findall(r"S3DLIO_(\w+) = (-?\d+)", body.group(1))}
+
+
+def abi_version() -> int:
+    match = re.search(r"#define S3DLIO_ABI_VERSION (\d+)", HEADER.read_text(encoding="utf-8"))
+    assert match is not None
+    return int(match.group(1))

@@ -1,0 +1,212 @@
+"""The C ABI: header, exports and declarations are one; a C program works; garbage gives statuses and never a crash."""
+
+from __future__ import annotations
+
+import ctypes as c
+import errno
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import abi_header
+import pytest
+from attacks import abi as attack
+
+from s3dlio import _native, exceptions
+
+NATIVE = abi_header.ROOT / "native"
+#: How the header's types are declared in ctypes.
+_KINDS = {
+    "char *": c.c_char_p,
+    "void *": c.c_void_p,
+    "size_t": c.c_size_t,
+    "uint64_t": c.c_uint64,
+    "int64_t": c.c_int64,
+    "int32_t": c.c_int32,
+    "uint32_t": c.c_uint32,
+    "uint64_t *": c.POINTER(c.c_uint64),
+    "int64_t *": c.POINTER(c.c_int64),
+    "int32_t *": c.POINTER(c.c_int32),
+}
+
+
+def _struct(name: str) -> type[c.Structure]:
+    """The declaration of ``s3dlio_tensor_read`` is ``_TensorRead``."""
+    words = name.removeprefix("s3dlio_").split("_")
+    found: type[c.Structure] = getattr(_native, "_" + "".join(word.capitalize() for word in words))
+    return found
+
+
+def _kind(type_: str) -> object:
+    return _KINDS[type_] if type_ in _KINDS else c.POINTER(_struct(type_.removesuffix(" *")))
+
+
+def _compiler(name: str = "gcc") -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"no {name} on this machine")
+    return found
+
+
+def _compile(source: Path, program: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        [_compiler(), "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{abi_header.HEADER.parent}", source, "-o", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_names_in_header_exports_and_declarations_are_the_same() -> None:
+    nm = shutil.which("nm") or pytest.skip("no nm on this machine")
+    table = subprocess.run([nm, "-D", "--defined-only", _native._find()], capture_output=True, text=True, check=True).stdout
+    exported = {name.split("@")[0] for name in re.findall(r" T (s3dlio_\S+)$", table, re.MULTILINE)}
+    written = {
+        name for source in NATIVE.glob("Exports*.cs") for name in re.findall(r'EntryPoint = "(\w+)"', source.read_text(encoding="utf-8"))
+    }
+    declared = {f"s3dlio_{name}" for name in [*_native._FUNCTIONS, *_native._PLAIN]}
+    assert set(abi_header.functions()) == exported == written == declared
+
+
+@pytest.mark.parametrize("name", abi_header.functions())
+def test_arguments_in_header_and_declaration_agree(name: str) -> None:
+    returned, parameters = abi_header.functions()[name]
+    short = name.removeprefix("s3dlio_")
+    assert [_kind(parameter.type) for parameter in parameters] == _native._FUNCTIONS.get(short, [])
+    assert _kind(returned) is _native._PLAIN.get(short, c.c_int32)
+
+
+def test_results_come_last_and_are_the_only_mutable_pointers() -> None:
+    # memory that a read fills is the one exception
+    for name, (_, parameters) in abi_header.functions().items():
+        results = [parameter.name.startswith("out_") for parameter in parameters]
+        assert results == sorted(results), name
+        for parameter in parameters:
+            mutable = parameter.type.endswith("*") and not parameter.is_const
+            assert mutable == (parameter.name.startswith("out_") or parameter.name == "data" and not parameter.is_const), (name, parameter)
+
+
+def test_structs_have_the_same_fields_and_layout(tmp_path: Path) -> None:
+    structs = abi_header.structs()
+    lines = ["#include <stdio.h>", '#include "s3dlio.h"', "int main(void) {"]
+    for name, fields in structs.items():
+        lines.append(f'    printf("{name} %d\\n", (int)sizeof({name}));')
+        for field in fields:
+            lines.append(
+                f'    printf("{name}.{field} %d %d\\n", (int)offsetof({name}, {field}), (int)sizeof((({name} *)0)->{field}));'
+            )
+    source, program = tmp_path / "layout.c", tmp_path / "layout"
+    source.write_text("\n".join([*lines, "    return 0;", "}", ""]), encoding="utf-8")
+    _compile(source, program)
+    found = subprocess.run([program], capture_output=True, text=True, check=True).stdout.splitlines()
+
+    expected = []
+    for name in structs:
+        declared = _struct(name)
+        expected.append(f"{name} {c.sizeof(declared)}")
+        for field, *_ in declared._fields_:
+            place = getattr(declared, field)
+            expected.append(f"{name}.{field} {place.offset} {place.size}")
+    assert found == expected
+    declarations = {value for value in vars(_native).values() if isinstance(value, type) and issubclass(value, c.Structure)}
+    assert {_struct(name) for name in structs} == declarations
+
+
+def test_status_codes_agree_everywhere() -> None:
+    statuses = abi_header.statuses()
+    source = (abi_header.ROOT / "src/S3dlio.Core/Storage/ErrorKind.cs").read_text(encoding="utf-8")
+    kinds = {name: int(value) for name, value in re.findall(r"^\s*(\w+) = (\d+),", source, re.MULTILINE)}
+    words = {name.replace("_", ""): value for name, value in statuses.items() if value > 0}
+    assert words == {name.upper(): value for name, value in kinds.items()}
+    raised = {value: kind.__name__ for value, kind in exceptions._BY_STATUS.items()}
+    assert set(raised) == set(kinds.values())
+    for name, value in kinds.items():
+        assert raised[value].removeprefix("Store") == f"{name}Error"
+
+    guard = dict(re.findall(r"const int (\w+) = (-?\d+);", (NATIVE / "Guard.cs").read_text(encoding="utf-8")))
+    assert {name.upper(): int(value) for name, value in guard.items()} == {name: value for name, value in statuses.items() if value <= 0}
+    assert statuses["PENDING"] == _native.PENDING
+
+
+def test_abi_version_agrees_everywhere() -> None:
+    assert abi_header.abi_version() == _native.ABI_VERSION == _native.library().s3dlio_abi_version()
+
+
+def test_header_compiles_as_cpp(tmp_path: Path) -> None:
+    source = tmp_path / "include.cpp"
+    source.write_text('#include "s3dlio.h"\nint main() { return s3dlio_abi_version() == S3DLIO_ABI_VERSION ? S3DLIO_OK : 1; }\n', encoding="utf-8")
+    subprocess.run([_compiler("g++"), "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{abi_header.HEADER.parent}", "-fsyntax-only", source], check=True)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("c") / "objects"
+    library = _native._find()
+    _compile(NATIVE / "examples/objects.c", path, str(library), f"-Wl,-rpath,{library.parent}")
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["memory", "memory with a prefix", "file", "direct"])
+def test_c_program_checks_every_answer(program: Path, tmp_path: Path, scheme: str) -> None:
+    if scheme == "direct":
+        _require_direct(tmp_path)
+    uri = {"memory": "memory://objects", "memory with a prefix": "memory://objects/some/prefix"}.get(scheme, f"{scheme}://{tmp_path}/store")
+    done = subprocess.run([program, uri, "{}"], capture_output=True, text=True, errors="replace", timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert done.stdout.endswith("all as it should be\n")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_c_program_with_a_wrong_answer_fails(program: Path) -> None:
+    done = subprocess.run([program, "memory://objects", '{"durabel":true}'], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "did you mean 'durable'" in done.stderr
+
+
+def test_example_of_the_documentation_runs(tmp_path: Path) -> None:
+    text = (abi_header.ROOT / "docs/abi.md").read_text(encoding="utf-8")
+    example = re.search(r"```c\n(#include.*?)```", text, re.DOTALL)
+    assert example is not None
+    source, built, library = tmp_path / "example.c", tmp_path / "example", _native._find()
+    source.write_text(example.group(1), encoding="utf-8")
+    _compile(source, built, str(library), f"-Wl,-rpath,{library.parent}")
+    done = subprocess.run([built], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
+
+
+def test_documentation_lists_every_status() -> None:
+    text = (abi_header.ROOT / "docs/abi.md").read_text(encoding="utf-8")
+    listed = re.findall(r"`S3DLIO_(\w+)` \| (-?\d+) \|", text)
+    assert {name: int(value) for name, value in listed} == abi_header.statuses()
+
+
+def _require_direct(folder: Path) -> None:
+    probe = folder / "probe"
+    try:
+        os.close(os.open(probe, os.O_CREAT | os.O_RDWR | os.O_DIRECT))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        pytest.skip("the file system of the temporary directory refuses O_DIRECT")
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("group", attack.GROUPS)
+def test_garbage_gives_statuses_and_the_process_lives(group: str, tmp_path: Path) -> None:
+    paths = [str(Path(_native.__file__).parents[1]), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-m", "attacks.abi", group, tmp_path],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    assert done.stdout.splitlines()[-1] == "alive"

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import s3dlio
+from s3dlio._address import resolve
+
+
+@pytest.mark.parametrize(
+    ("text", "root", "key", "base"),
+    [
+        ("file:///a/b", "file:///", "a/b", "file:///"),
+        ("FILE:///a/b", "file:///", "a/b", "file:///"),
+        ("file://localhost/a/b", "file:///", "a/b", "file:///"),
+        ("file:///a/b/", "file:///", "a/b/", "file:///"),
+        ("file:///a%20b/%2e%2e?c#d", "file:///", "a%20b/%2e%2e?c#d", "file:///"),
+        ("direct:///a", "direct:///", "a", "direct:///"),
+        ("memory://n/a/b", "memory://n/", "a/b", "memory://n/"),
+        ("memory://n", "memory://n/", "", "memory://n/"),
+        ("memory://n/a//b", "memory://n/", "a//b", "memory://n/"),
+        ("/a/b", "file:///", "a/b", "/"),
+        ("//a//b", "file:///", "a/b", "/"),
+        ("/a/./b/", "file:///", "a/b/", "/"),
+        ("/", "file:///", "", "/"),
+        ("/a/file:///b", "file:///", "a/file:/b", "/"),
+        ("/100%/a%41", "file:///", "100%/a%41", "/"),
+    ],
+)
+def test_resolve_finds_store_and_key(text: str, root: str, key: str, base: str) -> None:
+    found = resolve(text)
+    assert (found.root.uri, found.key, found.base) == (root, key, base)
+
+
+def test_resolve_shares_the_store_of_equal_roots() -> None:
+    assert resolve("/a").root is resolve("file:///b").root
+    assert resolve("/a").root is not resolve("direct:///a").root
+    assert resolve("/a", {"durable": True}).root is resolve("/b", {"durable": True}).root
+    assert resolve("/a", {"durable": True}).root is not resolve("/a", {"durable": False}).root
+
+
+def test_relative_path_is_below_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    s3dlio.put_bytes("a", b"1")
+    s3dlio.put_bytes("./d/b", b"2")
+    s3dlio.put_bytes(Path("c"), b"3")
+    s3dlio.put_bytes("d/../e", b"4")
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["a", "b", "c", "e"]
+    monkeypatch.chdir("d")
+    assert bytes(s3dlio.get("../a")) == b"1"
+    assert s3dlio.list(".") == [f"{tmp_path}/d/b"]
+    assert s3dlio.list("..", recursive=True) == [f"{tmp_path}/{key}" for key in ("a", "c", "d/b", "e")]
+
+
+def test_parent_of_a_link_is_the_parent_of_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real" / "sub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/sub")
+    (tmp_path / "real" / "x").write_bytes(b"kernel")
+    (tmp_path / "x").write_bytes(b"text")
+    assert bytes(s3dlio.get(tmp_path / "link" / ".." / "x")) == b"kernel"
+    monkeypatch.chdir(tmp_path)
+    assert bytes(s3dlio.get("link/../x")) == Path("link/../x").read_bytes() == b"kernel"
+    assert s3dlio.exists("link/..")
+    s3dlio.put_bytes("link/../made", b"")
+    assert (tmp_path / "real" / "made").exists()
+
+
+def test_parent_in_a_uri_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "d").mkdir()
+    with pytest.raises(s3dlio.InvalidArgumentError, match=r"'\.\.'"):
+        s3dlio.get(f"file://{tmp_path}/d/../a")
+
+
+@pytest.mark.parametrize("text", ["file://relative", "file://relative/a", "direct://a", "file://", "file://host/a"])
+def test_uri_with_a_relative_path_is_refused(text: str) -> None:
+    with pytest.raises(s3dlio.InvalidArgumentError, match="write (file|direct):///absolute/path") as caught:
+        s3dlio.get(text)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["~", "~/a", "~user/a", Path("~/a")])
+def test_tilde_is_refused_with_what_to_do(text: str | Path) -> None:
+    with pytest.raises(s3dlio.InvalidArgumentError, match="expanduser"):
+        s3dlio.get(text)
+
+
+def test_tilde_further_on_is_literal(tmp_path: Path) -> None:
+    s3dlio.put_bytes(tmp_path / "~", b"x")
+    assert (tmp_path / "~").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/key", "http://host/key", "nonsense://a/b"])
+def test_unknown_scheme_is_refused_with_the_known_ones(text: str) -> None:
+    with pytest.raises(s3dlio.InvalidArgumentError, match=r"unknown scheme .* memory://") as caught:
+        s3dlio.get(text)
+    assert text.split(":")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "memory://", "memory:///a"])
+def test_address_without_a_name_is_refused(text: str) -> None:
+    with pytest.raises(s3dlio.InvalidArgumentError, match="empty"):
+        s3dlio.get(text)
+
+
+@pytest.mark.parametrize("text", ["/a\0b", "file:///a\0b", "memory://n\0m/a", "memory://n/a\0b"])
+def test_nul_in_an_address_is_refused(text: str) -> None:
+    for action in (s3dlio.get, s3dlio.exists, s3dlio.list):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="NUL"):
+            action(text)
+
+
+def test_nul_in_a_stores_address_is_refused(tmp_path: Path) -> None:
+    for text in (f"{tmp_path}\0x", "memory://n\0m", "memory://n/a\0b"):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="NUL"):
+            s3dlio.Store(text)
+
+
+def test_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    Path(name).write_bytes(b"x")
+    for action in (s3dlio.get, s3dlio.stat, s3dlio.exists, s3dlio.list, s3dlio.Store):
+        with pytest.raises(s3dlio.InvalidArgumentError, match=r"udcff.* not valid Unicode"):
+            action(name)
+
+
+@pytest.mark.parametrize("address", [None, 5, ["a"], object()])
+def test_address_of_a_wrong_type_is_refused(address: object) -> None:
+    with pytest.raises(TypeError, match=type(address).__name__):
+        s3dlio.get(address)  # type: ignore[arg-type]
+
+
+def test_address_as_bytes_is_refused() -> None:
+    with pytest.raises(s3dlio.InvalidArgumentError, match="found bytes"):
+        s3dlio.get(b"/a")  # type: ignore[arg-type]
+
+
+def test_address_of_a_path_object_is_taken_from_fspath(tmp_path: Path) -> None:
+    class Somewhere:
+        def __fspath__(self) -> str:
+            return f"file://{tmp_path}/a"
+
+    s3dlio.put_bytes(Somewhere(), b"x")
+    assert (tmp_path / "a").read_bytes() == b"x"
+
+
+def test_percent_signs_are_literal(tmp_path: Path) -> None:
+    s3dlio.put_bytes(f"file://{tmp_path}/a%20b%2Fc", b"x")
+    assert os.listdir(tmp_path) == ["a%20b%2Fc"]
+    assert s3dlio.list(f"file://{tmp_path}/") == [f"file://{tmp_path}/a%20b%2Fc"]

@@ -1,0 +1,33 @@
+namespace S3dlio.Storage;
+
+/// <summary>Which options a scheme's stores know: what a typing mistake is compared with.</summary>
+static class BackendOptions
+{
+    /// <summary>What every store takes, whether it means something there or not.</summary>
+    static readonly string[] Common = ["durable"];
+
+    static readonly Dictionary<string, string[]> ByScheme = new(StringComparer.Ordinal)
+    {
+        ["file"] = ["direct_fallback"],
+        ["direct"] = ["direct_fallback"],
+        ["memory"] = [],
+        ["s3"] = [.. S3.S3Options.Names, .. Http.HttpOptions.Names],
+        ["az"] = [.. Http.HttpOptions.Names],
+    };
+
+    public static bool IsKnown(string scheme, string name) =>
+        Common.Contains(name) || ByScheme.TryGetValue(scheme, out var own) && own.Contains(name);
+
+    public static StoreException Unknown(string scheme, NamedOption option)
+    {
+        var others = ByScheme.Where(entry => entry.Value.Contains(option.Name)).Select(entry => entry.Key + "://").ToArray();
+        return others.Length > 0
+            ? new StoreException(ErrorKind.InvalidArgument, option.Uri, $"option '{option.Name}' is for {string.Join(" and ", others)}, not for {scheme}://")
+            : option.Unknown([.. Common, .. ByScheme.GetValueOrDefault(scheme, [])]);
+    }
+
+    /// <summary>True when some scheme knows it: defaults that a process sets are for all of them.</summary>
+    public static bool IsKnownAnywhere(string name) => Common.Contains(name) || ByScheme.Values.Any(own => own.Contains(name));
+
+    public static IReadOnlyCollection<string> All => [.. Common, .. ByScheme.Values.SelectMany(own => own).Distinct()];
+}

@@ -1,0 +1,60 @@
+namespace S3dlio.Storage.S3;
+
+enum Support
+{
+    Unknown,
+    Yes,
+    No,
+}
+
+/// <summary>
+/// What an endpoint has been seen to do with checksums. Servers echo what they understood, so the first put and the first multipart upload
+/// settle it, and no call guesses afterwards.
+/// </summary>
+sealed class S3Capabilities
+{
+    readonly bool _native;
+    readonly bool _metadata;
+
+    public S3Capabilities(S3Options options, S3Endpoint endpoint)
+    {
+        _native = options.Checksum is ChecksumMode.Auto or ChecksumMode.Native;
+        _metadata = options.Checksum is ChecksumMode.Auto or ChecksumMode.Metadata;
+        if (options.Checksum == ChecksumMode.Native || endpoint.IsAmazon)
+            Put = Whole = Support.Yes;
+        if (!_native)
+            Put = Whole = Support.No;
+    }
+
+    /// <summary>A put's CRC32C is checked and kept.</summary>
+    public Support Put { get; private set; }
+
+    /// <summary>A multipart upload's CRC32C of the whole object (FULL_OBJECT) is.</summary>
+    public Support Whole { get; private set; }
+
+    /// <summary>The object that was opened last came in one answer; the next one probably will, too.</summary>
+    public bool ObjectsAreSmall { get; set; } = true;
+
+    public bool VerifiesChecksums => Put == Support.Yes;
+
+    public bool SendsWithPut => _native && Put != Support.No;
+
+    public bool SendsWithUpload => _native && Whole != Support.No;
+
+    /// <summary>The put's metadata must hold the checksum, since nothing else surely does.</summary>
+    public bool NotesWithPut => _metadata && Put != Support.Yes;
+
+    public bool NotesWithUpload => _metadata && Whole != Support.Yes;
+
+    public void SawPut(bool echoed)
+    {
+        if (Put == Support.Unknown)
+            Put = echoed ? Support.Yes : Support.No;
+    }
+
+    public void SawUpload(bool whole)
+    {
+        if (Whole == Support.Unknown)
+            Whole = whole ? Support.Yes : Support.No;
+    }
+}

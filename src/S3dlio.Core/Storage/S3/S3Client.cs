@@ -1,0 +1,165 @@
+using System.Collections.Concurrent;
+using S3dlio.Storage.Http;
+
+namespace S3dlio.Storage.S3;
+
+/// <summary>Signs and sends; one for each distinct configuration, shared by all stores of the process that have it.</summary>
+sealed class S3Client
+{
+    static readonly ConcurrentDictionary<S3Options, S3Client> Clients = new();
+
+    /// <summary>S3's error documents have a few hundred bytes.</summary>
+    const int ErrorLimit = 256 << 10;
+
+    readonly HttpTransport _transport;
+    readonly CredentialSource _credentials;
+    readonly ConcurrentDictionary<string, SigV4Signer> _signers = new(StringComparer.Ordinal);
+    readonly ConcurrentDictionary<string, string> _regions = new(StringComparer.Ordinal);
+
+    internal S3Client(S3Options options, string subject, TimeProvider? clock = null)
+    {
+        Options = options;
+        Endpoint = new S3Endpoint(options);
+        Capabilities = new S3Capabilities(options, Endpoint);
+        InFlight = new InFlight(options.Http.MaxInFlight, options.Http.MemoryLimit);
+        Retry = new RetryPolicy(options.Http.Retry, new RetryBudget(), clock);
+        _transport = HttpTransport.Shared(options.Http.Settings, subject);
+        _credentials = CredentialSource.For(options);
+    }
+
+    public S3Options Options { get; }
+
+    public S3Endpoint Endpoint { get; }
+
+    public S3Capabilities Capabilities { get; }
+
+    public InFlight InFlight { get; }
+
+    public RetryPolicy Retry { get; }
+
+    public static S3Client Shared(S3Options options, string subject)
+    {
+        if (Clients.TryGetValue(options, out var found))
+            return found;
+        return Clients.GetOrAdd(options, new S3Client(options, subject));
+    }
+
+    /// <summary>Whether a body of this store has to be hashed for the signature.</summary>
+    public bool SignsPayload => Options.PayloadSigning ?? (!Options.Anonymous && (!Endpoint.IsTls || !Capabilities.VerifiesChecksums));
+
+    /// <summary>Sends until it succeeds or there is no more hope, reads the answer with <paramref name="read"/> and lets go of it.</summary>
+    public ValueTask<T> SendAsync<T>(S3Request request, Func<HttpAnswer, Attempts, CancellationToken, ValueTask<T>> read, CancellationToken cancel) =>
+        Retry.RunAsync(request.Subject, async (attempts, stop) =>
+        {
+            using var place = await InFlight.EnterAsync(1, 0, stop).ConfigureAwait(false);
+            using var answer = await AttemptAsync(request, stop).ConfigureAwait(false);
+            return await read(answer, attempts, stop).ConfigureAwait(false);
+        }, cancel);
+
+    /// <summary>The same for calls whose answer says nothing of interest beyond its headers.</summary>
+    public ValueTask<T> SendAsync<T>(S3Request request, Func<HttpAnswer, T> read, CancellationToken cancel) =>
+        SendAsync(request, async (answer, _, stop) =>
+        {
+            var result = read(answer);
+            await answer.DrainAsync(stop).ConfigureAwait(false);
+            return result;
+        }, cancel);
+
+    /// <summary>Sends until there is an answer, whose body the caller then reads.</summary>
+    public ValueTask<HttpAnswer> OpenAsync(S3Request request, CancellationToken cancel) =>
+        Retry.RunAsync(request.Subject, async (_, stop) =>
+        {
+            using var place = await InFlight.EnterAsync(1, 0, stop).ConfigureAwait(false);
+            return await AttemptAsync(request, stop).ConfigureAwait(false);
+        }, cancel);
+
+    /// <summary>One attempt. A bucket that lives in another region and keys that have expired are dealt with once, within it.</summary>
+    public async ValueTask<HttpAnswer> AttemptAsync(S3Request request, CancellationToken cancel)
+    {
+        bool moved = false, renewed = false;
+        while (true)
+        {
+            string region = _regions.GetValueOrDefault(request.Bucket, Options.Region);
+            var credentials = await _credentials.GetAsync(request.Subject, cancel).ConfigureAwait(false);
+            var answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+            if (answer.Status is >= 200 and < 300 || answer.Status == request.AlsoAccept)
+                return answer;
+            S3Error error;
+            using (answer)
+            {
+                error = await S3Error.ReadAsync(answer, ErrorLimit, Retry.Clock, cancel).ConfigureAwait(false);
+            }
+            if (error.IsMute && request.Method == HttpMethod.Head)
+                error = await AskWhyAsync(request, region, credentials, error, cancel).ConfigureAwait(false);
+            if (error.Region is { } home && home != region && !moved)
+            {
+                moved = true;
+                _regions[request.Bucket] = home;
+                continue;
+            }
+            if (error.IsExpired && !renewed && _credentials.Forget())
+            {
+                renewed = true;
+                continue;
+            }
+            throw error.ToFailure(request, this, region, Retry.Clock);
+        }
+    }
+
+    /// <summary>A URL that carries its signature.</summary>
+    public async ValueTask<string> PresignAsync(S3Request request, TimeSpan expires, CancellationToken cancel)
+    {
+        string region = _regions.GetValueOrDefault(request.Bucket, Options.Region);
+        var credentials = await _credentials.GetAsync(request.Subject, cancel).ConfigureAwait(false)
+            ?? throw new StoreException(ErrorKind.Authentication, request.Subject, "an anonymous store has no keys to sign a URL with");
+        var (host, path) = Endpoint.Locate(request.Bucket, request.Key, region);
+        string query = Signer(region).PresignedQuery(request.Method.Method, path, request.Query, host, SigV4Signer.Stamp(Retry.Clock.GetUtcNow()), expires, credentials);
+        return $"{(Endpoint.IsTls ? "https" : "http")}://{host}{path}?{query}";
+    }
+
+    /// <summary>The answer to a HEAD has no room for a reason; the same as a GET is refused for the same one.</summary>
+    async ValueTask<S3Error> AskWhyAsync(S3Request head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
+    {
+        var request = new S3Request(HttpMethod.Get, head.Bucket, head.Key, head.Subject).Say("Range", "bytes=0-0");
+        try
+        {
+            using var answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+            if (answer.Status == mute.Status)
+                return await S3Error.ReadAsync(answer, ErrorLimit, Retry.Clock, cancel).ConfigureAwait(false);
+        }
+        catch (HttpFailure)
+        {
+            // the status alone has to do
+        }
+        return mute;
+    }
+
+    HttpCall Sign(S3Request request, string region, S3Credentials? credentials)
+    {
+        var (host, path) = Endpoint.Locate(request.Bucket, request.Key, region);
+        string query = SigV4Signer.Query(request.Query);
+        var call = new HttpCall
+        {
+            Method = request.Method,
+            Address = Endpoint.Address(host, path, query),
+            Subject = request.Subject,
+            Body = request.Body,
+            Patience = request.Patience,
+        };
+        call.Headers.AddRange(request.Headers);
+        if (Options.RequesterPays)
+            call.Add("x-amz-request-payer", "requester");
+        if (credentials is null)
+            return call;
+        string payload = request.Body is null or { Length: 0 } ? SigV4Signer.EmptyPayload : request.PayloadHash ?? SigV4Signer.UnsignedPayload;
+        string stamp = SigV4Signer.Stamp(Retry.Clock.GetUtcNow());
+        call.Add("x-amz-content-sha256", payload);
+        call.Add("x-amz-date", stamp);
+        if (credentials.SessionToken is { } token)
+            call.Add("x-amz-security-token", token);
+        call.Add("Authorization", Signer(region).Authorization(request.Method.Method, path, query, host, call.Headers, payload, stamp, credentials));
+        return call;
+    }
+
+    SigV4Signer Signer(string region) => _signers.GetOrAdd(region, static name => new SigV4Signer(name));
+}

@@ -1,0 +1,44 @@
+using S3dlio.Storage.Http;
+
+namespace S3dlio.Storage.S3;
+
+/// <summary>Where a bucket is spoken to, and in which style.</summary>
+sealed class S3Endpoint
+{
+    readonly Uri? _custom;
+    readonly Addressing _style;
+
+    public S3Endpoint(S3Options options)
+    {
+        _custom = options.EndpointUrl is null ? null : new Uri(options.EndpointUrl);
+        _style = options.Addressing;
+    }
+
+    /// <summary>Amazon's own service: no question what it can do.</summary>
+    public bool IsAmazon => _custom is null || _custom.Host.EndsWith(".amazonaws.com", StringComparison.OrdinalIgnoreCase);
+
+    public bool IsTls => _custom is null || _custom.Scheme == "https";
+
+    /// <summary>True when the host follows from the region, so that another region is another host.</summary>
+    public bool FollowsRegion => _custom is null;
+
+    /// <summary>The host as in the Host header, and the encoded path.</summary>
+    public (string Host, string Path) Locate(string bucket, string key, string region)
+    {
+        string host = _custom is null
+            ? $"s3.{region}.amazonaws.com{(region.StartsWith("cn-", StringComparison.Ordinal) ? ".cn" : "")}"
+            : _custom.IsDefaultPort ? _custom.IdnHost : $"{_custom.IdnHost}:{_custom.Port}";
+        if (_custom?.HostNameType == UriHostNameType.IPv6)
+            host = _custom.IsDefaultPort ? $"[{_custom.IdnHost}]" : $"[{_custom.IdnHost}]:{_custom.Port}";
+        string start = _custom is null ? "" : _custom.AbsolutePath.TrimEnd('/');
+        if (bucket.Length == 0)
+            return (host, start + "/");
+        bool virtualHost = _style == Addressing.Virtual || (_style == Addressing.Auto && _custom is null && S3Options.IsHostName(bucket, IsTls));
+        if (virtualHost)
+            return ($"{bucket}.{host}", $"{start}/{S3Encoding.Path(key)}");
+        return (host, key.Length == 0 ? $"{start}/{S3Encoding.Value(bucket)}" : $"{start}/{S3Encoding.Value(bucket)}/{S3Encoding.Path(key)}");
+    }
+
+    public Uri Address(string host, string path, string query) =>
+        HttpTransport.Address($"{(IsTls ? "https" : "http")}://{host}{path}{(query.Length == 0 ? "" : "?")}{query}");
+}

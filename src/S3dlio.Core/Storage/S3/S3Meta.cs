@@ -1,0 +1,167 @@
+using System.Globalization;
+using System.Text;
+using S3dlio.Hashing;
+using S3dlio.Storage.Http;
+
+namespace S3dlio.Storage.S3;
+
+/// <summary>An object's headers as <see cref="ObjectMeta"/>, and the other way round.</summary>
+static class S3Meta
+{
+    public const string Prefix = "x-amz-meta-";
+
+    /// <summary>Where a checksum is kept on servers that keep none themselves.</summary>
+    public const string ChecksumName = Prefix + "s3dlio-crc32c";
+
+    public const string ChecksumHeader = "x-amz-checksum-crc32c";
+
+    /// <summary>S3's limit for names and values together.</summary>
+    const int MetadataLimit = 2048;
+
+    static readonly (string Attribute, string Header)[] Attributes =
+    [
+        ("cache_control", "Cache-Control"),
+        ("content_disposition", "Content-Disposition"),
+        ("content_encoding", "Content-Encoding"),
+        ("content_language", "Content-Language"),
+        ("expires", "Expires"),
+        ("storage_class", "x-amz-storage-class"),
+        ("server_side_encryption", "x-amz-server-side-encryption"),
+        ("sse_kms_key_id", "x-amz-server-side-encryption-aws-kms-key-id"),
+        ("version_id", "x-amz-version-id"),
+        ("website_redirect_location", "x-amz-website-redirect-location"),
+        ("object_lock_mode", "x-amz-object-lock-mode"),
+        ("object_lock_retain_until", "x-amz-object-lock-retain-until-date"),
+        ("acl", "x-amz-acl"),
+    ];
+
+    /// <summary>Attributes that only the server sets.</summary>
+    static readonly string[] ReadOnlyAttributes = ["version_id"];
+
+    public static ObjectMeta Read(string key, HttpAnswer answer, long size)
+    {
+        Dictionary<string, string>? metadata = null, attributes = null;
+        Checksum? noted = null;
+        foreach (var (name, value) in answer.Headers())
+        {
+            if (name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+            {
+                if (name.Equals(ChecksumName, StringComparison.OrdinalIgnoreCase))
+                    noted = Checksum.TryParse(value, out var found) ? found : null;
+                else
+                    (metadata ??= new(StringComparer.Ordinal))[name[Prefix.Length..].ToLowerInvariant()] = Decode(value);
+                continue;
+            }
+            foreach (var (attribute, header) in Attributes)
+            {
+                if (name.Equals(header, StringComparison.OrdinalIgnoreCase))
+                    (attributes ??= new(StringComparer.Ordinal))[attribute] = value;
+            }
+        }
+        return new ObjectMeta
+        {
+            Key = key,
+            Size = size,
+            LastModified = answer.Date("Last-Modified") ?? default,
+            ETag = Tag(answer.Header("ETag")),
+            Checksum = Native(answer.Header(ChecksumHeader), answer.Header("x-amz-checksum-type")) ?? noted,
+            ContentType = answer.Header("Content-Type"),
+            Metadata = metadata ?? ObjectMeta.NoMetadata,
+            Attributes = attributes ?? ObjectMeta.NoMetadata,
+        };
+    }
+
+    /// <summary>S3's own checksum when it is of the whole object's bytes; composite ones are of the parts' checksums.</summary>
+    public static Checksum? Native(string? text, string? type) =>
+        text is not null && type is not "COMPOSITE" && Checksum.TryParseBase64(text, out var checksum) ? checksum : null;
+
+    /// <summary>An ETag without its quotes, as the library names it.</summary>
+    public static string? Tag(string? header) => header is { Length: > 2 } && header[0] == '"' && header[^1] == '"' ? header[1..^1] : header is "" or "\"\"" ? null : header;
+
+    /// <summary>With its quotes, as HTTP wants it.</summary>
+    public static string Quote(string tag) => tag.StartsWith('"') || tag.StartsWith("W/", StringComparison.Ordinal) || tag == "*" ? tag : $"\"{tag}\"";
+
+    /// <summary>Adds what the user says of an object to the request that makes it.</summary>
+    public static void Write(S3Request request, PutOptions options)
+    {
+        request.Say("Content-Type", Checked(request.Subject, "content_type", options.ContentType));
+        long total = 0;
+        foreach (var (name, value) in options.Metadata ?? ObjectMeta.NoMetadata)
+        {
+            CheckName(request.Subject, name);
+            string header = Prefix + name.ToLowerInvariant();
+            string text = Encode(value);
+            total += name.Length + text.Length;
+            if (header == ChecksumName)
+                // a copy from elsewhere; it is set anew from the bytes
+                continue;
+            request.Say(header, text);
+        }
+        if (total > MetadataLimit)
+            throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"the metadata has {total} bytes of names and values; S3 keeps {MetadataLimit}");
+        foreach (var (name, value) in options.Attributes ?? ObjectMeta.NoMetadata)
+        {
+            string? header = Array.Find(Attributes, known => known.Attribute == name).Header;
+            if (header is null)
+                throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"unknown attribute '{name}' (known: {string.Join(", ", Attributes.Select(known => known.Attribute).Except(ReadOnlyAttributes))})");
+            if (!ReadOnlyAttributes.Contains(name))
+                request.Say(header, Checked(request.Subject, name, value));
+        }
+    }
+
+    /// <summary>Adds what makes a put conditional.</summary>
+    public static void WriteCondition(S3Request request, PutOptions options)
+    {
+        if (options.IfMatch is { } tag)
+            request.Say("If-Match", Quote(tag));
+        else if (!options.Overwrite)
+            request.Say("If-None-Match", "*");
+    }
+
+    static void CheckName(string subject, string name)
+    {
+        bool valid = name.Length > 0;
+        foreach (char c in name)
+            valid &= char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.';
+        if (!valid)
+            throw new StoreException(ErrorKind.InvalidArgument, subject, $"the metadata name '{name}' cannot be a header's: S3 takes letters (in lower case), digits, '-', '_' and '.'");
+    }
+
+    static string? Checked(string subject, string name, string? value)
+    {
+        if (value is not null && value.AsSpan().IndexOfAnyExceptInRange(' ', '~') >= 0)
+            throw new StoreException(ErrorKind.InvalidArgument, subject, $"'{name}' holds characters that a header cannot carry; S3 takes printable ASCII");
+        return value;
+    }
+
+    /// <summary>Printable ASCII as it is, everything else as RFC 2047 words: S3 itself shows such metadata that way.</summary>
+    public static string Encode(string value)
+    {
+        bool plain = value.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0 && value.Trim(' ').Length == value.Length
+            && !value.Contains("  ", StringComparison.Ordinal) && !value.StartsWith("=?", StringComparison.Ordinal);
+        return plain ? value : $"=?UTF-8?B?{Convert.ToBase64String(Encoding.UTF8.GetBytes(value))}?=";
+    }
+
+    /// <summary>Reads RFC 2047 words (base64 or quoted) in UTF-8; anything else stays as it is.</summary>
+    public static string Decode(string value)
+    {
+        if (!value.StartsWith("=?UTF-8?", StringComparison.OrdinalIgnoreCase) || !value.EndsWith("?=", StringComparison.Ordinal) || value.Length < 12)
+            return value;
+        string body = value[10..^2];
+        try
+        {
+            return char.ToUpperInvariant(value[8]) switch
+            {
+                'B' => Encoding.UTF8.GetString(Convert.FromBase64String(body)),
+                'Q' => S3Encoding.Decode(body.Replace("%", "%25", StringComparison.Ordinal).Replace("+", "%2B", StringComparison.Ordinal).Replace('=', '%').Replace('_', ' ')),
+                _ => value,
+            };
+        }
+        catch (FormatException)
+        {
+            return value;
+        }
+    }
+
+    public static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+}

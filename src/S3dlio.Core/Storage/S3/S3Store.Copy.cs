@@ -1,0 +1,147 @@
+using S3dlio.Hashing;
+using S3dlio.Storage.Http;
+
+namespace S3dlio.Storage.S3;
+
+public sealed partial class S3Store
+{
+    /// <summary>The largest object that one copy request takes.</summary>
+    const long MostCopied = 5L << 30;
+
+    /// <summary>Bytes of one part of a larger copy; the server moves them, so they may be large.</summary>
+    const long CopyPart = 512L << 20;
+
+    static readonly TimeSpan CopyPatience = TimeSpan.FromMinutes(10);
+
+    /// <remarks>
+    /// The server copies. A copy with a condition on its destination is made of parts, since completing an upload is atomic under a condition
+    /// everywhere and a plain copy is not.
+    /// </remarks>
+    public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    {
+        ObjectKey.Check(Root, source);
+        ObjectKey.Check(Root, destination);
+        var origin = await FindAsync(source, cancel).ConfigureAwait(false);
+        bool conditional = !options.Overwrite || options.IfMatch is not null;
+        if (source == destination && conditional && options.IfMatch is null)
+            throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
+        var full = options with
+        {
+            ContentType = options.ContentType ?? origin.ContentType,
+            Metadata = options.Metadata ?? origin.Metadata,
+            Attributes = options.Attributes ?? Kept(origin),
+        };
+        if (source == destination && !conditional && options.ContentType is null && options.Metadata is null && options.Attributes is null)
+            return origin;
+        if (origin.Size == 0 && conditional)
+            return await PutWholeAsync(destination, new PayloadPieces(default), Checksum.Empty, full, null, cancel).ConfigureAwait(false);
+        return conditional || origin.Size > MostCopied
+            ? await CopyPartsAsync(origin, destination, full, cancel).ConfigureAwait(false)
+            : await CopyWholeAsync(origin, destination, options, full, cancel).ConfigureAwait(false);
+    }
+
+    async ValueTask<ObjectMeta> CopyWholeAsync(ObjectMeta origin, string destination, PutOptions given, PutOptions full, CancellationToken cancel)
+    {
+        var request = Request(HttpMethod.Put, destination, patience: CopyPatience)
+            .Say("x-amz-copy-source", CopySource(origin.Key))
+            .Say("x-amz-copy-source-if-match", origin.ETag is { } tag ? S3Meta.Quote(tag) : null);
+        if (given.ContentType is not null || given.Metadata is not null || given.Attributes is not null || given.ContentType is not null)
+        {
+            request.Say("x-amz-metadata-directive", "REPLACE");
+            S3Meta.Write(request, full);
+            if (origin.Checksum is { } noted && _client.Capabilities.NotesWithPut)
+                request.Say(S3Meta.ChecksumName, noted.ToString());
+        }
+        if (_client.Capabilities.Put == Support.Yes)
+            request.Say("x-amz-checksum-algorithm", "CRC32C");
+        var written = new Written(destination, origin.Size, origin.Checksum, origin.ETag);
+        var found = await ConditionalAsync(written, full, (_, stop) => AttemptCopyAsync(request, stop), cancel).ConfigureAwait(false);
+        return origin with
+        {
+            Key = destination,
+            LastModified = DateTimeOffset.UtcNow,
+            ETag = found.ETag,
+            Checksum = found.Checksum ?? origin.Checksum,
+            ContentType = full.ContentType,
+            Metadata = full.Metadata ?? ObjectMeta.NoMetadata,
+        };
+    }
+
+    async ValueTask<(string? ETag, Checksum? Checksum)> AttemptCopyAsync(S3Request request, CancellationToken cancel)
+    {
+        using var place = await _client.InFlight.EnterAsync(1, 0, cancel).ConfigureAwait(false);
+        using var answer = await _client.AttemptAsync(request, cancel).ConfigureAwait(false);
+        var text = await S3Upload.ReadResultAsync(_client, answer, request, cancel).ConfigureAwait(false);
+        using var xml = new S3Xml(text);
+        xml.Root();
+        string? tag = null, crc = null, type = null;
+        while (xml.Next() is { } name)
+        {
+            switch (name)
+            {
+                case "ETag":
+                    tag = S3Meta.Tag(xml.Text());
+                    break;
+                case "ChecksumCRC32C":
+                    crc = xml.Text();
+                    break;
+                case "ChecksumType":
+                    type = xml.Text();
+                    break;
+            }
+        }
+        return (tag, S3Meta.Native(crc, type));
+    }
+
+    async ValueTask<ObjectMeta> CopyPartsAsync(ObjectMeta origin, string destination, PutOptions full, CancellationToken cancel)
+    {
+        if (!full.Overwrite && full.IfMatch is null && await FindOrNullAsync(destination, cancel).ConfigureAwait(false) is not null)
+            throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
+        var upload = await S3Upload.BeginAsync(_client, _bucket, destination, Root.Child(destination), full, origin.Checksum, cancel).ConfigureAwait(false);
+        try
+        {
+            long length = Math.Max(CopyPart, (origin.Size + S3Upload.MostParts - 1) / S3Upload.MostParts);
+            // up to the limit of a single copy one part is enough, and it keeps the ETag's form simple
+            if (origin.Size <= MostCopied)
+                length = origin.Size;
+            int count = (int)((origin.Size + length - 1) / length);
+            await Crew.RunAsync(count, PutConcurrency, (i, stop) =>
+            {
+                long begin = i * length;
+                return upload.CopyAsync(i + 1, CopySource(origin.Key), origin.ETag, begin, Math.Min(length, origin.Size - begin), stop).AsTask();
+            }, cancel).ConfigureAwait(false);
+            if (upload.Whole is { } whole && origin.Checksum is { } expected && whole != expected)
+                throw new StoreException(ErrorKind.ChecksumMismatch, Root.Child(origin.Key), $"checksum mismatch over {origin.Size} bytes: {expected} recorded when it was written, {whole} found by the server while copying");
+            return await CompleteCopyAsync(upload, origin, destination, full, cancel).ConfigureAwait(false);
+        }
+        catch
+        {
+            await upload.AbortAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    async ValueTask<ObjectMeta> CompleteCopyAsync(S3Upload upload, ObjectMeta origin, string destination, PutOptions full, CancellationToken cancel)
+    {
+        if (!upload.IsWhole && !full.Overwrite && await FindOrNullAsync(destination, cancel).ConfigureAwait(false) is not null)
+            throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
+        var written = new Written(destination, origin.Size, origin.Checksum, upload.ExpectedTag);
+        var found = await ConditionalAsync(written, full, (_, stop) => upload.AttemptCompleteAsync(full, stop), cancel).ConfigureAwait(false);
+        return origin with
+        {
+            Key = destination,
+            LastModified = DateTimeOffset.UtcNow,
+            ETag = found.ETag,
+            Checksum = found.Checksum ?? origin.Checksum,
+            ContentType = full.ContentType,
+            Metadata = full.Metadata ?? ObjectMeta.NoMetadata,
+        };
+    }
+
+    string CopySource(string key) => $"/{S3Encoding.Value(_bucket)}/{S3Encoding.Path(key)}";
+
+    /// <summary>What a copy keeps of an object's attributes: those of the content, not those of its place.</summary>
+    static Dictionary<string, string> Kept(ObjectMeta origin) =>
+        origin.Attributes.Where(entry => entry.Key is "cache_control" or "content_disposition" or "content_encoding" or "content_language" or "expires")
+            .ToDictionary(entry => entry.Key, entry => entry.Value, StringComparer.Ordinal);
+}

@@ -1,0 +1,154 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+
+namespace S3dlio.Storage.S3;
+
+public sealed partial class S3Store
+{
+    /// <summary>A page of S3 has at most this many entries.</summary>
+    const int MostListed = 1000;
+
+    /// <summary>1000 keys of 1024 bytes, each percent-encoded, and what is around them.</summary>
+    const int ListLimit = 16 << 20;
+
+    public override async IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        ObjectKey.CheckPrefix(Root, prefix);
+        string? token = null, last = options.StartAfter;
+        do
+        {
+            var page = await ListPageAsync(prefix, options, token, cancel).ConfigureAwait(false);
+            // a server that repeats a page would be listed for ever
+            string? end = page.Last;
+            if (page.Next is not null && (page.Next == token || (end is not null && last is not null && ObjectKey.Compare(end, last) <= 0)))
+                throw new StoreException(ErrorKind.InvalidData, Root.Child(prefix), $"the listing does not advance: the server sent another page that ends at '{end}'");
+            last = end ?? last;
+            token = page.Next;
+            var objects = options.Pattern is null ? page.Objects : [.. page.Objects.Where(found => options.Pattern.IsMatch(found.Key))];
+            if (objects.Count + page.Prefixes.Count > 0)
+                yield return new ListPage(objects, page.Prefixes);
+        }
+        while (token is not null);
+    }
+
+    ValueTask<Listed> ListPageAsync(string prefix, ListOptions options, string? token, CancellationToken cancel)
+    {
+        var request = Request(HttpMethod.Get, "").Ask("list-type", "2").Ask("encoding-type", "url")
+            .Ask("max-keys", S3Meta.Number(Math.Clamp(options.PageSize, 1, MostListed)));
+        if (prefix.Length > 0)
+            request.Ask("prefix", prefix);
+        if (!options.Recursive)
+            request.Ask("delimiter", "/");
+        if (token is not null)
+            request.Ask("continuation-token", token);
+        else if (options.StartAfter is { Length: > 0 } after)
+            request.Ask("start-after", after);
+        return _client.SendAsync(request, async (answer, _, stop) =>
+        {
+            var text = await answer.ReadTextAsync(ListLimit, stop).ConfigureAwait(false);
+            try
+            {
+                return Listed.Parse(text, request.Subject);
+            }
+            catch (System.Xml.XmlException error)
+            {
+                throw new StoreException(ErrorKind.InvalidData, request.Subject, $"the listing is not the XML that S3 sends: {error.Message}", cause: error);
+            }
+        }, cancel);
+    }
+
+    /// <summary>A page as the server sent it.</summary>
+    /// <param name="Last">The greatest key or prefix on it.</param>
+    /// <param name="Next">What asks for the next one; null at the end.</param>
+    internal sealed record Listed(List<ObjectMeta> Objects, List<string> Prefixes, string? Last, string? Next)
+    {
+        public static Listed Parse(ReadOnlyMemory<byte> text, string subject)
+        {
+            var objects = new List<ObjectMeta>();
+            var prefixes = new List<string>();
+            string? next = null, last = null;
+            bool truncated = false, encoded = false;
+            using var xml = new S3Xml(text);
+            if (xml.Root() != "ListBucketResult")
+                throw new StoreException(ErrorKind.InvalidData, subject, "the answer is no listing; check endpoint_url: is it an S3 service?");
+            while (xml.Next() is { } name)
+            {
+                switch (name)
+                {
+                    case "EncodingType":
+                        encoded = xml.Text() == "url";
+                        break;
+                    case "IsTruncated":
+                        truncated = xml.Text() == "true";
+                        break;
+                    case "NextContinuationToken":
+                        next = xml.Text();
+                        break;
+                    case "CommonPrefixes" when !xml.IsEmpty:
+                        int depth = xml.Depth;
+                        while (xml.NextWithin(depth) is { } inner)
+                        {
+                            if (inner == "Prefix")
+                                prefixes.Add(xml.Text());
+                        }
+                        break;
+                    case "Contents" when !xml.IsEmpty:
+                        objects.Add(ParseObject(xml));
+                        break;
+                }
+            }
+            if (encoded)
+            {
+                for (int i = 0; i < objects.Count; i++)
+                    objects[i] = objects[i] with { Key = S3Encoding.Decode(objects[i].Key) };
+                for (int i = 0; i < prefixes.Count; i++)
+                    prefixes[i] = S3Encoding.Decode(prefixes[i]);
+            }
+            if (objects.Count > 0)
+                last = objects[^1].Key;
+            if (prefixes.Count > 0 && (last is null || ObjectKey.Compare(prefixes[^1], last) > 0))
+                last = prefixes[^1];
+            if (truncated && string.IsNullOrEmpty(next))
+                throw new StoreException(ErrorKind.InvalidData, subject, "the listing is cut short and the server does not say how it goes on");
+            return new Listed(objects, prefixes, last, truncated ? next : null);
+        }
+
+        static ObjectMeta ParseObject(S3Xml xml)
+        {
+            int depth = xml.Depth;
+            string key = "";
+            string? tag = null, storage = null;
+            long size = 0;
+            var modified = default(DateTimeOffset);
+            while (xml.NextWithin(depth) is { } name)
+            {
+                switch (name)
+                {
+                    case "Key":
+                        key = xml.Text();
+                        break;
+                    case "Size":
+                        _ = long.TryParse(xml.Text(), NumberStyles.None, CultureInfo.InvariantCulture, out size);
+                        break;
+                    case "LastModified":
+                        _ = DateTimeOffset.TryParse(xml.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out modified);
+                        break;
+                    case "ETag":
+                        tag = S3Meta.Tag(xml.Text());
+                        break;
+                    case "StorageClass":
+                        storage = xml.Text();
+                        break;
+                }
+            }
+            return new ObjectMeta
+            {
+                Key = key,
+                Size = size,
+                LastModified = modified,
+                ETag = tag,
+                Attributes = storage is null or "STANDARD" ? ObjectMeta.NoMetadata : new Dictionary<string, string> { ["storage_class"] = storage },
+            };
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using S3dlio.Storage.Http;
+
+namespace S3dlio.Storage.S3;
+
+/// <summary>A bucket of Amazon S3 or of anything that speaks its protocol.</summary>
+public sealed partial class S3Store : ObjectStore
+{
+    readonly S3Client _client;
+    readonly string _bucket;
+
+    public S3Store(StoreUri root, StoreOptions options)
+    {
+        Root = root with { Key = "" };
+        _bucket = root.Container;
+        _client = S3Client.Shared(S3Options.Read(options, root), root.ToString());
+    }
+
+    internal S3Store(StoreUri root, S3Client client)
+    {
+        Root = root with { Key = "" };
+        _bucket = root.Container;
+        _client = client;
+    }
+
+    public override StoreUri Root { get; }
+
+    internal S3Client Client => _client;
+
+    public override async ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)
+    {
+        ObjectKey.Check(Root, key);
+        return await FindAsync(key, cancel).ConfigureAwait(false);
+    }
+
+    public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel)
+    {
+        ObjectKey.Check(Root, key);
+        if (options.Method is not ("GET" or "HEAD" or "PUT" or "DELETE"))
+            throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"a URL for '{options.Method}' cannot be presigned; GET, HEAD, PUT and DELETE can");
+        if (options.Expires < TimeSpan.FromSeconds(1) || options.Expires > TimeSpan.FromDays(7))
+            throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"a presigned URL lasts from 1 second to 7 days, not {options.Expires}");
+        return _client.PresignAsync(Request(new HttpMethod(options.Method), key), options.Expires, cancel);
+    }
+
+    internal async ValueTask<ObjectMeta> FindAsync(string key, CancellationToken cancel)
+    {
+        var request = Request(HttpMethod.Head, key).Say("x-amz-checksum-mode", _client.Capabilities.SendsWithPut ? "ENABLED" : null);
+        return await _client.SendAsync(request, answer => S3Meta.Read(key, answer, answer.Length ?? 0), cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>The object as it stands, or null.</summary>
+    async ValueTask<ObjectMeta?> FindOrNullAsync(string key, CancellationToken cancel)
+    {
+        try
+        {
+            return await FindAsync(key, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
+        {
+            return null;
+        }
+    }
+
+    S3Request Request(HttpMethod method, string key, HttpBody? body = null, string? hash = null, TimeSpan? patience = null) =>
+        new(method, _bucket, key, key.Length == 0 ? Root.ToString() : Root.Child(key)) { Body = body, PayloadHash = hash, Patience = patience };
+}
