@@ -6,14 +6,7 @@ static class BackendOptions
     /// <summary>What every store takes, whether it means something there or not.</summary>
     static readonly string[] Common = ["durable"];
 
-    static readonly Dictionary<string, string[]> ByScheme = new(StringComparer.Ordinal)
-    {
-        ["file"] = ["direct_fallback"],
-        ["direct"] = ["direct_fallback"],
-        ["memory"] = [],
-        ["s3"] = [.. S3.S3Options.Names, .. Http.HttpOptions.Names],
-        ["az"] = [.. Http.HttpOptions.Names],
-    };
+    static IReadOnlyDictionary<string, string[]> ByScheme => StoreFactory.OptionNames;
 
     public static bool IsKnown(string scheme, string name) =>
         Common.Contains(name) || ByScheme.TryGetValue(scheme, out var own) && own.Contains(name);

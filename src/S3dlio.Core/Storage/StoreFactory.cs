@@ -1,3 +1,5 @@
+using S3dlio.Storage.Azure;
+using S3dlio.Storage.Http;
 using S3dlio.Storage.Local;
 using S3dlio.Storage.Memory;
 using S3dlio.Storage.S3;
@@ -7,6 +9,16 @@ namespace S3dlio.Storage;
 /// <summary>The one place that knows all backends: a new one is a folder beside this file, a scheme in <see cref="StoreUri"/> and a line here.</summary>
 public static class StoreFactory
 {
+    /// <summary>The options of each scheme beyond those that all have.</summary>
+    internal static IReadOnlyDictionary<string, string[]> OptionNames { get; } = new Dictionary<string, string[]>(StringComparer.Ordinal)
+    {
+        ["file"] = ["direct_fallback"],
+        ["direct"] = ["direct_fallback"],
+        ["memory"] = [],
+        ["s3"] = [.. S3Options.Names, .. HttpOptions.Names],
+        ["az"] = [.. AzureOptions.Names, .. HttpOptions.Names],
+    };
+
     /// <summary>Opens the store whose keys lie below <paramref name="uri"/>.</summary>
     public static ObjectStore Open(StoreUri uri, StoreOptions options)
     {
@@ -16,6 +28,7 @@ public static class StoreFactory
         {
             "memory" => new MemoryStore(uri),
             "s3" => new S3Store(uri, options),
+            "az" => new AzureStore(uri, options),
             _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"no backend for scheme '{uri.Scheme}'"),
         };
         return uri.Key.Trim('/').Length == 0 ? container : new PrefixStore(container, uri.Key);
@@ -25,6 +38,7 @@ public static class StoreFactory
     public static ContainerService OpenContainers(StoreUri uri, StoreOptions options) => uri.Scheme switch
     {
         "s3" => new S3Containers(uri, options),
+        "az" => new AzureContainers(uri, options),
         _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"{uri.Scheme}:// has no buckets or containers to manage"),
     };
 }
