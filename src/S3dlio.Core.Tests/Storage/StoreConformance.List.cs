@@ -28,7 +28,7 @@ public abstract partial class StoreConformance
         return pages;
     }
 
-    [StoreTheory]
+    [Theory]
     [InlineData(1)]
     [InlineData(3)]
     [InlineData(1000)]
@@ -43,7 +43,7 @@ public abstract partial class StoreConformance
         Assert.All(found, meta => Assert.InRange(meta.LastModified, DateTimeOffset.UtcNow.AddMinutes(-10), DateTimeOffset.UtcNow.AddMinutes(10)));
     }
 
-    [StoreTheory]
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(1000)]
@@ -55,7 +55,7 @@ public abstract partial class StoreConformance
         Assert.Equal(["t/a/", "t/ab/"], pages.SelectMany(page => page.Prefixes));
     }
 
-    [StoreTheory]
+    [Theory]
     [InlineData("t", new[] { "t/" })]
     [InlineData("t/", new[] { "t/a-b", "t/a.txt", "t/a/", "t/a0", "t/ab/", "t/z", "t/\uFFFD", "t/\U0001F600" })]
     [InlineData("t/a", new[] { "t/a-b", "t/a.txt", "t/a/", "t/a0", "t/ab/" })]
@@ -72,7 +72,7 @@ public abstract partial class StoreConformance
         Assert.Equal(Tree.Where(key => key.StartsWith(prefix, StringComparison.Ordinal)), await List(prefix));
     }
 
-    [StoreTheory]
+    [Theory]
     [InlineData("t/", 10)]
     [InlineData("t/a-b", 9)]
     [InlineData("t/a/b", 8)]
@@ -94,7 +94,7 @@ public abstract partial class StoreConformance
         }
     }
 
-    [StoreFact]
+    [Fact]
     public async Task List_Pattern_FiltersObjectsOnly()
     {
         await PutTree();
@@ -103,11 +103,11 @@ public abstract partial class StoreConformance
         Assert.Equal(["t/a/b/", "t/a/e"], await List("t/a/", ListOptions.Default with { Pattern = pattern, Recursive = false }));
     }
 
-    [StoreFact]
+    [Fact]
     public async Task List_NothingThere_NoPage() =>
         Assert.Empty(await Pages("never/written/", ListOptions.Default));
 
-    [StoreTheory]
+    [Theory]
     [InlineData(0)]
     [InlineData(10_001)]
     public async Task List_PageSizeOutOfRange_InvalidArgument(int pageSize)
@@ -117,7 +117,7 @@ public abstract partial class StoreConformance
         Assert.Contains(pageSize.ToString(CultureInfo.InvariantCulture), error.Message, StringComparison.Ordinal);
     }
 
-    [StoreFact]
+    [Fact]
     public async Task List_Many_GivesEachOnce()
     {
         var expected = Enumerable.Range(0, ManyEntries).Select(i => $"many/{i:000000}").ToList();

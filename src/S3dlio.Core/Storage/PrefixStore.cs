@@ -31,7 +31,9 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
             var objects = page.Objects.Where(found => found.Key.Length > _prefix.Length).Select(Below);
             if (options.Pattern is not null)
                 objects = objects.Where(found => options.Pattern.IsMatch(found.Key));
-            yield return new ListPage([.. objects], [.. page.Prefixes.Select(Strip)]);
+            var below = new ListPage([.. objects], [.. page.Prefixes.Select(Strip)]);
+            if (below.Objects.Count + below.Prefixes.Count > 0)
+                yield return below;
         }
     }
 

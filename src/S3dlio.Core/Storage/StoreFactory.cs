@@ -1,5 +1,4 @@
 using S3dlio.Storage.Azure;
-using S3dlio.Storage.Http;
 using S3dlio.Storage.Local;
 using S3dlio.Storage.Memory;
 using S3dlio.Storage.S3;
@@ -9,14 +8,14 @@ namespace S3dlio.Storage;
 /// <summary>The one place that knows all backends: a new one is a folder beside this file, a scheme in <see cref="StoreUri"/> and a line here.</summary>
 public static class StoreFactory
 {
-    /// <summary>The options of each scheme beyond those that all have.</summary>
+    /// <summary>The options that the stores of a scheme have, besides those that all have.</summary>
     internal static IReadOnlyDictionary<string, string[]> OptionNames { get; } = new Dictionary<string, string[]>(StringComparer.Ordinal)
     {
         ["file"] = ["direct_fallback"],
         ["direct"] = ["direct_fallback"],
         ["memory"] = [],
-        ["s3"] = [.. S3Options.Names, .. HttpOptions.Names],
-        ["az"] = [.. AzureOptions.Names, .. HttpOptions.Names],
+        ["s3"] = S3Options.Names,
+        ["az"] = AzureOptions.Names,
     };
 
     /// <summary>Opens the store whose keys lie below <paramref name="uri"/>.</summary>

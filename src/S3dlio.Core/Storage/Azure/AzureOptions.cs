@@ -24,6 +24,7 @@ sealed record AzureOptions
     public static readonly string[] Names =
     [
         "connection_string", "account_key", "sas_token", "credential", "emulator", "endpoint_url", "transfer_check", "delete_snapshots",
+        .. HttpOptions.Names,
     ];
 
     /// <summary>The largest that one Put Block takes.</summary>
@@ -58,7 +59,7 @@ sealed record AzureOptions
     {
         var result = new AzureOptions();
         foreach (var option in options.Backend)
-            result = result.With(option) ?? throw option.Unknown([.. Names, .. HttpOptions.Names]);
+            result = result.With(option) ?? throw option.Unknown(Names);
         string[] given =
         [
             .. result.ConnectionString is null ? [] : (string[])["connection_string"],

@@ -1,4 +1,3 @@
-using System.Globalization;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Azure;
@@ -85,15 +84,16 @@ public sealed partial class AzureStore
         {
             var request = store.Request(HttpMethod.Get, meta.Key).SayRange(offset, offset + length - 1).SayIfMatch(meta.ETag);
             var answer = await store._client.AttemptAsync(request, cancel).ConfigureAwait(false);
-            // one that ignores ranges answers with the whole
-            bool asked = answer.Status == 206 && answer.Header("Content-Range") is { } range
-                ? range.StartsWith(string.Create(CultureInfo.InvariantCulture, $"bytes {offset}-"), StringComparison.Ordinal) && answer.Length == length
-                : answer.Status == 200 && offset == 0 && answer.Length == length;
-            if (asked)
+            try
+            {
+                BlobHeaders.CheckRange(answer, offset, length, meta.Size);
                 return answer;
-            string found = answer.Header("Content-Range") ?? $"status {answer.Status}";
-            answer.Dispose();
-            throw new StoreException(ErrorKind.InvalidData, request.Subject, $"bytes {offset}-{offset + length - 1} were asked for, {found} came; check what stands between this machine and the service", offset);
+            }
+            catch
+            {
+                answer.Dispose();
+                throw;
+            }
         }
 
         /// <param name="Answer">With its body read up to its position.</param>

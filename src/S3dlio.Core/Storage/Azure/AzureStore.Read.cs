@@ -23,10 +23,25 @@ public sealed partial class AzureStore
             var request = Request(HttpMethod.Get, key).SayRange(first, checked(first + length - 1)).SayIfMatch(options.IfMatch);
             var answer = await _client.Retry.RunAsync(request.Subject, (_, stop) => OpenRangeAsync(request, stop), cancel).ConfigureAwait(false);
             if (answer is not null)
-                return new AzureReader(this, BlobHeaders.Read(key, answer).Meta, hints, answer, first);
+                return Opened(key, answer, first, length, hints);
         }
         var blob = await FindAsync(key, options.IfMatch, cancel).ConfigureAwait(false);
         return new AzureReader(this, blob.Meta, hints, null, 0);
+    }
+
+    AzureReader Opened(string key, HttpAnswer answer, long first, long length, TransferHints hints)
+    {
+        try
+        {
+            var meta = BlobHeaders.Read(key, answer).Meta;
+            BlobHeaders.CheckRange(answer, first, length, meta.Size);
+            return new AzureReader(this, meta, hints, answer, first);
+        }
+        catch
+        {
+            answer.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Null where nothing lies in the range: the object is empty, or shorter than the caller thinks.</summary>

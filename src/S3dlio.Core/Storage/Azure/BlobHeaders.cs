@@ -81,6 +81,20 @@ static class BlobHeaders
         Attributes = options.Attributes ?? ObjectMeta.NoMetadata,
     };
 
+    /// <summary>An answer of other bytes than those that were asked for must not become the caller's data.</summary>
+    /// <exception cref="StoreException">InvalidData.</exception>
+    public static void CheckRange(HttpAnswer answer, long first, long length, long size)
+    {
+        long end = Math.Min(size, first + length);
+        string expected = string.Create(CultureInfo.InvariantCulture, $"bytes {first}-{end - 1}/{size}");
+        string? found = answer.Header("Content-Range");
+        // one that ignores ranges answers with the whole
+        if (answer.Status == 206 ? found == expected && answer.Length == end - first : first == 0 && answer.Length == size && found is null)
+            return;
+        throw new StoreException(ErrorKind.InvalidData, answer.Call.Subject,
+            $"{expected} was asked for; {found ?? $"status {answer.Status}"} with {answer.Length} bytes came; check what stands between this machine and the service", first);
+    }
+
     // the whole object's, also when the answer is a part of it
     static long Size(HttpAnswer answer)
     {

@@ -109,11 +109,11 @@ static class S3Meta
         }
     }
 
-    /// <summary>Adds what makes a put conditional.</summary>
-    public static void WriteCondition(S3Request request, PutOptions options)
+    /// <summary>Adds what makes a put conditional. Ceph before it had checksums compares the tag with its quotes, and so never finds it the same.</summary>
+    public static void WriteCondition(S3Request request, PutOptions options, S3Capabilities can)
     {
         if (options.IfMatch is { } tag)
-            request.Say("If-Match", Quote(tag));
+            request.Say("If-Match", can.Put == Support.No ? Tag(tag) : Quote(tag));
         else if (!options.Overwrite)
             request.Say("If-None-Match", "*");
     }

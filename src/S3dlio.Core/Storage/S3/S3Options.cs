@@ -33,7 +33,7 @@ sealed record S3Options
     public static readonly string[] Names =
     [
         "endpoint_url", "region", "access_key_id", "secret_access_key", "session_token", "profile", "anonymous", "addressing_style",
-        "requester_pays", "checksum", "payload_signing",
+        "requester_pays", "checksum", "payload_signing", .. HttpOptions.Names,
     ];
 
     /// <summary>S3 refuses smaller ones, the last of an upload apart.</summary>

@@ -45,11 +45,12 @@ public sealed partial class S3Store
         var request = Request(HttpMethod.Put, destination, patience: CopyPatience)
             .Say("x-amz-copy-source", CopySource(origin.Key))
             .Say("x-amz-copy-source-if-match", origin.ETag is { } tag ? S3Meta.Quote(tag) : null);
-        if (given.ContentType is not null || given.Metadata is not null || given.Attributes is not null || given.ContentType is not null)
+        if (given.ContentType is not null || given.Metadata is not null || given.Attributes is not null)
         {
             request.Say("x-amz-metadata-directive", "REPLACE");
             S3Meta.Write(request, full);
-            if (origin.Checksum is { } noted && _client.Capabilities.NotesWithPut)
+            // replacing the metadata loses the checksum that some servers keep with it
+            if (origin.Checksum is { } noted && _client.Options.Checksum != ChecksumMode.Off)
                 request.Say(S3Meta.ChecksumName, noted.ToString());
         }
         if (_client.Capabilities.Put == Support.Yes)
@@ -97,7 +98,7 @@ public sealed partial class S3Store
     {
         if (!full.Overwrite && full.IfMatch is null && await FindOrNullAsync(destination, cancel).ConfigureAwait(false) is not null)
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
-        var upload = await S3Upload.BeginAsync(_client, _bucket, destination, Root.Child(destination), full, origin.Checksum, cancel).ConfigureAwait(false);
+        var upload = await S3Upload.BeginAsync(_client, _bucket, destination, Root.Child(destination), full, origin.Checksum, true, cancel).ConfigureAwait(false);
         try
         {
             long length = Math.Max(CopyPart, (origin.Size + S3Upload.MostParts - 1) / S3Upload.MostParts);

@@ -13,6 +13,7 @@ public sealed partial class S3Store
 
     public override async IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
     {
+        options.Check(Root);
         ObjectKey.CheckPrefix(Root, prefix);
         string? token = null, last = options.StartAfter;
         do

@@ -19,7 +19,7 @@ public sealed partial class S3Store
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off");
         bool notes = _client.Capabilities.NotesWithUpload;
         PayloadDigest? digest = notes ? await Task.Run(() => payload.Digest(cancel), cancel).ConfigureAwait(false) : null;
-        var upload = await S3Upload.BeginAsync(_client, _bucket, key, Root.Child(key), options, digest?.Checksum, cancel).ConfigureAwait(false);
+        var upload = await S3Upload.BeginAsync(_client, _bucket, key, Root.Child(key), options, digest?.Checksum, false, cancel).ConfigureAwait(false);
         try
         {
             var parts = new PartPlan(payload, PartLength(payload.Length));

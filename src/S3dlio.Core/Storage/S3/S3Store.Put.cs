@@ -30,7 +30,7 @@ public sealed partial class S3Store
         string? hash = _client.SignsPayload && pieces.Length > 0 ? pieces.Hash(sign: true, cancel).Sha256 : null;
         var request = Request(HttpMethod.Put, key, new HttpBody(pieces.Pieces, progress), hash);
         S3Meta.Write(request, options);
-        S3Meta.WriteCondition(request, options);
+        S3Meta.WriteCondition(request, options, can);
         if (native)
             request.Say(S3Meta.ChecksumHeader, checksum.ToBase64()).Say("x-amz-sdk-checksum-algorithm", "CRC32C");
         if (can.NotesWithPut)
@@ -78,7 +78,7 @@ public sealed partial class S3Store
         {
             if (unknown && await FindWrittenAsync(written, cancel).ConfigureAwait(false) is { } found)
                 return (found.ETag, found.Checksum);
-            throw Refused(written.Key, options, error);
+            throw await RefusedAsync(written.Key, options, error, cancel).ConfigureAwait(false);
         }
     }
 
@@ -101,13 +101,25 @@ public sealed partial class S3Store
         }
     }
 
-    StoreException Refused(string key, PutOptions options, StoreException error)
+    /// <summary>A condition that failed, in the words of what the caller asked.</summary>
+    async ValueTask<StoreException> RefusedAsync(string key, PutOptions options, StoreException error, CancellationToken cancel)
     {
-        if (error.Kind == ErrorKind.Precondition && options.IfMatch is null && !options.Overwrite)
-            return new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off", cause: error);
-        if (error.Kind == ErrorKind.Precondition && options.IfMatch is not null)
-            return new StoreException(ErrorKind.Precondition, Root.Child(key), $"expected ETag {options.IfMatch}: the object was written since", cause: error);
-        return error;
+        string uri = Root.Child(key);
+        if (error.Kind != ErrorKind.Precondition)
+            return error;
+        if (options.IfMatch is null)
+            return options.Overwrite ? error : new StoreException(ErrorKind.AlreadyExists, uri, "the object exists and overwrite is off", cause: error);
+        try
+        {
+            // some servers do not tell an object that changed from one that is not there
+            return await FindOrNullAsync(key, cancel).ConfigureAwait(false) is { } found
+                ? new StoreException(ErrorKind.Precondition, uri, $"expected ETag {options.IfMatch}, found {found.ETag}: the object was written since", cause: error)
+                : new StoreException(ErrorKind.NotFound, uri, "no such object", cause: error);
+        }
+        catch (StoreException)
+        {
+            return error;
+        }
     }
 
     ObjectMeta Stored(string key, long size, Checksum checksum, PutOptions options, (string? ETag, Checksum? Checksum) answer)

@@ -33,8 +33,9 @@ sealed class S3Upload
     public bool IsWhole { get; private set; }
 
     /// <param name="note">The object's checksum for its metadata, where it is known beforehand.</param>
+    /// <param name="noteAlways">Put it there even where the server keeps checksums: of parts that it copies it takes none.</param>
     public static async ValueTask<S3Upload> BeginAsync(
-        S3Client client, string bucket, string key, string subject, PutOptions options, Checksum? note, CancellationToken cancel)
+        S3Client client, string bucket, string key, string subject, PutOptions options, Checksum? note, bool noteAlways, CancellationToken cancel)
     {
         var can = client.Capabilities;
         var request = new S3Request(HttpMethod.Post, bucket, key, subject).Ask("uploads");
@@ -43,7 +44,7 @@ sealed class S3Upload
             request.Say("x-amz-checksum-algorithm", "CRC32C");
         if (can.SendsWithUpload)
             request.Say("x-amz-checksum-type", "FULL_OBJECT");
-        if (note is { } checksum && client.Options.Checksum != ChecksumMode.Off && can.Whole != Support.Yes)
+        if (note is { } checksum && client.Options.Checksum != ChecksumMode.Off && (noteAlways || can.Whole != Support.Yes))
             request.Say(S3Meta.ChecksumName, checksum.ToString());
         bool sent = can.SendsWithUpload;
         return await client.SendAsync(request, async (answer, _, stop) =>
@@ -138,7 +139,7 @@ sealed class S3Upload
         byte[] body = Parts();
         var request = Request(HttpMethod.Post, new HttpBody(body), Convert.ToHexStringLower(SHA256.HashData(body)), Patience).Ask("uploadId", _id);
         request.Say("Content-Type", "application/xml");
-        S3Meta.WriteCondition(request, options);
+        S3Meta.WriteCondition(request, options, _client.Capabilities);
         if (IsWhole && Whole is { } whole)
             request.Say(S3Meta.ChecksumHeader, whole.ToBase64()).Say("x-amz-checksum-type", "FULL_OBJECT");
         ReadOnlyMemory<byte> text;

@@ -101,7 +101,7 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
     /// <summary>Hands the filled buffer to an upload of its own and gets another.</summary>
     async ValueTask SendAsync(CancellationToken cancel)
     {
-        _upload ??= await S3Upload.BeginAsync(store.Client, store.Root.Container, key, _uri, options, null, cancel).ConfigureAwait(false);
+        _upload ??= await S3Upload.BeginAsync(store.Client, store.Root.Container, key, _uri, options, null, false, cancel).ConfigureAwait(false);
         var (buffer, filled, lease, number) = (_buffer!, _filled, _lease, ++_number);
         (_buffer, _filled, _lease) = (null, 0, default);
         _running.Add(Task.Run(() => UploadAsync(number, buffer, filled, lease), CancellationToken.None));

@@ -1,0 +1,128 @@
+using S3dlio.Hashing;
+using S3dlio.Storage;
+using Xunit;
+
+namespace S3dlio.Tests.Storage;
+
+/// <summary>
+/// Real servers: S3DLIO_TEST_S3_URI is a bucket and prefix that may be written to, S3DLIO_TEST_S3_OPTIONS the store's options as JSON; the
+/// same for S3_TLS and S3_OLD. Each test has a prefix of its own.
+/// </summary>
+public abstract class S3Conformance : StoreConformance
+{
+    readonly string _address;
+    readonly StoreOptions _settings;
+
+    protected S3Conformance(string server)
+    {
+        _address = NeedsServerAttribute.Variable(server, "URI")!;
+        _settings = StoreOptions.Parse(NeedsServerAttribute.Variable(server, "OPTIONS") ?? "", _address);
+        Store = StoreFactory.Open(StoreUri.Parse($"{_address.TrimEnd('/')}/{Guid.NewGuid():n}"), _settings);
+    }
+
+    protected override ObjectStore Store { get; }
+
+    protected override int ManyEntries => 2500;
+
+    protected override bool DeletesMarkers => true;
+
+    public override async Task InitializeAsync() =>
+        await StoreFactory.OpenContainers(StoreUri.Parse(_address), _settings).CreateAsync(StoreUri.Parse(_address).Container, None);
+
+    public override async Task DisposeAsync()
+    {
+        await foreach (var page in Store.ListAsync("", ListOptions.Default, None))
+            await Store.DeleteAsync([.. page.Objects.Select(found => found.Key)], None);
+    }
+
+    [Fact]
+    public async Task Put_LargeByParts_ComesBackWithItsChecksum()
+    {
+        var data = RandomBytes((40 << 20) + 13, 20);
+        var put = await Put("parts", data, PutOptions.Default with { Metadata = new Dictionary<string, string> { ["a"] = "b" } });
+        var head = await Store.HeadAsync("parts", None);
+        Assert.Equal(Checksum.Of(data), put.Checksum);
+        Assert.Equal(put.Checksum, head.Checksum);
+        Assert.Equal(put.ETag, head.ETag);
+        Assert.Equal("b", Assert.Single(head.Metadata).Value);
+        Assert.Equal(data, await Get("parts"));
+    }
+
+    [Fact]
+    public async Task OpenRead_SmallThenLarge_BothKnowTheirChecksum()
+    {
+        var large = RandomBytes(20 << 20, 21);
+        await Put("large", large);
+        await Put("small", "x");
+        foreach (string key in (string[])["small", "large", "large", "small", "small"])
+        {
+            await using var reader = await Store.OpenReadAsync(key, ReadOptions.Default, None);
+            Assert.Equal(key == "small" ? Checksum.Of("x"u8) : Checksum.Of(large), reader.Meta.Checksum);
+        }
+    }
+
+    [Fact]
+    public async Task Put_Attributes_AreKept()
+    {
+        var attributes = new Dictionary<string, string> { ["cache_control"] = "no-store", ["content_encoding"] = "zstd", ["content_disposition"] = "attachment" };
+        await Put("attributes", "x", PutOptions.Default with { Attributes = attributes });
+        var head = await Store.HeadAsync("attributes", None);
+        foreach (var (name, value) in attributes)
+            Assert.Equal(value, head.Attributes[name]);
+        await Fails(ErrorKind.InvalidArgument, "attributes", async () => await Put("attributes", "x", PutOptions.Default with { Attributes = new Dictionary<string, string> { ["storage_clas"] = "x" } }));
+    }
+
+    [Fact]
+    public async Task Copy_WithNewMetadata_KeepsTheChecksum()
+    {
+        await Put("from", "data");
+        await Store.CopyAsync("from", "to", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["k"] = "v" } }, None);
+        await Store.CopyAsync("from", "once", PutOptions.Default with { Overwrite = false }, None);
+        foreach (string key in (string[])["to", "once"])
+            Assert.Equal(Checksum.Of("data"u8), (await Store.HeadAsync(key, None)).Checksum);
+        Assert.Equal("v", (await Store.HeadAsync("to", None)).Metadata["k"]);
+        await Fails(ErrorKind.AlreadyExists, "once", async () => await Store.CopyAsync("from", "once", PutOptions.Default with { Overwrite = false }, None));
+    }
+
+    [Fact]
+    public async Task Presign_EachMethod_WorksWithoutCredentials()
+    {
+#pragma warning disable CA5400, CA5399, CA5359 // the URL is what is tested; the server's certificate is one of this run's own
+        using var handler = new HttpClientHandler { ServerCertificateCustomValidationCallback = static (_, _, _, _) => true };
+        using var client = new HttpClient(handler);
+#pragma warning restore CA5400, CA5399, CA5359
+        string put = await Store.PresignAsync("signed key+ü", PresignOptions.Default with { Method = "PUT" }, None);
+        (await client.PutAsync(new Uri(put), new ByteArrayContent("via url"u8.ToArray()))).EnsureSuccessStatusCode();
+        Assert.Equal("via url", await client.GetStringAsync(new Uri(await Store.PresignAsync("signed key+ü", PresignOptions.Default, None))));
+        (await client.DeleteAsync(new Uri(await Store.PresignAsync("signed key+ü", PresignOptions.Default with { Method = "DELETE" }, None)))).EnsureSuccessStatusCode();
+        await Fails(ErrorKind.NotFound, "signed key+ü", () => GetText("signed key+ü"));
+    }
+
+    [Fact]
+    public async Task Containers_CreateListDelete_Work()
+    {
+        var buckets = StoreFactory.OpenContainers(StoreUri.Parse(_address), _settings);
+        string name = $"s3dlio-test-{Guid.NewGuid():n}"[..40];
+        Assert.False(await buckets.ExistsAsync(name, None));
+        await buckets.CreateAsync(name, None);
+        await buckets.CreateAsync(name, None);
+        Assert.True(await buckets.ExistsAsync(name, None));
+        Assert.Contains(await buckets.ListAsync(None), found => found.Name == name);
+        await StoreFactory.Open(StoreUri.Parse($"s3://{name}/"), _settings).PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None);
+        Assert.Equal(ErrorKind.Precondition, (await Assert.ThrowsAsync<StoreException>(async () => await buckets.DeleteAsync(name, None))).Kind);
+        await StoreFactory.Open(StoreUri.Parse($"s3://{name}/"), _settings).DeleteAsync(["x"], None);
+        await buckets.DeleteAsync(name, None);
+        Assert.False(await buckets.ExistsAsync(name, None));
+    }
+}
+
+/// <summary>The newest server that can be had.</summary>
+[NeedsServer("S3")]
+public class S3StoreTests() : S3Conformance("S3");
+
+[NeedsServer("S3_TLS")]
+public class S3TlsStoreTests() : S3Conformance("S3_TLS");
+
+/// <summary>One from before S3 had checksums.</summary>
+[NeedsServer("S3_OLD")]
+public class S3OldStoreTests() : S3Conformance("S3_OLD");
