@@ -14,6 +14,10 @@ public class StoreUriTests
     [InlineData("memory://name", "memory", "name", "")]
     [InlineData("memory://name/", "memory", "name", "")]
     [InlineData("memory://name/k?x#y", "memory", "name", "k?x#y")]
+    [InlineData("az://acct/box/a%20b//c", "az", "acct/box", "a%20b//c")]
+    [InlineData("az://acct/box", "az", "acct/box", "")]
+    [InlineData("https://acct.blob.core.windows.net/box/a%20b/%C3%A9+c", "az", "acct/box", "a b/é+c")]
+    [InlineData("https://ACCT.blob.core.chinacloudapi.cn/box/k", "az", "acct.blob.core.chinacloudapi.cn/box", "k")]
     [InlineData("/a/b c", "file", "", "a/b c")]
     [InlineData("/a/../b", "file", "", "b")]
     [InlineData("/a/1://b", "file", "", "a/1:/b")]
@@ -30,6 +34,10 @@ public class StoreUriTests
     [InlineData("direct://", "direct:///absolute/path")]
     [InlineData("memory:///key", "memory://name/key")]
     [InlineData("nosuch://a/b", "unknown scheme 'nosuch'")]
+    [InlineData("az://acct", "az://account/container/key")]
+    [InlineData("https://example.com/a/b", "blob")]
+    [InlineData("https://acct.blob.core.windows.net/", "empty")]
+    [InlineData("https://acct.blob.core.windows.net/box/k?sv=1&sig=2", "sas_token")]
     [InlineData("a\0b", "NUL")]
     public void Parse_AnythingElse_SaysWhatIsUnderstood(string text, string expected)
     {

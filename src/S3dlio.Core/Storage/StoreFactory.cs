@@ -1,3 +1,4 @@
+using S3dlio.Storage.Azure;
 using S3dlio.Storage.Local;
 using S3dlio.Storage.Memory;
 using S3dlio.Storage.S3;
@@ -14,6 +15,7 @@ public static class StoreFactory
         ["direct"] = ["direct_fallback"],
         ["memory"] = [],
         ["s3"] = S3Options.Names,
+        ["az"] = AzureOptions.Names,
     };
 
     /// <summary>Opens the store whose keys lie below <paramref name="uri"/>.</summary>
@@ -25,6 +27,7 @@ public static class StoreFactory
         {
             "memory" => new MemoryStore(uri),
             "s3" => new S3Store(uri, options),
+            "az" => new AzureStore(uri, options),
             _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"no backend for scheme '{uri.Scheme}'"),
         };
         return uri.Key.Trim('/').Length == 0 ? container : new PrefixStore(container, uri.Key);
@@ -34,6 +37,7 @@ public static class StoreFactory
     public static ContainerService OpenContainers(StoreUri uri, StoreOptions options) => uri.Scheme switch
     {
         "s3" => new S3Containers(uri, options),
+        "az" => new AzureContainers(uri, options),
         _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"{uri.Scheme}:// has no buckets or containers to manage"),
     };
 }

@@ -19,6 +19,7 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         new("memory", "memory://name/key", ReadContainer),
         new("s3", "s3://bucket/key", ReadContainer),
         new("az", "az://account/container/key", ReadAccount),
+        new("https", "https://account.blob.core.windows.net/container/key", ReadBlobUrl),
     ];
 
     public bool IsLocal => Scheme is "file" or "direct";
@@ -68,6 +69,26 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         CheckName(form, text, account);
         CheckName(form, text, container);
         return new StoreUri(form.Scheme, $"{account}/{container}", key);
+    }
+
+    /// <summary>A blob's URL, as portals and other tools show it: the one form whose key is percent-encoded. It becomes an <c>az://</c> address.</summary>
+    static StoreUri ReadBlobUrl(Form form, string text, string rest)
+    {
+        const string publicSuffix = ".blob.core.windows.net";
+        int query = rest.AsSpan().IndexOfAny('?', '#');
+        if (query >= 0)
+            // a shared access signature is a secret, so the text is not repeated
+            throw Wrong($"https://{rest[..query]}", "a blob's URL is taken without what follows '?' or '#'; give a shared access signature as option sas_token");
+        var (host, path) = Cut(rest);
+        var (container, key) = Cut(path);
+        host = host.ToLowerInvariant();
+        int dot = host.IndexOf('.', StringComparison.Ordinal);
+        if (dot <= 0 || !host.AsSpan(dot).StartsWith(".blob.", StringComparison.Ordinal) || host.Contains('@', StringComparison.Ordinal))
+            throw Wrong(host.Contains('@', StringComparison.Ordinal) ? "https://…" : text, $"of https:// addresses only those of Azure blobs are understood, such as {form.Example}");
+        CheckName(form, text, container);
+        // clouds other than the public one have other hosts, which the address has to keep
+        string account = host.EndsWith(publicSuffix, StringComparison.Ordinal) ? host[..^publicSuffix.Length] : host;
+        return new StoreUri("az", $"{account}/{Uri.UnescapeDataString(container)}", Uri.UnescapeDataString(key));
     }
 
     static (string First, string Below) Cut(string text)

@@ -1,0 +1,66 @@
+using Azure.Core;
+using Azure.Identity;
+
+namespace S3dlio.Storage.Azure;
+
+/// <summary>
+/// Tokens from Microsoft's own chain (environment, workload identity, managed identity, developer tools), and the only file that knows its
+/// SDK. One token serves all calls until it is about to expire.
+/// </summary>
+#pragma warning disable CA1001 // lives as long as the process; a semaphore nobody waits on asynchronously through a handle holds nothing
+sealed class AccessTokens(string? authority)
+#pragma warning restore CA1001
+{
+    /// <summary>The audience of every storage account, in every cloud.</summary>
+    static readonly string[] Scopes = ["https://storage.azure.com/.default"];
+
+    static readonly TimeSpan Margin = TimeSpan.FromMinutes(5);
+
+    readonly SemaphoreSlim _one = new(1, 1);
+    TokenCredential? _source;
+    Token? _known;
+
+    public ValueTask<string> GetAsync(string subject, DateTimeOffset now, CancellationToken cancel) =>
+        Volatile.Read(ref _known) is { } known && known.RenewOn > now
+            ? ValueTask.FromResult(known.Text)
+            : new ValueTask<string>(AskAsync(subject, now, cancel));
+
+    public bool Forget()
+    {
+        Volatile.Write(ref _known, null);
+        return true;
+    }
+
+    async Task<string> AskAsync(string subject, DateTimeOffset now, CancellationToken cancel)
+    {
+        await _one.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            if (_known is { } known && known.RenewOn > now)
+                return known.Text;
+            _source ??= new DefaultAzureCredential(new DefaultAzureCredentialOptions
+            {
+                // opens a browser, which a batch job has nobody for
+                ExcludeInteractiveBrowserCredential = true,
+                AuthorityHost = authority is null ? AzureAuthorityHosts.AzurePublicCloud : new Uri(authority),
+            });
+            var found = await _source.GetTokenAsync(new TokenRequestContext(Scopes), cancel).ConfigureAwait(false);
+            var renewal = found.RefreshOn ?? found.ExpiresOn - Margin;
+            Volatile.Write(ref _known, new Token(found.Token, renewal));
+            return found.Token;
+        }
+        catch (Exception error) when (error is not (OperationCanceledException or StoreException))
+        {
+            throw new StoreException(ErrorKind.Authentication, subject,
+                $"no credentials were found: {FirstLine(error.Message)}; give one of the options connection_string, account_key or sas_token (or AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN), log in with 'az login', or set credential='anonymous' for public data", cause: error);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    static string FirstLine(string text) => text.AsSpan().IndexOfAny('\r', '\n') is var end && end >= 0 ? text[..end] : text;
+
+    sealed record Token(string Text, DateTimeOffset RenewOn);
+}

@@ -1,0 +1,60 @@
+using S3dlio.Storage.Http;
+
+namespace S3dlio.Storage.Azure;
+
+/// <summary>What proves to the service who is asking.</summary>
+abstract class AzureCredential
+{
+    /// <summary>Where it comes from, for messages: an option's or a variable's name, never its value.</summary>
+    public abstract string Origin { get; }
+
+    /// <summary>What goes into every address, without a leading <c>?</c> or <c>&amp;</c>. A secret.</summary>
+    public virtual string Query => "";
+
+    /// <summary>Signs URLs and copies' sources; null where there is no key.</summary>
+    public virtual SharedKeySigner? Signer => null;
+
+    public virtual ValueTask AuthorizeAsync(HttpCall call, DateTimeOffset now, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>Forgets what was handed out before, where asking again can give something newer.</summary>
+    public virtual bool Forget() => false;
+}
+
+/// <summary>The account's own key: everything is allowed.</summary>
+sealed class SharedKeyCredential(string account, byte[] key, string origin) : AzureCredential
+{
+    public override string Origin => origin;
+
+    public override SharedKeySigner Signer { get; } = new(account, key);
+
+    public override ValueTask AuthorizeAsync(HttpCall call, DateTimeOffset now, CancellationToken cancel)
+    {
+        Signer.Sign(call, now);
+        return ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>A shared access signature: what it allows is in it.</summary>
+sealed class SasCredential(string token, string origin) : AzureCredential
+{
+    public override string Origin => origin;
+
+    public override string Query => token;
+}
+
+/// <summary>Nobody in particular: public containers.</summary>
+sealed class AnonymousCredential : AzureCredential
+{
+    public override string Origin => "no credentials";
+}
+
+/// <summary>Bearer tokens of Microsoft Entra ID.</summary>
+sealed class BearerCredential(AccessTokens tokens) : AzureCredential
+{
+    public override string Origin => "DefaultAzureCredential";
+
+    public override async ValueTask AuthorizeAsync(HttpCall call, DateTimeOffset now, CancellationToken cancel) =>
+        call.Add("Authorization", "Bearer " + await tokens.GetAsync(call.Subject, now, cancel).ConfigureAwait(false));
+
+    public override bool Forget() => tokens.Forget();
+}
