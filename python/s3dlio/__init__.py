@@ -1,6 +1,7 @@
 """s3dlio: tensors, checkpoints and training records between memory and storage, every byte checked.
 
-Every function takes ``file:///path``, ``direct:///path`` (O_DIRECT), ``memory://name/key`` or a plain path. The native
+Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIRECT), ``memory://name/key``,
+``s3://bucket/key`` or ``az://account/container/key``. The native
 library is loaded by the first call that needs it, not by the import.
 """
 
