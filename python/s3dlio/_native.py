@@ -18,7 +18,7 @@ from . import exceptions
 ABI_VERSION = 1
 PENDING = -1
 #: Milliseconds between two looks at Python's signals while an operation runs.
-_SLICE_MS = 50
+_SLICE_MS = 20
 
 _LIBRARY_NAME = "libs3dlio.so"
 

@@ -23,7 +23,7 @@ public sealed partial class LocalStore
         var target = Target.Inspect(uri, path, options);
         if (payload.Length >= SweepFrom)
             SweepOnce(LocalPath.Parent(target.Path));
-        using var temporary = new Temporary(target, IsDurable(options));
+        using var temporary = new Temporary(target, IsDurable(options), cancel);
         bool direct = UseDirect(temporary.Handle, uri);
         // Reserved blocks also spare a replacement ext4's flush at the rename (auto_da_alloc), which makes it four times as slow. What that
         // flush is for, an old-or-new object after a power failure, is what durable asks for.
@@ -41,7 +41,7 @@ public sealed partial class LocalStore
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
         string uri = Root.Child(key);
-        var temporary = new Temporary(Target.Inspect(uri, path, options), IsDurable(options));
+        var temporary = new Temporary(Target.Inspect(uri, path, options), IsDurable(options), cancel);
         try
         {
             return ValueTask.FromResult<ObjectWriter>(new LocalWriter(key, options, temporary, OpenSink(temporary, headLength: 0)));
