@@ -54,19 +54,6 @@ public static partial class Crc32C
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static uint Product<T>(uint a, uint b) where T : struct, IMultiplier => T.Reduce(T.Multiply(a, b));
 
-    /// <summary>The same, a bit at a time: builds the tables, and needs none.</summary>
-    internal static uint ProductByBits(uint a, uint b)
-    {
-        // b * x^33 first: bit 31 - i of a reflected value is the coefficient of x^i
-        for (int i = 0; i < 33; i++) b = TimesX(b);
-        uint product = 0;
-        for (; a != 0; a <<= 1, b = TimesX(b))
-        {
-            if ((a & 0x80000000) != 0) product ^= b;
-        }
-        return product;
-    }
-
     static uint TimesX(uint value) => (value >> 1) ^ ((value & 1) != 0 ? ReflectedPolynomial : 0);
 
     static class ShiftPowers
@@ -74,16 +61,17 @@ public static partial class Crc32C
         internal const int Count = 31;
 
         /// <summary>At k, the shift by 2^k bytes.</summary>
-        internal static readonly uint[] OfTwo = Build();
+        internal static readonly uint[] OfTwo =
+            X86.IsSupported ? Build<X86>() : Arm.IsMultiplySupported ? Build<Arm>() : Build<Table>();
 
-        static uint[] Build()
+        static uint[] Build<T>() where T : struct, IMultiplier
         {
             var shifts = new uint[Count];
             uint shift = ShiftOneByte;
             for (int i = 0; i < Count; i++)
             {
                 shifts[i] = shift;
-                shift = ProductByBits(shift, shift);
+                shift = Product<T>(shift, shift);
             }
             return shifts;
         }

@@ -25,34 +25,35 @@ public static partial class Crc32C
     }
 
     /// <summary>Bytes of one lane in one round: three words, so that loop control is spread over nine instructions.</summary>
-    const int LaneBytes = 24;
+    const int LaneBytes = 8 + 16;
 
     /// <summary>Rounds in one block at most. At 72 bytes and more a round, joining the lanes costs some 2 % of the block's time.</summary>
     internal const int MaxRounds = 256;
 
-    /// <summary>Below this many bytes joining three lanes costs more than it wins.</summary>
-    internal const int LanesMinimum = 384;
+    /// <summary>Below this many bytes joining three lanes costs more than it wins: measured on Zen 3.</summary>
+    const int LanesMinimum = 144;
 
-    internal static uint AppendLanes<T, TState>(uint crc, ReadOnlySpan<byte> data, int minimum = LanesMinimum) where T : struct, IInstructions<TState>
+    internal static uint AppendLanes<T, TState>(uint crc, ReadOnlySpan<byte> data, int minimum = LanesMinimum)
+        where T : struct, IInstructions<TState> =>
+        ~Lanes<T, TState>(~crc, ref MemoryMarshal.GetReference(data), (nuint)data.Length, (nuint)minimum);
+
+    static uint Lanes<T, TState>(uint register, ref byte start, nuint left, nuint minimum) where T : struct, IInstructions<TState>
     {
-        ref byte start = ref MemoryMarshal.GetReference(data);
-        nuint left = (nuint)data.Length;
-        uint state = ~crc;
-        while (left >= (nuint)minimum)
+        while (left >= minimum)
         {
             nuint rounds = Math.Min(left / (3 * LaneBytes), MaxRounds);
-            state = ThreeLanes<T, TState>(state, ref start, rounds);
+            register = ThreeLanes<T, TState>(register, ref start, rounds);
             start = ref At(ref start, rounds * (3 * LaneBytes));
             left -= rounds * (3 * LaneBytes);
         }
-        return ~OneLane<T, TState>(state, ref start, left);
+        return OneLane<T, TState>(register, ref start, left);
     }
 
-    static uint ThreeLanes<T, TState>(uint state, ref byte lane0, nuint rounds) where T : struct, IInstructions<TState>
+    static uint ThreeLanes<T, TState>(uint register, ref byte lane0, nuint rounds) where T : struct, IInstructions<TState>
     {
         ref byte lane1 = ref At(ref lane0, rounds * LaneBytes);
         ref byte lane2 = ref At(ref lane1, rounds * LaneBytes);
-        TState crc0 = T.Preset(state), crc1 = T.Preset(0), crc2 = T.Preset(0);
+        TState crc0 = T.Preset(register), crc1 = T.Preset(0), crc2 = T.Preset(0);
         for (nuint i = rounds; i != 0; i--)
         {
             crc0 = T.Step(crc0, Word(ref lane0, 0));
@@ -74,6 +75,7 @@ public static partial class Crc32C
         return T.Reduce(joined) ^ T.Register(crc2);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static uint OneLane<T, TState>(uint register, ref byte start, nuint length) where T : struct, IInstructions<TState>
     {
         TState state = T.Preset(register);
@@ -91,23 +93,17 @@ public static partial class Crc32C
     static class LaneShifts
     {
         /// <summary>At n, the shift by n rounds of a lane. The fused kernel shifts by up to three lanes of <see cref="MaxRounds"/>.</summary>
-        static readonly uint[] Shifts = Build();
+        static readonly uint[] Shifts =
+            X86.IsSupported ? Build<X86>() : Arm.IsMultiplySupported ? Build<Arm>() : Build<Table>();
 
         internal static ref uint First => ref MemoryMarshal.GetArrayDataReference(Shifts);
 
-        static uint[] Build()
+        static uint[] Build<T>() where T : struct, IMultiplier
         {
             var shifts = new uint[3 * MaxRounds + 1];
-            // shift 8 + 16 bytes = 24
-            uint two = ProductByBits(ShiftOneByte, ShiftOneByte), four = ProductByBits(two, two), eight = ProductByBits(four, four);
-            uint lane = ProductByBits(ProductByBits(eight, eight), eight);
-            uint shift = lane;
             // entry 0 is the shift by nothing, which no kernel asks for: it stays 0
-            for (int n = 1; n < shifts.Length; n++)
-            {
-                shifts[n] = shift;
-                shift = ProductByBits(shift, lane);
-            }
+            uint lane = shifts[1] = Product<T>(ShiftPowers.OfTwo[3], ShiftPowers.OfTwo[4]); // 8 + 16 bytes
+            for (int n = 2; n < shifts.Length; n++) shifts[n] = Product<T>(shifts[n - 1], lane);
             return shifts;
         }
     }

@@ -15,36 +15,41 @@ public static partial class Crc32C
 {
     const int FoldBytes = 32, RoundBytes = FoldBytes + 3 * LaneBytes;
 
-    /// <summary>Below this many bytes one lane alone is done before the fused block has joined its four parts.</summary>
-    internal const int FusedMinimum = 256;
+    /// <summary>Below this many bytes three lanes, with fewer parts to join and shorter rounds, leave less to one lane.</summary>
+    const int FusedMinimum = 640;
+
+    /// <summary>From here on words that straddle cache lines cost more than the few steps to an aligned address.</summary>
+    const int AlignMinimum = 4096;
 
     internal static uint AppendX86(uint crc, ReadOnlySpan<byte> data)
     {
         ref byte start = ref MemoryMarshal.GetReference(data);
-        nuint left = (nuint)data.Length;
-        uint state = ~crc;
-        if (left >= FusedMinimum)
-        {
-            if (left >= 16 * FusedMinimum)
-            {
-                nuint head = BytesToAlignment(ref start, 16);
-                state = OneLane<X86, ulong>(state, ref start, head);
-                start = ref At(ref start, head);
-                left -= head;
-            }
-            do
-            {
-                nuint rounds = Math.Min(left / RoundBytes, MaxRounds);
-                state = Fused(state, ref start, rounds);
-                start = ref At(ref start, rounds * RoundBytes);
-                left -= rounds * RoundBytes;
-            }
-            while (left >= FusedMinimum);
-        }
-        return ~OneLane<X86, ulong>(state, ref start, left);
+        // kept apart, for small inputs feel the registers that the long way saves and restores
+        return data.Length < LanesMinimum
+            ? ~OneLane<X86, ulong>(~crc, ref start, (nuint)data.Length)
+            : ~LongX86(~crc, ref start, (nuint)data.Length);
     }
 
-    static uint Fused(uint state, ref byte folded, nuint rounds)
+    static uint LongX86(uint register, ref byte start, nuint left)
+    {
+        if (left >= AlignMinimum)
+        {
+            nuint head = BytesToAlignment(ref start, 16);
+            register = OneLane<X86, ulong>(register, ref start, head);
+            start = ref At(ref start, head);
+            left -= head;
+        }
+        while (left >= FusedMinimum)
+        {
+            nuint rounds = Math.Min(left / RoundBytes, MaxRounds);
+            register = Fused(register, ref start, rounds);
+            start = ref At(ref start, rounds * RoundBytes);
+            left -= rounds * RoundBytes;
+        }
+        return Lanes<X86, ulong>(register, ref start, left, LanesMinimum);
+    }
+
+    static uint Fused(uint register, ref byte folded, nuint rounds)
     {
         ref byte lane0 = ref At(ref folded, rounds * FoldBytes);
         ref byte lane1 = ref At(ref lane0, rounds * LaneBytes);
@@ -52,7 +57,7 @@ public static partial class Crc32C
 
         // x^(256 + 31) for the earlier half of a register, x^(256 - 33) for the later: 32 bytes onward
         Vector128<ulong> fold32 = Vector128.Create(0x3DA6D0CBUL, 0xBA4FC28E);
-        Vector128<ulong> even = Load(ref folded, 0) ^ Vector128.CreateScalar((ulong)state);
+        Vector128<ulong> even = Load(ref folded, 0) ^ Vector128.CreateScalar((ulong)register);
         Vector128<ulong> odd = Load(ref folded, 16);
         ulong crc0 = 0, crc1 = 0, crc2 = 0;
 
