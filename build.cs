@@ -129,10 +129,12 @@ static class Prerequisites
         }).ToList();
         if (modules.Length == 0)
             return [.. missing];
-        if (Interpreter.Find(modules) is not { } python)
+        if (Interpreter.Find(modules) is { } python)
+            modules = python.MissingModules;
+        else if (Interpreter.IsDefault)
             missing.Add(new(Use.Python, Probe.Program, Interpreter.Command, "python3"));
         else
-            modules = python.MissingModules;
+            throw new BuildException($"S3DLIO_PYTHON={Interpreter.Command} cannot be run");
         missing.AddRange(asked.Where(n => n.Probe == Probe.Module && modules.Contains(n.Name)));
         return [.. missing];
     }
@@ -148,8 +150,11 @@ static class Prerequisites
         Step.Say($"installing {string.Join(' ', packages)}");
         string[] apt = [.. sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"];
         // a failed update still leaves the lists of an earlier one
-        Shell.Run(apt[0], [.. apt[1..], "update"]);
-        return Shell.Run(apt[0], [.. apt[1..], "install", "-y", "--no-install-recommends", .. packages]) == 0;
+        Shell.Read(apt[0], [.. apt[1..], "update"]);
+        var (exitCode, output, errors) = Shell.Read(apt[0], [.. apt[1..], "install", "-y", "--no-install-recommends", .. packages]);
+        if (exitCode != 0)
+            Console.Error.WriteLine(output + errors);
+        return exitCode == 0;
     }
 
     static string Remedy(Need[] missing)
@@ -164,13 +169,13 @@ static class Prerequisites
         }
         var modules = missing.Where(n => !packages.Contains(n.Package)).Select(n => n.Name).ToArray();
         if (modules.Length > 0)
-            lines.Add($"  make S3DLIO_PYTHON={Interpreter.Command} import {string.Join(", ", modules)}");
+            lines.Add($"  install for S3DLIO_PYTHON={Interpreter.Command}: {string.Join(' ', modules)}");
         return string.Join('\n', lines);
     }
 
     // Debian's Python packages help Debian's interpreter only
     static string[] DebianPackages(Need[] missing) =>
-        [.. missing.Where(n => n.Use != Use.Python && n.Probe != Probe.Module || Interpreter.IsDefault).Select(n => n.Package).Distinct()];
+        [.. missing.Where(n => n.Probe != Probe.Module || Interpreter.IsDefault).Select(n => n.Package).Distinct()];
 }
 
 /// <summary>The Python that the virtual environment is made from.</summary>
@@ -193,7 +198,7 @@ sealed record Interpreter(string Identity, string[] MissingModules)
     {
         if (!Shell.Exists(Command))
             return null;
-        var (exitCode, output) = Shell.Read(Command, ["-c", Script, .. modules]);
+        var (exitCode, output, _) = Shell.Read(Command, ["-c", Script, .. modules]);
         var lines = output.Split('\n');
         return exitCode == 0 ? new(lines[0], lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)) : null;
     }
@@ -248,8 +253,8 @@ static class Venv
         Step.Say("creating the virtual environment build/venv");
         File.Delete(Stamp);
         Shell.Must(Interpreter.Command, "-m", "venv", "--clear", "--system-site-packages", Folder);
-        Shell.Must(Python, "-m", "pip", "install", "--quiet", "--no-index", "--disable-pip-version-check", "--no-build-isolation", "--no-deps",
-            "--editable", ".");
+        Shell.Must(Python, "-m", "pip", "install", "--quiet", "--no-index", "--disable-pip-version-check",
+            "--no-build-isolation", "--no-deps", "--editable", ".");
         File.WriteAllText(Stamp, identity);
     }
 }
@@ -316,7 +321,8 @@ static class Tests
         if (exitCode != 0 && tally.Failed == 0)
             tally = tally with { Failed = 1 };
         var counts = report is null ? "" : $"{tally.Passed} passed, {tally.Failed} failed, {tally.Skipped} skipped";
-        return ($"{suite.Name,-14}{(tally.Failed == 0 ? "ok" : "FAILED"),-8}{clock.Elapsed.TotalSeconds,7:F1} s   {counts}".TrimEnd(), tally);
+        var outcome = tally.Failed == 0 ? "ok" : "FAILED";
+        return ($"{suite.Name,-14}{outcome,-8}{clock.Elapsed.TotalSeconds,7:F1} s   {counts}".TrimEnd(), tally);
     }
 
     static Tally Read(XElement report)
@@ -435,17 +441,18 @@ static class Shell
 
     public static int Run(string program, params string[] arguments) => Wait(new(program, arguments), _ => { });
 
-    public static (int ExitCode, string Output) Read(string program, params string[] arguments)
+    public static (int ExitCode, string Output, string Errors) Read(string program, params string[] arguments)
     {
         var output = "";
+        var errors = new StringBuilder();
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         var exitCode = Wait(start, process =>
         {
-            process.ErrorDataReceived += (_, _) => { };
+            process.ErrorDataReceived += (_, line) => errors.AppendLine(line.Data);
             process.BeginErrorReadLine();
             output = process.StandardOutput.ReadToEnd();
         });
-        return (exitCode, output);
+        return (exitCode, output, errors.ToString());
     }
 
     static int Wait(ProcessStartInfo start, Action<Process> communicate)

@@ -16,7 +16,7 @@ LIBRARY = "python/s3dlio/libs3dlio.so"
 OLDEST_GLIBC = 34
 
 
-class NativeLibraryHook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
+class NativeLibraryHook(BuildHookInterface):
     """Keeps libs3dlio.so up to date in the source tree and carries it into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -41,11 +41,14 @@ class NativeLibraryHook(BuildHookInterface):  # type: ignore[type-arg,unused-ign
 def publish(root: Path) -> None:
     """Let build.cs publish the library; it knows the inputs and does nothing when they are unchanged."""
     if shutil.which("dotnet") is None:
-        raise RuntimeError("s3dlio's native library is compiled from C#: install the .NET 10 SDK (and gcc), or install a wheel instead")
+        raise RuntimeError(
+            "s3dlio's native library is compiled from C#: install the .NET 10 SDK (and gcc), or install a wheel instead"
+        )
     command = ["dotnet", "run", "--file", "build.cs", "--", "native"]
-    outcome = subprocess.run(command, cwd=root, env={**os.environ, "DOTNET_NOLOGO": "1"}, stdin=subprocess.DEVNULL, check=False)
+    environment = {**os.environ, "DOTNET_NOLOGO": "1"}
+    outcome = subprocess.run(command, cwd=root, env=environment, stdin=subprocess.DEVNULL, check=False)
     if outcome.returncode != 0 or not (root / LIBRARY).is_file():
-        raise RuntimeError(f"the native library could not be compiled: {' '.join(command)} ended with {outcome.returncode}; see above")
+        raise RuntimeError(f"compiling the native library ended with {outcome.returncode}: {' '.join(command)}")
 
 
 def needed_glibc(library: Path) -> int:
