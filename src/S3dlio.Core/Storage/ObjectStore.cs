@@ -72,6 +72,16 @@ public abstract class ObjectReader : IAsyncDisposable
     /// <remarks>Fewer bytes than the size promised is <see cref="ErrorKind.InvalidData"/>, never a short answer.</remarks>
     public abstract ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel);
 
+    /// <summary>Segments that lie near each other are worth one read; where this is false each has one of its own anyhow.</summary>
+    public virtual bool ReadsManyAtOnce => false;
+
+    /// <summary>Fills the targets of <paramref name="segments"/>, which are in the order of their offsets and do not overlap.</summary>
+    public virtual async ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel)
+    {
+        foreach (var segment in segments)
+            await ReadAsync(segment.Offset, segment.Target, cancel).ConfigureAwait(false);
+    }
+
     public abstract ValueTask DisposeAsync();
 }
 

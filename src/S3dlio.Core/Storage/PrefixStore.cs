@@ -81,6 +81,10 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
         public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) => reader.ReadAsync(offset, destination, cancel);
 
+        public override bool ReadsManyAtOnce => reader.ReadsManyAtOnce;
+
+        public override ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel) => reader.ReadAsync(segments, cancel);
+
         public override ValueTask DisposeAsync() => reader.DisposeAsync();
     }
 

@@ -10,8 +10,25 @@ static class HeadRead
 
     public delegate int RequiredLength(ReadOnlySpan<byte> begin, long objectLength, string uri);
 
+    /// <summary>Opens an object and makes of its reader, URI and head what is wanted; where that fails nothing stays open.</summary>
+    public static async ValueTask<T> OpenAsync<T>(
+        ObjectStore store, string key, int prefixLength, RequiredLength required, Func<ObjectReader, string, byte[], T> make, CancellationToken cancel)
+    {
+        string uri = store.Root.Child(key);
+        var reader = await store.OpenReadAsync(key, ReadOptions.Default, cancel).ConfigureAwait(false);
+        try
+        {
+            return make(reader, uri, await ReadAsync(reader, prefixLength, required, uri, cancel).ConfigureAwait(false));
+        }
+        catch
+        {
+            await reader.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     /// <summary>The head, exactly as long as <paramref name="required"/> demands; it checks that length before it is allocated.</summary>
-    public static async ValueTask<byte[]> ReadAsync(ObjectReader reader, int prefixLength, RequiredLength required, string uri, CancellationToken cancel)
+    static async ValueTask<byte[]> ReadAsync(ObjectReader reader, int prefixLength, RequiredLength required, string uri, CancellationToken cancel)
     {
         long size = reader.Meta.Size;
         var begin = new byte[(int)Math.Min(Guess, size)];

@@ -33,21 +33,9 @@ public sealed class NpyObject : IAsyncDisposable
         return store.PutAsync(key, payload, options, progress, cancel);
     }
 
-    public static async ValueTask<NpyObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel)
-    {
-        string uri = store.Root.Child(key);
-        var reader = await store.OpenReadAsync(key, ReadOptions.Default, cancel).ConfigureAwait(false);
-        try
-        {
-            var head = await HeadRead.ReadAsync(reader, NpyHeader.PrefixLength, NpyHeader.RequiredLength, uri, cancel).ConfigureAwait(false);
-            return new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head));
-        }
-        catch
-        {
-            await reader.DisposeAsync().ConfigureAwait(false);
-            throw;
-        }
-    }
+    public static ValueTask<NpyObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(
+        store, key, NpyHeader.PrefixLength, NpyHeader.RequiredLength,
+        (reader, uri, head) => new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head)), cancel);
 
     /// <summary>Reads the array's data into <paramref name="target"/>, which is as long as the array, and checks the whole object.</summary>
     public async ValueTask ReadAsync(LargeMemory target, Validation validation, ITransferProgress progress, CancellationToken cancel)

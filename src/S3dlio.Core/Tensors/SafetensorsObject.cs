@@ -46,21 +46,9 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         return store.PutAsync(key, payload, options, progress, cancel);
     }
 
-    public static async ValueTask<SafetensorsObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel)
-    {
-        string uri = store.Root.Child(key);
-        var reader = await store.OpenReadAsync(key, ReadOptions.Default, cancel).ConfigureAwait(false);
-        try
-        {
-            var head = await HeadRead.ReadAsync(reader, SafetensorsHeader.PrefixLength, SafetensorsHeader.RequiredLength, uri, cancel).ConfigureAwait(false);
-            return new SafetensorsObject(reader, uri, SafetensorsHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head));
-        }
-        catch
-        {
-            await reader.DisposeAsync().ConfigureAwait(false);
-            throw;
-        }
-    }
+    public static ValueTask<SafetensorsObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(
+        store, key, SafetensorsHeader.PrefixLength, SafetensorsHeader.RequiredLength,
+        (reader, uri, head) => new SafetensorsObject(reader, uri, SafetensorsHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head)), cancel);
 
     /// <summary>Reads whole tensors, several at a time, each checked against its checksum.</summary>
     /// <remarks>A file without checksums of its own is checked as a whole when all of it is read and the store has a checksum for it.</remarks>

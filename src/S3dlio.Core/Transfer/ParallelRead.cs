@@ -21,6 +21,8 @@ public static class ParallelRead
     public static async ValueTask<Checksum[]> ReadAsync(
         ObjectReader reader, IReadOnlyList<Stretch> stretches, IProgress<long>? progress, CancellationToken cancel)
     {
+        if (reader.ReadsManyAtOnce && stretches.Count > 1)
+            return await ScatterRead.ReadAsync(reader, stretches, progress, cancel).ConfigureAwait(false);
         var hints = reader.Hints;
         int turnLength = Math.Max(TurnLength / hints.PartSize, 1) * hints.PartSize;
         var turns = new List<Turn>();

@@ -20,6 +20,7 @@ sealed class AzureClient
         Account = account;
         InFlight = new InFlight(options.Http.MaxInFlight, options.Http.MemoryLimit);
         Retry = new RetryPolicy(options.Http.Retry, new RetryBudget(), clock);
+        Reading = HttpReaderSettings.Of(options.Http, Retry, InFlight);
         _transport = HttpTransport.Shared(options.Http.Settings, subject);
     }
 
@@ -37,6 +38,8 @@ sealed class AzureClient
     public InFlight InFlight { get; }
 
     public RetryPolicy Retry { get; }
+
+    public HttpReaderSettings Reading { get; }
 
     public static AzureClient Shared(AzureOptions options, string name, string subject)
     {

@@ -4,38 +4,34 @@ namespace S3dlio.Storage.Azure;
 
 public sealed partial class AzureStore
 {
-    /// <summary>Bytes that pass on a connection while another request would be answered.</summary>
-    const int Gap = 1 << 20;
-
-    const int ReadsAtOnce = 8;
+    /// <summary>Read beyond the first part, so that a header of this size and the first part behind it come in one answer.</summary>
+    const int HeadRoom = 64 << 10;
 
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         AzureKey.Check(Root, key);
-        int part = _client.Options.Http.PartSize;
-        var hints = new TransferHints(part, Math.Min(ReadsAtOnce, _client.Options.Http.MaxInFlight), Gap);
         long first = options.FirstOffset;
-        long length = Math.Min(part, options.FirstLength ?? part);
+        long length = Math.Min(options.FirstLength ?? long.MaxValue, (long)_client.Options.Http.PartSize + HeadRoom);
         if (length > 0)
         {
             // the first part comes with the answer that tells size and version: one request for what fits into it
             var request = Request(HttpMethod.Get, key).SayRange(first, checked(first + length - 1)).SayIfMatch(options.IfMatch);
             var answer = await _client.Retry.RunAsync(request.Subject, (_, stop) => OpenRangeAsync(request, stop), cancel).ConfigureAwait(false);
             if (answer is not null)
-                return Opened(key, answer, first, length, hints);
+                return Opened(key, answer, first, length);
         }
         var blob = await FindAsync(key, options.IfMatch, cancel).ConfigureAwait(false);
-        return new AzureReader(this, blob.Meta, hints, null, 0);
+        return new AzureReader(this, blob.Meta, null, 0, 0);
     }
 
-    AzureReader Opened(string key, HttpAnswer answer, long first, long length, TransferHints hints)
+    AzureReader Opened(string key, HttpAnswer answer, long first, long length)
     {
         try
         {
             var meta = BlobHeaders.Read(key, answer).Meta;
             BlobHeaders.CheckRange(answer, first, length, meta.Size);
-            return new AzureReader(this, meta, hints, answer, first);
+            return new AzureReader(this, meta, answer, first, Math.Min(meta.Size, first + length));
         }
         catch
         {

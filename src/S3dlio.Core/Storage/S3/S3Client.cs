@@ -23,6 +23,7 @@ sealed class S3Client
         Capabilities = new S3Capabilities(options, Endpoint);
         InFlight = new InFlight(options.Http.MaxInFlight, options.Http.MemoryLimit);
         Retry = new RetryPolicy(options.Http.Retry, new RetryBudget(), clock);
+        Reading = HttpReaderSettings.Of(options.Http, Retry, InFlight);
         _transport = HttpTransport.Shared(options.Http.Settings, subject);
         _credentials = CredentialSource.For(options);
     }
@@ -36,6 +37,8 @@ sealed class S3Client
     public InFlight InFlight { get; }
 
     public RetryPolicy Retry { get; }
+
+    public HttpReaderSettings Reading { get; }
 
     public static S3Client Shared(S3Options options, string subject)
     {

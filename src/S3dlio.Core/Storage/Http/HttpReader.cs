@@ -1,0 +1,194 @@
+namespace S3dlio.Storage.Http;
+
+/// <summary>
+/// One version of one object behind HTTP. The answer that opened it serves whoever reads on from where it stands; all other reads are ranged
+/// GETs of their own, held to the same version.
+/// </summary>
+/// <param name="uri">What messages name.</param>
+/// <param name="meta">The object.</param>
+/// <param name="settings">How it is read.</param>
+/// <param name="first">The answer that opened it, with its body unread.</param>
+/// <param name="firstStart">Where in the object that body begins.</param>
+/// <param name="firstEnd">How far it is read at most: an answer with all of a large object is not.</param>
+abstract class HttpReader(string uri, ObjectMeta meta, HttpReaderSettings settings, HttpAnswer? first, long firstStart, long firstEnd) : ObjectReader
+{
+    // a small first read is a header's; what is read next often begins in the middle of it
+    const int KeptLength = 64 << 10;
+
+    // skipping this much of an open answer is cheaper than a request
+    const int Skip = 64 << 10;
+
+    HttpAnswer? _first = first;
+    byte[]? _kept;
+    bool _disposed;
+
+    public override ObjectMeta Meta => meta;
+
+    public override TransferHints Hints => settings.Hints;
+
+    public override bool ReadsManyAtOnce => true;
+
+    protected string Uri => uri;
+
+    public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) =>
+        ReadAsync([new Segment(offset, destination)], cancel);
+
+    public override async ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        if (_disposed)
+            throw new StoreException(ErrorKind.Closed, uri, "the reader was disposed");
+        var cursor = new Cursor(segments);
+        Check(segments);
+        while (cursor.Next is { } wanted)
+        {
+            if (Kept(wanted) is var known and > 0)
+                cursor.Advance(known);
+            else if (await TryReadOnAsync(wanted, cancel).ConfigureAwait(false) is var read and > 0)
+                cursor.Advance(read);
+            else
+                await FetchAsync(cursor, cancel).ConfigureAwait(false);
+        }
+    }
+
+    public override ValueTask DisposeAsync()
+    {
+        _disposed = true;
+        Interlocked.Exchange(ref _first, null)?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>A single attempt at a ranged GET of this version; what it answers has been held against what was asked for.</summary>
+    /// <exception cref="HttpFailure">It failed, perhaps only this time.</exception>
+    protected abstract ValueTask<HttpAnswer> AskAsync(long offset, long length, CancellationToken cancel);
+
+    void Check(IReadOnlyList<Segment> segments)
+    {
+        long end = 0;
+        for (int i = 0; i < segments.Count; i++)
+        {
+            var segment = segments[i];
+            if (segment.Offset < end || segment.Offset > meta.Size - segment.Target.Length)
+                throw new StoreException(ErrorKind.InvalidArgument, uri, $"bytes {segment.Offset}..{segment.End} were asked for behind {end}, the object has {meta.Size}");
+            end = segment.End;
+        }
+    }
+
+    int Kept(Segment wanted)
+    {
+        if (Volatile.Read(ref _kept) is not { } kept || wanted.Offset < firstStart || wanted.Offset >= firstStart + kept.Length)
+            return 0;
+        var known = kept.AsSpan((int)(wanted.Offset - firstStart));
+        known = known[..Math.Min(known.Length, wanted.Target.Length)];
+        known.CopyTo(wanted.Target.Span);
+        return known.Length;
+    }
+
+    /// <summary>Reads from the answer that opened the object, as far as it goes.</summary>
+    /// <returns>Bytes read; where the answer broke off or is elsewhere, the rest is for a new request.</returns>
+    async ValueTask<int> TryReadOnAsync(Segment wanted, CancellationToken cancel)
+    {
+        if (Volatile.Read(ref _first) is not { } seen || wanted.Offset - (firstStart + seen.Position) is < 0 or > Skip)
+            return 0;
+        if (Interlocked.Exchange(ref _first, null) is not { } answer)
+            return 0;
+        bool keep = false;
+        long before = 0;
+        try
+        {
+            long gap = wanted.Offset - (firstStart + answer.Position);
+            long left = firstEnd - wanted.Offset;
+            // another read may have moved it since
+            if (gap is < 0 or > Skip || left <= 0)
+            {
+                keep = left > 0;
+                return 0;
+            }
+            before = answer.Position + gap;
+            await SkipAsync(answer, gap, cancel).ConfigureAwait(false);
+            int length = (int)Math.Min(left, wanted.Target.Length);
+            bool isStart = before == 0 && length <= KeptLength && left > length;
+            await answer.ReadExactlyAsync(wanted.Target[..length], cancel).ConfigureAwait(false);
+            if (isStart)
+                Volatile.Write(ref _kept, wanted.Target[..length].ToArray());
+            keep = left > length;
+            return length;
+        }
+        catch (HttpFailure failure) when (failure.Transient)
+        {
+            return (int)Math.Min(wanted.Target.Length, Math.Max(0, answer.Position - before));
+        }
+        catch (HttpFailure failure)
+        {
+            throw failure.Error;
+        }
+        finally
+        {
+            if (keep && !_disposed)
+                Interlocked.Exchange(ref _first, answer)?.Dispose();
+            else
+                answer.Dispose();
+            if (_disposed)
+                Interlocked.Exchange(ref _first, null)?.Dispose();
+        }
+    }
+
+    /// <summary>A ranged GET of all that is left; when its body breaks off the next attempt asks for what is missing.</summary>
+    async ValueTask FetchAsync(Cursor cursor, CancellationToken cancel)
+    {
+        await settings.Retry.RunAsync(uri, async (attempts, stop) =>
+        {
+            using var place = await settings.InFlight.EnterAsync(1, 0, stop).ConfigureAwait(false);
+            if (cursor.Next is not { } begin)
+                return true;
+            using var answer = await AskAsync(begin.Offset, cursor.End - begin.Offset, stop).ConfigureAwait(false);
+            while (cursor.Next is { } wanted)
+            {
+                await SkipAsync(answer, wanted.Offset - (begin.Offset + answer.Position), stop).ConfigureAwait(false);
+                long before = answer.Position;
+                try
+                {
+                    await answer.ReadExactlyAsync(wanted.Target, stop).ConfigureAwait(false);
+                }
+                finally
+                {
+                    int moved = (int)(answer.Position - before);
+                    cursor.Advance(moved);
+                    attempts.Advanced |= moved > 0;
+                }
+            }
+            return true;
+        }, cancel).ConfigureAwait(false);
+    }
+
+    static async ValueTask SkipAsync(HttpAnswer answer, long length, CancellationToken cancel)
+    {
+        if (length == 0)
+            return;
+        byte[] unwanted = System.Buffers.ArrayPool<byte>.Shared.Rent((int)Math.Min(length, Skip));
+        for (; length > 0; length -= Math.Min(length, unwanted.Length))
+            await answer.ReadExactlyAsync(unwanted.AsMemory(0, (int)Math.Min(length, unwanted.Length)), cancel).ConfigureAwait(false);
+        System.Buffers.ArrayPool<byte>.Shared.Return(unwanted);
+    }
+
+    /// <summary>How far a list of segments has been read.</summary>
+    sealed class Cursor(IReadOnlyList<Segment> segments)
+    {
+        int _at, _done;
+
+        /// <summary>What is left of the segment that comes next; null when all is read.</summary>
+        public Segment? Next
+        {
+            get
+            {
+                while (_at < segments.Count && _done == segments[_at].Target.Length)
+                    (_at, _done) = (_at + 1, 0);
+                return _at == segments.Count ? null : new Segment(segments[_at].Offset + _done, segments[_at].Target[_done..]);
+            }
+        }
+
+        public long End => segments[^1].End;
+
+        public void Advance(int count) => _done += count;
+    }
+}
