@@ -11,12 +11,15 @@ public sealed class NpyObject : IAsyncDisposable
     readonly string _uri;
     readonly Checksum _head;
 
-    NpyObject(ObjectReader reader, string uri, NpyHeader header, Checksum head)
+    NpyObject(ObjectReader reader, string uri, NpyHeader header, Checksum head, bool isNear)
     {
-        (_reader, _uri, Header, _head) = (reader, uri, header, head);
+        (_reader, _uri, Header, _head, IsNear) = (reader, uri, header, head, isNear);
     }
 
     public NpyHeader Header { get; }
+
+    /// <summary>See <see cref="ObjectStore.IsNear"/>.</summary>
+    public bool IsNear { get; }
 
     public ObjectMeta Meta => _reader.Meta;
 
@@ -40,7 +43,7 @@ public sealed class NpyObject : IAsyncDisposable
         try
         {
             var head = await HeadRead.ReadAsync(reader, NpyHeader.PrefixLength, NpyHeader.RequiredLength, uri, cancel).ConfigureAwait(false);
-            return new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head));
+            return new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head), store.IsNear);
         }
         catch
         {
@@ -55,8 +58,9 @@ public sealed class NpyObject : IAsyncDisposable
         if (target.Length > DataLength)
             throw new StoreException(ErrorKind.InvalidData, _uri, $"the array needs {target.Length} bytes behind its header, the object has {DataLength}: it is truncated", Meta.Size);
         progress.Begin(target.Length);
-        var data = await ParallelRead.ReadAsync(_reader, Header.DataOffset, target, progress, cancel).ConfigureAwait(false);
-        if (!validation.Validate || (validation.Expected ?? Meta.Checksum) is null)
+        bool hash = validation.Compares(Meta);
+        var data = await ParallelRead.ReadAsync(_reader, Header.DataOffset, target, hash, progress, cancel).ConfigureAwait(false);
+        if (!hash)
             return;
         var found = Checksum.Combine(_head, data, target.Length);
         // np.save can put several arrays into one file; the checksum is of them all
