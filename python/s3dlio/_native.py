@@ -304,6 +304,9 @@ class NativeMemory:
             getattr(_library, f"s3dlio_{self._free}")(self._number)
 
 
+_RESULT_SIZE = c.sizeof(_Result)
+_parse = json.JSONDecoder().decode
+
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
 #: strikes, can let go of memory that the library still uses.
 _in_use: dict[int, object] = {}
@@ -328,8 +331,8 @@ def run(
         items: How many pieces of memory are the result, one for each object of a call over many.
 
     Returns:
-        The operation's JSON, parsed; with ``data``, a pair of that and the memory; with ``items``, a pair of that and a
-        list of memories, None for objects without.
+        The operation's JSON, parsed; with ``data``, the memory instead; with ``items``, a pair of the JSON and a list of
+        memories, None for objects without.
     """
     if progress is not None and not callable(progress):
         raise exceptions.InvalidArgumentError(f"progress must be callable as progress(done, total), found {type(progress).__name__}")
@@ -340,29 +343,30 @@ def run(
     _in_use[cell] = (number, keep, arguments)
     handed_over = False
     try:
-        check(getattr(lib, f"s3dlio_{function}_begin")(*arguments, c.byref(number)))
-        while True:
-            status = lib.s3dlio_op_wait(number, _SLICE_MS)
+        status = getattr(lib, f"s3dlio_{function}_begin")(*arguments, c.byref(number))
+        if status != 0:
+            _raise_last_error(status)
+        result = _Result(_RESULT_SIZE)
+        # what was brief has ended already; another wait behind each slice is as cheap as asking whether it is needed
+        while (status := lib.s3dlio_op_result(number, c.byref(result))) == PENDING:
             _require_same_process(begun_in)
-            if status != PENDING:
-                break
+            lib.s3dlio_op_wait(number, _SLICE_MS)
+            _require_same_process(begun_in)
             if progress is not None:
                 _report(lib, number, progress)
                 _require_same_process(begun_in)
-        check(status)
+        if begun_in != generation or status != 0:
+            _require_same_process(begun_in)
+            _raise_last_error(status)
         if progress is not None:
             _report(lib, number, progress)
             _require_same_process(begun_in)
-        result = _Result(struct_size=c.sizeof(_Result))
-        check(lib.s3dlio_op_result(number, c.byref(result)))
-        parsed = json.loads(c.string_at(result.json, result.json_length)) if result.json else None
-        if items is not None:
-            return parsed, _take_items(lib, number, items)
-        if not data:
-            return parsed
-        memory = NativeMemory("op_free", number.value, result.data, result.data_length)
-        handed_over = True
-        return parsed, memory
+        if data:
+            memory = NativeMemory("op_free", number.value, result.data, result.data_length)
+            handed_over = True
+            return memory
+        parsed = _parse(c.string_at(result.json, result.json_length).decode()) if result.json else None
+        return parsed if items is None else (parsed, _take_items(lib, number, items))
     finally:
         # one call that cancels, waits until the buffers are let go, and frees: an interrupt cannot come between
         if number.value and not handed_over and begun_in == generation:
@@ -441,6 +445,8 @@ def _utf8(text: str) -> bytes:
 
 def segments(parts: Sequence[tuple[int, int]]) -> Any:
     """``(address, length)`` pairs as ``s3dlio_segment[]``."""
+    if len(parts) == 1:
+        return c.byref(_Segment(*parts[0]))
     return (_Segment * len(parts))(*(_Segment(*part) for part in parts))
 
 
