@@ -27,7 +27,7 @@ class S3Scene(Scene):
     @functools.cached_property
     def large(self) -> str:
         """The key of an object of the array's bytes."""
-        self.server.place("bench/large", self.data, self._checksum())
+        self.server.place("bench/large", self.data, self.checksum)
         return "bench/large"
 
     @functools.cached_property
@@ -35,14 +35,16 @@ class S3Scene(Scene):
         """As many keys as there are calls, at most a thousand, of objects of the array's bytes."""
         keys = [f"bench/small-{self.size}/{i:04}" for i in range(min(self.calls, 1000))]
         for key in keys:
-            self.server.place(key, self.data, self._checksum())
+            self.server.place(key, self.data, self.checksum)
         return keys
 
     def keys(self) -> list[str]:
         """A key for each call."""
         return [self.small[i % len(self.small)] for i in range(self.calls)]
 
-    def _checksum(self) -> str:
+    @functools.cached_property
+    def checksum(self) -> str:
+        """CRC32C of the array's bytes."""
         import s3dlio
 
         return s3dlio.put_bytes("memory://bench/checksum", self.data)

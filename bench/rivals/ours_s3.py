@@ -14,14 +14,14 @@ VERSION = s3dlio.__version__
 
 
 def download(scene: S3Scene) -> Operation:
-    """Into an array that is there, compared with the object's CRC32C."""
+    """Into an array that is there; what came is compared with the CRC32C that was uploaded."""
     store = _store(scene, scene.server.keeps)
     key = scene.large
 
     def check(_: object) -> None:
         scene.same_out()
 
-    return Operation(run=lambda: store.get_range(key, 0, scene.size, out=scene.out), check=check, size=scene.size)
+    return Operation(run=lambda: store.get_range(key, 0, scene.size, out=scene.out, expected_checksum=scene.checksum), check=check, size=scene.size)
 
 
 def download_new(scene: S3Scene) -> Operation:
