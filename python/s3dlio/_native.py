@@ -9,6 +9,7 @@ import ctypes as c
 import json
 import os
 import threading
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -377,7 +378,10 @@ def run(
 def _take_items(lib: c.CDLL, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
     taken = (_Item * count)()
     check(lib.s3dlio_op_take_items(number, count, taken))
-    return [NativeMemory("buffer_free", one.buffer, one.data, one.length) if one.buffer else None for one in taken]
+    # as plain numbers: an object of ctypes for each item would cost more than the item
+    fields = memoryview(taken).cast("B").cast("Q").tolist() if count else []
+    items = zip(fields[0::3], fields[1::3], fields[2::3], strict=True)
+    return [NativeMemory("buffer_free", buffer, data, length) if buffer else None for buffer, data, length in items]
 
 
 def _require_same_process(begun_in: int) -> None:
@@ -452,7 +456,16 @@ def segments(parts: Sequence[tuple[int, int]]) -> Any:
 
 def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
     """``(store, key)`` pairs as ``s3dlio_object[]``."""
-    return (_Object * len(parts))(*(_Object(store, key, len(key)) for store, key in parts))
+    # the keys in one piece of memory and the fields as plain numbers: thousands of small objects of ctypes are what a batch would wait for
+    keys = b"\0".join([key for _, key in parts])
+    at: int = c.cast(c.c_char_p(keys), c.c_void_p).value or 0
+    fields = array("Q")
+    for store, key in parts:
+        fields.extend((store, at, len(key)))
+        at += len(key) + 1
+    references = (_Object * len(parts)).from_buffer(fields)
+    references.keys = keys  # type: ignore[attr-defined]  # kept alive with what points into it
+    return references
 
 
 def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:
