@@ -15,6 +15,10 @@ from typing import Any, Protocol
 from scene import Scene
 
 
+class Unusable(Exception):
+    """A contender is installed but cannot work here; why."""
+
+
 def nothing(*_: object) -> None:
     """Does nothing."""
 
@@ -91,6 +95,11 @@ def measure(side: Operation, runs: Runs, check: bool) -> None:
 def ratios(ours: Runs, rival: Runs) -> list[float]:
     """For each pair, how many times as fast as the rival we were."""
     return [theirs / mine for mine, theirs in zip(ours.seconds, rival.seconds, strict=True)]
+
+
+def cpu_ratios(ours: Runs, rival: Runs) -> list[float]:
+    """For each pair, our CPU time as a part of the rival's."""
+    return [mine / max(theirs, 1e-9) for mine, theirs in zip(ours.cpu_seconds, rival.cpu_seconds, strict=True)]
 
 
 def median(values: list[float]) -> float:

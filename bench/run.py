@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "python")]
 
 import contest  # noqa: E402
+import servers  # noqa: E402
+from s3_scene import LISTED, S3Scene  # noqa: E402
 from scene import Scene  # noqa: E402
 
 SHORT_SIZE = 2 << 20
@@ -91,10 +93,20 @@ def run_case(definition: dict[str, Any], folder: Path, options: argparse.Namespa
     pairs = options.pairs or definition.get("pairs", PAIRS)
     if options.short:
         size, calls, pairs = min(size, SHORT_SIZE), min(calls, SHORT_CALLS), SHORT_PAIRS
-    scene = Scene(folder, size, definition.get("overwrite", False), calls)
+    overwrite = definition.get("overwrite", False)
+    if "server" in definition:
+        try:
+            server = servers.BY_NAME[definition["server"]]()
+        except servers.NoServer as why:
+            return result | {"left_out": str(why)}
+        if definition.get("listing"):
+            calls = LISTED
+        scene: Scene = S3Scene(server, definition.get("in_flight", 16), folder, size, overwrite, calls)
+    else:
+        scene = Scene(folder, size, overwrite, calls)
     if definition.get("direct") and not scene.is_direct():
         return result | {"left_out": "the file system has no O_DIRECT"}
-    names = [f"ours:{definition['ours']}"] + ([definition["rival"]] if "rival" in definition else [])
+    names = [definition["ours"] if ":" in definition["ours"] else f"ours:{definition['ours']}"] + ([definition["rival"]] if "rival" in definition else [])
     sides, labels = [], []
     try:
         for name in names:
@@ -107,6 +119,8 @@ def run_case(definition: dict[str, Any], folder: Path, options: argparse.Namespa
         if error.name in ("numpy", "s3dlio"):
             raise
         return result | {"left_out": f"{error.name} is not installed"}
+    except contest.Unusable as why:
+        return result | {"left_out": str(why)}
     finally:
         scene.clear()
     for label, side, runs in zip(labels, sides, measured, strict=True):
@@ -114,7 +128,8 @@ def run_case(definition: dict[str, Any], folder: Path, options: argparse.Namespa
     result["sides"] = labels
     if len(measured) == 2:
         result["ratios"] = contest.ratios(*measured)
-        result |= {key: definition[key] for key in ("bar", "aim") if key in definition and not options.short}
+        result["cpu_ratios"] = contest.cpu_ratios(*measured)
+    result |= {key: definition[key] for key in ("bar", "aim", "cpu_bar", "cpu_most", "most") if key in definition and not options.short}
     return result
 
 
@@ -136,6 +151,16 @@ def line(result: dict[str, Any]) -> str:
         middle = contest.median(ratios)
         bar = "" if "bar" not in result else f"   bar {result['bar']}: {'held' if middle >= result['bar'] else 'MISSED'}"
         rows.append(f"  ratio {middle:.2f} (pairs {min(ratios):.2f} to {max(ratios):.2f}){bar}")
+        cpu = contest.median(result["cpu_ratios"])
+        bar = "" if "cpu_bar" not in result else f"   bar {result['cpu_bar']}: {'held' if cpu <= result['cpu_bar'] else 'MISSED'}"
+        rows.append(f"  CPU time {cpu:.2f} of theirs{bar}")
+    ours = result["sides"][0]
+    if "cpu_most" in result:
+        micros = contest.median(ours["cpu_seconds"]) / ours["calls"] * 1e6
+        rows.append(f"  bar {result['cpu_most']} µs of CPU a call: {'held' if micros <= result['cpu_most'] else 'MISSED'}")
+    if "most" in result:
+        millis = contest.median(ours["seconds"]) * 1e3
+        rows.append(f"  {millis:.1f} ms, bar {result['most']} ms: {'held' if millis <= result['most'] else 'MISSED'}")
     return "\n".join([head, *rows])
 
 

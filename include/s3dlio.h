@@ -136,7 +136,9 @@ int32_t s3dlio_store_close(uint64_t store);
 /* ---- operations --------------------------------------------------------------------------------------------- */
 /*
  * s3dlio_*_begin checks its arguments, starts the work and returns an operation's id. The caller waits, reads the
- * result, and frees the operation in every case, also when it failed.
+ * result, and frees the operation in every case, also when it failed. What takes microseconds, a few hundred KiB of a
+ * file or of memory://, is done before begin returns, by the calling thread: waking another would take longer. Many
+ * such objects side by side are a matter for the calls over many.
  */
 
 /*

@@ -12,19 +12,22 @@ static unsafe partial class Exports
         {
             var (target, name) = (Store(store), Key(key, keyLength));
             string uri = target.Root.Child(name);
-            return TensorJobs.SaveArray(
-                target, name, TensorJson.ParseArray(Arguments.Text(header, "header_json"), uri), Arguments.Memory(data, length, "data"), Arguments.Put(Json(options), uri));
+            var put = Arguments.Put(Json(options), uri);
+            var job = TensorJobs.SaveArray(
+                target, name, TensorJson.ParseArray(Arguments.Text(header, "header_json"), uri), Arguments.Memory(data, length, "data"), put);
+            return (job, target.IsBrief((long)length, put));
         });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_array_open_begin")]
     public static int ArrayOpenBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
-        Begin(outOperation, () => TensorJobs.OpenArray(Store(store), Key(key, keyLength)));
+        Begin(outOperation, () => Near(Store(store), from => TensorJobs.OpenArray(from, Key(key, keyLength))));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_array_read_begin")]
     public static int ArrayReadBegin(ulong file, void* data, ulong length, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
         var array = OpenFile.Get<NpyObject>(file, "an array file");
-        return TensorJobs.ReadArray(array, Arguments.Memory(data, length, "data"), Validate(Json(options), array.Meta.Key));
+        var job = TensorJobs.ReadArray(array, Arguments.Memory(data, length, "data"), Validate(Json(options), array.Meta.Key));
+        return (job, array.IsNear && array.Meta.Size <= ObjectStore.BriefLength);
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_file_close")]

@@ -22,11 +22,11 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_head_begin")]
     public static int ObjectHeadBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
-        Begin(outOperation, () => Jobs.Head(Store(store), Key(key, keyLength)));
+        Begin(outOperation, () => Near(Store(store), from => Jobs.Head(from, Key(key, keyLength))));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_exists_begin")]
     public static int ObjectExistsBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
-        Begin(outOperation, () => Jobs.Exists(Store(store), Key(key, keyLength)));
+        Begin(outOperation, () => Near(Store(store), from => Jobs.Exists(from, Key(key, keyLength))));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_delete_begin")]
     public static int ObjectDeleteBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
@@ -44,39 +44,44 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_directory_create_begin")]
     public static int DirectoryCreateBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
-        Begin(outOperation, () => Jobs.MakeDirectory(Store(store), Key(key, keyLength)));
+        Begin(outOperation, () => Near(Store(store), from => Jobs.MakeDirectory(from, Key(key, keyLength))));
 
-    static Job Put(ulong store, byte* key, nuint keyLength, SegmentStruct* segments, nuint count, byte* options)
+    /// <summary>A look at an object, brief where the store is in this machine.</summary>
+    static (Job Work, bool Brief) Near(ObjectStore store, Func<ObjectStore, Job> job) => (job(store), store.IsNear);
+
+    static (Job Work, bool Brief) Put(ulong store, byte* key, nuint keyLength, SegmentStruct* segments, nuint count, byte* options)
     {
         var (target, name) = (Store(store), Key(key, keyLength));
-        return Jobs.Put(target, name, new Payload(Arguments.Segments(segments, count)), Arguments.Put(Json(options), target.Root.Child(name)));
+        var payload = new Payload(Arguments.Segments(segments, count));
+        var put = Arguments.Put(Json(options), target.Root.Child(name));
+        return (Jobs.Put(target, name, payload, put), target.IsBrief(payload.Length, put));
     }
 
-    static Job Get(ulong store, byte* key, nuint keyLength, byte* options)
+    static (Job Work, bool Brief) Get(ulong store, byte* key, nuint keyLength, byte* options)
     {
         var (from, name) = (Store(store), Key(key, keyLength));
-        return Jobs.Get(from, name, null, Validate(Json(options), from.Root.Child(name)));
+        return (Jobs.Get(from, name, null, Validate(Json(options), from.Root.Child(name))), from.IsNear);
     }
 
     /// <summary>With <paramref name="data"/> null the operation allocates; a negative length then means to the end.</summary>
-    static Job GetRange(ulong store, byte* key, nuint keyLength, long offset, long length, void* data, byte* options)
+    static (Job Work, bool Brief) GetRange(ulong store, byte* key, nuint keyLength, long offset, long length, void* data, byte* options)
     {
         var (from, name) = (Store(store), Key(key, keyLength));
         if (data is not null && length < 0)
             throw Arguments.Wrong("length", "is negative and 'data' is given: its size must be known");
         var target = data is null ? null : Arguments.Memory(data, (ulong)length, "data");
-        return Jobs.GetRange(from, name, offset, length < 0 ? null : length, target, Validate(Json(options), from.Root.Child(name)));
+        return (Jobs.GetRange(from, name, offset, length < 0 ? null : length, target, Validate(Json(options), from.Root.Child(name))), from.IsNear);
     }
 
     static readonly string[] KnownDelete = ["recursive"];
 
-    static Job Delete(ulong store, byte* key, nuint keyLength, byte* options)
+    static (Job Work, bool Brief) Delete(ulong store, byte* key, nuint keyLength, byte* options)
     {
         var (from, name) = (Store(store), Key(key, keyLength));
         bool recursive = false;
         foreach (var option in OptionReader.Read(Json(options), from.Root.Child(name)))
             recursive = option.Name == "recursive" ? option.AsBool() : throw option.Unknown(KnownDelete);
-        return Jobs.Delete(from, name, recursive);
+        return (Jobs.Delete(from, name, recursive), from.IsNear && !recursive);
     }
 
     static Job Move(

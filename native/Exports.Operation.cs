@@ -56,18 +56,24 @@ static unsafe partial class Exports
     static Operation Op(ulong id) => Handles.Get<Operation>(id, "operation");
 
     /// <summary>Begins an operation; the number goes out only when nothing failed before.</summary>
-    static int Begin(ulong* outOperation, Func<Job> prepare) => Guard.Run(() =>
+    static int Begin(ulong* outOperation, Func<Job> prepare) => Begin(outOperation, () => (prepare(), false));
+
+    /// <summary>The same for work that may be brief: see <see cref="Operation.Begin"/>.</summary>
+    static int Begin(ulong* outOperation, Func<(Job Work, bool Brief)> prepare) => Guard.Run(() =>
     {
         Arguments.Out(outOperation, "out_op");
         *outOperation = 0;
-        *outOperation = Operation.Begin(prepare());
+        var (work, brief) = prepare();
+        *outOperation = Operation.Begin(work, brief);
         return Guard.Ok;
     });
 
-    /// <summary>The same for callers that would only wait: begins, waits and hands the ended operation over.</summary>
-    static int Call(Func<Job> prepare, Action<Operation>? result = null) => Guard.Run(() =>
+    /// <summary>The same for callers that would only wait: does it, and hands the ended operation over.</summary>
+    static int Call(Func<Job> prepare, Action<Operation>? result = null) => Call(() => (prepare(), true), result);
+
+    static int Call(Func<(Job Work, bool Brief)> prepare, Action<Operation>? result = null) => Guard.Run(() =>
     {
-        Operation.Run(prepare(), result);
+        Operation.Run(prepare().Work, result);
         return Guard.Ok;
     });
 }

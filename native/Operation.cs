@@ -24,10 +24,15 @@ sealed partial class Operation : ITransferProgress, IDisposable
     /// <summary>-1 until it is known.</summary>
     public long Total => Volatile.Read(ref _total);
 
-    /// <summary>Starts the work on the pool and gives the operation's number.</summary>
-    public static ulong Begin(Job work)
+    /// <summary>Starts the work and gives the operation's number.</summary>
+    /// <param name="work">What it does.</param>
+    /// <param name="brief">
+    /// It takes no longer than waking another thread and being woken by it: it is done here, as far as it comes without waiting. Otherwise it
+    /// goes to the pool.
+    /// </param>
+    public static ulong Begin(Job work, bool brief)
     {
-        var operation = Start(work);
+        var operation = Start(work, brief);
         try
         {
             return Handles.Add(operation);
@@ -43,15 +48,17 @@ sealed partial class Operation : ITransferProgress, IDisposable
     /// <summary>Does the work and waits for it. It gets no number, so no other thread can free it meanwhile.</summary>
     public static void Run(Job work, Action<Operation>? result = null)
     {
-        using var operation = Start(work);
+        // this thread would only wait: it does the work itself, as far as it comes without waiting
+        using var operation = Start(work, here: true);
         operation.Wait(-1);
         result?.Invoke(operation);
     }
 
-    static Operation Start(Job work)
+    static Operation Start(Job work, bool here)
     {
         var operation = new Operation();
-        operation._task = Task.Run(() => work(operation, operation._cancel.Token), CancellationToken.None);
+        // a job is asynchronous: whatever it throws is in its task
+        operation._task = here ? work(operation, operation._cancel.Token) : Task.Run(() => work(operation, operation._cancel.Token), CancellationToken.None);
         return operation;
     }
 
@@ -97,6 +104,8 @@ sealed partial class Operation : ITransferProgress, IDisposable
     /// <exception cref="StoreException">It ended with a failure.</exception>
     public bool Wait(int milliseconds)
     {
+        if (_task.IsCompletedSuccessfully)
+            return true;
         try
         {
             if (!_task.Wait(milliseconds < 0 ? Timeout.Infinite : milliseconds))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeAlias
 
 from . import _native
 from ._config import merged
@@ -42,8 +42,7 @@ class Root:
             _native.close("store", self._number, self._generation)
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """An object or prefix within a store."""
 
     root: Root
@@ -81,13 +80,20 @@ def _shared(uri: str, options: dict[str, Any] | None) -> Root:
     return _roots.setdefault((uri, repr(sorted(chosen.items()))), Root(uri, chosen))
 
 
-def resolve(address: Address, storage_options: dict[str, Any] | None = None) -> Location:
+def resolve_all(addresses: Iterable[Address], storage_options: dict[str, Any] | None = None) -> list[Location]:
+    """The same for many: each store is looked up once."""
+    roots: dict[str, Root] = {}
+    return [resolve(address, storage_options, roots) for address in addresses]
+
+
+def resolve(address: Address, storage_options: dict[str, Any] | None = None, known: dict[str, Root] | None = None) -> Location:
     """Finds the store and the key of an address.
 
     Args:
         address: ``file:///path``, ``direct:///path``, ``memory://name/key``, ``s3://bucket/key``,
             ``az://account/container/key``, a plain path, or anything with ``__fspath__``.
         storage_options: Settings of the store.
+        known: Stores that were found with the same settings before; gets those that were not among them.
 
     Raises:
         InvalidArgumentError: The address cannot be understood.
@@ -114,7 +120,12 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None) -> 
         below, _, key = key.partition("/")
         container = f"{container}/{below}"
     base = f"{name}://{container}/"
-    return Location(_shared(base, storage_options), key, base)
+    root = known.get(base) if known is not None else None
+    if root is None:
+        root = _shared(base, storage_options)
+        if known is not None:
+            known[base] = root
+    return Location(root, key, base)
 
 
 def _absolute(path: str) -> str:

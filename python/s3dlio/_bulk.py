@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from . import _native, exceptions
-from ._address import Address, Location, resolve
+from ._address import Address, Location, resolve, resolve_all
 from ._containers import create_container_of
 from ._list import _pages
 from ._objects import _buffer, to_stat
@@ -51,7 +51,7 @@ def get_many(
         [b'2', b'1']
     """
     asked = builtins.list(uris)
-    places = [resolve(uri, storage_options) for uri in asked]
+    places = resolve_all(asked, storage_options)
     settings = _native.options({"max_in_flight": max_in_flight, "validate": None if validate else False})
     with watching(progress, "get", "objects") as callback:
         report, memories = _native.run(
@@ -94,7 +94,7 @@ def put_many(
         [('memory://many/c', 'crc32c:e3069283')]
     """
     given = builtins.list(items)
-    places = [resolve(uri, storage_options) for uri, _ in given]
+    places = resolve_all((uri for uri, _ in given), storage_options)
     buffers = [_buffer(data, where) for (_, data), where in zip(given, places, strict=True)]
     settings = _native.options({"max_in_flight": max_in_flight, "overwrite": None if overwrite else False, "durable": durable})
     with watching(progress, "put", "objects") as callback:
@@ -141,7 +141,7 @@ def stat_many(
         [3]
     """
     asked = builtins.list(uris)
-    places = [resolve(uri, storage_options) for uri in asked]
+    places = resolve_all(asked, storage_options)
     with watching(progress, "stat", "objects") as callback:
         report = _native.run(
             "objects_head", _references(places), len(places), _native.options({"max_in_flight": max_in_flight}), progress=callback

@@ -9,6 +9,7 @@ import ctypes as c
 import json
 import os
 import threading
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -304,6 +305,9 @@ class NativeMemory:
             getattr(_library, f"s3dlio_{self._free}")(self._number)
 
 
+_RESULT_SIZE = c.sizeof(_Result)
+_parse = json.JSONDecoder().decode
+
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
 #: strikes, can let go of memory that the library still uses.
 _in_use: dict[int, object] = {}
@@ -328,8 +332,8 @@ def run(
         items: How many pieces of memory are the result, one for each object of a call over many.
 
     Returns:
-        The operation's JSON, parsed; with ``data``, a pair of that and the memory; with ``items``, a pair of that and a
-        list of memories, None for objects without.
+        The operation's JSON, parsed; with ``data``, the memory instead; with ``items``, a pair of the JSON and a list of
+        memories, None for objects without.
     """
     if progress is not None and not callable(progress):
         raise exceptions.InvalidArgumentError(f"progress must be callable as progress(done, total), found {type(progress).__name__}")
@@ -340,29 +344,30 @@ def run(
     _in_use[cell] = (number, keep, arguments)
     handed_over = False
     try:
-        check(getattr(lib, f"s3dlio_{function}_begin")(*arguments, c.byref(number)))
-        while True:
-            status = lib.s3dlio_op_wait(number, _SLICE_MS)
+        status = getattr(lib, f"s3dlio_{function}_begin")(*arguments, c.byref(number))
+        if status != 0:
+            _raise_last_error(status)
+        result = _Result(_RESULT_SIZE)
+        # what was brief has ended already; another wait behind each slice is as cheap as asking whether it is needed
+        while (status := lib.s3dlio_op_result(number, c.byref(result))) == PENDING:
             _require_same_process(begun_in)
-            if status != PENDING:
-                break
+            lib.s3dlio_op_wait(number, _SLICE_MS)
+            _require_same_process(begun_in)
             if progress is not None:
                 _report(lib, number, progress)
                 _require_same_process(begun_in)
-        check(status)
+        if begun_in != generation or status != 0:
+            _require_same_process(begun_in)
+            _raise_last_error(status)
         if progress is not None:
             _report(lib, number, progress)
             _require_same_process(begun_in)
-        result = _Result(struct_size=c.sizeof(_Result))
-        check(lib.s3dlio_op_result(number, c.byref(result)))
-        parsed = json.loads(c.string_at(result.json, result.json_length)) if result.json else None
-        if items is not None:
-            return parsed, _take_items(lib, number, items)
-        if not data:
-            return parsed
-        memory = NativeMemory("op_free", number.value, result.data, result.data_length)
-        handed_over = True
-        return parsed, memory
+        if data:
+            memory = NativeMemory("op_free", number.value, result.data, result.data_length)
+            handed_over = True
+            return memory
+        parsed = _parse(c.string_at(result.json, result.json_length).decode()) if result.json else None
+        return parsed if items is None else (parsed, _take_items(lib, number, items))
     finally:
         # one call that cancels, waits until the buffers are let go, and frees: an interrupt cannot come between
         if number.value and not handed_over and begun_in == generation:
@@ -373,7 +378,10 @@ def run(
 def _take_items(lib: c.CDLL, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
     taken = (_Item * count)()
     check(lib.s3dlio_op_take_items(number, count, taken))
-    return [NativeMemory("buffer_free", one.buffer, one.data, one.length) if one.buffer else None for one in taken]
+    # as plain numbers: an object of ctypes for each item would cost more than the item
+    fields = memoryview(taken).cast("B").cast("Q").tolist() if count else []
+    items = zip(fields[0::3], fields[1::3], fields[2::3], strict=True)
+    return [NativeMemory("buffer_free", buffer, data, length) if buffer else None for buffer, data, length in items]
 
 
 def _require_same_process(begun_in: int) -> None:
@@ -441,12 +449,23 @@ def _utf8(text: str) -> bytes:
 
 def segments(parts: Sequence[tuple[int, int]]) -> Any:
     """``(address, length)`` pairs as ``s3dlio_segment[]``."""
+    if len(parts) == 1:
+        return c.byref(_Segment(*parts[0]))
     return (_Segment * len(parts))(*(_Segment(*part) for part in parts))
 
 
 def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
     """``(store, key)`` pairs as ``s3dlio_object[]``."""
-    return (_Object * len(parts))(*(_Object(store, key, len(key)) for store, key in parts))
+    # the keys in one piece of memory and the fields as plain numbers: thousands of small objects of ctypes are what a batch would wait for
+    keys = b"\0".join([key for _, key in parts])
+    at: int = c.cast(c.c_char_p(keys), c.c_void_p).value or 0
+    fields = array("Q")
+    for store, key in parts:
+        fields.extend((store, at, len(key)))
+        at += len(key) + 1
+    references = (_Object * len(parts)).from_buffer(fields)
+    references.keys = keys  # type: ignore[attr-defined]  # kept alive with what points into it
+    return references
 
 
 def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:

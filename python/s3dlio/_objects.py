@@ -147,7 +147,7 @@ def get(
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     settings = validation_options(validate, expected_checksum)
-    _, memory = _native.run(
+    memory = _native.run(
         "object_get", where.root.number(), key, len(key), settings, progress=progress, data=True
     )
     return BytesView._over(memory)
@@ -199,7 +199,7 @@ def get_range(
     length = None if length is None else _count(length, "length", where)
     if out is None:
         wanted = -1 if length is None else length
-        _, memory = _native.run(
+        memory = _native.run(
             "object_get_range",
             where.root.number(),
             key,

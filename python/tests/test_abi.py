@@ -210,3 +210,37 @@ def test_garbage_gives_statuses_and_the_process_lives(group: str, tmp_path: Path
     )
     assert done.returncode == 0, f"ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     assert done.stdout.splitlines()[-1] == "alive"
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_brief_operation_has_ended_when_its_begin_returns(scheme: str, tmp_path: Path) -> None:
+    library = _native.library()
+    store = _native.open_store("memory://brief/" if scheme == "memory" else f"file://{tmp_path}/", {})
+    number = c.c_uint64()
+    data = (c.c_char * 4096)(*b"x" * 4096)
+    begins = [
+        lambda: library.s3dlio_object_put_begin(store, b"a", 1, _native.segments([(c.addressof(data), 4096)]), 1, None, c.byref(number)),
+        lambda: library.s3dlio_object_head_begin(store, b"a", 1, c.byref(number)),
+        lambda: library.s3dlio_object_exists_begin(store, b"a", 1, c.byref(number)),
+        lambda: library.s3dlio_object_get_begin(store, b"a", 1, None, c.byref(number)),
+        lambda: library.s3dlio_object_get_range_begin(store, b"a", 1, 1, 2, None, None, c.byref(number)),
+        lambda: library.s3dlio_object_delete_begin(store, b"a", 1, None, c.byref(number)),
+    ]
+    try:
+        for begin in begins:
+            assert begin() == 0
+            assert library.s3dlio_op_wait(number, 0) == 0
+            assert library.s3dlio_op_free(number) == 0
+    finally:
+        library.s3dlio_store_close(store)
+
+
+def test_brief_operation_that_fails_is_begun_and_tells_when_waited_for(tmp_path: Path) -> None:
+    library = _native.library()
+    store = _native.open_store(f"file://{tmp_path}/", {})
+    number = c.c_uint64()
+    assert library.s3dlio_object_get_begin(store, b"none", 4, None, c.byref(number)) == 0
+    with pytest.raises(exceptions.NotFoundError, match="none"):
+        _native.check(library.s3dlio_op_wait(number, -1))
+    assert library.s3dlio_op_free(number) == 0
+    library.s3dlio_store_close(store)

@@ -10,6 +10,15 @@ public abstract class ObjectStore
     /// <summary>Where the store's keys begin.</summary>
     public abstract StoreUri Root { get; }
 
+    /// <summary>Bytes that are copied or read from the page cache in less time than another thread takes to wake.</summary>
+    public const long BriefLength = 256 << 10;
+
+    /// <summary>Objects lie in this machine, and what is done here is done on the calling thread: what is small needs no other.</summary>
+    public virtual bool IsNear => false;
+
+    /// <summary>Whether a put of so many bytes is a matter of microseconds: near, small, and no device waited for.</summary>
+    public virtual bool IsBrief(long length, PutOptions options) => IsNear && length <= BriefLength && options.Durable is not true;
+
     /// <summary>Opens an object; the reader sees one version of it, whatever happens to the name meanwhile.</summary>
     public abstract ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel);
 

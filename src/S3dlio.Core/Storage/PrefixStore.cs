@@ -5,7 +5,11 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 {
     readonly string _prefix = prefix.EndsWith('/') ? prefix : prefix + "/";
 
-    public override StoreUri Root => inner.Root with { Key = _prefix };
+    public override StoreUri Root { get; } = inner.Root with { Key = prefix.EndsWith('/') ? prefix : prefix + "/" };
+
+    public override bool IsNear => inner.IsNear;
+
+    public override bool IsBrief(long length, PutOptions options) => inner.IsBrief(length, options);
 
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
         new Reader(this, await inner.OpenReadAsync(Full(key), options, cancel).ConfigureAwait(false));

@@ -11,12 +11,15 @@ public sealed class NpyObject : IAsyncDisposable
     readonly string _uri;
     readonly Checksum _head;
 
-    NpyObject(ObjectReader reader, string uri, NpyHeader header, Checksum head)
+    NpyObject(ObjectReader reader, string uri, NpyHeader header, Checksum head, bool isNear)
     {
-        (_reader, _uri, Header, _head) = (reader, uri, header, head);
+        (_reader, _uri, Header, _head, IsNear) = (reader, uri, header, head, isNear);
     }
 
     public NpyHeader Header { get; }
+
+    /// <summary>See <see cref="ObjectStore.IsNear"/>.</summary>
+    public bool IsNear { get; }
 
     public ObjectMeta Meta => _reader.Meta;
 
@@ -35,7 +38,7 @@ public sealed class NpyObject : IAsyncDisposable
 
     public static ValueTask<NpyObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(
         store, key, NpyHeader.PrefixLength, NpyHeader.RequiredLength,
-        (reader, uri, head) => new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head)), cancel);
+        (reader, uri, head) => new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head), store.IsNear), cancel);
 
     /// <summary>Reads the array's data into <paramref name="target"/>, which is as long as the array, and checks the whole object.</summary>
     public async ValueTask ReadAsync(LargeMemory target, Validation validation, ITransferProgress progress, CancellationToken cancel)
@@ -43,8 +46,9 @@ public sealed class NpyObject : IAsyncDisposable
         if (target.Length > DataLength)
             throw new StoreException(ErrorKind.InvalidData, _uri, $"the array needs {target.Length} bytes behind its header, the object has {DataLength}: it is truncated", Meta.Size);
         progress.Begin(target.Length);
-        var data = await ParallelRead.ReadAsync(_reader, Header.DataOffset, target, progress, cancel).ConfigureAwait(false);
-        if (!validation.Validate || (validation.Expected ?? Meta.Checksum) is null)
+        bool hash = validation.Compares(Meta);
+        var data = await ParallelRead.ReadAsync(_reader, Header.DataOffset, target, hash, progress, cancel).ConfigureAwait(false);
+        if (!hash)
             return;
         var found = Checksum.Combine(_head, data, target.Length);
         // np.save can put several arrays into one file; the checksum is of them all

@@ -65,7 +65,7 @@ sealed class SafetensorsJson
                 int at = At;
                 string key = Text("a key of __metadata__");
                 Next("a string in __metadata__");
-                Require(JsonTokenType.String, $"a string as __metadata__ entry {FormatFault.Quote(key)}");
+                Require(JsonTokenType.String, "a string as __metadata__ entry", key);
                 if (key == SafetensorsChecksums.HeaderKey && !reader.ValueIsEscaped)
                     json.HeaderChecksumOffset = At + 1;
                 if (!json.Metadata.TryAdd(key, Text("a string in __metadata__")))
@@ -75,16 +75,15 @@ sealed class SafetensorsJson
 
         void ReadTensor(string name, int nameAt)
         {
-            string quoted = FormatFault.Quote(name);
             if (json.Tensors.Count == SafetensorsHeader.MaxTensors)
                 throw Fault($"expected at most {SafetensorsHeader.MaxTensors} tensors, found more", nameAt);
             if (Encoding.UTF8.GetByteCount(name) > SafetensorsHeader.MaxNameLength)
-                throw Fault($"expected names of at most {SafetensorsHeader.MaxNameLength} bytes, found {quoted}", nameAt);
+                throw Fault($"expected names of at most {SafetensorsHeader.MaxNameLength} bytes, found {FormatFault.Quote(name)}", nameAt);
             DType? type = null;
             long[]? shape = null, offsets = null;
-            Next($"the object of tensor {quoted}");
-            Require(JsonTokenType.StartObject, $"the object of tensor {quoted}");
-            while (NextProperty($"a field of tensor {quoted}"))
+            Next("the object of tensor", name);
+            Require(JsonTokenType.StartObject, "the object of tensor", name);
+            while (NextProperty("a field of tensor", name))
             {
                 int at = At;
                 string field = Text("a field's name");
@@ -93,83 +92,88 @@ sealed class SafetensorsJson
                     "dtype" => type is not null,
                     "shape" => shape is not null,
                     "data_offsets" => offsets is not null,
-                    _ => throw Fault($"expected the fields dtype, shape and data_offsets of tensor {quoted}, found {FormatFault.Quote(field)}", at),
+                    _ => throw Fault($"expected the fields dtype, shape and data_offsets of tensor {FormatFault.Quote(name)}, found {FormatFault.Quote(field)}", at),
                 };
                 if (again)
-                    throw Fault($"expected each field of tensor {quoted} once, found {field} again", at);
+                    throw Fault($"expected each field of tensor {FormatFault.Quote(name)} once, found {field} again", at);
                 if (field == "dtype")
-                    type = ReadType(quoted);
+                    type = ReadType(name);
                 else if (field == "shape")
-                    shape = ReadIntegers($"the shape of tensor {quoted}", SafetensorsHeader.MaxRank);
+                    shape = ReadIntegers("the shape of tensor", name, SafetensorsHeader.MaxRank);
                 else
-                    offsets = ReadIntegers($"the data_offsets of tensor {quoted}", 2);
+                    offsets = ReadIntegers("the data_offsets of tensor", name, 2);
             }
             if (type is not DType dtype || shape is null || offsets is null)
             {
                 string missing = type is null ? "dtype" : shape is null ? "shape" : "data_offsets";
-                throw Fault($"expected the fields dtype, shape and data_offsets of tensor {quoted}, found no {missing}", nameAt);
+                throw Fault($"expected the fields dtype, shape and data_offsets of tensor {FormatFault.Quote(name)}, found no {missing}", nameAt);
             }
             if (offsets.Length != 2)
-                throw Fault($"expected begin and end as data_offsets of tensor {quoted}, found {offsets.Length} numbers", nameAt);
+                throw Fault($"expected begin and end as data_offsets of tensor {FormatFault.Quote(name)}, found {offsets.Length} numbers", nameAt);
             if (offsets[1] < offsets[0])
-                throw Fault($"expected data_offsets of tensor {quoted} that end at or behind their begin, found {offsets[0]} to {offsets[1]}", nameAt);
+                throw Fault($"expected data_offsets of tensor {FormatFault.Quote(name)} that end at or behind their begin, found {offsets[0]} to {offsets[1]}", nameAt);
             if (dtype.TryByteLength(shape, out long bytes) is string problem)
-                throw Fault($"tensor {quoted}: {problem}", nameAt);
+                throw Fault($"tensor {FormatFault.Quote(name)}: {problem}", nameAt);
             if (offsets[1] - offsets[0] != bytes)
             {
-                throw Fault($"expected {bytes} bytes for tensor {quoted} of {dtype.Name()} {FormatFault.ShapeText(shape)}, " +
+                throw Fault($"expected {bytes} bytes for tensor {FormatFault.Quote(name)} of {dtype.Name()} {FormatFault.ShapeText(shape)}, " +
                     $"found data_offsets {offsets[0]} to {offsets[1]}, {offsets[1] - offsets[0]} bytes", nameAt);
             }
             json.Tensors.Add((new TensorEntry(name, dtype, shape, offsets[0], offsets[1]), nameAt));
         }
 
-        DType ReadType(string quoted)
+        DType ReadType(string tensor)
         {
-            Next($"the dtype of tensor {quoted}");
-            Require(JsonTokenType.String, $"a string as dtype of tensor {quoted}");
+            Next("the dtype of tensor", tensor);
+            Require(JsonTokenType.String, "a string as dtype of tensor", tensor);
             string name = Text("a dtype");
             if (DTypes.TryParse(name, out DType type))
                 return type;
-            throw FormatFault.Data(uri, $"expected a dtype that safetensors 0.8 knows for tensor {quoted}, found {FormatFault.Quote(name)}; " +
+            throw FormatFault.Data(uri, $"expected a dtype that safetensors 0.8 knows for tensor {FormatFault.Quote(tensor)}, found {FormatFault.Quote(name)}; " +
                 "update s3dlio, or convert the tensor where it was written", At);
         }
 
-        long[] ReadIntegers(string what, int maxCount)
+        long[] ReadIntegers(string field, string tensor, int maxCount)
         {
-            Next(what);
-            Require(JsonTokenType.StartArray, $"an array as {what}");
-            var numbers = new List<long>();
+            Next(field, tensor);
+            if (reader.TokenType != JsonTokenType.StartArray)
+                Require(JsonTokenType.StartArray, $"an array as {field}", tensor);
+            Span<long> numbers = stackalloc long[SafetensorsHeader.MaxRank];
+            int count = 0;
             while (true)
             {
-                Next(what);
+                Next(field, tensor);
                 if (reader.TokenType == JsonTokenType.EndArray)
-                    return numbers.ToArray();
-                Require(JsonTokenType.Number, $"integers in {what}");
-                if (numbers.Count == maxCount)
-                    throw Fault($"expected at most {maxCount} numbers in {what}, found more", At);
+                    return numbers[..count].ToArray();
+                if (reader.TokenType != JsonTokenType.Number)
+                    Require(JsonTokenType.Number, $"integers in {field}", tensor);
+                if (count == maxCount)
+                    throw Fault($"expected at most {maxCount} numbers in {Whole(field, tensor)}, found more", At);
                 // digits only: 1.0, 1e3 and -0 are numbers of JSON but no sizes
                 if (reader.ValueSpan.ContainsAnyExceptInRange((byte)'0', (byte)'9') || !reader.TryGetInt64(out long value))
                 {
-                    throw Fault($"expected integers from 0 to 2^63-1 in {what}, found " +
+                    throw Fault($"expected integers from 0 to 2^63-1 in {Whole(field, tensor)}, found " +
                         FormatFault.Quote(Encoding.UTF8.GetString(reader.ValueSpan)), At);
                 }
-                numbers.Add(value);
+                numbers[count++] = value;
             }
         }
 
-        bool NextProperty(string what)
+        /// <param name="what">What is expected.</param>
+        /// <param name="tensor">The tensor that it is of, whose name is quoted only when something is wrong with it.</param>
+        bool NextProperty(string what, string? tensor = null)
         {
-            Next(what);
+            Next(what, tensor);
             if (reader.TokenType == JsonTokenType.EndObject)
                 return false;
-            Require(JsonTokenType.PropertyName, what);
+            Require(JsonTokenType.PropertyName, what, tensor);
             return true;
         }
 
-        void Next(string what)
+        void Next(string what, string? tensor = null)
         {
             if (!TryNext())
-                throw Fault($"expected {what}, found the end of the header", SafetensorsHeader.PrefixLength + (int)reader.BytesConsumed);
+                throw Fault($"expected {Whole(what, tensor)}, found the end of the header", SafetensorsHeader.PrefixLength + (int)reader.BytesConsumed);
         }
 
         bool TryNext()
@@ -188,10 +192,12 @@ sealed class SafetensorsJson
             }
         }
 
-        readonly void Require(JsonTokenType type, string what)
+        static string Whole(string what, string? tensor) => tensor is null ? what : $"{what} {FormatFault.Quote(tensor)}";
+
+        readonly void Require(JsonTokenType type, string what, string? tensor = null)
         {
             if (reader.TokenType != type)
-                throw Fault($"expected {what}, found {Describe(reader.TokenType)}", At);
+                throw Fault($"expected {Whole(what, tensor)}, found {Describe(reader.TokenType)}", At);
         }
 
         readonly string Text(string what)

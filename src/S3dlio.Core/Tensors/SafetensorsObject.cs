@@ -65,8 +65,9 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
             total += tensor.Length;
         }
         progress.Begin(total);
-        var found = await ParallelRead.ReadAsync(_reader, stretches, progress, cancel).ConfigureAwait(false);
-        if (!validate)
+        bool hash = validate && (Header.HasChecksums || Meta.Checksum is not null);
+        var found = await ParallelRead.ReadAsync(_reader, stretches, hash, progress, cancel).ConfigureAwait(false);
+        if (!hash)
             return;
         for (int i = 0; i < found.Length; i++)
             Check(Tensor(wanted[i].Tensor), found[i]);

@@ -45,7 +45,7 @@ public static class ObjectCopy
             buffers[i] = GC.AllocateUninitializedArray<byte>(window);
         Memory<byte> Window(long at) => buffers[(int)(at / window % buffers.Length)].AsMemory(0, (int)Math.Min(window, size - at));
         Task<Checksum> Read(long at) => Task.Run(
-            () => ParallelRead.ReadAsync(reader, at, LargeMemory.From(Window(at)), null, cancel).AsTask(), CancellationToken.None);
+            () => ParallelRead.ReadAsync(reader, at, LargeMemory.From(Window(at)), true, null, cancel).AsTask(), CancellationToken.None);
 
         var found = Checksum.Empty;
         if (size == 0)

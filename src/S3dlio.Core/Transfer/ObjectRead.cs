@@ -8,6 +8,9 @@ namespace S3dlio.Transfer;
 /// <param name="Validate">False: hand out the bytes unchecked.</param>
 public readonly record struct Validation(Checksum? Expected, bool Validate = true)
 {
+    /// <summary>Whether there is anything to compare the bytes of the whole object with.</summary>
+    public bool Compares(ObjectMeta meta) => Validate && (Expected ?? meta.Checksum) is not null;
+
     /// <exception cref="StoreException">ChecksumMismatch, naming both values.</exception>
     public void Check(ObjectMeta meta, string uri, Checksum found)
     {
@@ -32,7 +35,9 @@ public static class ObjectRead
         {
             progress.Begin(reader.Meta.Size);
             var target = allocate(reader.Meta.Size);
-            var found = await ParallelRead.ReadAsync(reader, 0, target, progress, cancel).ConfigureAwait(false);
+            if (reader.Meta.Size > ObjectStore.BriefLength)
+                await Offload.LeaveCallerAsync();
+            var found = await ParallelRead.ReadAsync(reader, 0, target, validation.Compares(reader.Meta), progress, cancel).ConfigureAwait(false);
             validation.Check(reader.Meta, store.Root.Child(key), found);
             return reader.Meta;
         }
@@ -57,8 +62,13 @@ public static class ObjectRead
                 throw new StoreException(ErrorKind.InvalidArgument, uri, $"the range {offset}..{(length is long n ? offset + n : "end")} lies outside the object, which has {size} bytes");
             long count = length ?? size - offset;
             progress.Begin(count);
-            var found = await ParallelRead.ReadAsync(reader, offset, allocate(count), progress, cancel).ConfigureAwait(false);
-            if (offset == 0 && count == size)
+            bool whole = offset == 0 && count == size;
+            var target = allocate(count);
+            if (count > ObjectStore.BriefLength)
+                await Offload.LeaveCallerAsync();
+            bool hash = whole ? validation.Compares(reader.Meta) : validation is { Validate: true, Expected: not null };
+            var found = await ParallelRead.ReadAsync(reader, offset, target, hash, progress, cancel).ConfigureAwait(false);
+            if (whole)
                 validation.Check(reader.Meta, uri, found);
             else if (validation is { Validate: true, Expected: Checksum demanded } && demanded != found)
                 throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + count}: {demanded} expected, {found} found", offset);

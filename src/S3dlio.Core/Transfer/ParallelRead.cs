@@ -17,12 +17,17 @@ public static class ParallelRead
     /// </summary>
     const int TurnLength = 4 << 20;
 
+    /// <param name="reader">The object.</param>
+    /// <param name="stretches">What of it is read.</param>
+    /// <param name="hash">False where nobody compares the checksums: they are then not taken, and what is returned means nothing.</param>
+    /// <param name="progress">Hears of bytes read.</param>
+    /// <param name="cancel">Ends it.</param>
     /// <returns>The CRC32C of each stretch, in order.</returns>
     public static async ValueTask<Checksum[]> ReadAsync(
-        ObjectReader reader, IReadOnlyList<Stretch> stretches, IProgress<long>? progress, CancellationToken cancel)
+        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, IProgress<long>? progress, CancellationToken cancel)
     {
         if (reader.ReadsManyAtOnce && stretches.Count > 1)
-            return await ScatterRead.ReadAsync(reader, stretches, progress, cancel).ConfigureAwait(false);
+            return await ScatterRead.ReadAsync(reader, stretches, hash, progress, cancel).ConfigureAwait(false);
         var hints = reader.Hints;
         int turnLength = Math.Max(TurnLength / hints.PartSize, 1) * hints.PartSize;
         var turns = new List<Turn>();
@@ -46,7 +51,8 @@ public static class ParallelRead
                     stop.ThrowIfCancellationRequested();
                     var part = target.Slice(turn.Start + done, Math.Min(hints.PartSize, turn.Length - done));
                     await reader.ReadAsync(offset + turn.Start + done, part, stop).ConfigureAwait(false);
-                    found = found.Append(part.Span);
+                    if (hash)
+                        found = found.Append(part.Span);
                     done += part.Length;
                 }
                 checksums[i] = found;
@@ -62,8 +68,18 @@ public static class ParallelRead
 
     /// <summary>One stretch alone.</summary>
     public static async ValueTask<Checksum> ReadAsync(
-        ObjectReader reader, long offset, LargeMemory target, IProgress<long>? progress, CancellationToken cancel) =>
-        (await ReadAsync(reader, [new Stretch(offset, target)], progress, cancel).ConfigureAwait(false))[0];
+        ObjectReader reader, long offset, LargeMemory target, bool hash, IProgress<long>? progress, CancellationToken cancel)
+    {
+        if (target.Length > reader.Hints.PartSize)
+            return (await ReadAsync(reader, [new Stretch(offset, target)], hash, progress, cancel).ConfigureAwait(false))[0];
+        // one read: nothing to be divided
+        if (target.Length == 0)
+            return Checksum.Empty;
+        var part = target.Slice(0, (int)target.Length);
+        await reader.ReadAsync(offset, part, cancel).ConfigureAwait(false);
+        progress?.Report(part.Length);
+        return hash ? Checksum.Of(part.Span) : Checksum.Empty;
+    }
 
     readonly record struct Turn(int Stretch, long Start, int Length);
 }

@@ -11,7 +11,7 @@ static class ScatterRead
 {
     /// <returns>The CRC32C of each stretch, in order.</returns>
     public static async ValueTask<Checksum[]> ReadAsync(
-        ObjectReader reader, IReadOnlyList<Stretch> stretches, IProgress<long>? progress, CancellationToken cancel)
+        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, IProgress<long>? progress, CancellationToken cancel)
     {
         var turns = Plan(stretches, reader.Hints);
         var checksums = new Checksum[turns.Count][];
@@ -26,7 +26,7 @@ static class ScatterRead
                 for (int k = 0; k < segments.Length; k++)
                     segments[k] = new Segment(stretches[turn[k].Stretch].Offset + turn[k].Start, stretches[turn[k].Stretch].Target.Slice(turn[k].Start, turn[k].Length));
                 await reader.ReadAsync(segments, stop).ConfigureAwait(false);
-                checksums[i] = Array.ConvertAll(segments, segment => Checksum.Of(segment.Target.Span));
+                checksums[i] = Array.ConvertAll(segments, segment => hash ? Checksum.Of(segment.Target.Span) : Checksum.Empty);
                 progress?.Report(segments.Sum(segment => (long)segment.Target.Length));
             }
         }

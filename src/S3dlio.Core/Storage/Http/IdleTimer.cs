@@ -1,9 +1,21 @@
+using System.Collections.Concurrent;
+
 namespace S3dlio.Storage.Http;
 
-/// <summary>A token that is cancelled by the caller, or by the clock when nothing has been heard for too long.</summary>
+/// <summary>
+/// A token that is cancelled by the caller, or by the clock when nothing has been heard for too long. Every request needs one or two, so
+/// the sources, each with a timer inside, are used again unless they were cancelled.
+/// </summary>
+/// <remarks>Whoever got the token is done with it when the timer is disposed of: the next request's clock is no concern of theirs.</remarks>
 sealed class IdleTimer : IDisposable
 {
+    const int MostPooled = 256;
+
+    static readonly ConcurrentBag<CancellationTokenSource> Pool = [];
+    static int s_pooled;
+
     readonly CancellationTokenSource _source;
+    readonly CancellationTokenRegistration _link;
     readonly CancellationToken _caller;
     readonly TimeSpan _limit;
 
@@ -11,7 +23,10 @@ sealed class IdleTimer : IDisposable
     {
         _limit = limit;
         _caller = caller;
-        _source = CancellationTokenSource.CreateLinkedTokenSource(caller);
+        if (Pool.TryTake(out var pooled))
+            Interlocked.Decrement(ref s_pooled);
+        _source = pooled ?? new CancellationTokenSource();
+        _link = caller.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), _source);
         Alive();
     }
 
@@ -29,5 +44,18 @@ sealed class IdleTimer : IDisposable
     /// <summary>Ends what still runs with this token.</summary>
     public void Stop() => _source.Cancel();
 
-    public void Dispose() => _source.Dispose();
+    public void Dispose()
+    {
+        // waits for a cancel by the caller that is under way: none reaches the source's next use
+        _link.Dispose();
+        if (_source.TryReset() && Volatile.Read(ref s_pooled) < MostPooled)
+        {
+            Interlocked.Increment(ref s_pooled);
+            Pool.Add(_source);
+        }
+        else
+        {
+            _source.Dispose();
+        }
+    }
 }

@@ -22,6 +22,10 @@ public sealed partial class LocalStore : ObjectStore
 
     public override StoreUri Root { get; }
 
+    public override bool IsNear => true;
+
+    public override bool IsBrief(long length, PutOptions options) => length <= BriefLength && !IsDurable(options);
+
     /// <summary>For tests: stands in for a file system without O_DIRECT.</summary>
     internal bool DirectIsRefused { get; init; }
 

@@ -19,6 +19,8 @@ public sealed class MemoryStore : ObjectStore
 
     public override StoreUri Root { get; }
 
+    public override bool IsNear => true;
+
     public override ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();

@@ -20,6 +20,8 @@ sealed class SigV4Signer(string region, string service = "s3")
     [ThreadStatic]
     static StringBuilder? t_text;
 
+    static StampOf? s_second;
+
     DayKey? _day;
 
     public string Region => region;
@@ -37,7 +39,7 @@ sealed class SigV4Signer(string region, string service = "s3")
         string method, string path, string query, string host, List<KeyValuePair<string, string>> headers, string payloadHash, string stamp, S3Credentials credentials)
     {
         var signed = Signed(headers, host);
-        string names = string.Join(';', signed.Select(header => header.Key));
+        string names = Names(signed);
         string hash = CanonicalHash(method, path, query, signed, names, payloadHash);
         string signature = Signature(hash, stamp, credentials);
         return $"{Algorithm} Credential={credentials.AccessKeyId}/{Scope(stamp)}, SignedHeaders={names}, Signature={signature}";
@@ -78,7 +80,26 @@ sealed class SigV4Signer(string region, string service = "s3")
         return string.Join('&', pairs);
     }
 
-    public static string Stamp(DateTimeOffset time) => time.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
+    public static string Stamp(DateTimeOffset time)
+    {
+        // thousands of requests share a second
+        long second = time.UtcTicks / TimeSpan.TicksPerSecond;
+        var known = Volatile.Read(ref s_second);
+        if (known is not null && known.Second == second)
+            return known.Text;
+        string text = time.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
+        Volatile.Write(ref s_second, new StampOf(second, text));
+        return text;
+    }
+
+    static string Names(List<KeyValuePair<string, string>> signed)
+    {
+        var text = t_text ??= new StringBuilder(1024);
+        text.Clear();
+        foreach (var (name, _) in signed)
+            text.Append(name).Append(';');
+        return text.ToString(0, text.Length - 1);
+    }
 
     static List<KeyValuePair<string, string>> Signed(List<KeyValuePair<string, string>> headers, string host)
     {
@@ -111,13 +132,25 @@ sealed class SigV4Signer(string region, string service = "s3")
         foreach (var (name, value) in signed)
             text.Append(name).Append(':').Append(value).Append('\n');
         text.Append('\n').Append(names).Append('\n').Append(payloadHash);
-        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        int most = Encoding.UTF8.GetMaxByteCount(text.Length);
+        Span<byte> bytes = most <= 4096 ? stackalloc byte[most] : new byte[most];
+        int length = 0;
+        // pairs of surrogates do not occur: path and query are encoded, header values are ASCII
+        foreach (var chunk in text.GetChunks())
+            length += Encoding.UTF8.GetBytes(chunk.Span, bytes[length..]);
+        SHA256.HashData(bytes[..length], hash);
+        return Convert.ToHexStringLower(hash);
     }
 
     string Signature(string canonicalHash, string stamp, S3Credentials credentials)
     {
         string text = $"{Algorithm}\n{stamp}\n{Scope(stamp)}\n{canonicalHash}";
-        return Convert.ToHexStringLower(HMACSHA256.HashData(Key(stamp.AsSpan(0, 8), credentials), Encoding.UTF8.GetBytes(text)));
+        int most = Encoding.UTF8.GetMaxByteCount(text.Length);
+        Span<byte> bytes = most <= 4096 ? stackalloc byte[most] : new byte[most];
+        Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        HMACSHA256.HashData(Key(stamp.AsSpan(0, 8), credentials), bytes[..Encoding.UTF8.GetBytes(text, bytes)], hash);
+        return Convert.ToHexStringLower(hash);
     }
 
     byte[] Key(ReadOnlySpan<char> day, S3Credentials credentials)
@@ -132,6 +165,13 @@ sealed class SigV4Signer(string region, string service = "s3")
         key = HMACSHA256.HashData(key, "aws4_request"u8);
         Volatile.Write(ref _day, new DayKey(date, credentials, key));
         return key;
+    }
+
+    sealed class StampOf(long second, string text)
+    {
+        public long Second => second;
+
+        public string Text => text;
     }
 
     sealed class DayKey(string day, S3Credentials credentials, byte[] key)
