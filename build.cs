@@ -91,6 +91,7 @@ static class Prerequisites
         new(Use.Tests, Probe.Module, "mypy", "mypy"),
         new(Use.Tests, Probe.Program, "strace", "strace"),
         new(Use.Tests, Probe.Program, "setfattr", "attr"),
+        new(Use.Tests, Probe.Program, "zstd", "zstd"),
         new(Use.Servers, Probe.Program, "curl", "curl"),
         new(Use.Servers, Probe.Program, "openssl", "openssl"),
         new(Use.Servers, Probe.Program, "node", "nodejs"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,33 @@ class Scene:
 
         s3dlio.put_bytes(self.path("given.bin"), self.data, durable=True)
         return self.path("given.bin")
+
+    @functools.cached_property
+    def words(self) -> memoryview:
+        """Text of a few thousand words, some of them frequent; it shrinks to about a third."""
+        dice = np.random.default_rng(7)
+        letters = dice.integers(97, 123, 40_000, np.uint8).tobytes()
+        words = [letters[at : at + 3 + at % 8] + b" " for at in range(0, 39_900, 10)]
+        picks = np.minimum(dice.zipf(1.3, self.size // 6), len(words)) - 1
+        text = b"".join([words[pick] for pick in picks])
+        return memoryview((text * (self.size // len(text) + 1))[: self.size])
+
+    @functools.cached_property
+    def text(self) -> str:
+        """A file of the words."""
+        Path(self.path("given.txt")).write_bytes(self.words)
+        return self.path("given.txt")
+
+    @functools.cached_property
+    def packed(self) -> str:
+        """The words as the zstd program compresses them."""
+        subprocess.run(["zstd", "-q", "-f", "-3", self.text, "-o", self.path("given.zst")], check=True)
+        return self.path("given.zst")
+
+    def same_text(self, path: str) -> None:
+        """The file unpacks to the words."""
+        if subprocess.run(["zstd", "-q", "-d", "-c", path], check=True, capture_output=True).stdout != self.words:
+            raise AssertionError("what was compressed is not the text that was given")
 
     def same_array(self, found: np.ndarray) -> None:
         if not np.array_equal(found.reshape(-1), self.array):

@@ -20,7 +20,7 @@
  *   thread that calls it. Calls that succeed leave the last error alone. Messages never hold credentials.
  *
  * Ids
- *   Stores, operations, lists and files are numbers, never 0 and never used twice in a process. A closed number
+ *   Stores, operations, lists, files and writers are numbers, never 0 and never used twice in a process. A closed number
  *   gives S3DLIO_CLOSED, an invented one or one of another noun S3DLIO_INVALID_ARGUMENT; neither does harm.
  *   Closing or freeing 0, or what is closed already, does nothing and succeeds.
  *
@@ -192,6 +192,10 @@ int32_t s3dlio_op_free(uint64_t op);
  * Options of every read ("read options"):
  *   validate (bool, true)    compare a whole object with the CRC32C recorded when it was written, where there is one
  *   expected_checksum        compare what is read with this one instead, "crc32c:e3069283"
+ * and of s3dlio_object_get_begin, s3dlio_object_get_range_begin and s3dlio_object_open_begin also
+ *   decompress ("never")     "auto": decompress objects whose key ends in ".zst", and where there is none of the key
+ *                            take the one with ".zst" behind it; "always": whatever the key. Offsets, lengths and
+ *                            checksums are then those of the decompressed bytes; every frame that is touched is checked
  */
 
 typedef struct s3dlio_segment {
@@ -314,6 +318,48 @@ int32_t s3dlio_container_list_begin(const char *uri, const char *options_json, u
  */
 int32_t s3dlio_object_presign_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
                                     uint64_t *out_op);
+
+/* ---- objects as streams --------------------------------------------------------------------------------------- */
+
+/*
+ * Begins an object of unknown length: it appears when it is finalized, whole, or never. Result: {"writer":9,"key":
+ * "a.zst"}. The writer is the caller's to close once s3dlio_op_result returned it; freed before that, the operation
+ * closes it. Put options, and
+ *   compression ("none")     "zstd": frames of 4 MiB with a seek table, in parallel on all cores (docs/formats.md);
+ *                            ".zst" is appended to the key unless it ends so
+ *   level (1 to 22, 3)       how hard to compress
+ */
+int32_t s3dlio_writer_open_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
+                                 uint64_t *out_op);
+
+/*
+ * Takes the next bytes. Operations on one writer take turns; begin the next when the one before has ended, so that
+ * their order is certain. After one that failed or was cancelled the writer can only be closed. No result.
+ */
+int32_t s3dlio_writer_write_begin(uint64_t writer, const void *data, uint64_t length, uint64_t *out_op);
+
+/*
+ * Makes the object appear. Result: {"raw_size":100,"raw_checksum":"crc32c:…","compression":"zstd","level":3,"object":
+ * {the object as stored}}; raw is what was written, before compression.
+ */
+int32_t s3dlio_writer_finalize_begin(uint64_t writer, uint64_t *out_op);
+
+/* Bytes written so far, and bytes that went to the store; the last of them go when it is finalized. */
+int32_t s3dlio_writer_counts(uint64_t writer, int64_t *out_raw, int64_t *out_stored);
+
+/* Closes a writer. What runs on it is cancelled and waited for; unless it was finalized, nothing is left behind. */
+int32_t s3dlio_writer_close(uint64_t writer);
+
+/*
+ * Opens an object for reads at any place. Result: {"file":7,"size":100,"checksum":"crc32c:…","compression":"none",
+ * "meta":{the object as stored}}, where size and checksum are those of the bytes that reads give. The file belongs to
+ * the caller as with s3dlio_array_open_begin. Option: decompress, as for reads.
+ */
+int32_t s3dlio_object_open_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
+                                 uint64_t *out_op);
+
+/* Reads exactly length bytes from offset; all of the object is compared with its checksum. No result. */
+int32_t s3dlio_object_read_begin(uint64_t file, int64_t offset, void *data, uint64_t length, uint64_t *out_op);
 
 /* ---- objects, for callers that would only wait ---------------------------------------------------------------- */
 
@@ -445,7 +491,7 @@ int32_t s3dlio_tensors_read_begin(uint64_t file, const s3dlio_tensor_read *reads
 int32_t s3dlio_tensors_slice_begin(uint64_t file, uint64_t tensor, const int64_t *starts, const int64_t *stops,
                                    const int64_t *steps, size_t rank, void *data, uint64_t length, uint64_t *out_op);
 
-/* Closes an array or tensor file. Reads under way on it finish or end with S3DLIO_CLOSED. */
+/* Closes an array, tensor or object file. Reads under way on it finish or end with S3DLIO_CLOSED. */
 int32_t s3dlio_file_close(uint64_t file);
 
 #ifdef __cplusplus

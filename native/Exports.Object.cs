@@ -60,7 +60,8 @@ static unsafe partial class Exports
     static (Job Work, bool Brief) Get(ulong store, byte* key, nuint keyLength, byte* options)
     {
         var (from, name) = (Store(store), Key(key, keyLength));
-        return (Jobs.Get(from, name, null, Validate(Json(options), from.Root.Child(name))), from.IsNear);
+        var (validation, mode) = ReadOptions(Json(options), from.Root.Child(name));
+        return (Jobs.Get(from, name, mode, null, validation), from.IsNear);
     }
 
     /// <summary>With <paramref name="data"/> null the operation allocates; a negative length then means to the end.</summary>
@@ -70,7 +71,8 @@ static unsafe partial class Exports
         if (data is not null && length < 0)
             throw Arguments.Wrong("length", "is negative and 'data' is given: its size must be known");
         var target = data is null ? null : Arguments.Memory(data, (ulong)length, "data");
-        return (Jobs.GetRange(from, name, offset, length < 0 ? null : length, target, Validate(Json(options), from.Root.Child(name))), from.IsNear);
+        var (validation, mode) = ReadOptions(Json(options), from.Root.Child(name));
+        return (Jobs.GetRange(from, name, mode, offset, length < 0 ? null : length, target, validation), from.IsNear);
     }
 
     static readonly string[] KnownDelete = ["recursive"];
@@ -104,6 +106,19 @@ static unsafe partial class Exports
         foreach (var option in OptionReader.Read(json, uri))
             result = Validate(result, option) ?? throw option.Unknown(KnownValidation);
         return result;
+    }
+
+    static (Validation Validation, Decompress Mode) ReadOptions(string json, string uri)
+    {
+        var (validation, mode) = (new Validation(null), Decompress.Never);
+        foreach (var option in OptionReader.Read(json, uri))
+        {
+            if (option.Name == "decompress")
+                mode = option.AsDecompress();
+            else
+                validation = Validate(validation, option) ?? throw option.Unknown([.. KnownValidation, "decompress"]);
+        }
+        return (validation, mode);
     }
 
     static Validation? Validate(Validation validation, NamedOption option) => option.Name switch

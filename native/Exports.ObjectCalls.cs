@@ -32,7 +32,7 @@ static unsafe partial class Exports
                 ? target.Part(0, size)
                 : throw new StoreException(ErrorKind.InvalidArgument, from.Root.Child(name), $"the object has {size} bytes, the caller's buffer {target.Length}");
         }
-        int status = Call(() => Jobs.Get(from, name, Fit, new Validation(null)));
+        int status = Call(() => Jobs.Get(from, name, Decompress.Never, Fit, new Validation(null)));
         *outLength = (ulong)needed;
         return status;
     });

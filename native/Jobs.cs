@@ -20,13 +20,13 @@ static class Jobs
         operation.SetJson(MetaJson.Write(await store.PutAsync(key, payload, options, operation, cancel).ConfigureAwait(false)));
     };
 
-    public static Job Get(ObjectStore store, string key, Func<long, LargeMemory>? allocate, Validation validation) => async (operation, cancel) =>
+    public static Job Get(ObjectStore store, string key, Decompress mode, Func<long, LargeMemory>? allocate, Validation validation) => async (operation, cancel) =>
         operation.SetJson(MetaJson.Write(
-            await ObjectRead.WholeAsync(store, key, allocate ?? operation.Allocate, validation, operation, cancel).ConfigureAwait(false)));
+            await ObjectRead.WholeAsync(store, key, mode, allocate ?? operation.Allocate, validation, operation, cancel).ConfigureAwait(false)));
 
-    public static Job GetRange(ObjectStore store, string key, long offset, long? length, LargeMemory? target, Validation validation) => async (operation, cancel) =>
+    public static Job GetRange(ObjectStore store, string key, Decompress mode, long offset, long? length, LargeMemory? target, Validation validation) => async (operation, cancel) =>
         operation.SetJson(MetaJson.Write(
-            await ObjectRead.RangeAsync(store, key, offset, length, target is null ? operation.Allocate : _ => target, validation, operation, cancel).ConfigureAwait(false)));
+            await ObjectRead.RangeAsync(store, key, mode, offset, length, target is null ? operation.Allocate : _ => target, validation, operation, cancel).ConfigureAwait(false)));
 
     public static Job Head(ObjectStore store, string key) => async (operation, cancel) =>
         operation.SetJson(MetaJson.Write(await store.HeadAsync(key, cancel).ConfigureAwait(false)));

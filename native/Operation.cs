@@ -11,7 +11,7 @@ sealed partial class Operation : ITransferProgress, IDisposable
     Task _task = Task.CompletedTask;
     long _done;
     long _total = -1;
-    ulong _file;
+    ulong _file, _writer;
 
     /// <summary>JSON text of the result, with a NUL behind it; null when the operation gives none.</summary>
     public ResultMemory? Json { get; private set; }
@@ -88,8 +88,19 @@ sealed partial class Operation : ITransferProgress, IDisposable
         return _file;
     }
 
-    /// <summary>The caller knows the file's number now and closes it.</summary>
-    public void TakeFile() => Interlocked.Exchange(ref _file, 0);
+    /// <summary>The same for a writer.</summary>
+    public ulong OwnWriter(WriterHandle writer)
+    {
+        _writer = Handles.Add(writer);
+        return _writer;
+    }
+
+    /// <summary>The caller knows the number of the file or writer now and closes it.</summary>
+    public void TakeFile()
+    {
+        Interlocked.Exchange(ref _file, 0);
+        Interlocked.Exchange(ref _writer, 0);
+    }
 
     T Own<T>(T item)
         where T : IDisposable
@@ -151,5 +162,8 @@ sealed partial class Operation : ITransferProgress, IDisposable
         ulong file = Interlocked.Exchange(ref _file, 0);
         if (file != 0 && Handles.Remove<OpenFile>(file, "file", out var opened))
             Run(Jobs.Close(opened!));
+        ulong number = Interlocked.Exchange(ref _writer, 0);
+        if (number != 0 && Handles.Remove<WriterHandle>(number, "writer", out var writer))
+            Run(Jobs.Close(writer!));
     }
 }

@@ -142,6 +142,41 @@ def _small_put(scene: Scene, root: str) -> Operation:
     )
 
 
+def compress_text(scene: Scene) -> Operation:
+    path = scene.path("ours.zst")
+
+    def run() -> None:
+        with s3dlio.ObjectWriter(path, compress=3) as writer:
+            writer.write(scene.words)
+
+    return Operation(run=run, before=lambda: scene.place(path), check=lambda _: scene.same_text(path), size=scene.size)
+
+
+def compress_noise(scene: Scene) -> Operation:
+    path = scene.path("ours.zst")
+
+    def run() -> None:
+        with s3dlio.ObjectWriter(path, compress=True) as writer:
+            writer.write(scene.data)
+
+    def check(_: object) -> None:
+        scene.same_bytes(s3dlio.get(path, decompress=True))
+
+    return Operation(run=run, before=lambda: scene.place(path), check=check, size=scene.size)
+
+
+def decompress_text(scene: Scene) -> Operation:
+    path = scene.path("ours.zst")
+    with s3dlio.ObjectWriter(path, compress=3) as writer:
+        writer.write(scene.words)
+
+    def check(found: object) -> None:
+        if memoryview(found) != scene.words:  # type: ignore[arg-type]
+            raise AssertionError("what was decompressed is not the text that was given")
+
+    return Operation(run=lambda: s3dlio.get(path, decompress=True), check=check, size=scene.size)
+
+
 def _small_get(scene: Scene, root: str) -> Operation:
     store = s3dlio.Store(root if "://" in root else scene.path(""))
     for i in range(100):

@@ -11,9 +11,20 @@ from ._config import configure
 from ._containers import create_bucket, delete_bucket, list_containers, presign
 from ._list import list, list_stream
 from ._objects import copy, delete, exists, get, get_range, mkdir, put_bytes, rename, stat
+from ._original import (
+    MultipartUploadWriter,
+    PyObjectWriter,
+    PyWriterOptions,
+    create_azure_writer,
+    create_direct_filesystem_writer,
+    create_filesystem_writer,
+    create_s3_writer,
+)
+from ._reader import ObjectReader, open
 from ._store import Store
 from ._tensors import LazyTensor, TensorFile, load_tensors, open_tensors, save_tensors
 from ._view import BytesView
+from ._writer import ObjectWriter
 from .exceptions import (
     AlreadyExistsError,
     AuthenticationError,
@@ -49,11 +60,16 @@ __all__ = [
     "InvalidDataError",
     "IsDirectoryError",
     "LazyTensor",
+    "MultipartUploadWriter",
     "NotDirectoryError",
     "NotFoundError",
+    "ObjectReader",
+    "ObjectWriter",
     "OutOfSpaceError",
     "PermissionDeniedError",
     "PreconditionError",
+    "PyObjectWriter",
+    "PyWriterOptions",
     "S3dlioError",
     "Store",
     "StoreTimeoutError",
@@ -63,7 +79,11 @@ __all__ = [
     "__version__",  # noqa: F822 (by __getattr__)
     "configure",
     "copy",
+    "create_azure_writer",
     "create_bucket",
+    "create_direct_filesystem_writer",
+    "create_filesystem_writer",
+    "create_s3_writer",
     "delete",
     "delete_bucket",
     "download",
@@ -77,6 +97,7 @@ __all__ = [
     "load_numpy_array",
     "load_tensors",
     "mkdir",
+    "open",
     "open_tensors",
     "presign",
     "put_bytes",

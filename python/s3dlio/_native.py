@@ -119,6 +119,13 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "object_head": [_id, *_key, c.POINTER(_Meta)],
     "object_exists": [_id, *_key, c.POINTER(c.c_int32)],
     "object_delete": [_id, *_key],
+    "object_open_begin": [_id, *_key, _text, _op],
+    "object_read_begin": [_id, c.c_int64, c.c_void_p, c.c_uint64, _op],
+    "writer_open_begin": [_id, *_key, _text, _op],
+    "writer_write_begin": [_id, c.c_void_p, c.c_uint64, _op],
+    "writer_finalize_begin": [_id, _op],
+    "writer_counts": [_id, c.POINTER(c.c_int64), c.POINTER(c.c_int64)],
+    "writer_close": [_id],
     "object_presign_begin": [_id, *_key, _text, _op],
     "container_create_begin": [_text, _text, _op],
     "container_delete_begin": [_text, _text, _op],
@@ -427,6 +434,13 @@ def open_list(store: int, path: bytes, settings: dict[str, Any]) -> int:
     number = c.c_uint64()
     check(library().s3dlio_list_open(store, path, len(path), options(settings), c.byref(number)))
     return number.value
+
+
+def writer_counts(number: int) -> tuple[int, int]:
+    """Bytes written to a writer, and bytes that went to its store."""
+    raw, stored = c.c_int64(), c.c_int64()
+    check(library().s3dlio_writer_counts(number, c.byref(raw), c.byref(stored)))
+    return raw.value, stored.value
 
 
 def close(noun: str, number: int, opened_in: int) -> None:

@@ -101,17 +101,22 @@ def put_options(
     overwrite: bool, if_match: str | None, durable: bool | None, content_type: str | None, metadata: Mapping[str, str] | None
 ) -> bytes | None:
     """The options that every write takes, as JSON."""
+    return _native.options(put_options_of(overwrite, if_match, durable, content_type, metadata))
+
+
+def put_options_of(
+    overwrite: bool, if_match: str | None, durable: bool | None, content_type: str | None, metadata: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """The options that every write takes, by name."""
     if metadata is not None and not (isinstance(metadata, Mapping) and all(isinstance(name, str) for name in metadata)):
         raise InvalidArgumentError(f"metadata must be a dictionary of text by text, found {type(metadata).__name__}: {metadata!r}")
-    return _native.options(
-        {
-            "overwrite": None if overwrite is True else overwrite,
-            "if_match": if_match,
-            "durable": durable,
-            "content_type": content_type,
-            "metadata": None if metadata is None else dict(metadata),
-        }
-    )
+    return {
+        "overwrite": None if overwrite is True else overwrite,
+        "if_match": if_match,
+        "durable": durable,
+        "content_type": content_type,
+        "metadata": None if metadata is None else dict(metadata),
+    }
 
 
 def get(
@@ -119,6 +124,7 @@ def get(
     *,
     validate: bool = True,
     expected_checksum: str | None = None,
+    decompress: bool | str = False,
     progress: Progress | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> BytesView:
@@ -128,6 +134,9 @@ def get(
         uri: Which.
         validate: Compare with the checksum that was recorded when the object was written, where there is one.
         expected_checksum: Compare with this one instead.
+        decompress: False gives the bytes as they are stored. True gives those that were compressed, and finds the object also
+            without ``.zst`` in ``uri``; ``"auto"`` does so for names that end in ``.zst`` and gives others as they are.
+            Checksums are then of the bytes given.
         progress: Called with bytes done and bytes in all.
         storage_options: Settings of the store.
 
@@ -146,16 +155,27 @@ def get(
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    settings = validation_options(validate, expected_checksum)
+    settings = validation_options(validate, expected_checksum, decompress_option(decompress, where.address(where.key)))
     memory = _native.run(
         "object_get", where.root.number(), key, len(key), settings, progress=progress, data=True
     )
     return BytesView._over(memory)
 
 
-def validation_options(validate: bool, expected_checksum: str | None) -> bytes | None:
+def validation_options(validate: bool, expected_checksum: str | None, decompress: str | None = None) -> bytes | None:
     """The options that every read takes, as JSON."""
-    return _native.options({"validate": None if validate is True else validate, "expected_checksum": expected_checksum})
+    return _native.options({"validate": None if validate is True else validate, "expected_checksum": expected_checksum, "decompress": decompress})
+
+
+def decompress_option(decompress: bool | str, what: str) -> str | None:
+    """What ``decompress`` stands for in the library."""
+    if decompress is False or decompress is None:
+        return None
+    if decompress is True:
+        return "always"
+    if decompress != "auto":
+        raise InvalidArgumentError(f"{what}: decompress is True, False or 'auto', found {decompress!r}", what)
+    return "auto"
 
 
 def get_range(
@@ -165,6 +185,7 @@ def get_range(
     *,
     out: Buffer | None = None,
     expected_checksum: str | None = None,
+    decompress: bool | str = False,
     progress: Progress | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> BytesView:
@@ -176,6 +197,8 @@ def get_range(
         length: How many bytes; None reads to the end.
         out: Writable contiguous memory of exactly ``length`` bytes to read into.
         expected_checksum: CRC32C that the range must have.
+        decompress: As for :func:`get`. Offset and length are then of the decompressed bytes; only the frames that the range
+            touches are fetched, and each is checked.
         progress: Called with bytes done and bytes in all.
         storage_options: Settings of the store.
 
@@ -194,7 +217,7 @@ def get_range(
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    settings = validation_options(True, expected_checksum)
+    settings = validation_options(True, expected_checksum, decompress_option(decompress, where.address(where.key)))
     offset = _count(offset, "offset", where)
     length = None if length is None else _count(length, "length", where)
     if out is None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from . import _arrays, _list, _objects, _tensors
+from . import _arrays, _list, _objects, _reader, _tensors
 from ._address import Address, Location, Root, resolve
 from ._config import merged
 from ._view import BytesView
@@ -56,6 +56,10 @@ class Store:
     def get_range(self, key: str, offset: int, length: int | None = None, **options: Any) -> BytesView:
         """See :func:`s3dlio.get_range`."""
         return _objects.get_range(self._at(key), offset, length, **options)
+
+    def open(self, key: str, mode: str = "rb", **options: Any) -> Any:
+        """See :func:`s3dlio.open`."""
+        return _reader.open(self._at(key), mode, **options)
 
     def exists(self, key: str = "") -> bool:
         """See :func:`s3dlio.exists`."""

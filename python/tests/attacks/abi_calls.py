@@ -14,8 +14,8 @@ import abi_header
 from s3dlio import _native
 
 OK, PENDING, END, NOT_FOUND, INVALID, CLOSED, CANCELLED, INTERNAL = 0, -1, -2, 1, 6, 13, 12, 14
-LETS_GO = {"store_close", "op_free", "list_close", "file_close", "buffer_free"}
-NOUNS = {"store": "store", "source_store": "store", "op": "op", "list": "list", "file": "file", "buffer": "buffer"}
+LETS_GO = {"store_close", "op_free", "list_close", "file_close", "buffer_free", "writer_close"}
+NOUNS = {"store": "store", "source_store": "store", "op": "op", "list": "list", "file": "file", "buffer": "buffer", "writer": "writer"}
 STATUSES = set(abi_header.statuses().values())
 
 Names = dict[str, int]
@@ -106,7 +106,9 @@ def one_of_each(folder: Path) -> Names:
     result(many)
     expect({OK}, "op_take_items", many, 1, taken)
     expect({OK}, "op_free", many)
-    return {"store": store, "op": op, "list": cursor.value, "file": result(array)["file"], "buffer": taken[0].buffer}
+    writer = begun("writer_open", store, b"w", 1, None)
+    ids = {"store": store, "op": op, "list": cursor.value, "file": result(array)["file"], "buffer": taken[0].buffer}
+    return {**ids, "writer": result(writer)["writer"]}
 
 
 def is_pointer(kind: Any) -> bool:

@@ -27,10 +27,15 @@ public readonly record struct Validation(Checksum? Expected, bool Validate = tru
 public static class ObjectRead
 {
     /// <summary>Reads a whole object into memory that <paramref name="allocate"/> gives for its size.</summary>
+    public static ValueTask<ObjectMeta> WholeAsync(
+        ObjectStore store, string key, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel) =>
+        WholeAsync(store, key, Decompress.Never, allocate, validation, progress, cancel);
+
+    /// <summary>The same, decompressed where asked for: size, checksum and memory are then those of the raw bytes.</summary>
     public static async ValueTask<ObjectMeta> WholeAsync(
-        ObjectStore store, string key, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, string key, Decompress mode, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
     {
-        var reader = await store.OpenReadAsync(key, ReadOptions.Default, cancel).ConfigureAwait(false);
+        var reader = await ObjectInput.OpenAsync(store, key, mode, ReadOptions.Default, cancel).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
             progress.Begin(reader.Meta.Size);
@@ -38,7 +43,7 @@ public static class ObjectRead
             if (reader.Meta.Size > ObjectStore.BriefLength)
                 await Offload.LeaveCallerAsync();
             var found = await ParallelRead.ReadAsync(reader, 0, target, validation.Compares(reader.Meta), progress, cancel).ConfigureAwait(false);
-            validation.Check(reader.Meta, store.Root.Child(key), found);
+            validation.Check(reader.Meta, store.Root.Child(reader.Meta.Key), found);
             return reader.Meta;
         }
     }
@@ -48,13 +53,13 @@ public static class ObjectRead
     /// beyond the object is refused: a short answer is how data gets lost silently.
     /// </summary>
     public static async ValueTask<ObjectMeta> RangeAsync(
-        ObjectStore store, string key, long offset, long? length, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, string key, Decompress mode, long offset, long? length, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
     {
         string uri = store.Root.Child(key);
         if (offset < 0 || length < 0)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"offset {offset} and length {length} must not be negative");
         var options = new ReadOptions { FirstOffset = offset, FirstLength = length };
-        var reader = await store.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
+        var reader = await ObjectInput.OpenAsync(store, key, mode, options, cancel).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
             long size = reader.Meta.Size;

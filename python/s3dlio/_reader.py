@@ -1,0 +1,209 @@
+"""Objects read as files, compressed or not."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from . import _native
+from ._address import Address, resolve
+from ._objects import Buffer, _buffer, decompress_option
+from ._writer import ObjectWriter
+from .exceptions import ClosedError, InvalidArgumentError
+
+#: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where the plain name is not there.
+Decompress: TypeAlias = "bool | Literal['auto']"
+
+#: Bytes that a buffered file reads ahead.
+READ_AHEAD = 1 << 20
+
+
+class ObjectReader(io.RawIOBase):
+    """An object as a binary file to read from at any place; ``readinto`` lands in the caller's memory.
+
+    A compressed object is read as its raw bytes: only the frames that a read touches are fetched, and each is checked.
+
+    Args:
+        uri: Which object.
+        decompress: ``"auto"``, True or False.
+        storage_options: Settings of the store.
+
+    Raises:
+        NotFoundError: There is no such object.
+        InvalidDataError: It has to be decompressed and is not what ``ObjectWriter`` writes.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://doc/r", b"0123456789")
+        >>> with s3dlio.ObjectReader("memory://doc/r") as file:
+        ...     file.seek(4), file.read(3), file.size
+        (4, b'456', 10)
+    """
+
+    def __init__(self, uri: Address, *, decompress: Decompress = "auto", storage_options: dict[str, Any] | None = None) -> None:
+        self._number = 0
+        self._where = resolve(uri, storage_options)
+        what = self._where.address(self._where.key)
+        settings = _native.options({"decompress": decompress_option(decompress, what)})
+        key = _native.key(self._where.key)
+        self._generation = _native.generation
+        opened = _native.run("object_open", self._where.root.number(), key, len(key), settings)
+        self._number = opened["file"]
+        self._size: int = opened["size"]
+        self._opened = opened
+        self._uri = self._where.address(opened["meta"]["key"])
+        self._at = 0
+
+    @property
+    def uri(self) -> str:
+        """The object's address, with the suffix where the compressed one was found."""
+        return self._uri
+
+    @property
+    def name(self) -> str:
+        """As files have it: the object's address."""
+        return self._uri
+
+    @property
+    def mode(self) -> str:
+        """As files have it."""
+        return "rb"
+
+    @property
+    def size(self) -> int:
+        """Bytes to read, decompressed."""
+        return self._size
+
+    @property
+    def stored_size(self) -> int:
+        """Bytes of the object in its store."""
+        return int(self._opened["meta"]["size"])
+
+    @property
+    def checksum(self) -> str | None:
+        """CRC32C of the bytes to read, where it is recorded."""
+        found: str | None = self._opened.get("checksum")
+        return found
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next read begins."""
+        self._open()
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As files do it; beyond the end there is nothing to read."""
+        self._open()
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}.get(whence)
+        if base is None or base + offset < 0:
+            raise InvalidArgumentError(f"{self._uri}: seek({offset}, {whence}) leads nowhere", self._uri)
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Fills the buffer as far as the object goes.
+
+        Returns:
+            Bytes read; 0 at the end.
+        """
+        self._open()
+        address, length, owner = _buffer(buffer, self._where, writable=True)
+        length = max(0, min(length, self._size - self._at))
+        if length:
+            _native.run("object_read", self._number, self._at, address, length, keep=owner)
+            self._at += length
+        return length
+
+    def readall(self) -> bytes:
+        """The rest of the object."""
+        return self.read(-1)
+
+    def read(self, size: int | None = -1) -> bytes:
+        """At most ``size`` bytes, fewer at the end only; all that is left when it is negative or None."""
+        self._open()
+        left = max(0, self._size - self._at)
+        length = left if size is None or size < 0 else min(size, left)
+        made = np.empty(length, np.uint8)
+        self.readinto(made)
+        return made.tobytes()
+
+    def close(self) -> None:
+        """Lets go of the object."""
+        number, self._number = getattr(self, "_number", 0), 0
+        if number:
+            _native.close("file", number, self._generation)
+        super().close()
+
+    def __enter__(self) -> ObjectReader:
+        self._open()
+        return self
+
+    def _open(self) -> None:
+        if not self._number:
+            raise ClosedError(f"{self._uri}: the file was closed", self._uri)
+        if self._generation != _native.generation:
+            raise ClosedError(f"{self._uri}: the file was opened before this process was forked; open it again here", self._uri)
+
+
+def open(
+    uri: Address,
+    mode: str = "rb",
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = "auto",
+    buffering: int = READ_AHEAD,
+    storage_options: dict[str, Any] | None = None,
+    **put_options: Any,
+) -> Any:
+    """Opens an object as a binary file.
+
+    Args:
+        uri: Which object.
+        mode: ``"rb"`` reads, ``"wb"`` writes, ``"xb"`` creates the object or fails.
+        compress: For writing, as for :class:`ObjectWriter`. None: compressed if the name ends in ``.zst``.
+        decompress: For reading: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where there is none
+            of the plain name; True decompresses whatever the name; False gives the bytes as they are stored.
+        buffering: Bytes that small reads read ahead; 0 gives the :class:`ObjectReader` itself. Larger reads go straight to the
+            caller's memory either way.
+        storage_options: Settings of the store.
+        **put_options: For writing: ``overwrite``, ``if_match``, ``durable``, ``content_type``, ``metadata``.
+
+    Returns:
+        A file that can be read at any place (``io.BufferedReader`` over an :class:`ObjectReader`), or an :class:`ObjectWriter`.
+
+    Raises:
+        NotFoundError, AlreadyExistsError: As the mode says.
+        InvalidArgumentError: A mode that is none of these, or options of the other one.
+
+    Example:
+        >>> import numpy as np, s3dlio
+        >>> with s3dlio.open("memory://doc/o.npy", "wb", compress=True) as file:
+        ...     np.save(file, np.arange(5))
+        >>> with s3dlio.open("memory://doc/o.npy") as file:
+        ...     np.load(file)
+        array([0, 1, 2, 3, 4])
+    """
+    if mode in ("wb", "xb", "bw", "bx"):
+        if "x" in mode:
+            put_options["overwrite"] = False
+        if compress is None:
+            where = resolve(uri, storage_options)
+            compress = where.key.endswith(".zst")
+        return ObjectWriter(uri, compress=compress, storage_options=storage_options, **put_options)
+    if mode not in ("rb", "br"):
+        raise InvalidArgumentError(f"{uri}: mode {mode!r} is not to be had, only 'rb', 'wb' and 'xb'; for text wrap the file in io.TextIOWrapper")
+    if put_options or compress is not None:
+        given = ", ".join([*put_options, *(["compress"] if compress is not None else [])])
+        raise InvalidArgumentError(f"{uri}: {given} is for writing, mode is {mode!r}")
+    raw = ObjectReader(uri, decompress=decompress, storage_options=storage_options)
+    return io.BufferedReader(raw, buffering) if buffering > 0 else raw

@@ -1,0 +1,50 @@
+using S3dlio.Compression;
+
+namespace S3dlio.Tests.Compression;
+
+/// <summary>Compressed objects as the writer makes them, with frames of any length.</summary>
+static class SmallObject
+{
+    public static byte[] Make(ReadOnlySpan<byte> raw, int frameLength, int level = 3)
+    {
+        using var encoder = new FrameEncoder(level);
+        var table = new SeekTableBuilder();
+        var stream = new MemoryStream();
+        var frame = new byte[FrameEncoder.Bound(frameLength)];
+        for (; raw.Length > 0; raw = raw[Math.Min(frameLength, raw.Length)..])
+        {
+            var info = encoder.Encode(raw[..Math.Min(frameLength, raw.Length)], frame);
+            stream.Write(frame, 0, info.StoredLength);
+            table.Add(info);
+        }
+        stream.Write(table.Finish());
+        return stream.ToArray();
+    }
+
+    public static byte[] Read(ReadOnlySpan<byte> stored)
+    {
+        var table = SeekTable.Parse(stored[^SeekTable.NeededLength(stored, stored.Length)..], stored.Length);
+        var raw = new byte[table.RawLength];
+        for (int i = 0; i < table.Count; i++)
+            FrameDecoder.Decode(table, i, stored.Slice((int)table.StoredOffset(i), table.StoredLength(i)), raw.AsSpan((int)table.RawOffset(i), table.FrameRawLength(i)));
+        return raw;
+    }
+
+    /// <summary>Words of a few kinds, so that it shrinks and has matches near and far.</summary>
+    public static byte[] Text(int length, int seed)
+    {
+        var random = new Random(seed);
+        var words = Enumerable.Range(0, 500).Select(_ => new string((char)('a' + random.Next(26)), random.Next(1, 9)) + (char)('a' + random.Next(26)) + " ").ToArray();
+        var text = new MemoryStream(length + 16);
+        while (text.Length < length)
+            text.Write(System.Text.Encoding.ASCII.GetBytes(words[(int)(Math.Pow(random.NextDouble(), 3) * words.Length)]));
+        return text.ToArray()[..length];
+    }
+
+    public static byte[] Noise(int length, int seed)
+    {
+        var data = new byte[length];
+        new Random(seed).NextBytes(data);
+        return data;
+    }
+}

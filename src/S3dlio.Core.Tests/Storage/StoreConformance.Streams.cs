@@ -1,0 +1,137 @@
+using S3dlio.Hashing;
+using S3dlio.Storage;
+using S3dlio.Tests.Compression;
+using S3dlio.Transfer;
+using Xunit;
+
+namespace S3dlio.Tests.Storage;
+
+/// <summary>Streams over every store, compressed and plain.</summary>
+public abstract partial class StoreConformance
+{
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(4095)]
+    [InlineData(4096)]
+    [InlineData(4097)]
+    [InlineData((8 << 20) - 1)]
+    [InlineData(8 << 20)]
+    [InlineData((8 << 20) + 1)]
+    [InlineData((64 << 20) + 7)]
+    public async Task Stream_AnyLength_RoundTrips(int length)
+    {
+        foreach (var raw in (byte[][])[SmallObject.Text(length, length), RandomBytes(length, length)])
+        {
+            foreach (int? level in (int?[])[null, 1])
+            {
+                var written = await Stream("streams/x", raw, level, length < 5000 ? 1000 : (3 << 20) + 1);
+                Assert.Equal(level is null ? "streams/x" : "streams/x.zst", written.Object.Key);
+                Assert.Equal((long)length, written.RawLength);
+                Assert.Equal(Checksum.Of(raw), written.RawChecksum);
+                Assert.Equal((await Store.HeadAsync(written.Object.Key, None)).Size, written.Object.Size);
+                Assert.Equal(Checksum.Of(await Get(written.Object.Key)), written.Object.Checksum);
+                Assert.True(level is not null || written.Object.Size == length);
+                Assert.True(written.Object.Size <= length + (length / 1000) + 500);
+                var read = await Open(written.Object.Key, Decompress.Auto);
+                Assert.True(raw.AsSpan().SequenceEqual(read));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Stream_RandomRangesOfCompressed_GiveThoseBytesFromFewFrames()
+    {
+        byte[] raw = [.. SmallObject.Text(11 << 20, 1), .. RandomBytes((6 << 20) + 3, 2)];
+        await Stream("streams/ranges", raw, 3, raw.Length);
+        await using var reader = Assert.IsType<CompressedReader>(
+            await ObjectInput.OpenAsync(Store, "streams/ranges", Decompress.Auto, ReadOptions.Default, None));
+        var random = new Random(3);
+        var part = new byte[64 << 10];
+        for (int i = 0; i < 50; i++)
+        {
+            int offset = i == 0 ? raw.Length - part.Length : random.Next(raw.Length - part.Length);
+            int before = reader.FramesDecoded;
+            await reader.ReadAsync(offset, part, None);
+            Assert.True(raw.AsSpan(offset, part.Length).SequenceEqual(part), $"bytes from {offset} differ");
+            Assert.InRange(reader.FramesDecoded - before, 0, 2);
+        }
+        var all = new byte[raw.Length];
+        await Parallel.ForEachAsync(Enumerable.Range(0, 40), async (i, cancel) =>
+        {
+            int begin = (int)((long)raw.Length * i / 40), end = (int)((long)raw.Length * (i + 1) / 40);
+            await reader.ReadAsync(begin, all.AsMemory(begin, end - begin), cancel);
+        });
+        Assert.True(raw.AsSpan().SequenceEqual(all));
+        await Fails(ErrorKind.InvalidArgument, "streams/ranges.zst", () => reader.ReadAsync(raw.Length - 1, part, None).AsTask());
+    }
+
+    [Fact]
+    public async Task Stream_Disposed_LeavesNothing()
+    {
+        foreach (int? level in (int?[])[null, 3])
+        {
+            var output = await ObjectOutput.OpenAsync(Store, "streams/left", level, PutOptions.Default, None);
+            await output.WriteAsync(LargeMemory.From(RandomBytes(20 << 20, 5).AsMemory()), null, None);
+            await output.DisposeAsync();
+            await Fails(ErrorKind.Closed, output.Key, () => output.WriteAsync(LargeMemory.From(new byte[1].AsMemory()), null, None).AsTask());
+        }
+        Assert.Empty(await List("streams/"));
+    }
+
+    [Fact]
+    public async Task Stream_NameWithSuffix_GetsNoSecond()
+    {
+        var written = await Stream("streams/y.zst", [1, 2, 3], 3, 3);
+        Assert.Equal("streams/y.zst", written.Object.Key);
+        Assert.Equal([1, 2, 3], await Open("streams/y.zst", Decompress.Auto));
+        Assert.Equal([1, 2, 3], await Open("streams/y", Decompress.Auto));
+        Assert.Equal(await Get("streams/y.zst"), await Open("streams/y.zst", Decompress.Never));
+        await Fails(ErrorKind.NotFound, "streams/z", () => Open("streams/z", Decompress.Auto));
+    }
+
+    [Fact]
+    public async Task Stream_NotCompressed_IsRefusedWhereDecompressionIsAsked()
+    {
+        await Put("streams/plain", "plain");
+        await Put("streams/plain.zst", "plain");
+        await Fails(ErrorKind.InvalidData, "streams/plain", () => Open("streams/plain", Decompress.Always));
+        await Fails(ErrorKind.InvalidData, "streams/plain.zst", () => Open("streams/plain.zst", Decompress.Auto));
+        Assert.Equal("plain"u8.ToArray(), await Open("streams/plain", Decompress.Auto));
+    }
+
+    [Fact]
+    public async Task Stream_DamagedFrame_IsToldByEveryReadThatTouchesIt()
+    {
+        var raw = SmallObject.Text(9 << 20, 8);
+        var written = await Stream("streams/d", raw, 3, raw.Length);
+        var stored = await Get(written.Object.Key);
+        stored[stored.Length / 2] ^= 1;
+        // with a record of its own: the store sees nothing wrong with it
+        await Put("streams/d.zst", stored);
+        await using var reader = await ObjectInput.OpenAsync(Store, "streams/d", Decompress.Auto, ReadOptions.Default, None);
+        var part = new byte[100];
+        await reader.ReadAsync(0, part, None);
+        var error = await Fails(ErrorKind.ChecksumMismatch, "streams/d.zst", () => reader.ReadAsync(raw.Length / 2, part, None).AsTask());
+        Assert.NotNull(error.Offset);
+        Assert.Contains("recorded when it was written", error.Message, StringComparison.Ordinal);
+        Assert.All(part, value => Assert.Equal(0, value));
+    }
+
+    async Task<OutputSummary> Stream(string key, byte[] raw, int? level, int piece)
+    {
+        await using var output = await ObjectOutput.OpenAsync(Store, key, level, PutOptions.Default, None);
+        for (int at = 0; at < raw.Length; at += piece)
+            await output.WriteAsync(LargeMemory.From(raw.AsMemory(at, Math.Min(piece, raw.Length - at))), null, None);
+        return await output.CompleteAsync(None);
+    }
+
+    async Task<byte[]> Open(string key, Decompress mode)
+    {
+        await using var reader = await ObjectInput.OpenAsync(Store, key, mode, ReadOptions.Default, None);
+        var raw = new byte[reader.Meta.Size];
+        var found = await ParallelRead.ReadAsync(reader, 0, LargeMemory.From(raw.AsMemory()), null, None);
+        Assert.Equal(reader.Meta.Checksum, found);
+        return raw;
+    }
+}

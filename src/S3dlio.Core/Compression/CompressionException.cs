@@ -1,0 +1,12 @@
+namespace S3dlio.Compression;
+
+/// <summary>Compressed bytes that are not what they should be. Whoever knows which object they are of says so.</summary>
+/// <param name="detail">Expected, found, and what to do.</param>
+/// <param name="offset">Where in the compressed object.</param>
+/// <param name="isDamage">True when a checksum differs: these are not the bytes that were written.</param>
+public sealed class CompressionException(string detail, long? offset = null, bool isDamage = false) : Exception(detail)
+{
+    public long? Offset => offset;
+
+    public bool IsDamage => isDamage;
+}

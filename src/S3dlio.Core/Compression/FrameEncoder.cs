@@ -1,0 +1,94 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using S3dlio.Hashing;
+
+namespace S3dlio.Compression;
+
+/// <summary>What the seek table and the record hold of a frame.</summary>
+/// <param name="StoredLength">Bytes of the frame.</param>
+/// <param name="RawLength">Bytes it holds.</param>
+/// <param name="XxHash">Low 32 bits of the XXH64 of the raw bytes.</param>
+/// <param name="Stored">CRC32C of the frame.</param>
+/// <param name="Raw">CRC32C of the raw bytes.</param>
+public readonly record struct FrameInfo(int StoredLength, int RawLength, uint XxHash, Checksum Stored, Checksum Raw);
+
+/// <summary>Makes independent frames at one level. For one thread at a time.</summary>
+public sealed class FrameEncoder : IDisposable
+{
+    /// <summary>From this level on the caller wants every byte saved, whatever it takes.</summary>
+    const int PatientLevel = 10;
+
+    const int SampleSlices = 16, SliceLength = 2 << 10, SampleLength = SampleSlices * SliceLength;
+
+    /// <summary>The sample has to shrink by one part in so many.</summary>
+    const int LeastGain = 10;
+
+    readonly CompressionContext _context;
+    readonly CompressionContext? _taster;
+    readonly byte[]? _sample;
+
+    /// <exception cref="ArgumentOutOfRangeException">The level is not 1 to 22.</exception>
+    public FrameEncoder(int level)
+    {
+        SeekableFormat.CheckLevel(level);
+        _context = Create(level);
+        Set(Libzstd.ChecksumFlag, 1);
+        if (level < PatientLevel)
+        {
+            _taster = Create(Libzstd.MinLevel);
+            _sample = new byte[SampleLength + Bound(SampleLength)];
+        }
+
+        void Set(int parameter, int value) => Check(Libzstd.SetParameter(_context, parameter, value));
+    }
+
+    /// <summary>Room that any frame of that many raw bytes has enough of.</summary>
+    public static int Bound(int raw) => Math.Max((int)Libzstd.CompressBound((nuint)raw), RawFrame.Length(raw));
+
+    /// <summary>Writes one frame to the beginning of <paramref name="target"/>, which has room for <see cref="Bound"/>.</summary>
+    public FrameInfo Encode(ReadOnlySpan<byte> raw, Span<byte> target)
+    {
+        int length;
+        if (IsWorthwhile(raw))
+            length = (int)Check(Libzstd.Compress(_context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref MemoryMarshal.GetReference(raw), (nuint)raw.Length));
+        else
+            length = RawFrame.Write(raw, target);
+        var frame = target[..length];
+        // the encoder took the hash already and put it at the frame's end
+        uint hash = BinaryPrimitives.ReadUInt32LittleEndian(frame[^sizeof(uint)..]);
+        return new FrameInfo(length, raw.Length, hash, Checksum.Of(frame), Checksum.Of(raw));
+    }
+
+    public void Dispose()
+    {
+        _context.Dispose();
+        _taster?.Dispose();
+    }
+
+    /// <summary>A cheap look at a block: slices from all over it, compressed quickly. Noise, such as the mantissas of floats, hardly shrinks.</summary>
+    bool IsWorthwhile(ReadOnlySpan<byte> raw)
+    {
+        if (_taster is null || raw.Length < 2 * SampleLength)
+            return true;
+        var sample = _sample.AsSpan(0, SampleLength);
+        int stride = (raw.Length - SliceLength) / (SampleSlices - 1);
+        for (int i = 0; i < SampleSlices; i++)
+            raw.Slice(i * stride, SliceLength).CopyTo(sample[(i * SliceLength)..]);
+        var scratch = _sample.AsSpan(SampleLength);
+        nuint shrunk = Check(Libzstd.Compress(_taster, ref MemoryMarshal.GetReference(scratch), (nuint)scratch.Length, ref MemoryMarshal.GetReference(sample), SampleLength));
+        return shrunk <= SampleLength - (SampleLength / LeastGain);
+    }
+
+    static CompressionContext Create(int level)
+    {
+        var context = Libzstd.CreateCompression();
+        if (context.IsInvalid)
+            throw new CompressionException("there is no memory for compressing");
+        Check(Libzstd.SetParameter(context, Libzstd.CompressionLevel, level));
+        return context;
+    }
+
+    static nuint Check(nuint code) => Libzstd.IsError(code) == 0
+        ? code
+        : throw new CompressionException($"zstd cannot compress: {Libzstd.Describe(code)}");
+}

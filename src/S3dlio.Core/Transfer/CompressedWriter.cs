@@ -1,0 +1,215 @@
+using S3dlio.Compression;
+using S3dlio.Hashing;
+using S3dlio.Storage;
+
+namespace S3dlio.Transfer;
+
+/// <summary>
+/// Compresses what passes into frames, on all cores, and writes them in order. Memory is bounded: a buffer for the raw bytes and one for
+/// the frame, for each core and one more. Whole frames of large writes are read from the caller's memory, without the first.
+/// </summary>
+public sealed class CompressedWriter : ObjectWriter
+{
+    /// <summary>More than so many at once would hold more memory than they save time.</summary>
+    const int MostWorkers = 16;
+
+    readonly ObjectWriter _inner;
+    readonly string _uri;
+    readonly int _level;
+    readonly SeekTableBuilder _table = new();
+    readonly Queue<Slot> _running = new();
+    readonly Stack<Slot> _idle = new();
+    readonly int _mostSlots = Math.Min(Environment.ProcessorCount, MostWorkers) + 1;
+    int _slots;
+    Slot? _filling;
+    int _filled;
+    long _written;
+    bool _ended, _failed;
+
+    /// <param name="inner">Where the frames go; it is disposed with this one.</param>
+    /// <param name="level">1 to 22.</param>
+    /// <param name="uri">The object, for messages.</param>
+    public CompressedWriter(ObjectWriter inner, int level, string uri)
+    {
+        (_inner, _level, _uri) = (inner, level, uri);
+        if (level is < 1 or > 22)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, $"compression levels are 1 to 22, found {level}");
+    }
+
+    /// <summary>Raw bytes taken so far.</summary>
+    public override long Written => _written;
+
+    /// <summary>Compressed bytes so far; those on their way are not among them.</summary>
+    public long Stored => _inner.Written;
+
+    /// <summary>CRC32C of the raw bytes; complete when the writer is.</summary>
+    public Checksum RawChecksum => _table.Raw;
+
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        CheckOpen();
+        _failed = true;
+        try
+        {
+            while (data.Length > 0)
+            {
+                int count;
+                if (_filling is null && data.Length >= SeekableFormat.FrameLength)
+                {
+                    count = SeekableFormat.FrameLength;
+                    Start(await TakeAsync(cancel).ConfigureAwait(false), data[..count]);
+                }
+                else
+                {
+                    _filling ??= await TakeAsync(cancel).ConfigureAwait(false);
+                    count = Math.Min(data.Length, SeekableFormat.FrameLength - _filled);
+                    _filling.Fill(_filled, data.Span[..count]);
+                    _filled += count;
+                    if (_filled == SeekableFormat.FrameLength)
+                        StartFilled();
+                }
+                _written += count;
+                data = data[count..];
+            }
+        }
+        finally
+        {
+            // the memory is the caller's again, also after a failure
+            await LetGoAsync().ConfigureAwait(false);
+        }
+        await DrainAsync(static slot => slot.IsBorrowed, cancel).ConfigureAwait(false);
+        _failed = false;
+    }
+
+    public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        CheckOpen();
+        _failed = true;
+        if (_filled > 0)
+            StartFilled();
+        await DrainAsync(static _ => true, cancel).ConfigureAwait(false);
+        await _inner.WriteAsync(_table.Finish(), cancel).ConfigureAwait(false);
+        var meta = await _inner.CompleteAsync(cancel).ConfigureAwait(false);
+        await DisposeAsync().ConfigureAwait(false);
+        return meta;
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (_ended)
+            return;
+        _ended = true;
+        foreach (var slot in _running)
+        {
+            await ((Task)slot.Work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            slot.Dispose();
+        }
+        _running.Clear();
+        foreach (var slot in _idle)
+            slot.Dispose();
+        _filling?.Dispose();
+        await _inner.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>A slot that nothing uses: a new one, or that of the oldest frame once it is written.</summary>
+    async ValueTask<Slot> TakeAsync(CancellationToken cancel)
+    {
+        if (_idle.TryPop(out var idle))
+            return idle;
+        if (_slots < _mostSlots)
+        {
+            _slots++;
+            return new Slot(_level);
+        }
+        await WriteOldestAsync(cancel).ConfigureAwait(false);
+        return _idle.Pop();
+    }
+
+    void StartFilled()
+    {
+        Start(_filling!, null, _filled);
+        (_filling, _filled) = (null, 0);
+    }
+
+    void Start(Slot slot, ReadOnlyMemory<byte>? borrowed, int filled = 0)
+    {
+        slot.Start(borrowed, filled);
+        _running.Enqueue(slot);
+    }
+
+    /// <summary>Waits until no frame is being made from the caller's memory; whether that went well is seen when it is written.</summary>
+    async ValueTask LetGoAsync()
+    {
+        foreach (var slot in _running)
+        {
+            if (slot.IsBorrowed)
+                await ((Task)slot.Work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    async ValueTask DrainAsync(Func<Slot, bool> which, CancellationToken cancel)
+    {
+        while (_running.Any(which))
+            await WriteOldestAsync(cancel).ConfigureAwait(false);
+    }
+
+    async ValueTask WriteOldestAsync(CancellationToken cancel)
+    {
+        var slot = _running.Peek();
+        FrameInfo frame;
+        try
+        {
+            frame = await slot.Work.ConfigureAwait(false);
+            _table.Add(frame);
+        }
+        catch (CompressionException fault)
+        {
+            throw new StoreException(ErrorKind.InvalidArgument, _uri, fault.Message, cause: fault);
+        }
+        await _inner.WriteAsync(slot.Frame(frame.StoredLength), cancel).ConfigureAwait(false);
+        _running.Dequeue();
+        _idle.Push(slot);
+    }
+
+    void CheckOpen()
+    {
+        if (_ended)
+            throw new StoreException(ErrorKind.Closed, _uri, "the writer was completed or disposed");
+        if (_failed)
+            throw new StoreException(ErrorKind.Closed, _uri, "an earlier write failed; dispose of the writer and begin again");
+    }
+
+    /// <summary>One frame in the making.</summary>
+    sealed class Slot(int level) : IDisposable
+    {
+        readonly FrameEncoder _encoder = new(level);
+        byte[]? _raw;
+        byte[]? _frame;
+
+        public Task<FrameInfo> Work { get; private set; } = null!;
+
+        public bool IsBorrowed { get; private set; }
+
+        public void Fill(int at, ReadOnlySpan<byte> data)
+        {
+            _raw ??= GC.AllocateUninitializedArray<byte>(SeekableFormat.FrameLength);
+            data.CopyTo(_raw.AsSpan(at));
+        }
+
+        public void Start(ReadOnlyMemory<byte>? borrowed, int filled)
+        {
+            IsBorrowed = borrowed is not null;
+            var source = borrowed ?? _raw.AsMemory(0, filled);
+            int room = FrameEncoder.Bound(source.Length);
+            if (_frame is null || _frame.Length < room)
+                _frame = GC.AllocateUninitializedArray<byte>(room);
+            Work = Task.Run(() => _encoder.Encode(source.Span, _frame), CancellationToken.None);
+        }
+
+        public ReadOnlyMemory<byte> Frame(int length) => _frame.AsMemory(0, length);
+
+        public void Dispose() => _encoder.Dispose();
+    }
+}

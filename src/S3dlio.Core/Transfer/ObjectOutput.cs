@@ -1,0 +1,67 @@
+using S3dlio.Compression;
+using S3dlio.Hashing;
+using S3dlio.Storage;
+
+namespace S3dlio.Transfer;
+
+/// <summary>What a finished stream wrote.</summary>
+/// <param name="Object">The object as stored.</param>
+/// <param name="RawLength">Bytes that were written to the stream.</param>
+/// <param name="RawChecksum">CRC32C of those.</param>
+/// <param name="Level">The compression's level; null for none.</param>
+public sealed record OutputSummary(ObjectMeta Object, long RawLength, Checksum? RawChecksum, int? Level);
+
+/// <summary>One object, written as a stream to any store, compressed or not; it appears when it is completed, or never.</summary>
+public sealed class ObjectOutput : IAsyncDisposable
+{
+    readonly ObjectWriter _writer;
+    readonly int? _level;
+
+    ObjectOutput(string key, ObjectWriter writer, int? level) => (Key, _writer, _level) = (key, writer, level);
+
+    /// <summary>The object's key: compressed ones end in <c>.zst</c>.</summary>
+    public string Key { get; }
+
+    public long RawLength => _writer.Written;
+
+    /// <summary>Bytes handed to the store so far.</summary>
+    public long StoredLength => _writer is CompressedWriter compressed ? compressed.Stored : _writer.Written;
+
+    /// <param name="store">Which store.</param>
+    /// <param name="key">The object's key; with a level, <c>.zst</c> is appended unless it ends so.</param>
+    /// <param name="level">1 to 22; null writes the bytes as they are.</param>
+    /// <param name="options">As for every write.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public static async ValueTask<ObjectOutput> OpenAsync(ObjectStore store, string key, int? level, PutOptions options, CancellationToken cancel)
+    {
+        if (level is not { } chosen)
+            return new ObjectOutput(key, await store.OpenWriteAsync(key, options, cancel).ConfigureAwait(false), null);
+        string name = SeekableFormat.Name(key);
+        string uri = store.Root.Child(name);
+        if (chosen is < 1 or > 22)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, $"compression levels are 1 to 22, found {chosen}");
+        var inner = await store.OpenWriteAsync(name, options, cancel).ConfigureAwait(false);
+        return new ObjectOutput(name, new CompressedWriter(inner, chosen, uri), chosen);
+    }
+
+    /// <summary>Takes the next bytes; the memory is the caller's again when the task is done.</summary>
+    public async ValueTask WriteAsync(LargeMemory data, IProgress<long>? progress, CancellationToken cancel)
+    {
+        const int pieceLength = 64 << 20;
+        for (long at = 0; at < data.Length; at += pieceLength)
+        {
+            var piece = data.Slice(at, (int)Math.Min(pieceLength, data.Length - at));
+            await _writer.WriteAsync(piece, cancel).ConfigureAwait(false);
+            progress?.Report(piece.Length);
+        }
+    }
+
+    public async ValueTask<OutputSummary> CompleteAsync(CancellationToken cancel)
+    {
+        var meta = await _writer.CompleteAsync(cancel).ConfigureAwait(false);
+        return new OutputSummary(meta, _writer.Written, _writer is CompressedWriter compressed ? compressed.RawChecksum : meta.Checksum, _level);
+    }
+
+    /// <summary>Unless it was completed, nothing is left behind.</summary>
+    public ValueTask DisposeAsync() => _writer.DisposeAsync();
+}
