@@ -10,6 +10,12 @@ from ._bulk import download, get_many, put_many, stat_many, upload
 from ._config import configure
 from ._containers import create_bucket, delete_bucket, list_containers, presign
 from ._list import list, list_stream
+from ._multi import (
+    MultiEndpointStore,
+    create_multi_endpoint_store,
+    create_multi_endpoint_store_from_file,
+    create_multi_endpoint_store_from_template,
+)
 from ._objects import copy, delete, exists, get, get_range, mkdir, put_bytes, rename, stat
 from ._store import Store
 from ._tensors import LazyTensor, TensorFile, load_tensors, open_tensors, save_tensors
@@ -49,6 +55,7 @@ __all__ = [
     "InvalidDataError",
     "IsDirectoryError",
     "LazyTensor",
+    "MultiEndpointStore",
     "NotDirectoryError",
     "NotFoundError",
     "OutOfSpaceError",
@@ -64,6 +71,9 @@ __all__ = [
     "configure",
     "copy",
     "create_bucket",
+    "create_multi_endpoint_store",
+    "create_multi_endpoint_store_from_file",
+    "create_multi_endpoint_store_from_template",
     "delete",
     "delete_bucket",
     "download",

@@ -7,6 +7,12 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
     public override StoreUri Root => inner.Root with { Key = _prefix };
 
+    public override IReadOnlyCollection<string> WritableAttributes => inner.WritableAttributes;
+
+    public override bool IsSameAs(ObjectStore other) => this == other || (other is PrefixStore { } same && Root == same.Root && inner.IsSameAs(same.Inner));
+
+    ObjectStore Inner => inner;
+
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
         new Reader(this, await inner.OpenReadAsync(Full(key), options, cancel).ConfigureAwait(false));
 
