@@ -126,12 +126,24 @@ int32_t s3dlio_last_error(s3dlio_error *out_error);
  * memory://name/prefix (in this process), or a plain path. Nothing needs to exist yet, and nothing is created.
  *
  * Options: durable (bool, false): what writes do that do not say; true has data and name on the device before they
- * end. direct_fallback (bool, false): where the file system refuses O_DIRECT, go through the page cache.
+ * end. direct_fallback (bool, false): where the file system refuses O_DIRECT, go through the page cache. Those of S3
+ * and Azure (s3://bucket/prefix, az://account/container/prefix) are in docs/configuration.md.
+ *
+ * Several endpoints as one store: endpoints (list of up to 32: a URL of the same store, the address of another store, or
+ * an object of options that differ, "uri" among them), strategy ("round_robin" or "least_connections"), replicas (bool,
+ * false: each has objects of its own, and a key is read where it was written; true: all show the same objects),
+ * endpoint_cooldown (seconds, 10: how long one that failed is passed over).
  */
 int32_t s3dlio_store_open(const char *uri, const char *options_json, uint64_t *out_store);
 
 /* Operations, lists and files of the store go on undisturbed. */
 int32_t s3dlio_store_close(uint64_t store);
+
+/*
+ * What the endpoints of a store of several were asked for so far. Result: [{"uri":"…","name":"http://…","requests":7,
+ * "failures":0,"in_flight":1,"avoided":false}], in the order of the option; empty for other stores.
+ */
+int32_t s3dlio_store_endpoints_begin(uint64_t store, uint64_t *out_op);
 
 /* ---- operations --------------------------------------------------------------------------------------------- */
 /*
@@ -187,6 +199,12 @@ int32_t s3dlio_op_free(uint64_t op);
  *   durable (bool)           data and name on the device before the operation ends; default: as the store was opened
  *   content_type (string)
  *   metadata (object of strings)
+ *   attributes (object of strings): what else the store keeps with an object. Every store: cache_control,
+ *     content_disposition, content_encoding, content_language, expires. S3 also: storage_class, acl,
+ *     server_side_encryption, ssekms_key_id, ssekms_encryption_context, bucket_key_enabled, object_lock_mode,
+ *     object_lock_retain_until, website_redirect_location. Azure, which has no expires, also: access_tier,
+ *     encryption_scope. Any other name is S3DLIO_INVALID_ARGUMENT.
+ *   tags (object of strings): S3 and Azure
  * A write is atomic: readers see the old object or the new one, whole.
  *
  * Options of every read ("read options"):
@@ -234,7 +252,8 @@ int32_t s3dlio_object_delete_begin(uint64_t store, const char *key, size_t key_l
                                    uint64_t *out_op);
 
 /*
- * Copies an object within a store or between two, content type and metadata with it unless given; between two it is
+ * Copies an object within a store or between two, content type, metadata and the attributes that every store has with it
+ * unless given, and within a store the tags; between two it is
  * checked on the way. Result: the new object. Put options.
  */
 int32_t s3dlio_object_copy_begin(uint64_t source_store, const char *source_key, size_t source_key_length,
@@ -284,7 +303,7 @@ int32_t s3dlio_op_take_items(uint64_t op, size_t count, s3dlio_item *out_items);
 /* Frees a buffer of s3dlio_op_take_items. */
 int32_t s3dlio_buffer_free(uint64_t buffer);
 
-/* Writes one object from each segment. Options: overwrite, durable, content_type and metadata, as for objects. */
+/* Writes one object from each segment. Put options, but for if_match. */
 int32_t s3dlio_objects_put_begin(const s3dlio_object *objects, const s3dlio_segment *segments, size_t count,
                                  const char *options_json, uint64_t *out_op);
 

@@ -115,7 +115,7 @@ static unsafe class Arguments
 
     public static StoreException Wrong(string name, string what) => new(ErrorKind.InvalidArgument, "s3dlio call", $"argument '{name}' {what}");
 
-    static readonly string[] KnownPut = ["overwrite", "if_match", "durable", "content_type", "metadata"];
+    static readonly string[] KnownPut = ["overwrite", "if_match", "durable", "content_type", "metadata", "attributes", "tags"];
 
     public static PutOptions Put(string json, string uri)
     {
@@ -133,6 +133,8 @@ static unsafe class Arguments
         "durable" => options with { Durable = option.AsBool() },
         "content_type" => options with { ContentType = option.AsText() },
         "metadata" => options with { Metadata = option.AsTextMap() },
+        "attributes" => options with { Attributes = option.AsTextMap() },
+        "tags" => options with { Tags = option.AsTextMap() },
         _ => null,
     };
 

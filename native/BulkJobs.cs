@@ -6,7 +6,7 @@ namespace S3dlio.Native;
 /// <summary>Options of calls over many objects.</summary>
 sealed record BulkOptions(int InFlight, bool Validate, PutOptions Put)
 {
-    static readonly string[] Known = ["max_in_flight", "validate", "overwrite", "durable", "content_type", "metadata"];
+    static readonly string[] Known = ["max_in_flight", "validate", "overwrite", "durable", "content_type", "metadata", "attributes", "tags"];
 
     public static BulkOptions Parse(string json)
     {

@@ -48,6 +48,9 @@ static unsafe partial class Exports
         return Guard.Ok;
     });
 
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_store_endpoints_begin")]
+    public static int StoreEndpointsBegin(ulong store, ulong* outOperation) => Begin(outOperation, () => Jobs.Endpoints(Store(store)));
+
     static ObjectStore Store(ulong id) => Handles.Get<ObjectStore>(id, "store");
 }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using S3dlio.Storage;
+using S3dlio.Storage.Multi;
 using S3dlio.Transfer;
 
 namespace S3dlio.Native;
@@ -50,6 +51,12 @@ static class Jobs
 
     public static Job Move(ObjectStore from, string source, ObjectStore to, string key, PutOptions options, Mover mover) => async (operation, cancel) =>
         operation.SetJson(MetaJson.Write(await mover(from, source, to, key, options, operation, cancel).ConfigureAwait(false)));
+
+    public static Job Endpoints(ObjectStore store) => (operation, _) =>
+    {
+        operation.SetJson(MetaJson.Write(store is MultiStore several ? several.Statistics : []));
+        return Task.CompletedTask;
+    };
 
     public static Job MakeDirectory(ObjectStore store, string path) => async (_, cancel) =>
         await store.MakeDirectoryAsync(path, cancel).ConfigureAwait(false);

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using S3dlio.Storage;
+using S3dlio.Storage.Multi;
 
 namespace S3dlio.Native;
 
@@ -40,6 +41,23 @@ static class MetaJson
             json.WriteString(name, value);
         json.WriteEndObject();
     }
+
+    public static byte[] Write(IReadOnlyList<EndpointStatistics> endpoints) => Write(json =>
+    {
+        json.WriteStartArray();
+        foreach (var endpoint in endpoints)
+        {
+            json.WriteStartObject();
+            json.WriteString("uri", endpoint.Uri);
+            json.WriteString("name", endpoint.Name);
+            json.WriteNumber("requests", endpoint.Requests);
+            json.WriteNumber("failures", endpoint.Failures);
+            json.WriteNumber("in_flight", endpoint.InFlight);
+            json.WriteBoolean("avoided", endpoint.IsAvoided);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    });
 
     public static byte[] Write(ListPage page) => Write(json =>
     {

@@ -157,8 +157,9 @@ static class StreamJobs
         {
             if (offset < 0 || offset > reader.Meta.Size - target.Length)
                 throw new StoreException(ErrorKind.InvalidArgument, file.Uri, $"bytes {offset}..{(decimal)offset + target.Length} were asked for, the object has {reader.Meta.Size}");
-            var found = await ParallelRead.ReadAsync(reader, offset, target, operation, cancel).ConfigureAwait(false);
-            if (offset == 0 && target.Length == reader.Meta.Size)
+            bool whole = offset == 0 && target.Length == reader.Meta.Size;
+            var found = await ParallelRead.ReadAsync(reader, offset, target, whole, operation, cancel).ConfigureAwait(false);
+            if (whole)
                 new Validation(null).Check(reader.Meta, file.Uri, found);
         }).ConfigureAwait(false);
     };

@@ -10,6 +10,12 @@ from ._bulk import download, get_many, put_many, stat_many, upload
 from ._config import configure
 from ._containers import create_bucket, delete_bucket, list_containers, presign
 from ._list import list, list_stream
+from ._multi import (
+    MultiEndpointStore,
+    create_multi_endpoint_store,
+    create_multi_endpoint_store_from_file,
+    create_multi_endpoint_store_from_template,
+)
 from ._objects import copy, delete, exists, get, get_range, mkdir, put_bytes, rename, stat
 from ._original import (
     MultipartUploadWriter,
@@ -60,6 +66,7 @@ __all__ = [
     "InvalidDataError",
     "IsDirectoryError",
     "LazyTensor",
+    "MultiEndpointStore",
     "MultipartUploadWriter",
     "NotDirectoryError",
     "NotFoundError",
@@ -83,6 +90,9 @@ __all__ = [
     "create_bucket",
     "create_direct_filesystem_writer",
     "create_filesystem_writer",
+    "create_multi_endpoint_store",
+    "create_multi_endpoint_store_from_file",
+    "create_multi_endpoint_store_from_template",
     "create_s3_writer",
     "delete",
     "delete_bucket",

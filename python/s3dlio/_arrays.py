@@ -7,6 +7,7 @@ import json
 import math
 import operator
 import re
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,6 +38,8 @@ def save_numpy_array(
     overwrite: bool = True,
     durable: bool | None = None,
     metadata: dict[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
@@ -54,6 +57,8 @@ def save_numpy_array(
         overwrite: False creates the object or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         metadata: Pairs of text kept with the object.
+        attributes: As for ``put_bytes``.
+        tags: As for ``put_bytes``.
         progress: Called with bytes done and bytes in all.
         storage_options: Settings of the store.
 
@@ -95,7 +100,7 @@ def save_numpy_array(
         json.dumps({name: value for name, value in header.items() if value is not None}).encode(),
         _address_of(data),
         data.nbytes,
-        put_options(overwrite, None, durable, None, metadata),
+        put_options(overwrite, durable=durable, metadata=metadata, attributes=attributes, tags=tags),
         keep=data,
         progress=progress,
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import builtins
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from . import _native, exceptions
 from ._address import Address, Location, resolve, resolve_all
 from ._containers import create_container_of
 from ._list import _pages
-from ._objects import _buffer, to_stat
+from ._objects import _buffer, put_options, to_stat
 from ._progress import Progress, watching
 from ._view import BytesView
 from .exceptions import BulkError, InvalidArgumentError, NotFoundError, S3dlioError
@@ -67,6 +67,10 @@ def put_many(
     *,
     overwrite: bool = True,
     durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     storage_options: dict[str, Any] | None = None,
@@ -78,6 +82,10 @@ def put_many(
         max_in_flight: How many at once, 1 to 4096.
         overwrite: False creates each object or fails for it.
         durable: As for ``put_bytes``.
+        content_type: Of all of them; kept with each object.
+        metadata: Likewise.
+        attributes: Likewise; see ``put_bytes``.
+        tags: Likewise.
         on_error: As for ``get_many``.
         progress: Called with objects done and objects in all, or True for tqdm's bar.
         storage_options: Settings of the stores.
@@ -96,7 +104,15 @@ def put_many(
     given = builtins.list(items)
     places = resolve_all((uri for uri, _ in given), storage_options)
     buffers = [_buffer(data, where) for (_, data), where in zip(given, places, strict=True)]
-    settings = _native.options({"max_in_flight": max_in_flight, "overwrite": None if overwrite else False, "durable": durable})
+    settings = put_options(
+        overwrite,
+        durable=durable,
+        content_type=content_type,
+        metadata=metadata,
+        attributes=attributes,
+        tags=tags,
+        max_in_flight=max_in_flight,
+    )
     with watching(progress, "put", "objects") as callback:
         report = _native.run(
             "objects_put",
@@ -157,6 +173,10 @@ def upload(
     create_bucket: bool = False,
     *,
     overwrite: bool = True,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     storage_options: dict[str, Any] | None = None,
@@ -170,6 +190,10 @@ def upload(
         max_in_flight: How many at once.
         create_bucket: Make the bucket or container first, if it is not there.
         overwrite: False creates each object or fails for it.
+        content_type: Of all of them; files have none of their own to take over, but for those that this library wrote.
+        metadata: Likewise.
+        attributes: Likewise; see ``put_bytes``.
+        tags: Likewise.
         on_error: As for ``get_many``.
         progress: Called with objects done and objects in all, or True for tqdm's bar.
         storage_options: Settings of the destination.
@@ -199,7 +223,15 @@ def upload(
     if doubled is not None:
         raise InvalidArgumentError(f"{target.address(doubled)}: two of the files would become this one object; upload them under different prefixes")
     sources = [resolve(path) for path, _ in files]
-    return _copy("upload", sources, destinations, max_in_flight, overwrite, on_error, progress)
+    settings = put_options(
+        overwrite,
+        content_type=content_type,
+        metadata=metadata,
+        attributes=attributes,
+        tags=tags,
+        max_in_flight=max_in_flight,
+    )
+    return _copy("upload", sources, destinations, settings, on_error, progress)
 
 
 def download(
@@ -253,19 +285,18 @@ def download(
             raise InvalidArgumentError(f"{source.address(key)}: {name!r} cannot be a path below {directory}; get it by itself")
     sources = [Location(source.root, key, source.base) for key in keys]
     destinations = [resolve(os.path.join(directory, name)) for name in names]
-    return _copy("download", sources, destinations, max_in_flight, overwrite, on_error, progress)
+    settings = put_options(overwrite, max_in_flight=max_in_flight)
+    return _copy("download", sources, destinations, settings, on_error, progress)
 
 
 def _copy(
     what: str,
     sources: builtins.list[Location],
     destinations: builtins.list[Location],
-    max_in_flight: int,
-    overwrite: bool,
+    settings: bytes | None,
     on_error: Literal["raise", "return"],
     progress: Progress,
 ) -> builtins.list[tuple[Any, str]]:
-    settings = _native.options({"max_in_flight": max_in_flight, "overwrite": None if overwrite else False})
     with watching(progress, what, "objects") as callback:
         report = _native.run(
             "objects_copy", _references(sources), _references(destinations), len(sources), settings, progress=callback

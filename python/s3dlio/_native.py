@@ -94,6 +94,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "last_error": [c.POINTER(_Error)],
     "store_open": [_text, _text, _op],
     "store_close": [_id],
+    "store_endpoints_begin": [_id, _op],
     "op_wait": [_id, c.c_int32],
     "op_progress": [_id, c.POINTER(c.c_int64), c.POINTER(c.c_int64)],
     "op_cancel": [_id],

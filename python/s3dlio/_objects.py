@@ -38,7 +38,11 @@ _STAT_KEYS = (
     "replication_status",
     "metadata",
     "checksum",
+    "attributes",
 )
+
+#: What the library's description of an object holds under names of its own.
+_NOT_ATTRIBUTES = ("key", "last_modified_ns")
 
 
 def put_bytes(
@@ -50,6 +54,8 @@ def put_bytes(
     durable: bool | None = None,
     content_type: str | None = None,
     metadata: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
@@ -63,6 +69,11 @@ def put_bytes(
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         content_type: Kept with the object.
         metadata: The user's own pairs of text, kept with the object.
+        attributes: What else the store keeps, by the names of ``stat``. Every store: ``cache_control``,
+            ``content_disposition``, ``content_encoding``, ``content_language``, ``expires``. S3 also: ``storage_class``,
+            ``acl``, ``server_side_encryption``, ``ssekms_key_id`` and others; Azure, which has no ``expires``, also:
+            ``access_tier``, ``encryption_scope``.
+        tags: Pairs of text beside the object, which policies and lifecycle rules look at; S3 and Azure.
         progress: Called with bytes done and bytes in all.
         storage_options: Settings of the store.
 
@@ -72,6 +83,7 @@ def put_bytes(
     Raises:
         AlreadyExistsError: ``overwrite=False`` and the object exists.
         PreconditionError: The object's ETag is another.
+        InvalidArgumentError: An attribute that the store does not have; the message names the nearest.
         PermissionDeniedError, OutOfSpaceError, IsDirectoryError: As the store says; nothing was changed.
 
     Example:
@@ -81,7 +93,15 @@ def put_bytes(
     """
     where = resolve(uri, storage_options)
     address, length, owner = _buffer(data, where)
-    settings = put_options(overwrite, if_match, durable, content_type, metadata)
+    settings = put_options(
+        overwrite,
+        if_match=if_match,
+        durable=durable,
+        content_type=content_type,
+        metadata=metadata,
+        attributes=attributes,
+        tags=tags,
+    )
     key = _native.key(where.key)
     result = _native.run(
         "object_put",
@@ -98,25 +118,52 @@ def put_bytes(
 
 
 def put_options(
-    overwrite: bool, if_match: str | None, durable: bool | None, content_type: str | None, metadata: Mapping[str, str] | None
+    overwrite: bool,
+    *,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    max_in_flight: int | None = None,
 ) -> bytes | None:
-    """The options that every write takes, as JSON."""
-    return _native.options(put_options_of(overwrite, if_match, durable, content_type, metadata))
+    """The options that writes take, as JSON; ``max_in_flight`` is for those of many objects."""
+    return _native.options(
+        {
+            **put_options_of(overwrite, if_match, durable, content_type, metadata, attributes, tags),
+            "max_in_flight": max_in_flight,
+        }
+    )
 
 
 def put_options_of(
-    overwrite: bool, if_match: str | None, durable: bool | None, content_type: str | None, metadata: Mapping[str, str] | None
+    overwrite: bool,
+    if_match: str | None,
+    durable: bool | None,
+    content_type: str | None,
+    metadata: Mapping[str, str] | None,
+    attributes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The options that every write takes, by name."""
-    if metadata is not None and not (isinstance(metadata, Mapping) and all(isinstance(name, str) for name in metadata)):
-        raise InvalidArgumentError(f"metadata must be a dictionary of text by text, found {type(metadata).__name__}: {metadata!r}")
     return {
         "overwrite": None if overwrite is True else overwrite,
         "if_match": if_match,
         "durable": durable,
         "content_type": content_type,
-        "metadata": None if metadata is None else dict(metadata),
+        "metadata": _pairs("metadata", metadata),
+        "attributes": _pairs("attributes", attributes),
+        "tags": _pairs("tags", tags),
     }
+
+
+def _pairs(name: str, given: Mapping[str, str] | None) -> dict[str, str] | None:
+    if given is None:
+        return None
+    if not (isinstance(given, Mapping) and all(isinstance(key, str) for key in given)):
+        raise InvalidArgumentError(f"{name} must be a dictionary of text by text, found {type(given).__name__}: {given!r}")
+    return dict(given)
 
 
 def get(
@@ -220,38 +267,13 @@ def get_range(
     settings = validation_options(True, expected_checksum, decompress_option(decompress, where.address(where.key)))
     offset = _count(offset, "offset", where)
     length = None if length is None else _count(length, "length", where)
-    if out is None:
-        wanted = -1 if length is None else length
-        memory = _native.run(
-            "object_get_range",
-            where.root.number(),
-            key,
-            len(key),
-            offset,
-            wanted,
-            None,
-            settings,
-            progress=progress,
-            data=True,
-        )
-        return BytesView._over(memory)
-    address, size, owner = _buffer(out, where, writable=True)
+    address, size, owner = (None, -1 if length is None else length, None) if out is None else _buffer(out, where, writable=True)
     if length is not None and length != size:
         what = where.address(where.key)
         raise InvalidArgumentError(f"{what}: out has {size} bytes, length is {length}", what)
-    _native.run(
-        "object_get_range",
-        where.root.number(),
-        key,
-        len(key),
-        offset,
-        size,
-        address,
-        settings,
-        keep=owner,
-        progress=progress,
-    )
-    return BytesView._over(owner)
+    place = (where.root.number(), key, len(key), offset, size, address, settings)
+    found = _native.run("object_get_range", *place, keep=owner, progress=progress, data=out is None)
+    return BytesView._over(found if out is None else owner)
 
 
 def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bool:
@@ -290,8 +312,9 @@ def stat(uri: Address, *, storage_options: dict[str, Any] | None = None) -> dict
         A dictionary with the keys ``size`` (bytes), ``last_modified`` (ISO 8601, UTC), ``etag``, ``content_type``,
         ``content_language``, ``content_encoding``, ``cache_control``, ``content_disposition``, ``expires``,
         ``storage_class``, ``server_side_encryption``, ``ssekms_key_id``, ``sse_customer_algorithm``, ``version_id``,
-        ``replication_status``, ``metadata`` (a dictionary) and ``checksum`` (``crc32c:xxxxxxxx``); what a store
-        does not have is None.
+        ``replication_status``, ``metadata`` (a dictionary), ``checksum`` (``crc32c:xxxxxxxx``) and ``attributes`` (a
+        dictionary of what else the store says, such as ``tag_count`` or ``access_tier``); what a store does not have is
+        None.
 
     Raises:
         NotFoundError: There is no such object.
@@ -315,6 +338,7 @@ def to_stat(found: dict[str, Any]) -> dict[str, Any]:
     microseconds = found["last_modified_ns"] // 1000
     result["last_modified"] = (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
     result["metadata"] = found.get("metadata", {})
+    result["attributes"] = {name: value for name, value in found.items() if name not in result and name not in _NOT_ATTRIBUTES}
     return result
 
 
@@ -356,16 +380,28 @@ def copy(
     *,
     overwrite: bool = True,
     durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str | None:
-    """Copies an object, within a store or between any two, with its metadata and checksum.
+    """Copies an object, within a store or between any two, with its content type, metadata and checksum.
+
+    Attributes of the content (``cache_control``, ``content_disposition``, ``content_encoding``, ``content_language``,
+    ``expires``) go with it. Those of its place (``storage_class``, encryption, ``acl``) do not: the destination's own
+    defaults hold unless they are given. Tags go with it within a store; between two stores they are left behind.
 
     Args:
         src: Which object.
         dst: Where to.
         overwrite: False creates the copy or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
+        content_type: Another than the source's.
+        metadata: Other than the source's; all of it is replaced.
+        attributes: Others than the source's, by name; those not named stay.
+        tags: Others than the source's; all of them are replaced.
         progress: Called with bytes done and bytes in all.
         storage_options: Settings of both stores.
 
@@ -383,7 +419,10 @@ def copy(
         >>> s3dlio.copy("memory://doc/e", "memory://other/e")
         'crc32c:364b3fb7'
     """
-    return _move("object_copy", src, dst, overwrite, durable, progress, storage_options)
+    settings = put_options(
+        overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags
+    )
+    return _move("object_copy", src, dst, settings, progress, storage_options)
 
 
 def rename(
@@ -418,21 +457,19 @@ def rename(
         >>> s3dlio.rename("memory://doc/f", "memory://doc/g"), s3dlio.exists("memory://doc/f")
         ('crc32c:364b3fb7', False)
     """
-    return _move("object_rename", src, dst, overwrite, durable, progress, storage_options)
+    return _move("object_rename", src, dst, put_options(overwrite, durable=durable), progress, storage_options)
 
 
 def _move(
     function: str,
     src: Address,
     dst: Address,
-    overwrite: bool,
-    durable: bool | None,
+    settings: bytes | None,
     progress: Progress | None,
     storage_options: dict[str, Any] | None,
 ) -> str | None:
     source, target = resolve(src, storage_options), resolve(dst, storage_options)
     source_key, key = _native.key(source.key), _native.key(target.key)
-    settings = put_options(overwrite, None, durable, None, None)
     found = _native.run(
         function,
         source.root.number(),

@@ -53,6 +53,8 @@ def save_tensors(
     checksums: bool = True,
     overwrite: bool = True,
     durable: bool | None = None,
+    attributes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
@@ -70,6 +72,8 @@ def save_tensors(
             safetensors package would.
         overwrite: False creates the object or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
+        attributes: What the store keeps with the object, as for ``put_bytes``.
+        tags: As for ``put_bytes``.
         progress: Called with bytes done and bytes in all.
         storage_options: Settings of the store.
 
@@ -105,7 +109,7 @@ def save_tensors(
         _encoded(description, what),
         _native.segments([(s.address, s.nbytes) for s in sources]),
         len(sources),
-        put_options(overwrite, None, durable, None, None),
+        put_options(overwrite, durable=durable, attributes=attributes, tags=tags),
         keep=sources,
         progress=progress,
     )

@@ -387,6 +387,7 @@ def test_stat_tells_size_time_and_checksum(base: Base) -> None:
         "size", "last_modified", "etag", "content_type", "content_language", "content_encoding", "cache_control",
         "content_disposition", "expires", "storage_class", "server_side_encryption", "ssekms_key_id",
         "sse_customer_algorithm", "version_id", "replication_status", "metadata", "checksum",
+        "attributes",
     }  # fmt: skip
 
 

@@ -357,9 +357,9 @@ public sealed partial class LocalFileTests : IDisposable
         Errno.Check(Libc.Open("/proc/self/comm", Libc.ReadWrite, 0, out var handle), "comm", "open");
         using (handle)
         {
-            new ObjectRecord(Checksum.Empty, 0, null, new Dictionary<string, string>()).Write(handle!, "file:///x");
+            ObjectRecord.Of(Checksum.Empty, 0, PutOptions.Default).Write(handle!, "file:///x");
             Assert.Null(ObjectRecord.Read(handle!, "file:///x").Checksum);
-            var error = Assert.Throws<StoreException>(() => new ObjectRecord(null, 0, "a/b", new Dictionary<string, string>()).Write(handle!, "file:///x"));
+            var error = Assert.Throws<StoreException>(() => ObjectRecord.Of(Checksum.Empty, 0, PutOptions.Default with { ContentType = "a/b" }).Write(handle!, "file:///x"));
             Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
             Assert.Contains("extended attributes", error.Message, StringComparison.Ordinal);
         }

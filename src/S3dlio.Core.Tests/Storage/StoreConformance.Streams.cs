@@ -130,7 +130,7 @@ public abstract partial class StoreConformance
     {
         await using var reader = await ObjectInput.OpenAsync(Store, key, mode, ReadOptions.Default, None);
         var raw = new byte[reader.Meta.Size];
-        var found = await ParallelRead.ReadAsync(reader, 0, LargeMemory.From(raw.AsMemory()), null, None);
+        var found = await ParallelRead.ReadAsync(reader, 0, LargeMemory.From(raw.AsMemory()), true, null, None);
         Assert.Equal(reader.Meta.Checksum, found);
         return raw;
     }

@@ -52,12 +52,15 @@ public abstract partial class StoreConformance : IAsyncLifetime
         return keys;
     }
 
+    /// <summary>What an object of that key may be called in a message.</summary>
+    protected virtual IEnumerable<string> Names(string key) => [Store.Root.Child(key)];
+
     /// <summary>The call fails with this kind, and the message names the object.</summary>
     protected async Task<StoreException> Fails(ErrorKind kind, string key, Func<Task> call)
     {
         var error = await Assert.ThrowsAsync<StoreException>(call);
         Assert.True(kind == error.Kind, $"expected {kind}, found {error.Kind}: {error.Message}");
-        Assert.Contains(Store.Root.Child(key), error.Message, StringComparison.Ordinal);
+        Assert.True(Names(key).Any(name => error.Message.Contains(name, StringComparison.Ordinal)), $"'{key}' is not named: {error.Message}");
         Assert.False(string.IsNullOrWhiteSpace(error.Detail));
         return error;
     }
@@ -322,6 +325,39 @@ public abstract partial class StoreConformance : IAsyncLifetime
             Assert.InRange(meta.LastModified, DateTimeOffset.UtcNow.AddMinutes(-10), DateTimeOffset.UtcNow.AddMinutes(10));
             Assert.Equal(TimeSpan.Zero, meta.LastModified.Offset);
         }
+    }
+
+    [Fact]
+    public async Task Put_WithAttributes_AreToldCopiedAndReplaced()
+    {
+        var attributes = new Dictionary<string, string> { ["cache_control"] = "no-store", ["content_encoding"] = "zstd", ["content_disposition"] = "attachment", ["content_language"] = "de" };
+        await Put("attributes/from", "text", PutOptions.Default with { Attributes = attributes });
+        await Store.CopyAsync("attributes/from", "attributes/to", PutOptions.Default, None);
+        await Store.CopyAsync("attributes/from", "attributes/other", PutOptions.Default with { Attributes = new Dictionary<string, string> { ["content_language"] = "fr" } }, None);
+        await using (var writer = await Store.OpenWriteAsync("attributes/written", PutOptions.Default with { Attributes = attributes }, None))
+            await writer.CompleteAsync(None);
+        foreach (string key in (string[])["attributes/from", "attributes/to", "attributes/written", "attributes/other"])
+        {
+            var head = await Store.HeadAsync(key, None);
+            foreach (var (name, value) in attributes)
+                Assert.Equal(key == "attributes/other" && name == "content_language" ? "fr" : value, head.Attributes.GetValueOrDefault(name));
+        }
+        await Put("attributes/from", "plain");
+        Assert.DoesNotContain((await Store.HeadAsync("attributes/from", None)).Attributes.Keys, attributes.ContainsKey);
+    }
+
+    [Fact]
+    public async Task Put_UnknownAttribute_IsRefusedWithTheNearest()
+    {
+        var options = PutOptions.Default with { Attributes = new Dictionary<string, string> { ["cache_controll"] = "x" } };
+        var error = await Fails(ErrorKind.InvalidArgument, "unknown", async () => await Put("unknown", "x", options));
+        Assert.Contains("did you mean 'cache_control'?", error.Message, StringComparison.Ordinal);
+        await Fails(ErrorKind.InvalidArgument, "unknown", async () =>
+        {
+            await using var writer = await Store.OpenWriteAsync("unknown", options, None);
+            await writer.CompleteAsync(None);
+        });
+        await Fails(ErrorKind.NotFound, "unknown", () => GetText("unknown"));
     }
 
     [Fact]

@@ -4,9 +4,12 @@ namespace S3dlio.Storage;
 static class BackendOptions
 {
     /// <summary>What every store takes, whether it means something there or not.</summary>
-    static readonly string[] Common = ["durable"];
+    static readonly string[] Common = ["durable", .. StoreFactory.MultiOptionNames];
 
     static IReadOnlyDictionary<string, string[]> ByScheme => StoreFactory.OptionNames;
+
+    /// <summary>Of one store and never of a process: several endpoints for one address are none for another.</summary>
+    public static bool IsOfOneStore(string name) => StoreFactory.MultiOptionNames.Contains(name);
 
     public static bool IsKnown(string scheme, string name) =>
         Common.Contains(name) || ByScheme.TryGetValue(scheme, out var own) && own.Contains(name);

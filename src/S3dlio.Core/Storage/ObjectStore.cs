@@ -19,6 +19,12 @@ public abstract class ObjectStore
     /// <summary>Whether a put of so many bytes is a matter of microseconds: near, small, and no device waited for.</summary>
     public virtual bool IsBrief(long length, PutOptions options) => IsNear && length <= BriefLength && options.Durable is not true;
 
+    /// <summary>What <see cref="PutOptions.Attributes"/> may name here; all else is refused.</summary>
+    public virtual IReadOnlyCollection<string> WritableAttributes => ObjectAttributes.OfContent;
+
+    /// <summary>True when both are surely the same place, so that a copy from one to the other needs no bytes to pass through here.</summary>
+    public virtual bool IsSameAs(ObjectStore other) => this == other || (GetType() == other.GetType() && Root == other.Root);
+
     /// <summary>Opens an object; the reader sees one version of it, whatever happens to the name meanwhile.</summary>
     public abstract ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel);
 

@@ -66,40 +66,12 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
     public StoreException Wrong(string expected) =>
         new(ErrorKind.InvalidArgument, Uri, $"option '{Name}' must be {expected}, found {Shown()}");
 
-    public StoreException Unknown(IReadOnlyCollection<string> known)
-    {
-        // longer than any name there is: nothing to be near to, and nothing to repeat in full
-        const int longest = 64;
-        string name = Name.Length <= longest ? Name : Name[..longest] + "…";
-        string nearest = known.MinBy(candidate => Distance(name, candidate)) ?? "";
-        string hint = Distance(name, nearest) <= Math.Max(2, name.Length / 3) ? $"; did you mean '{nearest}'?" : "";
-        return new(ErrorKind.InvalidArgument, Uri, $"unknown option '{name}'{hint} (known: {string.Join(", ", known.Order(StringComparer.Ordinal))})");
-    }
+    public StoreException Unknown(IReadOnlyCollection<string> known) => new(ErrorKind.InvalidArgument, Uri, NearestName.Refuse("option", Name, known));
 
     /// <summary>The value as a message may show it: long or possibly secret text is not repeated.</summary>
     string Shown() => Value.ValueKind is JsonValueKind.String or JsonValueKind.Object or JsonValueKind.Array
         ? $"a JSON {Value.ValueKind.ToString().ToLowerInvariant()}"
         : Value.GetRawText();
-
-    /// <summary>Levenshtein's edit distance.</summary>
-    static int Distance(string a, string b)
-    {
-        var row = new int[b.Length + 1];
-        for (int j = 0; j <= b.Length; j++)
-            row[j] = j;
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int corner = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int replace = corner + (a[i - 1] == b[j - 1] ? 0 : 1);
-                corner = row[j];
-                row[j] = Math.Min(replace, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-        return row[b.Length];
-    }
 }
 
 /// <summary>Reads the JSON objects that carry options across the C ABI.</summary>

@@ -36,11 +36,11 @@ public sealed record PutOptions
     /// <summary>The user's own key-value pairs, kept with the object.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 
-    /// <summary>
-    /// What else the store can be told of an object, by the name that <c>stat</c> gives it: on S3 cache_control, content_disposition,
-    /// content_encoding, content_language, expires, storage_class, server_side_encryption, sse_kms_key_id, acl.
-    /// </summary>
+    /// <summary>What else the store can be told of an object, by the name that <c>stat</c> gives it: <see cref="ObjectStore.WritableAttributes"/>.</summary>
     public IReadOnlyDictionary<string, string>? Attributes { get; init; }
+
+    /// <summary>Tags, where the store has them: pairs beside the object, which policies and lifecycle rules look at.</summary>
+    public IReadOnlyDictionary<string, string>? Tags { get; init; }
 }
 
 /// <summary>What a presigned URL allows.</summary>

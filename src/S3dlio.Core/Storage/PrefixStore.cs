@@ -11,6 +11,12 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
     public override bool IsBrief(long length, PutOptions options) => inner.IsBrief(length, options);
 
+    public override IReadOnlyCollection<string> WritableAttributes => inner.WritableAttributes;
+
+    public override bool IsSameAs(ObjectStore other) => this == other || (other is PrefixStore { } same && Root == same.Root && inner.IsSameAs(same.Inner));
+
+    ObjectStore Inner => inner;
+
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
         new Reader(this, await inner.OpenReadAsync(Full(key), options, cancel).ConfigureAwait(false));
 

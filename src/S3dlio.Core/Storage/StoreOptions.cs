@@ -16,6 +16,9 @@ public sealed record StoreOptions
     /// <summary>What is left for the backend to read; every name is one that it declared.</summary>
     public IReadOnlyList<NamedOption> Backend { get; init; } = [];
 
+    /// <summary>What makes it a store of several endpoints.</summary>
+    public IReadOnlyList<NamedOption> Several { get; init; } = [];
+
     /// <param name="json">
     /// An object such as <c>{"durable":true}</c>; empty means defaults. A member <c>defaults</c> may hold options for all schemes, as a
     /// process sets them once: those that another scheme knows are passed over, and the object's own members win.
@@ -42,6 +45,7 @@ public sealed record StoreOptions
         }
         var result = Default;
         var backend = new List<NamedOption>();
+        var several = new List<NamedOption>();
         foreach (var option in chosen.Values)
         {
             switch (option.Name)
@@ -52,12 +56,15 @@ public sealed record StoreOptions
                 case "direct_fallback":
                     result = result with { DirectFallback = option.AsBool() };
                     break;
+                case var name when BackendOptions.IsOfOneStore(name):
+                    several.Add(option);
+                    break;
                 default:
                     backend.Add(option);
                     break;
             }
         }
-        return result with { Backend = backend };
+        return result with { Backend = backend, Several = several };
     }
 
     static void AddDefaults(Dictionary<string, NamedOption> chosen, NamedOption defaults, string scheme)
@@ -66,6 +73,8 @@ public sealed record StoreOptions
         {
             if (!BackendOptions.IsKnownAnywhere(option.Name))
                 throw option.Unknown(BackendOptions.All);
+            if (BackendOptions.IsOfOneStore(option.Name))
+                throw new StoreException(ErrorKind.InvalidArgument, defaults.Uri, $"option '{option.Name}' is for one store, not for all: give it as storage_options");
             if (BackendOptions.IsKnown(scheme, option.Name))
                 chosen[option.Name] = option;
         }

@@ -12,7 +12,7 @@ public static class ObjectCopy
     public static async ValueTask<ObjectMeta> CopyAsync(
         ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress, CancellationToken cancel)
     {
-        if (SameStore(from, to))
+        if (to.IsSameAs(from))
             return await to.CopyAsync(source, destination, options, cancel).ConfigureAwait(false);
         var reader = await from.OpenReadAsync(source, ReadOptions.Default, cancel).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
@@ -23,6 +23,7 @@ public static class ObjectCopy
             {
                 ContentType = options.ContentType ?? meta.ContentType,
                 Metadata = options.Metadata ?? meta.Metadata,
+                Attributes = ObjectAttributes.Copied(meta, options, to.WritableAttributes),
             }, cancel).ConfigureAwait(false);
             await using (writer.ConfigureAwait(false))
             {
@@ -75,14 +76,11 @@ public static class ObjectCopy
     public static async ValueTask<ObjectMeta> RenameAsync(
         ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress, CancellationToken cancel)
     {
-        if (SameStore(from, to))
+        if (to.IsSameAs(from))
             return await to.RenameAsync(source, destination, options, cancel).ConfigureAwait(false);
         var meta = await CopyAsync(from, source, to, destination, options, progress, cancel).ConfigureAwait(false);
         foreach (var failure in await from.DeleteAsync([source], cancel).ConfigureAwait(false))
             throw failure.Error;
         return meta;
     }
-
-    static bool SameStore(ObjectStore from, ObjectStore to) =>
-        from == to || (from.Root == to.Root && from.GetType() == to.GetType());
 }

@@ -1,5 +1,6 @@
 using S3dlio.Hashing;
 using S3dlio.Storage;
+using S3dlio.Storage.S3;
 using Xunit;
 
 namespace S3dlio.Tests.Storage;
@@ -25,6 +26,9 @@ public abstract class S3Conformance : StoreConformance
     protected override int ManyEntries => 2500;
 
     protected override bool DeletesMarkers => true;
+
+    /// <summary>The server heeds the tags that a copy is given.</summary>
+    protected virtual bool CopiesTakeTags => true;
 
     public override async Task InitializeAsync() =>
         await StoreFactory.OpenContainers(StoreUri.Parse(_address), _settings).CreateAsync(StoreUri.Parse(_address).Container, None);
@@ -62,14 +66,35 @@ public abstract class S3Conformance : StoreConformance
     }
 
     [Fact]
-    public async Task Put_Attributes_AreKept()
+    public async Task Copy_WithTags_TakesThemAlongUnlessOthersAreGiven()
     {
-        var attributes = new Dictionary<string, string> { ["cache_control"] = "no-store", ["content_encoding"] = "zstd", ["content_disposition"] = "attachment" };
-        await Put("attributes", "x", PutOptions.Default with { Attributes = attributes });
-        var head = await Store.HeadAsync("attributes", None);
-        foreach (var (name, value) in attributes)
-            Assert.Equal(value, head.Attributes[name]);
-        await Fails(ErrorKind.InvalidArgument, "attributes", async () => await Put("attributes", "x", PutOptions.Default with { Attributes = new Dictionary<string, string> { ["storage_clas"] = "x" } }));
+        await Put("tagged", "data", PutOptions.Default with { Tags = new Dictionary<string, string> { ["team"] = "a b/ü", ["run"] = "1" } });
+        await Store.CopyAsync("tagged", "tagged-plain", PutOptions.Default, None);
+        await Store.CopyAsync("tagged", "tagged-described", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["k"] = "v" } }, None);
+        await Store.CopyAsync("tagged", "tagged-other", PutOptions.Default with { Tags = new Dictionary<string, string> { ["run"] = "2" } }, None);
+        Assert.Equal([("run", "1"), ("team", "a b/ü")], await TagsAsync("tagged"));
+        Assert.Equal([("run", "1"), ("team", "a b/ü")], await TagsAsync("tagged-plain"));
+        if (CopiesTakeTags)
+        {
+            Assert.Equal([("run", "1"), ("team", "a b/ü")], await TagsAsync("tagged-described"));
+            Assert.Equal([("run", "2")], await TagsAsync("tagged-other"));
+        }
+        await Put("tagged", "anew");
+        Assert.Empty(await TagsAsync("tagged"));
+    }
+
+    /// <summary>What the server itself says of an object's tags, by a request of the store's own client.</summary>
+    async Task<(string Key, string Value)[]> TagsAsync(string key)
+    {
+        var root = StoreUri.Parse(Store.Root.ToString());
+        var store = new S3Store(root, _settings);
+        string whole = root.Key.TrimEnd('/') + "/" + key;
+        var request = new S3Request(HttpMethod.Get, root.Container, whole, root.Child(key)).Ask("tagging");
+        var text = await store.Client.SendAsync(request, async (answer, _, stop) => System.Text.Encoding.UTF8.GetString((await answer.ReadTextAsync(1 << 20, stop)).Span), None);
+        if (text.Length == 0)
+            return [];
+        var found = System.Xml.Linq.XDocument.Parse(text).Descendants().Where(element => element.Name.LocalName == "Tag");
+        return [.. found.Select(tag => (tag.Elements().First().Value, tag.Elements().Last().Value)).OrderBy(tag => tag.Item1, StringComparer.Ordinal)];
     }
 
     [Fact]
@@ -121,8 +146,44 @@ public abstract class S3Conformance : StoreConformance
 public class S3StoreTests() : S3Conformance("S3");
 
 [NeedsServer("S3_TLS")]
-public class S3TlsStoreTests() : S3Conformance("S3_TLS");
+public class S3TlsStoreTests() : S3Conformance("S3_TLS")
+{
+    [Fact]
+    public async Task CustomerKey_PutReadCopyParts_NeedIt()
+    {
+        string key = Convert.ToBase64String(RandomBytes(32, 30)), other = Convert.ToBase64String(RandomBytes(32, 31));
+        string address = Store.Root.ToString();
+        ObjectStore With(string secret) => StoreFactory.Open(StoreUri.Parse(address), StoreOptions.Parse(
+            NeedsServerAttribute.Variable("S3_TLS", "OPTIONS")!.TrimEnd('}') + $$""", "sse_customer_key":"{{secret}}"}""", address));
+        var store = With(key);
+        foreach (int length in (int[])[0, 9, (20 << 20) + 1])
+        {
+            var data = RandomBytes(length, length);
+            await store.PutAsync("secret", new Payload(data), PutOptions.Default, null, None);
+            await store.CopyAsync("secret", "copied", PutOptions.Default, None);
+            foreach (string name in (string[])["secret", "copied"])
+            {
+                await using var reader = await store.OpenReadAsync(name, ReadOptions.Default, None);
+                var back = new byte[length];
+                await reader.ReadAsync(0, back, None);
+                Assert.Equal(data, back);
+                Assert.Equal("AES256", (await store.HeadAsync(name, None)).Attributes["sse_customer_algorithm"]);
+            }
+            foreach (var stranger in (ObjectStore[])[Store, With(other)])
+            {
+                var error = await Assert.ThrowsAsync<StoreException>(async () => await (await stranger.OpenReadAsync("secret", ReadOptions.Default, None)).DisposeAsync());
+                Assert.DoesNotContain(key, error.ToString(), StringComparison.Ordinal);
+                Assert.DoesNotContain(other, error.ToString(), StringComparison.Ordinal);
+            }
+        }
+        Assert.Equal(ErrorKind.InvalidArgument, (await Assert.ThrowsAsync<StoreException>(async () => await store.PresignAsync("secret", PresignOptions.Default, None))).Kind);
+        await store.DeleteAsync(["secret", "copied"], None);
+    }
+}
 
 /// <summary>One from before S3 had checksums.</summary>
 [NeedsServer("S3_OLD")]
-public class S3OldStoreTests() : S3Conformance("S3_OLD");
+public class S3OldStoreTests() : S3Conformance("S3_OLD")
+{
+    protected override bool CopiesTakeTags => false;
+}

@@ -16,12 +16,14 @@ public sealed partial class AzureStore
         cancel.ThrowIfCancellationRequested();
         AzureKey.Check(Root, source);
         AzureKey.Check(Root, destination);
+        ObjectAttributes.Check(Root.Child(destination), options, WritableAttributes, hasTags: true);
         var original = (await FindAsync(source, null, cancel).ConfigureAwait(false)).Meta;
         string write = Guid.NewGuid().ToString("n");
         var request = Request(HttpMethod.Put, destination)
             .Say("x-ms-copy-source", _client.Url(_container, source, _client.Account.Credential.Query))
             .Say("x-ms-source-if-match", ETags.Quoted(original.ETag ?? "*"))
             .Say("x-ms-access-tier", options.Attributes?.GetValueOrDefault("access_tier"));
+        request.Say("x-ms-tags", ObjectAttributes.Query(options.Tags ?? await TagsToCopyAsync(original, cancel).ConfigureAwait(false)));
         BlobHeaders.SayConditions(request, options);
         BlobMetadata.Say(request, options.Metadata ?? original.Metadata, original.Checksum, write);
         bool pending = true;
@@ -68,11 +70,7 @@ public sealed partial class AzureStore
     /// <summary>Gives a fresh copy the content type and attributes that were asked for; all others have to be said again to stay.</summary>
     async ValueTask<ObjectMeta> DescribeAsync(ObjectMeta copied, ObjectMeta original, PutOptions options, CancellationToken cancel)
     {
-        var attributes = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var (name, value) in original.Attributes.Where(pair => pair.Key is "cache_control" or "content_disposition" or "content_encoding" or "content_language"))
-            attributes[name] = value;
-        foreach (var (name, value) in options.Attributes ?? ObjectMeta.NoMetadata)
-            attributes[name] = value;
+        var attributes = ObjectAttributes.Copied(original, options, WritableAttributes);
         attributes.Remove("access_tier");
         string type = options.ContentType ?? original.ContentType ?? "application/octet-stream";
         var request = Request(HttpMethod.Put, copied.Key).Ask("comp", "properties");
@@ -82,6 +80,7 @@ public sealed partial class AzureStore
             ETag = ETags.Bare(answer.Header("ETag")),
             LastModified = answer.Date("Last-Modified") ?? copied.LastModified,
             ContentType = type,
+            Attributes = attributes,
         }, cancel).ConfigureAwait(false);
     }
 }

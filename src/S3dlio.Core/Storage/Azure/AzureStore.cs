@@ -29,6 +29,10 @@ public sealed partial class AzureStore : ObjectStore
 
     public override StoreUri Root { get; }
 
+    public override bool IsSameAs(ObjectStore other) => other is AzureStore same && same._client == _client && same.Root == Root;
+
+    public override IReadOnlyCollection<string> WritableAttributes => BlobHeaders.WritableNames;
+
     public override ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();

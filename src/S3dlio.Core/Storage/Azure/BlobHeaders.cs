@@ -17,25 +17,24 @@ static class BlobHeaders
         ("x-ms-access-tier", "x-ms-access-tier", "access_tier"),
         ("x-ms-encryption-scope", "x-ms-encryption-scope", "encryption_scope"),
         ("x-ms-version-id", null, "version_id"),
+        ("x-ms-tag-count", null, "tag_count"),
         ("x-ms-blob-type", null, "blob_type"),
         ("x-ms-creation-time", null, "creation_time"),
         ("x-ms-archive-status", null, "archive_status"),
         ("x-ms-lease-state", null, "lease_state"),
     ];
 
-    public static IEnumerable<string> WritableNames => Known.Where(known => known.Write is not null).Select(known => known.Name);
+    public static IReadOnlyCollection<string> WritableNames { get; } = [.. Known.Where(known => known.Write is not null).Select(known => known.Name)];
 
     /// <summary>Content type, attributes and conditions of a write.</summary>
     public static void Say(AzureRequest request, PutOptions options)
     {
         SayConditions(request, options);
         request.Say("x-ms-blob-content-type", options.ContentType);
+        ObjectAttributes.Check(request.Subject, options, WritableNames, hasTags: true);
         foreach (var (name, value) in options.Attributes ?? ObjectMeta.NoMetadata)
-        {
-            string? header = Known.FirstOrDefault(known => known.Name == name).Write
-                ?? throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"the attribute '{name}' cannot be set on Azure; those that can are {string.Join(", ", WritableNames)}");
-            request.Say(header, value);
-        }
+            request.Say(Known.First(known => known.Name == name).Write!, value);
+        request.Say("x-ms-tags", ObjectAttributes.Query(options.Tags));
     }
 
     public static void SayConditions(AzureRequest request, PutOptions options)

@@ -44,13 +44,14 @@ static class LocalFile
             Checksum = record.Checksum,
             ContentType = record.ContentType,
             Metadata = record.Metadata,
+            Attributes = record.Attributes,
         };
         if (record.Checksum is null || record.Size == status.Size)
             return meta;
         // so that a failed validation can say that the file was cut or extended since it was written
         return meta with
         {
-            Attributes = new Dictionary<string, string> { ["recorded_size"] = record.Size.ToString(CultureInfo.InvariantCulture) },
+            Attributes = new Dictionary<string, string>(record.Attributes) { ["recorded_size"] = record.Size.ToString(CultureInfo.InvariantCulture) },
         };
     }
 

@@ -23,6 +23,7 @@ public sealed partial class LocalStore
             {
                 ContentType = options.ContentType ?? reader.Meta.ContentType,
                 Metadata = options.Metadata ?? reader.Meta.Metadata,
+                Attributes = ObjectAttributes.Copied(reader.Meta, options, WritableAttributes),
             };
             if (_direct || record.Checksum is null || !CopyInKernel(reader, temporary, cancel))
             {
@@ -48,7 +49,7 @@ public sealed partial class LocalStore
             LocalFile.CheckRegular(uri, moved, "rename");
         if (from == to)
             return await HeadAsync(destination, cancel).ConfigureAwait(false);
-        if (moved.IsLink || options.ContentType is not null || options.Metadata is not null)
+        if (moved.IsLink || options.ContentType is not null || options.Metadata is not null || options.Attributes is not null)
             return await base.RenameAsync(source, destination, options, cancel).ConfigureAwait(false);
         var target = Target.Inspect(Root.Child(destination), to, options);
         var made = new List<string>();

@@ -33,7 +33,7 @@ public sealed partial class LocalStore
             ? await WriteDirectAsync(temporary, payload, progress, cancel).ConfigureAwait(false)
             : await WriteCachedAsync(temporary, payload, progress, cancel).ConfigureAwait(false);
         cancel.ThrowIfCancellationRequested();
-        return temporary.Commit(key, new ObjectRecord(checksum, payload.Length, options.ContentType, options.Metadata ?? ObjectMeta.NoMetadata), options, cancel);
+        return temporary.Commit(key, ObjectRecord.Of(checksum, payload.Length, options), options, cancel);
     }
 
     public override ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel)

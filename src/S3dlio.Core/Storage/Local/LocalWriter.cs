@@ -30,7 +30,7 @@ sealed class LocalWriter(string key, PutOptions options, Temporary temporary, Fi
         CheckOpen();
         _failed = true;
         await sink.FinishAsync(default, cancel).ConfigureAwait(false);
-        var meta = temporary.Commit(key, new ObjectRecord(_checksum, _written, options.ContentType, options.Metadata ?? ObjectMeta.NoMetadata), options, cancel);
+        var meta = temporary.Commit(key, ObjectRecord.Of(_checksum, _written, options), options, cancel);
         await DisposeAsync().ConfigureAwait(false);
         return meta;
     }

@@ -9,17 +9,23 @@ namespace S3dlio.Storage.Local;
 
 /// <summary>
 /// What a file system has no field for, kept in extended attributes: <c>user.s3dlio.crc32c</c> holds <c>crc32c:1a2b3c4d 12345</c>, the
-/// checksum and the size it was taken over; <c>user.s3dlio.meta</c> holds JSON, the content type and the user's metadata.
+/// checksum and the size it was taken over; <c>user.s3dlio.meta</c> holds JSON, the content type, the
+/// attributes and the user's metadata.
 /// Whoever writes a file in place leaves the record behind, and it no longer matches: that is what it is for.
 /// </summary>
-sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, IReadOnlyDictionary<string, string> Metadata)
+sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, IReadOnlyDictionary<string, string> Metadata, IReadOnlyDictionary<string, string> Attributes)
 {
     const string ChecksumName = "user.s3dlio.crc32c";
     const string MetaName = "user.s3dlio.meta";
     const string ContentTypeField = "content_type";
     const string MetadataField = "metadata";
+    const string AttributesField = "attributes";
 
-    static readonly ObjectRecord Empty = new(null, 0, null, ObjectMeta.NoMetadata);
+    static readonly ObjectRecord Empty = new(null, 0, null, ObjectMeta.NoMetadata, ObjectMeta.NoMetadata);
+
+    /// <summary>The record of what a put writes.</summary>
+    public static ObjectRecord Of(Checksum checksum, long size, PutOptions options) =>
+        new(checksum, size, options.ContentType, options.Metadata ?? ObjectMeta.NoMetadata, options.Attributes ?? ObjectMeta.NoMetadata);
 
     public static ObjectRecord Read(SafeFileHandle handle, string uri)
     {
@@ -52,7 +58,7 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
             if (errno is not (0 or Errno.EOPNOTSUPP or Errno.EPERM or Errno.ENOSPC or Errno.E2BIG or Errno.ERANGE))
                 throw Errno.Error(errno, uri, "record the checksum");
         }
-        if (ContentType is null && Metadata.Count == 0)
+        if (ContentType is null && Metadata.Count == 0 && Attributes.Count == 0)
             return;
         var json = ToJson();
         switch (Libc.SetAttribute(handle, MetaName, json))
@@ -60,9 +66,9 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
             case 0:
                 return;
             case Errno.EOPNOTSUPP or Errno.EPERM:
-                throw new StoreException(ErrorKind.InvalidArgument, uri, "the file system has no extended attributes, so content_type and metadata cannot be kept; write without them");
+                throw new StoreException(ErrorKind.InvalidArgument, uri, "the file system has no extended attributes, so content_type, attributes and metadata cannot be kept; write without them");
             case Errno.ENOSPC or Errno.E2BIG or Errno.ERANGE:
-                throw new StoreException(ErrorKind.InvalidArgument, uri, $"content_type and metadata take {json.Length} bytes as JSON, more than the file system keeps in extended attributes (ext4: about 4000; at most 65536 anywhere); shorten them");
+                throw new StoreException(ErrorKind.InvalidArgument, uri, $"content_type, attributes and metadata take {json.Length} bytes as JSON, more than the file system keeps in extended attributes (ext4: about 4000; at most 65536 anywhere); shorten them");
             case var errno:
                 throw Errno.Error(errno, uri, "record the metadata");
         }
@@ -90,7 +96,7 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
 
     static ObjectRecord ParseMeta(ObjectRecord record, ReadOnlySpan<byte> json, string uri)
     {
-        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
+        Dictionary<string, string> metadata = [], attributes = [];
         string? contentType = null;
         try
         {
@@ -106,13 +112,10 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
                         contentType = reader.GetString();
                         break;
                     case MetadataField:
-                        Expect(ref reader, JsonTokenType.StartObject);
-                        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-                        {
-                            string name = reader.GetString()!;
-                            Expect(ref reader, JsonTokenType.String);
-                            metadata[name] = reader.GetString()!;
-                        }
+                        ReadPairs(ref reader, metadata);
+                        break;
+                    case AttributesField:
+                        ReadPairs(ref reader, attributes);
                         break;
                     default:
                         // a later version's field
@@ -125,7 +128,18 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
         {
             throw Broken(uri, MetaName, "it is not the JSON that was expected");
         }
-        return record with { ContentType = contentType, Metadata = metadata };
+        return record with { ContentType = contentType, Metadata = metadata, Attributes = attributes };
+    }
+
+    static void ReadPairs(ref Utf8JsonReader reader, Dictionary<string, string> pairs)
+    {
+        Expect(ref reader, JsonTokenType.StartObject);
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string name = reader.GetString()!;
+            Expect(ref reader, JsonTokenType.String);
+            pairs[name] = reader.GetString()!;
+        }
     }
 
     static void Expect(ref Utf8JsonReader reader, JsonTokenType type)
@@ -142,16 +156,21 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
             writer.WriteStartObject();
             if (ContentType is not null)
                 writer.WriteString(ContentTypeField, ContentType);
-            if (Metadata.Count > 0)
-            {
-                writer.WriteStartObject(MetadataField);
-                foreach (var (name, value) in Metadata)
-                    writer.WriteString(name, value);
-                writer.WriteEndObject();
-            }
+            WritePairs(writer, AttributesField, Attributes);
+            WritePairs(writer, MetadataField, Metadata);
             writer.WriteEndObject();
         }
         return buffer.WrittenSpan;
+    }
+
+    static void WritePairs(Utf8JsonWriter writer, string field, IReadOnlyDictionary<string, string> pairs)
+    {
+        if (pairs.Count == 0)
+            return;
+        writer.WriteStartObject(field);
+        foreach (var (name, value) in pairs)
+            writer.WriteString(name, value);
+        writer.WriteEndObject();
     }
 
     static StoreException Broken(string uri, string name, string how) =>

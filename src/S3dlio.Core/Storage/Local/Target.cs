@@ -13,6 +13,7 @@ readonly record struct Target(string Uri, string Path, FileStatus? Existing)
     public static Target Inspect(string uri, string path, PutOptions options)
     {
         const string operation = "write";
+        ObjectAttributes.Check(uri, options, ObjectAttributes.OfContent, hasTags: false);
         for (int links = 0; ; links++)
         {
             int errno = Libc.Status(path, follow: false, out var status);

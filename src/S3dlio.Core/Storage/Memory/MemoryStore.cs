@@ -34,6 +34,7 @@ public sealed class MemoryStore : ObjectStore
     {
         cancel.ThrowIfCancellationRequested();
         ObjectKey.Check(Root, key);
+        CheckAttributes(key, options);
         if (payload.Length > Array.MaxLength)
             throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"memory:// holds objects of at most {Array.MaxLength} bytes, this one has {payload.Length}");
         var data = GC.AllocateUninitializedArray<byte>((int)payload.Length);
@@ -57,6 +58,7 @@ public sealed class MemoryStore : ObjectStore
     {
         cancel.ThrowIfCancellationRequested();
         ObjectKey.Check(Root, key);
+        CheckAttributes(key, options);
         return ValueTask.FromResult<ObjectWriter>(new MemoryWriter(this, key, options));
     }
 
@@ -99,11 +101,13 @@ public sealed class MemoryStore : ObjectStore
         cancel.ThrowIfCancellationRequested();
         ObjectKey.Check(Root, source);
         ObjectKey.Check(Root, destination);
+        CheckAttributes(destination, options);
         var item = Find(source);
         return ValueTask.FromResult(Commit(destination, item.Data, item.Meta.Checksum!.Value, options with
         {
             ContentType = options.ContentType ?? item.Meta.ContentType,
             Metadata = options.Metadata ?? item.Meta.Metadata,
+            Attributes = ObjectAttributes.Copied(item.Meta, options, WritableAttributes),
         }));
     }
 
@@ -118,6 +122,7 @@ public sealed class MemoryStore : ObjectStore
             Checksum = checksum,
             ContentType = options.ContentType,
             Metadata = options.Metadata ?? ObjectMeta.NoMetadata,
+            Attributes = options.Attributes ?? ObjectMeta.NoMetadata,
         };
         _shelf.Place(key, new MemoryItem(meta, data), old =>
         {
@@ -129,6 +134,8 @@ public sealed class MemoryStore : ObjectStore
         });
         return meta;
     }
+
+    void CheckAttributes(string key, PutOptions options) => ObjectAttributes.Check(Root.Child(key), options, WritableAttributes, hasTags: false);
 
     MemoryItem Find(string key) => _shelf.Find(key) ?? throw Missing(key);
 

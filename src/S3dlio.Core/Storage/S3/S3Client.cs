@@ -150,6 +150,7 @@ sealed class S3Client
             Patience = request.Patience,
         };
         call.Headers.AddRange(request.Headers);
+        Options.CustomerKey?.Say(call, request);
         if (Options.RequesterPays)
             call.Add("x-amz-request-payer", "requester");
         if (credentials is null)

@@ -27,7 +27,12 @@ static class S3Meta
         ("expires", "Expires"),
         ("storage_class", "x-amz-storage-class"),
         ("server_side_encryption", "x-amz-server-side-encryption"),
-        ("sse_kms_key_id", "x-amz-server-side-encryption-aws-kms-key-id"),
+        ("ssekms_key_id", "x-amz-server-side-encryption-aws-kms-key-id"),
+        ("ssekms_encryption_context", "x-amz-server-side-encryption-context"),
+        ("bucket_key_enabled", "x-amz-server-side-encryption-bucket-key-enabled"),
+        ("sse_customer_algorithm", "x-amz-server-side-encryption-customer-algorithm"),
+        ("replication_status", "x-amz-replication-status"),
+        ("tag_count", "x-amz-tagging-count"),
         ("version_id", "x-amz-version-id"),
         ("website_redirect_location", "x-amz-website-redirect-location"),
         ("object_lock_mode", "x-amz-object-lock-mode"),
@@ -36,7 +41,9 @@ static class S3Meta
     ];
 
     /// <summary>Attributes that only the server sets.</summary>
-    static readonly string[] ReadOnlyAttributes = ["version_id"];
+    static readonly string[] ReadOnlyAttributes = ["version_id", "sse_customer_algorithm", "replication_status", "tag_count"];
+
+    public static IReadOnlyCollection<string> WritableAttributes { get; } = [.. Attributes.Select(known => known.Attribute).Except(ReadOnlyAttributes)];
 
     public static ObjectMeta Read(string key, HttpAnswer answer, long size)
     {
@@ -99,14 +106,10 @@ static class S3Meta
         }
         if (total > MetadataLimit)
             throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"the metadata has {total} bytes of names and values; S3 keeps {MetadataLimit}");
+        ObjectAttributes.Check(request.Subject, options, WritableAttributes, hasTags: true);
         foreach (var (name, value) in options.Attributes ?? ObjectMeta.NoMetadata)
-        {
-            string? header = Array.Find(Attributes, known => known.Attribute == name).Header;
-            if (header is null)
-                throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"unknown attribute '{name}' (known: {string.Join(", ", Attributes.Select(known => known.Attribute).Except(ReadOnlyAttributes))})");
-            if (!ReadOnlyAttributes.Contains(name))
-                request.Say(header, Checked(request.Subject, name, value));
-        }
+            request.Say(Array.Find(Attributes, known => known.Attribute == name).Header, Checked(request.Subject, name, value));
+        request.Say("x-amz-tagging", ObjectAttributes.Query(options.Tags));
     }
 
     /// <summary>Adds what makes a put conditional. Ceph before it had checksums compares the tag with its quotes, and so never finds it the same.</summary>

@@ -33,7 +33,7 @@ sealed record S3Options
     public static readonly string[] Names =
     [
         "endpoint_url", "region", "access_key_id", "secret_access_key", "session_token", "profile", "anonymous", "addressing_style",
-        "requester_pays", "checksum", "payload_signing", .. HttpOptions.Names,
+        "requester_pays", "checksum", "payload_signing", "sse_customer_key", .. HttpOptions.Names,
     ];
 
     /// <summary>S3 refuses smaller ones, the last of an upload apart.</summary>
@@ -62,6 +62,9 @@ sealed record S3Options
 
     /// <summary>True or false to have bodies part of the signature or not; null: over plain HTTP, and where the server checks no CRC32C.</summary>
     public bool? PayloadSigning { get; init; }
+
+    /// <summary>Null: objects are encrypted as the bucket says.</summary>
+    public S3CustomerKey? CustomerKey { get; init; }
 
     public HttpOptions Http { get; init; } = new();
 
@@ -96,6 +99,7 @@ sealed record S3Options
         "requester_pays" => this with { RequesterPays = option.AsBool() },
         "checksum" => this with { Checksum = Enum.Parse<ChecksumMode>(option.AsChoice("auto", "native", "metadata", "off"), ignoreCase: true) },
         "payload_signing" => this with { PayloadSigning = option.AsChoice("auto", "always", "never") switch { "always" => true, "never" => false, _ => null } },
+        "sse_customer_key" => this with { CustomerKey = S3CustomerKey.Read(option) },
         _ => Http.With(option) is { } http ? this with { Http = http } : null,
     };
 

@@ -25,30 +25,36 @@ public sealed partial class S3Store
         bool conditional = !options.Overwrite || options.IfMatch is not null;
         if (source == destination && conditional && options.IfMatch is null)
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
+        // Ceph takes new tags only together with a new description
+        bool described = options.ContentType is not null || options.Metadata is not null || options.Attributes is not null || options.Tags is not null;
         var full = options with
         {
             ContentType = options.ContentType ?? origin.ContentType,
             Metadata = options.Metadata ?? origin.Metadata,
-            Attributes = options.Attributes ?? Kept(origin),
+            Attributes = ObjectAttributes.Copied(origin, options, WritableAttributes),
         };
-        if (source == destination && !conditional && options.ContentType is null && options.Metadata is null && options.Attributes is null)
+        if (source == destination && !conditional && !described)
             return origin;
+        bool whole = !conditional && origin.Size <= MostCopied;
+        if (options.Tags is null && (!whole || (described && !_client.Endpoint.IsAmazon)))
+            full = full with { Tags = await TagsToCopyAsync(origin, cancel).ConfigureAwait(false) };
         if (origin.Size == 0 && conditional)
             return await PutWholeAsync(destination, new PayloadPieces(default), Checksum.Empty, full, null, cancel).ConfigureAwait(false);
-        return conditional || origin.Size > MostCopied
-            ? await CopyPartsAsync(origin, destination, full, cancel).ConfigureAwait(false)
-            : await CopyWholeAsync(origin, destination, options, full, cancel).ConfigureAwait(false);
+        return whole
+            ? await CopyWholeAsync(origin, destination, described, full, cancel).ConfigureAwait(false)
+            : await CopyPartsAsync(origin, destination, full, cancel).ConfigureAwait(false);
     }
 
-    async ValueTask<ObjectMeta> CopyWholeAsync(ObjectMeta origin, string destination, PutOptions given, PutOptions full, CancellationToken cancel)
+    async ValueTask<ObjectMeta> CopyWholeAsync(ObjectMeta origin, string destination, bool described, PutOptions full, CancellationToken cancel)
     {
         var request = Request(HttpMethod.Put, destination, patience: CopyPatience)
             .Say("x-amz-copy-source", CopySource(origin.Key))
             .Say("x-amz-copy-source-if-match", origin.ETag is { } tag ? S3Meta.Quote(tag) : null);
-        if (given.ContentType is not null || given.Metadata is not null || given.Attributes is not null)
+        if (described)
         {
             request.Say("x-amz-metadata-directive", "REPLACE");
             S3Meta.Write(request, full);
+            request.Say("x-amz-tagging-directive", full.Tags is null ? null : "REPLACE");
             // replacing the metadata loses the checksum that some servers keep with it
             if (origin.Checksum is { } noted && _client.Options.Checksum != ChecksumMode.Off)
                 request.Say(S3Meta.ChecksumName, noted.ToString());
@@ -65,6 +71,7 @@ public sealed partial class S3Store
             Checksum = found.Checksum ?? origin.Checksum,
             ContentType = full.ContentType,
             Metadata = full.Metadata ?? ObjectMeta.NoMetadata,
+            Attributes = full.Attributes ?? ObjectMeta.NoMetadata,
         };
     }
 
@@ -136,13 +143,9 @@ public sealed partial class S3Store
             Checksum = found.Checksum ?? origin.Checksum,
             ContentType = full.ContentType,
             Metadata = full.Metadata ?? ObjectMeta.NoMetadata,
+            Attributes = full.Attributes ?? ObjectMeta.NoMetadata,
         };
     }
 
     string CopySource(string key) => $"/{S3Encoding.Value(_bucket)}/{S3Encoding.Path(key)}";
-
-    /// <summary>What a copy keeps of an object's attributes: those of the content, not those of its place.</summary>
-    static Dictionary<string, string> Kept(ObjectMeta origin) =>
-        origin.Attributes.Where(entry => entry.Key is "cache_control" or "content_disposition" or "content_encoding" or "content_language" or "expires")
-            .ToDictionary(entry => entry.Key, entry => entry.Value, StringComparer.Ordinal);
 }

@@ -135,6 +135,7 @@ public sealed partial class S3Store
             Checksum = checksum,
             ContentType = options.ContentType,
             Metadata = options.Metadata ?? ObjectMeta.NoMetadata,
+            Attributes = options.Attributes ?? ObjectMeta.NoMetadata,
         };
     }
 

@@ -24,6 +24,10 @@ public sealed partial class S3Store : ObjectStore
 
     public override StoreUri Root { get; }
 
+    public override IReadOnlyCollection<string> WritableAttributes => S3Meta.WritableAttributes;
+
+    public override bool IsSameAs(ObjectStore other) => other is S3Store same && same._client == _client && same.Root == Root;
+
     internal S3Client Client => _client;
 
     public override async ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)
@@ -39,6 +43,8 @@ public sealed partial class S3Store : ObjectStore
             throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"a URL for '{options.Method}' cannot be presigned; GET, HEAD, PUT and DELETE can");
         if (options.Expires < TimeSpan.FromSeconds(1) || options.Expires > TimeSpan.FromDays(7))
             throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"a presigned URL lasts from 1 second to 7 days, not {options.Expires}");
+        if (_client.Options.CustomerKey is not null)
+            throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), "a URL cannot carry option 'sse_customer_key', and the object cannot be had without; presign with a store that has none");
         return _client.PresignAsync(Request(new HttpMethod(options.Method), key), options.Expires, cancel);
     }
 

@@ -1,0 +1,191 @@
+"""Several endpoints as one store."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from . import _native
+from ._store import Store
+from .exceptions import InvalidArgumentError
+
+Strategy = Literal["round_robin", "least_connections"]
+
+_RANGE = re.compile(r"\{(\d+)\.\.\.?(\d+)\}")
+
+#: The library's limit, and the original's.
+_MOST = 32
+
+
+class MultiEndpointStore(Store):
+    """A store whose calls are spread over several endpoints; see :func:`create_multi_endpoint_store`."""
+
+    def __init__(
+        self,
+        endpoints: Iterable[str | Mapping[str, Any]],
+        strategy: Strategy = "round_robin",
+        *,
+        uri: str | os.PathLike[str] | None = None,
+        replicas: bool = False,
+        durable: bool | None = None,
+        storage_options: dict[str, Any] | None = None,
+    ) -> None:
+        if isinstance(endpoints, (str, Mapping)):
+            raise InvalidArgumentError("endpoints is a list of addresses or URLs, found one alone")
+        chosen = builtins.list(endpoints)
+        #: What was given, in its order.
+        self.endpoints: builtins.list[str | Mapping[str, Any]] = chosen
+        if uri is None:
+            first = chosen[0] if chosen else None
+            uri = first.get("uri") if isinstance(first, Mapping) else first
+            if not isinstance(uri, str) or uri.startswith(("http://", "https://")):
+                raise InvalidArgumentError("the first endpoint is no store's address such as 's3://bucket/prefix/'; give one as uri")
+        settings = {
+            **(storage_options or {}),
+            "endpoints": [dict(one) if isinstance(one, Mapping) else one for one in chosen],
+            "strategy": strategy,
+            "replicas": replicas,
+        }
+        super().__init__(uri, durable=durable, storage_options=settings)
+
+    def endpoint_stats(self) -> builtins.list[dict[str, Any]]:
+        """What each endpoint was asked for by this process so far.
+
+        Returns:
+            For each endpoint, in the order in which they were given: ``uri``, ``name`` (its URL where it has one),
+            ``requests`` (calls), ``failures`` (those that it did not answer), ``in_flight`` and ``avoided`` (it failed a
+            moment ago, and others are asked first).
+
+        Example:
+            >>> import s3dlio
+            >>> store = s3dlio.create_multi_endpoint_store(["memory://stats-a/", "memory://stats-b/"], replicas=True)
+            >>> _ = store.put_bytes("k", b"1"), store.put_bytes("l", b"2")
+            >>> [endpoint["requests"] for endpoint in store.endpoint_stats()]
+            [1, 1]
+        """
+        found: builtins.list[dict[str, Any]] = _native.run("store_endpoints", self._root.number())
+        return found
+
+    def __repr__(self) -> str:
+        return f"MultiEndpointStore({self.uri!r}, {len(self.endpoints)} endpoints)"
+
+
+def create_multi_endpoint_store(
+    uris: Iterable[str | Mapping[str, Any]],
+    strategy: Strategy = "round_robin",
+    *,
+    uri: str | os.PathLike[str] | None = None,
+    replicas: bool = False,
+    storage_options: dict[str, Any] | None = None,
+) -> MultiEndpointStore:
+    """Makes one store of several endpoints.
+
+    With ``replicas=True`` all endpoints show the same objects, as the gateways of one cluster do: any call goes to any of
+    them, and to the next when one is down. With ``replicas=False`` each has objects of its own: a new key goes where the
+    strategy says, and from then on it is read, replaced and deleted there; a key that did not pass through this store is
+    looked for at each endpoint, where several have it the newest counts, and a listing merges all of them. An endpoint that is
+    down is then passed over by new keys alone; what may be there is never said to be missing.
+
+    Args:
+        uris: 1 to 32 endpoints: addresses of stores (``s3://bucket-1/prefix/``), URLs of servers that ``uri`` is at
+            (``http://10.0.0.1:7480``), or dictionaries of storage options that differ, with ``uri`` for another address.
+        strategy: ``"round_robin"``, or ``"least_connections"``: the one with the fewest calls under way.
+        uri: The address of the whole; by default that of the first endpoint.
+        replicas: Whether all endpoints show the same objects.
+        storage_options: Settings of all endpoints; ``endpoint_cooldown`` is how many seconds one that failed is passed over.
+
+    Returns:
+        A store; it can be pickled like any other.
+
+    Raises:
+        InvalidArgumentError: No endpoint, more than 32, or one that cannot be understood.
+
+    Example:
+        >>> import s3dlio
+        >>> store = s3dlio.create_multi_endpoint_store(["memory://bucket-1/", "memory://bucket-2/"])
+        >>> _ = store.put_bytes("a", b"1"), store.put_bytes("b", b"2")
+        >>> store.list(), bytes(store.get("b"))
+        (['a', 'b'], b'2')
+        >>> s3dlio.list("memory://bucket-1/"), s3dlio.list("memory://bucket-2/")
+        (['memory://bucket-1/a'], ['memory://bucket-2/b'])
+    """
+    return MultiEndpointStore(uris, strategy, uri=uri, replicas=replicas, storage_options=storage_options)
+
+
+def create_multi_endpoint_store_from_template(
+    uri_template: str,
+    strategy: Strategy = "round_robin",
+    *,
+    uri: str | os.PathLike[str] | None = None,
+    replicas: bool = False,
+    storage_options: dict[str, Any] | None = None,
+) -> MultiEndpointStore:
+    """The same with endpoints numbered in a template.
+
+    Args:
+        uri_template: An address or URL with ranges ``{1...4}`` or ``{01..16}``, which keep leading zeros; with several,
+            every combination.
+        strategy: As for ``create_multi_endpoint_store``, and so are the others.
+
+    Raises:
+        InvalidArgumentError: No range, an empty one, or more than 32 endpoints.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.create_multi_endpoint_store_from_template("memory://shard-{08...10}/").endpoints
+        ['memory://shard-08/', 'memory://shard-09/', 'memory://shard-10/']
+    """
+    return MultiEndpointStore(_expanded(uri_template), strategy, uri=uri, replicas=replicas, storage_options=storage_options)
+
+
+def create_multi_endpoint_store_from_file(
+    path: str | os.PathLike[str],
+    strategy: Strategy = "round_robin",
+    *,
+    uri: str | os.PathLike[str] | None = None,
+    replicas: bool = False,
+    storage_options: dict[str, Any] | None = None,
+) -> MultiEndpointStore:
+    """The same with endpoints from a file: one a line; empty lines and lines that begin with ``#`` are passed over.
+
+    Args:
+        path: A local file in UTF-8.
+        strategy: As for ``create_multi_endpoint_store``, and so are the others.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        InvalidArgumentError: It names no endpoint.
+
+    Example:
+        >>> import pathlib, tempfile, s3dlio
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = pathlib.Path(folder, "endpoints").write_text("# two\\nmemory://file-1/\\nmemory://file-2/\\n")
+        ...     len(s3dlio.create_multi_endpoint_store_from_file(folder + "/endpoints").endpoints)
+        2
+    """
+    with open(path, encoding="utf-8") as file:
+        lines = [line.strip() for line in file]
+    given = [line for line in lines if line and not line.startswith("#")]
+    if not given:
+        raise InvalidArgumentError(f"{os.fspath(path)!s}: no endpoint is named in it")
+    return MultiEndpointStore(given, strategy, uri=uri, replicas=replicas, storage_options=storage_options)
+
+
+def _expanded(template: str) -> builtins.list[str]:
+    pieces = _RANGE.split(template)
+    if len(pieces) == 1:
+        raise InvalidArgumentError(f"{template}: a template has a range such as {{1...4}}", template)
+    texts, ranges = pieces[::3], []
+    total = 1
+    for first, last in zip(pieces[1::3], pieces[2::3], strict=True):
+        width = len(first) if first.startswith("0") else 0
+        numbers = range(int(first), int(last) + 1)
+        total *= len(numbers)
+        if not 0 < total <= _MOST:
+            raise InvalidArgumentError(f"{template}: {{{first}...{last}}} makes {total} endpoints; 1 to {_MOST} are taken", template)
+        ranges.append([str(number).zfill(width) for number in numbers])
+    return ["".join(itertools.chain.from_iterable(zip(texts, [*chosen, ""], strict=True))) for chosen in itertools.product(*ranges)]

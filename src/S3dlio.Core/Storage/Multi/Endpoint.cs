@@ -1,0 +1,69 @@
+namespace S3dlio.Storage.Multi;
+
+/// <summary>What one endpoint has been asked for so far.</summary>
+/// <param name="Uri">Its address.</param>
+/// <param name="Name">What tells it from others of that address, such as its URL.</param>
+/// <param name="Requests">Calls, of which each may have taken several requests.</param>
+/// <param name="Failures">Those that it did not answer.</param>
+/// <param name="InFlight">Calls, readers and writers under way.</param>
+/// <param name="IsAvoided">It failed a moment ago, and others are asked first.</param>
+public readonly record struct EndpointStatistics(string Uri, string Name, long Requests, long Failures, long InFlight, bool IsAvoided);
+
+/// <summary>One of the stores behind a store of several.</summary>
+sealed class Endpoint(ObjectStore store, string name, TimeSpan cooldown, TimeProvider clock)
+{
+    long _requests, _failures, _inFlight, _avoidedUntil;
+
+    public ObjectStore Store => store;
+
+    public long InFlight => Interlocked.Read(ref _inFlight);
+
+    public bool IsAvoided => Interlocked.Read(ref _avoidedUntil) > clock.GetTimestamp();
+
+    public EndpointStatistics Statistics => new(store.Root.ToString(), name, Interlocked.Read(ref _requests), Interlocked.Read(ref _failures), InFlight, IsAvoided);
+
+    /// <summary>Counts a call as under way until <see cref="End"/>.</summary>
+    public void Begin()
+    {
+        Interlocked.Increment(ref _requests);
+        Interlocked.Increment(ref _inFlight);
+    }
+
+    /// <summary>The same for what a call leaves open, which is no call of its own.</summary>
+    public void Hold() => Interlocked.Increment(ref _inFlight);
+
+    public void End() => Interlocked.Decrement(ref _inFlight);
+
+    /// <summary>Takes note of how a call ended.</summary>
+    /// <returns>True when the endpoint was not there to answer, so that another may.</returns>
+    public bool Failed(StoreException error)
+    {
+        if (error.Kind is not (ErrorKind.Unavailable or ErrorKind.Timeout))
+            return false;
+        Interlocked.Increment(ref _failures);
+        Interlocked.Exchange(ref _avoidedUntil, clock.GetTimestamp() + (long)(cooldown.TotalSeconds * clock.TimestampFrequency));
+        return true;
+    }
+
+    public async ValueTask<T> RunAsync<T>(Func<ObjectStore, ValueTask<T>> call)
+    {
+        Begin();
+        try
+        {
+            var result = await call(store).ConfigureAwait(false);
+            Interlocked.Exchange(ref _avoidedUntil, 0);
+            return result;
+        }
+        catch (StoreException error)
+        {
+            Failed(error);
+            throw;
+        }
+        finally
+        {
+            End();
+        }
+    }
+
+    public static bool IsDown(StoreException error) => error.Kind is ErrorKind.Unavailable or ErrorKind.Timeout;
+}

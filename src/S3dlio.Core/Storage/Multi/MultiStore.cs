@@ -1,0 +1,162 @@
+namespace S3dlio.Storage.Multi;
+
+/// <summary>
+/// Several endpoints as one store. As replicas they show the same objects: each call goes to the one that the strategy names, and to the
+/// next when that one is down. Otherwise each has objects of its own: a new key goes where the strategy says, and is read, replaced and
+/// deleted there; a key that did not pass through here is looked for at all of them, and where several have it the newest counts.
+/// </summary>
+public sealed partial class MultiStore : ObjectStore
+{
+    readonly Endpoint[] _endpoints;
+    readonly MultiOptions _options;
+    readonly Homes _homes = new();
+    readonly SemaphoreSlim[] _claims = [.. Enumerable.Range(0, 64).Select(static _ => new SemaphoreSlim(1))];
+    uint _turn;
+
+    /// <param name="root">The address of the whole; keys are the same below each endpoint's own root.</param>
+    /// <param name="endpoints">One to 32 stores and what to call them in statistics.</param>
+    public MultiStore(StoreUri root, IReadOnlyList<(ObjectStore Store, string Name)> endpoints, MultiOptions options, TimeProvider? clock = null)
+    {
+        if (endpoints.Count is 0 or > MultiOptions.MostEndpoints)
+            throw new StoreException(ErrorKind.InvalidArgument, root.ToString(), $"option 'endpoints' must name 1 to {MultiOptions.MostEndpoints}, found {endpoints.Count}");
+        Root = root;
+        _options = options;
+        _endpoints = [.. endpoints.Select(endpoint => new Endpoint(endpoint.Store, endpoint.Name, options.Cooldown, clock ?? TimeProvider.System))];
+    }
+
+    public override StoreUri Root { get; }
+
+    public override IReadOnlyCollection<string> WritableAttributes =>
+        [.. _endpoints[0].Store.WritableAttributes.Where(name => _endpoints.All(endpoint => endpoint.Store.WritableAttributes.Contains(name)))];
+
+    public override bool IsSameAs(ObjectStore other) => this == other;
+
+    public IReadOnlyList<EndpointStatistics> Statistics => [.. _endpoints.Select(endpoint => endpoint.Statistics)];
+
+    public override ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel) =>
+        ReadAsync(key, store => store.HeadAsync(key, cancel), cancel);
+
+    public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
+    {
+        Endpoint? home = null;
+        var reader = await ReadAsync(key, (endpoint, store) =>
+        {
+            home = endpoint;
+            return store.OpenReadAsync(key, options, cancel);
+        }, cancel).ConfigureAwait(false);
+        return new MultiReader(home!, reader);
+    }
+
+    public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
+        options.Method is "PUT" ? RunAnyAsync(store => store.PresignAsync(key, options, cancel)) : ReadAsync(key, store => store.PresignAsync(key, options, cancel), cancel);
+
+    public override async ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel)
+    {
+        if (_options.Replicas)
+            return await RunAnyAsync(store => store.IsDirectoryAsync(key, cancel)).ConfigureAwait(false);
+        foreach (var endpoint in _endpoints)
+        {
+            if (await endpoint.RunAsync(store => store.IsDirectoryAsync(key, cancel)).ConfigureAwait(false))
+                return true;
+        }
+        return false;
+    }
+
+    public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(store => store.MakeDirectoryAsync(key, cancel));
+
+    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(store => store.RemoveDirectoryAsync(key, cancel));
+
+    async ValueTask OnEachAsync(Func<ObjectStore, ValueTask> call)
+    {
+        foreach (var endpoint in _endpoints)
+        {
+            await endpoint.RunAsync(async store =>
+            {
+                await call(store).ConfigureAwait(false);
+                return true;
+            }).ConfigureAwait(false);
+        }
+    }
+
+    ValueTask<T> ReadAsync<T>(string key, Func<ObjectStore, ValueTask<T>> call, CancellationToken cancel) => ReadAsync(key, (_, store) => call(store), cancel);
+
+    /// <summary>Runs a call that reads one object where that object is.</summary>
+    async ValueTask<T> ReadAsync<T>(string key, Func<Endpoint, ObjectStore, ValueTask<T>> call, CancellationToken cancel)
+    {
+        if (_options.Replicas)
+            return await RunAnyAsync(call).ConfigureAwait(false);
+        if (_homes.Find(key) is { } known)
+        {
+            try
+            {
+                return await known.RunAsync(store => call(known, store)).ConfigureAwait(false);
+            }
+            catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
+            {
+                // another program may have moved it
+                _homes.Forget(key);
+            }
+        }
+        var home = await FindAsync(key, cancel).ConfigureAwait(false);
+        // with no home the first endpoint says in its own words that there is no such object
+        var asked = home ?? _endpoints[0];
+        return await asked.RunAsync(store => call(asked, store)).ConfigureAwait(false);
+    }
+
+    /// <summary>The endpoint that has the newest object of that key, looked for at all; null when all say that there is none.</summary>
+    /// <exception cref="StoreException">None has it, and one could not say.</exception>
+    async ValueTask<Endpoint?> FindAsync(string key, CancellationToken cancel)
+    {
+        var answers = _endpoints.Select(async endpoint =>
+        {
+            try
+            {
+                return new Answer(endpoint, await endpoint.RunAsync(store => store.HeadAsync(key, cancel)).ConfigureAwait(false), null);
+            }
+            catch (StoreException error)
+            {
+                return new Answer(endpoint, null, error.Kind == ErrorKind.NotFound ? null : error);
+            }
+        }).ToArray();
+        var found = await Task.WhenAll(answers).ConfigureAwait(false);
+        var home = found.Where(answer => answer.Meta is not null).MaxBy(answer => answer.Meta!.LastModified)?.Endpoint;
+        if (home is not null)
+            _homes.Set(key, home);
+        else if (Array.Find(found, answer => answer.Error is not null)?.Error is { } error)
+            throw error;
+        return home;
+    }
+
+    /// <summary>What one endpoint says of a key; all null when it has no such object.</summary>
+    sealed record Answer(Endpoint Endpoint, ObjectMeta? Meta, StoreException? Error);
+
+    ValueTask<T> RunAnyAsync<T>(Func<ObjectStore, ValueTask<T>> call) => RunAnyAsync((_, store) => call(store));
+
+    /// <summary>Runs a call at the endpoint whose turn it is, and at the next as long as one is down.</summary>
+    async ValueTask<T> RunAnyAsync<T>(Func<Endpoint, ObjectStore, ValueTask<T>> call)
+    {
+        var order = Order();
+        for (int i = 0; ; i++)
+        {
+            var endpoint = order[i];
+            try
+            {
+                return await endpoint.RunAsync(store => call(endpoint, store)).ConfigureAwait(false);
+            }
+            catch (StoreException error) when (Endpoint.IsDown(error) && i + 1 < order.Length)
+            {
+                // the next one answers; if none does, the last one's failure is told
+            }
+        }
+    }
+
+    /// <summary>All endpoints, the one to ask first before the others; those that failed lately come last.</summary>
+    Endpoint[] Order()
+    {
+        int first = (int)((Interlocked.Increment(ref _turn) - 1) % (uint)_endpoints.Length);
+        var turned = Enumerable.Range(0, _endpoints.Length).Select(i => _endpoints[(first + i) % _endpoints.Length]);
+        return _options.Strategy == EndpointStrategy.LeastConnections
+            ? [.. turned.OrderBy(endpoint => endpoint.IsAvoided).ThenBy(endpoint => endpoint.InFlight)]
+            : [.. turned.OrderBy(endpoint => endpoint.IsAvoided)];
+    }
+}
