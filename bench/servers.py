@@ -95,9 +95,10 @@ def gateway() -> Server:
 
 def _bring_up() -> tuple[str, str]:
     (ROOT / "build").mkdir(exist_ok=True)
-    folder = tempfile.mkdtemp(prefix="bench-servers-", dir=ROOT / "build")
+    parent = tempfile.mkdtemp(prefix="bench-servers-", dir=ROOT / "build")
+    folder = f"{parent}/run"
     script = str(ROOT / "tests/servers/servers.sh")
-    atexit.register(_take_down, script, folder)
+    atexit.register(_take_down, script, parent)
     # told our id, it also takes them down when this process is killed
     subprocess.run([script, "up", folder, str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
     settings = dict(line.split("=", 1) for line in Path(folder, "env").read_text().splitlines())
@@ -106,10 +107,9 @@ def _bring_up() -> tuple[str, str]:
     return settings["S3DLIO_TEST_S3_URI"], settings["S3DLIO_TEST_S3_OPTIONS"]
 
 
-def _take_down(script: str, folder: str) -> None:
-    subprocess.run([script, "down", folder], check=False, stdout=subprocess.DEVNULL)
-    shutil.rmtree(folder, ignore_errors=True)
-    Path(folder + ".lock").unlink(missing_ok=True)
+def _take_down(script: str, parent: str) -> None:
+    subprocess.run([script, "down", f"{parent}/run"], check=False, stdout=subprocess.DEVNULL)
+    shutil.rmtree(parent, ignore_errors=True)
 
 
 _kept: list[object] = []
