@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import functools
 import http.client
@@ -93,14 +94,22 @@ def gateway() -> Server:
 
 
 def _bring_up() -> tuple[str, str]:
-    folder = tempfile.mkdtemp(prefix="bench-servers-")
+    (ROOT / "build").mkdir(exist_ok=True)
+    parent = tempfile.mkdtemp(prefix="bench-servers-", dir=ROOT / "build")
+    folder = f"{parent}/run"
     script = str(ROOT / "tests/servers/servers.sh")
-    # told our id, it takes them down when this process ends, however it does
+    atexit.register(_take_down, script, parent)
+    # told our id, it also takes them down when this process is killed
     subprocess.run([script, "up", folder, str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
     settings = dict(line.split("=", 1) for line in Path(folder, "env").read_text().splitlines())
     if "S3DLIO_TEST_S3_URI" not in settings:
         raise NoServer(settings.get("S3DLIO_TEST_S3_SKIP", "no gateway"))
     return settings["S3DLIO_TEST_S3_URI"], settings["S3DLIO_TEST_S3_OPTIONS"]
+
+
+def _take_down(script: str, parent: str) -> None:
+    subprocess.run([script, "down", f"{parent}/run"], check=False, stdout=subprocess.DEVNULL)
+    shutil.rmtree(parent, ignore_errors=True)
 
 
 _kept: list[object] = []
