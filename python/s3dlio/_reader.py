@@ -17,7 +17,7 @@ from .exceptions import ClosedError, InvalidArgumentError
 #: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where the plain name is not there.
 Decompress: TypeAlias = "bool | Literal['auto']"
 
-#: Bytes that a buffered file reads ahead.
+#: Bytes that a small read reads ahead.
 READ_AHEAD = 1 << 20
 
 
@@ -29,6 +29,7 @@ class ObjectReader(io.RawIOBase):
     Args:
         uri: Which object.
         decompress: ``"auto"``, True or False.
+        buffering: Bytes that a smaller read reads ahead; larger ones go straight to the caller's memory. 0 reads nothing ahead.
         storage_options: Settings of the store.
 
     Raises:
@@ -43,8 +44,18 @@ class ObjectReader(io.RawIOBase):
         (4, b'456', 10)
     """
 
-    def __init__(self, uri: Address, *, decompress: Decompress = "auto", storage_options: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        uri: Address,
+        *,
+        decompress: Decompress = "auto",
+        buffering: int = READ_AHEAD,
+        storage_options: dict[str, Any] | None = None,
+    ) -> None:
         self._number = 0
+        self._buffering = buffering
+        self._window: np.ndarray[Any, Any] = np.empty(0, np.uint8)
+        self._window_at = 0
         self._where = resolve(uri, storage_options)
         what = self._where.address(self._where.key)
         settings = _native.options({"decompress": decompress_option(decompress, what)})
@@ -119,10 +130,45 @@ class ObjectReader(io.RawIOBase):
         self._open()
         address, length, owner = _buffer(buffer, self._where, writable=True)
         length = max(0, min(length, self._size - self._at))
-        if length:
-            _native.run("object_read", self._number, self._at, address, length, keep=owner)
-            self._at += length
+        done = self._take(owner, 0, length)
+        if length - done >= self._buffering:
+            _native.run("object_read", self._number, self._at, address + done, length - done, keep=owner)
+            self._at += length - done
+        elif done < length:
+            self._look_ahead()
+            self._take(owner, done, length - done)
         return length
+
+    def peek(self, size: int = 0) -> bytes:
+        """Bytes that come next, at least one before the end, without going there."""
+        self._open()
+        if not self._known() and self._at < self._size:
+            self._look_ahead()
+        start = self._at - self._window_at
+        return self._window[start : start + self._known()].tobytes()
+
+    def read1(self, size: int = -1) -> bytes:
+        """As ``read``; without a size, what one read gives."""
+        return self.read(max(self._buffering, 1) if size < 0 else size)
+
+    def _known(self) -> int:
+        """Bytes read ahead, from where the next read begins."""
+        inside = self._window_at <= self._at < self._window_at + self._window.size
+        return self._window_at + self._window.size - self._at if inside else 0
+
+    def _take(self, target: np.ndarray[Any, Any], at: int, length: int) -> int:
+        """Copies what was read ahead, as far as it goes."""
+        count = min(length, self._known())
+        start = self._at - self._window_at
+        target[at : at + count] = self._window[start : start + count]
+        self._at += count
+        return count
+
+    def _look_ahead(self) -> None:
+        """Reads from here as far as a buffer goes."""
+        window = np.empty(min(max(self._buffering, 1), self._size - self._at), np.uint8)
+        _native.run("object_read", self._number, self._at, window.__array_interface__["data"][0], window.size, keep=window)
+        self._window, self._window_at = window, self._at
 
     def readall(self) -> bytes:
         """The rest of the object."""
@@ -140,6 +186,7 @@ class ObjectReader(io.RawIOBase):
     def close(self) -> None:
         """Lets go of the object."""
         number, self._number = getattr(self, "_number", 0), 0
+        self._window = np.empty(0, np.uint8)
         if number:
             _native.close("file", number, self._generation)
         super().close()
@@ -173,13 +220,12 @@ def open(
         compress: For writing, as for :class:`ObjectWriter`. None: compressed if the name ends in ``.zst``.
         decompress: For reading: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where there is none
             of the plain name; True decompresses whatever the name; False gives the bytes as they are stored.
-        buffering: Bytes that small reads read ahead; 0 gives the :class:`ObjectReader` itself. Larger reads go straight to the
-            caller's memory either way.
+        buffering: For reading: bytes that smaller reads read ahead. Larger ones go straight to the caller's memory.
         storage_options: Settings of the store.
         **put_options: For writing: ``overwrite``, ``if_match``, ``durable``, ``content_type``, ``metadata``.
 
     Returns:
-        A file that can be read at any place (``io.BufferedReader`` over an :class:`ObjectReader`), or an :class:`ObjectWriter`.
+        An :class:`ObjectReader` or an :class:`ObjectWriter`.
 
     Raises:
         NotFoundError, AlreadyExistsError: As the mode says.
@@ -205,5 +251,4 @@ def open(
     if put_options or compress is not None:
         given = ", ".join([*put_options, *(["compress"] if compress is not None else [])])
         raise InvalidArgumentError(f"{uri}: {given} is for writing, mode is {mode!r}")
-    raw = ObjectReader(uri, decompress=decompress, storage_options=storage_options)
-    return io.BufferedReader(raw, buffering) if buffering > 0 else raw
+    return ObjectReader(uri, decompress=decompress, buffering=buffering, storage_options=storage_options)
