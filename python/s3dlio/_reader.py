@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -209,8 +210,12 @@ def open(
     compress: bool | int | None = None,
     decompress: Decompress = "auto",
     buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
     storage_options: dict[str, Any] | None = None,
-    **put_options: Any,
 ) -> Any:
     """Opens an object as a binary file.
 
@@ -221,8 +226,12 @@ def open(
         decompress: For reading: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where there is none
             of the plain name; True decompresses whatever the name; False gives the bytes as they are stored.
         buffering: For reading: bytes that smaller reads read ahead. Larger ones go straight to the caller's memory.
+        overwrite: For writing: False is mode ``"xb"``.
+        if_match: For writing: replace only the object with this ETag.
+        durable: For writing: have it on the device, name and all, when the file is closed. None: as the store was opened.
+        content_type: For writing: kept with the object.
+        metadata: For writing: the user's own pairs of text, kept with the object.
         storage_options: Settings of the store.
-        **put_options: For writing: ``overwrite``, ``if_match``, ``durable``, ``content_type``, ``metadata``.
 
     Returns:
         An :class:`ObjectReader` or an :class:`ObjectWriter`.
@@ -240,15 +249,26 @@ def open(
         array([0, 1, 2, 3, 4])
     """
     if mode in ("wb", "xb", "bw", "bx"):
-        if "x" in mode:
-            put_options["overwrite"] = False
         if compress is None:
-            where = resolve(uri, storage_options)
-            compress = where.key.endswith(".zst")
-        return ObjectWriter(uri, compress=compress, storage_options=storage_options, **put_options)
+            compress = resolve(uri, storage_options).key.endswith(".zst")
+        return ObjectWriter(
+            uri,
+            compress=compress,
+            overwrite=overwrite and "x" not in mode,
+            if_match=if_match,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            storage_options=storage_options,
+        )
+    what = resolve(uri, storage_options)
+    name = what.address(what.key)
     if mode not in ("rb", "br"):
-        raise InvalidArgumentError(f"{uri}: mode {mode!r} is not to be had, only 'rb', 'wb' and 'xb'; for text wrap the file in io.TextIOWrapper")
-    if put_options or compress is not None:
-        given = ", ".join([*put_options, *(["compress"] if compress is not None else [])])
-        raise InvalidArgumentError(f"{uri}: {given} is for writing, mode is {mode!r}")
+        raise InvalidArgumentError(
+            f"{name}: mode {mode!r} is not to be had, only 'rb', 'wb' and 'xb'; for text wrap the file in io.TextIOWrapper", name
+        )
+    written = {"compress": compress, "if_match": if_match, "durable": durable, "content_type": content_type, "metadata": metadata}
+    wrong = [option for option, value in written.items() if value is not None]
+    if wrong or not overwrite:
+        raise InvalidArgumentError(f"{name}: {', '.join(wrong or ['overwrite'])} is for writing, mode is {mode!r}", name)
     return ObjectReader(uri, decompress=decompress, buffering=buffering, storage_options=storage_options)
