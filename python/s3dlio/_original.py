@@ -101,7 +101,19 @@ def _create(scheme: str, uri: Address, options: PyWriterOptions | None, storage_
 
 
 def create_filesystem_writer(uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None) -> PyObjectWriter:
-    """A writer of a file (``file://`` or a path).
+    """A writer of a file.
+
+    Args:
+        uri: ``file:///path`` or a path; ``.zst`` is appended when it is compressed.
+        options: Compression; None writes the bytes as they are.
+        storage_options: Settings of the store.
+
+    Returns:
+        The writer.
+
+    Raises:
+        InvalidArgumentError: The address is of another store.
+        PermissionDeniedError, AuthenticationError: As the store says.
 
     Example:
         >>> import s3dlio, tempfile
@@ -115,17 +127,68 @@ def create_filesystem_writer(uri: Address, options: PyWriterOptions | None = Non
 
 
 def create_direct_filesystem_writer(uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None) -> PyObjectWriter:
-    """A writer of a file past the page cache (``direct://``); see :func:`create_filesystem_writer`."""
+    """A writer of a file past the page cache (``direct://``).
+
+    Args:
+        uri: ``direct:///path`` or an absolute path; ``.zst`` is appended when it is compressed.
+        options: Compression; None writes the bytes as they are.
+        storage_options: Settings of the store.
+
+    Returns:
+        The writer.
+
+    Raises:
+        InvalidArgumentError: The address is of another store.
+        PermissionDeniedError, AuthenticationError: As the store says.
+
+    Example:
+        >>> import s3dlio
+        >>> writer = s3dlio.create_direct_filesystem_writer("direct:///data/a")  # doctest: +SKIP
+    """
     return _create("direct", uri, options, storage_options)
 
 
 def create_s3_writer(uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None) -> PyObjectWriter:
-    """A writer of an object on S3; see :func:`create_filesystem_writer`."""
+    """A writer of an object on S3.
+
+    Args:
+        uri: ``s3://bucket/key``; ``.zst`` is appended when it is compressed.
+        options: Compression; None writes the bytes as they are.
+        storage_options: Settings of the store.
+
+    Returns:
+        The writer.
+
+    Raises:
+        InvalidArgumentError: The address is of another store.
+        PermissionDeniedError, AuthenticationError: As the store says.
+
+    Example:
+        >>> import s3dlio
+        >>> writer = s3dlio.create_s3_writer("s3://bucket/a")  # doctest: +SKIP
+    """
     return _create("s3", uri, options, storage_options)
 
 
 def create_azure_writer(uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None) -> PyObjectWriter:
-    """A writer of a blob on Azure; see :func:`create_filesystem_writer`."""
+    """A writer of a blob on Azure.
+
+    Args:
+        uri: ``az://account/container/key``; ``.zst`` is appended when it is compressed.
+        options: Compression; None writes the bytes as they are.
+        storage_options: Settings of the store.
+
+    Returns:
+        The writer.
+
+    Raises:
+        InvalidArgumentError: The address is of another store.
+        PermissionDeniedError, AuthenticationError: As the store says.
+
+    Example:
+        >>> import s3dlio
+        >>> writer = s3dlio.create_azure_writer("az://account/container/a")  # doctest: +SKIP
+    """
     return _create("az", uri, options, storage_options)
 
 

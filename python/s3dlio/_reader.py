@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ from .exceptions import ClosedError, InvalidArgumentError
 #: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where the plain name is not there.
 Decompress: TypeAlias = "bool | Literal['auto']"
 
-#: Bytes that a buffered file reads ahead.
+#: Bytes that a small read reads ahead.
 READ_AHEAD = 1 << 20
 
 
@@ -29,6 +30,7 @@ class ObjectReader(io.RawIOBase):
     Args:
         uri: Which object.
         decompress: ``"auto"``, True or False.
+        buffering: Bytes that a smaller read reads ahead; larger ones go straight to the caller's memory. 0 reads nothing ahead.
         storage_options: Settings of the store.
 
     Raises:
@@ -43,8 +45,18 @@ class ObjectReader(io.RawIOBase):
         (4, b'456', 10)
     """
 
-    def __init__(self, uri: Address, *, decompress: Decompress = "auto", storage_options: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        uri: Address,
+        *,
+        decompress: Decompress = "auto",
+        buffering: int = READ_AHEAD,
+        storage_options: dict[str, Any] | None = None,
+    ) -> None:
         self._number = 0
+        self._buffering = buffering
+        self._window: np.ndarray[Any, Any] = np.empty(0, np.uint8)
+        self._window_at = 0
         self._where = resolve(uri, storage_options)
         what = self._where.address(self._where.key)
         settings = _native.options({"decompress": decompress_option(decompress, what)})
@@ -119,10 +131,45 @@ class ObjectReader(io.RawIOBase):
         self._open()
         address, length, owner = _buffer(buffer, self._where, writable=True)
         length = max(0, min(length, self._size - self._at))
-        if length:
-            _native.run("object_read", self._number, self._at, address, length, keep=owner)
-            self._at += length
+        done = self._take(owner, 0, length)
+        if length - done >= self._buffering:
+            _native.run("object_read", self._number, self._at, address + done, length - done, keep=owner)
+            self._at += length - done
+        elif done < length:
+            self._look_ahead()
+            self._take(owner, done, length - done)
         return length
+
+    def peek(self, size: int = 0) -> bytes:
+        """Bytes that come next, at least one before the end, without going there."""
+        self._open()
+        if not self._known() and self._at < self._size:
+            self._look_ahead()
+        start = self._at - self._window_at
+        return self._window[start : start + self._known()].tobytes()
+
+    def read1(self, size: int = -1) -> bytes:
+        """As ``read``; without a size, what one read gives."""
+        return self.read(max(self._buffering, 1) if size < 0 else size)
+
+    def _known(self) -> int:
+        """Bytes read ahead, from where the next read begins."""
+        inside = self._window_at <= self._at < self._window_at + self._window.size
+        return self._window_at + self._window.size - self._at if inside else 0
+
+    def _take(self, target: np.ndarray[Any, Any], at: int, length: int) -> int:
+        """Copies what was read ahead, as far as it goes."""
+        count = min(length, self._known())
+        start = self._at - self._window_at
+        target[at : at + count] = self._window[start : start + count]
+        self._at += count
+        return count
+
+    def _look_ahead(self) -> None:
+        """Reads from here as far as a buffer goes."""
+        window = np.empty(min(max(self._buffering, 1), self._size - self._at), np.uint8)
+        _native.run("object_read", self._number, self._at, window.__array_interface__["data"][0], window.size, keep=window)
+        self._window, self._window_at = window, self._at
 
     def readall(self) -> bytes:
         """The rest of the object."""
@@ -140,6 +187,7 @@ class ObjectReader(io.RawIOBase):
     def close(self) -> None:
         """Lets go of the object."""
         number, self._number = getattr(self, "_number", 0), 0
+        self._window = np.empty(0, np.uint8)
         if number:
             _native.close("file", number, self._generation)
         super().close()
@@ -162,8 +210,12 @@ def open(
     compress: bool | int | None = None,
     decompress: Decompress = "auto",
     buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
     storage_options: dict[str, Any] | None = None,
-    **put_options: Any,
 ) -> Any:
     """Opens an object as a binary file.
 
@@ -173,13 +225,16 @@ def open(
         compress: For writing, as for :class:`ObjectWriter`. None: compressed if the name ends in ``.zst``.
         decompress: For reading: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where there is none
             of the plain name; True decompresses whatever the name; False gives the bytes as they are stored.
-        buffering: Bytes that small reads read ahead; 0 gives the :class:`ObjectReader` itself. Larger reads go straight to the
-            caller's memory either way.
+        buffering: For reading: bytes that smaller reads read ahead. Larger ones go straight to the caller's memory.
+        overwrite: For writing: False is mode ``"xb"``.
+        if_match: For writing: replace only the object with this ETag.
+        durable: For writing: have it on the device, name and all, when the file is closed. None: as the store was opened.
+        content_type: For writing: kept with the object.
+        metadata: For writing: the user's own pairs of text, kept with the object.
         storage_options: Settings of the store.
-        **put_options: For writing: ``overwrite``, ``if_match``, ``durable``, ``content_type``, ``metadata``.
 
     Returns:
-        A file that can be read at any place (``io.BufferedReader`` over an :class:`ObjectReader`), or an :class:`ObjectWriter`.
+        An :class:`ObjectReader` or an :class:`ObjectWriter`.
 
     Raises:
         NotFoundError, AlreadyExistsError: As the mode says.
@@ -194,16 +249,26 @@ def open(
         array([0, 1, 2, 3, 4])
     """
     if mode in ("wb", "xb", "bw", "bx"):
-        if "x" in mode:
-            put_options["overwrite"] = False
         if compress is None:
-            where = resolve(uri, storage_options)
-            compress = where.key.endswith(".zst")
-        return ObjectWriter(uri, compress=compress, storage_options=storage_options, **put_options)
+            compress = resolve(uri, storage_options).key.endswith(".zst")
+        return ObjectWriter(
+            uri,
+            compress=compress,
+            overwrite=overwrite and "x" not in mode,
+            if_match=if_match,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            storage_options=storage_options,
+        )
+    what = resolve(uri, storage_options)
+    name = what.address(what.key)
     if mode not in ("rb", "br"):
-        raise InvalidArgumentError(f"{uri}: mode {mode!r} is not to be had, only 'rb', 'wb' and 'xb'; for text wrap the file in io.TextIOWrapper")
-    if put_options or compress is not None:
-        given = ", ".join([*put_options, *(["compress"] if compress is not None else [])])
-        raise InvalidArgumentError(f"{uri}: {given} is for writing, mode is {mode!r}")
-    raw = ObjectReader(uri, decompress=decompress, storage_options=storage_options)
-    return io.BufferedReader(raw, buffering) if buffering > 0 else raw
+        raise InvalidArgumentError(
+            f"{name}: mode {mode!r} is not to be had, only 'rb', 'wb' and 'xb'; for text wrap the file in io.TextIOWrapper", name
+        )
+    written = {"compress": compress, "if_match": if_match, "durable": durable, "content_type": content_type, "metadata": metadata}
+    wrong = [option for option, value in written.items() if value is not None]
+    if wrong or not overwrite:
+        raise InvalidArgumentError(f"{name}: {', '.join(wrong or ['overwrite'])} is for writing, mode is {mode!r}", name)
+    return ObjectReader(uri, decompress=decompress, buffering=buffering, storage_options=storage_options)

@@ -287,6 +287,25 @@ def test_a_mode_that_is_none_is_refused(mode: str, tmp_path: Path) -> None:
         s3dlio.open(tmp_path / "m", mode)
 
 
+@pytest.mark.parametrize("option", [{"compress": True}, {"overwrite": False}, {"durable": True}, {"metadata": {}}, {"if_match": "x"}])
+def test_an_option_of_writing_is_refused_for_reading(option: dict[str, Any], tmp_path: Path) -> None:
+    s3dlio.put_bytes(tmp_path / "o", b"x")
+    with pytest.raises(s3dlio.InvalidArgumentError, match=f"{next(iter(option))} is for writing"):
+        s3dlio.open(tmp_path / "o", **option)
+
+
+def test_text_and_lines_come_through_a_wrapper(tmp_path: Path) -> None:
+    lines = [f"line {i}\n" for i in range(5000)]
+    with io.TextIOWrapper(s3dlio.open(tmp_path / "t", "wb", compress=True), encoding="utf-8") as file:
+        file.writelines(lines)
+    with io.TextIOWrapper(s3dlio.open(tmp_path / "t"), encoding="utf-8") as file:
+        assert list(file) == lines
+    with s3dlio.open(tmp_path / "t") as raw:
+        assert [line.decode() for line in raw] == lines
+        raw.seek(5)
+        assert raw.peek()[:3] == b"0\nl" and raw.read1(2) == b"0\n" and raw.tell() == 7
+
+
 def test_streams_in_a_forked_child_say_whose_they_are(child: Child, tmp_path: Path) -> None:
     child(
         """

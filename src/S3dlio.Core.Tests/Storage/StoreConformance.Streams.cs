@@ -131,7 +131,9 @@ public abstract partial class StoreConformance
         await using var reader = await ObjectInput.OpenAsync(Store, key, mode, ReadOptions.Default, None);
         var raw = new byte[reader.Meta.Size];
         var found = await ParallelRead.ReadAsync(reader, 0, LargeMemory.From(raw.AsMemory()), true, null, None);
-        Assert.Equal(reader.Meta.Checksum, found);
+        // a store may keep no checksum of a plain object that came in parts; the format of compressed ones always does
+        Assert.True(reader.Meta.Checksum is not null || reader is not CompressedReader);
+        Assert.Equal(reader.Meta.Checksum ?? found, found);
         return raw;
     }
 }
