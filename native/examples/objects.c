@@ -5,11 +5,18 @@
  *       -Wl,-rpath,$PWD/python/s3dlio -o objects
  *   ./objects memory://demo '{}'
  *   ./objects file:///tmp/demo '{"durable":true}'
+ *   ./objects s3://bucket '{"endpoint_url":"http://127.0.0.1:7480","region":"us-east-1",
+ *                           "access_key_id":"…","secret_access_key":"…"}'
+ *   ./objects az://account/container '{"account_key":"…"}'
+ *
+ * What the options of S3 and Azure do not say comes from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL,
+ * AZURE_STORAGE_KEY and so on). The bucket or container is made when it is not there, and left.
  *
  * Prints each step, checks every answer, and exits with 1 at the first that is wrong. What it writes lies below
  * "objects-c/" and is deleted at the end.
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +87,55 @@ static s3dlio_result wait_for(uint64_t op)
     ok(status);
     ok(s3dlio_op_result(op, &result));
     return result;
+}
+
+static int is_cloud(const char *uri)
+{
+    return strncmp(uri, "s3://", 5) == 0 || strncmp(uri, "az://", 5) == 0;
+}
+
+/* True for the address of a whole bucket, container or memory store: the limit of a key counts the prefix. */
+static int is_whole(const char *uri)
+{
+    int slashes = strncmp(uri, "az://", 5) == 0 ? 1 : 0;
+    const char *at;
+    if (strncmp(uri, "memory://", 9) != 0 && !is_cloud(uri))
+        return 0;
+    for (at = strstr(uri, "://") + 3; (at = strchr(at, '/')) != NULL && at[1] != 0; at++)
+        slashes--;
+    return slashes >= 0;
+}
+
+static void create_container(const char *uri, const char *options)
+{
+    uint64_t op = 0;
+    if (!is_cloud(uri))
+        return;
+    step("create: the bucket or container");
+    ok(s3dlio_container_create_begin(uri, options, &op));
+    wait_for(op);
+    ok(s3dlio_op_free(op));
+}
+
+static void *in_another_thread(void *store)
+{
+    s3dlio_error error = {.struct_size = sizeof error};
+    ok(s3dlio_last_error(&error));
+    check(error.kind == 0 && error.message == NULL, "no error in a new thread");
+    fails(s3dlio_object_delete(*(uint64_t *)store, "objects-c/theirs", 16), S3DLIO_NOT_FOUND, "S3DLIO_NOT_FOUND");
+    return NULL;
+}
+
+static void errors_of_threads(uint64_t store)
+{
+    s3dlio_error error = {.struct_size = sizeof error};
+    pthread_t other;
+
+    step("errors: each thread has its own");
+    fails(s3dlio_object_delete(store, "objects-c/ours", 14), S3DLIO_NOT_FOUND, "S3DLIO_NOT_FOUND");
+    check(pthread_create(&other, NULL, in_another_thread, &store) == 0 && pthread_join(other, NULL) == 0, "a thread");
+    ok(s3dlio_last_error(&error));
+    check(error.kind == S3DLIO_NOT_FOUND && strstr(error.message, "objects-c/ours") != NULL, "this thread's error, untouched");
 }
 
 static void upload_and_download(uint64_t store)
@@ -221,6 +277,18 @@ static void round_trip(uint64_t store, const char *key, size_t length)
     ok(s3dlio_object_delete(store, key, length));
 }
 
+/* Azure takes '\\' for '/' and no control characters; a key that would become another one is refused. */
+static int is_refused(const char *uri, const char *key)
+{
+    if (strncmp(uri, "az://", 5) != 0)
+        return 0;
+    for (; *key != 0; key++) {
+        if ((unsigned char)*key < 0x20 || *key == 0x7f || *key == '\\')
+            return 1;
+    }
+    return 0;
+}
+
 static void keys(uint64_t store, const char *uri)
 {
     static const char *const odd[] = {
@@ -231,16 +299,20 @@ static void keys(uint64_t store, const char *uri)
     size_t i;
 
     step("keys with odd bytes");
-    for (i = 0; i < sizeof odd / sizeof odd[0]; i++)
-        round_trip(store, odd[i], strlen(odd[i]));
+    for (i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        if (is_refused(uri, odd[i]))
+            fails(s3dlio_object_put(store, odd[i], strlen(odd[i]), "odd", 3, NULL), S3DLIO_INVALID_ARGUMENT,
+                  "S3DLIO_INVALID_ARGUMENT");
+        else
+            round_trip(store, odd[i], strlen(odd[i]));
+    }
     fails(s3dlio_object_put(store, "a\0b", 3, "x", 1, NULL), S3DLIO_INVALID_ARGUMENT, "S3DLIO_INVALID_ARGUMENT");
     fails(s3dlio_object_put(store, "a\xff", 2, "x", 1, NULL), S3DLIO_INVALID_ARGUMENT, "S3DLIO_INVALID_ARGUMENT");
     fails(s3dlio_object_put(store, "", 0, "x", 1, NULL), S3DLIO_INVALID_ARGUMENT, "S3DLIO_INVALID_ARGUMENT");
 
     memset(longest, 'k', sizeof longest);
     memcpy(longest, "objects-c/", 10);
-    if (strncmp(uri, "memory://", 9) == 0 && strchr(uri + 9, '/') == NULL) {
-        /* the limit counts the prefix of the address, so this one has none */
+    if (is_whole(uri)) {
         step("a key of 1,024 bytes, and one more");
         round_trip(store, longest, 1024);
         fails(s3dlio_object_put(store, longest, 1025, "x", 1, NULL), S3DLIO_INVALID_ARGUMENT, "S3DLIO_INVALID_ARGUMENT");
@@ -355,6 +427,8 @@ int main(int count, char **arguments)
     step("open");
     fails(s3dlio_store_open("nowhere://x", NULL, &store), S3DLIO_INVALID_ARGUMENT, "S3DLIO_INVALID_ARGUMENT");
     ok(s3dlio_store_open(uri, options, &store));
+    create_container(uri, options);
+    errors_of_threads(store);
     upload_and_download(store);
     head(store);
     conditions(store);

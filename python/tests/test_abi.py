@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ctypes as c
 import errno
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import abi_header
 import pytest
 from attacks import abi as attack
+from servers_fixture import azure_server, s3_old_server, s3_server, s3_tls_server
 
+import s3dlio
 from s3dlio import _native, exceptions
 
 NATIVE = abi_header.ROOT / "native"
@@ -159,6 +164,35 @@ def test_c_program_checks_every_answer(program: Path, tmp_path: Path, scheme: st
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert done.stdout.endswith("all as it should be\n")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("server", [s3_server, s3_tls_server, s3_old_server, azure_server], ids=["s3", "s3-tls", "s3-old", "azure"])
+@pytest.mark.parametrize("by", ["argument", "environment"])
+def test_c_program_checks_every_answer_of_a_server(program: Path, server: Callable[[], tuple[str, dict[str, str]]], by: str) -> None:
+    """With a bucket of its own, so that keys may have all the bytes that the protocol allows."""
+    uri, options = server()
+    name = f"objects-c-{uuid.uuid4().hex}"
+    target = f"az://{uri.split('/')[2]}/{name}" if uri.startswith("az://") else f"s3://{name}"
+    named = {
+        "endpoint_url": "AWS_ENDPOINT_URL_S3",
+        "region": "AWS_REGION",
+        "access_key_id": "AWS_ACCESS_KEY_ID",
+        "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+        "ca_bundle": "AWS_CA_BUNDLE",
+        "account_key": "AZURE_STORAGE_KEY",
+    }
+    if uri.startswith("az://"):
+        # Azure's variables name an account's host with the connection string alone
+        named.pop("endpoint_url")
+    said = {named[option]: value for option, value in options.items() if option in named} if by == "environment" else {}
+    given = {option: value for option, value in options.items() if named.get(option) not in said}
+    done = subprocess.run(
+        [program, target, json.dumps(given)], capture_output=True, text=True, errors="replace", timeout=300, check=False, env={**os.environ, **said}
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert done.stdout.endswith("all as it should be\n") and "a key of 1,024 bytes" in done.stdout
+    s3dlio.delete_bucket(target, storage_options=options)
+    assert not any(value in done.stdout + done.stderr for option, value in options.items() if "key" in option and "id" not in option)
 
 
 def test_c_program_with_a_wrong_answer_fails(program: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from servers_fixture import azure_server, s3_old_server, s3_server
 
 import s3dlio
 
@@ -20,8 +23,20 @@ FUNCTION = re.compile(r"`(\w+)\(([^`]*)\)`")
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_readme_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(program, "README.md", "exec"), {})
-    assert (np.load(tmp_path / "run1" / "weights.npy").shape) == (1024, 1024)
+    names: dict[str, Any] = {}
+    exec(compile(program, "README.md", "exec"), names)
+    if "weights" in names:
+        assert (np.load(tmp_path / "run1" / "weights.npy").shape) == (1024, 1024)
+    if "example" in names:
+        assert names["example"]("memory://readme", None) == 100
+
+
+@pytest.mark.parametrize("server", [s3_server, s3_old_server, azure_server], ids=["s3", "s3-old", "azure"])
+def test_readme_program_for_clouds_runs_there(server: Callable[[], tuple[str, dict[str, Any]]]) -> None:
+    uri, options = server()
+    names: dict[str, Any] = {}
+    exec(compile(next(program for program in PROGRAMS if "def example" in program), "README.md", "exec"), names)
+    assert names["example"](f"{uri}/readme", options) == 100
 
 
 def test_readme_functions_exist_with_these_parameters() -> None:
