@@ -14,6 +14,7 @@ from numpy.lib import format as _format
 
 from . import _native
 from ._address import Address, resolve
+from ._calls import blocking
 from ._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
 from ._objects import Progress, put_options, validation_options
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
@@ -28,7 +29,8 @@ _descr_to_dtype: Any = _format.descr_to_dtype
 _TEXT_TYPE = re.compile(r"[<>|=]?([SaUV])(-?\d+)")
 
 
-def save_numpy_array(
+@blocking
+async def save_numpy_array(
     uri: Address,
     array: Any,
     compress: bool | int = False,
@@ -38,6 +40,7 @@ def save_numpy_array(
     durable: bool | None = None,
     metadata: dict[str, str] | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
     """Saves an array as a ``.npy`` object that ``np.load`` reads, atomically.
@@ -55,6 +58,7 @@ def save_numpy_array(
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         metadata: Pairs of text kept with the object.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -87,7 +91,7 @@ def save_numpy_array(
     data, fortran = _contiguous(given)
     header = {"descr": descr, "fortran_order": fortran, "shape": given.shape, "extension_type": extension}
     key = _native.key(where.key)
-    result = _native.run(
+    result = await _native.run(
         "array_save",
         where.root.number(),
         key,
@@ -102,7 +106,8 @@ def save_numpy_array(
     return str(result["checksum"])
 
 
-def load_numpy_array(
+@blocking
+async def load_numpy_array(
     uri: Address,
     shape: tuple[int, ...] | int | None = None,
     dtype: Any = None,
@@ -110,6 +115,7 @@ def load_numpy_array(
     *,
     out: Array | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> Array:
     """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
@@ -122,6 +128,7 @@ def load_numpy_array(
             one recorded with the object, where there is one; False compares with none.
         out: An array of the object's dtype, shape and order to load into.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -139,7 +146,7 @@ def load_numpy_array(
     expected = validate_checksum if isinstance(validate_checksum, str) else None
     settings = validation_options(validate_checksum is not False, expected)
     generation = _native.generation
-    found = _native.run("array_open", where.root.number(), key, len(key))
+    found = await _native.run("array_open", where.root.number(), key, len(key))
     try:
         actual = _dtype(found, what)
         dims = tuple(found["shape"])
@@ -159,7 +166,7 @@ def load_numpy_array(
             target = out
         if _native.generation != generation:
             raise ClosedError(f"{what}: the process was forked while the object was being opened", what)
-        _native.run(
+        await _native.run(
             "array_read", found["file"], _address_of(target), size, settings, keep=target, progress=progress
         )
         return target

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import _native
 from ._address import Address, Location, resolve
+from ._calls import blocking
 from ._view import BytesView
 from .exceptions import InvalidArgumentError
 
@@ -41,7 +42,8 @@ _STAT_KEYS = (
 )
 
 
-def put_bytes(
+@blocking
+async def put_bytes(
     uri: Address,
     data: Buffer,
     *,
@@ -51,6 +53,7 @@ def put_bytes(
     content_type: str | None = None,
     metadata: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
     """Writes an object, atomically: a reader sees the old one or the new one, whole.
@@ -64,6 +67,7 @@ def put_bytes(
         content_type: Kept with the object.
         metadata: The user's own pairs of text, kept with the object.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -83,7 +87,7 @@ def put_bytes(
     address, length, owner = _buffer(data, where)
     settings = put_options(overwrite, if_match, durable, content_type, metadata)
     key = _native.key(where.key)
-    result = _native.run(
+    result = await _native.run(
         "object_put",
         where.root.number(),
         key,
@@ -114,12 +118,14 @@ def put_options(
     )
 
 
-def get(
+@blocking
+async def get(
     uri: Address,
     *,
     validate: bool = True,
     expected_checksum: str | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> BytesView:
     """Reads a whole object.
@@ -129,6 +135,7 @@ def get(
         validate: Compare with the checksum that was recorded when the object was written, where there is one.
         expected_checksum: Compare with this one instead.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -147,7 +154,7 @@ def get(
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     settings = validation_options(validate, expected_checksum)
-    _, memory = _native.run(
+    _, memory = await _native.run(
         "object_get", where.root.number(), key, len(key), settings, progress=progress, data=True
     )
     return BytesView._over(memory)
@@ -158,7 +165,8 @@ def validation_options(validate: bool, expected_checksum: str | None) -> bytes |
     return _native.options({"validate": None if validate is True else validate, "expected_checksum": expected_checksum})
 
 
-def get_range(
+@blocking
+async def get_range(
     uri: Address,
     offset: int,
     length: int | None = None,
@@ -166,6 +174,7 @@ def get_range(
     out: Buffer | None = None,
     expected_checksum: str | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> BytesView:
     """Reads ``length`` bytes from ``offset``; never fewer.
@@ -177,6 +186,7 @@ def get_range(
         out: Writable contiguous memory of exactly ``length`` bytes to read into.
         expected_checksum: CRC32C that the range must have.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -199,7 +209,7 @@ def get_range(
     length = None if length is None else _count(length, "length", where)
     if out is None:
         wanted = -1 if length is None else length
-        _, memory = _native.run(
+        _, memory = await _native.run(
             "object_get_range",
             where.root.number(),
             key,
@@ -216,7 +226,7 @@ def get_range(
     if length is not None and length != size:
         what = where.address(where.key)
         raise InvalidArgumentError(f"{what}: out has {size} bytes, length is {length}", what)
-    _native.run(
+    await _native.run(
         "object_get_range",
         where.root.number(),
         key,
@@ -231,13 +241,15 @@ def get_range(
     return BytesView._over(owner)
 
 
-def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bool:
+@blocking
+async def exists(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> bool:
     """True for an object, for a prefix with something below it, and for a directory.
 
     An error (no permission, no connection) says nothing about existence and is raised.
 
     Args:
         uri: An object, a prefix or a directory; ``run1`` is not there because ``run10`` is.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -253,14 +265,16 @@ def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bo
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    return bool(_native.run("object_exists", where.root.number(), key, len(key)))
+    return bool(await _native.run("object_exists", where.root.number(), key, len(key)))
 
 
-def stat(uri: Address, *, storage_options: dict[str, Any] | None = None) -> dict[str, Any]:
+@blocking
+async def stat(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the store knows of an object.
 
     Args:
         uri: Which.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -282,23 +296,28 @@ def stat(uri: Address, *, storage_options: dict[str, Any] | None = None) -> dict
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    return to_stat(_native.run("object_head", where.root.number(), key, len(key)))
+    return to_stat(await _native.run("object_head", where.root.number(), key, len(key)))
 
 
 def to_stat(found: dict[str, Any]) -> dict[str, Any]:
     """The library's description of an object under the names of ``stat``."""
     result: dict[str, Any] = dict.fromkeys(_STAT_KEYS)
     result.update((name, value) for name, value in found.items() if name in result)
-    microseconds = found["last_modified_ns"] // 1000
-    result["last_modified"] = (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+    result["last_modified"] = to_time(found["last_modified_ns"])
     result["metadata"] = found.get("metadata", {})
     return result
+
+
+def to_time(nanoseconds: int) -> str:
+    """Nanoseconds since 1970 as ISO 8601, UTC."""
+    return (_EPOCH + timedelta(microseconds=nanoseconds // 1000)).isoformat()
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def delete(uri: Address, recursive: bool = False, *, storage_options: dict[str, Any] | None = None) -> int:
+@blocking
+async def delete(uri: Address, recursive: bool = False, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> int:
     """Deletes an object, or with ``recursive`` everything at and below a path.
 
     ``recursive`` takes whole path segments: ``run1`` never touches ``run10``. Directories left empty go too.
@@ -306,6 +325,7 @@ def delete(uri: Address, recursive: bool = False, *, storage_options: dict[str, 
     Args:
         uri: An object; with ``recursive``, an object, a prefix or a directory.
         recursive: Everything at and below it.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -324,16 +344,18 @@ def delete(uri: Address, recursive: bool = False, *, storage_options: dict[str, 
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     settings = _native.options({"recursive": recursive or None})
-    return int(_native.run("object_delete", where.root.number(), key, len(key), settings))
+    return int(await _native.run("object_delete", where.root.number(), key, len(key), settings))
 
 
-def copy(
+@blocking
+async def copy(
     src: Address,
     dst: Address,
     *,
     overwrite: bool = True,
     durable: bool | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str | None:
     """Copies an object, within a store or between any two, with its metadata and checksum.
@@ -344,6 +366,7 @@ def copy(
         overwrite: False creates the copy or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of both stores.
 
     Returns:
@@ -360,16 +383,18 @@ def copy(
         >>> s3dlio.copy("memory://doc/e", "memory://other/e")
         'crc32c:364b3fb7'
     """
-    return _move("object_copy", src, dst, overwrite, durable, progress, storage_options)
+    return await _move("object_copy", src, dst, overwrite, durable, progress, storage_options)
 
 
-def rename(
+@blocking
+async def rename(
     src: Address,
     dst: Address,
     *,
     overwrite: bool = True,
     durable: bool | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str | None:
     """Moves an object; between stores it is copied and then deleted, so that a crash leaves two and never none.
@@ -380,6 +405,7 @@ def rename(
         overwrite: False moves it only to where nothing is.
         durable: Have the new name on the device before this returns. None: as the store was opened.
         progress: Called with bytes done and bytes in all, where bytes are copied.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of both stores.
 
     Returns:
@@ -395,10 +421,10 @@ def rename(
         >>> s3dlio.rename("memory://doc/f", "memory://doc/g"), s3dlio.exists("memory://doc/f")
         ('crc32c:364b3fb7', False)
     """
-    return _move("object_rename", src, dst, overwrite, durable, progress, storage_options)
+    return await _move("object_rename", src, dst, overwrite, durable, progress, storage_options)
 
 
-def _move(
+async def _move(
     function: str,
     src: Address,
     dst: Address,
@@ -410,7 +436,7 @@ def _move(
     source, target = resolve(src, storage_options), resolve(dst, storage_options)
     source_key, key = _native.key(source.key), _native.key(target.key)
     settings = put_options(overwrite, None, durable, None, None)
-    found = _native.run(
+    found = await _native.run(
         function,
         source.root.number(),
         source_key,
@@ -425,11 +451,13 @@ def _move(
     return checksum
 
 
-def mkdir(uri: Address, *, storage_options: dict[str, Any] | None = None) -> None:
+@blocking
+async def mkdir(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> None:
     """Makes a directory and its parents where the store has directories; elsewhere there is nothing to make.
 
     Args:
         uri: Which directory; that it is there already is no error.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Raises:
@@ -442,7 +470,7 @@ def mkdir(uri: Address, *, storage_options: dict[str, Any] | None = None) -> Non
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    _native.run("directory_create", where.root.number(), key, len(key))
+    await _native.run("directory_create", where.root.number(), key, len(key))
 
 
 def _buffer(data: Buffer, where: Location, writable: bool = False) -> tuple[int, int, np.ndarray[Any, Any]]:
