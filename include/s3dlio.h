@@ -186,6 +186,24 @@ int32_t s3dlio_op_result(uint64_t op, s3dlio_result *out_result);
  */
 int32_t s3dlio_op_free(uint64_t op);
 
+/*
+ * For event loops: a queue to which operations report that they ended, with an eventfd of the caller's that becomes readable then.
+ * The descriptor stays the caller's, to be closed after the queue. What waits in this way needs no thread.
+ */
+int32_t s3dlio_queue_open(int32_t event_fd, uint64_t *out_queue);
+
+/* Has the operation report to the queue when it ends; at once, when it has. Once for each operation. */
+int32_t s3dlio_op_notify(uint64_t op, uint64_t queue);
+
+/*
+ * Takes up to `count` ids of operations that ended, in that order; *out_count is 0 when there are none. Read the eventfd before,
+ * and take until fewer come than fit: what ends meanwhile makes it readable again.
+ */
+int32_t s3dlio_queue_take(uint64_t queue, size_t count, uint64_t *out_ops, uint64_t *out_count);
+
+/* Nothing is written to the descriptor any more when this returns. Operations go on undisturbed. */
+int32_t s3dlio_queue_close(uint64_t queue);
+
 /* ---- objects ------------------------------------------------------------------------------------------------ */
 /*
  * Where an object is a result, its JSON is
@@ -328,6 +346,20 @@ int32_t s3dlio_container_delete_begin(const char *uri, const char *options_json,
 
 /* Those that the credentials may list. Result: [{"name":"…","created_ns":0}]; created_ns where the service says. */
 int32_t s3dlio_container_list_begin(const char *uri, const char *options_json, uint64_t *out_op);
+
+/*
+ * Multipart uploads of the object of that key and of all below `path/` that were begun and neither completed nor aborted: those under
+ * way, and what processes that died left behind. Stores without such a thing have none. Result: [{"key":"…","upload_id":"…",
+ * "begun_ns":0}]; begun_ns where the service says.
+ *
+ * Option: older_than (seconds, 0): only those begun at least so long ago.
+ */
+int32_t s3dlio_uploads_list_begin(uint64_t store, const char *path, size_t path_length, const char *options_json,
+                                  uint64_t *out_op);
+
+/* Aborts the same ones, also when somebody still writes them, who then fails: give older_than. Result: those aborted. */
+int32_t s3dlio_uploads_abort_begin(uint64_t store, const char *path, size_t path_length, const char *options_json,
+                                   uint64_t *out_op);
 
 /*
  * An address that lets whoever has it read or write the object for a while, without credentials of their own. Keep it

@@ -130,6 +130,10 @@ sealed partial class Operation : ITransferProgress, IDisposable
         return true;
     }
 
+    /// <summary>Calls <paramref name="told"/> when the work has ended, at once when it has; on a thread of the library.</summary>
+    public void WhenEnded(Action told) => _task.ContinueWith(
+        static (_, state) => ((Action)state!)(), told, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+
     public void Cancel()
     {
         try

@@ -37,9 +37,10 @@ class Root:
     def __reduce__(self) -> tuple[Any, ...]:
         return Root, (self.uri, self.options)
 
-    def __del__(self) -> None:
+    def __del__(self, close: Any = _native.close) -> None:
+        # the interpreter takes modules' names away before the last objects
         if getattr(self, "_generation", -1) >= 0:
-            _native.close("store", self._number, self._generation)
+            close("store", self._number, self._generation)
 
 
 class Location(NamedTuple):

@@ -15,6 +15,7 @@ from numpy.lib import format as _format
 
 from . import _native
 from ._address import Address, resolve
+from ._calls import blocking
 from ._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
 from ._objects import Progress, put_options, validation_options
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
@@ -29,7 +30,8 @@ _descr_to_dtype: Any = _format.descr_to_dtype
 _TEXT_TYPE = re.compile(r"[<>|=]?([SaUV])(-?\d+)")
 
 
-def save_numpy_array(
+@blocking
+async def save_numpy_array(
     uri: Address,
     array: Any,
     compress: bool | int = False,
@@ -41,6 +43,7 @@ def save_numpy_array(
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
     """Saves an array as a ``.npy`` object that ``np.load`` reads, atomically.
@@ -60,6 +63,7 @@ def save_numpy_array(
         attributes: As for ``put_bytes``.
         tags: As for ``put_bytes``.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -92,7 +96,7 @@ def save_numpy_array(
     data, fortran = _contiguous(given)
     header = {"descr": descr, "fortran_order": fortran, "shape": given.shape, "extension_type": extension}
     key = _native.key(where.key)
-    result = _native.run(
+    result = await _native.run(
         "array_save",
         where.root.number(),
         key,
@@ -107,7 +111,8 @@ def save_numpy_array(
     return str(result["checksum"])
 
 
-def load_numpy_array(
+@blocking
+async def load_numpy_array(
     uri: Address,
     shape: tuple[int, ...] | int | None = None,
     dtype: Any = None,
@@ -115,6 +120,7 @@ def load_numpy_array(
     *,
     out: Array | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> Array:
     """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
@@ -127,6 +133,7 @@ def load_numpy_array(
             one recorded with the object, where there is one; False compares with none.
         out: An array of the object's dtype, shape and order to load into.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -144,7 +151,7 @@ def load_numpy_array(
     expected = validate_checksum if isinstance(validate_checksum, str) else None
     settings = validation_options(validate_checksum is not False, expected)
     generation = _native.generation
-    found = _native.run("array_open", where.root.number(), key, len(key))
+    found = await _native.run("array_open", where.root.number(), key, len(key))
     try:
         actual = _dtype(found, what)
         dims = tuple(found["shape"])
@@ -164,7 +171,7 @@ def load_numpy_array(
             target = out
         if _native.generation != generation:
             raise ClosedError(f"{what}: the process was forked while the object was being opened", what)
-        _native.run(
+        await _native.run(
             "array_read", found["file"], _address_of(target), size, settings, keep=target, progress=progress
         )
         return target

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from . import _native, exceptions
 from ._address import Address, Location, resolve, resolve_all
+from ._calls import blocking
 from ._containers import create_container_of
 from ._list import _pages
 from ._objects import _buffer, put_options, to_stat
@@ -18,13 +19,15 @@ from ._view import BytesView
 from .exceptions import BulkError, InvalidArgumentError, NotFoundError, S3dlioError
 
 
-def get_many(
+@blocking
+async def get_many(
     uris: Iterable[Address],
     max_in_flight: int = 64,
     *,
     validate: bool = True,
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> builtins.list[tuple[Any, BytesView]]:
     """Reads many objects, several at a time.
@@ -36,6 +39,7 @@ def get_many(
         on_error: ``"raise"`` raises one ``BulkError`` at the end, which holds the failures and everything that was read;
             ``"return"`` puts each failure's exception in the place of its bytes.
         progress: Called with objects done and objects in all, or True for tqdm's bar.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the stores.
 
     Returns:
@@ -54,14 +58,15 @@ def get_many(
     places = resolve_all(asked, storage_options)
     settings = _native.options({"max_in_flight": max_in_flight, "validate": None if validate else False})
     with watching(progress, "get", "objects") as callback:
-        report, memories = _native.run(
+        report, memories = await _native.run(
             "objects_get", _references(places), len(places), settings, items=len(places), progress=callback
         )
     results: builtins.list[Any] = [None if memory is None else BytesView._over(memory) for memory in memories]
     return _finish("read", asked, results, report, on_error)
 
 
-def put_many(
+@blocking
+async def put_many(
     items: Iterable[tuple[Address, Any]],
     max_in_flight: int = 64,
     *,
@@ -73,6 +78,7 @@ def put_many(
     tags: Mapping[str, str] | None = None,
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> builtins.list[tuple[Any, str]]:
     """Writes many objects, several at a time, each atomically.
@@ -88,6 +94,7 @@ def put_many(
         tags: Likewise.
         on_error: As for ``get_many``.
         progress: Called with objects done and objects in all, or True for tqdm's bar.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the stores.
 
     Returns:
@@ -114,7 +121,7 @@ def put_many(
         max_in_flight=max_in_flight,
     )
     with watching(progress, "put", "objects") as callback:
-        report = _native.run(
+        report = await _native.run(
             "objects_put",
             _references(places),
             _native.segments([(address, length) for address, length, _ in buffers]),
@@ -127,12 +134,14 @@ def put_many(
     return _finish("written", [uri for uri, _ in given], results, report, on_error)
 
 
-def stat_many(
+@blocking
+async def stat_many(
     uris: Iterable[Address],
     max_in_flight: int = 64,
     *,
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> builtins.list[tuple[Any, dict[str, Any]]]:
     """What the stores know of many objects.
@@ -142,6 +151,7 @@ def stat_many(
         max_in_flight: How many at once, 1 to 4096.
         on_error: As for ``get_many``.
         progress: Called with objects done and objects in all, or True for tqdm's bar.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the stores.
 
     Returns:
@@ -159,14 +169,15 @@ def stat_many(
     asked = builtins.list(uris)
     places = resolve_all(asked, storage_options)
     with watching(progress, "stat", "objects") as callback:
-        report = _native.run(
+        report = await _native.run(
             "objects_head", _references(places), len(places), _native.options({"max_in_flight": max_in_flight}), progress=callback
         )
     results = [None if found is None else to_stat(found) for found in report["objects"]]
     return _finish("looked at", asked, results, report, on_error)
 
 
-def upload(
+@blocking
+async def upload(
     src_patterns: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     dest_prefix: Address,
     max_in_flight: int = 32,
@@ -179,6 +190,7 @@ def upload(
     tags: Mapping[str, str] | None = None,
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> builtins.list[tuple[Any, str]]:
     """Copies local files into a store.
@@ -196,6 +208,7 @@ def upload(
         tags: Likewise.
         on_error: As for ``get_many``.
         progress: Called with objects done and objects in all, or True for tqdm's bar.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the destination.
 
     Returns:
@@ -214,7 +227,7 @@ def upload(
     """
     target = resolve(dest_prefix, storage_options)
     if create_bucket:
-        create_container_of(target)
+        await create_container_of(target)
     patterns = [src_patterns] if isinstance(src_patterns, (str, os.PathLike)) else builtins.list(src_patterns)
     files = [found for pattern in patterns for found in _matches(os.fspath(pattern))]
     base = target.key.rstrip("/") + "/" if target.key.strip("/") else ""
@@ -231,10 +244,11 @@ def upload(
         tags=tags,
         max_in_flight=max_in_flight,
     )
-    return _copy("upload", sources, destinations, settings, on_error, progress)
+    return await _copy("upload", sources, destinations, settings, on_error, progress)
 
 
-def download(
+@blocking
+async def download(
     src_uri: Address,
     dest_dir: str | os.PathLike[str],
     max_in_flight: int = 64,
@@ -243,6 +257,7 @@ def download(
     overwrite: bool = True,
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> builtins.list[tuple[Any, str]]:
     """Copies what is at and below an address into a local directory, each file atomically.
@@ -256,6 +271,7 @@ def download(
         overwrite: False leaves existing files and fails for them.
         on_error: As for ``get_many``.
         progress: Called with objects done and objects in all, or True for tqdm's bar.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the source.
 
     Returns:
@@ -275,7 +291,7 @@ def download(
     """
     source = resolve(src_uri, storage_options)
     prefix = source.key.rstrip("/")
-    keys = [item["key"] for page in _pages(source, recursive, None, None) for item in page["objects"]]
+    keys = [item["key"] async for page in _pages(source, recursive, None, None) for item in page["objects"]]
     if not keys:
         raise NotFoundError(f"{source.address(source.key)}: there is nothing to download", source.address(source.key))
     names = [key.rsplit("/", 1)[-1] if key == prefix else key[len(prefix) + 1 if prefix else 0 :] for key in keys]
@@ -286,10 +302,10 @@ def download(
     sources = [Location(source.root, key, source.base) for key in keys]
     destinations = [resolve(os.path.join(directory, name)) for name in names]
     settings = put_options(overwrite, max_in_flight=max_in_flight)
-    return _copy("download", sources, destinations, settings, on_error, progress)
+    return await _copy("download", sources, destinations, settings, on_error, progress)
 
 
-def _copy(
+async def _copy(
     what: str,
     sources: builtins.list[Location],
     destinations: builtins.list[Location],
@@ -298,7 +314,7 @@ def _copy(
     progress: Progress,
 ) -> builtins.list[tuple[Any, str]]:
     with watching(progress, what, "objects") as callback:
-        report = _native.run(
+        report = await _native.run(
             "objects_copy", _references(sources), _references(destinations), len(sources), settings, progress=callback
         )
     results = [None if found is None else found.get("checksum") for found in report["objects"]]

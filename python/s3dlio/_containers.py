@@ -7,14 +7,18 @@ from typing import Any, Literal
 
 from . import _native
 from ._address import Address, Location, resolve
+from ._calls import blocking
 from ._config import merged
+from ._objects import to_time
 
 
-def create_bucket(name: str, *, storage_options: dict[str, Any] | None = None) -> None:
+@blocking
+async def create_bucket(name: str, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> None:
     """Makes a bucket or container; one that is already yours is no error.
 
     Args:
         name: ``s3://bucket``, ``az://account/container``, or just a bucket's name for S3.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Raises:
@@ -25,14 +29,16 @@ def create_bucket(name: str, *, storage_options: dict[str, Any] | None = None) -
         >>> import s3dlio
         >>> s3dlio.create_bucket("s3://my-run", storage_options={"region": "eu-west-1"})  # doctest: +SKIP
     """
-    _native.run("container_create", *_arguments(name, storage_options))
+    await _native.run("container_create", *_arguments(name, storage_options))
 
 
-def delete_bucket(name: str, *, storage_options: dict[str, Any] | None = None) -> None:
+@blocking
+async def delete_bucket(name: str, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> None:
     """Removes an empty bucket or container.
 
     Args:
         name: As for ``create_bucket``.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Raises:
@@ -43,14 +49,16 @@ def delete_bucket(name: str, *, storage_options: dict[str, Any] | None = None) -
         >>> import s3dlio
         >>> s3dlio.delete_bucket("s3://my-run")  # doctest: +SKIP
     """
-    _native.run("container_delete", *_arguments(name, storage_options))
+    await _native.run("container_delete", *_arguments(name, storage_options))
 
 
-def list_containers(uri: str = "s3://", *, storage_options: dict[str, Any] | None = None) -> builtins.list[str]:
+@blocking
+async def list_containers(uri: str = "s3://", *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> builtins.list[str]:
     """The names of the buckets or containers that the credentials may list.
 
     Args:
         uri: ``s3://``, or ``az://account``; what follows is not looked at.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -69,15 +77,17 @@ def list_containers(uri: str = "s3://", *, storage_options: dict[str, Any] | Non
     parts = rest.split("/")
     # an address needs a container where its form has one; which, makes no difference here
     anchor = f"az://{parts[0]}/any" if scheme == "az" else f"{scheme}://{parts[0] or 'any'}"
-    found = _native.run("container_list", *_arguments(anchor, storage_options))
+    found = await _native.run("container_list", *_arguments(anchor, storage_options))
     return [item["name"] for item in found]
 
 
-def presign(
+@blocking
+async def presign(
     uri: Address,
     method: Literal["GET", "PUT", "HEAD", "DELETE"] = "GET",
     expires_in: int = 3600,
     *,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
     """An address that lets whoever has it use the object for a while, without credentials of their own.
@@ -86,6 +96,7 @@ def presign(
         uri: Which object, on S3 or Azure.
         method: What it allows.
         expires_in: Seconds, at most seven days.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -101,17 +112,95 @@ def presign(
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     settings = _native.options({"method": method, "expires_in": expires_in})
-    address: str = _native.run("object_presign", where.root.number(), key, len(key), settings)
+    address: str = await _native.run("object_presign", where.root.number(), key, len(key), settings)
     return address
 
 
-def create_container_of(where: Location) -> None:
+@blocking
+async def list_uploads(
+    uri: Address,
+    older_than: float = 0,
+    *,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> builtins.list[dict[str, Any]]:
+    """Multipart uploads that were begun and not ended: those under way, and what processes that died left behind.
+
+    They are in no listing of objects and are paid for all the same.
+
+    Args:
+        uri: The object, prefix or bucket that they are of; ``run1`` does not mean ``run10``.
+        older_than: Seconds; only those begun at least so long ago.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        For each its object's address as ``uri``, the server's ``upload_id``, and ``begun`` (ISO 8601, UTC, or None). Stores
+        without such a thing have none.
+
+    Raises:
+        PermissionDeniedError: The credentials may not list them.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.list_uploads("memory://doc/")
+        []
+    """
+    return await _uploads("uploads_list", resolve(uri, storage_options), older_than)
+
+
+@blocking
+async def abort_uploads(
+    uri: Address,
+    older_than: float = 86400,
+    *,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> builtins.list[dict[str, Any]]:
+    """Throws away multipart uploads that nobody will end.
+
+    One that somebody still writes fails for its writer, which is why only those of a day ago are taken unless told otherwise.
+
+    Args:
+        uri: The object, prefix or bucket that they are of.
+        older_than: Seconds; only those begun at least so long ago.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        Those that were aborted, as ``list_uploads`` gives them.
+
+    Raises:
+        PermissionDeniedError: The credentials may not list or abort them.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.abort_uploads("memory://doc/", older_than=3600)
+        []
+    """
+    return await _uploads("uploads_abort", resolve(uri, storage_options), older_than)
+
+
+async def _uploads(function: str, where: Location, older_than: float) -> builtins.list[dict[str, Any]]:
+    key = _native.key(where.key)
+    found = await _native.run(function, where.root.number(), key, len(key), _native.options({"older_than": older_than}))
+    return [
+        {
+            "uri": where.address(item["key"]),
+            "upload_id": item["upload_id"],
+            "begun": to_time(item["begun_ns"]) if "begun_ns" in item else None,
+        }
+        for item in found
+    ]
+
+
+async def create_container_of(where: Location) -> None:
     """Makes the bucket or container that a location lies in; a directory for stores without."""
     if where.root.uri.startswith(("s3://", "az://")):
-        _native.run("container_create", where.root.uri.encode(), _native.options(where.root.options))
+        await _native.run("container_create", where.root.uri.encode(), _native.options(where.root.options))
     else:
         key = where.key.encode()
-        _native.run("directory_create", where.root.number(), key, len(key))
+        await _native.run("directory_create", where.root.number(), key, len(key))
 
 
 def _arguments(name: str, storage_options: dict[str, Any] | None) -> tuple[bytes, bytes | None]:

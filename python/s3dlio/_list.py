@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from . import _native
 from ._address import Address, Location, resolve
+from ._calls import blocking, blocking_each
 from ._objects import to_stat
 from .exceptions import ClosedError
 
 
-def list(
+@blocking
+async def list(
     uri: Address,
     recursive: bool = False,
     pattern: str | None = None,
     *,
     start_after: str | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> builtins.list[str]:
     """Lists what is at and below a path, in the order of the keys' UTF-8 bytes.
@@ -28,6 +31,7 @@ def list(
         pattern: A regular expression (without back references) that the part of an object's key below ``uri`` must contain;
             ``^`` is where that part begins.
         start_after: Only what comes after this address or key; it need not exist.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -45,7 +49,7 @@ def list(
     """
     where = resolve(uri, storage_options)
     found: builtins.list[str] = []
-    for page in _pages(where, recursive, pattern, start_after):
+    async for page in _pages(where, recursive, pattern, start_after):
         keys = [item["key"] for item in page["objects"]] + page["prefixes"]
         if page["prefixes"]:
             keys.sort()
@@ -53,14 +57,16 @@ def list(
     return found
 
 
-def list_stream(
+@blocking_each
+async def list_stream(
     uri: Address,
     recursive: bool = True,
     pattern: str | None = None,
     *,
     start_after: str | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> Iterator[dict[str, Any]]:
+) -> AsyncIterator[dict[str, Any]]:
     """The objects of a listing one by one, a page of them in memory at a time.
 
     Args:
@@ -69,6 +75,7 @@ def list_stream(
         pattern: A regular expression (without back references) that the part of an object's key below ``uri`` must contain;
             ``^`` is where that part begins.
         start_after: Only what comes after this address or key; it need not exist.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Yields:
@@ -85,20 +92,20 @@ def list_stream(
         [('memory://stream/a', 3)]
     """
     where = resolve(uri, storage_options)
-    for page in _pages(where, recursive, pattern, start_after):
+    async for page in _pages(where, recursive, pattern, start_after):
         for item in page["objects"]:
             yield {"uri": where.address(item["key"]), **to_stat(item)}
 
 
-def _pages(
+async def _pages(
     where: Location, recursive: bool, pattern: str | None, start_after: str | None
-) -> Iterator[dict[str, Any]]:
+) -> AsyncIterator[dict[str, Any]]:
     after = start_after.removeprefix(where.base) if isinstance(start_after, str) else start_after
     settings = {"recursive": recursive, "pattern": pattern, "start_after": after}
     generation = _native.generation
     number = _native.open_list(where.root.number(), _native.key(where.key), settings)
     try:
-        while (page := _native.run("list_page", number)) is not None:
+        while (page := await _native.run("list_page", number)) is not None:
             yield page
             if generation != _native.generation:
                 what = where.address(where.key)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from . import _native
+from . import _calls, _native
 from ._store import Store
 from .exceptions import InvalidArgumentError
 
@@ -67,7 +67,7 @@ class MultiEndpointStore(Store):
             >>> [endpoint["requests"] for endpoint in store.endpoint_stats()]
             [1, 1]
         """
-        found: builtins.list[dict[str, Any]] = _native.run("store_endpoints", self._root.number())
+        found: builtins.list[dict[str, Any]] = _calls.run("store_endpoints", self._root.number())
         return found
 
     def __repr__(self) -> str:

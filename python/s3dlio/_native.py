@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from . import exceptions
 
 ABI_VERSION = 1
 PENDING = -1
-#: Milliseconds between two looks at Python's signals while an operation runs.
-_SLICE_MS = 20
+#: Seconds between two looks at Python's signals while an operation runs.
+SLICE = 0.02
+_CANCELLED = 12
 
 _LIBRARY_NAME = "libs3dlio.so"
 
@@ -100,6 +101,10 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "op_cancel": [_id],
     "op_result": [_id, c.POINTER(_Result)],
     "op_free": [_id],
+    "op_notify": [_id, _id],
+    "queue_open": [c.c_int32, _op],
+    "queue_take": [_id, _size, _op, _op],
+    "queue_close": [_id],
     "op_take_items": [_id, _size, c.POINTER(_Item)],
     "buffer_free": [_id],
     "objects_get_begin": [c.POINTER(_Object), _size, _text, _op],
@@ -131,6 +136,8 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "container_create_begin": [_text, _text, _op],
     "container_delete_begin": [_text, _text, _op],
     "container_list_begin": [_text, _text, _op],
+    "uploads_list_begin": [_id, *_key, _text, _op],
+    "uploads_abort_begin": [_id, *_key, _text, _op],
     "directory_create_begin": [_id, *_key, _op],
     "list_open": [_id, *_key, _text, _op],
     "list_page_begin": [_id, _op],
@@ -321,7 +328,53 @@ _parse = json.JSONDecoder().decode
 _in_use: dict[int, object] = {}
 
 
-def run(
+class Running:
+    """An operation under way, as whoever drives the call that begun it sees it: see ``_calls``."""
+
+    def __init__(self, lib: c.CDLL, number: int, begun_in: int, progress: Any) -> None:
+        self._lib = lib
+        self.number = number
+        self._begun_in = begun_in
+        self.progress = progress
+
+    def __await__(self) -> Generator[Running, None, None]:
+        yield self
+
+    def wait(self, seconds: float) -> bool:
+        """Waits so long at most; True when it has ended, well or not."""
+        ended: bool = self._lib.s3dlio_op_wait(self.number, int(seconds * 1000 + 0.999)) != PENDING
+        _require_same_process(self._begun_in)
+        return ended
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a child that was forked meanwhile: the operation is the parent's."""
+        return self._begun_in == generation
+
+    def was_cancelled(self) -> bool:
+        """Whether that is how it ended."""
+        status: int = self._lib.s3dlio_op_wait(self.number, 0)
+        return status == _CANCELLED
+
+    def cancel(self) -> None:
+        """Asks it to stop; its buffers are free when it has ended."""
+        self._lib.s3dlio_op_cancel(self.number)
+
+    def report(self) -> None:
+        """Tells the progress function how far it is."""
+        if self.progress is not None:
+            self.progress(*self.counts)
+            _require_same_process(self._begun_in)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Done, and in all or -1."""
+        done, total = c.c_int64(), c.c_int64()
+        check(self._lib.s3dlio_op_progress(self.number, c.byref(done), c.byref(total)))
+        return done.value, total.value
+
+
+async def run(
     function: str,
     *arguments: Any,
     keep: object = None,
@@ -329,7 +382,7 @@ def run(
     data: bool = False,
     items: int | None = None,
 ) -> Any:
-    """Runs one operation to its end, with an eye on signals.
+    """Runs one operation to its end; whoever drives the call that awaits this does the waiting.
 
     Args:
         function: Its name, without ``s3dlio_`` and ``_begin``.
@@ -356,20 +409,17 @@ def run(
         if status != 0:
             _raise_last_error(status)
         result = _Result(_RESULT_SIZE)
-        # what was brief has ended already; another wait behind each slice is as cheap as asking whether it is needed
-        while (status := lib.s3dlio_op_result(number, c.byref(result))) == PENDING:
+        # what was brief has ended already
+        status = lib.s3dlio_op_result(number, c.byref(result))
+        if status == PENDING:
+            await Running(lib, number.value, begun_in, progress)
             _require_same_process(begun_in)
-            lib.s3dlio_op_wait(number, _SLICE_MS)
-            _require_same_process(begun_in)
-            if progress is not None:
-                _report(lib, number, progress)
-                _require_same_process(begun_in)
+            status = lib.s3dlio_op_result(number, c.byref(result))
         if begun_in != generation or status != 0:
             _require_same_process(begun_in)
             _raise_last_error(status)
         if progress is not None:
-            _report(lib, number, progress)
-            _require_same_process(begun_in)
+            Running(lib, number.value, begun_in, progress).report()
         if data:
             memory = NativeMemory("op_free", number.value, result.data, result.data_length)
             handed_over = True
@@ -398,10 +448,26 @@ def _require_same_process(begun_in: int) -> None:
         raise exceptions.ClosedError("the process was forked while the operation ran: it goes on in the parent, not in this child")
 
 
-def _report(lib: c.CDLL, number: c.c_uint64, progress: Any) -> None:
-    done, total = c.c_int64(), c.c_int64()
-    check(lib.s3dlio_op_progress(number, c.byref(done), c.byref(total)))
-    progress(done.value, total.value)
+def open_queue(fd: int) -> int:
+    """Opens a queue of operations that ended, which makes an eventfd readable."""
+    number = c.c_uint64()
+    check(library().s3dlio_queue_open(fd, c.byref(number)))
+    return number.value
+
+
+def notify(operation: int, queue: int) -> None:
+    """Has an operation report to a queue when it ends."""
+    check(library().s3dlio_op_notify(operation, queue))
+
+
+def take_ended(queue: int) -> list[int]:
+    """The operations that ended since the last time."""
+    found: list[int] = []
+    numbers, count = (c.c_uint64 * 64)(), c.c_uint64(64)
+    while count.value == 64:
+        check(library().s3dlio_queue_take(queue, 64, numbers, c.byref(count)))
+        found += numbers[: count.value]
+    return found
 
 
 def options(values: dict[str, Any]) -> bytes | None:

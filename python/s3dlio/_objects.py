@@ -11,6 +11,7 @@ import numpy as np
 
 from . import _native
 from ._address import Address, Location, resolve
+from ._calls import blocking
 from ._view import BytesView
 from .exceptions import InvalidArgumentError
 
@@ -45,7 +46,8 @@ _STAT_KEYS = (
 _NOT_ATTRIBUTES = ("key", "last_modified_ns")
 
 
-def put_bytes(
+@blocking
+async def put_bytes(
     uri: Address,
     data: Buffer,
     *,
@@ -57,6 +59,7 @@ def put_bytes(
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
     """Writes an object, atomically: a reader sees the old one or the new one, whole.
@@ -75,6 +78,7 @@ def put_bytes(
             ``access_tier``, ``encryption_scope``.
         tags: Pairs of text beside the object, which policies and lifecycle rules look at; S3 and Azure.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -103,7 +107,7 @@ def put_bytes(
         tags=tags,
     )
     key = _native.key(where.key)
-    result = _native.run(
+    result = await _native.run(
         "object_put",
         where.root.number(),
         key,
@@ -166,13 +170,15 @@ def _pairs(name: str, given: Mapping[str, str] | None) -> dict[str, str] | None:
     return dict(given)
 
 
-def get(
+@blocking
+async def get(
     uri: Address,
     *,
     validate: bool = True,
     expected_checksum: str | None = None,
     decompress: bool | str = False,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> BytesView:
     """Reads a whole object.
@@ -185,6 +191,7 @@ def get(
             without ``.zst`` in ``uri``; ``"auto"`` does so for names that end in ``.zst`` and gives others as they are.
             Checksums are then of the bytes given.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -203,7 +210,7 @@ def get(
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     settings = validation_options(validate, expected_checksum, decompress_option(decompress, where.address(where.key)))
-    memory = _native.run(
+    memory = await _native.run(
         "object_get", where.root.number(), key, len(key), settings, progress=progress, data=True
     )
     return BytesView._over(memory)
@@ -225,7 +232,8 @@ def decompress_option(decompress: bool | str, what: str) -> str | None:
     return "auto"
 
 
-def get_range(
+@blocking
+async def get_range(
     uri: Address,
     offset: int,
     length: int | None = None,
@@ -234,6 +242,7 @@ def get_range(
     expected_checksum: str | None = None,
     decompress: bool | str = False,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> BytesView:
     """Reads ``length`` bytes from ``offset``; never fewer.
@@ -247,6 +256,7 @@ def get_range(
         decompress: As for :func:`get`. Offset and length are then of the decompressed bytes; only the frames that the range
             touches are fetched, and each is checked.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -272,17 +282,19 @@ def get_range(
         what = where.address(where.key)
         raise InvalidArgumentError(f"{what}: out has {size} bytes, length is {length}", what)
     place = (where.root.number(), key, len(key), offset, size, address, settings)
-    found = _native.run("object_get_range", *place, keep=owner, progress=progress, data=out is None)
+    found = await _native.run("object_get_range", *place, keep=owner, progress=progress, data=out is None)
     return BytesView._over(found if out is None else owner)
 
 
-def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bool:
+@blocking
+async def exists(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> bool:
     """True for an object, for a prefix with something below it, and for a directory.
 
     An error (no permission, no connection) says nothing about existence and is raised.
 
     Args:
         uri: An object, a prefix or a directory; ``run1`` is not there because ``run10`` is.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -298,14 +310,16 @@ def exists(uri: Address, *, storage_options: dict[str, Any] | None = None) -> bo
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    return bool(_native.run("object_exists", where.root.number(), key, len(key)))
+    return bool(await _native.run("object_exists", where.root.number(), key, len(key)))
 
 
-def stat(uri: Address, *, storage_options: dict[str, Any] | None = None) -> dict[str, Any]:
+@blocking
+async def stat(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the store knows of an object.
 
     Args:
         uri: Which.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -328,24 +342,29 @@ def stat(uri: Address, *, storage_options: dict[str, Any] | None = None) -> dict
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    return to_stat(_native.run("object_head", where.root.number(), key, len(key)))
+    return to_stat(await _native.run("object_head", where.root.number(), key, len(key)))
 
 
 def to_stat(found: dict[str, Any]) -> dict[str, Any]:
     """The library's description of an object under the names of ``stat``."""
     result: dict[str, Any] = dict.fromkeys(_STAT_KEYS)
     result.update((name, value) for name, value in found.items() if name in result)
-    microseconds = found["last_modified_ns"] // 1000
-    result["last_modified"] = (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+    result["last_modified"] = to_time(found["last_modified_ns"])
     result["metadata"] = found.get("metadata", {})
     result["attributes"] = {name: value for name, value in found.items() if name not in result and name not in _NOT_ATTRIBUTES}
     return result
 
 
+def to_time(nanoseconds: int) -> str:
+    """Nanoseconds since 1970 as ISO 8601, UTC."""
+    return (_EPOCH + timedelta(microseconds=nanoseconds // 1000)).isoformat()
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def delete(uri: Address, recursive: bool = False, *, storage_options: dict[str, Any] | None = None) -> int:
+@blocking
+async def delete(uri: Address, recursive: bool = False, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> int:
     """Deletes an object, or with ``recursive`` everything at and below a path.
 
     ``recursive`` takes whole path segments: ``run1`` never touches ``run10``. Directories left empty go too.
@@ -353,6 +372,7 @@ def delete(uri: Address, recursive: bool = False, *, storage_options: dict[str, 
     Args:
         uri: An object; with ``recursive``, an object, a prefix or a directory.
         recursive: Everything at and below it.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -371,10 +391,11 @@ def delete(uri: Address, recursive: bool = False, *, storage_options: dict[str, 
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     settings = _native.options({"recursive": recursive or None})
-    return int(_native.run("object_delete", where.root.number(), key, len(key), settings))
+    return int(await _native.run("object_delete", where.root.number(), key, len(key), settings))
 
 
-def copy(
+@blocking
+async def copy(
     src: Address,
     dst: Address,
     *,
@@ -385,6 +406,7 @@ def copy(
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str | None:
     """Copies an object, within a store or between any two, with its content type, metadata and checksum.
@@ -403,6 +425,7 @@ def copy(
         attributes: Others than the source's, by name; those not named stay.
         tags: Others than the source's; all of them are replaced.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of both stores.
 
     Returns:
@@ -422,16 +445,18 @@ def copy(
     settings = put_options(
         overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags
     )
-    return _move("object_copy", src, dst, settings, progress, storage_options)
+    return await _move("object_copy", src, dst, settings, progress, storage_options)
 
 
-def rename(
+@blocking
+async def rename(
     src: Address,
     dst: Address,
     *,
     overwrite: bool = True,
     durable: bool | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str | None:
     """Moves an object; between stores it is copied and then deleted, so that a crash leaves two and never none.
@@ -442,6 +467,7 @@ def rename(
         overwrite: False moves it only to where nothing is.
         durable: Have the new name on the device before this returns. None: as the store was opened.
         progress: Called with bytes done and bytes in all, where bytes are copied.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of both stores.
 
     Returns:
@@ -457,10 +483,10 @@ def rename(
         >>> s3dlio.rename("memory://doc/f", "memory://doc/g"), s3dlio.exists("memory://doc/f")
         ('crc32c:364b3fb7', False)
     """
-    return _move("object_rename", src, dst, put_options(overwrite, durable=durable), progress, storage_options)
+    return await _move("object_rename", src, dst, put_options(overwrite, durable=durable), progress, storage_options)
 
 
-def _move(
+async def _move(
     function: str,
     src: Address,
     dst: Address,
@@ -470,7 +496,7 @@ def _move(
 ) -> str | None:
     source, target = resolve(src, storage_options), resolve(dst, storage_options)
     source_key, key = _native.key(source.key), _native.key(target.key)
-    found = _native.run(
+    found = await _native.run(
         function,
         source.root.number(),
         source_key,
@@ -485,11 +511,13 @@ def _move(
     return checksum
 
 
-def mkdir(uri: Address, *, storage_options: dict[str, Any] | None = None) -> None:
+@blocking
+async def mkdir(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> None:
     """Makes a directory and its parents where the store has directories; elsewhere there is nothing to make.
 
     Args:
         uri: Which directory; that it is there already is no error.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Raises:
@@ -502,7 +530,7 @@ def mkdir(uri: Address, *, storage_options: dict[str, Any] | None = None) -> Non
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    _native.run("directory_create", where.root.number(), key, len(key))
+    await _native.run("directory_create", where.root.number(), key, len(key))
 
 
 def _buffer(data: Buffer, where: Location, writable: bool = False) -> tuple[int, int, np.ndarray[Any, Any]]:

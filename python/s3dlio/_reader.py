@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from . import _native
+from . import _calls, _native
 from ._address import Address, resolve
 from ._objects import Buffer, _buffer, decompress_option
 from ._writer import ObjectWriter
@@ -62,7 +62,7 @@ class ObjectReader(io.RawIOBase):
         settings = _native.options({"decompress": decompress_option(decompress, what)})
         key = _native.key(self._where.key)
         self._generation = _native.generation
-        opened = _native.run("object_open", self._where.root.number(), key, len(key), settings)
+        opened = _calls.run("object_open", self._where.root.number(), key, len(key), settings)
         self._number = opened["file"]
         self._size: int = opened["size"]
         self._opened = opened
@@ -133,7 +133,7 @@ class ObjectReader(io.RawIOBase):
         length = max(0, min(length, self._size - self._at))
         done = self._take(owner, 0, length)
         if length - done >= self._buffering:
-            _native.run("object_read", self._number, self._at, address + done, length - done, keep=owner)
+            _calls.run("object_read", self._number, self._at, address + done, length - done, keep=owner)
             self._at += length - done
         elif done < length:
             self._look_ahead()
@@ -168,7 +168,7 @@ class ObjectReader(io.RawIOBase):
     def _look_ahead(self) -> None:
         """Reads from here as far as a buffer goes."""
         window = np.empty(min(max(self._buffering, 1), self._size - self._at), np.uint8)
-        _native.run("object_read", self._number, self._at, window.__array_interface__["data"][0], window.size, keep=window)
+        _calls.run("object_read", self._number, self._at, window.__array_interface__["data"][0], window.size, keep=window)
         self._window, self._window_at = window, self._at
 
     def readall(self) -> bytes:

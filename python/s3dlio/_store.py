@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
-from . import _arrays, _list, _objects, _reader, _tensors
+from . import _arrays, _containers, _list, _objects, _reader, _tensors, _twins
 from ._address import Address, Location, Root, resolve
+from ._calls import keyed
 from ._config import merged
 from ._view import BytesView
 from .exceptions import InvalidArgumentError
@@ -61,17 +62,17 @@ class Store:
         """See :func:`s3dlio.open`."""
         return _reader.open(self._at(key), mode, **options)
 
-    def exists(self, key: str = "") -> bool:
+    def exists(self, key: str = "", **options: Any) -> bool:
         """See :func:`s3dlio.exists`."""
-        return _objects.exists(self._at(key))
+        return _objects.exists(self._at(key), **options)
 
-    def stat(self, key: str) -> dict[str, Any]:
+    def stat(self, key: str, **options: Any) -> dict[str, Any]:
         """See :func:`s3dlio.stat`."""
-        return _objects.stat(self._at(key))
+        return _objects.stat(self._at(key), **options)
 
-    def delete(self, key: str, recursive: bool = False) -> int:
+    def delete(self, key: str, recursive: bool = False, **options: Any) -> int:
         """See :func:`s3dlio.delete`."""
-        return _objects.delete(self._at(key), recursive)
+        return _objects.delete(self._at(key), recursive, **options)
 
     def copy(self, src: str, dst: str, **options: Any) -> str | None:
         """See :func:`s3dlio.copy`; both are keys of this store."""
@@ -81,9 +82,9 @@ class Store:
         """See :func:`s3dlio.rename`; both are keys of this store."""
         return _objects.rename(self._at(src), self._at(dst), **options)
 
-    def mkdir(self, key: str) -> None:
+    def mkdir(self, key: str, **options: Any) -> None:
         """See :func:`s3dlio.mkdir`."""
-        _objects.mkdir(self._at(key))
+        _objects.mkdir(self._at(key), **options)
 
     def list(self, prefix: str = "", recursive: bool = False, pattern: str | None = None, **options: Any) -> builtins.list[str]:
         """The keys at and below ``prefix``; see :func:`s3dlio.list`."""
@@ -109,9 +110,59 @@ class Store:
         """See :func:`s3dlio.load_tensors`."""
         return _tensors.load_tensors(self._at(key), names, *args, **options)
 
-    def open_tensors(self, key: str, framework: _tensors.Framework = "np") -> _tensors.TensorFile:
+    def open_tensors(self, key: str, framework: _tensors.Framework = "np", **options: Any) -> _tensors.TensorFile:
         """See :func:`s3dlio.open_tensors`."""
-        return _tensors.open_tensors(self._at(key), framework)
+        return _tensors.open_tensors(self._at(key), framework, **options)
+
+    def list_uploads(self, prefix: str = "", older_than: float = 0, **options: Any) -> builtins.list[dict[str, Any]]:
+        """See :func:`s3dlio.list_uploads`; ``uri`` holds keys."""
+        return _containers.list_uploads(self._at(prefix), older_than, **options)
+
+    def abort_uploads(self, prefix: str = "", older_than: float = 86400, **options: Any) -> builtins.list[dict[str, Any]]:
+        """See :func:`s3dlio.abort_uploads`; ``uri`` holds keys."""
+        return _containers.abort_uploads(self._at(prefix), older_than, **options)
+
+    async def copy_async(self, src: str, dst: str, **options: Any) -> str | None:
+        """See :func:`s3dlio.copy_async`; both are keys of this store."""
+        return await _twins.copy_async(self._at(src), self._at(dst), **options)
+
+    async def rename_async(self, src: str, dst: str, **options: Any) -> str | None:
+        """See :func:`s3dlio.rename_async`; both are keys of this store."""
+        return await _twins.rename_async(self._at(src), self._at(dst), **options)
+
+    async def exists_async(self, key: str = "", **options: Any) -> bool:
+        """See :func:`s3dlio.exists_async`."""
+        return await _twins.exists_async(self._at(key), **options)
+
+    async def list_async(self, prefix: str = "", recursive: bool = False, pattern: str | None = None, **options: Any) -> builtins.list[str]:
+        """The keys at and below ``prefix``; see :func:`s3dlio.list_async`."""
+        return await _twins.list_async(self._at(prefix), recursive, pattern, **options)
+
+    def list_stream_async(
+        self, prefix: str = "", recursive: bool = True, pattern: str | None = None, **options: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        """See :func:`s3dlio.list_stream_async`; ``uri`` holds keys."""
+        return _twins.list_stream_async(self._at(prefix), recursive, pattern, **options)
+
+    async def list_uploads_async(self, prefix: str = "", older_than: float = 0, **options: Any) -> builtins.list[dict[str, Any]]:
+        """See :func:`s3dlio.list_uploads_async`; ``uri`` holds keys."""
+        return await _twins.list_uploads_async(self._at(prefix), older_than, **options)
+
+    async def abort_uploads_async(self, prefix: str = "", older_than: float = 86400, **options: Any) -> builtins.list[dict[str, Any]]:
+        """See :func:`s3dlio.abort_uploads_async`; ``uri`` holds keys."""
+        return await _twins.abort_uploads_async(self._at(prefix), older_than, **options)
+
+    put_bytes_async = keyed(_twins.put_bytes_async)
+    get_async = keyed(_twins.get_async)
+    get_range_async = keyed(_twins.get_range_async)
+    stat_async = keyed(_twins.stat_async)
+    delete_async = keyed(_twins.delete_async)
+    mkdir_async = keyed(_twins.mkdir_async)
+    save_numpy_array_async = keyed(_twins.save_numpy_array_async)
+    load_numpy_array_async = keyed(_twins.load_numpy_array_async)
+    save_tensors_async = keyed(_twins.save_tensors_async)
+    load_tensors_async = keyed(_twins.load_tensors_async)
+    open_tensors_async = keyed(_twins.open_tensors_async)
 
     def _at(self, key: str) -> Address:
         if not isinstance(key, str):

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _native
 from ._address import Address, Location, resolve
+from ._calls import blocking, twin
 from ._dtypes import (
     is_big_endian,
     is_torch_tensor,
@@ -45,7 +46,8 @@ class _Source:
     owner: object
 
 
-def save_tensors(
+@blocking
+async def save_tensors(
     uri: Address,
     tensors: Mapping[str, Any],
     metadata: Mapping[str, str] | None = None,
@@ -56,6 +58,7 @@ def save_tensors(
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
     """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
@@ -75,6 +78,7 @@ def save_tensors(
         attributes: What the store keeps with the object, as for ``put_bytes``.
         tags: As for ``put_bytes``.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -101,7 +105,7 @@ def save_tensors(
         "checksums": bool(checksums),
     }
     key = _native.key(where.key)
-    result = _native.run(
+    result = await _native.run(
         "tensors_save",
         where.root.number(),
         key,
@@ -116,7 +120,8 @@ def save_tensors(
     return str(result["checksum"])
 
 
-def load_tensors(
+@blocking
+async def load_tensors(
     uri: Address,
     names: Iterable[str] | None = None,
     framework: Framework = "np",
@@ -124,6 +129,7 @@ def load_tensors(
     out: Mapping[str, Any] | None = None,
     validate: bool = True,
     progress: Progress | None = None,
+    timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
@@ -136,6 +142,7 @@ def load_tensors(
         validate: Compare each tensor with its checksum, where the file has them; a file without is compared as a whole
             when all of it is read and the store has a checksum for it.
         progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -147,18 +154,20 @@ def load_tensors(
         InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
         ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
     """
-    with open_tensors(uri, framework, storage_options=storage_options) as file:
-        return file._load(names, out, validate, progress)
+    with await _open(resolve(uri, storage_options), framework) as file:
+        return await file._load(names, out, validate, progress)
 
 
-def open_tensors(
-    uri: Address, framework: Framework = "np", *, storage_options: dict[str, Any] | None = None
+@blocking
+async def open_tensors(
+    uri: Address, framework: Framework = "np", *, timeout: float | None = None, storage_options: dict[str, Any] | None = None
 ) -> TensorFile:
     """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
 
     Args:
         uri: Which object.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
@@ -176,21 +185,25 @@ def open_tensors(
         (['w'], (3, 4), array([[ 4.,  6.],
                [ 8., 10.]]))
     """
-    return TensorFile(resolve(uri, storage_options), framework)
+    return await _open(resolve(uri, storage_options), framework)
+
+
+async def _open(where: Location, framework: Framework) -> TensorFile:
+    if framework not in ("np", "numpy", "pt", "torch"):
+        raise InvalidArgumentError(f"framework {framework!r} is not known; 'np' and 'pt' are")
+    key = _native.key(where.key)
+    generation = _native.generation
+    found = await _native.run("tensors_open", where.root.number(), key, len(key))
+    return TensorFile(where.address(where.key), framework in ("pt", "torch"), found, generation)
 
 
 class TensorFile:
     """An open safetensors object: a mapping from names to lazy tensors, and a context manager."""
 
-    def __init__(self, where: Location, framework: Framework) -> None:
-        if framework not in ("np", "numpy", "pt", "torch"):
-            raise InvalidArgumentError(f"framework {framework!r} is not known; 'np' and 'pt' are")
-        self._closed = True
-        self._what = where.address(where.key)
-        self._torch = framework in ("pt", "torch")
-        key = _native.key(where.key)
-        self._generation = _native.generation
-        found = _native.run("tensors_open", where.root.number(), key, len(key))
+    def __init__(self, what: str, torch: bool, found: dict[str, Any], generation: int) -> None:
+        self._what = what
+        self._torch = torch
+        self._generation = generation
         self._number: int = found["file"]
         self._closed = False
         self._data_offset: int = found["data_offset"]
@@ -222,16 +235,20 @@ class TensorFile:
     def __len__(self) -> int:
         return len(self._tensors)
 
-    def load(
+    @blocking
+    async def load(
         self,
         names: Iterable[str] | None = None,
         *,
         out: Mapping[str, Any] | None = None,
         validate: bool = True,
         progress: Progress | None = None,
+        timeout: float | None = None,
     ) -> dict[str, Any]:
         """Whole tensors, as ``load_tensors`` gives them."""
-        return self._load(names, out, validate, progress)
+        return await self._load(names, out, validate, progress)
+
+    load_async = twin(load)
 
     def close(self) -> None:
         """Lets go of the object; lazy tensors of it cannot be read afterwards."""
@@ -269,7 +286,7 @@ class TensorFile:
         near = difflib.get_close_matches(str(name)[:200], (known for known in self._tensors if len(known) <= 200), 1) if small else []
         return f"there is no tensor {_quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else f"; the file has {len(self._tensors)}")
 
-    def _load(
+    async def _load(
         self, names: Iterable[str] | None, out: Mapping[str, Any] | None, validate: bool, progress: Progress | None
     ) -> dict[str, Any]:
         if isinstance(names, str):
@@ -281,7 +298,7 @@ class TensorFile:
                     raise InvalidArgumentError(f"{self._what}: {self._unknown(name)}", self._what)
         targets = [_target(tensor, None if out is None else out.get(tensor.name)) for tensor in wanted]
         reads = [(address, tensor.nbytes, tensor._index) for tensor, (_, address, _) in zip(wanted, targets, strict=True)]
-        _native.run(
+        await _native.run(
             "tensors_read",
             self._open_number(),
             _native.tensor_reads(reads),
@@ -322,9 +339,12 @@ class LazyTensor:
         """How many dimensions it has."""
         return len(self.shape)
 
-    def load(self, *, validate: bool = True) -> Any:
+    @blocking
+    async def load(self, *, validate: bool = True, timeout: float | None = None) -> Any:
         """The whole tensor, checked."""
-        return self._file._load([self.name], None, validate, None)[self.name]
+        return (await self._file._load([self.name], None, validate, None))[self.name]
+
+    load_async = twin(load)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -332,6 +352,11 @@ class LazyTensor:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> Any:
+        """A part; see ``read``."""
+        return self.read(index)
+
+    @blocking
+    async def read(self, index: Any = ..., *, timeout: float | None = None) -> Any:
         """A part, by integers, slices with any step, ``...`` and ``None``, as NumPy's basic indexing.
 
         A checksum covers a whole tensor: when the index takes all of it in order, it is checked; a part cannot be.
@@ -339,12 +364,12 @@ class LazyTensor:
         dims = _memory_shape(self)
         slices, shape = _slices(index, dims, self._what)
         if all(one == (0, extent, 1) for one, extent in zip(slices, dims, strict=True)):
-            return self.load().reshape(shape)
+            return (await self._file._load([self.name], None, True, None))[self.name].reshape(shape)
         if self._type in _PACKED:
             raise InvalidArgumentError(f"{self._what}: elements of {self._type} share bytes; load the whole tensor and index it", self._what)
         result, address, nbytes = _allocate(self, shape)
         starts, stops, steps = (_native.integers(values) for values in zip(*slices, strict=True))
-        _native.run(
+        await _native.run(
             "tensors_slice",
             self._file._open_number(),
             self._index,
@@ -357,6 +382,8 @@ class LazyTensor:
             keep=result,
         )
         return result
+
+    read_async = twin(read)
 
     def __repr__(self) -> str:
         return f"LazyTensor({_quoted(self.name)}, {self._type}, shape={self.shape})"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _native
+from . import _calls, _native
 from ._address import Address, resolve
 from ._objects import Buffer, _buffer, _count, put_options_of
 from .exceptions import ClosedError, InvalidArgumentError
@@ -78,7 +78,7 @@ class ObjectWriter(io.RawIOBase):
         options = put_options_of(overwrite, if_match, durable, content_type, metadata) | compression_options(compress, what)
         key = _native.key(self._where.key)
         self._generation = _native.generation
-        opened = _native.run("writer_open", self._where.root.number(), key, len(key), _native.options(options))
+        opened = _calls.run("writer_open", self._where.root.number(), key, len(key), _native.options(options))
         self._number = opened["writer"]
         self._uri = self._where.address(opened["key"])
         self._compressed = "compression" in options
@@ -215,7 +215,7 @@ class ObjectWriter(io.RawIOBase):
         self._open()
         try:
             self.flush()
-            summary = _native.run("writer_finalize", self._number)
+            summary = _calls.run("writer_finalize", self._number)
         except BaseException:
             self.cancel()
             raise
@@ -257,7 +257,7 @@ class ObjectWriter(io.RawIOBase):
         self._let_go()
 
     def _send(self, address: int, length: int, owner: object) -> None:
-        _native.run("writer_write", self._number, address, length, keep=owner)
+        _calls.run("writer_write", self._number, address, length, keep=owner)
 
     def _let_go(self) -> None:
         number, self._number = getattr(self, "_number", 0), 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes as c
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,23 @@ import abi_header
 from s3dlio import _native
 
 OK, PENDING, END, NOT_FOUND, INVALID, CLOSED, CANCELLED, INTERNAL = 0, -1, -2, 1, 6, 13, 12, 14
-LETS_GO = {"store_close", "op_free", "list_close", "file_close", "buffer_free", "writer_close"}
-NOUNS = {"store": "store", "source_store": "store", "op": "op", "list": "list", "file": "file", "buffer": "buffer", "writer": "writer"}
+LETS_GO = {"store_close", "op_free", "list_close", "file_close", "buffer_free", "writer_close", "queue_close"}
+NOUNS = {
+    "store": "store",
+    "source_store": "store",
+    "op": "op",
+    "list": "list",
+    "file": "file",
+    "buffer": "buffer",
+    "writer": "writer",
+    "queue": "queue",
+}
 STATUSES = set(abi_header.statuses().values())
 
 Names = dict[str, int]
+
+#: Where queues write to.
+EVENTS: int = os.eventfd(0, os.EFD_NONBLOCK)
 
 
 def call(name: str, *arguments: Any) -> int:
@@ -107,8 +120,10 @@ def one_of_each(folder: Path) -> Names:
     expect({OK}, "op_take_items", many, 1, taken)
     expect({OK}, "op_free", many)
     writer = begun("writer_open", store, b"w", 1, None)
+    queue = c.c_uint64(0)
+    expect({OK}, "queue_open", EVENTS, c.byref(queue))
     ids = {"store": store, "op": op, "list": cursor.value, "file": result(array)["file"], "buffer": taken[0].buffer}
-    return {**ids, "writer": result(writer)["writer"]}
+    return {**ids, "writer": result(writer)["writer"], "queue": queue.value}
 
 
 def is_pointer(kind: Any) -> bool:
@@ -140,6 +155,10 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(16)
         elif name in ("offset", "tensor", "timeout_ms"):
             made.append(0)
+        elif name == "event_fd":
+            made.append(EVENTS)
+        elif name == "out_ops":
+            made.append((c.c_uint64 * 64)())
         elif name == "uri":
             made.append(b"memory://good")
         elif name == "header_json":

@@ -14,6 +14,7 @@ from attacks.abi_calls import (
     CANCELLED,
     CLOSED,
     END,
+    EVENTS,
     INTERNAL,
     NOUNS,
     OK,
@@ -188,6 +189,10 @@ def random_calls(folder: Path) -> None:
                 return chance.choice([b"a\0\0\0", b"b/c\0", b"\xff\xff\xff\xff", b"../x", b"a/..", b"////"])
             if name in ("key_length", "source_key_length", "path_length"):
                 return chance.choice([0, 1, 1, 3, 4, 2**63, 2**64 - 1])
+            if name == "event_fd":
+                return chance.choice([EVENTS, -1, -(2**31)])
+            if name == "out_ops":
+                return (c.c_uint64 * 4)()
             if name == "uri":
                 return chance.choice([*uris, b"", b"x://y", b"\xff", None])
             if name == "options_json":
@@ -232,7 +237,7 @@ def random_calls(folder: Path) -> None:
             if status == INTERNAL:
                 raise AssertionError(f"{function}{arguments}: {last_message()}")
             out = arguments[-1] if arguments else None
-            if status == OK and kinds[function][-1][0] in ("out_op", "out_store", "out_list"):
+            if status == OK and kinds[function][-1][0] in ("out_op", "out_store", "out_list", "out_queue"):
                 highest = max(highest, out.contents.value)
             counts[index] += 1
 

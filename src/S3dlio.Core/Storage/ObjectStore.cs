@@ -72,6 +72,13 @@ public abstract class ObjectStore
     public virtual ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
         throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"{Root.Scheme}:// has no presigned URLs");
 
+    /// <summary>The uploads of keys beginning with <paramref name="prefix"/> that nobody ended, where the store has such a thing; elsewhere there are none.</summary>
+    public virtual ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel) =>
+        ValueTask.FromResult<IReadOnlyList<UnfinishedUpload>>([]);
+
+    /// <summary>Throws away what was uploaded; one that is gone already counts as aborted.</summary>
+    public virtual ValueTask AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancel) => ValueTask.CompletedTask;
+
     /// <summary>True for a directory that stands there by itself, even with nothing in it.</summary>
     public virtual ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel) => ValueTask.FromResult(false);
 }

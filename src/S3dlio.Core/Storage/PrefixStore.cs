@@ -65,6 +65,12 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) => inner.PresignAsync(Full(key), options, cancel);
 
+    public override async ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel) =>
+        [.. (await inner.ListUploadsAsync(_prefix + prefix, cancel).ConfigureAwait(false)).Select(found => found with { Key = found.Key[_prefix.Length..] })];
+
+    public override ValueTask AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancel) =>
+        inner.AbortUploadAsync(upload with { Key = Full(upload.Key) }, cancel);
+
     public override ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel) => inner.IsDirectoryAsync(_prefix + key, cancel);
 
     string Full(string key)

@@ -1,0 +1,337 @@
+"""How calls wait: blocking with an eye on signals, or in an event loop without a thread; each with a deadline.
+
+A function's body is written once, as a coroutine that awaits nothing but operations of the library. ``blocking`` makes of it the
+function that users call, ``twin`` the one for asyncio. Both get each operation handed out as it is begun and wait for it in their
+own way.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from . import _native
+from .exceptions import InvalidArgumentError, StoreTimeoutError
+
+if TYPE_CHECKING:
+    import asyncio
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Its eventfd is not in every release's types.
+_os: Any = os
+
+#: Seconds between two calls of a progress function in an event loop.
+_TICK = 0.02
+
+
+class _Call:
+    """One call of a public function: its name, what it is about, and when it has to end.
+
+    Args:
+        name: The function's.
+        arguments: Its positional arguments.
+        keywords: Its keyword arguments; ``timeout`` is the one that matters here.
+    """
+
+    def __init__(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        self._name = name
+        self._arguments = (*arguments, *keywords.values())
+        self._timeout = keywords.get("timeout")
+        self._deadline: float | None = None
+        if self._timeout is not None:
+            if isinstance(self._timeout, bool) or not isinstance(self._timeout, (int, float)) or not self._timeout >= 0:
+                raise InvalidArgumentError(f"timeout is a number of seconds, or None for no limit, found {self._timeout!r}")
+            self.begin()
+
+    def begin(self) -> None:
+        """The time begins to run (again)."""
+        if self._timeout is not None:
+            self._deadline = time.monotonic() + self._timeout
+
+    def left(self, most: float) -> float:
+        """Seconds to wait for now."""
+        return most if self._deadline is None else max(0.0, min(most, self._deadline - time.monotonic()))
+
+    def is_over(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    @property
+    def has_deadline(self) -> bool:
+        return self._deadline is not None
+
+    def error(self, running: _native.Running) -> StoreTimeoutError:
+        """What a call raises whose time ran out, after its operation has ended."""
+        uri = _subject(self._arguments[0]) if self._arguments else ""
+        done, total = running.counts
+        far = "" if total < 0 else f" ({done} of {total} done)"
+        detail = (
+            f"{self._name} did not end within timeout={self._timeout} seconds{far}; it was cancelled and its buffers are free. "
+            "Give a longer timeout, or look at what holds the store up"
+        )
+        return StoreTimeoutError(f"{uri}: {detail}" if uri else detail, uri, detail)
+
+
+def _subject(about: Any) -> str:
+    """The address that a call is about, as its error shows it."""
+    if isinstance(about, (str, os.PathLike)):
+        return os.fspath(about) if isinstance(os.fspath(about), str) else ""
+    address = getattr(about, "_what", None)
+    if isinstance(address, str):
+        return address
+    key = getattr(about, "key", None)
+    return str(about.root.uri + key) if isinstance(key, str) else ""
+
+
+def run(function: str, *arguments: Any, keep: object = None) -> Any:
+    """One operation of a file-like object or the like, blocking; see ``_native.run``."""
+    return _block(_native.run(function, *arguments, keep=keep), _Call(function, (), {}))
+
+
+def _block(work: Any, call: _Call) -> Any:
+    try:
+        running = work.send(None)
+        first = True
+        while True:
+            try:
+                _wait(running, call, first)
+            except BaseException as error:
+                running = work.throw(error)
+            else:
+                running = work.send(None)
+            first = False
+    except StopIteration as ended:
+        return ended.value
+
+
+def _wait(running: _native.Running, call: _Call, first: bool) -> None:
+    late = not first and call.is_over()
+    while not late:
+        if running.wait(call.left(_native.SLICE)):
+            return
+        running.report()
+        late = call.is_over()
+    running.cancel()
+    while not running.wait(_native.SLICE):
+        pass
+    # one that ended well at the last moment did what it was asked to
+    if running.was_cancelled() or not first:
+        raise call.error(running)
+
+
+async def _pump(work: Any, call: _Call) -> Any:
+    import asyncio
+
+    try:
+        try:
+            running = work.send(None)
+        except StopIteration:
+            # a loop of calls that end at once must not keep the others waiting
+            await asyncio.sleep(0)
+            raise
+        first = True
+        while True:
+            try:
+                await _wait_in_loop(running, call, first)
+            except BaseException as error:
+                running = work.throw(error)
+            else:
+                running = work.send(None)
+            first = False
+    except StopIteration as ended:
+        return ended.value
+
+
+async def _wait_in_loop(running: _native.Running, call: _Call, first: bool) -> None:
+    import asyncio
+
+    late = not first and call.is_over()
+    if not late and running.wait(0):
+        await asyncio.sleep(0)
+        return
+    ended = _Notifier.of(asyncio.get_running_loop()).watch(running)
+    try:
+        while not late:
+            limited = call.has_deadline or running.progress is not None
+            longest = call.left(_TICK if running.progress is not None else 1e9) if limited else None
+            await asyncio.wait({ended}, timeout=longest)
+            if ended.done():
+                return
+            running.report()
+            late = call.is_over()
+    except BaseException:
+        await _cancelled(running, ended)
+        raise
+    await _cancelled(running, ended)
+    if running.was_cancelled() or not first:
+        raise call.error(running)
+
+
+async def _cancelled(running: _native.Running, ended: asyncio.Future[None]) -> None:
+    """Cancels and waits until the buffers are let go, however often this task itself is cancelled meanwhile."""
+    import asyncio
+
+    if not running.is_ours:
+        return
+    running.cancel()
+    while not ended.done():
+        try:
+            await asyncio.wait({ended})
+        except asyncio.CancelledError:
+            continue
+
+
+class _Notifier:
+    """One descriptor in one event loop, by which the library tells of every operation that the loop waits for."""
+
+    _of: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Notifier] = weakref.WeakKeyDictionary()
+
+    @staticmethod
+    def of(loop: asyncio.AbstractEventLoop) -> _Notifier:
+        found = _Notifier._of.get(loop)
+        if found is None or found._generation != _native.generation:
+            found = _Notifier._of[loop] = _Notifier(loop)
+        return found
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._generation = _native.generation
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._fd: int = _os.eventfd(0, _os.EFD_NONBLOCK | _os.EFD_CLOEXEC)
+        self._queue = _native.open_queue(self._fd)
+        self._loop = weakref.ref(loop)
+        # the loop must not keep alive what ends with it
+        weak = weakref.WeakMethod(self._take)
+
+
+        def readable() -> None:
+            take = weak()
+            if take is not None:
+                take()
+
+        loop.add_reader(self._fd, readable)
+
+    def watch(self, running: _native.Running) -> asyncio.Future[None]:
+        """A future that is done when the operation has ended."""
+        loop = self._loop()
+        assert loop is not None
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting[running.number] = future
+        _native.notify(running.number, self._queue)
+        return future
+
+    def _take(self) -> None:
+        try:
+            _os.eventfd_read(self._fd)
+        except BlockingIOError:
+            return
+        for number in _native.take_ended(self._queue):
+            future = self._waiting.pop(number, None)
+            if future is not None and not future.done():
+                future.set_result(None)
+
+    def __del__(self, close: Any = _native.close, close_fd: Any = os.close) -> None:
+        # the interpreter takes modules' names away before the last objects
+        if hasattr(self, "_queue"):
+            close("queue", self._queue, self._generation)
+        if hasattr(self, "_fd"):
+            close_fd(self._fd)
+
+
+def blocking(body: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
+    """The function that users call, from its body; its ``timeout`` is kept here."""
+
+    @functools.wraps(body)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        begun = _Call(body.__name__, args, kwargs)
+        result: R = _block(body(*args, **kwargs), begun)
+        return result
+
+    call.body = body  # type: ignore[attr-defined]
+    return call
+
+
+def blocking_each(body: Callable[P, AsyncIterator[R]]) -> Callable[P, Iterator[R]]:
+    """The same for generators; ``timeout`` is for each step."""
+
+    @functools.wraps(body)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        begun = _Call(body.__name__, args, kwargs)
+        items: Any = body(*args, **kwargs)
+        try:
+            while True:
+                begun.begin()
+                try:
+                    item: R = _block(items.__anext__(), begun)
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            _block(items.aclose(), begun)
+
+    call.body = body  # type: ignore[attr-defined]
+    return call
+
+
+def twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """The asyncio twin of a function that ``blocking`` made. Cancelling its task cancels the operation and waits for its buffers."""
+    body: Any = function.body  # type: ignore[attr-defined]
+
+    async def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        begun = _Call(call.__name__, args, kwargs)
+        result: R = await _pump(body(*args, **kwargs), begun)
+        return result
+
+    named: Callable[P, Coroutine[Any, Any, R]] = _named(call, function)
+    return named
+
+
+def twin_each(function: Callable[P, Iterator[R]]) -> Callable[P, AsyncIterator[R]]:
+    """The same for generators."""
+    body: Any = function.body  # type: ignore[attr-defined]
+
+    async def call(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+        begun = _Call(call.__name__, args, kwargs)
+        items: Any = body(*args, **kwargs)
+        try:
+            while True:
+                begun.begin()
+                try:
+                    item: R = await _pump(items.__anext__(), begun)
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            await _pump(items.aclose(), begun)
+
+    named: Callable[P, AsyncIterator[R]] = _named(call, function)
+    return named
+
+
+def keyed(function: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, str, P], R]:
+    """A method of ``Store`` that takes a key where the function takes an address."""
+
+    def call(self: Any, key: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return function(self._at(key), *args, **kwargs)
+
+    call.__name__, call.__doc__ = function.__name__, f"See :func:`s3dlio.{function.__name__}`."
+    return call
+
+
+def _named(call: Any, function: Any) -> Any:
+    functools.update_wrapper(call, function)
+    call.__name__ = f"{function.__name__}_async"
+    call.__qualname__ = f"{function.__qualname__}_async"
+    text = re.sub(r"\n\s*Example:\n.*", "\n    ", function.__doc__ or "", flags=re.S)
+    head, _, rest = text.partition("\n")
+    call.__doc__ = (
+        f"{head}\n\n    The twin of ``{function.__name__}`` for asyncio, without a thread. Cancelling its task cancels the operation and waits\n"
+        f"    until its buffers are free.\n{rest}"
+        f"\n    Example:\n        >>> found = await s3dlio.{call.__name__}(...)  # doctest: +SKIP\n    "
+    )
+    return call

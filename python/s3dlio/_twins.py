@@ -1,0 +1,32 @@
+"""The asyncio twins of the functions that reach a store, made from the same bodies: see ``_calls``."""
+
+from . import _arrays, _bulk, _containers, _list, _objects, _tensors
+from ._calls import twin, twin_each
+
+load_numpy_array_async = twin(_arrays.load_numpy_array)
+save_numpy_array_async = twin(_arrays.save_numpy_array)
+download_async = twin(_bulk.download)
+get_many_async = twin(_bulk.get_many)
+put_many_async = twin(_bulk.put_many)
+stat_many_async = twin(_bulk.stat_many)
+upload_async = twin(_bulk.upload)
+abort_uploads_async = twin(_containers.abort_uploads)
+create_bucket_async = twin(_containers.create_bucket)
+delete_bucket_async = twin(_containers.delete_bucket)
+list_containers_async = twin(_containers.list_containers)
+list_uploads_async = twin(_containers.list_uploads)
+presign_async = twin(_containers.presign)
+list_async = twin(_list.list)
+list_stream_async = twin_each(_list.list_stream)
+copy_async = twin(_objects.copy)
+delete_async = twin(_objects.delete)
+exists_async = twin(_objects.exists)
+get_async = twin(_objects.get)
+get_range_async = twin(_objects.get_range)
+mkdir_async = twin(_objects.mkdir)
+put_bytes_async = twin(_objects.put_bytes)
+rename_async = twin(_objects.rename)
+stat_async = twin(_objects.stat)
+load_tensors_async = twin(_tensors.load_tensors)
+open_tensors_async = twin(_tensors.open_tensors)
+save_tensors_async = twin(_tensors.save_tensors)

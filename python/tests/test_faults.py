@@ -1,0 +1,203 @@
+"""Seeded faults between the library and real servers: every call ends in the right bytes or the right error, in time.
+
+A failure prints its seed. ``S3DLIO_FAULT_SEED=123 pytest python/tests/test_faults.py`` runs that one alone,
+``S3DLIO_FAULT_COUNT=5000`` as many for each server.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from faults.proxy import FAULTS, Proxy, Request
+from servers_fixture import azure_server, s3_old_server, s3_server
+
+import s3dlio
+
+#: Schedules for each server; the short form's.
+COUNT = int(os.environ.get("S3DLIO_FAULT_COUNT", "170"))
+#: Seconds within which every call ends: its timeout, and what a loaded machine needs to give up.
+BUDGET, GRACE = 8.0, 15.0
+#: Quick to give up, so that hundreds of schedules take minutes.
+PATIENCE = {"connect_timeout": 2, "read_timeout": 0.7, "total_timeout": 6, "max_attempts": 5, "max_in_flight": 4}
+#: What a call may end in when its connections break; anything else is a fault of the library.
+RIGHT = (s3dlio.UnavailableError, s3dlio.StoreTimeoutError, s3dlio.InvalidDataError)
+#: Faults that say something false, after which a call may end in any error; never in wrong bytes.
+LIES = {"flip", "307", "repeat_page"}
+#: Whoever repeats these may find that they have been done.
+ONCE = ("delete", "rename")
+ACTIONS = ("put", "large", "get", "get_range", "list", "delete", "copy", "rename", "stat")
+LARGE = (5 << 20) + 4321
+
+
+class Script:
+    """What happens to the requests of one schedule."""
+
+    def __init__(self, seed: int, is_azure: bool) -> None:
+        chance = random.Random(seed)
+        self.action = ACTIONS[seed % len(ACTIONS)]
+        names = [name for name in FAULTS if not (is_azure and name in ("error_in_200", "repeat_page"))]
+        count = chance.choice([1, 1, 1, 2, 3, 40])
+        first = chance.randrange(4)
+        self.faults: dict[int, str] = {first + i: chance.choice(names) for i in range(count)}
+        self.count = count
+        self._seen = -1
+
+    def __call__(self, request: Request) -> str | None:
+        self._seen += 1
+        fault = self.faults.get(self._seen)
+        asked = parse_qs(urlsplit(request.target).query, keep_blank_values=True)
+        if fault == "error_in_200" and not (request.method == "POST" and "uploadId" in asked):
+            return None
+        if fault == "repeat_page" and "list-type" not in asked:
+            return None
+        return fault
+
+
+class Bench:
+    """A server behind the proxy, and a way to it that is not broken."""
+
+    def __init__(self, uri: str, options: dict[str, Any]) -> None:
+        self.uri, self.options = uri, options
+        where = urlsplit(options["endpoint_url"])
+        assert where.hostname and where.port
+        self.proxy = Proxy((where.hostname, where.port), lambda request: None)
+        endpoint = options["endpoint_url"].replace(f"{where.hostname}:{where.port}", f"127.0.0.1:{self.proxy.port}", 1)
+        self.broken = {**options, **PATIENCE, "endpoint_url": endpoint}
+        if uri.startswith("s3://"):
+            self.broken["part_size"] = 5 << 20
+        self.is_azure = uri.startswith("az://")
+        self.large = random.Random(1).randbytes(LARGE)
+
+
+@pytest.fixture(scope="module", params=[s3_server, s3_old_server, azure_server], ids=["s3", "s3-old", "azure"])
+def benches(request: pytest.FixtureRequest) -> Iterator[list[Bench]]:
+    """As many as schedules run side by side, each with a proxy of its own."""
+    made = [Bench(*request.param()) for _ in range(4)]
+    yield made
+    for bench in made:
+        bench.proxy.close()
+
+
+def run(bench: Bench, seed: int) -> None:
+    script = Script(seed, bench.is_azure)
+    place = f"{bench.uri}/fault-{seed}-{uuid.uuid4().hex[:6]}"
+    clean, broken = {"storage_options": bench.options}, {"storage_options": bench.broken, "timeout": BUDGET}
+    old, new = random.Random(seed).randbytes(3000), random.Random(seed + 1).randbytes(5000)
+    if script.action == "large":
+        new = bench.large
+    s3dlio.put_bytes(f"{place}/a", old, **clean)
+    if script.action == "list":
+        s3dlio.put_many([(f"{place}/l/{i}", b"") for i in range(5)], **clean)
+    bench.proxy.script = script
+    begin, failure = time.monotonic(), None
+    found: Any = None
+    try:
+        if script.action in ("put", "large"):
+            found = s3dlio.put_bytes(f"{place}/a", new, **broken)
+        elif script.action == "get":
+            found = bytes(s3dlio.get(f"{place}/a", **broken))
+        elif script.action == "get_range":
+            found = bytes(s3dlio.get_range(f"{place}/a", 1000, 1500, **broken))
+        elif script.action == "list":
+            found = s3dlio.list(f"{place}/l/", **broken)
+        elif script.action == "delete":
+            found = s3dlio.delete(f"{place}/a", **broken)
+        elif script.action == "copy":
+            found = s3dlio.copy(f"{place}/a", f"{place}/b", **broken)
+        elif script.action == "rename":
+            found = s3dlio.rename(f"{place}/a", f"{place}/b", **broken)
+        else:
+            found = s3dlio.stat(f"{place}/a", **broken)
+    except s3dlio.S3dlioError as error:
+        failure = error
+    finally:
+        took = time.monotonic() - begin
+        bench.proxy.script = lambda request: None
+    happened = set(script.faults.values())
+    told = f"{script.action} with {script.faults}, met {bench.proxy.done[-5:]}: {failure!r}"
+    assert took < BUDGET + GRACE, f"a hang of {took:.1f} s: {told}"
+    if failure is not None:
+        # a bit that flips in an XML answer or in a status line can make of it any other failure; in an object it is a mismatch
+        lied = happened & LIES
+        assert isinstance(failure, RIGHT) or lied or script.action in ONCE, f"the wrong error: {told}"
+        assert script.count > 1 or lied or script.action in ONCE, f"one fault was not survived: {told}"
+    check(bench, script, place, old, new, failure, found, told)
+    if not bench.is_azure:
+        assert s3dlio.list_uploads(place, **clean) == [] or failure is not None or script.count > 1, f"an orphaned upload: {told}"
+        s3dlio.abort_uploads(place, 0, **clean)
+        assert s3dlio.list_uploads(place, **clean) == []
+    s3dlio.delete(place, recursive=True, **clean)
+
+
+def check(bench: Bench, script: Script, place: str, old: bytes, new: bytes, failure: Any, found: Any, told: str) -> None:
+    """What lies in the store afterwards, seen without faults, and what the call gave."""
+
+    def stored(key: str) -> bytes | None:
+        try:
+            return bytes(s3dlio.get(f"{place}/{key}", storage_options=bench.options))
+        except FileNotFoundError:
+            return None
+
+    action = script.action
+    if action in ("put", "large"):
+        now = stored("a")
+        assert now == new if failure is None else now in (old, new), f"wrong bytes: {told}"
+    elif action == "delete":
+        assert stored("a") in ((None,) if failure is None else (None, old)), told
+    elif action == "copy":
+        assert stored("a") == old and stored("b") in ((old,) if failure is None else (None, old)), told
+    elif action == "rename":
+        source, target = stored("a"), stored("b")
+        assert old in (source, target), f"the object is lost: {told}"
+        assert {source, target} <= {old, None} and (failure is not None or (source, target) == (None, old)), told
+    elif failure is None:
+        if action == "get":
+            assert found == old, f"wrong bytes: {told}"
+        elif action == "get_range":
+            # a part cannot be compared with the checksum of the whole, and a flipped bit is not seen; everything else is
+            assert found == old[1000:2500] or "flip" in script.faults.values(), f"wrong bytes: {told}"
+        elif action == "list":
+            whole = found == [f"{place}/l/{i}" for i in range(5)]
+            assert whole or "flip" in script.faults.values(), f"wrong listing: {told}"
+        else:
+            assert found["size"] == len(old), told
+
+
+def test_schedules_end_in_the_right_bytes_or_the_right_error(benches: list[Bench]) -> None:
+    only = os.environ.get("S3DLIO_FAULT_SEED")
+    seeds = [int(only)] if only else list(range(COUNT))
+    free: queue.Queue[Bench] = queue.Queue()
+    for bench in benches:
+        free.put(bench)
+
+    def attempt(seed: int) -> str | None:
+        bench = free.get()
+        try:
+            run(bench, seed)
+        except Exception as error:
+            return f"S3DLIO_FAULT_SEED={seed}: {type(error).__name__}: {error}"
+        finally:
+            free.put(bench)
+        return None
+
+    with ThreadPoolExecutor(len(benches)) as pool:
+        failed = [told for told in pool.map(attempt, seeds) if told is not None]
+    assert not failed, f"{len(failed)} of {len(seeds)}:\n" + "\n".join(failed[:20])
+    assert only or sum(len(bench.proxy.done) for bench in benches) > COUNT // 2, "hardly anything was broken"
+
+
+def test_proxy_that_breaks_nothing_is_not_noticed(benches: list[Bench]) -> None:
+    bench = benches[0]
+    before = len(bench.proxy.done)
+    s3dlio.put_bytes(f"{bench.uri}/through", bench.large, storage_options=bench.broken)
+    assert s3dlio.get(f"{bench.uri}/through", storage_options=bench.broken) == bench.large
+    assert len(bench.proxy.done) == before
