@@ -1,5 +1,6 @@
 using S3dlio.Hashing;
 using S3dlio.Storage;
+using S3dlio.Storage.S3;
 using Xunit;
 
 namespace S3dlio.Tests.Storage;
@@ -46,6 +47,25 @@ public abstract class S3Conformance : StoreConformance
         Assert.Equal(put.ETag, head.ETag);
         Assert.Equal("b", Assert.Single(head.Metadata).Value);
         Assert.Equal(data, await Get("parts"));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public async Task AnyCall_ClockOffByAnHour_SaysByHowMuch(int hours)
+    {
+        var root = StoreUri.Parse(_address) with { Key = "" };
+        var client = new S3Client(S3Options.Read(_settings, root), _address, new ShiftedClock(TimeSpan.FromHours(hours)));
+        var store = new S3Store(root, client);
+        foreach (var call in (Func<Task>[])[
+            async () => await store.OpenReadAsync("x", ReadOptions.Default, None),
+            async () => await store.HeadAsync("x", None),
+            async () => await store.PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None)])
+        {
+            var error = await Assert.ThrowsAsync<StoreException>(call);
+            Assert.Equal((ErrorKind.Authentication, ErrorReason.ClockSkew), (error.Kind, error.Reason));
+            Assert.Matches($"(59.9|60|60.1) minutes {(hours > 0 ? "fast" : "slow")}", error.Detail);
+        }
     }
 
     [Fact]

@@ -165,7 +165,7 @@ public sealed partial class AzureStore
         }
         catch (StoreException found)
         {
-            return new StoreException(found.Kind, found.Uri, found.Detail, cause: error);
+            return new StoreException(found.Kind, found.Uri, found.Detail, cause: error) { Reason = found.Reason };
         }
         // whoever was in the way is gone again
         return options.Overwrite ? error : new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object existed and overwrite is off", cause: error);
