@@ -225,8 +225,9 @@ int32_t s3dlio_object_get_begin(uint64_t store, const char *key, size_t key_leng
 /*
  * Reads length bytes from offset into `data`; with `data` NULL into memory of the operation, and then a negative
  * length means to the end. A range beyond the object is S3DLIO_INVALID_ARGUMENT: reads are never short. Result: the
- * object, and data when the operation allocated it. Read options; the recorded checksum is of the whole object, so
- * a part of it is compared with expected_checksum only.
+ * object, and data when the operation allocated it. Read options. Where the store knows the checksums of the object's
+ * blocks, those that the range holds whole are compared with theirs; with validate given as true the rest of the two
+ * that it begins and ends in is read as well, so that all of it is compared; with false nothing is.
  */
 int32_t s3dlio_object_get_range_begin(uint64_t store, const char *key, size_t key_length, int64_t offset,
                                       int64_t length, void *data, const char *options_json, uint64_t *out_op);

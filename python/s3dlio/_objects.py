@@ -164,17 +164,22 @@ def get_range(
     length: int | None = None,
     *,
     out: Buffer | None = None,
+    validate: bool | None = None,
     expected_checksum: str | None = None,
     progress: Progress | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> BytesView:
     """Reads ``length`` bytes from ``offset``; never fewer.
 
+    Stores that keep the checksums of an object's blocks (S3 and Azure, for what was written from 1 MiB on) can check a range.
+
     Args:
         uri: Which object.
         offset: First byte, from 0.
         length: How many bytes; None reads to the end.
         out: Writable contiguous memory of exactly ``length`` bytes to read into.
+        validate: None compares the blocks that lie in the range as a whole; True also reads the rest of the two that it begins
+            and ends in, so that every byte is checked; False compares nothing.
         expected_checksum: CRC32C that the range must have.
         progress: Called with bytes done and bytes in all.
         storage_options: Settings of the store.
@@ -184,7 +189,7 @@ def get_range(
 
     Raises:
         InvalidArgumentError: The range reaches beyond the object.
-        ChecksumMismatchError: The bytes are not those expected.
+        ChecksumMismatchError: The bytes are not those expected, or not those that were written.
 
     Example:
         >>> import s3dlio
@@ -194,7 +199,7 @@ def get_range(
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    settings = validation_options(True, expected_checksum)
+    settings = _native.options({"validate": validate, "expected_checksum": expected_checksum})
     offset = _count(offset, "offset", where)
     length = None if length is None else _count(length, "length", where)
     if out is None:

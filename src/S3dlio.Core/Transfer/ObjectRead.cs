@@ -6,7 +6,8 @@ namespace S3dlio.Transfer;
 /// <summary>What a read has to match.</summary>
 /// <param name="Expected">The checksum the caller demands; null: the one recorded with the object, when there is one.</param>
 /// <param name="Validate">False: hand out the bytes unchecked.</param>
-public readonly record struct Validation(Checksum? Expected, bool Validate = true)
+/// <param name="Edges">True: a range is read out to the edges of the blocks it begins and ends in, so that all of it is checked.</param>
+public readonly record struct Validation(Checksum? Expected, bool Validate = true, bool Edges = false)
 {
     /// <exception cref="StoreException">ChecksumMismatch, naming both values.</exception>
     public void Check(ObjectMeta meta, string uri, Checksum found)
@@ -40,7 +41,8 @@ public static class ObjectRead
 
     /// <summary>
     /// Reads the range [<paramref name="offset"/>, offset + <paramref name="length"/>); a null length means to the end. A range that reaches
-    /// beyond the object is refused: a short answer is how data gets lost silently.
+    /// beyond the object is refused: a short answer is how data gets lost silently. The blocks that it holds whole are compared with their
+    /// checksums, where those are known.
     /// </summary>
     public static async ValueTask<ObjectMeta> RangeAsync(
         ObjectStore store, string key, long offset, long? length, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
@@ -57,13 +59,33 @@ public static class ObjectRead
                 throw new StoreException(ErrorKind.InvalidArgument, uri, $"the range {offset}..{(length is long n ? offset + n : "end")} lies outside the object, which has {size} bytes");
             long count = length ?? size - offset;
             progress.Begin(count);
-            var found = await ParallelRead.ReadAsync(reader, offset, allocate(count), progress, cancel).ConfigureAwait(false);
+            var check = await FindCheckAsync(reader, offset, count, validation, cancel).ConfigureAwait(false);
+            var stretch = new Stretch(offset, allocate(count));
+            var found = (await ParallelRead.ReadAsync(reader, [stretch], progress, cancel, check).ConfigureAwait(false))[0];
+            if (check is not null && validation.Edges)
+            {
+                await check.ReadAsync(reader, check.BeginBefore(offset), offset, cancel).ConfigureAwait(false);
+                await check.ReadAsync(reader, offset + count, check.EndBehind(offset + count), cancel).ConfigureAwait(false);
+            }
+            check?.Check(uri);
             if (offset == 0 && count == size)
                 validation.Check(reader.Meta, uri, found);
             else if (validation is { Validate: true, Expected: Checksum demanded } && demanded != found)
                 throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + count}: {demanded} expected, {found} found", offset);
             return reader.Meta;
         }
+    }
+
+    /// <summary>
+    /// What the range can be compared with. Where it takes a request to know that, a range has to be worth one, or the caller to want it.
+    /// </summary>
+    static async ValueTask<BlockCheck?> FindCheckAsync(ObjectReader reader, long offset, long count, Validation validation, CancellationToken cancel)
+    {
+        if (!validation.Validate || count == 0 || (reader.Meta.Checksum is not null && offset == 0 && count == reader.Meta.Size))
+            return null;
+        bool asks = reader.Meta.Blocks is null && (validation.Edges || count >= reader.Hints.PartSize);
+        var blocks = asks ? await reader.FindBlocksAsync(cancel).ConfigureAwait(false) : reader.Meta.Blocks;
+        return blocks is not null && blocks.Size == reader.Meta.Size ? new BlockCheck(blocks) : null;
     }
 }
 

@@ -18,8 +18,8 @@ public static class ParallelRead
     const int TurnLength = 4 << 20;
 
     /// <returns>The CRC32C of each stretch, in order.</returns>
-    public static async ValueTask<Checksum[]> ReadAsync(
-        ObjectReader reader, IReadOnlyList<Stretch> stretches, IProgress<long>? progress, CancellationToken cancel)
+    internal static async ValueTask<Checksum[]> ReadAsync(
+        ObjectReader reader, IReadOnlyList<Stretch> stretches, IProgress<long>? progress, CancellationToken cancel, BlockCheck? check = null)
     {
         var hints = reader.Hints;
         int turnLength = Math.Max(TurnLength / hints.PartSize, 1) * hints.PartSize;
@@ -44,7 +44,7 @@ public static class ParallelRead
                     stop.ThrowIfCancellationRequested();
                     var part = target.Slice(turn.Start + done, Math.Min(hints.PartSize, turn.Length - done));
                     await reader.ReadAsync(offset + turn.Start + done, part, stop).ConfigureAwait(false);
-                    found = found.Append(part.Span);
+                    found = check is null ? found.Append(part.Span) : check.Append(found, offset + turn.Start + done, part.Span);
                     done += part.Length;
                 }
                 checksums[i] = found;

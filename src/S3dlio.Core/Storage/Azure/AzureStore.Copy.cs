@@ -23,7 +23,7 @@ public sealed partial class AzureStore
             .Say("x-ms-source-if-match", ETags.Quoted(original.ETag ?? "*"))
             .Say("x-ms-access-tier", options.Attributes?.GetValueOrDefault("access_tier"));
         BlobHeaders.SayConditions(request, options);
-        BlobMetadata.Say(request, options.Metadata ?? original.Metadata, original.Checksum, write);
+        BlobMetadata.Say(request, options.Metadata ?? original.Metadata, original.Checksum, original.Blocks, write);
         bool pending = true;
         var copied = await MakeAsync(destination, request, answer =>
         {

@@ -1,3 +1,4 @@
+using S3dlio.Hashing;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.S3;
@@ -24,6 +25,9 @@ sealed class S3Reader(S3Store store, ObjectMeta meta, HttpAnswer? first, long fi
 
     public override TransferHints Hints { get; } =
         new(store.Client.Options.Http.PartSize, Math.Min(store.Client.Options.Http.MaxInFlight, 16), Gap: 1 << 20);
+
+    public override async ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) =>
+        meta.Blocks ?? await store.FindPartsAsync(meta, cancel).ConfigureAwait(false);
 
     public override async ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel)
     {

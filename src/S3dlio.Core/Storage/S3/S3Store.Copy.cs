@@ -34,7 +34,7 @@ public sealed partial class S3Store
         if (source == destination && !conditional && options.ContentType is null && options.Metadata is null && options.Attributes is null)
             return origin;
         if (origin.Size == 0 && conditional)
-            return await PutWholeAsync(destination, new PayloadPieces(default), Checksum.Empty, full, null, cancel).ConfigureAwait(false);
+            return await PutWholeAsync(destination, new PayloadPieces(default), Checksum.Empty, null, full, null, cancel).ConfigureAwait(false);
         return conditional || origin.Size > MostCopied
             ? await CopyPartsAsync(origin, destination, full, cancel).ConfigureAwait(false)
             : await CopyWholeAsync(origin, destination, options, full, cancel).ConfigureAwait(false);
@@ -52,6 +52,8 @@ public sealed partial class S3Store
             // replacing the metadata loses the checksum that some servers keep with it
             if (origin.Checksum is { } noted && _client.Options.Checksum != ChecksumMode.Off)
                 request.Say(S3Meta.ChecksumName, noted.ToString());
+            if (_client.Capabilities.NotesBlocks)
+                S3Meta.WriteBlocks(request, full, origin.Blocks);
         }
         if (_client.Capabilities.Put == Support.Yes)
             request.Say("x-amz-checksum-algorithm", "CRC32C");
@@ -98,7 +100,7 @@ public sealed partial class S3Store
     {
         if (!full.Overwrite && full.IfMatch is null && await FindOrNullAsync(destination, cancel).ConfigureAwait(false) is not null)
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
-        var upload = await S3Upload.BeginAsync(_client, _bucket, destination, Root.Child(destination), full, origin.Checksum, true, cancel).ConfigureAwait(false);
+        var upload = await S3Upload.BeginAsync(_client, _bucket, destination, Root.Child(destination), full, origin.Checksum, origin.Blocks, true, cancel).ConfigureAwait(false);
         try
         {
             long length = Math.Max(CopyPart, (origin.Size + S3Upload.MostParts - 1) / S3Upload.MostParts);
