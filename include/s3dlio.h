@@ -96,6 +96,22 @@ enum s3dlio_status {
     S3DLIO_NOT_DIRECTORY = 16     /* an object stands where the path needs a directory */
 };
 
+/* Why, where a status has several causes that are mended in different ways. Take an unknown one for S3DLIO_REASON_NONE. */
+enum s3dlio_reason {
+    S3DLIO_REASON_NONE = 0,                /* the status says it all */
+    S3DLIO_REASON_UNKNOWN_ACCESS_KEY = 1,  /* AUTHENTICATION: the service does not know the access key's id */
+    S3DLIO_REASON_WRONG_SECRET = 2,        /* AUTHENTICATION: secret key, account key or signature do not belong to the login */
+    S3DLIO_REASON_EXPIRED_CREDENTIALS = 3, /* AUTHENTICATION: they were valid once */
+    S3DLIO_REASON_NO_CREDENTIALS = 4,      /* AUTHENTICATION: none were given, none were found */
+    S3DLIO_REASON_CLOCK_SKEW = 5,          /* AUTHENTICATION: this machine's clock and the service's differ too much */
+    S3DLIO_REASON_NO_SUCH_BUCKET = 6,      /* NOT_FOUND: the bucket or container is not there */
+    S3DLIO_REASON_NO_SUCH_ACCOUNT = 7,     /* NOT_FOUND: the storage account is not there */
+    S3DLIO_REASON_CERTIFICATE = 8,         /* UNAVAILABLE: the TLS certificate is not trusted, expired or another host's */
+    S3DLIO_REASON_CONNECTION_REFUSED = 9,  /* UNAVAILABLE: nothing listens at the address */
+    S3DLIO_REASON_NAME_RESOLUTION = 10,    /* UNAVAILABLE: the host's name cannot be resolved */
+    S3DLIO_REASON_WRONG_REGION = 11        /* INVALID_ARGUMENT: the bucket is in another region */
+};
+
 /* ---- version and errors ------------------------------------------------------------------------------------- */
 
 uint32_t s3dlio_abi_version(void);
@@ -110,6 +126,7 @@ typedef struct s3dlio_error {
     const char *message; /* uri, offset and detail in one line */
     const char *uri;     /* the object or store concerned */
     const char *detail;  /* expected, found, and what to do */
+    int32_t reason;      /* enum s3dlio_reason; only written where struct_size has room for it */
 } s3dlio_error;
 
 /*
@@ -250,8 +267,9 @@ int32_t s3dlio_object_get_begin(uint64_t store, const char *key, size_t key_leng
 /*
  * Reads length bytes from offset into `data`; with `data` NULL into memory of the operation, and then a negative
  * length means to the end. A range beyond the object is S3DLIO_INVALID_ARGUMENT: reads are never short. Result: the
- * object, and data when the operation allocated it. Read options; the recorded checksum is of the whole object, so
- * a part of it is compared with expected_checksum only.
+ * object, and data when the operation allocated it. Read options. Where the store knows the checksums of the object's
+ * blocks, those that the range holds whole are compared with theirs; with validate given as true the rest of the two
+ * that it begins and ends in is read as well, so that all of it is compared; with false nothing is.
  */
 int32_t s3dlio_object_get_range_begin(uint64_t store, const char *key, size_t key_length, int64_t offset,
                                       int64_t length, void *data, const char *options_json, uint64_t *out_op);
@@ -291,7 +309,7 @@ int32_t s3dlio_directory_create_begin(uint64_t store, const char *key, size_t ke
  * One call for up to 1,000,000 objects of any stores. An operation over many ends with S3DLIO_OK even when objects
  * failed: its result names the failures by index, in order, and the rest is done. Its progress counts objects.
  *
- * Result: {"errors":[{"index":3,"kind":1,"message":"…","uri":"…","detail":"…","offset":0}],"objects":[…]}; "objects" has
+ * Result: {"errors":[{"index":3,"kind":1,"reason":6,"message":"…","uri":"…","detail":"…","offset":0}],"objects":[…]}; "objects" has
  * for each object what a head gives, or null, and is left out by s3dlio_objects_get_begin.
  *
  * Options: max_in_flight (1 to 4096, 64): how many at once.

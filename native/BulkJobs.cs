@@ -72,6 +72,8 @@ static class BulkJobs
             json.WriteStartObject();
             json.WriteNumber("index", i);
             json.WriteNumber("kind", (int)error.Kind);
+            if (error.Reason != ErrorReason.None)
+                json.WriteNumber("reason", (int)error.Reason);
             json.WriteString("message", error.Message);
             json.WriteString("uri", error.Uri);
             json.WriteString("detail", error.Detail);

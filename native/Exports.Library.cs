@@ -19,7 +19,7 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_last_error")]
     public static int GetLastError(ErrorStruct* outError)
     {
-        if (outError is null || outError->StructSize < sizeof(ErrorStruct))
+        if (outError is null || outError->StructSize < ErrorStruct.LeastSize)
             return (int)ErrorKind.InvalidArgument;
         var slot = LastError.Current;
         outError->Kind = slot?.Kind ?? 0;
@@ -27,6 +27,9 @@ static unsafe partial class Exports
         outError->Message = slot is null ? null : slot.Message;
         outError->Uri = slot is null ? null : slot.Uri;
         outError->Detail = slot is null ? null : slot.Detail;
+        // callers compiled before it was there have no room for it
+        if (outError->StructSize >= sizeof(ErrorStruct))
+            outError->Reason = slot?.Reason ?? 0;
         return Guard.Ok;
     }
 
@@ -64,4 +67,8 @@ unsafe struct ErrorStruct
     public byte* Message;
     public byte* Uri;
     public byte* Detail;
+    public int Reason;
+
+    /// <summary>Up to Detail, which is all that the first callers knew.</summary>
+    public static int LeastSize => sizeof(ErrorStruct) - sizeof(long);
 }

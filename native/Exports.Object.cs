@@ -123,7 +123,7 @@ static unsafe partial class Exports
 
     static Validation? Validate(Validation validation, NamedOption option) => option.Name switch
     {
-        "validate" => validation with { Validate = option.AsBool() },
+        "validate" => validation with { Validate = option.AsBool(), Edges = option.AsBool() },
         "expected_checksum" => validation with { Expected = option.AsChecksum() },
         _ => null,
     };

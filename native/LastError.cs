@@ -49,6 +49,8 @@ static unsafe class LastError
 
         public int Kind { get; private set; }
 
+        public int Reason { get; private set; }
+
         public long Offset { get; private set; }
 
         public byte* Message => _text;
@@ -67,6 +69,7 @@ static unsafe class LastError
             Detail = at;
             Place(detail, at);
             Kind = (int)error.Kind;
+            Reason = (int)error.Reason;
             Offset = error.Offset ?? -1;
         }
 

@@ -365,7 +365,7 @@ def _finish(
     """Pairs results with their addresses, and failures with theirs."""
     failures: dict[int, S3dlioError] = {}
     for error in report["errors"]:
-        kind = exceptions._BY_STATUS.get(error["kind"], exceptions.InternalError)
+        kind = exceptions._class(error["kind"], error.get("reason", 0))
         failures[error["index"]] = kind(error["message"], error["uri"], error["detail"], error.get("offset"))
     if on_error == "return":
         for index, failure in failures.items():

@@ -33,6 +33,7 @@ class _Error(c.Structure):
         ("message", c.c_char_p),
         ("uri", c.c_char_p),
         ("detail", c.c_char_p),
+        ("reason", c.c_int32),
     ]
 
 
@@ -282,7 +283,7 @@ def version() -> str:
 def _raise_last_error(status: int) -> None:
     error = _Error(struct_size=c.sizeof(_Error))
     library().s3dlio_last_error(c.byref(error))
-    kind = exceptions._BY_STATUS.get(status, exceptions.InternalError)
+    kind = exceptions._class(status, error.reason)
     texts = [(text or b"").decode("utf-8", "replace") for text in (error.message, error.uri, error.detail)]
     raise kind(texts[0] or f"status {status}", texts[1], texts[2], None if error.offset < 0 else error.offset)
 

@@ -239,6 +239,7 @@ async def get_range(
     length: int | None = None,
     *,
     out: Buffer | None = None,
+    validate: bool | None = None,
     expected_checksum: str | None = None,
     decompress: bool | str = False,
     progress: Progress | None = None,
@@ -247,11 +248,15 @@ async def get_range(
 ) -> BytesView:
     """Reads ``length`` bytes from ``offset``; never fewer.
 
+    Stores that keep the checksums of an object's blocks (S3 and Azure, for what was written from 1 MiB on) can check a range.
+
     Args:
         uri: Which object.
         offset: First byte, from 0.
         length: How many bytes; None reads to the end.
         out: Writable contiguous memory of exactly ``length`` bytes to read into.
+        validate: None compares the blocks that lie in the range as a whole; True also reads the rest of the two that it begins
+            and ends in, so that every byte is checked; False compares nothing.
         expected_checksum: CRC32C that the range must have.
         decompress: As for :func:`get`. Offset and length are then of the decompressed bytes; only the frames that the range
             touches are fetched, and each is checked.
@@ -264,7 +269,7 @@ async def get_range(
 
     Raises:
         InvalidArgumentError: The range reaches beyond the object.
-        ChecksumMismatchError: The bytes are not those expected.
+        ChecksumMismatchError: The bytes are not those expected, or not those that were written.
 
     Example:
         >>> import s3dlio
@@ -274,7 +279,8 @@ async def get_range(
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    settings = validation_options(True, expected_checksum, decompress_option(decompress, where.address(where.key)))
+    chosen = decompress_option(decompress, where.address(where.key))
+    settings = _native.options({"validate": validate, "expected_checksum": expected_checksum, "decompress": chosen})
     offset = _count(offset, "offset", where)
     length = None if length is None else _count(length, "length", where)
     address, size, owner = (None, -1 if length is None else length, None) if out is None else _buffer(out, where, writable=True)

@@ -1,5 +1,7 @@
 """Exceptions: one for each kind of failure, each also the builtin that fits, so that existing ``except`` clauses work.
 
+Where one kind has several causes that are mended in different ways, each cause has a subclass of the kind's class.
+
 Every exception carries ``uri`` (the object or store, never with credentials), ``detail`` (expected, found, what to do)
 and ``offset`` (the byte of the object where the fault was found, or ``None``).
 """
@@ -13,21 +15,32 @@ __all__ = [
     "AuthenticationError",
     "BulkError",
     "CancelledError",
+    "CertificateError",
     "ChecksumMismatchError",
+    "ClockSkewError",
     "ClosedError",
+    "ExpiredCredentialsError",
     "InternalError",
     "InvalidArgumentError",
     "InvalidDataError",
     "IsDirectoryError",
+    "NameResolutionError",
+    "NoCredentialsError",
+    "NoSuchAccountError",
+    "NoSuchBucketError",
     "NotDirectoryError",
     "NotFoundError",
     "OutOfSpaceError",
     "PermissionDeniedError",
     "PreconditionError",
     "S3dlioError",
+    "StoreConnectionRefusedError",
     "StoreTimeoutError",
     "UnavailableError",
+    "UnknownAccessKeyError",
     "UnknownTensorError",
+    "WrongRegionError",
+    "WrongSecretError",
 ]
 
 
@@ -153,6 +166,52 @@ class NotDirectoryError(S3dlioError, NotADirectoryError):
     _errno = _errno.ENOTDIR
 
 
+class UnknownAccessKeyError(AuthenticationError):
+    """The service does not know the access key's id: it is mistyped, deleted, or another service's."""
+
+
+class WrongSecretError(AuthenticationError):
+    """The secret key, account key or shared access signature does not belong to the login."""
+
+
+class ExpiredCredentialsError(AuthenticationError):
+    """Credentials that were valid once; new ones are needed."""
+
+
+class NoCredentialsError(AuthenticationError):
+    """No credentials were given, and none were found in the environment, profiles and services that have some."""
+
+
+class ClockSkewError(AuthenticationError):
+    """This machine's clock and the service's differ by more than signatures allow."""
+
+
+class NoSuchBucketError(NotFoundError):
+    """The bucket or container is not there, so no object of it is."""
+
+
+class NoSuchAccountError(NotFoundError):
+    """There is no storage account of that name."""
+
+
+class CertificateError(UnavailableError):
+    """The server's TLS certificate is not trusted (see option ``ca_bundle``), has expired, or is another host's."""
+
+
+class StoreConnectionRefusedError(UnavailableError, ConnectionRefusedError):
+    """Nothing listens at the address."""
+
+    _errno = _errno.ECONNREFUSED
+
+
+class NameResolutionError(UnavailableError):
+    """The host's name cannot be resolved."""
+
+
+class WrongRegionError(InvalidArgumentError):
+    """The bucket is in another region than the one that was given."""
+
+
 class BulkError(S3dlioError):
     """Some objects of a call over many failed.
 
@@ -191,3 +250,23 @@ _BY_STATUS: dict[int, type[S3dlioError]] = {
     15: IsDirectoryError,
     16: NotDirectoryError,
 }
+
+#: The classes by status and reason, where a status has several.
+_BY_REASON: dict[tuple[int, int], type[S3dlioError]] = {
+    (5, 1): UnknownAccessKeyError,
+    (5, 2): WrongSecretError,
+    (5, 3): ExpiredCredentialsError,
+    (5, 4): NoCredentialsError,
+    (5, 5): ClockSkewError,
+    (1, 6): NoSuchBucketError,
+    (1, 7): NoSuchAccountError,
+    (10, 8): CertificateError,
+    (10, 9): StoreConnectionRefusedError,
+    (10, 10): NameResolutionError,
+    (6, 11): WrongRegionError,
+}
+
+
+def _class(status: int, reason: int) -> type[S3dlioError]:
+    """The class of a failure; that of its status where the reason is a later library's."""
+    return _BY_REASON.get((status, reason), _BY_STATUS.get(status, InternalError))

@@ -51,6 +51,13 @@ def structs() -> dict[str, list[str]]:
     return result
 
 
+def reasons() -> dict[str, int]:
+    """The reasons, by their names without ``S3DLIO_REASON_``."""
+    body = re.search(r"enum s3dlio_reason \{([^}]*)\}", _code())
+    assert body is not None
+    return {name: int(value) for name, value in re.findall(r"S3DLIO_REASON_(\w+) = (-?\d+)", body.group(1))}
+
+
 def statuses() -> dict[str, int]:
     """The status codes, by their names without ``S3DLIO_``."""
     body = re.search(r"enum s3dlio_status \{([^}]*)\}", _code())

@@ -137,6 +137,35 @@ def test_status_codes_agree_everywhere() -> None:
     assert statuses["PENDING"] == _native.PENDING
 
 
+def test_reasons_agree_everywhere() -> None:
+    reasons = abi_header.reasons()
+    source = (abi_header.ROOT / "src/S3dlio.Core/Storage/ErrorReason.cs").read_text(encoding="utf-8")
+    kinds = {name: int(value) for name, value in re.findall(r"^\s*(\w+) = (\d+),", source, re.MULTILINE)}
+    assert {name.replace("_", ""): value for name, value in reasons.items()} == {name.upper(): value for name, value in kinds.items()}
+    raised = {reason: kind for (_, reason), kind in exceptions._BY_REASON.items()}
+    assert set(raised) == set(kinds.values()) - {0}
+    for name, value in kinds.items():
+        if value:
+            assert raised[value].__name__.removeprefix("Store") == f"{name}Error"
+    for (status, _), kind in exceptions._BY_REASON.items():
+        assert issubclass(kind, exceptions._BY_STATUS[status])
+    # a library that is newer than this package may know more
+    assert exceptions._class(10, 9999) is exceptions.UnavailableError
+    listed = re.findall(r"`S3DLIO_REASON_(\w+)` \| (\d+) \|", (abi_header.ROOT / "docs/abi.md").read_text(encoding="utf-8"))
+    assert {name: int(value) for name, value in listed} == reasons
+
+
+def test_error_struct_without_reason_is_filled_as_before() -> None:
+    class Old(c.Structure):
+        _fields_ = [*_native._Error._fields_[:-1], ("guard", c.c_uint64)]
+
+    library = _native.library()
+    assert library.s3dlio_store_open(b"nonsense://x", None, c.byref(c.c_uint64())) == abi_header.statuses()["INVALID_ARGUMENT"]
+    error = Old(struct_size=Old.guard.offset, guard=0x5A5A5A5A5A5A5A5A)
+    assert library.s3dlio_last_error(c.cast(c.byref(error), c.POINTER(_native._Error))) == 0
+    assert b"nonsense" in error.message and error.guard == 0x5A5A5A5A5A5A5A5A
+
+
 def test_abi_version_agrees_everywhere() -> None:
     assert abi_header.abi_version() == _native.ABI_VERSION == _native.library().s3dlio_abi_version()
 
@@ -214,7 +243,7 @@ def test_example_of_the_documentation_runs(tmp_path: Path) -> None:
 
 def test_documentation_lists_every_status() -> None:
     text = (abi_header.ROOT / "docs/abi.md").read_text(encoding="utf-8")
-    listed = re.findall(r"`S3DLIO_(\w+)` \| (-?\d+) \|", text)
+    listed = [(name, value) for name, value in re.findall(r"`S3DLIO_(\w+)` \| (-?\d+) \|", text) if not name.startswith("REASON_")]
     assert {name: int(value) for name, value in listed} == abi_header.statuses()
 
 

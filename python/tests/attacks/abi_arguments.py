@@ -182,7 +182,9 @@ def structs(folder: Path) -> None:
         if not probe or not hasattr(getattr(probe[-1], "contents", None), "struct_size"):
             continue
         size = probe[-1].contents.struct_size
-        for wrong in (0, 1, size - 1):
+        # the oldest callers' error ends before the reason
+        least = _native._Error.reason.offset if function == "last_error" else size
+        for wrong in (0, 1, least - 1):
             arguments = good(function, real)
             arguments[-1].contents.struct_size = wrong
             expect({INVALID}, function, *arguments)

@@ -65,6 +65,17 @@ public abstract partial class StoreConformance : IAsyncLifetime
         return error;
     }
 
+    /// <summary>What the store tells of an object's blocks, which must be those of its bytes.</summary>
+    protected async Task<BlockChecksums?> BlocksOf(string key, byte[] data)
+    {
+        await using var reader = await Store.OpenReadAsync(key, ReadOptions.Default, None);
+        var blocks = await reader.FindBlocksAsync(None);
+        for (int i = 0; i < (blocks?.Count ?? 0); i++)
+            Assert.Equal(Checksum.Of(data.AsSpan((int)blocks!.Begin(i), (int)(blocks.End(i) - blocks.Begin(i)))), blocks[i]);
+        Assert.Equal(data.Length, blocks?.Size ?? data.Length);
+        return blocks;
+    }
+
     protected static byte[] RandomBytes(int length, int seed)
     {
         var data = new byte[length];

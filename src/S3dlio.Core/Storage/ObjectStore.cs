@@ -1,3 +1,5 @@
+using S3dlio.Hashing;
+
 namespace S3dlio.Storage;
 
 /// <summary>
@@ -89,6 +91,9 @@ public abstract class ObjectReader : IAsyncDisposable
     public abstract ObjectMeta Meta { get; }
 
     public abstract TransferHints Hints { get; }
+
+    /// <summary>Checksums of the object's blocks: those that came with it, or what else the store can find out. Null where there are none.</summary>
+    public virtual ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) => ValueTask.FromResult(Meta.Blocks);
 
     /// <summary>Fills <paramref name="destination"/> from <paramref name="offset"/>; both lie within the object's size.</summary>
     /// <remarks>Fewer bytes than the size promised is <see cref="ErrorKind.InvalidData"/>, never a short answer.</remarks>

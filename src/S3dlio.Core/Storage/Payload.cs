@@ -81,6 +81,39 @@ public sealed class Payload
         return Digest(segments);
     }
 
+    /// <summary>The same, and the checksums of the blocks of the whole object, head included; null for a small one.</summary>
+    public (PayloadDigest Digest, BlockChecksums? Blocks) DigestBlocks(CancellationToken cancel)
+    {
+        if (Length < BlockChecksums.LeastSize)
+            return (Digest(cancel), null);
+        int blockLength = BlockChecksums.EvenLength(Length);
+        var segments = new Checksum[Body.Count];
+        var blocks = new (long Length, Checksum Checksum)[(int)((Length + blockLength - 1) / blockLength)];
+        long position = HeadLength;
+        for (int i = 0; i < Body.Count; i++)
+        {
+            for (long at = 0; at < Body[i].Length;)
+            {
+                cancel.ThrowIfCancellationRequested();
+                int length = (int)Math.Min(Body[i].Length - at, blockLength - (position % blockLength));
+                var found = Checksum.Of(Body[i].Slice(at, length).Span);
+                segments[i] = at == 0 ? found : Checksum.Combine(segments[i], found, length);
+                ref var block = ref blocks[(int)(position / blockLength)];
+                block = (block.Length + length, block.Length == 0 ? found : Checksum.Combine(block.Checksum, found, length));
+                at += length;
+                position += length;
+            }
+        }
+        var digest = Digest(segments);
+        for (int at = 0; at < HeadLength; at += blockLength)
+        {
+            ref var block = ref blocks[at / blockLength];
+            var head = digest.Head.Span[at..Math.Min(at + blockLength, HeadLength)];
+            block = (block.Length + head.Length, Checksum.Combine(Checksum.Of(head), block.Checksum, block.Length));
+        }
+        return (digest, BlockChecksums.Of(blocks));
+    }
+
     /// <summary>The digest from segment checksums that were taken while the body was written.</summary>
     public PayloadDigest Digest(ReadOnlyMemory<Checksum> segments)
     {

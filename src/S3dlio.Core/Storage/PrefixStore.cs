@@ -1,3 +1,5 @@
+using S3dlio.Hashing;
+
 namespace S3dlio.Storage;
 
 /// <summary>A store whose keys are those of another below a prefix: what <c>memory://name/some/prefix</c> opens.</summary>
@@ -94,6 +96,8 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
         public override ObjectMeta Meta { get; } = store.Below(reader.Meta);
 
         public override TransferHints Hints => reader.Hints;
+
+        public override ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) => reader.FindBlocksAsync(cancel);
 
         public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) => reader.ReadAsync(offset, destination, cancel);
 

@@ -19,6 +19,9 @@ public sealed class StoreException : Exception
 
     public ErrorKind Kind { get; }
 
+    /// <summary>Which of the causes that this kind has, where they are told apart.</summary>
+    public ErrorReason Reason { get; init; }
+
     public string Uri { get; }
 
     public string Detail { get; }

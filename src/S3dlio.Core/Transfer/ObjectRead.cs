@@ -6,7 +6,8 @@ namespace S3dlio.Transfer;
 /// <summary>What a read has to match.</summary>
 /// <param name="Expected">The checksum the caller demands; null: the one recorded with the object, when there is one.</param>
 /// <param name="Validate">False: hand out the bytes unchecked.</param>
-public readonly record struct Validation(Checksum? Expected, bool Validate = true)
+/// <param name="Edges">True: a range is read out to the edges of the blocks it begins and ends in, so that all of it is checked.</param>
+public readonly record struct Validation(Checksum? Expected, bool Validate = true, bool Edges = false)
 {
     /// <summary>Whether there is anything to compare the bytes of the whole object with.</summary>
     public bool Compares(ObjectMeta meta) => Validate && (Expected ?? meta.Checksum) is not null;
@@ -50,7 +51,8 @@ public static class ObjectRead
 
     /// <summary>
     /// Reads the range [<paramref name="offset"/>, offset + <paramref name="length"/>); a null length means to the end. A range that reaches
-    /// beyond the object is refused: a short answer is how data gets lost silently.
+    /// beyond the object is refused: a short answer is how data gets lost silently. The blocks that it holds whole are compared with their
+    /// checksums, where those are known.
     /// </summary>
     public static async ValueTask<ObjectMeta> RangeAsync(
         ObjectStore store, string key, Decompress mode, long offset, long? length, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
@@ -71,14 +73,33 @@ public static class ObjectRead
             var target = allocate(count);
             if (count > ObjectStore.BriefLength)
                 await Offload.LeaveCallerAsync();
+            var check = await FindCheckAsync(reader, offset, count, validation, cancel).ConfigureAwait(false);
             bool hash = whole ? validation.Compares(reader.Meta) : validation is { Validate: true, Expected: not null };
-            var found = await ParallelRead.ReadAsync(reader, offset, target, hash, progress, cancel).ConfigureAwait(false);
+            var found = await ParallelRead.ReadAsync(reader, offset, target, hash, check, progress, cancel).ConfigureAwait(false);
+            if (check is not null && validation.Edges)
+            {
+                await check.ReadAsync(reader, check.BeginBefore(offset), offset, cancel).ConfigureAwait(false);
+                await check.ReadAsync(reader, offset + count, check.EndBehind(offset + count), cancel).ConfigureAwait(false);
+            }
+            check?.Check(uri);
             if (whole)
                 validation.Check(reader.Meta, uri, found);
             else if (validation is { Validate: true, Expected: Checksum demanded } && demanded != found)
                 throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + count}: {demanded} expected, {found} found", offset);
             return reader.Meta;
         }
+    }
+
+    /// <summary>
+    /// What the range can be compared with. Where it takes a request to know that, a range has to be worth one, or the caller to want it.
+    /// </summary>
+    static async ValueTask<BlockCheck?> FindCheckAsync(ObjectReader reader, long offset, long count, Validation validation, CancellationToken cancel)
+    {
+        if (!validation.Validate || count == 0 || (reader.Meta.Checksum is not null && offset == 0 && count == reader.Meta.Size))
+            return null;
+        bool asks = reader.Meta.Blocks is null && (validation.Edges || count >= reader.Hints.PartSize);
+        var blocks = asks ? await reader.FindBlocksAsync(cancel).ConfigureAwait(false) : reader.Meta.Blocks;
+        return blocks is not null && blocks.Size == reader.Meta.Size ? new BlockCheck(blocks) : null;
     }
 }
 

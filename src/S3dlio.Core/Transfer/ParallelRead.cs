@@ -23,11 +23,15 @@ public static class ParallelRead
     /// <param name="progress">Hears of bytes read.</param>
     /// <param name="cancel">Ends it.</param>
     /// <returns>The CRC32C of each stretch, in order.</returns>
-    public static async ValueTask<Checksum[]> ReadAsync(
-        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, IProgress<long>? progress, CancellationToken cancel)
+    public static ValueTask<Checksum[]> ReadAsync(
+        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, IProgress<long>? progress, CancellationToken cancel) =>
+        reader.ReadsManyAtOnce && stretches.Count > 1
+            ? ScatterRead.ReadAsync(reader, stretches, hash, progress, cancel)
+            : EachAsync(reader, stretches, hash, null, progress, cancel);
+
+    static async ValueTask<Checksum[]> EachAsync(
+        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, BlockCheck? check, IProgress<long>? progress, CancellationToken cancel)
     {
-        if (reader.ReadsManyAtOnce && stretches.Count > 1)
-            return await ScatterRead.ReadAsync(reader, stretches, hash, progress, cancel).ConfigureAwait(false);
         var hints = reader.Hints;
         int turnLength = Math.Max(TurnLength / hints.PartSize, 1) * hints.PartSize;
         var turns = new List<Turn>();
@@ -51,7 +55,9 @@ public static class ParallelRead
                     stop.ThrowIfCancellationRequested();
                     var part = target.Slice(turn.Start + done, Math.Min(hints.PartSize, turn.Length - done));
                     await reader.ReadAsync(offset + turn.Start + done, part, stop).ConfigureAwait(false);
-                    if (hash)
+                    if (check is not null)
+                        found = check.Append(found, offset + turn.Start + done, part.Span);
+                    else if (hash)
                         found = found.Append(part.Span);
                     done += part.Length;
                 }
@@ -67,18 +73,23 @@ public static class ParallelRead
     }
 
     /// <summary>One stretch alone.</summary>
-    public static async ValueTask<Checksum> ReadAsync(
-        ObjectReader reader, long offset, LargeMemory target, bool hash, IProgress<long>? progress, CancellationToken cancel)
+    public static ValueTask<Checksum> ReadAsync(
+        ObjectReader reader, long offset, LargeMemory target, bool hash, IProgress<long>? progress, CancellationToken cancel) =>
+        ReadAsync(reader, offset, target, hash, null, progress, cancel);
+
+    /// <summary>The same, with its blocks told to <paramref name="check"/>, which hashes in any case.</summary>
+    internal static async ValueTask<Checksum> ReadAsync(
+        ObjectReader reader, long offset, LargeMemory target, bool hash, BlockCheck? check, IProgress<long>? progress, CancellationToken cancel)
     {
         if (target.Length > reader.Hints.PartSize)
-            return (await ReadAsync(reader, [new Stretch(offset, target)], hash, progress, cancel).ConfigureAwait(false))[0];
+            return (await EachAsync(reader, [new Stretch(offset, target)], hash, check, progress, cancel).ConfigureAwait(false))[0];
         // one read: nothing to be divided
         if (target.Length == 0)
             return Checksum.Empty;
         var part = target.Slice(0, (int)target.Length);
         await reader.ReadAsync(offset, part, cancel).ConfigureAwait(false);
         progress?.Report(part.Length);
-        return hash ? Checksum.Of(part.Span) : Checksum.Empty;
+        return check is not null ? check.Append(Checksum.Empty, offset, part.Span) : hash ? Checksum.Of(part.Span) : Checksum.Empty;
     }
 
     readonly record struct Turn(int Stretch, long Start, int Length);

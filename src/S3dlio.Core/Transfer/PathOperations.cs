@@ -104,7 +104,7 @@ public static class PathOperations
         if (failures.Count > 0)
         {
             var first = failures[0].Error;
-            throw new StoreException(first.Kind, first.Uri, $"{first.Detail} ({failures.Count} of {deleted + failures.Count} objects below {store.Root.Child(path)} could not be deleted)", cause: first);
+            throw new StoreException(first.Kind, first.Uri, $"{first.Detail} ({failures.Count} of {deleted + failures.Count} objects below {store.Root.Child(path)} could not be deleted)", cause: first) { Reason = first.Reason };
         }
         await store.RemoveDirectoryAsync(path.TrimEnd('/'), cancel).ConfigureAwait(false);
         return deleted;

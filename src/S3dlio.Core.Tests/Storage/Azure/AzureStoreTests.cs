@@ -49,6 +49,26 @@ public class AzureStoreTests : StoreConformance
             await Store.DeleteAsync([.. page.Objects.Select(found => found.Key)], None);
     }
 
+    [Theory]
+    [InlineData(3 << 20)]
+    [InlineData((40 << 20) + 13)]
+    public async Task FindBlocks_WhatWasPutCopiedAndWritten_AreThoseOfTheBytes(int size)
+    {
+        var data = RandomBytes(size, 30);
+        byte[] head = RandomBytes(1000, 31);
+        await Store.PutAsync("blocks", new Payload(1000, _ => head, [LargeMemory.From(data.AsMemory(0, 77)), LargeMemory.From(data.AsMemory(77))]), PutOptions.Default, null, None);
+        Assert.NotNull(await BlocksOf("blocks", [.. head, .. data]));
+        await Store.CopyAsync("blocks", "copied", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["c"] = "d" } }, None);
+        Assert.NotNull(await BlocksOf("copied", [.. head, .. data]));
+        Assert.Equal("d", Assert.Single((await Store.HeadAsync("copied", None)).Metadata).Value);
+        await using var writer = await Store.OpenWriteAsync("streamed", PutOptions.Default, None);
+        for (int at = 0; at < data.Length; at += 1_000_003)
+            await writer.WriteAsync(data.AsMemory(at, Math.Min(1_000_003, data.Length - at)), None);
+        var written = await writer.CompleteAsync(None);
+        Assert.Equal(Checksum.Of(data), written.Checksum);
+        Assert.NotNull(await BlocksOf("streamed", data));
+    }
+
     [Fact]
     public async Task Put_Attributes_AreKeptByHeadAndCopy()
     {

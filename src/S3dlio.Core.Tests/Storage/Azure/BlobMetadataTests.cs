@@ -24,19 +24,19 @@ public class BlobMetadataTests
             ["1st"] = "{}",
         };
         var request = Request();
-        BlobMetadata.Say(request, metadata, new Checksum(7), "w1");
+        BlobMetadata.Say(request, metadata, new Checksum(7), null, "w1");
 
         Assert.All(request.Headers, header => Assert.True(header.Value.All(c => c is >= ' ' and <= '~') && header.Value.Trim() == header.Value, header.Key));
         Assert.Contains(request.Headers, header => header is { Key: "x-ms-meta-plain", Value: "value" });
         Assert.Contains(request.Headers, header => header is { Key: "x-ms-meta-s3dlio_crc32c", Value: "crc32c:00000007" });
-        var (read, checksum, write) = BlobMetadata.Read(request.Headers.Select(header => (header.Key, header.Value)));
+        var (read, checksum, _, write) = BlobMetadata.Read(request.Headers.Select(header => (header.Key, header.Value)));
         Assert.Equal(metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal), read.OrderBy(pair => pair.Key, StringComparer.Ordinal));
         Assert.Equal((new Checksum(7), "w1"), (checksum, write));
     }
 
     [Fact]
     public void Say_NameOfTheLibrary_InvalidArgument() =>
-        Assert.Throws<StoreException>(() => BlobMetadata.Say(Request(), new Dictionary<string, string> { ["S3dlio_crc32c"] = "x" }, null, "w"));
+        Assert.Throws<StoreException>(() => BlobMetadata.Say(Request(), new Dictionary<string, string> { ["S3dlio_crc32c"] = "x" }, null, null, "w"));
 
     [Theory]
     [InlineData("not json")]

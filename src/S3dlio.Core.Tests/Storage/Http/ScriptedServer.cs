@@ -132,7 +132,7 @@ sealed class Exchange(NetworkStream stream, string method, string target, Dictio
     public void Break() => Broken = true;
 
     /// <summary>Serves an object as S3 would, ranges and all; breaks off after <paramref name="most"/> bytes.</summary>
-    public async Task Serve(byte[] data, string tag, int most = int.MaxValue)
+    public async Task Serve(byte[] data, string tag, int most = int.MaxValue, string extra = "")
     {
         if (headers.TryGetValue("If-Match", out string? wanted) && wanted != tag)
         {
@@ -149,7 +149,7 @@ sealed class Exchange(NetworkStream stream, string method, string target, Dictio
         last = Math.Min(last, data.Length - 1);
         int length = (int)(last - first + 1);
         await Raw(
-            Head(ranged ? 206 : 200, $"ETag: {tag}\r\n" + (ranged ? $"Content-Range: bytes {first}-{last}/{data.Length}\r\n" : ""), length),
+            Head(ranged ? 206 : 200, $"ETag: {tag}\r\n" + extra + (ranged ? $"Content-Range: bytes {first}-{last}/{data.Length}\r\n" : ""), length),
             data.AsSpan((int)first, Math.Min(length, most)).ToArray());
         if (most < length)
             Break();

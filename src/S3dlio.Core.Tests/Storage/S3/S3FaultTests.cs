@@ -100,6 +100,42 @@ public class S3FaultTests
     }
 
     [Fact]
+    public async Task Head_MissingKey_AsksForTheBucketOnce()
+    {
+        await using var server = new ScriptedServer(exchange => exchange.Say(exchange.Target.TrimEnd('/') == "/bucket" ? 200 : 404));
+        var store = Open(server);
+        for (int i = 0; i < 3; i++)
+        {
+            var error = await Assert.ThrowsAsync<StoreException>(async () => await store.HeadAsync("key", None));
+            Assert.Equal((ErrorKind.NotFound, ErrorReason.None), (error.Kind, error.Reason));
+        }
+        Assert.Equal(4, server.Seen.Count);
+        Assert.Single(server.Seen, exchange => exchange.Target.TrimEnd('/') == "/bucket");
+    }
+
+    [Fact]
+    public async Task Head_MissingKeyOfABucketThatAnswered_AsksNothingMore()
+    {
+        await using var server = new ScriptedServer(exchange => exchange.Method == "GET" ? exchange.Serve(Data(10), "\"v1\"") : exchange.Say(404));
+        var store = Open(server);
+        await Get(store);
+        var error = await Assert.ThrowsAsync<StoreException>(async () => await store.HeadAsync("other", None));
+        Assert.Equal((ErrorKind.NotFound, ErrorReason.None), (error.Kind, error.Reason));
+        Assert.Equal(2, server.Seen.Count);
+    }
+
+    [Theory]
+    [InlineData(404, ErrorReason.NoSuchBucket)]
+    [InlineData(403, ErrorReason.None)]
+    [InlineData(500, ErrorReason.None)]
+    public async Task Head_BucketAnswers_TellsWhatIsMissing(int bucket, ErrorReason reason)
+    {
+        await using var server = new ScriptedServer(exchange => exchange.Say(exchange.Target.TrimEnd('/') == "/bucket" ? bucket : 404));
+        var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(server).HeadAsync("key", None));
+        Assert.Equal((ErrorKind.NotFound, reason), (error.Kind, error.Reason));
+    }
+
+    [Fact]
     public async Task Put_AnswerLostThenConditionFails_IsItsOwnSuccess()
     {
         var data = Data(1000);

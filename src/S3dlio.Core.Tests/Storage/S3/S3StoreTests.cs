@@ -52,6 +52,49 @@ public abstract class S3Conformance : StoreConformance
         Assert.Equal(data, await Get("parts"));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public async Task AnyCall_ClockOffByAnHour_SaysByHowMuch(int hours)
+    {
+        var root = StoreUri.Parse(_address) with { Key = "" };
+        var client = new S3Client(S3Options.Read(_settings, root), _address, new ShiftedClock(TimeSpan.FromHours(hours)));
+        var store = new S3Store(root, client);
+        foreach (var call in (Func<Task>[])[
+            async () => await store.OpenReadAsync("x", ReadOptions.Default, None),
+            async () => await store.HeadAsync("x", None),
+            async () => await store.PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None)])
+        {
+            var error = await Assert.ThrowsAsync<StoreException>(call);
+            Assert.Equal((ErrorKind.Authentication, ErrorReason.ClockSkew), (error.Kind, error.Reason));
+            Assert.Matches($"(59.9|60|60.1) minutes {(hours > 0 ? "fast" : "slow")}", error.Detail);
+        }
+    }
+
+    [Theory]
+    [InlineData(3 << 20)]
+    [InlineData((40 << 20) + 13)]
+    public async Task FindBlocks_WhatWasPutCopiedAndWritten_AreThoseOfTheBytes(int size)
+    {
+        var data = RandomBytes(size, 30);
+        await Put("blocks", data, PutOptions.Default with { Metadata = new Dictionary<string, string> { ["a"] = "b" } });
+        Assert.NotNull(await BlocksOf("blocks", data));
+        Assert.Equal("b", Assert.Single((await Store.HeadAsync("blocks", None)).Metadata).Value);
+        await Store.CopyAsync("blocks", "copied", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["c"] = "d" } }, None);
+        // what was uploaded in parts is one piece in its copy, of which no server tells blocks
+        var copied = await BlocksOf("copied", data);
+        Assert.True(copied is not null || size > 16 << 20);
+        Assert.Equal("d", Assert.Single((await Store.HeadAsync("copied", None)).Metadata).Value);
+        await using var writer = await Store.OpenWriteAsync("streamed", PutOptions.Default, None);
+        for (int at = 0; at < data.Length; at += 1_000_003)
+            await writer.WriteAsync(data.AsMemory(at, Math.Min(1_000_003, data.Length - at)), None);
+        await writer.CompleteAsync(None);
+        // where the server keeps no checksums, the metadata goes before what is streamed in parts is known
+        var streamed = await BlocksOf("streamed", data);
+        Assert.True(streamed is not null || size > 16 << 20);
+        Assert.Equal(data, await Get("streamed"));
+    }
+
     [Fact]
     public async Task OpenRead_SmallThenLarge_BothKnowTheirChecksum()
     {

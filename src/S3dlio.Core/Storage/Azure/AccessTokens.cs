@@ -52,7 +52,7 @@ sealed class AccessTokens(string? authority)
         catch (Exception error) when (error is not (OperationCanceledException or StoreException))
         {
             throw new StoreException(ErrorKind.Authentication, subject,
-                $"no credentials were found: {FirstLine(error.Message)}; give one of the options connection_string, account_key or sas_token (or AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN), log in with 'az login', or set credential='anonymous' for public data", cause: error);
+                $"no credentials were found: {FirstLine(error.Message)}; give one of the options connection_string, account_key or sas_token (or AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN), log in with 'az login', or set credential='anonymous' for public data", cause: error) { Reason = ErrorReason.NoCredentials };
         }
         finally
         {

@@ -149,7 +149,7 @@ sealed class AzureClient
     {
         string host = new Uri(Account.Endpoint).Host;
         return new HttpFailure(new StoreException(ErrorKind.NotFound, request.Subject,
-            $"no such account '{Account.Name}': there is no host {host}; check the account's name, and this machine's DNS if the name is right", cause: failure.Error))
+            $"no such account '{Account.Name}': there is no host {host}; check the account's name, and this machine's DNS if the name is right", cause: failure.Error) { Reason = ErrorReason.NoSuchAccount })
         {
             // a name server may be wrong for a moment
             Transient = true,

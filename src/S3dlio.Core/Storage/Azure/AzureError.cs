@@ -65,7 +65,7 @@ sealed record AzureError(int Status, string Code, string Message)
         var (kind, transient, detail) = Explain(request, account, clock);
         string name = Code.Length > 0 ? Code : Status.ToString(CultureInfo.InvariantCulture);
         string id = RequestId is { Length: > 0 } ? $" [{name}, request {RequestId}]" : $" [{name}]";
-        return new HttpFailure(new StoreException(kind, request.Subject, detail + id))
+        return new HttpFailure(new StoreException(kind, request.Subject, detail + id) { Reason = Reason(account, clock) })
         {
             Transient = transient,
             Throttled = Code is "ServerBusy" || Status is 429,
@@ -75,6 +75,16 @@ sealed record AzureError(int Status, string Code, string Message)
             Code = Code,
         };
     }
+
+    ErrorReason Reason(AzureAccount account, TimeProvider clock) => Code switch
+    {
+        "AuthenticationFailed" or "InvalidAuthenticationInfo" or "NoAuthenticationInformation" when Skewed(clock) is not null => ErrorReason.ClockSkew,
+        "AuthenticationFailed" => ErrorReason.WrongSecret,
+        "AuthorizationFailure" when account.Credential is SharedKeyCredential => ErrorReason.WrongSecret,
+        "NoAuthenticationInformation" or "PublicAccessNotPermitted" => ErrorReason.NoCredentials,
+        "ContainerNotFound" => ErrorReason.NoSuchBucket,
+        _ => ErrorReason.None,
+    };
 
     (ErrorKind Kind, bool Transient, string Detail) Explain(AzureRequest request, AzureAccount account, TimeProvider clock)
     {

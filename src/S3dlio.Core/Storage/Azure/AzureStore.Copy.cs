@@ -25,7 +25,7 @@ public sealed partial class AzureStore
             .Say("x-ms-access-tier", options.Attributes?.GetValueOrDefault("access_tier"));
         request.Say("x-ms-tags", ObjectAttributes.Query(options.Tags ?? await TagsToCopyAsync(original, cancel).ConfigureAwait(false)));
         BlobHeaders.SayConditions(request, options);
-        BlobMetadata.Say(request, options.Metadata ?? original.Metadata, original.Checksum, write);
+        BlobMetadata.Say(request, options.Metadata ?? original.Metadata, original.Checksum, original.Blocks, write);
         bool pending = true;
         var copied = await MakeAsync(destination, request, answer =>
         {

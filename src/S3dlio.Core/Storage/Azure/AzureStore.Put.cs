@@ -20,23 +20,23 @@ public sealed partial class AzureStore
         AzureKey.Check(Root, key);
         if (payload.Length > (long)SinglePutParts * _client.Options.Http.PartSize)
             return await PutBlocksAsync(key, payload, options, progress, cancel).ConfigureAwait(false);
-        var digest = payload.Digest(cancel);
+        var (digest, blocks) = payload.DigestBlocks(cancel);
         var pieces = new List<ReadOnlyMemory<byte>>();
         if (digest.Head.Length > 0)
             pieces.Add(digest.Head);
         pieces.AddRange(payload.Blocks(1 << 30).Select(block => block.Bytes));
-        return await PutWholeAsync(key, pieces, digest.Checksum, options, progress, cancel).ConfigureAwait(false);
+        return await PutWholeAsync(key, pieces, digest.Checksum, blocks, options, progress, cancel).ConfigureAwait(false);
     }
 
     /// <summary>One Put Blob.</summary>
     async ValueTask<ObjectMeta> PutWholeAsync(
-        string key, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+        string key, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, BlockChecksums? blocks, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
     {
         var body = new HttpBody(pieces, progress);
         var request = Request(HttpMethod.Put, key, body).Say("x-ms-blob-type", "BlockBlob");
         if (BodyHash.Of(pieces, _client.Check, cancel).Header is var (name, value))
             request.Say(name, value);
-        return await WriteAsync(key, request, body.Length, checksum, Guid.NewGuid().ToString("n"), options, cancel).ConfigureAwait(false);
+        return await WriteAsync(key, request, body.Length, checksum, blocks, Guid.NewGuid().ToString("n"), options, cancel).ConfigureAwait(false);
     }
 
     async ValueTask<ObjectMeta> PutBlocksAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
@@ -81,7 +81,7 @@ public sealed partial class AzureStore
             await upload.StageAsync(0, head, BodyHash.Of(head, check, cancel), sent, cancel).ConfigureAwait(false);
             order = order.Prepend(0);
         }
-        return await upload.CommitAsync(order, payload.Length, digest.Checksum, options, cancel).ConfigureAwait(false);
+        return await upload.CommitAsync(order, payload.Length, digest.Checksum, plan.Blocks(digest), options, cancel).ConfigureAwait(false);
     }
 
     /// <summary>The option's part size, or as much more as keeps the blocks within the service's number: none is less than half full on average.</summary>
@@ -99,10 +99,10 @@ public sealed partial class AzureStore
     /// fails may be our own success.
     /// </summary>
     async ValueTask<ObjectMeta> WriteAsync(
-        string key, AzureRequest request, long size, Checksum checksum, string write, PutOptions options, CancellationToken cancel)
+        string key, AzureRequest request, long size, Checksum checksum, BlockChecksums? blocks, string write, PutOptions options, CancellationToken cancel)
     {
         BlobHeaders.Say(request, options);
-        BlobMetadata.Say(request, options.Metadata, checksum, write);
+        BlobMetadata.Say(request, options.Metadata, checksum, blocks, write);
         return await MakeAsync(key, request, answer => BlobHeaders.Written(key, size, checksum, options, answer), write, options, cancel).ConfigureAwait(false);
     }
 
@@ -165,7 +165,7 @@ public sealed partial class AzureStore
         }
         catch (StoreException found)
         {
-            return new StoreException(found.Kind, found.Uri, found.Detail, cause: error);
+            return new StoreException(found.Kind, found.Uri, found.Detail, cause: error) { Reason = found.Reason };
         }
         // whoever was in the way is gone again
         return options.Overwrite ? error : new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object existed and overwrite is off", cause: error);

@@ -29,7 +29,8 @@ public sealed partial class AzureStore
         PooledBuffer? _buffer;
         int _filled, _blocks;
         long _written;
-        Checksum _checksum = Checksum.Empty;
+        Checksum _checksum = Checksum.Empty, _block = Checksum.Empty;
+        readonly List<(long Length, Checksum Checksum)> _stretches = [];
         Exception? _failure;
         bool _ended;
 
@@ -48,7 +49,7 @@ public sealed partial class AzureStore
                 var copy = _buffer.GetSpan().Slice(_filled, count);
                 data.Span[..count].CopyTo(copy);
                 // hashed from the copy: it is what is sent, and it is in the cache
-                _checksum = _checksum.Append(copy);
+                _block = _block.Append(copy);
                 _filled += count;
                 _written += count;
                 data = data[count..];
@@ -61,14 +62,17 @@ public sealed partial class AzureStore
             CheckOpen();
             _ended = true;
             if (_blocks == 0)
-                return await store.PutWholeAsync(key, _buffer is null ? [] : [_buffer.Memory[.._filled]], _checksum, options, null, cancel).ConfigureAwait(false);
+            {
+                var blocks = _buffer is null ? null : new Payload(_buffer.Memory[.._filled]).DigestBlocks(cancel).Blocks;
+                return await store.PutWholeAsync(key, _buffer is null ? [] : [_buffer.Memory[.._filled]], _block, blocks, options, null, cancel).ConfigureAwait(false);
+            }
             if (_filled > 0)
                 await StageAsync(cancel).ConfigureAwait(false);
             await Task.WhenAll(_staging).WaitAsync(cancel).ConfigureAwait(false);
             ThrowFailure();
             try
             {
-                return await _upload.CommitAsync(Enumerable.Range(0, _blocks), _written, _checksum, options, cancel).ConfigureAwait(false);
+                return await _upload.CommitAsync(Enumerable.Range(0, _blocks), _written, _checksum, BlockChecksums.Join(_stretches), options, cancel).ConfigureAwait(false);
             }
             catch (LostBlocksException lost)
             {
@@ -99,7 +103,9 @@ public sealed partial class AzureStore
             ThrowFailure();
             var place = await store._client.InFlight.EnterAsync(0, _filled, cancel).ConfigureAwait(false);
             var (buffer, filled, number) = (_buffer!, _filled, _blocks++);
-            (_buffer, _filled) = (null, 0);
+            _stretches.Add((filled, _block));
+            _checksum = Checksum.Combine(_checksum, _block, filled);
+            (_buffer, _filled, _block) = (null, 0, Checksum.Empty);
             _staging.Add(Task.Run(() => SendAsync(number, buffer, filled, place), CancellationToken.None));
         }
 

@@ -47,20 +47,22 @@ static class BlobHeaders
     /// <summary>An existing blob, from the answer to a Get Blob or Get Blob Properties.</summary>
     public static Blob Read(string key, HttpAnswer answer)
     {
-        var (metadata, checksum, write) = BlobMetadata.Read(answer.Headers());
+        var (metadata, checksum, blocks, write) = BlobMetadata.Read(answer.Headers());
         Dictionary<string, string>? attributes = null;
         foreach (var (header, _, name) in Known)
         {
             if (answer.Header(header) is { Length: > 0 } value)
                 (attributes ??= new(StringComparer.Ordinal))[name] = value;
         }
+        long size = Size(answer);
         return new Blob(new ObjectMeta
         {
             Key = key,
-            Size = Size(answer),
+            Size = size,
             LastModified = answer.Date("Last-Modified") ?? default,
             ETag = ETags.Bare(answer.Header("ETag")),
             Checksum = checksum,
+            Blocks = blocks is null ? null : BlockChecksums.Parse(blocks, size),
             ContentType = answer.Header("Content-Type"),
             Metadata = metadata,
             Attributes = attributes ?? ObjectMeta.NoMetadata,

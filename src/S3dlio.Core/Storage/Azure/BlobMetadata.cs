@@ -15,8 +15,13 @@ static class BlobMetadata
     const string Header = "x-ms-meta-";
     const string Own = "s3dlio_";
     const string ChecksumName = "s3dlio_crc32c";
+    const string BlocksName = "s3dlio_blocks";
     const string WriteName = "s3dlio_write";
     const string OtherName = "s3dlio_metadata";
+
+    /// <summary>Azure keeps 8 KiB of names and values; what is not the user's has to leave the rest alone.</summary>
+    const int RoomForBlocks = 7 << 10;
+
     const string Word = "=?UTF-8?B?";
     const string WordEnd = "?=";
 
@@ -25,8 +30,17 @@ static class BlobMetadata
     /// <param name="request">Gets the headers.</param>
     /// <param name="metadata">The user's.</param>
     /// <param name="checksum">CRC32C of the whole object, where it is known.</param>
+    /// <param name="blocks">Those of its blocks; left out where the user's pairs need the room.</param>
     /// <param name="write">What tells this write from every other.</param>
-    public static void Say(AzureRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, string write)
+    public static void Say(AzureRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, BlockChecksums? blocks, string write)
+    {
+        SayOwn(request, metadata, checksum, write);
+        if (blocks?.ToString() is { } text
+            && text.Length + request.Headers.Where(header => header.Key.StartsWith(Header, StringComparison.Ordinal)).Sum(header => header.Key.Length + header.Value.Length) <= RoomForBlocks)
+            request.Say(Header + BlocksName, text);
+    }
+
+    static void SayOwn(AzureRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, string write)
     {
         if (checksum is { } known)
             request.Say(Header + ChecksumName, known.ToString());
@@ -49,11 +63,11 @@ static class BlobMetadata
     }
 
     /// <summary>What the headers say.</summary>
-    public static (IReadOnlyDictionary<string, string> Metadata, Checksum? Checksum, string? Write) Read(IEnumerable<(string Name, string Value)> headers)
+    public static (IReadOnlyDictionary<string, string> Metadata, Checksum? Checksum, string? Blocks, string? Write) Read(IEnumerable<(string Name, string Value)> headers)
     {
         Dictionary<string, string>? metadata = null;
         Checksum? checksum = null;
-        string? write = null;
+        string? write = null, blocks = null;
         foreach (var (name, value) in headers)
         {
             if (!name.StartsWith(Header, StringComparison.OrdinalIgnoreCase))
@@ -63,6 +77,9 @@ static class BlobMetadata
             {
                 case ChecksumName:
                     checksum = Checksum.TryParse(value, out var found) ? found : null;
+                    break;
+                case BlocksName:
+                    blocks = value;
                     break;
                 case WriteName:
                     write = value;
@@ -75,7 +92,7 @@ static class BlobMetadata
                     break;
             }
         }
-        return (metadata ?? ObjectMeta.NoMetadata, checksum, write);
+        return (metadata ?? ObjectMeta.NoMetadata, checksum, blocks, write);
     }
 
     static bool IsIdentifier(string name) => name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.AsSpan().IndexOfAnyExcept(Identifier) < 0;

@@ -47,6 +47,15 @@ sealed class BlockPlan
     /// <summary>Takes note of a block's checksums.</summary>
     public void Note(int block, Checksum[] pieces) => pieces.CopyTo(_checksums, _blocks[block].First);
 
+    /// <summary>Checksums of the object's blocks, cut where its pieces are.</summary>
+    public BlockChecksums? Blocks(PayloadDigest digest)
+    {
+        var stretches = new List<(long, Checksum)>(_pieces.Count + 1) { (digest.Head.Length, Checksum.Of(digest.Head.Span)) };
+        for (int i = 0; i < _pieces.Count; i++)
+            stretches.Add((_pieces[i].Bytes.Length, _checksums[i]));
+        return BlockChecksums.Join(stretches);
+    }
+
     /// <summary>Head and checksum of the whole, once every block's are known.</summary>
     public PayloadDigest Digest()
     {

@@ -36,7 +36,7 @@ public sealed partial class AzureStore
         }
 
         /// <summary>Makes the object appear, made of the blocks in this order.</summary>
-        public ValueTask<ObjectMeta> CommitAsync(IEnumerable<int> order, long size, Checksum checksum, PutOptions options, CancellationToken cancel)
+        public ValueTask<ObjectMeta> CommitAsync(IEnumerable<int> order, long size, Checksum checksum, BlockChecksums? blocks, PutOptions options, CancellationToken cancel)
         {
             var list = new StringBuilder("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
             foreach (int number in order)
@@ -47,7 +47,7 @@ public sealed partial class AzureStore
             request.Say("Content-Type", "application/xml");
             if (BodyHash.Of([text], store._client.Check, cancel).Header is var (name, value))
                 request.Say(name, value);
-            return store.WriteAsync(key, request, size, checksum, Write, options, cancel);
+            return store.WriteAsync(key, request, size, checksum, blocks, Write, options, cancel);
         }
 
         // all identifiers of a name have to be of one length; this is the one of Microsoft's own .NET library

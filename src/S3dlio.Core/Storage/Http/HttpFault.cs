@@ -21,8 +21,8 @@ static class HttpFault
         if (cancel.IsCancellationRequested && error is not AuthenticationException)
             throw new OperationCanceledException(cancel);
         string place = Place(call.Address);
-        HttpFailure Failed(ErrorKind kind, string detail, bool transient, bool unknown = false, int most = int.MaxValue) =>
-            new(new StoreException(kind, call.Subject, detail, cause: error)) { Transient = transient, OutcomeUnknown = unknown, MostAttempts = most };
+        HttpFailure Failed(ErrorKind kind, string detail, bool transient, bool unknown = false, int most = int.MaxValue, ErrorReason reason = ErrorReason.None) =>
+            new(new StoreException(kind, call.Subject, detail, cause: error) { Reason = reason }) { Transient = transient, OutcomeUnknown = unknown, MostAttempts = most };
 
         if (error is OperationCanceledException)
         {
@@ -35,13 +35,14 @@ static class HttpFault
         {
             case HttpRequestError.NameResolutionError:
                 // a name that does not exist stays so; one that could not be asked about may yet be
-                return Failed(ErrorKind.Unavailable, $"the name '{call.Address.IdnHost}' cannot be resolved; check endpoint_url, region and the network's DNS", true, most: socket?.SocketErrorCode == SocketError.TryAgain ? int.MaxValue : 3);
+                return Failed(ErrorKind.Unavailable, $"the name '{call.Address.IdnHost}' cannot be resolved; check endpoint_url, region and the network's DNS", true, most: socket?.SocketErrorCode == SocketError.TryAgain ? int.MaxValue : 3, reason: ErrorReason.NameResolution);
             case HttpRequestError.SecureConnectionError:
-                return Failed(ErrorKind.Unavailable, Tls(error, place), Find<SocketException>(error) is not null);
+                var (why, isCertificate) = Tls(error, place);
+                return Failed(ErrorKind.Unavailable, why, socket is not null, reason: isCertificate ? ErrorReason.Certificate : ErrorReason.None);
             case HttpRequestError.ProxyTunnelError:
                 return Failed(ErrorKind.Unavailable, $"the proxy made no connection to {place}: {error.Message}; check option proxy (or HTTPS_PROXY)", true);
             case HttpRequestError.ConnectionError when socket is not null:
-                return Failed(ErrorKind.Unavailable, Connect(socket, place), true);
+                return Failed(ErrorKind.Unavailable, Connect(socket, place), true, reason: socket.SocketErrorCode == SocketError.ConnectionRefused ? ErrorReason.ConnectionRefused : ErrorReason.None);
             case HttpRequestError.InvalidResponse:
                 return Failed(ErrorKind.Unavailable, $"{place} does not answer in HTTP: {error.Message}; check endpoint_url: is it https:// that is served there?", true, unknown: true, most: 2);
             case HttpRequestError.ConfigurationLimitExceeded:
@@ -58,19 +59,19 @@ static class HttpFault
         _ => $"no connection to {place}: {socket.Message}",
     };
 
-    static string Tls(Exception error, string place)
+    static (string Detail, bool IsCertificate) Tls(Exception error, string place)
     {
         string text = Find<AuthenticationException>(error)?.Message ?? Innermost(error).Message;
         bool Says(string word) => text.Contains(word, StringComparison.OrdinalIgnoreCase);
         if (Says("NotTimeValid") || Says("expired"))
-            return $"the TLS certificate of {place} has expired or is not valid yet; renew it, or check this machine's clock";
+            return ($"the TLS certificate of {place} has expired or is not valid yet; renew it, or check this machine's clock", true);
         if (Says("NameMismatch"))
-            return $"the TLS certificate of {place} is for another host name; check endpoint_url (a bucket name with dots needs addressing_style=path)";
+            return ($"the TLS certificate of {place} is for another host name; check endpoint_url (a bucket name with dots needs addressing_style=path)", true);
         if (Says("UntrustedRoot") || Says("PartialChain"))
-            return $"the TLS certificate of {place} is not trusted; give its authority's PEM file as option ca_bundle (or AWS_CA_BUNDLE)";
+            return ($"the TLS certificate of {place} is not trusted; give its authority's PEM file as option ca_bundle (or AWS_CA_BUNDLE)", true);
         if (Says("frame") || Says("EOF") || Says("handshake"))
-            return $"{place} did not complete the TLS handshake ({text}); check endpoint_url: is it http:// that is served there?";
-        return $"no TLS connection to {place}: {text}";
+            return ($"{place} did not complete the TLS handshake ({text}); check endpoint_url: is it http:// that is served there?", false);
+        return ($"no TLS connection to {place}: {text}", Says("certificate"));
     }
 
     static T? Find<T>(Exception? error) where T : Exception

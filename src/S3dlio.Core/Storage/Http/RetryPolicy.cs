@@ -119,6 +119,6 @@ sealed class RetryPolicy(RetrySettings settings, RetryBudget budget, TimeProvide
         if (tries == 1 && why.Length == 0)
             return error;
         string detail = string.Create(CultureInfo.InvariantCulture, $"{error.Detail} (after {tries} attempts in {spent.TotalSeconds:0.0} s{why})");
-        return new StoreException(error.Kind, error.Uri, detail, error.Offset, error);
+        return new StoreException(error.Kind, error.Uri, detail, error.Offset, error) { Reason = error.Reason };
     }
 }

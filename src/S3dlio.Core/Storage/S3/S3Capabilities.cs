@@ -46,6 +46,12 @@ sealed class S3Capabilities
 
     public bool NotesWithUpload => _metadata && Whole != Support.Yes;
 
+    /// <summary>Puts note the checksums of blocks with the object: no server tells those of an object that came in one piece.</summary>
+    public bool NotesBlocks => _metadata;
+
+    /// <summary>The server tells the checksums of an upload's parts.</summary>
+    public bool TellsParts { get; set; } = true;
+
     public void SawPut(bool echoed)
     {
         if (Put == Support.Unknown)

@@ -15,6 +15,7 @@ sealed class S3Client
     readonly CredentialSource _credentials;
     readonly ConcurrentDictionary<string, SigV4Signer> _signers = new(StringComparer.Ordinal);
     readonly ConcurrentDictionary<string, string> _regions = new(StringComparer.Ordinal);
+    readonly ConcurrentDictionary<string, bool> _buckets = new(StringComparer.Ordinal);
 
     internal S3Client(S3Options options, string subject, TimeProvider? clock = null)
     {
@@ -86,13 +87,17 @@ sealed class S3Client
             var credentials = await _credentials.GetAsync(request.Subject, cancel).ConfigureAwait(false);
             var answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             if (answer.Status is >= 200 and < 300 || answer.Status == request.AlsoAccept)
+            {
+                if (request.Key.Length > 0)
+                    _buckets.TryAdd(request.Bucket, true);
                 return answer;
+            }
             S3Error error;
             using (answer)
             {
                 error = await S3Error.ReadAsync(answer, ErrorLimit, Retry.Clock, cancel).ConfigureAwait(false);
             }
-            if (error.IsMute && request.Method == HttpMethod.Head)
+            if (error.IsMute && error.Region is null && request.Method == HttpMethod.Head)
                 error = await AskWhyAsync(request, region, credentials, error, cancel).ConfigureAwait(false);
             if (error.Region is { } home && home != region && !moved)
             {
@@ -105,9 +110,16 @@ sealed class S3Client
                 renewed = true;
                 continue;
             }
+            if (error.Code == "NoSuchBucket")
+                Forget(request.Bucket);
+            else if (error is { Status: 404, Code: "" } && request.Method == HttpMethod.Head)
+                error = await AskWhatIsMissingAsync(request, region, credentials, error, cancel).ConfigureAwait(false);
             throw error.ToFailure(request, this, region, Retry.Clock);
         }
     }
+
+    /// <summary>What was seen of a bucket counts no longer.</summary>
+    public void Forget(string bucket) => _buckets.TryRemove(bucket, out _);
 
     /// <summary>A URL that carries its signature.</summary>
     public async ValueTask<string> PresignAsync(S3Request request, TimeSpan expires, CancellationToken cancel)
@@ -129,6 +141,35 @@ sealed class S3Client
             using var answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             if (answer.Status == mute.Status)
                 return await S3Error.ReadAsync(answer, ErrorLimit, Retry.Clock, cancel).ConfigureAwait(false);
+        }
+        catch (HttpFailure)
+        {
+            // the status alone has to do
+        }
+        return mute;
+    }
+
+    /// <summary>
+    /// The answer to a HEAD does not tell a missing object from a missing bucket. One question for each bucket that nothing has been seen of
+    /// yet settles it.
+    /// </summary>
+    async ValueTask<S3Error> AskWhatIsMissingAsync(S3Request head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
+    {
+        if (head.Key.Length == 0)
+            return mute with { Code = "NoSuchBucket" };
+        if (_buckets.ContainsKey(head.Bucket))
+            return mute with { Code = "NoSuchKey" };
+        try
+        {
+            var request = new S3Request(HttpMethod.Head, head.Bucket, "", head.Subject);
+            using var answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+            if (answer.Status == 404)
+                return mute with { Code = "NoSuchBucket" };
+            if (answer.Status is >= 200 and < 300)
+            {
+                _buckets.TryAdd(head.Bucket, true);
+                return mute with { Code = "NoSuchKey" };
+            }
         }
         catch (HttpFailure)
         {

@@ -27,8 +27,11 @@ sealed class S3Containers : ContainerService
         }
     }
 
-    public override async ValueTask DeleteAsync(string name, CancellationToken cancel) =>
+    public override async ValueTask DeleteAsync(string name, CancellationToken cancel)
+    {
         await _client.SendAsync(Request(HttpMethod.Delete, name), static _ => true, cancel).ConfigureAwait(false);
+        _client.Forget(name);
+    }
 
     public override async ValueTask<bool> ExistsAsync(string name, CancellationToken cancel)
     {

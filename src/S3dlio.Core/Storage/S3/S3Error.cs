@@ -72,7 +72,7 @@ sealed record S3Error(int Status, string Code, string Message)
         var (kind, transient, detail) = Explain(request, client, region, clock);
         bool throttled = Status is 429 or 503 || Code is "SlowDown" or "Throttling" or "ThrottlingException" or "RequestLimitExceeded" or "TooManyRequests";
         string id = RequestId is { Length: > 0 } ? $" [{(Code.Length > 0 ? Code : Status.ToString(CultureInfo.InvariantCulture))}, request {RequestId}]" : $" [{(Code.Length > 0 ? Code : Status.ToString(CultureInfo.InvariantCulture))}]";
-        return new HttpFailure(new StoreException(kind, request.Subject, detail + id))
+        return new HttpFailure(new StoreException(kind, request.Subject, detail + id) { Reason = Reason })
         {
             Transient = transient,
             Throttled = throttled,
@@ -83,6 +83,18 @@ sealed record S3Error(int Status, string Code, string Message)
             Code = Code,
         };
     }
+
+    ErrorReason Reason => Code switch
+    {
+        "InvalidAccessKeyId" => ErrorReason.UnknownAccessKey,
+        "SignatureDoesNotMatch" => ErrorReason.WrongSecret,
+        "ExpiredToken" or "ExpiredTokenException" or "TokenRefreshRequired" => ErrorReason.ExpiredCredentials,
+        "RequestTimeTooSkewed" => ErrorReason.ClockSkew,
+        "NoSuchBucket" => ErrorReason.NoSuchBucket,
+        "AuthorizationHeaderMalformed" or "PermanentRedirect" or "TemporaryRedirect" or "IllegalLocationConstraintException" => ErrorReason.WrongRegion,
+        "" when Status is 301 or 307 => ErrorReason.WrongRegion,
+        _ => ErrorReason.None,
+    };
 
     (ErrorKind Kind, bool Transient, string Detail) Explain(S3Request request, S3Client client, string region, TimeProvider clock)
     {
@@ -97,8 +109,7 @@ sealed record S3Error(int Status, string Code, string Message)
             "ExpiredToken" or "ExpiredTokenException" or "TokenRefreshRequired" => (ErrorKind.Authentication, false, "the session token has expired; get new credentials"),
             "InvalidToken" or "InvalidSecurity" => (ErrorKind.Authentication, false, "the session token is not valid; check session_token (or AWS_SESSION_TOKEN): long-term keys have none"),
             "RequestTimeTooSkewed" => (ErrorKind.Authentication, false, Skewed(clock)),
-            "AuthorizationHeaderMalformed" or "PermanentRedirect" or "IllegalLocationConstraintException" =>
-                (ErrorKind.InvalidArgument, false, $"the bucket is not in region '{region}'{(Region is { } home ? $" but in '{home}'" : "")}; set option region (or AWS_REGION){(client.Endpoint.FollowsRegion ? "" : " and an endpoint_url of that region")}. The server says: {Message}"),
+            "AuthorizationHeaderMalformed" or "PermanentRedirect" or "TemporaryRedirect" or "IllegalLocationConstraintException" => (ErrorKind.InvalidArgument, false, Elsewhere(bucket, client, region)),
             "AccessDenied" or "AllAccessDisabled" or "AccountProblem" => (ErrorKind.PermissionDenied, false, Denied(client)),
             "InvalidObjectState" => (ErrorKind.PermissionDenied, false, "the object is archived; restore it before reading"),
             "PreconditionFailed" => (ErrorKind.Precondition, false, "the object is not the one that the condition asks for"),
@@ -114,12 +125,12 @@ sealed record S3Error(int Status, string Code, string Message)
                 (ErrorKind.Unavailable, true, "the server asks to slow down"),
             "InternalError" => (ErrorKind.Unavailable, true, $"the server failed: {Message}"),
             "NotImplemented" => (ErrorKind.InvalidArgument, false, $"the server does not have this: {Message}"),
-            "" => ByStatus(client),
-            _ => ByStatus(client) is var (kind, transient, detail) && Message.Length > 0 ? (kind, transient, Message) : ByStatus(client),
+            "" => ByStatus(request, client, region),
+            _ => ByStatus(request, client, region) is var (kind, transient, detail) && Message.Length > 0 ? (kind, transient, Message) : ByStatus(request, client, region),
         };
     }
 
-    (ErrorKind Kind, bool Transient, string Detail) ByStatus(S3Client client) => Status switch
+    (ErrorKind Kind, bool Transient, string Detail) ByStatus(S3Request request, S3Client client, string region) => Status switch
     {
         400 => (ErrorKind.InvalidArgument, false, "the server refused the request"),
         401 => (ErrorKind.Authentication, false, "the server wants credentials; check access_key_id and secret_access_key"),
@@ -130,13 +141,19 @@ sealed record S3Error(int Status, string Code, string Message)
         409 => (ErrorKind.Unavailable, true, "another request for the same object is under way"),
         412 => (ErrorKind.Precondition, false, "the object is not the one that the condition asks for"),
         416 => (ErrorKind.InvalidArgument, false, "the range lies outside the object"),
-        301 or 307 => (ErrorKind.InvalidArgument, false, "the bucket is elsewhere; set option region (or AWS_REGION) or endpoint_url"),
+        301 or 307 => (ErrorKind.InvalidArgument, false, Elsewhere(request.Bucket, client, region)),
         429 => (ErrorKind.Unavailable, true, "the server asks to slow down"),
         500 or 502 or 503 or 504 => (ErrorKind.Unavailable, true, $"the server failed with status {Status}"),
         507 => (ErrorKind.OutOfSpace, false, "the server is full"),
         >= 500 => (ErrorKind.Unavailable, false, $"the server failed with status {Status}"),
         _ => (ErrorKind.InvalidArgument, false, $"the server answered with status {Status}; check endpoint_url: is it an S3 service?"),
     };
+
+    string Elsewhere(string bucket, S3Client client, string region)
+    {
+        string place = Region is { } home ? $"the bucket '{bucket}' is in region '{home}', not in '{region}'; set option region (or AWS_REGION) to '{home}'" : $"the bucket '{bucket}' is not in region '{region}'; set option region (or AWS_REGION) to its own";
+        return $"{place}{(client.Endpoint.FollowsRegion ? "" : " and endpoint_url to an address of that region")}{(Message.Length > 0 ? $". The server says: {Message}" : "")}";
+    }
 
     static string Denied(S3Client client) => client.Options.Anonymous
         ? "access is denied without credentials; leave out option anonymous"

@@ -13,6 +13,9 @@ static class S3Meta
     /// <summary>Where a checksum is kept on servers that keep none themselves.</summary>
     public const string ChecksumName = Prefix + "s3dlio-crc32c";
 
+    /// <summary>Where the checksums of an object's blocks are kept.</summary>
+    public const string BlocksName = Prefix + "s3dlio-blocks";
+
     public const string ChecksumHeader = "x-amz-checksum-crc32c";
 
     /// <summary>S3's limit for names and values together.</summary>
@@ -49,12 +52,15 @@ static class S3Meta
     {
         Dictionary<string, string>? metadata = null, attributes = null;
         Checksum? noted = null;
+        BlockChecksums? blocks = null;
         foreach (var (name, value) in answer.Headers())
         {
             if (name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
             {
                 if (name.Equals(ChecksumName, StringComparison.OrdinalIgnoreCase))
                     noted = Checksum.TryParse(value, out var found) ? found : null;
+                else if (name.Equals(BlocksName, StringComparison.OrdinalIgnoreCase))
+                    blocks = BlockChecksums.Parse(value, size);
                 else
                     (metadata ??= new(StringComparer.Ordinal))[name[Prefix.Length..].ToLowerInvariant()] = Decode(value);
                 continue;
@@ -72,6 +78,7 @@ static class S3Meta
             LastModified = answer.Date("Last-Modified") ?? default,
             ETag = Tag(answer.Header("ETag")),
             Checksum = Native(answer.Header(ChecksumHeader), answer.Header("x-amz-checksum-type")) ?? noted,
+            Blocks = blocks,
             ContentType = answer.Header("Content-Type"),
             Metadata = metadata ?? ObjectMeta.NoMetadata,
             Attributes = attributes ?? ObjectMeta.NoMetadata,
@@ -99,7 +106,7 @@ static class S3Meta
             string header = Prefix + name.ToLowerInvariant();
             string text = Encode(value);
             total += name.Length + text.Length;
-            if (header == ChecksumName)
+            if (header is ChecksumName or BlocksName)
                 // a copy from elsewhere; it is set anew from the bytes
                 continue;
             request.Say(header, text);
@@ -110,6 +117,18 @@ static class S3Meta
         foreach (var (name, value) in options.Attributes ?? ObjectMeta.NoMetadata)
             request.Say(Array.Find(Attributes, known => known.Attribute == name).Header, Checked(request.Subject, name, value));
         request.Say("x-amz-tagging", ObjectAttributes.Query(options.Tags));
+    }
+
+    /// <summary>Adds the checksums of an object's blocks, where the user's metadata leaves room for them.</summary>
+    public static void WriteBlocks(S3Request request, PutOptions options, BlockChecksums? blocks)
+    {
+        if (blocks?.ToString() is not { } text)
+            return;
+        long used = BlocksName.Length - Prefix.Length + ChecksumName.Length - Prefix.Length + Checksum.TextLength;
+        foreach (var (name, value) in options.Metadata ?? ObjectMeta.NoMetadata)
+            used += name.Length + Encode(value).Length;
+        if (used + text.Length <= MetadataLimit)
+            request.Say(BlocksName, text);
     }
 
     /// <summary>Adds what makes a put conditional. Ceph before it had checksums compares the tag with its quotes, and so never finds it the same.</summary>

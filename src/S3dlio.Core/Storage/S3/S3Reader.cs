@@ -1,3 +1,4 @@
+using S3dlio.Hashing;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.S3;
@@ -6,6 +7,9 @@ namespace S3dlio.Storage.S3;
 sealed class S3Reader(S3Store store, ObjectMeta meta, HttpAnswer? first, long firstStart, long firstEnd)
     : HttpReader(store.Root.Child(meta.Key), meta, store.Client.Reading, first, firstStart, firstEnd)
 {
+    public override async ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) =>
+        Meta.Blocks ?? await store.FindPartsAsync(Meta, cancel).ConfigureAwait(false);
+
     protected override async ValueTask<HttpAnswer> AskAsync(long offset, long length, CancellationToken cancel)
     {
         HttpAnswer? answer = null;

@@ -39,7 +39,7 @@ public sealed partial class S3Store
         if (options.Tags is null && (!whole || (described && !_client.Endpoint.IsAmazon)))
             full = full with { Tags = await TagsToCopyAsync(origin, cancel).ConfigureAwait(false) };
         if (origin.Size == 0 && conditional)
-            return await PutWholeAsync(destination, new PayloadPieces(default), Checksum.Empty, full, null, cancel).ConfigureAwait(false);
+            return await PutWholeAsync(destination, new PayloadPieces(default), Checksum.Empty, null, full, null, cancel).ConfigureAwait(false);
         return whole
             ? await CopyWholeAsync(origin, destination, described, full, cancel).ConfigureAwait(false)
             : await CopyPartsAsync(origin, destination, full, cancel).ConfigureAwait(false);
@@ -58,6 +58,8 @@ public sealed partial class S3Store
             // replacing the metadata loses the checksum that some servers keep with it
             if (origin.Checksum is { } noted && _client.Options.Checksum != ChecksumMode.Off)
                 request.Say(S3Meta.ChecksumName, noted.ToString());
+            if (_client.Capabilities.NotesBlocks)
+                S3Meta.WriteBlocks(request, full, origin.Blocks);
         }
         if (_client.Capabilities.Put == Support.Yes)
             request.Say("x-amz-checksum-algorithm", "CRC32C");
@@ -105,7 +107,7 @@ public sealed partial class S3Store
     {
         if (!full.Overwrite && full.IfMatch is null && await FindOrNullAsync(destination, cancel).ConfigureAwait(false) is not null)
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
-        var upload = await S3Upload.BeginAsync(_client, _bucket, destination, Root.Child(destination), full, origin.Checksum, true, cancel).ConfigureAwait(false);
+        var upload = await S3Upload.BeginAsync(_client, _bucket, destination, Root.Child(destination), full, origin.Checksum, origin.Blocks, true, cancel).ConfigureAwait(false);
         try
         {
             long length = Math.Max(CopyPart, (origin.Size + S3Upload.MostParts - 1) / S3Upload.MostParts);

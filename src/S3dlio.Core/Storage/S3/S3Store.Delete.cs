@@ -42,7 +42,7 @@ public sealed partial class S3Store
         catch (StoreException error) when (IsOfOneKey(error))
         {
             // what is not there counts as deleted; a bucket that is not there is another matter
-            if (error.Kind != ErrorKind.NotFound || error.Detail.Contains("NoSuchBucket", StringComparison.Ordinal))
+            if (error.Kind != ErrorKind.NotFound || error.Reason == ErrorReason.NoSuchBucket)
             {
                 lock (failures)
                     failures.Add(new DeleteFailure(key, error));

@@ -18,8 +18,11 @@ public sealed partial class S3Store
             // the condition is checked again when it counts; here it saves the upload
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off");
         bool notes = _client.Capabilities.NotesWithUpload;
-        PayloadDigest? digest = notes ? await Task.Run(() => payload.Digest(cancel), cancel).ConfigureAwait(false) : null;
-        var upload = await S3Upload.BeginAsync(_client, _bucket, key, Root.Child(key), options, digest?.Checksum, false, cancel).ConfigureAwait(false);
+        PayloadDigest? digest = null;
+        BlockChecksums? blocks = null;
+        if (notes)
+            (digest, blocks) = await Task.Run(() => payload.DigestBlocks(cancel), cancel).ConfigureAwait(false);
+        var upload = await S3Upload.BeginAsync(_client, _bucket, key, Root.Child(key), options, digest?.Checksum, blocks, false, cancel).ConfigureAwait(false);
         try
         {
             var parts = new PartPlan(payload, PartLength(payload.Length));

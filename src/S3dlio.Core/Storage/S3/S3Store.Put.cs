@@ -16,14 +16,14 @@ public sealed partial class S3Store
         cancel.ThrowIfCancellationRequested();
         if (payload.Length > (long)SinglePutParts * _client.Options.Http.PartSize)
             return await PutPartsAsync(key, payload, options, progress, cancel).ConfigureAwait(false);
-        var digest = payload.Digest(cancel);
+        var (digest, blocks) = payload.DigestBlocks(cancel);
         var pieces = new PayloadPieces(payload, digest.Head, 0, payload.Length);
-        return await PutWholeAsync(key, pieces, digest.Checksum, options, progress, cancel).ConfigureAwait(false);
+        return await PutWholeAsync(key, pieces, digest.Checksum, blocks, options, progress, cancel).ConfigureAwait(false);
     }
 
     /// <summary>One PUT.</summary>
     internal async ValueTask<ObjectMeta> PutWholeAsync(
-        string key, PayloadPieces pieces, Checksum checksum, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+        string key, PayloadPieces pieces, Checksum checksum, BlockChecksums? blocks, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
     {
         var can = _client.Capabilities;
         bool native = can.SendsWithPut;
@@ -35,6 +35,8 @@ public sealed partial class S3Store
             request.Say(S3Meta.ChecksumHeader, checksum.ToBase64()).Say("x-amz-sdk-checksum-algorithm", "CRC32C");
         if (can.NotesWithPut)
             request.Say(S3Meta.ChecksumName, checksum.ToString());
+        if (can.NotesBlocks)
+            S3Meta.WriteBlocks(request, options, blocks);
         var written = new Written(key, pieces.Length, checksum);
         var meta = await ConditionalAsync(written, options, (_, stop) => AttemptPutAsync(request, native, stop), cancel).ConfigureAwait(false);
         return Stored(key, pieces.Length, checksum, options, meta);

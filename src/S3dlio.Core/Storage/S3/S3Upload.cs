@@ -33,9 +33,10 @@ sealed class S3Upload
     public bool IsWhole { get; private set; }
 
     /// <param name="note">The object's checksum for its metadata, where it is known beforehand.</param>
+    /// <param name="blocks">Those of its blocks, likewise.</param>
     /// <param name="noteAlways">Put it there even where the server keeps checksums: of parts that it copies it takes none.</param>
     public static async ValueTask<S3Upload> BeginAsync(
-        S3Client client, string bucket, string key, string subject, PutOptions options, Checksum? note, bool noteAlways, CancellationToken cancel)
+        S3Client client, string bucket, string key, string subject, PutOptions options, Checksum? note, BlockChecksums? blocks, bool noteAlways, CancellationToken cancel)
     {
         var can = client.Capabilities;
         var request = new S3Request(HttpMethod.Post, bucket, key, subject).Ask("uploads");
@@ -46,6 +47,8 @@ sealed class S3Upload
             request.Say("x-amz-checksum-type", "FULL_OBJECT");
         if (note is { } checksum && client.Options.Checksum != ChecksumMode.Off && (noteAlways || can.Whole != Support.Yes))
             request.Say(S3Meta.ChecksumName, checksum.ToString());
+        if (can.NotesBlocks)
+            S3Meta.WriteBlocks(request, options, blocks);
         bool sent = can.SendsWithUpload;
         return await client.SendAsync(request, async (answer, _, stop) =>
         {

@@ -60,8 +60,9 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
             ObjectMeta meta;
             if (_upload is null)
             {
-                var pieces = new PayloadPieces(_buffer is null ? default : _buffer.Memory[.._filled]);
-                meta = await store.PutWholeAsync(key, pieces, pieces.Hash(sign: false, cancel).Whole, options, null, cancel).ConfigureAwait(false);
+                ReadOnlyMemory<byte> bytes = _buffer is null ? default : _buffer.Memory[.._filled];
+                var (digest, blocks) = new Payload(bytes).DigestBlocks(cancel);
+                meta = await store.PutWholeAsync(key, new PayloadPieces(bytes), digest.Checksum, blocks, options, null, cancel).ConfigureAwait(false);
             }
             else
             {
@@ -101,7 +102,7 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
     /// <summary>Hands the filled buffer to an upload of its own and gets another.</summary>
     async ValueTask SendAsync(CancellationToken cancel)
     {
-        _upload ??= await S3Upload.BeginAsync(store.Client, store.Root.Container, key, _uri, options, null, false, cancel).ConfigureAwait(false);
+        _upload ??= await S3Upload.BeginAsync(store.Client, store.Root.Container, key, _uri, options, null, null, false, cancel).ConfigureAwait(false);
         var (buffer, filled, lease, number) = (_buffer!, _filled, _lease, ++_number);
         (_buffer, _filled, _lease) = (null, 0, default);
         _running.Add(Task.Run(() => UploadAsync(number, buffer, filled, lease), CancellationToken.None));

@@ -61,7 +61,7 @@ sealed class SdkCredentials(string? profile, string region) : CredentialSource
         catch (Exception error) when (error is not StoreException)
         {
             throw new StoreException(ErrorKind.Authentication, subject,
-                $"no credentials were found ({error.Message.Split('\n')[0].Trim()}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the options access_key_id and secret_access_key, name a profile, or set anonymous=true for public data", cause: error);
+                $"no credentials were found ({error.Message.Split('\n')[0].Trim()}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the options access_key_id and secret_access_key, name a profile, or set anonymous=true for public data", cause: error) { Reason = ErrorReason.NoCredentials };
         }
     }
 
@@ -83,6 +83,6 @@ sealed class SdkCredentials(string? profile, string region) : CredentialSource
             return DefaultAWSCredentialsIdentityResolver.GetCredentials();
         return new CredentialProfileStoreChain().TryGetAWSCredentials(profile, out var found)
             ? found
-            : throw new StoreException(ErrorKind.Authentication, subject, $"there is no profile '{profile}' with credentials in Amazon's configuration files (~/.aws/config, ~/.aws/credentials)");
+            : throw new StoreException(ErrorKind.Authentication, subject, $"there is no profile '{profile}' with credentials in Amazon's configuration files (~/.aws/config, ~/.aws/credentials)") { Reason = ErrorReason.NoCredentials };
     }
 }
