@@ -162,6 +162,8 @@ if __name__ == "__main__":
     for i in range(64):
         store.save_numpy_array(f"loader/{i}.npy", np.full((8, 8), i, np.int64))
     assert int(Records(store, 64)[5].sum()) == 5 * 64  # the library is at work before the workers are made
+    # a machine with few cores is warned of four workers
+    warnings.filterwarnings("ignore", message="This DataLoader will create")
     for epoch in range(2):
         loader = torch.utils.data.DataLoader(Records(store, 64), batch_size=8, num_workers=4, multiprocessing_context=sys.argv[3])
         found = torch.cat(list(loader))

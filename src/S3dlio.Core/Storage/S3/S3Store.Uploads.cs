@@ -12,7 +12,10 @@ public sealed partial class S3Store
         (string Key, string Id)? next = null;
         do
         {
-            var request = Request(HttpMethod.Get, "").Ask("uploads").Ask("encoding-type", "url").Ask("max-uploads", S3Meta.Number(MostListed));
+            var request = Request(HttpMethod.Get, "").Ask("uploads").Ask("max-uploads", S3Meta.Number(MostListed));
+            // Ceph encodes keys when asked and does not say that it did
+            if (_client.Endpoint.IsAmazon)
+                request.Ask("encoding-type", "url");
             if (prefix.Length > 0)
                 request.Ask("prefix", prefix);
             if (next is { } marker)
