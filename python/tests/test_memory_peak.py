@@ -98,6 +98,35 @@ def test_array_of_a_gibibyte_into_new_memory(big: Path) -> None:
     assert GIB - LIMIT < loaded < GIB + LIMIT
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_stream_of_a_gibibyte_in_pieces(big: Path, compress: bool) -> None:
+    written, read = rises(
+        big,
+        f"""
+        def write():
+            with s3dlio.ObjectWriter(path + "s", compress={compress}) as writer:
+                for at in range(0, 1 << 30, 1 << 20):
+                    writer.write(array.view(np.uint8)[at : at + (1 << 20) - 5])
+                    writer.write(array.view(np.uint8)[at + (1 << 20) - 5 : at + (1 << 20)])
+
+        print(measured(write)[0])
+        out = bytearray(1 << 20)
+
+        def read():
+            with s3dlio.open(path + "s") as file:
+                for at in range(0, 1 << 30, 1 << 20):
+                    assert file.readinto(out) == 1 << 20
+                    assert at % (64 << 20) or out == array.view(np.uint8)[at : at + (1 << 20)].tobytes()
+
+        print(measured(read)[0])
+        """,
+    )
+    # a core's frame as it was and as it becomes, and one more of each
+    buffers = (min(os.cpu_count() or 1, 16) + 1) * (9 << 20) if compress else 0
+    assert written < LIMIT + buffers
+    assert read < LIMIT
+
+
 @pytest.mark.parametrize("checksums", [True, False])
 def test_tensors_of_a_gibibyte(big: Path, checksums: bool) -> None:
     saved, loaded, sliced = rises(

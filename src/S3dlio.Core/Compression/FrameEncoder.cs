@@ -20,8 +20,8 @@ public sealed class FrameEncoder : IDisposable
 
     const int SampleSlices = 16, SliceLength = 2 << 10, SampleLength = SampleSlices * SliceLength;
 
-    /// <summary>The sample has to shrink by one part in so many.</summary>
-    const int LeastGain = 10;
+    /// <summary>The sample has to shrink by one part in so many: floats of noise save 8 to 11%, weights in bfloat16 some 20%.</summary>
+    const int LeastGain = 8;
 
     readonly CompressionContext _context;
     readonly CompressionContext? _taster;
