@@ -50,12 +50,18 @@ sealed class S3Capabilities
     public bool NotesBlocks => _metadata;
 
     /// <summary>The server tells the checksums of an upload's parts.</summary>
-    public bool TellsParts { get; set; } = true;
+    public Support Parts { get; private set; }
 
     public void SawPut(bool echoed)
     {
         if (Put == Support.Unknown)
             Put = echoed ? Support.Yes : Support.No;
+    }
+
+    public void SawParts(bool told)
+    {
+        if (told || Parts == Support.Unknown)
+            Parts = told ? Support.Yes : Support.No;
     }
 
     public void SawUpload(bool whole)

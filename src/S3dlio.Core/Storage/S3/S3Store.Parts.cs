@@ -12,7 +12,7 @@ public sealed partial class S3Store
     {
         // the ETag of an upload in parts ends in their number
         var can = _client.Capabilities;
-        if (!can.TellsParts || can.Put == Support.No || meta.ETag?.Contains('-', StringComparison.Ordinal) != true)
+        if (can.Parts == Support.No || can.Put == Support.No || meta.ETag?.Contains('-', StringComparison.Ordinal) != true)
             return null;
         var parts = new List<(long Length, Checksum Checksum)>();
         long size = 0;
@@ -40,12 +40,19 @@ public sealed partial class S3Store
         try
         {
             using var answer = await _client.AttemptAsync(request, cancel).ConfigureAwait(false);
-            return PartsPage.Parse(await answer.ReadTextAsync(ListLimit, cancel).ConfigureAwait(false));
+            var page = PartsPage.Parse(await answer.ReadTextAsync(ListLimit, cancel).ConfigureAwait(false));
+            _client.Capabilities.SawParts(true);
+            return page;
         }
-        catch (HttpFailure failure) when (failure.Status is 400 or 403 or 405 or 500 or 501)
+        catch (HttpFailure failure) when (failure.Status == 403)
         {
-            // older servers do not know the call, and not every user may make it; what is not known is not compared, and not asked again
-            _client.Capabilities.TellsParts = false;
+            // a matter of this object or bucket: what is not known is not compared
+            return null;
+        }
+        catch (HttpFailure failure) when (failure.Status is 400 or 405 or 500 or 501 && _client.Capabilities.Parts != Support.Yes)
+        {
+            // older servers do not know the call; from one that has answered it before, the same is a failure like any other
+            _client.Capabilities.SawParts(false);
             return null;
         }
     }
