@@ -20,6 +20,9 @@ public sealed record ObjectMeta
     /// <summary>CRC32C of the stored bytes, where the store kept one.</summary>
     public Checksum? Checksum { get; init; }
 
+    /// <summary>The checksum of the stored bytes that another program chose, where there is no CRC32C.</summary>
+    public Digest? Digest { get; init; }
+
     /// <summary>CRC32C of its blocks, where the store keeps them beside the object.</summary>
     public BlockChecksums? Blocks { get; init; }
 

@@ -4,14 +4,12 @@ using S3dlio.Storage;
 namespace S3dlio.Transfer;
 
 /// <summary>Hashes what is read of an object block by block, in any order and from any thread, and compares each block that came whole.</summary>
-sealed class BlockCheck(BlockChecksums blocks)
+sealed class BlockCheck(BlockChecksums blocks) : ReadCheck
 {
     readonly SortedDictionary<long, (int Length, Checksum Checksum)> _pieces = [];
     readonly Lock _gate = new();
 
-    /// <summary>Takes note of the bytes at <paramref name="offset"/>.</summary>
-    /// <returns>Their CRC32C behind that of what came <paramref name="before"/>.</returns>
-    public Checksum Append(Checksum before, long offset, ReadOnlySpan<byte> bytes)
+    public override Checksum Append(Checksum before, long offset, ReadOnlySpan<byte> bytes)
     {
         while (bytes.Length > 0)
         {
@@ -48,7 +46,7 @@ sealed class BlockCheck(BlockChecksums blocks)
     }
 
     /// <exception cref="StoreException">ChecksumMismatch, of the first block that came whole and is another.</exception>
-    public void Check(string uri)
+    public override void Check(string uri)
     {
         long end = -1;
         int block = -1;

@@ -25,7 +25,7 @@ public sealed class CompressedReader : ObjectReader
     CompressedReader(ObjectReader inner, SeekTable table, string uri)
     {
         (_inner, _table, _uri) = (inner, table, uri);
-        Meta = inner.Meta with { Size = table.RawLength, Checksum = table.Raw, Blocks = null };
+        Meta = inner.Meta with { Size = table.RawLength, Checksum = table.Raw, Blocks = null, Digest = null };
         int part = Math.Max(1, inner.Hints.PartSize / SeekableFormat.FrameLength) * SeekableFormat.FrameLength;
         Hints = new TransferHints(part, Math.Max(inner.Hints.Concurrency, Environment.ProcessorCount), SeekableFormat.FrameLength);
     }

@@ -12,6 +12,10 @@ public readonly record struct Validation(Checksum? Expected, bool Validate = tru
     /// <summary>Whether there is anything to compare the bytes of the whole object with.</summary>
     public bool Compares(ObjectMeta meta) => Validate && (Expected ?? meta.Checksum) is not null;
 
+    /// <summary>Another program's checksum of the whole object, where it is all there is to compare with.</summary>
+    internal ReadCheck? Foreign(ObjectMeta meta) =>
+        Validate && Expected is null && meta.Checksum is null && meta.Digest is Digest digest ? new DigestCheck(digest, meta.Size) : null;
+
     /// <exception cref="StoreException">ChecksumMismatch, naming both values.</exception>
     public void Check(ObjectMeta meta, string uri, Checksum found)
     {
@@ -43,7 +47,9 @@ public static class ObjectRead
             var target = allocate(reader.Meta.Size);
             if (reader.Meta.Size > ObjectStore.BriefLength)
                 await Offload.LeaveCallerAsync();
-            var found = await ParallelRead.ReadAsync(reader, 0, target, validation.Compares(reader.Meta), progress, cancel).ConfigureAwait(false);
+            var check = validation.Foreign(reader.Meta);
+            var found = await ParallelRead.ReadAsync(reader, 0, target, validation.Compares(reader.Meta), check, progress, cancel).ConfigureAwait(false);
+            check?.Check(store.Root.Child(reader.Meta.Key));
             validation.Check(reader.Meta, store.Root.Child(reader.Meta.Key), found);
             return reader.Meta;
         }
@@ -76,10 +82,10 @@ public static class ObjectRead
             var check = await FindCheckAsync(reader, offset, count, validation, cancel).ConfigureAwait(false);
             bool hash = whole ? validation.Compares(reader.Meta) : validation is { Validate: true, Expected: not null };
             var found = await ParallelRead.ReadAsync(reader, offset, target, hash, check, progress, cancel).ConfigureAwait(false);
-            if (check is not null && validation.Edges)
+            if (check is BlockCheck blocks && validation.Edges)
             {
-                await check.ReadAsync(reader, check.BeginBefore(offset), offset, cancel).ConfigureAwait(false);
-                await check.ReadAsync(reader, offset + count, check.EndBehind(offset + count), cancel).ConfigureAwait(false);
+                await blocks.ReadAsync(reader, blocks.BeginBefore(offset), offset, cancel).ConfigureAwait(false);
+                await blocks.ReadAsync(reader, offset + count, blocks.EndBehind(offset + count), cancel).ConfigureAwait(false);
             }
             check?.Check(uri);
             if (whole)
@@ -93,10 +99,12 @@ public static class ObjectRead
     /// <summary>
     /// What the range can be compared with. Where it takes a request to know that, a range has to be worth one, or the caller to want it.
     /// </summary>
-    static async ValueTask<BlockCheck?> FindCheckAsync(ObjectReader reader, long offset, long count, Validation validation, CancellationToken cancel)
+    static async ValueTask<ReadCheck?> FindCheckAsync(ObjectReader reader, long offset, long count, Validation validation, CancellationToken cancel)
     {
         if (!validation.Validate || count == 0 || (reader.Meta.Checksum is not null && offset == 0 && count == reader.Meta.Size))
             return null;
+        if (offset == 0 && count == reader.Meta.Size && validation.Foreign(reader.Meta) is { } foreign)
+            return foreign;
         bool asks = reader.Meta.Blocks is null && (validation.Edges || count >= reader.Hints.PartSize);
         var blocks = asks ? await reader.FindBlocksAsync(cancel).ConfigureAwait(false) : reader.Meta.Blocks;
         return blocks is not null && blocks.Size == reader.Meta.Size ? new BlockCheck(blocks) : null;

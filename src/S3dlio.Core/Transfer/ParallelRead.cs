@@ -30,7 +30,7 @@ public static class ParallelRead
             : EachAsync(reader, stretches, hash, null, progress, cancel);
 
     static async ValueTask<Checksum[]> EachAsync(
-        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, BlockCheck? check, IProgress<long>? progress, CancellationToken cancel)
+        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, ReadCheck? check, IProgress<long>? progress, CancellationToken cancel)
     {
         var hints = reader.Hints;
         int turnLength = Math.Max(TurnLength / hints.PartSize, 1) * hints.PartSize;
@@ -77,9 +77,9 @@ public static class ParallelRead
         ObjectReader reader, long offset, LargeMemory target, bool hash, IProgress<long>? progress, CancellationToken cancel) =>
         ReadAsync(reader, offset, target, hash, null, progress, cancel);
 
-    /// <summary>The same, with its blocks told to <paramref name="check"/>, which hashes in any case.</summary>
+    /// <summary>The same, with all of it told to <paramref name="check"/>, which hashes in any case.</summary>
     internal static async ValueTask<Checksum> ReadAsync(
-        ObjectReader reader, long offset, LargeMemory target, bool hash, BlockCheck? check, IProgress<long>? progress, CancellationToken cancel)
+        ObjectReader reader, long offset, LargeMemory target, bool hash, ReadCheck? check, IProgress<long>? progress, CancellationToken cancel)
     {
         if (target.Length > reader.Hints.PartSize)
             return (await EachAsync(reader, [new Stretch(offset, target)], hash, check, progress, cancel).ConfigureAwait(false))[0];

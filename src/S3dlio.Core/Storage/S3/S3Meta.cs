@@ -35,6 +35,8 @@ static class S3Meta
         ("bucket_key_enabled", "x-amz-server-side-encryption-bucket-key-enabled"),
         ("sse_customer_algorithm", "x-amz-server-side-encryption-customer-algorithm"),
         ("replication_status", "x-amz-replication-status"),
+        ("checksum_crc32", "x-amz-checksum-crc32"),
+        ("checksum_crc64nvme", "x-amz-checksum-crc64nvme"),
         ("tag_count", "x-amz-tagging-count"),
         ("version_id", "x-amz-version-id"),
         ("website_redirect_location", "x-amz-website-redirect-location"),
@@ -44,7 +46,7 @@ static class S3Meta
     ];
 
     /// <summary>Attributes that only the server sets.</summary>
-    static readonly string[] ReadOnlyAttributes = ["version_id", "sse_customer_algorithm", "replication_status", "tag_count"];
+    static readonly string[] ReadOnlyAttributes = ["version_id", "sse_customer_algorithm", "replication_status", "tag_count", "checksum_crc32", "checksum_crc64nvme"];
 
     public static IReadOnlyCollection<string> WritableAttributes { get; } = [.. Attributes.Select(known => known.Attribute).Except(ReadOnlyAttributes)];
 
@@ -78,6 +80,7 @@ static class S3Meta
             LastModified = answer.Date("Last-Modified") ?? default,
             ETag = Tag(answer.Header("ETag")),
             Checksum = Native(answer.Header(ChecksumHeader), answer.Header("x-amz-checksum-type")) ?? noted,
+            Digest = Foreign(answer),
             Blocks = blocks,
             ContentType = answer.Header("Content-Type"),
             Metadata = metadata ?? ObjectMeta.NoMetadata,
@@ -88,6 +91,10 @@ static class S3Meta
     /// <summary>S3's own checksum when it is of the whole object's bytes; composite ones are of the parts' checksums.</summary>
     public static Checksum? Native(string? text, string? type) =>
         text is not null && type is not "COMPOSITE" && Checksum.TryParseBase64(text, out var checksum) ? checksum : null;
+
+    /// <summary>What boto3 and S3 itself give objects whose writer asked for nothing.</summary>
+    static Digest? Foreign(HttpAnswer answer) => answer.Header("x-amz-checksum-type") is "COMPOSITE" ? null
+        : Digest.FromBase64(DigestKind.Crc64Nvme, answer.Header("x-amz-checksum-crc64nvme")) ?? Digest.FromBase64(DigestKind.Crc32, answer.Header("x-amz-checksum-crc32"));
 
     /// <summary>An ETag without its quotes, as the library names it.</summary>
     public static string? Tag(string? header) => header is { Length: > 2 } && header[0] == '"' && header[^1] == '"' ? header[1..^1] : header is "" or "\"\"" ? null : header;

@@ -58,7 +58,7 @@ public sealed partial class S3Store
     {
         var found = await FindOrNullAsync(meta.Key, cancel).ConfigureAwait(false);
         // another version's checksum is worth nothing
-        return found is not null && found.ETag == meta.ETag && found.Size == meta.Size ? meta with { Checksum = found.Checksum } : meta;
+        return found is not null && found.ETag == meta.ETag && found.Size == meta.Size ? meta with { Checksum = found.Checksum, Digest = found.Digest } : meta;
     }
 
     async ValueTask<ObjectReader> OpenUnreadAsync(string key, string? ifMatch, CancellationToken cancel)

@@ -1,0 +1,31 @@
+using S3dlio.Hashing;
+using S3dlio.Storage;
+
+namespace S3dlio.Transfer;
+
+/// <summary>Compares a whole object with the checksum that another program gave it.</summary>
+/// <param name="expected">That checksum.</param>
+/// <param name="size">Bytes of the object.</param>
+sealed class DigestCheck(Digest expected, long size) : ReadCheck
+{
+    readonly SortedDictionary<long, (int Length, Digest Digest)> _pieces = [];
+    readonly Lock _gate = new();
+
+    public override Checksum Append(Checksum before, long offset, ReadOnlySpan<byte> bytes)
+    {
+        var found = Digest.Of(expected.Kind, bytes);
+        lock (_gate)
+            _pieces[offset] = (bytes.Length, found);
+        return before.Append(bytes);
+    }
+
+    public override void Check(string uri)
+    {
+        var found = Digest.Empty(expected.Kind);
+        foreach (var (length, digest) in _pieces.Values)
+            found = found.Then(digest, length);
+        if (found != expected)
+            throw new StoreException(ErrorKind.ChecksumMismatch, uri,
+                $"checksum mismatch over {size} bytes: {expected} recorded by the program that wrote it, {found} found. The bytes are damaged; validate=False reads them unchecked");
+    }
+}
