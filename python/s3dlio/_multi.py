@@ -129,7 +129,13 @@ def create_multi_endpoint_store_from_template(
     Args:
         uri_template: An address or URL with ranges ``{1...4}`` or ``{01..16}``, which keep leading zeros; with several,
             every combination.
-        strategy: As for ``create_multi_endpoint_store``, and so are the others.
+        strategy: As for ``create_multi_endpoint_store``.
+        uri: Likewise.
+        replicas: Likewise.
+        storage_options: Likewise.
+
+    Returns:
+        A store; it can be pickled like any other.
 
     Raises:
         InvalidArgumentError: No range, an empty one, or more than 32 endpoints.
@@ -154,7 +160,13 @@ def create_multi_endpoint_store_from_file(
 
     Args:
         path: A local file in UTF-8.
-        strategy: As for ``create_multi_endpoint_store``, and so are the others.
+        strategy: As for ``create_multi_endpoint_store``.
+        uri: Likewise.
+        replicas: Likewise.
+        storage_options: Likewise.
+
+    Returns:
+        A store; it can be pickled like any other.
 
     Raises:
         FileNotFoundError: There is no such file.

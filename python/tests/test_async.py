@@ -23,7 +23,8 @@ def test_every_function_has_a_twin_with_its_arguments() -> None:
         twin = getattr(s3dlio, f"{name}_async")
         assert inspect.signature(twin) == inspect.signature(getattr(s3dlio, name))
         assert inspect.iscoroutinefunction(twin) or inspect.isasyncgenfunction(twin)
-    methods = {name for name in vars(s3dlio.Store) if not name.startswith("_")}
+    # a file-like object blocks, as all of Python's do
+    methods = {name for name in vars(s3dlio.Store) if not name.startswith("_")} - {"open"}
     for name in methods:
         assert name.endswith("_async") or f"{name}_async" in methods, name
     assert "configure" in WITHOUT

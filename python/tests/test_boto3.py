@@ -59,7 +59,7 @@ def any_sides(request: pytest.FixtureRequest) -> Iterator[Sides]:
 
 def theirs(metadata: dict[str, str]) -> dict[str, str]:
     """The user's own metadata: until a server is known to keep checksums, ours goes there too."""
-    return {name: value for name, value in metadata.items() if name != "s3dlio-crc32c"}
+    return {name: value for name, value in metadata.items() if name not in ("s3dlio-crc32c", "s3dlio-blocks")}
 
 
 def data(length: int) -> bytes:

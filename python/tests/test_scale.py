@@ -18,7 +18,8 @@ import s3dlio
 SERVERS = [
     pytest.param(server, count, id=f"{name}-{count}", marks=[pytest.mark.heavy] if count > 1000 else [])
     for server, name in ((s3_server, "s3"), (s3_old_server, "s3-old"), (azure_server, "azure"))
-    for count in (1000, 20_000)
+    # the emulator goes through all its blobs for each that it deletes: 4,000 take half a minute, 20,000 a quarter of an hour
+    for count in (1000, 20_000 if name != "azure" else 4000)
 ]
 
 
