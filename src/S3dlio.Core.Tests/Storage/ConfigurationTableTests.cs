@@ -66,7 +66,7 @@ public class ConfigurationTableTests
             (network, "verify_tls", http.Settings.VerifyTls),
             (Rows("Every store"), "durable", StoreOptions.Default.Durable), (Rows("Every store"), "direct_fallback", StoreOptions.Default.DirectFallback),
             (Rows("S3"), "anonymous", s3.Anonymous), (Rows("S3"), "addressing_style", s3.Addressing), (Rows("S3"), "requester_pays", s3.RequesterPays),
-            (Rows("S3"), "checksum", s3.Checksum),
+            (Rows("S3"), "checksum", s3.Checksum), (Rows("S3"), "list_concurrency", s3.ListConcurrency),
             (Rows("Azure"), "emulator", new AzureOptions().Emulator), (Rows("Azure"), "transfer_check", new AzureOptions().TransferCheck),
             (Rows("Azure"), "delete_snapshots", new AzureOptions().DeleteSnapshots),
             (Rows("Several endpoints"), "replicas", several.Replicas), (Rows("Several endpoints"), "endpoint_cooldown", several.Cooldown.TotalSeconds),

@@ -33,7 +33,7 @@ sealed record S3Options
     public static readonly string[] Names =
     [
         "endpoint_url", "region", "access_key_id", "secret_access_key", "session_token", "profile", "anonymous", "addressing_style",
-        "requester_pays", "checksum", "payload_signing", "sse_customer_key", .. HttpOptions.Names,
+        "requester_pays", "checksum", "payload_signing", "sse_customer_key", "list_concurrency", .. HttpOptions.Names,
     ];
 
     /// <summary>S3 refuses smaller ones, the last of an upload apart.</summary>
@@ -65,6 +65,9 @@ sealed record S3Options
 
     /// <summary>Null: objects are encrypted as the bucket says.</summary>
     public S3CustomerKey? CustomerKey { get; init; }
+
+    /// <summary>Requests that a large recursive listing has under way at once; 1: page after page.</summary>
+    public int ListConcurrency { get; init; } = 8;
 
     public HttpOptions Http { get; init; } = new();
 
@@ -100,6 +103,7 @@ sealed record S3Options
         "checksum" => this with { Checksum = Enum.Parse<ChecksumMode>(option.AsChoice("auto", "native", "metadata", "off"), ignoreCase: true) },
         "payload_signing" => this with { PayloadSigning = option.AsChoice("auto", "always", "never") switch { "always" => true, "never" => false, _ => null } },
         "sse_customer_key" => this with { CustomerKey = S3CustomerKey.Read(option) },
+        "list_concurrency" => this with { ListConcurrency = (int)option.AsInteger(1, 64) },
         _ => Http.With(option) is { } http ? this with { Http = http } : null,
     };
 

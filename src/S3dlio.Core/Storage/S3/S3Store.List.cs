@@ -15,34 +15,61 @@ public sealed partial class S3Store
     {
         options.Check(Root);
         ObjectKey.CheckPrefix(Root, prefix);
-        string? token = null, last = options.StartAfter;
-        do
+        var request = new ListRequest(prefix, options.StartAfter, !options.Recursive, null);
+        bool isParallel = options.Recursive && _client.Options.ListConcurrency > 1;
+        while (true)
         {
-            var page = await ListPageAsync(prefix, options, token, cancel).ConfigureAwait(false);
-            // a server that repeats a page would be listed for ever
-            string? end = page.Last;
-            if (page.Next is not null && (page.Next == token || (end is not null && last is not null && ObjectKey.Compare(end, last) <= 0)))
-                throw new StoreException(ErrorKind.InvalidData, Root.Child(prefix), $"the listing does not advance: the server sent another page that ends at '{end}'");
-            last = end ?? last;
-            token = page.Next;
-            var objects = options.Pattern is null ? page.Objects : [.. page.Objects.Where(found => options.Pattern.IsMatch(found.Key))];
-            if (objects.Count + page.Prefixes.Count > 0)
-                yield return new ListPage(objects, page.Prefixes);
+            var page = await ListPageAsync(request, options.PageSize, cancel).ConfigureAwait(false);
+            if (Select(page.Objects, page.Prefixes, options) is { } selected)
+                yield return selected;
+            if (page.Next is null)
+                yield break;
+            if (isParallel)
+            {
+                var rest = new ParallelListing(prefix, _client.Options.ListConcurrency, (next, stop) => ListPageAsync(next, options.PageSize, stop));
+                await foreach (var objects in rest.RunAsync(page, options.StartAfter, cancel).ConfigureAwait(false))
+                {
+                    if (Select(objects, [], options) is { } more)
+                        yield return more;
+                }
+                yield break;
+            }
+            request = request with { Token = page.Next, After = page.Last ?? request.After };
         }
-        while (token is not null);
     }
 
-    ValueTask<Listed> ListPageAsync(string prefix, ListOptions options, string? token, CancellationToken cancel)
+    /// <summary>The page as the caller sees it; null when nothing is left of it.</summary>
+    static ListPage? Select(List<ObjectMeta> objects, List<string> prefixes, ListOptions options)
+    {
+        if (options.Pattern is not null)
+            objects = [.. objects.Where(found => options.Pattern.IsMatch(found.Key))];
+        return objects.Count + prefixes.Count > 0 ? new ListPage(objects, prefixes) : null;
+    }
+
+    async ValueTask<Listed> ListPageAsync(ListRequest wanted, int size, CancellationToken cancel)
+    {
+        var page = await AskPageAsync(wanted, size, cancel).ConfigureAwait(false);
+        if (wanted.After is not { } after)
+            return page;
+        // a folder may come after its own name, for what is in it does
+        bool isNamed = wanted is { Folded: true, Token: null } && after.EndsWith('/');
+        // a server that repeats a page would be listed for ever
+        if (page.Next is not null && (page.Next == wanted.Token || (page.Last is { } end && ObjectKey.Compare(end, after) < (isNamed ? 0 : 1))))
+            throw new StoreException(ErrorKind.InvalidData, Root.Child(wanted.Prefix), $"the listing does not advance: the server sent another page that ends at '{page.Last}'");
+        return page;
+    }
+
+    ValueTask<Listed> AskPageAsync(ListRequest wanted, int size, CancellationToken cancel)
     {
         var request = Request(HttpMethod.Get, "").Ask("list-type", "2").Ask("encoding-type", "url")
-            .Ask("max-keys", S3Meta.Number(Math.Clamp(options.PageSize, 1, MostListed)));
-        if (prefix.Length > 0)
-            request.Ask("prefix", prefix);
-        if (!options.Recursive)
+            .Ask("max-keys", S3Meta.Number(Math.Clamp(size, 1, MostListed)));
+        if (wanted.Prefix.Length > 0)
+            request.Ask("prefix", wanted.Prefix);
+        if (wanted.Folded)
             request.Ask("delimiter", "/");
-        if (token is not null)
-            request.Ask("continuation-token", token);
-        else if (options.StartAfter is { Length: > 0 } after)
+        if (wanted.Token is not null)
+            request.Ask("continuation-token", wanted.Token);
+        else if (wanted.After is { Length: > 0 } after)
             request.Ask("start-after", after);
         return _client.SendAsync(request, async (answer, _, stop) =>
         {
