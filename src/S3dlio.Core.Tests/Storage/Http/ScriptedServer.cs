@@ -128,6 +128,30 @@ sealed class Exchange(NetworkStream stream, string method, string target, Dictio
         await stream.FlushAsync();
     }
 
+    /// <summary>Accepts a CONNECT and carries bytes both ways until one side ends.</summary>
+    public async Task Tunnel(string host, int port)
+    {
+        using var server = new TcpClient();
+        await server.ConnectAsync(host, port);
+        await Raw("HTTP/1.1 200 Connected\r\n\r\n");
+        var there = server.GetStream();
+        await await Task.WhenAny(stream.CopyToAsync(there), there.CopyToAsync(stream));
+        Break();
+    }
+
+    /// <summary>Passes on, as a proxy does, a request whose target is a whole address, and its answer.</summary>
+    public async Task Forward()
+    {
+        var address = new Uri(target);
+        using var server = new TcpClient();
+        await server.ConnectAsync(address.Host, address.Port);
+        var there = server.GetStream();
+        string lines = string.Concat(headers.Where(pair => pair.Key is not ("Connection" or "Expect")).Select(pair => $"{pair.Key}: {pair.Value}\r\n"));
+        await there.WriteAsync(Encoding.ASCII.GetBytes($"{method} {target[address.GetLeftPart(UriPartial.Authority).Length..]} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"));
+        await there.WriteAsync(Body);
+        await there.CopyToAsync(stream);
+    }
+
     /// <summary>The connection is reset after what was said.</summary>
     public void Break() => Broken = true;
 

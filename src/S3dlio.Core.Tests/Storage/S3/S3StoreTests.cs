@@ -96,6 +96,34 @@ public abstract class S3Conformance : StoreConformance
     }
 
     [Fact]
+    public async Task Copy_AboveTheLimitOfOneRequest_KeepsBytesChecksumAndDescription()
+    {
+        var data = RandomBytes((12 << 20) + 7, 40);
+        var put = PutOptions.Default with { ContentType = "text/x-large", Metadata = new Dictionary<string, string> { ["a"] = "b ü" } };
+        await Put("large one", data, put);
+        string prefix = Store.Root.Key;
+        var store = Bucket(8 << 20, 5 << 20);
+        var copied = await store.CopyAsync($"{prefix}large one", $"{prefix}copied", PutOptions.Default, None);
+        var head = await Store.HeadAsync("copied", None);
+        Assert.Equal(data, await Get("copied"));
+        Assert.Equal((Checksum.Of(data), Checksum.Of(data)), (copied.Checksum, head.Checksum));
+        Assert.Equal(("text/x-large", "b ü", data.Length), (head.ContentType, Assert.Single(head.Metadata).Value, head.Size));
+        Assert.Equal(head.ETag, copied.ETag);
+        // that it went by parts
+        Assert.EndsWith("-3", head.ETag, StringComparison.Ordinal);
+    }
+
+    /// <summary>The bucket with other limits of copying.</summary>
+    private protected S3Store Bucket(long mostCopied, long copyPart, string? proxy = null)
+    {
+        var root = StoreUri.Parse(_address) with { Key = "" };
+        var options = S3Options.Read(_settings, root);
+        if (proxy is not null)
+            options = options with { Http = options.Http with { Settings = options.Http.Settings with { Proxy = proxy } } };
+        return new S3Store(root, new S3Client(options, _address)) { MostCopied = mostCopied, CopyPart = copyPart };
+    }
+
+    [Fact]
     public async Task OpenRead_SmallThenLarge_BothKnowTheirChecksum()
     {
         var large = RandomBytes(20 << 20, 21);
@@ -184,13 +212,59 @@ public abstract class S3Conformance : StoreConformance
     }
 }
 
+/// <summary>Servers without TLS, where a proxy can see what is asked.</summary>
+public abstract class S3PlainConformance(string server) : S3Conformance(server)
+{
+    [Fact]
+    public async Task Copy_SourceChangesBetweenParts_PreconditionAndNothingLeft()
+    {
+        byte[] before = RandomBytes(12 << 20, 41), after = RandomBytes(12 << 20, 42);
+        await Put("source", before);
+        await using var proxy = new ScriptedServer(async exchange =>
+        {
+            if (exchange.Target.Contains("partNumber=2", StringComparison.Ordinal))
+                await Put("source", after);
+            await exchange.Forward();
+        });
+        string prefix = Store.Root.Key;
+        var error = await Assert.ThrowsAsync<StoreException>(async () =>
+            await Bucket(8 << 20, 5 << 20, proxy.Url).CopyAsync($"{prefix}source", $"{prefix}target", PutOptions.Default, None));
+        Assert.Equal(ErrorKind.Precondition, error.Kind);
+        Assert.Single(proxy.Seen, exchange => exchange.Method == "DELETE");
+        await Fails(ErrorKind.NotFound, "target", () => GetText("target"));
+        Assert.Equal(after, await Get("source"));
+    }
+}
+
 /// <summary>The newest server that can be had.</summary>
 [NeedsServer("S3")]
-public class S3StoreTests() : S3Conformance("S3");
+public class S3StoreTests() : S3PlainConformance("S3");
 
 [NeedsServer("S3_TLS")]
 public class S3TlsStoreTests() : S3Conformance("S3_TLS")
 {
+    [Fact]
+    public async Task PutAndGet_OverAProxysTunnel_AreThoseOfTheServer()
+    {
+        string address = Store.Root.ToString();
+        await using var proxy = new ScriptedServer(exchange => exchange.Headers.ContainsKey("Proxy-Authorization")
+            ? exchange.Tunnel(exchange.Target.Split(':')[0], int.Parse(exchange.Target.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture))
+            : exchange.Say(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
+        var store = StoreFactory.Open(StoreUri.Parse(address), StoreOptions.Parse(
+            NeedsServerAttribute.Variable("S3_TLS", "OPTIONS")!.TrimEnd('}') + $$""", "proxy":"{{proxy.Url.Replace("://", "://user:secret@", StringComparison.Ordinal)}}"}""", address));
+        var data = RandomBytes(3 << 20, 50);
+        await store.PutAsync("tunnelled", new Payload(data), PutOptions.Default, null, None);
+        await using (var reader = await store.OpenReadAsync("tunnelled", ReadOptions.Default, None))
+        {
+            var back = new byte[data.Length];
+            await reader.ReadAsync(0, back, None);
+            Assert.Equal(data, back);
+        }
+        Assert.Equal(data, await Get("tunnelled"));
+        Assert.NotEmpty(proxy.Seen);
+        Assert.All(proxy.Seen, exchange => Assert.Equal("CONNECT", exchange.Method));
+    }
+
     [Fact]
     public async Task CustomerKey_PutReadCopyParts_NeedIt()
     {
@@ -226,7 +300,7 @@ public class S3TlsStoreTests() : S3Conformance("S3_TLS")
 
 /// <summary>One from before S3 had checksums.</summary>
 [NeedsServer("S3_OLD")]
-public class S3OldStoreTests() : S3Conformance("S3_OLD")
+public class S3OldStoreTests() : S3PlainConformance("S3_OLD")
 {
     protected override bool CopiesTakeTags => false;
 }

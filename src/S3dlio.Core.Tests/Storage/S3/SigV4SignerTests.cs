@@ -1,3 +1,4 @@
+using S3dlio.Storage.Http;
 using S3dlio.Storage.S3;
 using Xunit;
 
@@ -44,8 +45,8 @@ public class SigV4SignerTests
     [InlineData("../a//./b", "../a//./b")]
     public void Path_AnyKey_IsEncodedOnce(string key, string expected)
     {
-        Assert.Equal(expected, S3Encoding.Path(key));
-        Assert.Equal(key, S3Encoding.Decode(S3Encoding.Value(key)));
+        Assert.Equal(expected, PercentEncoding.Path(key));
+        Assert.Equal(key, S3Encoding.Decode(PercentEncoding.Value(key)));
     }
 
     [Theory]

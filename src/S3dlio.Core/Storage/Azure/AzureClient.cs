@@ -109,13 +109,13 @@ sealed class AzureClient
     /// <summary>Where something is, with what its address needs besides: a secret when that is a SAS.</summary>
     public string Url(string container, string key, string query)
     {
-        string path = container.Length == 0 ? "/" : key.Length == 0 ? $"/{AzureEncoding.Value(container)}" : $"/{AzureEncoding.Value(container)}/{AzureEncoding.Path(key)}";
+        string path = container.Length == 0 ? "/" : key.Length == 0 ? $"/{PercentEncoding.Value(container)}" : $"/{PercentEncoding.Value(container)}/{PercentEncoding.Path(key)}";
         return query.Length == 0 ? Account.Endpoint + path : $"{Account.Endpoint}{path}?{query}";
     }
 
     async ValueTask<HttpCall> AuthorizeAsync(AzureRequest request, CancellationToken cancel)
     {
-        string query = string.Join('&', request.Query.Select(pair => $"{pair.Key}={AzureEncoding.Value(pair.Value)}"));
+        string query = string.Join('&', request.Query.Select(pair => $"{pair.Key}={PercentEncoding.Value(pair.Value)}"));
         string secret = Account.Credential.Query;
         if (secret.Length > 0)
             query = query.Length == 0 ? secret : $"{query}&{secret}";

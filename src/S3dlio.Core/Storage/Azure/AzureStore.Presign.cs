@@ -1,4 +1,5 @@
 using System.Globalization;
+using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Azure;
 
@@ -25,7 +26,7 @@ public sealed partial class AzureStore
         string expiry = (_client.Retry.Clock.GetUtcNow() + options.Expires).UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
         string protocol = _client.Account.IsTls ? "https" : "https,http";
         string signature = signer.Sign(SasText(_client.Account.Name, _container, key, permissions, expiry, protocol));
-        string query = $"sv={SasVersion}&sr=b&sp={permissions}&se={AzureEncoding.Value(expiry)}&spr={AzureEncoding.Value(protocol)}&sig={AzureEncoding.Value(signature)}";
+        string query = $"sv={SasVersion}&sr=b&sp={permissions}&se={PercentEncoding.Value(expiry)}&spr={PercentEncoding.Value(protocol)}&sig={PercentEncoding.Value(signature)}";
         return ValueTask.FromResult(_client.Url(_container, key, query));
     }
 

@@ -66,6 +66,10 @@ sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long
                     throw new OperationCanceledException("the request has ended");
                 _running = true;
             }
+            // the handler begins again when a proxy or a stale connection makes it
+            if (_sent > 0)
+                body.Progress?.Report(-_sent);
+            _sent = 0;
             try
             {
                 foreach (var piece in body.Pieces)

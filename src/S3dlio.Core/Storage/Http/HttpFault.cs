@@ -31,18 +31,22 @@ static class HttpFault
                 : Failed(ErrorKind.Timeout, $"no connection to {place} within {Seconds(settings.ConnectTimeout)}; check endpoint_url, proxy and firewall (option connect_timeout)", true, most: 4);
         }
         var socket = Find<SocketException>(error);
+        // over a proxy it is the proxy that is looked up and connected to
+        var (reached, option) = settings.Proxy is { Length: > 0 } text && HttpTransport.TryProxyAddress(text, out var proxy) ? (proxy, "option proxy") : (call.Address, "endpoint_url");
         switch ((error as HttpRequestException)?.HttpRequestError)
         {
             case HttpRequestError.NameResolutionError:
                 // a name that does not exist stays so; one that could not be asked about may yet be
-                return Failed(ErrorKind.Unavailable, $"the name '{call.Address.IdnHost}' cannot be resolved; check endpoint_url, region and the network's DNS", true, most: socket?.SocketErrorCode == SocketError.TryAgain ? int.MaxValue : 3, reason: ErrorReason.NameResolution);
+                return Failed(ErrorKind.Unavailable, $"the name '{reached.IdnHost}' cannot be resolved; check {option}, region and the network's DNS", true, most: socket?.SocketErrorCode == SocketError.TryAgain ? int.MaxValue : 3, reason: ErrorReason.NameResolution);
             case HttpRequestError.SecureConnectionError:
                 var (why, isCertificate) = Tls(error, place);
                 return Failed(ErrorKind.Unavailable, why, socket is not null, reason: isCertificate ? ErrorReason.Certificate : ErrorReason.None);
+            case HttpRequestError.ProxyTunnelError when (error as HttpRequestException)?.StatusCode == HttpStatusCode.ProxyAuthenticationRequired:
+                return ProxyLogin(call, error);
             case HttpRequestError.ProxyTunnelError:
                 return Failed(ErrorKind.Unavailable, $"the proxy made no connection to {place}: {error.Message}; check option proxy (or HTTPS_PROXY)", true);
             case HttpRequestError.ConnectionError when socket is not null:
-                return Failed(ErrorKind.Unavailable, Connect(socket, place), true, reason: socket.SocketErrorCode == SocketError.ConnectionRefused ? ErrorReason.ConnectionRefused : ErrorReason.None);
+                return Failed(ErrorKind.Unavailable, Connect(socket, Place(reached), option), true, reason: socket.SocketErrorCode == SocketError.ConnectionRefused ? ErrorReason.ConnectionRefused : ErrorReason.None);
             case HttpRequestError.InvalidResponse:
                 return Failed(ErrorKind.Unavailable, $"{place} does not answer in HTTP: {error.Message}; check endpoint_url: is it https:// that is served there?", true, unknown: true, most: 2);
             case HttpRequestError.ConfigurationLimitExceeded:
@@ -51,11 +55,14 @@ static class HttpFault
         return Failed(ErrorKind.Unavailable, $"the connection to {place} broke: {Innermost(error).Message}", true, unknown: true);
     }
 
-    static string Connect(SocketException socket, string place) => socket.SocketErrorCode switch
+    public static HttpFailure ProxyLogin(HttpCall call, Exception? cause) =>
+        new(new StoreException(ErrorKind.Authentication, call.Subject, "the proxy wants other credentials than it was given; check user and password in option proxy (or HTTPS_PROXY, HTTP_PROXY), such as http://user:password@proxy.example:3128", cause: cause));
+
+    static string Connect(SocketException socket, string place, string option) => socket.SocketErrorCode switch
     {
-        SocketError.ConnectionRefused => $"{place} refused the connection: nothing listens there; check endpoint_url and that the server runs",
-        SocketError.HostUnreachable or SocketError.NetworkUnreachable => $"there is no route to {place}; check endpoint_url and the network",
-        SocketError.TimedOut => $"no connection to {place}: it did not answer; check endpoint_url and firewall",
+        SocketError.ConnectionRefused => $"{place} refused the connection: nothing listens there; check {option} and that the server runs",
+        SocketError.HostUnreachable or SocketError.NetworkUnreachable => $"there is no route to {place}; check {option} and the network",
+        SocketError.TimedOut => $"no connection to {place}: it did not answer; check {option} and firewall",
         _ => $"no connection to {place}: {socket.Message}",
     };
 

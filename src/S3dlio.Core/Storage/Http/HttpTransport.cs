@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 
 namespace S3dlio.Storage.Http;
 
@@ -20,7 +22,15 @@ sealed class HttpTransport
 
     readonly HttpMessageInvoker _pool;
 
-    HttpTransport(HttpSettings settings, SocketsHttpHandler handler) => (Settings, _pool) = (settings, new HttpMessageInvoker(handler));
+    // what a proxy wants to know with each request; a tunnel's is the handler's business
+    readonly string? _login;
+
+    HttpTransport(HttpSettings settings, SocketsHttpHandler handler)
+    {
+        (Settings, _pool) = (settings, new HttpMessageInvoker(handler));
+        if (handler.Proxy is WebProxy { Address.Scheme: "http" or "https", Credentials: NetworkCredential user })
+            _login = "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.UserName}:{user.Password}"));
+    }
 
     public HttpSettings Settings { get; }
 
@@ -54,10 +64,18 @@ sealed class HttpTransport
             if (!request.Headers.TryAddWithoutValidation(name, value))
                 (request.Content ??= new ByteArrayContent([])).Headers.TryAddWithoutValidation(name, value);
         }
+        // unasked, as waiting for the proxy to ask would send every body twice; within TLS it would go to the server
+        if (_login is not null && call.Address.Scheme == "http")
+            request.Headers.TryAddWithoutValidation("Proxy-Authorization", _login);
         bool answered = false, succeeded = false;
         try
         {
             var response = await _pool.SendAsync(request, idle.Token).ConfigureAwait(false);
+            if (response.StatusCode == HttpStatusCode.ProxyAuthenticationRequired)
+            {
+                response.Dispose();
+                throw HttpFault.ProxyLogin(call, null);
+            }
             answered = true;
             succeeded = response.IsSuccessStatusCode;
             return new HttpAnswer(this, call, response);
@@ -116,9 +134,12 @@ sealed class HttpTransport
         return handler;
     }
 
+    public static bool TryProxyAddress(string text, [NotNullWhen(true)] out Uri? address) =>
+        Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out address);
+
     static WebProxy Proxy(string text, string subject)
     {
-        if (!Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out var address)
+        if (!TryProxyAddress(text, out var address)
             || address.Scheme is not ("http" or "https" or "socks4" or "socks4a" or "socks5"))
             throw new StoreException(ErrorKind.InvalidArgument, subject, "option 'proxy' must be a URL such as http://proxy.example:3128, or empty for none");
         var proxy = new WebProxy(new UriBuilder(address) { UserName = "", Password = "" }.Uri);

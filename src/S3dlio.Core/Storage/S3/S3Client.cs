@@ -105,7 +105,7 @@ sealed class S3Client
                 _regions[request.Bucket] = home;
                 continue;
             }
-            if (error.IsExpired && !renewed && _credentials.Forget())
+            if (error.IsExpired && !renewed && _credentials.Forget(credentials))
             {
                 renewed = true;
                 continue;

@@ -16,9 +16,9 @@ abstract class CredentialSource
     /// <summary>The keys to use now; null to sign nothing.</summary>
     public abstract ValueTask<S3Credentials?> GetAsync(string subject, CancellationToken cancel);
 
-    /// <summary>Forgets keys that the server called expired.</summary>
+    /// <summary>Forgets keys that the server called expired, unless there are newer ones already.</summary>
     /// <returns>False when there can be no others.</returns>
-    public virtual bool Forget() => false;
+    public virtual bool Forget(S3Credentials? expired) => false;
 
     /// <summary>
     /// Amazon's order: what is given explicitly, the environment, the profile, and then all that its SDK can find (SSO, web identity,

@@ -7,11 +7,13 @@ sealed class S3Endpoint
 {
     readonly Uri? _custom;
     readonly Addressing _style;
+    readonly bool _isAddress;
 
     public S3Endpoint(S3Options options)
     {
         _custom = options.EndpointUrl is null ? null : new Uri(options.EndpointUrl);
         _style = options.Addressing;
+        _isAddress = _custom is { HostNameType: UriHostNameType.IPv4 or UriHostNameType.IPv6 };
     }
 
     /// <summary>Amazon's own service: no question what it can do.</summary>
@@ -23,6 +25,7 @@ sealed class S3Endpoint
     public bool FollowsRegion => _custom is null;
 
     /// <summary>The host as in the Host header, and the encoded path.</summary>
+    /// <exception cref="StoreException">Virtual hosts were asked for, and the bucket can be none.</exception>
     public (string Host, string Path) Locate(string bucket, string key, string region)
     {
         string host = _custom is null
@@ -34,9 +37,14 @@ sealed class S3Endpoint
         if (bucket.Length == 0)
             return (host, start + "/");
         bool virtualHost = _style == Addressing.Virtual || (_style == Addressing.Auto && _custom is null && S3Options.IsHostName(bucket, IsTls));
+        // host names have no upper case and no underscores: another bucket would be asked, or the signature would be over another host
+        if (_style == Addressing.Virtual && (_isAddress || !S3Options.IsHostName(bucket, tls: false)))
+            throw new StoreException(ErrorKind.InvalidArgument, $"s3://{bucket}/", _isAddress
+                ? $"a bucket cannot be part of the address {host}; give endpoint_url with a host name, or leave out addressing_style=virtual"
+                : "the bucket's name cannot be part of a host name; set addressing_style=path");
         if (virtualHost)
-            return ($"{bucket}.{host}", $"{start}/{S3Encoding.Path(key)}");
-        return (host, key.Length == 0 ? $"{start}/{S3Encoding.Value(bucket)}" : $"{start}/{S3Encoding.Value(bucket)}/{S3Encoding.Path(key)}");
+            return ($"{bucket}.{host}", $"{start}/{PercentEncoding.Path(key)}");
+        return (host, key.Length == 0 ? $"{start}/{PercentEncoding.Value(bucket)}" : $"{start}/{PercentEncoding.Value(bucket)}/{PercentEncoding.Path(key)}");
     }
 
     public Uri Address(string host, string path, string query) =>

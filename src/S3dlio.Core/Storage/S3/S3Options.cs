@@ -154,6 +154,11 @@ sealed record S3Options
             if (!char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c) && c != '-' && (c != '.' || tls))
                 return false;
         }
-        return bucket[0] != '-' && bucket[^1] != '-';
+        foreach (var label in bucket.AsSpan().Split('.'))
+        {
+            if (bucket[label] is not { Length: > 0 } text || text[0] == '-' || text[^1] == '-')
+                return false;
+        }
+        return true;
     }
 }

@@ -5,11 +5,11 @@ namespace S3dlio.Storage.S3;
 
 public sealed partial class S3Store
 {
-    /// <summary>The largest object that one copy request takes.</summary>
-    const long MostCopied = 5L << 30;
+    /// <summary>The largest object that one copy request takes: S3's limit. Tests lower it.</summary>
+    internal long MostCopied { get; init; } = 5L << 30;
 
     /// <summary>Bytes of one part of a larger copy; the server moves them, so they may be large.</summary>
-    const long CopyPart = 512L << 20;
+    internal long CopyPart { get; init; } = 512L << 20;
 
     static readonly TimeSpan CopyPatience = TimeSpan.FromMinutes(10);
 
@@ -82,25 +82,8 @@ public sealed partial class S3Store
         using var place = await _client.InFlight.EnterAsync(1, 0, cancel).ConfigureAwait(false);
         using var answer = await _client.AttemptAsync(request, cancel).ConfigureAwait(false);
         var text = await S3Upload.ReadResultAsync(_client, answer, request, cancel).ConfigureAwait(false);
-        using var xml = new S3Xml(text);
-        xml.Root();
-        string? tag = null, crc = null, type = null;
-        while (xml.Next() is { } name)
-        {
-            switch (name)
-            {
-                case "ETag":
-                    tag = S3Meta.Tag(xml.Text());
-                    break;
-                case "ChecksumCRC32C":
-                    crc = xml.Text();
-                    break;
-                case "ChecksumType":
-                    type = xml.Text();
-                    break;
-            }
-        }
-        return (tag, S3Meta.Native(crc, type));
+        var result = S3Result.Parse(text);
+        return (S3Meta.Tag(result.ETag), result.Whole);
     }
 
     async ValueTask<ObjectMeta> CopyPartsAsync(ObjectMeta origin, string destination, PutOptions full, CancellationToken cancel)
@@ -122,6 +105,7 @@ public sealed partial class S3Store
             }, cancel).ConfigureAwait(false);
             if (upload.Whole is { } whole && origin.Checksum is { } expected && whole != expected)
                 throw new StoreException(ErrorKind.ChecksumMismatch, Root.Child(origin.Key), $"checksum mismatch over {origin.Size} bytes: {expected} recorded when it was written, {whole} found by the server while copying");
+            await CheckUnchangedAsync(origin, cancel).ConfigureAwait(false);
             return await CompleteCopyAsync(upload, origin, destination, full, cancel).ConfigureAwait(false);
         }
         catch
@@ -131,12 +115,19 @@ public sealed partial class S3Store
         }
     }
 
+    /// <summary>Ceph copies parts whatever their condition says, so nobody else would notice that they are of two versions.</summary>
+    async ValueTask CheckUnchangedAsync(ObjectMeta origin, CancellationToken cancel)
+    {
+        if (_client.Endpoint.IsAmazon)
+            return;
+        var now = await FindAsync(origin.Key, cancel).ConfigureAwait(false);
+        if (now.ETag != origin.ETag || now.Size != origin.Size)
+            throw new StoreException(ErrorKind.Precondition, Root.Child(origin.Key), $"the object was written while it was copied: its ETag was {origin.ETag}, now it is {now.ETag}; copy it again");
+    }
+
     async ValueTask<ObjectMeta> CompleteCopyAsync(S3Upload upload, ObjectMeta origin, string destination, PutOptions full, CancellationToken cancel)
     {
-        if (!upload.IsWhole && !full.Overwrite && await FindOrNullAsync(destination, cancel).ConfigureAwait(false) is not null)
-            throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
-        var written = new Written(destination, origin.Size, origin.Checksum, upload.ExpectedTag);
-        var found = await ConditionalAsync(written, full, (_, stop) => upload.AttemptCompleteAsync(full, stop), cancel).ConfigureAwait(false);
+        var found = await AssembleAsync(upload, new Written(destination, origin.Size, origin.Checksum, upload.ExpectedTag), full, cancel).ConfigureAwait(false);
         return origin with
         {
             Key = destination,
@@ -149,5 +140,5 @@ public sealed partial class S3Store
         };
     }
 
-    string CopySource(string key) => $"/{S3Encoding.Value(_bucket)}/{S3Encoding.Path(key)}";
+    string CopySource(string key) => $"/{PercentEncoding.Value(_bucket)}/{PercentEncoding.Path(key)}";
 }

@@ -58,14 +58,19 @@ public sealed partial class S3Store
 
     internal async ValueTask<ObjectMeta> CompleteAsync(S3Upload upload, string key, PutOptions options, CancellationToken cancel)
     {
-        if (!upload.IsWhole && !options.Overwrite && await FindOrNullAsync(key, cancel).ConfigureAwait(false) is not null)
-            // servers without checksums are also those that ignore the condition; what is left of the gap is as small as it can be
-            throw new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off");
         var whole = upload.Whole;
-        var written = new Written(key, upload.Length, whole, upload.ExpectedTag);
-        var found = await ConditionalAsync(written, options, (_, stop) => upload.AttemptCompleteAsync(options, stop), cancel).ConfigureAwait(false);
+        var found = await AssembleAsync(upload, new Written(key, upload.Length, whole, upload.ExpectedTag), options, cancel).ConfigureAwait(false);
         var checksum = whole ?? found.Checksum ?? throw new StoreException(ErrorKind.Internal, Root.Child(key), "an upload without checksums was completed");
         return Stored(key, upload.Length, checksum, options, found);
+    }
+
+    /// <summary>Makes the object of its parts, under the options' condition.</summary>
+    async ValueTask<(string? ETag, Checksum? Checksum)> AssembleAsync(S3Upload upload, Written written, PutOptions options, CancellationToken cancel)
+    {
+        if (!upload.IsWhole && !options.Overwrite && await FindOrNullAsync(written.Key, cancel).ConfigureAwait(false) is not null)
+            // servers without checksums are also those that ignore the condition; what is left of the gap is as small as it can be
+            throw new StoreException(ErrorKind.AlreadyExists, Root.Child(written.Key), "the object exists and overwrite is off");
+        return await ConditionalAsync(written, options, (_, stop) => upload.AttemptCompleteAsync(options, stop), cancel).ConfigureAwait(false);
     }
 
     /// <summary>The option's part size, or as much more as keeps the number of parts within S3's limit.</summary>

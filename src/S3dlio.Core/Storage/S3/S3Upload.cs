@@ -83,19 +83,8 @@ sealed class S3Upload
             .Say("x-amz-copy-source-range", string.Create(CultureInfo.InvariantCulture, $"bytes={begin}-{begin + length - 1}"));
         var (tag, checksum) = await _client.SendAsync(request, async (answer, _, stop) =>
         {
-            var text = await ReadResultAsync(answer, request, stop).ConfigureAwait(false);
-            string found = "";
-            Checksum? crc = null;
-            using var xml = new S3Xml(text);
-            xml.Root();
-            while (xml.Next() is { } name)
-            {
-                if (name == "ETag")
-                    found = xml.Text();
-                else if (name == "ChecksumCRC32C" && Checksum.TryParseBase64(xml.Text(), out var value))
-                    crc = value;
-            }
-            return (found, crc);
+            var result = S3Result.Parse(await ReadResultAsync(answer, request, stop).ConfigureAwait(false));
+            return (result.ETag ?? "", result.Crc is { } crc && Checksum.TryParseBase64(crc, out var value) ? value : (Checksum?)null);
         }, cancel).ConfigureAwait(false);
         Add(number, new Part(tag, checksum, length));
     }
@@ -161,28 +150,11 @@ sealed class S3Upload
                 throw new HttpFailure(failure.Error) { Transient = true, Status = failure.Status, Code = failure.Code };
             }
         }
-        using var xml = new S3Xml(text);
-        xml.Root();
-        string? tag = null, type = null, crc = null;
-        while (xml.Next() is { } name)
-        {
-            switch (name)
-            {
-                case "ETag":
-                    tag = S3Meta.Tag(xml.Text());
-                    break;
-                case "ChecksumCRC32C":
-                    crc = xml.Text();
-                    break;
-                case "ChecksumType":
-                    type = xml.Text();
-                    break;
-            }
-        }
+        var result = S3Result.Parse(text);
         if (IsWhole)
-            _client.Capabilities.SawUpload(S3Meta.Native(crc, type) is not null && type is "FULL_OBJECT");
+            _client.Capabilities.SawUpload(result.Whole is not null && result.Type is "FULL_OBJECT");
         // older gateways leave the ETag empty
-        return (tag ?? ExpectedTag, S3Meta.Native(crc, type));
+        return (S3Meta.Tag(result.ETag) ?? ExpectedTag, result.Whole);
     }
 
     /// <summary>Gives back what was uploaded; says nothing when that fails, since the lifecycle rules of the bucket will.</summary>

@@ -37,11 +37,17 @@ sealed class SdkCredentials(string? profile, string region) : CredentialSource
         return await asking.WaitAsync(cancel).ConfigureAwait(false);
     }
 
-    public override bool Forget()
+    public override bool Forget(S3Credentials? expired)
     {
-        (Volatile.Read(ref _provider) as RefreshingAWSCredentials)?.ClearCredentials();
-        Volatile.Write(ref _known, null);
-        return true;
+        lock (_gate)
+        {
+            // of many calls that met the same expired keys the first has had them renewed
+            if (!ReferenceEquals(Volatile.Read(ref _known), expired))
+                return true;
+            (Volatile.Read(ref _provider) as RefreshingAWSCredentials)?.ClearCredentials();
+            Volatile.Write(ref _known, null);
+            return true;
+        }
     }
 
     async Task<S3Credentials> AskAsync(string subject)
@@ -81,7 +87,8 @@ sealed class SdkCredentials(string? profile, string region) : CredentialSource
         AWSConfigs.AWSRegion ??= region;
         if (profile is null)
             return DefaultAWSCredentialsIdentityResolver.GetCredentials();
-        return new CredentialProfileStoreChain().TryGetAWSCredentials(profile, out var found)
+        // left to itself the SDK looks for a named profile in the default place alone
+        return new CredentialProfileStoreChain(Environment.GetEnvironmentVariable("AWS_SHARED_CREDENTIALS_FILE")).TryGetAWSCredentials(profile, out var found)
             ? found
             : throw new StoreException(ErrorKind.Authentication, subject, $"there is no profile '{profile}' with credentials in Amazon's configuration files (~/.aws/config, ~/.aws/credentials)") { Reason = ErrorReason.NoCredentials };
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.S3;
 
@@ -70,7 +71,7 @@ sealed class SigV4Signer(string region, string service = "s3")
             return "";
         var pairs = new string[parameters.Count];
         for (int i = 0; i < pairs.Length; i++)
-            pairs[i] = $"{S3Encoding.Value(parameters[i].Key)}={S3Encoding.Value(parameters[i].Value)}";
+            pairs[i] = $"{PercentEncoding.Value(parameters[i].Key)}={PercentEncoding.Value(parameters[i].Value)}";
         // '=' sorts behind '-' and '.', so whole pairs would sort wrongly where one name begins with another
         Array.Sort(pairs, static (a, b) =>
         {

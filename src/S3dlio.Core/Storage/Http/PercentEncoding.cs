@@ -1,17 +1,20 @@
 using System.Buffers;
 using System.Text;
 
-namespace S3dlio.Storage.Azure;
+namespace S3dlio.Storage.Http;
 
-/// <summary>Percent-encoding of every byte of the UTF-8 but letters, digits and <c>-._~</c>: what no part of the service rewrites.</summary>
-static class AzureEncoding
+/// <summary>
+/// Percent-encoding of every byte of the UTF-8 but letters, digits and <c>-._~</c>, in upper-case hexadecimal: what signatures are made of
+/// and what no part of a service rewrites.
+/// </summary>
+static class PercentEncoding
 {
     const string Hex = "0123456789ABCDEF";
 
     static readonly SearchValues<char> Plain = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
     static readonly SearchValues<char> PlainPath = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/");
 
-    /// <summary>A query's value.</summary>
+    /// <summary>A query's name or value.</summary>
     public static string Value(string text) => Encode(text, Plain);
 
     /// <summary>A key as a path: its slashes stay.</summary>

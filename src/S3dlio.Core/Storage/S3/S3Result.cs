@@ -1,0 +1,31 @@
+using S3dlio.Hashing;
+
+namespace S3dlio.Storage.S3;
+
+/// <summary>What S3 says of an object, or a part, that it has just made: CopyObjectResult, CopyPartResult, CompleteMultipartUploadResult.</summary>
+/// <param name="ETag">In its quotes, null where there is none.</param>
+/// <param name="Crc">CRC32C in base64, as the element says it.</param>
+/// <param name="Type">FULL_OBJECT or COMPOSITE.</param>
+readonly record struct S3Result(string? ETag, string? Crc, string? Type)
+{
+    /// <summary>The checksum of all bytes, null where the server has none or one of its parts' checksums.</summary>
+    public Checksum? Whole => S3Meta.Native(Crc, Type);
+
+    public static S3Result Parse(ReadOnlyMemory<byte> text)
+    {
+        using var xml = new S3Xml(text);
+        xml.Root();
+        var result = new S3Result();
+        while (xml.Next() is { } name)
+        {
+            result = name switch
+            {
+                "ETag" => result with { ETag = xml.Text() },
+                "ChecksumCRC32C" => result with { Crc = xml.Text() },
+                "ChecksumType" => result with { Type = xml.Text() },
+                _ => result,
+            };
+        }
+        return result;
+    }
+}
