@@ -8,6 +8,7 @@ own way.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import re
 import time
@@ -327,11 +328,12 @@ def _named(call: Any, function: Any) -> Any:
     functools.update_wrapper(call, function)
     call.__name__ = f"{function.__name__}_async"
     call.__qualname__ = f"{function.__qualname__}_async"
-    text = re.sub(r"\n\s*Example:\n.*", "\n    ", function.__doc__ or "", flags=re.S)
+    # from Python 3.13 on docstrings come without their indentation
+    text = re.sub(r"\n\s*Example:\n.*", "\n", inspect.cleandoc(function.__doc__ or ""), flags=re.S)
     head, _, rest = text.partition("\n")
     call.__doc__ = (
-        f"{head}\n\n    The twin of ``{function.__name__}`` for asyncio, without a thread. Cancelling its task cancels the operation and waits\n"
-        f"    until its buffers are free.\n{rest}"
-        f"\n    Example:\n        >>> found = await s3dlio.{call.__name__}(...)  # doctest: +SKIP\n    "
+        f"{head}\n\nThe twin of ``{function.__name__}`` for asyncio, without a thread. Cancelling its task cancels the operation and waits until\n"
+        f"its buffers are free.\n{rest}"
+        f"\nExample:\n    >>> found = await s3dlio.{call.__name__}(...)  # doctest: +SKIP\n"
     )
     return call
