@@ -1,0 +1,87 @@
+"""Where S3's credentials come from: Amazon's files and processes, in a process of its own since the environment is read once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Child
+
+ASK = """
+import http.server, sys, threading
+import s3dlio
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        if self.path == "/keys":
+            body = b'{"AccessKeyId":"CONTAINER","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}'
+        else:
+            print(self.headers["Authorization"].split("Credential=")[1].split("/")[0], self.headers.get("X-Amz-Security-Token"))
+            body = b""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"e"')
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_HEAD
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Server)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+options = {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "region": "r1"}
+if sys.argv[1]:
+    options["profile"] = sys.argv[1]
+s3dlio.stat("s3://bucket/key", storage_options=options)
+"""
+
+#: No machine's own credentials have a say.
+NOTHING = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"), "") | {"AWS_EC2_METADATA_DISABLED": "true"}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with Amazon's two files."""
+    keys = tmp_path / "keys.json"
+    keys.write_text('{"Version":1,"AccessKeyId":"PROCESS","SecretAccessKey":"s"}')
+    folder = tmp_path / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(f"[profile runs]\nregion = r1\ncredential_process = /bin/cat {keys}\n\n[profile other]\nregion = r2\n")
+    (folder / "credentials").write_text("[other]\naws_access_key_id = FILE\naws_secret_access_key = s\naws_session_token = token\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize(("profile", "sent"), [("runs", "PROCESS None"), ("other", "FILE token")])
+def test_profile_of_either_file_is_found(home: Path, child: Child, profile: str, sent: str, moved: bool) -> None:
+    places = {"HOME": str(home)}
+    if moved:
+        (home / ".aws").rename(home / "elsewhere")
+        places = {
+            "HOME": "/nowhere",
+            "AWS_CONFIG_FILE": str(home / "elsewhere/config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(home / "elsewhere/credentials"),
+        }
+    assert child(ASK, profile, 0, environment=NOTHING | places).stdout.strip() == sent
+
+
+def test_profile_of_the_environment_is_taken(home: Path, child: Child) -> None:
+    assert child(ASK, "", 0, environment=NOTHING | {"HOME": str(home), "AWS_PROFILE": "runs"}).stdout.strip() == "PROCESS None"
+
+
+def test_container_hands_out_credentials(home: Path, child: Child, free_port: int) -> None:
+    where = {"HOME": "/nowhere", "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{free_port}/keys"}
+    assert child(ASK, "", free_port, environment=NOTHING | where).stdout.strip() == "CONTAINER t"
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
