@@ -69,7 +69,8 @@ public sealed partial class S3Store
             try
             {
                 using var xml = new S3Xml(text);
-                if (xml.Root() is not ("GetObjectAttributesResponse" or "GetObjectAttributesResult" or "GetObjectAttributesOutput"))
+                // …Response at Amazon, nothing behind it at Ceph
+                if (!xml.Root().StartsWith("GetObjectAttributes", StringComparison.Ordinal))
                     return new PartsPage(null, null, null);
                 while (xml.Next() is { } name)
                 {
