@@ -11,16 +11,38 @@ ASK = """
 import http.server, sys, threading
 import s3dlio
 
+KEYS = b'{"Code":"Success","AccessKeyId":"%s","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}'
+
 class Server(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
         if self.path == "/keys":
-            body = b'{"AccessKeyId":"CONTAINER","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}'
+            body = KEYS % b"CONTAINER"
+        elif self.path.rstrip("/").endswith("/security-credentials"):
+            body = b"role"
+        elif self.path.endswith("/security-credentials/role"):
+            body = KEYS % b"INSTANCE"
         else:
             print(self.headers["Authorization"].split("Credential=")[1].split("/")[0], self.headers.get("X-Amz-Security-Token"))
             body = b""
+        self.say(body)
+
+    def do_PUT(self):
+        assert self.path == "/latest/api/token"
+        self.say(b"metadata-token")
+
+    def do_POST(self):
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        assert b"Action=AssumeRoleWithWebIdentity" in asked and b"WebIdentityToken=identity" in asked, asked
+        keys = b"".join(b"<%s>%s</%s>" % (name, value, name) for name, value in [
+            (b"AccessKeyId", b"WEB"), (b"SecretAccessKey", b"s"), (b"SessionToken", b"t"), (b"Expiration", b"2099-01-01T00:00:00Z")])
+        self.say(b"<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>%s</Credentials>"
+            b"</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>" % keys)
+
+    def say(self, body):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", '"e"')
+        self.send_header("X-aws-ec2-metadata-token-ttl-seconds", "21600")
         self.end_headers()
         self.wfile.write(body)
 
@@ -74,6 +96,24 @@ def test_profile_of_the_environment_is_taken(home: Path, child: Child) -> None:
 def test_container_hands_out_credentials(home: Path, child: Child, free_port: int) -> None:
     where = {"HOME": "/nowhere", "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{free_port}/keys"}
     assert child(ASK, "", free_port, environment=NOTHING | where).stdout.strip() == "CONTAINER t"
+
+
+def test_instance_hands_out_credentials(child: Child, free_port: int) -> None:
+    where = {"HOME": "/nowhere", "AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{free_port}"}
+    assert child(ASK, "", free_port, environment=NOTHING | where).stdout.strip() == "INSTANCE t"
+
+
+def test_web_identity_is_exchanged(tmp_path: Path, child: Child, free_port: int) -> None:
+    (tmp_path / "token").write_text("identity")
+    where = {
+        "HOME": "/nowhere",
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/runner",
+        "AWS_ROLE_SESSION_NAME": "session",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{free_port}",
+        "AWS_REGION": "us-east-1",
+    }
+    assert child(ASK, "", free_port, environment=NOTHING | where).stdout.strip() == "WEB t"
 
 
 @pytest.fixture
