@@ -98,10 +98,11 @@ public sealed partial class S3Store
             if (origin.Size <= MostCopied)
                 length = origin.Size;
             int count = (int)((origin.Size + length - 1) / length);
-            await Crew.RunAsync(count, PutConcurrency, (i, stop) =>
+            // a part that the server works on is waited for when another fails, rather than dropped: dropped, it could come after the abort
+            await Crew.RunAsync(count, PutConcurrency, (i, _) =>
             {
                 long begin = i * length;
-                return upload.CopyAsync(i + 1, CopySource(origin.Key), origin.ETag, begin, Math.Min(length, origin.Size - begin), stop).AsTask();
+                return upload.CopyAsync(i + 1, CopySource(origin.Key), origin.ETag, begin, Math.Min(length, origin.Size - begin), cancel).AsTask();
             }, cancel).ConfigureAwait(false);
             if (upload.Whole is { } whole && origin.Checksum is { } expected && whole != expected)
                 throw new StoreException(ErrorKind.ChecksumMismatch, Root.Child(origin.Key), $"checksum mismatch over {origin.Size} bytes: {expected} recorded when it was written, {whole} found by the server while copying");
