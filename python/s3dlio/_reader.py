@@ -13,7 +13,7 @@ from . import _calls, _native
 from ._address import Address, resolve
 from ._objects import Buffer, _buffer, decompress_option
 from ._writer import ObjectWriter
-from .exceptions import ClosedError, InvalidArgumentError
+from .exceptions import ClosedError, InvalidArgumentError, PreconditionError
 
 #: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where the plain name is not there.
 Decompress: TypeAlias = "bool | Literal['auto']"
@@ -25,7 +25,8 @@ READ_AHEAD = 1 << 20
 class ObjectReader(io.RawIOBase):
     """An object as a binary file to read from at any place; ``readinto`` lands in the caller's memory.
 
-    A compressed object is read as its raw bytes: only the frames that a read touches are fetched, and each is checked.
+    A compressed object is read as its raw bytes: only the frames that a read touches are fetched, and each is checked. It can be pickled
+    and used in forked children; there it opens the object again, and raises PreconditionError when that is no longer the same.
 
     Args:
         uri: Which object.
@@ -58,16 +59,20 @@ class ObjectReader(io.RawIOBase):
         self._window: np.ndarray[Any, Any] = np.empty(0, np.uint8)
         self._window_at = 0
         self._where = resolve(uri, storage_options)
-        what = self._where.address(self._where.key)
-        settings = _native.options({"decompress": decompress_option(decompress, what)})
-        key = _native.key(self._where.key)
+        self._decompress = decompress_option(decompress, self._where.address(self._where.key))
         self._generation = _native.generation
-        opened = _calls.run("object_open", self._where.root.number(), key, len(key), settings)
+        opened = self._opened_now()
         self._number = opened["file"]
         self._size: int = opened["size"]
         self._opened = opened
         self._uri = self._where.address(opened["meta"]["key"])
         self._at = 0
+
+    def _opened_now(self) -> dict[str, Any]:
+        key = _native.key(self._where.key)
+        settings = _native.options({"decompress": self._decompress})
+        opened: dict[str, Any] = _calls.run("object_open", self._where.root.number(), key, len(key), settings)
+        return opened
 
     @property
     def uri(self) -> str:
@@ -196,11 +201,29 @@ class ObjectReader(io.RawIOBase):
         self._open()
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        if not self._number:
+            raise ClosedError(f"{self._uri}: the file was closed; it cannot be pickled", self._uri)
+        # what was read ahead can be read again
+        return {**self.__dict__, "_window": np.empty(0, np.uint8), "_generation": _native.ELSEWHERE}
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return type(self).__new__, (type(self),), self.__getstate__()
+
     def _open(self) -> None:
         if not self._number:
             raise ClosedError(f"{self._uri}: the file was closed", self._uri)
         if self._generation != _native.generation:
-            raise ClosedError(f"{self._uri}: the file was opened before this process was forked; open it again here", self._uri)
+            self._open_again()
+
+    def _open_again(self) -> None:
+        """In another process than the one that opened it."""
+        generation = _native.generation
+        opened = self._opened_now()
+        if any(opened["meta"].get(name) != self._opened["meta"].get(name) for name in ("key", "size", "etag")):
+            _native.close("file", opened["file"], generation)
+            raise PreconditionError(f"{self._uri}: the object was replaced since it was opened; open it again", self._uri)
+        self._number, self._generation = opened["file"], generation
 
 
 def open(
