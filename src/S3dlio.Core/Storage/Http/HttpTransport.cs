@@ -135,7 +135,21 @@ sealed class HttpTransport
     }
 
     public static bool TryProxyAddress(string text, [NotNullWhen(true)] out Uri? address) =>
-        Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out address);
+        TryAddress(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, out address);
+
+    /// <summary>Reads a user's URL; false also for a host that has no form in DNS, of which <see cref="Uri"/> tells only when it is asked for that.</summary>
+    public static bool TryAddress(string text, [NotNullWhen(true)] out Uri? address)
+    {
+        try
+        {
+            return Uri.TryCreate(text, UriKind.Absolute, out address) && Uri.CheckHostName(address.IdnHost) != UriHostNameType.Unknown;
+        }
+        catch (UriFormatException)
+        {
+            address = null;
+            return false;
+        }
+    }
 
     static WebProxy Proxy(string text, string subject)
     {
