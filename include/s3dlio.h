@@ -119,6 +119,9 @@ uint32_t s3dlio_abi_version(void);
 /* The release, such as "0.1.0". Valid for the life of the process. */
 const char *s3dlio_version(void);
 
+/* The CRC32C of so many bytes; of none it is 0. */
+int32_t s3dlio_crc32c(const void *data, uint64_t length, uint32_t *out_crc32c);
+
 typedef struct s3dlio_error {
     uint32_t struct_size;
     int32_t kind;        /* the status; 0: this thread has not failed yet */
@@ -350,6 +353,24 @@ int32_t s3dlio_objects_head_begin(const s3dlio_object *objects, size_t count, co
 int32_t s3dlio_objects_copy_begin(const s3dlio_object *sources, const s3dlio_object *objects, size_t count,
                                   const char *options_json, uint64_t *out_op);
 
+typedef struct s3dlio_object_read {
+    void *data;      /* where the bytes go */
+    uint64_t length; /* how many; 0 reads nothing */
+    uint64_t offset; /* where they begin in the object */
+    uint64_t object; /* index in `objects` */
+    uint32_t crc32c; /* what they must have, if check is not 0 */
+    uint32_t check;
+} s3dlio_object_read;
+
+/*
+ * Reads stretches of many objects, each to its place; stretches that lie near each other come in one request. All of it,
+ * or the first failure: S3DLIO_CHECKSUM_MISMATCH has the offset of the stretch, S3DLIO_INVALID_DATA one that reaches beyond its
+ * object. No result. Options: max_in_flight (objects open at once, 8); decompress ("never", "auto", "always"), as for
+ * s3dlio_object_open_begin: offsets are then of the decompressed bytes.
+ */
+int32_t s3dlio_objects_scatter_begin(const s3dlio_object *objects, size_t object_count,
+                                     const s3dlio_object_read *stretches, size_t count, const char *options_json, uint64_t *out_op);
+
 /* ---- buckets and containers ----------------------------------------------------------------------------------- */
 /*
  * The address names a bucket (s3://bucket) or a container (az://account/container); options_json is the store's, as
@@ -527,8 +548,12 @@ int32_t s3dlio_array_read_begin(uint64_t file, void *data, uint64_t length, cons
 
 /*
  * Writes tensors as safetensors; segment i holds the data of tensor i of the description
- *   {"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{"name":"value"},"checksums":true}
+ *   {"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{"name":"value"},"checksums":true,"blocks":false}
  * whose checksums (default true) records each tensor's CRC32C. Result: the object. Put options.
+ * With blocks the result is {"object":{the object},"tensors":[{"offset":256,"nbytes":24,"checksum":"crc32c:…",
+ * "block_length":65536,"blocks":"…"}]}, in the order of the description: where each tensor's bytes begin in the object, and
+ * the CRC32C of each of its blocks, base64 of four bytes each, big-endian; none for a tensor of a single block. With them
+ * s3dlio_objects_scatter_begin reads parts of tensors and checks them.
  */
 int32_t s3dlio_tensors_save_begin(uint64_t store, const char *key, size_t key_length, const char *description_json,
                                   const s3dlio_segment *segments, size_t count, const char *options_json,

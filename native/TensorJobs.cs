@@ -23,9 +23,15 @@ static class TensorJobs
         ObjectStore store, string key, string description, IReadOnlyList<LargeMemory> data, PutOptions options) => async (operation, cancel) =>
     {
         string uri = store.Root.Child(key);
-        var (tensors, metadata, checksums) = TensorJson.ParseTensors(description, uri);
+        var (tensors, metadata, checksums, blocks) = TensorJson.ParseTensors(description, uri);
         if (tensors.Length != data.Count)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"{tensors.Length} tensors are described, memory is given for {data.Count}");
+        if (blocks)
+        {
+            var (saved, places) = await SafetensorsObject.SaveBlocksAsync(store, key, tensors, data, metadata, options, operation, cancel).ConfigureAwait(false);
+            operation.SetJson(TensorJson.Write(saved, places));
+            return;
+        }
         var meta = await SafetensorsObject.SaveAsync(store, key, tensors, data, metadata, checksums, options, operation, cancel).ConfigureAwait(false);
         operation.SetJson(MetaJson.Write(meta));
     };

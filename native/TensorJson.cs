@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text.Json;
 using S3dlio.Storage;
 using S3dlio.Tensors;
@@ -48,12 +49,12 @@ static class TensorJson
         json.WriteEndObject();
     });
 
-    /// <summary><c>{"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{…},"checksums":true}</c></summary>
-    public static (TensorSpec[] Tensors, IReadOnlyDictionary<string, string>? Metadata, bool Checksums) ParseTensors(string json, string uri)
+    /// <summary><c>{"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{…},"checksums":true,"blocks":false}</c></summary>
+    public static (TensorSpec[] Tensors, IReadOnlyDictionary<string, string>? Metadata, bool Checksums, bool Blocks) ParseTensors(string json, string uri)
     {
         TensorSpec[] tensors = [];
         IReadOnlyDictionary<string, string>? metadata = null;
-        bool checksums = true;
+        bool checksums = true, blocks = false;
         foreach (var option in OptionReader.Read(json, uri))
         {
             switch (option.Name)
@@ -61,11 +62,37 @@ static class TensorJson
                 case "tensors": tensors = Tensors(option); break;
                 case "metadata": metadata = option.AsTextMap(); break;
                 case "checksums": checksums = option.AsBool(); break;
-                default: throw option.Unknown(["tensors", "metadata", "checksums"]);
+                case "blocks": blocks = option.AsBool(); break;
+                default: throw option.Unknown(["tensors", "metadata", "checksums", "blocks"]);
             }
         }
-        return (tensors, metadata, checksums);
+        if (blocks && !checksums)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, "'blocks' are checksums, and 'checksums' is false");
+        return (tensors, metadata, checksums, blocks);
     }
+
+    public static byte[] Write(ObjectMeta meta, IReadOnlyList<TensorBlocks> tensors) => MetaJson.Write(json =>
+    {
+        json.WriteStartObject();
+        json.WritePropertyName("object");
+        MetaJson.Append(json, meta);
+        json.WriteStartArray("tensors");
+        foreach (var tensor in tensors)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("offset", tensor.Offset);
+            json.WriteNumber("nbytes", tensor.Tensor.Length);
+            json.WriteString("checksum", tensor.Checksum.ToString());
+            json.WriteNumber("block_length", tensor.BlockLength);
+            var values = new byte[tensor.Blocks.Length * sizeof(uint)];
+            for (int i = 0; i < tensor.Blocks.Length; i++)
+                BinaryPrimitives.WriteUInt32BigEndian(values.AsSpan(i * sizeof(uint)), tensor.Blocks[i].Value);
+            json.WriteBase64String("blocks", values);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
 
     public static byte[] Write(ulong file, SafetensorsObject tensors) => MetaJson.Write(json =>
     {

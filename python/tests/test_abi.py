@@ -35,6 +35,7 @@ _KINDS = {
     "uint64_t *": c.POINTER(c.c_uint64),
     "int64_t *": c.POINTER(c.c_int64),
     "int32_t *": c.POINTER(c.c_int32),
+    "uint32_t *": c.POINTER(c.c_uint32),
 }
 
 

@@ -87,7 +87,7 @@ def lengths(folder: Path) -> None:
         for at, name in enumerate(names):
             if name in ("key_length", "source_key_length", "path_length"):
                 wrong = [65_537, *HUGE]
-            elif name in ("count", "rank"):
+            elif name in ("count", "object_count", "rank"):
                 wrong = [1_000_001, 2**31, 2**32, *HUGE]
             elif name in ("length", "capacity", "tensor"):
                 wrong = HUGE

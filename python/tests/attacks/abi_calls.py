@@ -137,6 +137,7 @@ def names_of(function: str) -> list[str]:
 BUFFERS = {"data": c.create_string_buffer(16), "segment": _native.segments([]), "ints": _native.integers([0, 1, 1])}
 _one_segment = (_native._Segment * 1)(_native._Segment(c.addressof(BUFFERS["data"]), 16))
 _one_read = (_native._TensorRead * 1)(_native._TensorRead(c.addressof(BUFFERS["data"]), 16, 0))
+_one_stretch = (_native._ObjectRead * 1)(_native._ObjectRead(c.addressof(BUFFERS["data"]), 16, 0, 0, 0, 0))
 
 
 def good(function: str, ids: Names) -> list[Any]:
@@ -149,7 +150,7 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(ids[NOUNS[name]])
         elif name in ("key", "source_key", "path"):
             made.append(b"k")
-        elif name in ("key_length", "source_key_length", "path_length", "count", "rank"):
+        elif name in ("key_length", "source_key_length", "path_length", "count", "object_count", "rank"):
             made.append(1)
         elif name in ("length", "capacity"):
             made.append(16)
@@ -173,6 +174,8 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(_one_segment)
         elif name == "reads":
             made.append(_one_read)
+        elif name == "stretches":
+            made.append(_one_stretch)
         elif name in ("objects", "sources"):
             made.append((_native._Object * 1)(_native._Object(ids["store"], b"k", 1)))
         elif name in ("starts", "stops", "steps"):
