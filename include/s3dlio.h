@@ -550,10 +550,11 @@ int32_t s3dlio_array_read_begin(uint64_t file, void *data, uint64_t length, cons
  * Writes tensors as safetensors; segment i holds the data of tensor i of the description
  *   {"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{"name":"value"},"checksums":true,"blocks":false}
  * whose checksums (default true) records each tensor's CRC32C. Result: the object. Put options.
- * With blocks the result is {"object":{the object},"tensors":[{"offset":256,"nbytes":24,"checksum":"crc32c:…",
+ * With blocks the result is {"raw_size":…,"raw_checksum":…,"compression":"none","object":{the object},"tensors":[{"offset":256,"nbytes":24,"checksum":"crc32c:…",
  * "block_length":65536,"blocks":"…"}]}, in the order of the description: where each tensor's bytes begin in the object, and
  * the CRC32C of each of its blocks, base64 of four bytes each, big-endian; none for a tensor of a single block. With them
- * s3dlio_objects_scatter_begin reads parts of tensors and checks them.
+ * s3dlio_objects_scatter_begin reads parts of tensors and checks them. With blocks there may be a "level" (1 to 22), too: the
+ * object is then compressed with zstd, .zst appended to its key, and offsets are of the decompressed bytes.
  */
 int32_t s3dlio_tensors_save_begin(uint64_t store, const char *key, size_t key_length, const char *description_json,
                                   const s3dlio_segment *segments, size_t count, const char *options_json,

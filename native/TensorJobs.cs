@@ -23,12 +23,12 @@ static class TensorJobs
         ObjectStore store, string key, string description, IReadOnlyList<LargeMemory> data, PutOptions options) => async (operation, cancel) =>
     {
         string uri = store.Root.Child(key);
-        var (tensors, metadata, checksums, blocks) = TensorJson.ParseTensors(description, uri);
+        var (tensors, metadata, checksums, blocks, level) = TensorJson.ParseTensors(description, uri);
         if (tensors.Length != data.Count)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"{tensors.Length} tensors are described, memory is given for {data.Count}");
         if (blocks)
         {
-            var (saved, places) = await SafetensorsObject.SaveBlocksAsync(store, key, tensors, data, metadata, options, operation, cancel).ConfigureAwait(false);
+            var (saved, places) = await SafetensorsObject.SaveBlocksAsync(store, key, tensors, data, metadata, level, options, operation, cancel).ConfigureAwait(false);
             operation.SetJson(TensorJson.Write(saved, places));
             return;
         }

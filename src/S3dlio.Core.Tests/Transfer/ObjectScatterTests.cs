@@ -59,15 +59,24 @@ public class ObjectScatterTests
     public async Task ReadAsync_ObjectWithoutStretches_IsNotOpened() =>
         await ObjectScatter.ReadAsync(Refs(3), [], Decompress.Never, 1, new Counter(), None);
 
-    [Fact]
-    public async Task SaveBlocksAsync_BlocksCombine_ToWhatTheFileHolds()
+    [Theory]
+    [InlineData(null)]
+    [InlineData(3)]
+    public async Task SaveBlocksAsync_BlocksCombine_ToWhatTheFileHolds(int? level)
     {
         var random = new Random(5);
         int[] sizes = [0, 1, 64 << 10, (64 << 10) + 1, 3_000_000];
         var data = Array.ConvertAll(sizes, size => { var bytes = new byte[size]; random.NextBytes(bytes); return bytes; });
         var specs = sizes.Select((size, i) => new TensorSpec($"t{i}", DType.U8, [size])).ToArray();
-        var (meta, saved) = await SafetensorsObject.SaveBlocksAsync(
-            _store, "t", specs, Array.ConvertAll(data, bytes => LargeMemory.From(bytes.AsMemory())), null, PutOptions.Default, new Counter(), None);
+        var (output, saved) = await SafetensorsObject.SaveBlocksAsync(
+            _store, "t", specs, Array.ConvertAll(data, bytes => LargeMemory.From(bytes.AsMemory())), null, level, PutOptions.Default, new Counter(), None);
+        if (level is not null)
+        {
+            Assert.Equal("t.zst", output.Object.Key);
+            var raw = new byte[output.RawLength];
+            await ObjectRead.WholeAsync(_store, "t.zst", Decompress.Always, _ => LargeMemory.From(raw.AsMemory()), new Validation(output.RawChecksum), new Counter(), None);
+            await _store.PutAsync("t", new Payload(raw), PutOptions.Default, null, None);
+        }
         var file = await SafetensorsObject.OpenAsync(_store, "t", None);
         await using (file)
         {
@@ -82,7 +91,7 @@ public class ObjectScatterTests
                     Assert.Equal(Checksum.Of(data[i].AsSpan(k * length, Math.Min(length, sizes[i] - k * length))), saved[i].Blocks[k]);
             }
         }
-        Assert.NotNull(meta.Checksum);
+        Assert.NotNull(output.Object.Checksum);
     }
 
     ObjectRef[] Refs(int count) => [.. Enumerable.Range(0, count).Select(i => new ObjectRef(_store, $"o{i}"))];

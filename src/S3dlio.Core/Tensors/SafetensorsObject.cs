@@ -38,14 +38,18 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         return store.PutAsync(key, payload, options, progress, cancel);
     }
 
-    /// <summary>The same, always with checksums; it also tells where each tensor lies and what its blocks' checksums are.</summary>
+    /// <summary>
+    /// The same, always with checksums; it also tells where each tensor lies and what its blocks' checksums are. With a level the object is
+    /// compressed and <c>.zst</c> appended to its key; offsets are of the bytes before that.
+    /// </summary>
     /// <returns>The object, and the tensors in the order of <paramref name="tensors"/>.</returns>
-    public static async ValueTask<(ObjectMeta Meta, TensorBlocks[] Tensors)> SaveBlocksAsync(
+    public static async ValueTask<(OutputSummary Output, TensorBlocks[] Tensors)> SaveBlocksAsync(
         ObjectStore store,
         string key,
         IReadOnlyList<TensorSpec> tensors,
         IReadOnlyList<LargeMemory> data,
         IReadOnlyDictionary<string, string>? metadata,
+        int? level,
         PutOptions options,
         ITransferProgress progress,
         CancellationToken cancel)
@@ -77,8 +81,26 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
             return layout.BuildHead(wholes);
         }, segments);
         progress.Begin(payload.Length);
+        if (level is not null)
+            return (await CompressAsync(store, key, payload, level, options, progress, cancel).ConfigureAwait(false), saved);
         var meta = await store.PutAsync(key, payload, options, progress, cancel).ConfigureAwait(false);
-        return (meta, saved);
+        return (new OutputSummary(meta, payload.Length, meta.Checksum, null), saved);
+    }
+
+    /// <summary>A stream is written from its begin, so the body is hashed for the head first.</summary>
+    static async ValueTask<OutputSummary> CompressAsync(
+        ObjectStore store, string key, Payload payload, int? level, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+    {
+        await Offload.LeaveCallerAsync();
+        var digest = payload.Digest(cancel);
+        var output = await ObjectOutput.OpenAsync(store, key, level, options, cancel).ConfigureAwait(false);
+        await using (output.ConfigureAwait(false))
+        {
+            await output.WriteAsync(LargeMemory.From(digest.Head), progress, cancel).ConfigureAwait(false);
+            foreach (var segment in payload.Body)
+                await output.WriteAsync(segment, progress, cancel).ConfigureAwait(false);
+            return await output.CompleteAsync(cancel).ConfigureAwait(false);
+        }
     }
 
     static (SafetensorsLayout Layout, LargeMemory[] Body) Plan(
