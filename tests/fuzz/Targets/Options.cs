@@ -106,7 +106,7 @@ sealed class PutOptionsTarget : Target
 
     static string Tensors(string json)
     {
-        var (tensors, metadata, checksums) = TensorJson.ParseTensors(json, "memory://fuzz/x");
+        var (tensors, metadata, checksums, _, _) = TensorJson.ParseTensors(json, "memory://fuzz/x");
         return $"{Math.Min(2, tensors.Length)} tensors {metadata?.Count > 0} {checksums}";
     }
 
