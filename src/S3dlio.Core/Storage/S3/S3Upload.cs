@@ -176,7 +176,7 @@ sealed class S3Upload
     {
         var text = await answer.ReadTextAsync(1 << 20, cancel).ConfigureAwait(false);
         var error = S3Error.Parse(500, text);
-        return error.Code.Length == 0 ? text : throw (error with { RequestId = answer.Header("x-amz-request-id") }).ToFailure(request, client, client.Options.Region, client.Retry.Clock);
+        return error.Code.Length == 0 ? text : throw (error with { Message = Redaction.Clean(answer.Call, error.Message), RequestId = answer.Header("x-amz-request-id") }).ToFailure(request, client, client.Options.Region, client.Retry.Clock);
     }
 
     ValueTask<ReadOnlyMemory<byte>> ReadResultAsync(HttpAnswer answer, S3Request request, CancellationToken cancel) => ReadResultAsync(_client, answer, request, cancel);
