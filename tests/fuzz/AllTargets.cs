@@ -37,5 +37,7 @@ public static class AllTargets
         new ObjectRecordTarget(),
         new SeekTableTarget(),
         new CompressedReaderTarget(),
+        new HttpHeadTarget(),
+        new HttpChunksTarget(),
     ];
 }

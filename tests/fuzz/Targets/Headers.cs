@@ -1,4 +1,5 @@
-using System.Net;
+using System.Net.Http;
+using System.Text;
 using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Storage.Azure;
@@ -29,18 +30,18 @@ abstract class HeadersTarget(params string[] fields) : Target
     {
         string[] lines = Text(input).Split('\n');
         _ = int.TryParse(lines[0], out int status);
-        // what the headers say does not depend on a body
-        var response = new HttpResponseMessage((HttpStatusCode)Math.Clamp(status, 100, 999)) { Content = new ByteArrayContent([]) };
-        response.Content.Headers.ContentLength = null;
+        var block = new StringBuilder($"HTTP/1.1 {Math.Clamp(status, 102, 999)} X\r\n");
         foreach (string line in lines.Skip(1).Take(200))
         {
+            // lines that are no headers are refused before anybody sees what they hold
             int colon = line.IndexOf(':', StringComparison.Ordinal);
-            // the transport refuses lines that are no headers before anybody sees them
-            if (colon > 0 && !response.Headers.TryAddWithoutValidation(line[..colon], line[(colon + 1)..].Trim()))
-                response.Content.Headers.TryAddWithoutValidation(line[..colon], line[(colon + 1)..].Trim());
+            if (colon > 0 && line.AsSpan(0, colon).IndexOfAnyExcept(HttpText.TokenChars) < 0 && line.AsSpan().IndexOfAny('\r', '\0') < 0)
+                block.Append(line).Append("\r\n");
         }
-        return new HttpAnswer(null!, Call, response);
+        return new HeadAnswer(Call, HttpHead.Parse(Bytes(block.Append("\r\n").ToString())));
     }
+
+    public override bool Documents(Exception fault) => base.Documents(fault) || fault is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse };
 
     /// <summary>Headers that all answers may have.</summary>
     protected static string Common(HttpAnswer answer)

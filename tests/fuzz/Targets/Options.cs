@@ -149,7 +149,7 @@ sealed class EndpointTarget : Target
     {
         string text = Text(input);
         if (HttpTransport.TryProxyAddress(text, out var proxy))
-            Must(HttpFault.Place(proxy).Length > 1, "a proxy has a place");
+            Must(proxy.IdnHost is not null, "a proxy has a name");
         string json = System.Text.Json.JsonSerializer.Serialize(new Dictionary<string, string> { ["endpoint_url"] = text, ["region"] = "r" });
         var root = new StoreUri("s3", "bucket", "");
         var endpoint = new S3Endpoint(S3Options.Read(StoreOptions.Parse(json, "s3://bucket/"), root));
@@ -157,9 +157,10 @@ sealed class EndpointTarget : Target
         foreach (string bucket in (string[])["", "bucket", "Under_Score"])
         {
             var (host, path) = endpoint.Locate(bucket, "a/../b c", "region");
-            var address = endpoint.Address(host, path, "x=1");
-            Must(address.Query == "?x=1" && address.AbsolutePath == path, "path and query go out as they were signed");
-            made += address.HostNameType;
+            var call = new HttpCall { Method = HttpMethod.Get, Origin = endpoint.Origin(host), Target = path + "?x=1", Subject = "s3://bucket/" };
+            Must(call.Address.Query == "?x=1" && call.Address.AbsolutePath == path, "path and query go out as they were signed");
+            Must(HttpFault.Place(call).Length > 1, "a server has a place");
+            made += call.Address.HostNameType;
         }
         return made + endpoint.IsTls + endpoint.IsAmazon;
     }
