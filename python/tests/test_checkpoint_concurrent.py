@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -224,3 +225,28 @@ def test_load_beside_a_delete_gives_a_whole_one_or_none(place: Place) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", s3dlio.CheckpointWarning)
         all_of([work, load])
+
+
+def test_what_cannot_be_known_is_not_no_checkpoint(place: Place) -> None:
+    uri, options = place
+    if not options:
+        pytest.skip("a server's matter")
+    secret = "secret_access_key" if "secret_access_key" in options else "account_key"
+    wrong = {**options, secret: "d3Jvbmc="}
+    s3dlio.save_checkpoint(uri, 1, 0, "torch", b"x", storage_options=options)
+    nowhere = re.sub(r"(s3://|az://[^/]+/)[^/]+", r"\1no-such-place-at-all", uri)
+    for where, how, kind in ((uri, wrong, s3dlio.AuthenticationError), (nowhere, options, s3dlio.NoSuchBucketError)):
+        store = s3dlio.CheckpointStore(where, storage_options=how)
+        for call in (
+            lambda where=where, how=how: s3dlio.load_checkpoint(where, storage_options=how),
+            store.load_latest,
+            store.list_checkpoints,
+            store.reader().load_latest_manifest,
+            lambda store=store: store.checkpoint_exists(1),
+            lambda store=store: store.delete_checkpoint(1),
+            lambda store=store: store.prune(1),
+            lambda store=store: store.save(2, 0, "torch", b"y"),
+        ):
+            with pytest.raises(kind):
+                call()
+    assert s3dlio.load_checkpoint(uri, storage_options=options) == b"x"
