@@ -302,11 +302,12 @@ async def load_newest(objects: Store, fallback: bool, check: bool, strict: bool,
         except (InvalidDataError, NotFoundError) as error:
             if not fallback:
                 raise
-            first = first or error
-            tried.add(manifest["manifest_key"])
-            if not isinstance(error, NotFoundError) or await _checkpoint_reader.find(objects, {"manifest_key": manifest["manifest_key"]}):
-                warnings.warn(f"checkpoint {manifest['manifest_key']} was passed over: {error}", CheckpointWarning, stacklevel=2)
-        # one that was deleted meanwhile is none to be told of; the list is taken anew
+            key = manifest["manifest_key"]
+            tried.add(key)
+            # one that was deleted meanwhile is none to be told of
+            if not isinstance(error, NotFoundError) or await _checkpoint_reader.find(objects, {"manifest_key": key}):
+                first = first or error
+                warnings.warn(f"checkpoint {key} was passed over: {error}", CheckpointWarning, stacklevel=2)
         left = [info for info in await list_all(objects) if info.is_complete and info.manifest_key not in tried]
         manifest = await _checkpoint_reader.find(objects, {"manifest_key": left[0].manifest_key}) if left else None
     if first is not None:
