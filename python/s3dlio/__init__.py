@@ -40,7 +40,7 @@ from ._multi import (
     create_multi_endpoint_store_from_file,
     create_multi_endpoint_store_from_template,
 )
-from ._objects import copy, delete, exists, get, get_range, mkdir, put_bytes, rename, stat
+from ._objects import copy, delete, exists, get, get_range, get_range_with_validation, get_with_validation, mkdir, put_bytes, rename, stat
 from ._original import (
     MultipartUploadWriter,
     PyObjectWriter,
@@ -64,6 +64,8 @@ from ._twins import (
     get_async,
     get_many_async,
     get_range_async,
+    get_range_with_validation_async,
+    get_with_validation_async,
     list_async,
     list_containers_async,
     list_stream_async,
@@ -100,6 +102,7 @@ from .exceptions import (
     InvalidDataError,
     IsDirectoryError,
     NameResolutionError,
+    NoChecksumError,
     NoCredentialsError,
     NoSuchAccountError,
     NoSuchBucketError,
@@ -145,6 +148,7 @@ __all__ = [
     "MultiEndpointStore",
     "MultipartUploadWriter",
     "NameResolutionError",
+    "NoChecksumError",
     "NoCredentialsError",
     "NoSuchAccountError",
     "NoSuchBucketError",
@@ -206,6 +210,10 @@ __all__ = [
     "get_many_async",
     "get_range",
     "get_range_async",
+    "get_range_with_validation",
+    "get_range_with_validation_async",
+    "get_with_validation",
+    "get_with_validation_async",
     "list",
     "list_async",
     "list_containers",

@@ -9,7 +9,8 @@ from . import _checkpoint_store, _checkpoint_writer
 from ._address import Address
 from ._calls import blocking, twin
 from ._checkpoint_store import open_store
-from ._objects import Buffer, Progress
+from ._objects import Buffer
+from ._progress import Progress
 
 
 @blocking

@@ -11,7 +11,8 @@ from . import _native
 from ._address import Address, resolve
 from ._calls import blocking, twin
 from ._checkpoint_info import IntegrityReport, to_report, warn_skipped
-from ._objects import Buffer, Progress, _buffer
+from ._objects import Buffer, _buffer
+from ._progress import Progress
 from ._reader import ObjectReader
 from ._store import Store
 from .exceptions import InvalidArgumentError, InvalidDataError

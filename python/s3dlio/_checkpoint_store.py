@@ -15,9 +15,9 @@ from ._calls import blocking, twin
 from ._checkpoint_info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport, to_error, warn_skipped
 from ._checkpoint_reader import CheckpointReader
 from ._checkpoint_writer import CheckpointWriter
-from ._objects import Buffer, Progress
+from ._objects import Buffer, compression_options
+from ._progress import Progress
 from ._store import Store
-from ._writer import compression_options
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError, S3dlioError
 
 _STRATEGIES = {None: "flat", "flat": "flat", "round_robin": "round_robin", "roundrobin": "round_robin", "binary": "binary"}

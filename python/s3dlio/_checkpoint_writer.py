@@ -9,7 +9,8 @@ from typing import Any
 from . import _calls, _native
 from ._address import resolve
 from ._calls import blocking, twin
-from ._objects import Buffer, Progress, _buffer
+from ._objects import Buffer, _buffer
+from ._progress import Progress
 from ._store import Store
 from .exceptions import ClosedError, InvalidArgumentError
 

@@ -20,22 +20,25 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
 
     public ObjectMeta Meta => _reader.Meta;
 
-    /// <summary>Writes tensors whose data lies in the caller's memory, in the order of <paramref name="tensors"/>.</summary>
-    public static ValueTask<ObjectMeta> SaveAsync(
+    internal ObjectReader Reader => _reader;
+
+    /// <summary>Writes tensors whose data lies in the caller's memory, in the order of <paramref name="tensors"/>; with a level, compressed.</summary>
+    /// <returns>The object as stored, and the checksum of the safetensors file.</returns>
+    public static ValueTask<(ObjectMeta Stored, Checksum Raw)> SaveAsync(
         ObjectStore store,
         string key,
         IReadOnlyList<TensorSpec> tensors,
         IReadOnlyList<LargeMemory> data,
         IReadOnlyDictionary<string, string>? metadata,
         bool checksums,
+        int? level,
         PutOptions options,
         ITransferProgress progress,
         CancellationToken cancel)
     {
         var (layout, body) = Plan(store.Root.Child(key), tensors, data, metadata, checksums);
-        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body);
-        progress.Begin(payload.Length);
-        return store.PutAsync(key, payload, options, progress, cancel);
+        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body) { HeadNeedsChecksums = layout.HasChecksums };
+        return ObjectForms.SaveAsync(store, key, level, payload, options, progress, cancel);
     }
 
     /// <summary>
