@@ -7,6 +7,30 @@ library is loaded by the first call that needs it, not by the import.
 
 from ._arrays import load_numpy_array, save_numpy_array
 from ._bulk import download, get_many, put_many, stat_many, upload
+from ._checkpoint import (
+    finalize_distributed_checkpoint,
+    finalize_distributed_checkpoint_async,
+    load_checkpoint,
+    load_checkpoint_async,
+    load_checkpoint_with_validation,
+    load_checkpoint_with_validation_async,
+    save_checkpoint,
+    save_checkpoint_async,
+    save_distributed_shard,
+    save_distributed_shard_async,
+)
+from ._checkpoint_info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport
+from ._checkpoint_original import (
+    PyCheckpointInfo,
+    PyCheckpointReader,
+    PyCheckpointStore,
+    PyCheckpointStream,
+    PyCheckpointWriter,
+    PyValidatedCheckpointReader,
+)
+from ._checkpoint_reader import CheckpointReader, ValidatedCheckpointReader
+from ._checkpoint_store import CheckpointStore
+from ._checkpoint_writer import CheckpointStream, CheckpointWriter
 from ._config import configure
 from ._containers import abort_uploads, create_bucket, delete_bucket, list_containers, list_uploads, presign
 from ._list import list, list_stream
@@ -100,10 +124,17 @@ __all__ = [
     "BytesView",
     "CancelledError",
     "CertificateError",
+    "CheckpointInfo",
+    "CheckpointReader",
+    "CheckpointStore",
+    "CheckpointStream",
+    "CheckpointWarning",
+    "CheckpointWriter",
     "ChecksumMismatchError",
     "ClockSkewError",
     "ClosedError",
     "ExpiredCredentialsError",
+    "IntegrityReport",
     "InternalError",
     "InvalidArgumentError",
     "InvalidDataError",
@@ -122,7 +153,14 @@ __all__ = [
     "OutOfSpaceError",
     "PermissionDeniedError",
     "PreconditionError",
+    "PruneReport",
+    "PyCheckpointInfo",
+    "PyCheckpointReader",
+    "PyCheckpointStore",
+    "PyCheckpointStream",
+    "PyCheckpointWriter",
     "PyObjectWriter",
+    "PyValidatedCheckpointReader",
     "PyWriterOptions",
     "S3dlioError",
     "Store",
@@ -132,6 +170,7 @@ __all__ = [
     "UnavailableError",
     "UnknownAccessKeyError",
     "UnknownTensorError",
+    "ValidatedCheckpointReader",
     "WrongRegionError",
     "WrongSecretError",
     "__version__",  # noqa: F822 (by __getattr__)
@@ -157,6 +196,8 @@ __all__ = [
     "download_async",
     "exists",
     "exists_async",
+    "finalize_distributed_checkpoint",
+    "finalize_distributed_checkpoint_async",
     "get",
     "get_async",
     "get_many",
@@ -171,6 +212,10 @@ __all__ = [
     "list_stream_async",
     "list_uploads",
     "list_uploads_async",
+    "load_checkpoint",
+    "load_checkpoint_async",
+    "load_checkpoint_with_validation",
+    "load_checkpoint_with_validation_async",
     "load_numpy_array",
     "load_numpy_array_async",
     "load_tensors",
@@ -188,6 +233,10 @@ __all__ = [
     "put_many_async",
     "rename",
     "rename_async",
+    "save_checkpoint",
+    "save_checkpoint_async",
+    "save_distributed_shard",
+    "save_distributed_shard_async",
     "save_numpy_array",
     "save_numpy_array_async",
     "save_tensors",

@@ -175,6 +175,16 @@ _FUNCTIONS: dict[str, list[Any]] = {
         _op,
     ],
     "file_close": [_id],
+    "checkpoint_agree_begin": [_id, c.c_int64, _text, _op],
+    "checkpoint_shard_put_begin": [_id, _text, c.POINTER(_Segment), _size, _op],
+    "checkpoint_shard_open_begin": [_id, _text, _op],
+    "checkpoint_commit_begin": [_id, _text, _op],
+    "checkpoint_find_begin": [_id, _text, _op],
+    "checkpoint_list_begin": [_id, _op],
+    "checkpoint_read_begin": [_id, _text, c.c_void_p, c.c_uint64, _text, _op],
+    "checkpoint_validate_begin": [_id, _text, _op],
+    "checkpoint_delete_begin": [_id, _text, _op],
+    "checkpoint_prune_begin": [_id, _text, _op],
 }
 _PLAIN: dict[str, Any] = {"abi_version": c.c_uint32, "version": c.c_char_p}
 
@@ -394,6 +404,7 @@ async def run(
     keep: object = None,
     progress: Any = None,
     data: bool = False,
+    both: bool = False,
     items: int | None = None,
 ) -> Any:
     """Runs one operation to its end; whoever drives the call that awaits this does the waiting.
@@ -404,6 +415,7 @@ async def run(
         keep: What has to stay alive until it ended.
         progress: Called as ``progress(done, total)`` while it runs; total is -1 until it is known.
         data: Whether the operation's memory is the result, as ``NativeMemory``.
+        both: With ``data``: whether its JSON is, too.
         items: How many pieces of memory are the result, one for each object of a call over many.
 
     Returns:
@@ -437,14 +449,18 @@ async def run(
         if data:
             memory = NativeMemory("op_free", number.value, result.data, result.data_length)
             handed_over = True
-            return memory
-        parsed = _parse(c.string_at(result.json, result.json_length).decode()) if result.json else None
+            return (memory, _parsed(result)) if both else memory
+        parsed = _parsed(result)
         return parsed if items is None else (parsed, _take_items(lib, number, items))
     finally:
         # one call that cancels, waits until the buffers are let go, and frees: an interrupt cannot come between
         if number.value and not handed_over and begun_in == generation:
             lib.s3dlio_op_free(number)
         _in_use.pop(cell, None)
+
+
+def _parsed(result: _Result) -> Any:
+    return _parse(c.string_at(result.json, result.json_length).decode()) if result.json else None
 
 
 def _take_items(lib: c.CDLL, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
