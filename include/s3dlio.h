@@ -109,7 +109,8 @@ enum s3dlio_reason {
     S3DLIO_REASON_CERTIFICATE = 8,         /* UNAVAILABLE: the TLS certificate is not trusted, expired or another host's */
     S3DLIO_REASON_CONNECTION_REFUSED = 9,  /* UNAVAILABLE: nothing listens at the address */
     S3DLIO_REASON_NAME_RESOLUTION = 10,    /* UNAVAILABLE: the host's name cannot be resolved */
-    S3DLIO_REASON_WRONG_REGION = 11        /* INVALID_ARGUMENT: the bucket is in another region */
+    S3DLIO_REASON_WRONG_REGION = 11,       /* INVALID_ARGUMENT: the bucket is in another region */
+    S3DLIO_REASON_NO_CHECKSUM = 12         /* INVALID_DATA: require_validation, and nothing is recorded to compare with */
 };
 
 /* ---- version and errors ------------------------------------------------------------------------------------- */
@@ -248,10 +249,15 @@ int32_t s3dlio_queue_close(uint64_t queue);
  * Options of every read ("read options"):
  *   validate (bool, true)    compare a whole object with the CRC32C recorded when it was written, where there is one
  *   expected_checksum        compare what is read with this one instead, "crc32c:e3069283"
+ *   require_validation (bool, false)  every byte that is given was compared, with expected_checksum or with what is recorded;
+ *                            a range by its blocks, parts or frames, or else by the whole object, which is then read; where
+ *                            nothing is recorded S3DLIO_INVALID_DATA with S3DLIO_REASON_NO_CHECKSUM
  * and of s3dlio_object_get_begin, s3dlio_object_get_range_begin and s3dlio_object_open_begin also
  *   decompress ("never")     "auto": decompress objects whose key ends in ".zst", and where there is none of the key
  *                            take the one with ".zst" behind it; "always": whatever the key. Offsets, lengths and
- *                            checksums are then those of the decompressed bytes; every frame that is touched is checked
+ *                            checksums are then those of the decompressed bytes; every frame that is touched is checked.
+ *                            An object without a seek table, of another program, is decompressed twice by gets, to know
+ *                            its size, which is refused beyond 256 MiB and 1,024 times what is stored
  */
 
 typedef struct s3dlio_segment {
@@ -324,7 +330,7 @@ typedef struct s3dlio_object {
     size_t key_length;
 } s3dlio_object;
 
-/* Whole objects; s3dlio_op_take_items hands out their bytes. Option: validate, as for objects. */
+/* Whole objects; s3dlio_op_take_items hands out their bytes. Options: validate and decompress, as for objects. */
 int32_t s3dlio_objects_get_begin(const s3dlio_object *objects, size_t count, const char *options_json, uint64_t *out_op);
 
 typedef struct s3dlio_item {
@@ -442,13 +448,18 @@ int32_t s3dlio_writer_close(uint64_t writer);
 
 /*
  * Opens an object for reads at any place. Result: {"file":7,"size":100,"checksum":"crc32c:…","compression":"none",
- * "meta":{the object as stored}}, where size and checksum are those of the bytes that reads give. The file belongs to
- * the caller as with s3dlio_array_open_begin. Option: decompress, as for reads.
+ * "meta":{the object as stored}}, where size and checksum are those of the bytes that reads give; size is -1 for a
+ * compressed object without a seek table. The file belongs to the caller as with s3dlio_array_open_begin. Option:
+ * decompress, as for reads.
  */
 int32_t s3dlio_object_open_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
                                  uint64_t *out_op);
 
-/* Reads exactly length bytes from offset; all of the object is compared with its checksum. No result. */
+/*
+ * Reads exactly length bytes from offset; all of the object is compared with its checksum. No result. Where size is -1
+ * reads take turns, go forward or begin anew, and are short at the object's end; their result is {"read":100,"size":-1}, with
+ * the size once the end was reached. One of no bytes at INT64_MAX finds the size.
+ */
 int32_t s3dlio_object_read_begin(uint64_t file, int64_t offset, void *data, uint64_t length, uint64_t *out_op);
 
 /* ---- objects, for callers that would only wait ---------------------------------------------------------------- */
@@ -528,13 +539,16 @@ int32_t s3dlio_list_close(uint64_t list);
  * description is
  *   {"descr":"'<f4'","fortran_order":false,"shape":[2,3],"extension_type":"bfloat16"}
  * where descr is the Python literal of NumPy's dtype and extension_type names a type that NumPy's format cannot.
- * Whether length fits descr and shape is the caller's concern. Result: the object. Put options.
+ * Whether length fits descr and shape is the caller's concern. Put options, and compression and level as for
+ * s3dlio_writer_open_begin. An array has one name and two forms: plain as `key` without ".zst", compressed as `key` with it;
+ * a save in one form deletes the other when its own is there. Result: the object as stored, and "raw_checksum", that of
+ * the bytes before compression.
  */
 int32_t s3dlio_array_save_begin(uint64_t store, const char *key, size_t key_length, const char *header_json,
                                 const void *data, uint64_t length, const char *options_json, uint64_t *out_op);
 
 /*
- * Opens an array: reads and checks its header. Result: {"file":7,"descr":"'<f4'","fortran_order":false,
+ * Opens an array, of two forms the one saved later, whichever the key names: reads and checks its header. Result: {"file":7,"descr":"'<f4'","fortran_order":false,
  * "shape":[2,3],"data_offset":128,"data_length":24,"extension_type":"…","meta":{the object}}. The file is the
  * caller's to close once s3dlio_op_result returned it; freed before that, the operation closes it.
  */
@@ -549,19 +563,19 @@ int32_t s3dlio_array_read_begin(uint64_t file, void *data, uint64_t length, cons
 /*
  * Writes tensors as safetensors; segment i holds the data of tensor i of the description
  *   {"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{"name":"value"},"checksums":true,"blocks":false}
- * whose checksums (default true) records each tensor's CRC32C. Result: the object. Put options.
+ * whose checksums (default true) records each tensor's CRC32C. Options and result as for s3dlio_array_save_begin.
  * With blocks the result is {"raw_size":…,"raw_checksum":…,"compression":"none","object":{the object},"tensors":[{"offset":256,"nbytes":24,"checksum":"crc32c:…",
  * "block_length":65536,"blocks":"…"}]}, in the order of the description: where each tensor's bytes begin in the object, and
  * the CRC32C of each of its blocks, base64 of four bytes each, big-endian; none for a tensor of a single block. With them
- * s3dlio_objects_scatter_begin reads parts of tensors and checks them. With blocks there may be a "level" (1 to 22), too: the
- * object is then compressed with zstd, .zst appended to its key, and offsets are of the decompressed bytes.
+ * s3dlio_objects_scatter_begin reads parts of tensors and checks them. With blocks there may be a "level" (1 to 22) in the
+ * description, too: the object is then compressed with zstd, .zst appended to its key, and offsets are of the decompressed bytes.
  */
 int32_t s3dlio_tensors_save_begin(uint64_t store, const char *key, size_t key_length, const char *description_json,
                                   const s3dlio_segment *segments, size_t count, const char *options_json,
                                   uint64_t *out_op);
 
 /*
- * Opens a safetensors object: reads and checks its header. Result: {"file":8,"data_offset":256,"tensors":[{"name":
+ * Opens a safetensors object, in either form as an array: reads and checks its header. Result: {"file":8,"data_offset":256,"tensors":[{"name":
  * "w","dtype":"F32","shape":[2,3],"nbytes":24,"checksum":"crc32c:…"}],"metadata":{},"meta":{the object}}. The file
  * belongs to the caller as with s3dlio_array_open_begin.
  */

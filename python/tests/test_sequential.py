@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import textwrap
 import threading
 import time
 import zipfile
@@ -92,8 +93,7 @@ def test_a_bomb_is_read_as_a_stream_and_not_as_a_whole(tmp_path: Path, child: Ch
     program = shutil.which("zstd") or pytest.skip("no zstd on this machine")
     make = f"head -c 3000000000 /dev/zero | {program} -q -1 -c > {tmp_path}/b.zst"
     subprocess.run(make, shell=True, check=True)
-    child(
-        """
+    script = """
         import resource, sys, s3dlio
         uri = sys.argv[1]
         try:
@@ -107,9 +107,8 @@ def test_a_bomb_is_read_as_a_stream_and_not_as_a_whole(tmp_path: Path, child: Ch
                 total += count
         assert total == 3_000_000_000, total
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 300 << 10
-        """,
-        f"{tmp_path}/b.zst",
-    )
+        """
+    child(textwrap.dedent(script), f"{tmp_path}/b.zst", timeout=300)
 
 
 def test_a_window_beyond_the_limit_is_refused(tmp_path: Path) -> None:

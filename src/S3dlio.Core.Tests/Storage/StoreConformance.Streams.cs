@@ -112,10 +112,15 @@ public abstract partial class StoreConformance
         await using var reader = await ObjectInput.OpenAsync(Store, "streams/d", Decompress.Auto, ReadOptions.Default, None);
         var part = new byte[100];
         await reader.ReadAsync(0, part, None);
+        var before = part.ToArray();
         var error = await Fails(ErrorKind.ChecksumMismatch, "streams/d.zst", () => reader.ReadAsync(raw.Length / 2, part, None).AsTask());
         Assert.NotNull(error.Offset);
         Assert.Contains("recorded when it was written", error.Message, StringComparison.Ordinal);
-        Assert.All(part, value => Assert.Equal(0, value));
+        // nothing of the damaged frame
+        Assert.Equal(before, part);
+        var all = new byte[raw.Length];
+        await Fails(ErrorKind.ChecksumMismatch, "streams/d.zst", () => reader.ReadAsync(0, all, None).AsTask());
+        Assert.Equal(-1, all.AsSpan(4 << 20, 4 << 20).IndexOfAnyExcept((byte)0));
     }
 
     [Fact]

@@ -173,7 +173,7 @@ public sealed class CompressedWriter : ObjectWriter
         {
             throw new StoreException(ErrorKind.InvalidArgument, _uri, fault.Message, cause: fault);
         }
-        await _inner.WriteAsync(slot.Frame(frame.StoredLength), cancel).ConfigureAwait(false);
+        await _inner.WriteAsync(slot.Frame(frame.StoredLength), frame.Stored, cancel).ConfigureAwait(false);
         _running.Dequeue();
         _idle.Push(slot);
     }
