@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -12,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Base, files_below
+from conftest import CHECKOUT, PACKAGE, Base, files_below
 
 import s3dlio
 
@@ -534,3 +537,17 @@ def test_wrong_arguments_are_refused(store: s3dlio.CheckpointStore) -> None:
     with pytest.raises(FileNotFoundError, match="step 5"):
         store.load(step=5)
     assert store.list_checkpoints() == []
+
+
+@pytest.mark.parametrize("address", [None, "memory://example"])
+def test_example_runs_and_leaves_nothing(tmp_path: Path, address: str | None) -> None:
+    example = CHECKOUT / "examples" / "checkpoints.py"
+    if not example.is_file():
+        pytest.skip("the package is not in a checkout")
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, str(example), *([address] if address else [])]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    for said in ("there: [30, 20, 10]", "resumed: w = 2.8", "rank 0 -> ChecksumMismatchError", "warned: CheckpointWarning", "kept steps: [50, 40, 20] | collected 2"):
+        assert said in ended.stdout, ended.stdout
+    assert list(tmp_path.iterdir()) == []

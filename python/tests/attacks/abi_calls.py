@@ -138,6 +138,7 @@ BUFFERS = {"data": c.create_string_buffer(16), "segment": _native.segments([]), 
 _one_segment = (_native._Segment * 1)(_native._Segment(c.addressof(BUFFERS["data"]), 16))
 _one_read = (_native._TensorRead * 1)(_native._TensorRead(c.addressof(BUFFERS["data"]), 16, 0))
 _one_stretch = (_native._ObjectRead * 1)(_native._ObjectRead(c.addressof(BUFFERS["data"]), 16, 0, 0, 0, 0))
+SHARD = b'{"rank":0,"key":"shards/x","size":16}'
 
 
 def good(function: str, ids: Names) -> list[Any]:
@@ -145,6 +146,8 @@ def good(function: str, ids: Names) -> list[Any]:
     made: list[Any] = []
     # the call before may have deleted it
     put(ids["store"], b"k", b"x" * 16)
+    if function.startswith("checkpoint_"):
+        put(ids["store"], b"shards/x", b"x" * 16)
     for name, kind in zip(names_of(function), _native._FUNCTIONS[function], strict=True):
         if name in NOUNS:
             made.append(ids[NOUNS[name]])
@@ -166,6 +169,13 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(b'{"descr":"\'<f4\'","shape":[4]}')
         elif name == "description_json":
             made.append(b'{"tensors":[{"name":"w","dtype":"F32","shape":[4]}]}')
+        elif name == "step":
+            made.append(1)
+        elif name == "shard_json":
+            made.append(SHARD if function == "checkpoint_read_begin" else b'{"step":1,"rank":0,"save_id":"good"}')
+        elif name == "checkpoint_json":
+            validates = function == "checkpoint_validate_begin"
+            made.append(b'{"shards":[' + SHARD + (b"]}" if validates else b'],"step":1,"framework":"f","world_size":1,"save_id":"good"}'))
         elif name == "options_json":
             made.append(None)
         elif name == "data":

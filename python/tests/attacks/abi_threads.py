@@ -19,6 +19,7 @@ from attacks.abi_calls import (
     NOUNS,
     OK,
     PENDING,
+    SHARD,
     STATUSES,
     begun,
     call,
@@ -202,6 +203,12 @@ def random_calls(folder: Path) -> None:
                 return chance.choice([b'{"descr":"\'|u1\'","shape":[16]}', json.dumps(chance.choice(BAD_ARRAYS[:5])).encode()])
             if name == "description_json":
                 return chance.choice([b'{"tensors":[{"name":"w","dtype":"U8","shape":[16]}]}', b'{"tensors":[]}', b"{", None])
+            if name == "step":
+                return chance.choice([0, 1, -1, 2**63 - 1])
+            if name == "shard_json":
+                return chance.choice([SHARD, b'{"step":1,"rank":0}', b'{"step":1,"rank":0,"save_id":"a","compression":"zstd"}', b"{", None])
+            if name == "checkpoint_json":
+                return chance.choice([b'{"manifest_key":"manifests/ckpt-1-a.json"}', b'{"shards":[' + SHARD + b"]}", b"{", None])
             if name in ("length", "capacity", "offset"):
                 return chance.choice([0, 1, 16, 4096, 65536, 2**63, 2**64 - 1])
             if name in ("count", "object_count", "rank"):

@@ -26,8 +26,8 @@ public static class CheckpointCatalog
     const int ReadsInFlight = 32;
 
     /// <summary>
-    /// Manifests that the store lists as this much older than the one that <c>latest.json</c> names need not be read: stores list whole
-    /// seconds, and the pointer is written after its manifest.
+    /// Manifests of earlier steps that the store lists as this much older than the one that <c>latest.json</c> names need not be read: stores
+    /// list whole seconds, and the pointer is written after its manifest.
     /// </summary>
     static readonly TimeSpan ListedSlack = TimeSpan.FromSeconds(5);
 
@@ -78,7 +78,9 @@ public static class CheckpointCatalog
             best = first.Complete.FirstOrDefault();
         }
         var oldest = best is null ? DateTimeOffset.MinValue : hinted!.LastModified - ListedSlack;
-        var rest = await ReadAsync(store, [.. listed.Where(entry => entry.Key != hinted?.Key && entry.LastModified >= oldest).Select(static entry => entry.Key)], cancel).ConfigureAwait(false);
+        bool IsWorthALook(ObjectMeta entry) => entry.Key != hinted?.Key
+            && (entry.LastModified >= oldest || CheckpointLayout.ParseManifestKey(entry.Key).Step > best!.Manifest.Step);
+        var rest = await ReadAsync(store, [.. listed.Where(IsWorthALook).Select(static entry => entry.Key)], cancel).ConfigureAwait(false);
         skipped.AddRange(rest.Skipped);
         var other = rest.Complete.FirstOrDefault();
         if (best is null || (other is not null && Newer(other, best) > 0))

@@ -11,8 +11,8 @@ namespace S3dlio.Checkpoint;
 /// <summary>The bytes of a manifest: docs/formats.md. What is read may have been written by anybody.</summary>
 public static class ManifestJson
 {
-    /// <summary>Bytes of a manifest: a million ranks, or an index of many tensors.</summary>
-    public const int MaxLength = 256 << 20;
+    /// <summary>Bytes of a manifest: hundreds of thousands of ranks, or an index of as many tensors.</summary>
+    public const int MaxLength = 64 << 20;
 
     const string ChecksumName = "manifest_checksum";
 
@@ -30,6 +30,8 @@ public static class ManifestJson
             json.WriteEndObject();
         }
         byte[] text = buffer.WrittenSpan.ToArray();
+        if (text.Length > MaxLength)
+            throw new StoreException(ErrorKind.InvalidArgument, CheckpointLayout.ManifestKey(manifest.Step, manifest.SaveId ?? ""), $"the manifest would have {text.Length} bytes; at most {MaxLength} are read: keep less JSON with the checkpoint");
         int at = FindChecksum(text)!.Value.At;
         Checksum.Of(text).TryFormat(text.AsSpan(at));
         return text;

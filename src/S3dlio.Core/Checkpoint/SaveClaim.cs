@@ -24,6 +24,9 @@ public static class SaveClaim
 
     const int Attempts = 100;
 
+    /// <summary>A claim that is joined after so long is written once more: a prune takes old ones for those of dead saves.</summary>
+    static readonly TimeSpan FreshFor = TimeSpan.FromMinutes(10);
+
     /// <param name="store">The checkpoint store.</param>
     /// <param name="step">The step to be saved.</param>
     /// <param name="saveId">An id that all ranks were given; null: they agree here.</param>
@@ -83,21 +86,22 @@ public static class SaveClaim
     {
         var found = await ReadAsync(store, key, cancel).ConfigureAwait(false);
         if (found is not { } claim)
-            return await TryClaimAsync(store, step, key, null, cancel).ConfigureAwait(false);
+            return await TryWriteAsync(store, step, key, SaveId.New(DateTimeOffset.UtcNow), null, cancel).ConfigureAwait(false);
         if (claim.Step == step && claim.Id is { } id
             && await StoreProbe.HeadAsync(store, CheckpointLayout.ManifestKey(step, id), cancel).ConfigureAwait(false) is null)
         {
+            if (claim.Meta is { } meta && DateTimeOffset.UtcNow - meta.LastModified > FreshFor && await TryWriteAsync(store, step, key, id, meta, cancel).ConfigureAwait(false) is null)
+                return null;
             // a checkpoint that was deleted meanwhile took its claim with it first
             var again = await ReadAsync(store, key, cancel).ConfigureAwait(false);
             return again?.Id == id ? id : null;
         }
-        return await TryClaimAsync(store, step, key, claim.Meta, cancel).ConfigureAwait(false);
+        return await TryWriteAsync(store, step, key, SaveId.New(DateTimeOffset.UtcNow), claim.Meta, cancel).ConfigureAwait(false);
     }
 
-    /// <summary>A new id, unless another rank was quicker.</summary>
-    static async ValueTask<string?> TryClaimAsync(ObjectStore store, long step, string key, ObjectMeta? spent, CancellationToken cancel)
+    /// <summary>Claims that id in the place of what was there, unless another rank was quicker.</summary>
+    static async ValueTask<string?> TryWriteAsync(ObjectStore store, long step, string key, string id, ObjectMeta? replaced, CancellationToken cancel)
     {
-        string id = SaveId.New(DateTimeOffset.UtcNow);
         var buffer = new ArrayBufferWriter<byte>(128);
         using (var json = new Utf8JsonWriter(buffer))
         {
@@ -107,7 +111,7 @@ public static class SaveClaim
             json.WriteEndObject();
         }
         var options = PutOptions.Default with { Durable = false };
-        options = spent?.ETag is { } tag ? options with { IfMatch = tag } : options with { Overwrite = spent is not null };
+        options = replaced?.ETag is { } tag ? options with { IfMatch = tag } : options with { Overwrite = replaced is not null };
         try
         {
             await StoreProbe.PutAsync(store, key, buffer.WrittenSpan.ToArray(), options, cancel).ConfigureAwait(false);

@@ -6,8 +6,8 @@ namespace S3dlio.Checkpoint;
 /// <summary>Small objects of a checkpoint store. "Not there" is the one failure that has an answer; every other goes to the caller.</summary>
 static class StoreProbe
 {
-    /// <summary>A directory in a checkpoint store's place of an object, or an object in that of a directory, is not "not there".</summary>
-    public static bool IsAbsence(StoreException error) => error.Kind is ErrorKind.NotFound;
+    /// <summary>The object is not there. A bucket or an account that is not there is a mistake in the address, and no store without checkpoints.</summary>
+    public static bool IsAbsence(StoreException error) => error is { Kind: ErrorKind.NotFound, Reason: ErrorReason.None };
 
     /// <summary>The object is there and is not what was written.</summary>
     public static bool IsDamage(StoreException error) => error.Kind is ErrorKind.InvalidData or ErrorKind.ChecksumMismatch;
@@ -69,7 +69,7 @@ static class StoreProbe
             await foreach (var page in store.ListAsync(prefix, ListOptions.Default, cancel).ConfigureAwait(false))
                 found.AddRange(page.Objects);
         }
-        catch (StoreException error) when (IsAbsence(error) && error.Reason == ErrorReason.None)
+        catch (StoreException error) when (IsAbsence(error))
         {
             // a local store whose directory was never made
         }
