@@ -30,11 +30,15 @@ STATUSES = set(abi_header.statuses().values())
 
 Names = dict[str, int]
 
+#: Every function that was called.
+CALLED: set[str] = set()
+
 #: Where queues write to.
 EVENTS: int = os.eventfd(0, os.EFD_NONBLOCK)
 
 
 def call(name: str, *arguments: Any) -> int:
+    CALLED.add(name)
     status: int = getattr(_native.library(), f"s3dlio_{name}")(*arguments)
     assert status in STATUSES, f"{name} gave {status}"
     if status == INTERNAL:
