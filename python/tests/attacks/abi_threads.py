@@ -168,6 +168,8 @@ def random_calls(folder: Path) -> None:
     counts = [0] * 8
     for uri in uris:
         opened(uri)
+    # before the time begins: on a busy machine it may take all of it
+    kinds = {function: list(zip(names_of(function), declared, strict=True)) for function, declared in _native._FUNCTIONS.items()}
     end = time.monotonic() + SECONDS
     # destinations outlive everything: operations of one thread are freed by others
     keep: list[Any] = []
@@ -179,7 +181,6 @@ def random_calls(folder: Path) -> None:
         segments = (_native._Segment * 4)(*(_native._Segment(c.addressof(buffer), 1 << size) for size in (0, 4, 12, 16)))
         reads = (_native._TensorRead * 4)(*(_native._TensorRead(c.addressof(buffer), 16, at) for at in range(4)))
         keep.append((buffer, segments, reads))
-        kinds = {function: list(zip(names_of(function), declared, strict=True)) for function, declared in _native._FUNCTIONS.items()}
         highest = 8
 
         def argument(name: str, kind: Any) -> Any:
