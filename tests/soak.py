@@ -19,14 +19,13 @@ import hashlib
 import json
 import os
 import random
-import statistics
 import sys
 import threading
 import time
 import traceback
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,6 +50,16 @@ def proves(data: Any) -> bool:
     return hashlib.sha256(memoryview(data)[32:]).digest() == bytes(memoryview(data)[:32])
 
 
+class Made(NamedTuple):
+    """Bytes by how they are made."""
+
+    seed: int
+    size: int
+
+    def bytes(self) -> bytes:
+        return random.Random(self.seed).randbytes(self.size)
+
+
 class Worker:
     """One thread's operations on its own keys.
 
@@ -64,7 +73,8 @@ class Worker:
     def __init__(self, store: s3dlio.Store, name: str, seed: int, stop: threading.Event) -> None:
         self.store, self.name, self.stop = store, name, stop
         self.random = random.Random(seed)
-        self.known: dict[str, bytes] = {}
+        #: What each key holds: how to make it again, so that the watcher does not grow itself.
+        self.known: dict[str, Made] = {}
         self.counts: collections.Counter[str] = collections.Counter()
         self.failures: list[str] = []
 
@@ -82,45 +92,45 @@ class Worker:
     def key(self) -> str:
         return f"{self.name}/{self.random.randrange(20):02}"
 
-    def data(self) -> bytes:
-        size = self.random.choice([0, 1, 1000, 70_000, 200_000] * 8 + [LARGE])
-        return self.random.randbytes(size)
+    def made(self) -> Made:
+        return Made(self.random.getrandbits(64), self.random.choice([0, 1, 1000, 70_000, 200_000] * 8 + [LARGE]))
 
     def some(self) -> str | None:
         return self.random.choice(sorted(self.known)) if self.known else None
 
     def do_put(self) -> None:
-        key, data = self.key(), self.data()
-        self.store.put_bytes(key, data, metadata={"size": str(len(data))})
-        self.known[key] = data
+        key, made = self.key(), self.made()
+        self.store.put_bytes(key, made.bytes(), metadata={"size": str(made.size)})
+        self.known[key] = made
 
     def do_get(self) -> None:
         if (key := self.some()) is None:
             return
-        assert self.store.get(key) == self.known[key], f"wrong bytes of {key}"
+        assert self.store.get(key) == self.known[key].bytes(), f"wrong bytes of {key}"
 
     def do_get_range(self) -> None:
-        if (key := self.some()) is None or not self.known[key]:
+        if (key := self.some()) is None or not self.known[key].size:
             return
-        begin, end = sorted(self.random.randrange(len(self.known[key]) + 1) for _ in range(2))
-        assert bytes(self.store.get_range(key, begin, end - begin)) == self.known[key][begin:end], f"wrong range of {key}"
+        begin, end = sorted(self.random.randrange(self.known[key].size + 1) for _ in range(2))
+        assert bytes(self.store.get_range(key, begin, end - begin)) == self.known[key].bytes()[begin:end], f"wrong range of {key}"
 
     def do_read_as_file(self) -> None:
         if (key := self.some()) is None:
             return
         with self.store.open(key, buffering=1 << 16) as file:
-            at = file.seek(self.random.randrange(len(self.known[key]) + 1))
-            assert file.read(100_000) == self.known[key][at : at + 100_000], f"wrong bytes read from {key}"
+            at = file.seek(self.random.randrange(self.known[key].size + 1))
+            assert file.read(100_000) == self.known[key].bytes()[at : at + 100_000], f"wrong bytes read from {key}"
 
     def do_stream(self) -> None:
-        key, data = self.key(), self.data()
+        key, made = self.key(), self.made()
+        data = made.bytes()
         with self.store.open(key, "wb") as file:
             for at in range(0, len(data), 50_000):
                 file.write(data[at : at + 50_000])
-        self.known[key] = data
+        self.known[key] = made
 
     def do_compress(self) -> None:
-        key, data = f"{self.name}-z/x.zst", self.data()
+        key, data = f"{self.name}-z/x.zst", self.made().bytes()
         with self.store.open(key, "wb") as file:
             file.write(data)
         assert self.store.get(key, decompress=True) == data, f"wrong bytes of {key}"
@@ -128,7 +138,7 @@ class Worker:
     def do_stat(self) -> None:
         if (key := self.some()) is None:
             return
-        assert self.store.stat(key)["size"] == len(self.known[key]) and self.store.exists(key)
+        assert self.store.stat(key)["size"] == self.known[key].size and self.store.exists(key)
 
     def do_list(self) -> None:
         assert self.store.list(self.name + "/") == sorted(self.known), f"{self.name} lists other keys than were put"
@@ -189,13 +199,13 @@ class Worker:
             return await asyncio.gather(*(self.store.get_async(key) for key in wanted))
 
         wanted = sorted(self.known)[:5]
-        assert [bytes(one) for one in asyncio.run(use())] == [self.known[key] for key in wanted]
+        assert [bytes(one) for one in asyncio.run(use())] == [self.known[key].bytes() for key in wanted]
 
     def do_give_up(self) -> None:
         if (key := self.some()) is None:
             return
         try:
-            assert self.store.get(key, timeout=self.random.random() / 100) == self.known[key]
+            assert self.store.get(key, timeout=self.random.random() / 100) == self.known[key].bytes()
         except TimeoutError:
             pass
 
@@ -207,6 +217,9 @@ class Worker:
             assert proves(self.store.get(f"shared/{self.random.randrange(SHARED)}")), "a mix of two writes was read"
         except FileNotFoundError:
             pass
+        except s3dlio.PreconditionError as error:
+            # what it had begun to read is gone
+            assert "written while it was read" in str(error)
 
 
 def measured() -> tuple[int, int, int]:
@@ -223,7 +236,7 @@ def work(store: s3dlio.Store, name: str, threads: int, seconds: float, seed: int
     running = [threading.Thread(target=one.run) for one in workers]
     for thread in running:
         thread.start()
-    samples, end = [], time.monotonic() + seconds
+    samples, end = [measured()], time.monotonic() + seconds
     while time.monotonic() < end and not any(one.failures for one in workers):
         time.sleep(min(1.0, seconds / 20))
         samples.append(measured())
@@ -255,9 +268,9 @@ def in_child(*arguments: Any) -> tuple[int, int]:
 
 
 def summary(samples: list[tuple[int, int, int]]) -> tuple[list[float], list[float]]:
-    """Medians of the second third and of the last quarter: the first is for warming up."""
+    """Of the second third and of the last quarter, since the first is for warming up: what there is when little is under way."""
     third, quarter = samples[len(samples) // 3 : 2 * len(samples) // 3] or samples, samples[-max(1, len(samples) // 4) :]
-    return [statistics.median(row) for row in zip(*third)], [statistics.median(row) for row in zip(*quarter)]
+    return [sorted(row)[len(row) // 4] for row in zip(*third)], [sorted(row)[len(row) // 4] for row in zip(*quarter)]
 
 
 def grew(early: list[float], late: list[float]) -> bool:

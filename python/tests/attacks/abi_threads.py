@@ -169,6 +169,8 @@ def random_calls(folder: Path) -> None:
     counts = [0] * 8
     for uri in uris:
         opened(uri)
+    # before the time begins: on a busy machine it may take all of it
+    kinds = {function: list(zip(names_of(function), declared, strict=True)) for function, declared in _native._FUNCTIONS.items()}
     end = time.monotonic() + SECONDS
     # destinations outlive everything: operations of one thread are freed by others
     keep: list[Any] = []
@@ -181,7 +183,6 @@ def random_calls(folder: Path) -> None:
         reads = (_native._TensorRead * 4)(*(_native._TensorRead(c.addressof(buffer), 16, at) for at in range(4)))
         stretches = (_native._ObjectRead * 4)(*(_native._ObjectRead(c.addressof(buffer), 16, 0, at, 0, at % 2) for at in range(4)))
         keep.append((buffer, segments, reads, stretches))
-        kinds = {function: list(zip(names_of(function), declared, strict=True)) for function, declared in _native._FUNCTIONS.items()}
         highest = 8
 
         def argument(name: str, kind: Any) -> Any:
