@@ -122,6 +122,9 @@ def test_data_of_any_size_comes_back(store: s3dlio.CheckpointStore, size: int, l
     store = s3dlio.CheckpointStore(store.uri, compression_level=level)
     store.save(1, 0, "torch", data)
     assert store.load_latest() == data and store.validate()
+    # numbers of NumPy are numbers
+    store.save(np.int64(2), np.int32(1), "torch", data)  # type: ignore[arg-type]
+    assert store.checkpoint_exists(np.int64(2))  # type: ignore[arg-type]
 
 
 def test_functions_of_the_package_do_the_same(base: Base) -> None:
@@ -522,6 +525,10 @@ def test_wrong_arguments_are_refused(store: s3dlio.CheckpointStore) -> None:
         (lambda: store.writer(0, 0), "rank 0"),
         (lambda: store.save(-1, 0, "torch", b"x"), "step"),
         (lambda: store.save(1, -1, "torch", b"x"), "epoch"),
+        (lambda: store.save(1.5, 0, "torch", b"x"), "step must be a whole number"),  # type: ignore[arg-type]
+        (lambda: store.save(1 << 63, 0, "torch", b"x"), "step"),
+        (lambda: store.writer(1, 0).begin_save(1 << 64), "step"),
+        (lambda: store.delete_checkpoint(-1), "step"),
         (lambda: store.save(1, 0, "", b"x"), "framework"),
         (lambda: store.save(1, 0, "torch", "text"), "encode"),
         (lambda: store.save(1, 0, "torch", b"x", {"x": object()}), "JSON"),
