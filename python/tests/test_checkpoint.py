@@ -548,7 +548,7 @@ def test_wrong_arguments_are_refused(store: s3dlio.CheckpointStore) -> None:
 
 @pytest.mark.parametrize("address", [None, "memory://example"])
 def test_example_runs_and_leaves_nothing(tmp_path: Path, address: str | None) -> None:
-    example = CHECKOUT / "examples" / "checkpoints.py"
+    example = CHECKOUT / "examples" / "recovery.py"
     if not example.is_file():
         pytest.skip("the package is not in a checkout")
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "TMPDIR": str(tmp_path)}
