@@ -94,12 +94,15 @@ def test_ranks_share_one_save_and_are_read_back(base: Base, strategy: str, level
         store.load_latest()
 
 
-def test_stream_and_pieces_give_what_one_write_gives(store: s3dlio.CheckpointStore) -> None:
+@pytest.mark.parametrize("level", [None, 3])
+def test_stream_and_pieces_give_what_one_write_gives(store: s3dlio.CheckpointStore, level: int | None) -> None:
+    store = s3dlio.CheckpointStore(store.uri, compression_level=level)
     writer = store.writer(2, 0)
     with writer.get_distributed_shard_stream(3, 0, "jax") as stream:
         assert stream.write_chunk(b"abc") == 3 and stream.write_chunk(np.arange(4, dtype=np.uint8)) == 4
         assert stream.bytes_written == 7 and stream.bytes_written() == 7  # type: ignore[operator]
         first = stream.finalize()
+        assert stream.key == first["key"] and first["key"].endswith(".bin" if level is None else ".bin.zst")
     second = store.writer(2, 1).save_distributed_shard(3, 0, "jax", [b"abc", bytearray(b"\0\1\2\3")])
     assert first["checksum"] == second["checksum"] and first["save_id"] == second["save_id"] and first["raw_size"] == 7
     with writer.get_distributed_shard_stream(3, 0, "jax") as stream:
@@ -112,7 +115,8 @@ def test_stream_and_pieces_give_what_one_write_gives(store: s3dlio.CheckpointSto
     writer.finalize_distributed_checkpoint(3, 0, "jax", [first, second])
     assert len(s3dlio.list(store.uri + "shards", recursive=True)) == 2
     manifest = store.reader().load_latest_manifest()
-    assert manifest is not None and store.reader().read_shard_by_rank(manifest, 0) == b"abc\0\1\2\3"
+    assert manifest is not None and store.reader().validate_checkpoint_integrity(manifest)
+    assert store.reader().read_shard_by_rank_with_validation(manifest, 0) == b"abc\0\1\2\3"
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 5_000_000])
