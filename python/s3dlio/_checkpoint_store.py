@@ -14,7 +14,7 @@ from ._address import Address, resolve
 from ._calls import blocking, twin
 from ._checkpoint_info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport, to_error, warn_skipped
 from ._checkpoint_reader import CheckpointReader
-from ._checkpoint_writer import CheckpointWriter
+from ._checkpoint_writer import CheckpointWriter, whole
 from ._objects import Buffer, compression_options
 from ._progress import Progress
 from ._store import Store
@@ -154,7 +154,7 @@ class CheckpointStore:
         """The data of one checkpoint that was saved by one rank, by its manifest's key or its step."""
         if (manifest_key is None) == (step is None):
             raise InvalidArgumentError(f"{self.uri}: a checkpoint is asked for by its manifest's key or by its step", self.uri)
-        manifest = await _checkpoint_reader.find(self.objects, {"manifest_key": manifest_key, "step": step})
+        manifest = await _checkpoint_reader.find(self.objects, {"manifest_key": manifest_key, "step": None if step is None else whole(step, "step", self._what)})
         if manifest is None:
             missing = f"there is no checkpoint {manifest_key if manifest_key is not None else f'of step {step}'}"
             raise NotFoundError(f"{self.uri}: {missing}", self.uri, missing)
@@ -168,7 +168,7 @@ class CheckpointStore:
     @blocking
     async def checkpoint_exists(self, step: int, *, timeout: float | None = None) -> bool:
         """Whether there is a complete checkpoint of that step; what keeps from knowing is raised."""
-        return await _checkpoint_reader.find(self.objects, {"step": step}) is not None
+        return await _checkpoint_reader.find(self.objects, {"step": whole(step, "step", self._what)}) is not None
 
     @blocking
     async def delete_checkpoint(self, step: int, *, timeout: float | None = None) -> bool:
@@ -177,7 +177,7 @@ class CheckpointStore:
         Returns:
             Whether there was one.
         """
-        return bool(await _native.run("checkpoint_delete", self.objects._root.number(), _native.options({"step": step})))
+        return bool(await _native.run("checkpoint_delete", self.objects._root.number(), _native.options({"step": whole(step, "step", self._what)})))
 
     @blocking
     async def delete(self, manifest_key: str, *, timeout: float | None = None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
@@ -130,10 +131,10 @@ class CheckpointWriter:
         self._what = objects.uri
         self._settings = settings
         self._run_id = run_id
-        if not 0 <= rank < world_size:
+        self.world_size = whole(world_size, "world_size", self._what)
+        self.rank = whole(rank, "rank", self._what)
+        if self.rank >= self.world_size:
             raise InvalidArgumentError(f"{self._what}: rank {rank} is not among {world_size} ranks", self._what)
-        self.world_size = world_size
-        self.rank = rank
 
     @blocking
     async def begin_save(self, step: int, *, save_id: str | None = None, timeout: float | None = None) -> str:
@@ -151,7 +152,7 @@ class CheckpointWriter:
             AlreadyExistsError: A checkpoint of this step and id is there.
         """
         options = _native.options({"save_id": save_id, "run_id": None if save_id else self._run_id})
-        agreed = await _native.run("checkpoint_agree", self._objects._root.number(), step, options)
+        agreed = await _native.run("checkpoint_agree", self._objects._root.number(), whole(step, "step", self._what), options)
         return str(agreed["save_id"])
 
     @blocking
@@ -297,10 +298,21 @@ class CheckpointWriter:
     finalize_distributed_checkpoint_async = twin(finalize_distributed_checkpoint)
 
 
+def whole(value: Any, name: str, what: str) -> int:
+    """A whole number of any library's, from 0, that fits the format."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidArgumentError(f"{what}: {name} must be a whole number, found {type(value).__name__}: {value!r}", what) from None
+    if not 0 <= number < 1 << 63:
+        raise InvalidArgumentError(f"{what}: {name} must be from 0 to 2**63 - 1, found {number}", what)
+    return number
+
+
 def target_of(writer: CheckpointWriter, step: int, save_id: str | None, extra: Any) -> dict[str, Any]:
     """What the library has to know of a shard before its bytes."""
     agreed: dict[str, Any] = {"save_id": save_id} if save_id is not None else {"run_id": writer._run_id}
-    return {"step": step, "rank": writer.rank, **writer._settings, **agreed, "extra": extra}
+    return {"step": whole(step, "step", writer._what), "rank": writer.rank, **writer._settings, **agreed, "extra": extra}
 
 
 async def save_shard(
@@ -336,8 +348,8 @@ async def commit(
 ) -> dict[str, Any]:
     """Writes the manifest."""
     told = {
-        "step": step,
-        "epoch": epoch,
+        "step": whole(step, "step", writer._what),
+        "epoch": whole(epoch, "epoch", writer._what),
         "framework": framework,
         "world_size": writer.world_size,
         "shards": shards,

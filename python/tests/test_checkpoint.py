@@ -94,12 +94,15 @@ def test_ranks_share_one_save_and_are_read_back(base: Base, strategy: str, level
         store.load_latest()
 
 
-def test_stream_and_pieces_give_what_one_write_gives(store: s3dlio.CheckpointStore) -> None:
+@pytest.mark.parametrize("level", [None, 3])
+def test_stream_and_pieces_give_what_one_write_gives(store: s3dlio.CheckpointStore, level: int | None) -> None:
+    store = s3dlio.CheckpointStore(store.uri, compression_level=level)
     writer = store.writer(2, 0)
     with writer.get_distributed_shard_stream(3, 0, "jax") as stream:
         assert stream.write_chunk(b"abc") == 3 and stream.write_chunk(np.arange(4, dtype=np.uint8)) == 4
         assert stream.bytes_written == 7 and stream.bytes_written() == 7  # type: ignore[operator]
         first = stream.finalize()
+        assert stream.key == first["key"] and first["key"].endswith(".bin" if level is None else ".bin.zst")
     second = store.writer(2, 1).save_distributed_shard(3, 0, "jax", [b"abc", bytearray(b"\0\1\2\3")])
     assert first["checksum"] == second["checksum"] and first["save_id"] == second["save_id"] and first["raw_size"] == 7
     with writer.get_distributed_shard_stream(3, 0, "jax") as stream:
@@ -112,7 +115,8 @@ def test_stream_and_pieces_give_what_one_write_gives(store: s3dlio.CheckpointSto
     writer.finalize_distributed_checkpoint(3, 0, "jax", [first, second])
     assert len(s3dlio.list(store.uri + "shards", recursive=True)) == 2
     manifest = store.reader().load_latest_manifest()
-    assert manifest is not None and store.reader().read_shard_by_rank(manifest, 0) == b"abc\0\1\2\3"
+    assert manifest is not None and store.reader().validate_checkpoint_integrity(manifest)
+    assert store.reader().read_shard_by_rank_with_validation(manifest, 0) == b"abc\0\1\2\3"
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 5_000_000])
@@ -122,6 +126,9 @@ def test_data_of_any_size_comes_back(store: s3dlio.CheckpointStore, size: int, l
     store = s3dlio.CheckpointStore(store.uri, compression_level=level)
     store.save(1, 0, "torch", data)
     assert store.load_latest() == data and store.validate()
+    # numbers of NumPy are numbers
+    store.save(np.int64(2), np.int32(1), "torch", data)  # type: ignore[arg-type]
+    assert store.checkpoint_exists(np.int64(2))  # type: ignore[arg-type]
 
 
 def test_functions_of_the_package_do_the_same(base: Base) -> None:
@@ -522,6 +529,10 @@ def test_wrong_arguments_are_refused(store: s3dlio.CheckpointStore) -> None:
         (lambda: store.writer(0, 0), "rank 0"),
         (lambda: store.save(-1, 0, "torch", b"x"), "step"),
         (lambda: store.save(1, -1, "torch", b"x"), "epoch"),
+        (lambda: store.save(1.5, 0, "torch", b"x"), "step must be a whole number"),  # type: ignore[arg-type]
+        (lambda: store.save(1 << 63, 0, "torch", b"x"), "step"),
+        (lambda: store.writer(1, 0).begin_save(1 << 64), "step"),
+        (lambda: store.delete_checkpoint(-1), "step"),
         (lambda: store.save(1, 0, "", b"x"), "framework"),
         (lambda: store.save(1, 0, "torch", "text"), "encode"),
         (lambda: store.save(1, 0, "torch", b"x", {"x": object()}), "JSON"),
@@ -541,7 +552,7 @@ def test_wrong_arguments_are_refused(store: s3dlio.CheckpointStore) -> None:
 
 @pytest.mark.parametrize("address", [None, "memory://example"])
 def test_example_runs_and_leaves_nothing(tmp_path: Path, address: str | None) -> None:
-    example = CHECKOUT / "examples" / "checkpoints.py"
+    example = CHECKOUT / "examples" / "recovery.py"
     if not example.is_file():
         pytest.skip("the package is not in a checkout")
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "TMPDIR": str(tmp_path)}

@@ -250,3 +250,21 @@ def test_what_cannot_be_known_is_not_no_checkpoint(place: Place) -> None:
             with pytest.raises(kind):
                 call()
     assert s3dlio.load_checkpoint(uri, storage_options=options) == b"x"
+
+
+def test_large_compressed_shard_comes_back_whole(place: Place) -> None:
+    uri, options = place
+    store = s3dlio.CheckpointStore(uri, compression_level=1, storage_options=options)
+    noise, text = os.urandom(20 << 20), b"weights and biases " * 3_000_000
+    with store.writer(1, 0).get_distributed_shard_stream(1, 0, "torch") as stream:
+        for piece in (noise, text, noise[:12345]):
+            stream.write_chunk(piece)
+        shard = stream.finalize()
+    store.writer(1, 0).finalize_distributed_checkpoint(1, 0, "torch", [shard])
+    assert shard["raw_size"] == stream.bytes_written > 70 << 20 and shard["size"] < 30 << 20
+    assert store.load_latest() == noise + text + noise[:12345] and store.validate()
+    manifest = store.reader().load_latest_manifest()
+    assert manifest is not None
+    with store.reader().open_shard(manifest, 0) as file:
+        file.seek(len(noise) - 5)
+        assert file.read(24) == noise[-5:] + text[:19]

@@ -1,8 +1,8 @@
 # %% [markdown]
-# # Checkpoints that cannot be half there
+# # Recovery: checkpoints that cannot be half there
 #
 # A small training run that saves as it goes, dies in the middle of a save, and resumes. Open it as a notebook (Jupyter with jupytext,
-# VS Code) or run it: `python examples/checkpoints.py [ADDRESS]`, where ADDRESS is a directory, `memory://run` or `s3://bucket/run`.
+# VS Code) or run it: `python examples/recovery.py [ADDRESS]`, where ADDRESS is a directory, `memory://run` or `s3://bucket/run`.
 
 # %%
 import asyncio
