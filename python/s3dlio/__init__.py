@@ -51,6 +51,18 @@ from ._original import (
     create_s3_writer,
 )
 from ._reader import ObjectReader, open
+from ._sharded import TensorShard
+from ._state import (
+    finalize_state,
+    finalize_state_async,
+    load_state,
+    load_state_async,
+    save_state,
+    save_state_async,
+    save_state_shard,
+    save_state_shard_async,
+)
+from ._state_async import AsyncSaver, PendingSave, save_async
 from ._store import Store
 from ._tensors import LazyTensor, TensorFile, load_tensors, open_tensors, save_tensors
 from ._twins import (
@@ -123,6 +135,7 @@ from .exceptions import (
 
 __all__ = [
     "AlreadyExistsError",
+    "AsyncSaver",
     "AuthenticationError",
     "BulkError",
     "BytesView",
@@ -157,6 +170,7 @@ __all__ = [
     "ObjectReader",
     "ObjectWriter",
     "OutOfSpaceError",
+    "PendingSave",
     "PermissionDeniedError",
     "PreconditionError",
     "PruneReport",
@@ -173,6 +187,7 @@ __all__ = [
     "StoreConnectionRefusedError",
     "StoreTimeoutError",
     "TensorFile",
+    "TensorShard",
     "UnavailableError",
     "UnknownAccessKeyError",
     "UnknownTensorError",
@@ -204,6 +219,8 @@ __all__ = [
     "exists_async",
     "finalize_distributed_checkpoint",
     "finalize_distributed_checkpoint_async",
+    "finalize_state",
+    "finalize_state_async",
     "get",
     "get_async",
     "get_many",
@@ -228,6 +245,8 @@ __all__ = [
     "load_checkpoint_with_validation_async",
     "load_numpy_array",
     "load_numpy_array_async",
+    "load_state",
+    "load_state_async",
     "load_tensors",
     "load_tensors_async",
     "mkdir",
@@ -243,12 +262,17 @@ __all__ = [
     "put_many_async",
     "rename",
     "rename_async",
+    "save_async",
     "save_checkpoint",
     "save_checkpoint_async",
     "save_distributed_shard",
     "save_distributed_shard_async",
     "save_numpy_array",
     "save_numpy_array_async",
+    "save_state",
+    "save_state_async",
+    "save_state_shard",
+    "save_state_shard_async",
     "save_tensors",
     "save_tensors_async",
     "stat",

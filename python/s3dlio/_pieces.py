@@ -107,6 +107,7 @@ async def save_pieces(
     *,
     name: str,
     metadata: dict[str, str] | None = None,
+    level: int | None = None,
     durable: bool | None = None,
     overwrite: bool = False,
     progress: Any = None,
@@ -120,6 +121,7 @@ async def save_pieces(
         sources: Tensors with names that differ.
         name: What the pieces call the object.
         metadata: The file's ``__metadata__``.
+        level: Compress with zstd at this level, 1 to 22, and append ``.zst`` to the key; offsets are of the bytes before that.
         durable: As for ``put_bytes``.
         overwrite: As for ``put_bytes``.
         progress: As for ``put_bytes``.
@@ -127,13 +129,14 @@ async def save_pieces(
         storage_options: As for ``put_bytes``.
 
     Returns:
-        A piece for each tensor, and what the store says of the object.
+        A piece for each tensor, and ``raw_size``, ``raw_checksum``, ``compression`` and ``object``, what the store says of it.
     """
     where = resolve(uri, storage_options)
-    description = {
+    description: dict[str, Any] = {
         "tensors": [{"name": source.name, "dtype": source.dtype, "shape": source.shape} for source in sources],
         "metadata": metadata,
         "blocks": True,
+        **({} if level is None else {"level": level}),
     }
     key = _native.key(where.key)
     saved = await _native.run(
@@ -152,7 +155,7 @@ async def save_pieces(
         Piece(name, one["offset"], one["nbytes"], int(one["checksum"][7:], 16), one["block_length"], base64.b64decode(one["blocks"]))
         for one in saved["tensors"]
     ]
-    return pieces, saved["object"]
+    return pieces, saved
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,7 @@ class Reading:
         validate: Compare every byte with its checksum; parts then cost the rest of the blocks they begin and end in.
     """
 
-    def __init__(self, at: Callable[[str], Location], *, validate: bool = True) -> None:
+    def __init__(self, at: Callable[[str], Address], *, validate: bool = True) -> None:
         self._at = at
         self._validate = validate
         self._wants: list[Want] = []
@@ -220,6 +223,8 @@ class Reading:
             raise InvalidDataError(f"{want.name}: part {want.starts} of lengths {want.lengths} lies outside of shape {want.shape}")
         if tuple(want.target.shape) != want.lengths:
             raise InvalidArgumentError(f"{want.name}: the memory to load into has shape {tuple(want.target.shape)}, the part {want.lengths}")
+        if isinstance(want.target, np.ndarray) and not want.target.flags.writeable:
+            raise InvalidArgumentError(f"{want.name}: the array to load into is read-only")
         self._wants.append(want)
         self.wanted += math.prod(want.lengths) * want.itemsize
 
@@ -249,7 +254,7 @@ class Reading:
         for read in reads:
             if read.want.piece.uri not in numbers:
                 numbers[read.want.piece.uri] = len(places)
-                places.append(self._at(read.want.piece.uri))
+                places.append(resolve(self._at(read.want.piece.uri)))
         if reads:
             keys = [(place.root.number(), _native.key(place.key)) for place in places]
             parts = [

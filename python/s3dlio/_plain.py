@@ -13,6 +13,7 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,19 @@ from .exceptions import InvalidArgumentError, InvalidDataError
 _DEEPEST = 100
 
 _DTYPE = re.compile(r"[<>|=]?[biufcmMSUV?][0-9]*(\[[0-9]*[a-zA-Z]+\])?")
+
+
+@dataclass(frozen=True)
+class TensorRef:
+    """Stands in a tree of values where a tensor was that is kept elsewhere.
+
+    Attributes:
+        name: The tensor's.
+        framework: ``"np"`` or ``"pt"``: what it was.
+    """
+
+    name: str
+    framework: str
 
 
 def encode(value: Any, what: str, _depth: int = 0) -> Any:
@@ -183,6 +197,12 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
+def _read_ref(name: Any, framework: Any) -> TensorRef:
+    if not isinstance(name, str) or framework not in ("np", "pt"):
+        raise ValueError(f"a tensor called {name!r:.80} of {framework!r:.20}")
+    return TensorRef(name, framework)
+
+
 def _read_counter(pairs: Any) -> Any:
     return collections.Counter(dict(pairs))
 
@@ -199,6 +219,7 @@ _WRITERS: dict[type, _Writer] = {
     bytes: ("bytes", _text),
     bytearray: ("bytearray", _text),
     complex: ("complex", lambda value, what, depth: [encode(value.real, what), encode(value.imag, what)]),
+    TensorRef: ("tensor", lambda value, what, depth: [value.name, value.framework]),
     range: ("range", lambda value, what, depth: [value.start, value.stop, value.step]),
 }
 
@@ -216,6 +237,7 @@ _READERS: dict[str, Callable[[Any, str, int], Any]] = {
     "range": lambda content, what, depth: range(*_list(content)),
     "scalar": lambda content, what, depth: _read_array(content, what, depth)[()],
     "array": _read_array,
+    "tensor": lambda content, what, depth: _read_ref(*_list(content)),
     "torch.Tensor": _read_tensor,
     "torch.Size": _read_size,
     "torch.dtype": lambda content, what, depth: torch_dtype(content, what),

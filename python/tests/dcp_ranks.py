@@ -22,7 +22,7 @@ from relay import Relay
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 
-from s3dlio.torch import StorageReader, StorageWriter
+from s3dlio.torch import StorageReader, StorageWriter, gather
 
 #: What ends a rank that must not: the whole test waits for it.
 SECONDS = 300
@@ -85,12 +85,95 @@ def verify(found: dict[str, Any], mib: float) -> int:
     return held
 
 
+def trained(mesh: Any) -> tuple[Any, Any]:
+    """A model and its optimizer after two steps whose outcome everybody can recompute; sharded as FSDP does it where there is a mesh."""
+    torch.manual_seed(5)
+    model = torch.nn.Sequential(torch.nn.Linear(40, 64), torch.nn.ReLU(), torch.nn.Linear(64, 9))
+    if mesh is not None:
+        from torch.distributed.fsdp import fully_shard
+
+        fully_shard(model, mesh=mesh)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(2):
+        for index, parameter in enumerate(model.parameters()):
+            parameter.grad = torch.ones_like(parameter) * (index + 1)
+        optimizer.step()
+    return model, optimizer
+
+
+def fully_sharded(mesh: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """Saves, or loads and verifies, a model and an optimizer under FSDP."""
+    from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+
+    model, optimizer = trained(mesh)
+    if job["action"] == "load":
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.zero_()
+        optimizer.step()
+    model_state, optimizer_state = get_state_dict(model, optimizer)
+    both = {"model": model_state, "optimizer": optimizer_state}
+    if job["action"] != "load":
+        dcp.save(both, storage_writer=StorageWriter(job["uri"]))
+        return {}
+    dcp.load(both, storage_reader=StorageReader(job["uri"]))
+    set_state_dict(model, optimizer, model_state_dict=both["model"], optim_state_dict=both["optimizer"])
+    expected, expected_optimizer = trained(None)
+    for (name, one), other in zip(model.named_parameters(), expected.parameters(), strict=True):
+        wanted = distribute_tensor(other.detach(), mesh, one.placements, src_data_rank=None).to_local()
+        assert torch.equal(one.to_local(), wanted), name
+        moment = optimizer.state[one]["exp_avg"]
+        wanted = distribute_tensor(expected_optimizer.state[other]["exp_avg"], mesh, moment.placements, src_data_rank=None).to_local()
+        assert torch.equal(moment.to_local(), wanted), name
+    return {}
+
+
+def sharded_tensors(rank: int, job: dict[str, Any]) -> dict[str, Any]:
+    """The same for ShardedTensor, which came before DTensor."""
+    from torch.distributed._shard import sharded_tensor
+
+    whole_tensor, world = whole("sharded", (13, 5), torch.float32), job["world"]
+    low, high = 13 * rank // world, 13 * (rank + 1) // world
+    local = whole_tensor[low:high].clone() if job["action"] != "load" else torch.zeros(high - low, 5)
+    shard = sharded_tensor.Shard.from_tensor_and_offsets(local, [low, 0], rank)
+    made = {"w": sharded_tensor.init_from_local_shards([shard], 13, 5)}
+    if job["action"] != "load":
+        dcp.save(made, storage_writer=StorageWriter(job["uri"]))
+        return {}
+    dcp.load(made, storage_reader=StorageReader(job["uri"]))
+    assert torch.equal(local, whole_tensor[low:high])
+    return {}
+
+
+def own_state(mesh: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """The state of ``state`` with save_state and load_state, and torch to gather."""
+    import s3dlio
+
+    if job["action"] == "load":
+        made = s3dlio.load_state(job["uri"], state(mesh, job["mib"], loads=True))
+        return {"held": verify(made, job["mib"])}
+    rank, world = dist.get_rank(), dist.get_world_size()
+    made = state(mesh, job["mib"], loads=False)
+    if job["action"] == "async":
+        group = dist.new_group(backend="gloo")
+        with s3dlio.AsyncSaver(job["uri"], rank=rank, world_size=world, gather=lambda value: gather(value, group)) as saver:
+            saver.save(made, 1).result()
+    else:
+        s3dlio.save_state(job["uri"], made, 1, rank=rank, world_size=world, gather=gather)
+    return {}
+
+
 def one(rank: int, job: dict[str, Any]) -> dict[str, Any]:
     """What one rank does."""
     world, mib, uri, options = job["world"], job["mib"], job["uri"], dict(job["options"] or {})
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     dist.init_process_group("gloo", init_method=f"file://{job['folder']}/{job['action']}.store", rank=rank, world_size=world)
     mesh = init_device_mesh("cpu", (world,))
+    if kind := job.get("kind"):
+        try:
+            return {"fsdp": lambda: fully_sharded(mesh, job), "sharded": lambda: sharded_tensors(rank, job), "state": lambda: own_state(mesh, job)}[kind]()
+        finally:
+            dist.destroy_process_group()
     relay = None
     if job.get("count") and "endpoint_url" in options:
         relay = Relay(options["endpoint_url"])

@@ -72,6 +72,17 @@ def test_save_without_collectives_has_a_document_for_each_rank(job: Job, tmp_pat
     assert documents == ["dcp-rank00000.json", "dcp-rank00001.json"]
 
 
+@pytest.mark.parametrize("kind", ["fsdp", "sharded", "state"])
+def test_other_kinds_of_sharding_load_on_another_world(kind: str, job: Job, tmp_path: Path) -> None:
+    job(2, "save", str(tmp_path / "step-1"), kind=kind)
+    job(3, "load", str(tmp_path / "step-1"), kind=kind)
+
+
+def test_async_saver_with_torch_to_gather(job: Job, tmp_path: Path) -> None:
+    job(2, "async", str(tmp_path / "run"), kind="state")
+    job(1, "load", str(tmp_path / "run"), kind="state")
+
+
 def test_overwrite_leaves_one_checkpoint(job: Job, tmp_path: Path) -> None:
     uri = str(tmp_path / "step-1")
     job(3, "save", uri)

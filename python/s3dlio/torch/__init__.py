@@ -14,7 +14,8 @@ try:
 except ImportError as error:
     raise ImportError(f"s3dlio.torch needs PyTorch 2.0 or newer, which cannot be imported here: {error}") from error
 
+from ._gather import gather
 from ._reader import StorageReader
 from ._writer import StorageWriter
 
-__all__ = ["StorageReader", "StorageWriter"]
+__all__ = ["StorageReader", "StorageWriter", "gather"]
