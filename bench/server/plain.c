@@ -233,7 +233,9 @@ static long serve(int peer, char *buffer, long head_length, long have)
         return -1;
     long early = have - head_length < length ? have - head_length : length;
     int failed;
-    if (!strcmp(method, "GET") && strstr(query, "list-type=2"))
+    if (!strncmp(query, "attributes", 10))
+        failed = answer(peer, "501 Not Implemented", "", "<Error><Code>NotImplemented</Code><Message>no attributes</Message></Error>");
+    else if (!strcmp(method, "GET") && strstr(query, "list-type=2"))
         failed = list(peer, query);
     else if (!strcmp(method, "GET") || !strcmp(method, "HEAD"))
         failed = get(peer, buffer, name, method[0] == 'G');
