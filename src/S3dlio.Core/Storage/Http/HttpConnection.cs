@@ -19,11 +19,16 @@ sealed class HttpConnection : IDisposable
     byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferLength);
     int _start, _end;
     volatile bool _aborted;
+    bool _waits;
     long _idleSince;
 
-    public HttpConnection(HttpOrigin origin, Socket socket, SslStream? tls)
+    /// <param name="origin">Where it goes.</param>
+    /// <param name="socket">Connected.</param>
+    /// <param name="tls">Over it, where the server is spoken to in TLS.</param>
+    /// <param name="waits">Nothing asynchronous was done with the socket: who is on a <see cref="PatientThread"/> waits in the kernel.</param>
+    public HttpConnection(HttpOrigin origin, Socket socket, SslStream? tls, bool waits)
     {
-        (Origin, _socket, _tls) = (origin, socket, tls);
+        (Origin, _socket, _tls, _waits) = (origin, socket, tls, waits);
         _stream = tls is not null ? tls : new NetworkStream(socket, ownsSocket: false);
         _silence = new HttpSilence(Abort);
     }
@@ -99,20 +104,45 @@ sealed class HttpConnection : IDisposable
         }
     }
 
-    public ValueTask SendAsync(ReadOnlyMemory<byte> bytes) => _stream.WriteAsync(bytes, CancellationToken.None);
+    /// <summary>Calls on a <see cref="PatientThread"/> wait in the kernel. From the first call by anybody else on, none does.</summary>
+    public bool Waits => _waits = _waits && PatientThread.IsCurrent;
+
+    /// <summary>It is about to be read and written at once: from here on no call waits in the kernel.</summary>
+    public void StopWaiting() => _waits = false;
+
+    public ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
+    {
+        if (!Waits)
+            return _stream.WriteAsync(bytes, CancellationToken.None);
+        _stream.Write(bytes.Span);
+        return default;
+    }
 
     /// <summary>Receives into the caller's memory; what is ahead must have been taken before. 0: the server has hung up.</summary>
-    public ValueTask<int> ReceiveAsync(Memory<byte> destination) =>
-        _tls is null ? _socket.ReceiveAsync(destination, SocketFlags.None, CancellationToken.None) : _tls.ReadAsync(destination, CancellationToken.None);
+    public ValueTask<int> ReceiveAsync(Memory<byte> destination)
+    {
+        if (!Waits)
+            return _tls is null ? _socket.ReceiveAsync(destination, SocketFlags.None, CancellationToken.None) : _tls.ReadAsync(destination, CancellationToken.None);
+        int count = _tls is null ? _socket.Receive(destination.Span) : _tls.Read(destination.Span);
+        // ended by us, which a receive that waits takes for the server's doing
+        return count == 0 && _aborted ? throw new IOException("the connection was ended") : new ValueTask<int>(count);
+    }
 
     /// <summary>Receives more behind what is ahead. 0: the server has hung up.</summary>
-    public async ValueTask<int> FillAsync()
+    public ValueTask<int> FillAsync()
     {
         if (_start == _end)
             _start = _end = 0;
         else if (_end == _buffer.Length)
             MakeRoom();
-        int count = await ReceiveAsync(_buffer.AsMemory(_end)).ConfigureAwait(false);
+        var receiving = ReceiveAsync(_buffer.AsMemory(_end));
+        return receiving.IsCompletedSuccessfully ? new ValueTask<int>(Filled(receiving.Result)) : FillAsync(receiving);
+    }
+
+    async ValueTask<int> FillAsync(ValueTask<int> receiving) => Filled(await receiving.ConfigureAwait(false));
+
+    int Filled(int count)
+    {
         _end += count;
         IsMute &= count == 0;
         return count;

@@ -21,14 +21,55 @@ sealed class HttpDialer(TimeSpan timeout, bool verify, X509ChainPolicy? trust)
             limit.CancelAfter(timeout);
         // of both families where the system has both
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        bool waits = PatientThread.IsCurrent;
         try
         {
+            if (waits)
+                return DialHere(origin, socket, limit.Token);
             await ConnectAsync(socket, origin, limit.Token).ConfigureAwait(false);
-            return new HttpConnection(origin, socket, origin.IsTls ? await SecureAsync(socket, origin, limit.Token).ConfigureAwait(false) : null);
+            return new HttpConnection(origin, socket, origin.IsTls ? await SecureAsync(socket, origin, limit.Token).ConfigureAwait(false) : null, waits: false);
         }
-        catch
+        catch (Exception error)
         {
             socket.Dispose();
+            if (waits && limit.IsCancellationRequested)
+                throw new OperationCanceledException("the time for connecting is over, or the caller cancelled", error, limit.Token);
+            throw;
+        }
+    }
+
+    /// <summary>The same on a thread that may wait: the limit ends the socket under it.</summary>
+    HttpConnection DialHere(HttpOrigin origin, Socket socket, CancellationToken limit)
+    {
+        using var _ = limit.UnsafeRegister(static socket => ((Socket)socket!).Dispose(), socket);
+        try
+        {
+            if (IPAddress.TryParse(origin.Host, out var address))
+                socket.Connect(new IPEndPoint(address, origin.Port));
+            else
+                // looked up by others meanwhile, since a system's look-up knows no limit
+                socket.Connect(Dns.GetHostAddressesAsync(origin.Host, limit).GetAwaiter().GetResult(), origin.Port);
+        }
+        catch (SocketException error)
+        {
+            throw Failed(error);
+        }
+        SslStream? tls = null;
+        try
+        {
+            if (origin.IsTls)
+            {
+                tls = new SslStream(new NetworkStream(socket, ownsSocket: false), leaveInnerStreamOpen: false);
+                tls.AuthenticateAsClient(Options(origin));
+            }
+            limit.ThrowIfCancellationRequested();
+            return new HttpConnection(origin, socket, tls, waits: true);
+        }
+        catch (Exception error)
+        {
+            tls?.Dispose();
+            if (error is AuthenticationException or IOException or SocketException)
+                throw new HttpRequestException(HttpRequestError.SecureConnectionError, error.Message, error);
             throw;
         }
     }
@@ -44,9 +85,14 @@ sealed class HttpDialer(TimeSpan timeout, bool verify, X509ChainPolicy? trust)
         }
         catch (SocketException error)
         {
-            bool isName = error.SocketErrorCode is SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData or SocketError.NoRecovery;
-            throw new HttpRequestException(isName ? HttpRequestError.NameResolutionError : HttpRequestError.ConnectionError, error.Message, error);
+            throw Failed(error);
         }
+    }
+
+    static HttpRequestException Failed(SocketException error)
+    {
+        bool isName = error.SocketErrorCode is SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData or SocketError.NoRecovery;
+        return new HttpRequestException(isName ? HttpRequestError.NameResolutionError : HttpRequestError.ConnectionError, error.Message, error);
     }
 
     async ValueTask<SslStream> SecureAsync(Socket socket, HttpOrigin origin, CancellationToken cancel)
@@ -54,14 +100,7 @@ sealed class HttpDialer(TimeSpan timeout, bool verify, X509ChainPolicy? trust)
         var tls = new SslStream(new NetworkStream(socket, ownsSocket: false), leaveInnerStreamOpen: false);
         try
         {
-            var options = new SslClientAuthenticationOptions { TargetHost = origin.Host, CertificateChainPolicy = trust };
-            if (!verify)
-            {
-#pragma warning disable CA5359 // it is what the user asked for, and is told about
-                options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
-#pragma warning restore CA5359
-            }
-            await tls.AuthenticateAsClientAsync(options, cancel).ConfigureAwait(false);
+            await tls.AuthenticateAsClientAsync(Options(origin), cancel).ConfigureAwait(false);
             return tls;
         }
         catch (Exception error)
@@ -73,5 +112,17 @@ sealed class HttpDialer(TimeSpan timeout, bool verify, X509ChainPolicy? trust)
                 throw new HttpRequestException(HttpRequestError.SecureConnectionError, error.Message, error);
             throw;
         }
+    }
+
+    SslClientAuthenticationOptions Options(HttpOrigin origin)
+    {
+        var options = new SslClientAuthenticationOptions { TargetHost = origin.Host, CertificateChainPolicy = trust };
+        if (!verify)
+        {
+#pragma warning disable CA5359 // it is what the user asked for, and is told about
+            options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
+#pragma warning restore CA5359
+        }
+        return options;
     }
 }

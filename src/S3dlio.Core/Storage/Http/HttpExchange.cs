@@ -21,6 +21,7 @@ static class HttpExchange
         connection.BeginRequest();
         if (call.Body is not { Length: > SmallBody } large)
             return SmallAsync(connection, call);
+        connection.StopWaiting();
         bool expect = large.Length >= ExpectContinueFrom;
         connection.Out.Write(call, expect);
         return LargeAsync(connection, large, expect);

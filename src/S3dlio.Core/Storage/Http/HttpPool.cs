@@ -25,10 +25,14 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
             HttpConnection found;
             lock (_gate)
             {
-                if (_idle.Count == 0)
+                int at = _idle.Count - 1;
+                // one that has been used by others would send a thread that waits away from its work
+                while (at >= 0 && PatientThread.IsCurrent && !_idle[at].Waits)
+                    at--;
+                if (at < 0)
                     return null;
-                found = _idle[^1];
-                _idle.RemoveAt(_idle.Count - 1);
+                found = _idle[at];
+                _idle.RemoveAt(at);
             }
             if (found.Idle < MostIdle && ((isRead && found.Idle < Warm) || found.IsFresh()))
                 return found;
