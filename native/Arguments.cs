@@ -125,6 +125,28 @@ static unsafe class Arguments
         return result;
     }
 
+    static readonly string[] KnownSave = ["compression", "level", .. KnownPut];
+
+    /// <summary>The put options and the level of compression of what can be compressed; null for none.</summary>
+    public static (PutOptions Put, int? Level) Save(string json, string uri)
+    {
+        var put = PutOptions.Default;
+        bool compress = false;
+        int? level = null;
+        foreach (var option in OptionReader.Read(json, uri))
+        {
+            if (option.Name == "compression")
+                compress = option.AsChoice("none", "zstd") == "zstd";
+            else if (option.Name == "level")
+                level = (int)option.AsInteger(1, 22);
+            else
+                put = Put(put, option) ?? throw option.Unknown(KnownSave);
+        }
+        if (level is not null && !compress)
+            throw Wrong("options_json", "has a 'level' without \"compression\":\"zstd\"");
+        return (put, compress ? level ?? Compression.SeekableFormat.DefaultLevel : null);
+    }
+
     /// <summary>The put options with one more applied, or null when the option is not one of theirs.</summary>
     public static PutOptions? Put(PutOptions options, NamedOption option) => option.Name switch
     {

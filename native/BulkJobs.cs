@@ -4,19 +4,20 @@ using S3dlio.Transfer;
 namespace S3dlio.Native;
 
 /// <summary>Options of calls over many objects.</summary>
-sealed record BulkOptions(int InFlight, bool Validate, PutOptions Put)
+sealed record BulkOptions(int InFlight, bool Validate, Decompress Mode, PutOptions Put)
 {
-    static readonly string[] Known = ["max_in_flight", "validate", "overwrite", "durable", "content_type", "metadata", "attributes", "tags"];
+    static readonly string[] Known = ["max_in_flight", "validate", "decompress", "overwrite", "durable", "content_type", "metadata", "attributes", "tags"];
 
     public static BulkOptions Parse(string json)
     {
-        var result = new BulkOptions(64, true, PutOptions.Default);
+        var result = new BulkOptions(64, true, Decompress.Never, PutOptions.Default);
         foreach (var option in OptionReader.Read(json, "s3dlio call"))
         {
             result = option.Name switch
             {
                 "max_in_flight" => result with { InFlight = (int)option.AsInteger(1, 4096) },
                 "validate" => result with { Validate = option.AsBool() },
+                "decompress" => result with { Mode = option.AsDecompress() },
                 "if_match" => throw option.Unknown(Known),
                 _ => result with { Put = Arguments.Put(result.Put, option) ?? throw option.Unknown(Known) },
             };
@@ -34,7 +35,7 @@ static class BulkJobs
     public static Job Get(ObjectRef[] objects, BulkOptions options) => async (operation, cancel) =>
     {
         operation.ReserveItems(objects.Length);
-        var failures = await Bulk.GetAsync(objects, options.InFlight, operation.AllocateItem, options.Validate, operation, cancel).ConfigureAwait(false);
+        var failures = await Bulk.GetAsync(objects, options.InFlight, options.Mode, operation.AllocateItem, options.Validate, operation, cancel).ConfigureAwait(false);
         for (int i = 0; i < failures.Length; i++)
         {
             if (failures[i] is not null)
@@ -60,6 +61,10 @@ static class BulkJobs
         var found = new ObjectMeta?[sources.Length];
         operation.SetJson(Report(await Bulk.CopyAsync(sources, destinations, found, options.InFlight, options.Put, operation, cancel).ConfigureAwait(false), found));
     };
+
+    /// <summary>All of it, or the first failure: a part of a checkpoint is none.</summary>
+    public static Job Scatter(ObjectRef[] objects, ScatterStretch[] stretches, Decompress mode, int inFlight) => async (operation, cancel) =>
+        await ObjectScatter.ReadAsync(objects, stretches, mode, inFlight, operation, cancel).ConfigureAwait(false);
 
     static byte[] Report(StoreException?[] failures, ObjectMeta?[]? found) => MetaJson.Write(json =>
     {

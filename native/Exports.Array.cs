@@ -12,10 +12,10 @@ static unsafe partial class Exports
         {
             var (target, name) = (Store(store), Key(key, keyLength));
             string uri = target.Root.Child(name);
-            var put = Arguments.Put(Json(options), uri);
+            var (put, level) = Arguments.Save(Json(options), uri);
             var job = TensorJobs.SaveArray(
-                target, name, TensorJson.ParseArray(Arguments.Text(header, "header_json"), uri), Arguments.Memory(data, length, "data"), put);
-            return (job, target.IsBrief((long)length, put));
+                target, name, TensorJson.ParseArray(Arguments.Text(header, "header_json"), uri), Arguments.Memory(data, length, "data"), level, put);
+            return (job, level is null && target.IsBrief((long)length, put));
         });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_array_open_begin")]

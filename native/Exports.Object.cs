@@ -98,7 +98,7 @@ static unsafe partial class Exports
 
     static string Json(byte* options) => Arguments.Text(options, "options_json");
 
-    static readonly string[] KnownValidation = ["validate", "expected_checksum"];
+    static readonly string[] KnownValidation = ["validate", "expected_checksum", "require_validation"];
 
     static Validation Validate(string json, string uri)
     {
@@ -124,15 +124,8 @@ static unsafe partial class Exports
     static Validation? Validate(Validation validation, NamedOption option) => option.Name switch
     {
         "validate" => validation with { Validate = option.AsBool(), Edges = option.AsBool() },
+        "require_validation" => option.AsBool() ? validation with { Validate = true, Edges = true, Required = true } : validation,
         "expected_checksum" => validation with { Expected = option.AsChecksum() },
         _ => null,
     };
-}
-
-/// <summary>struct s3dlio_segment</summary>
-[StructLayout(LayoutKind.Sequential)]
-unsafe struct SegmentStruct
-{
-    public void* Data;
-    public ulong Length;
 }

@@ -7,33 +7,12 @@ namespace S3dlio.Native;
 /// <summary>Objects as streams: written piece by piece, read at any place.</summary>
 static unsafe partial class Exports
 {
-    static readonly string[] KnownWriter = ["compression", "level", "overwrite", "if_match", "durable", "content_type", "metadata"];
-
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_writer_open_begin")]
     public static int WriterOpenBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
         var (target, name) = (Store(store), Key(key, keyLength));
-        var put = PutOptions.Default;
-        bool compress = false;
-        int? level = null;
-        foreach (var option in OptionReader.Read(Json(options), target.Root.Child(name)))
-        {
-            switch (option.Name)
-            {
-                case "compression":
-                    compress = option.AsChoice("none", "zstd") == "zstd";
-                    break;
-                case "level":
-                    level = (int)option.AsInteger(1, 22);
-                    break;
-                default:
-                    put = Arguments.Put(put, option) ?? throw option.Unknown(KnownWriter);
-                    break;
-            }
-        }
-        if (level is not null && !compress)
-            throw Arguments.Wrong("options_json", "has a 'level' without \"compression\":\"zstd\"");
-        return StreamJobs.OpenWriter(target, name, compress ? level ?? Compression.SeekableFormat.DefaultLevel : null, put);
+        var (put, level) = Arguments.Save(Json(options), target.Root.Child(name));
+        return StreamJobs.OpenWriter(target, name, level, put);
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_writer_write_begin")]
@@ -71,7 +50,7 @@ static unsafe partial class Exports
     public static int ObjectReadBegin(ulong file, long offset, void* data, ulong length, ulong* outOperation) => Begin(outOperation, () =>
         StreamJobs.Read(OpenFile.Get<ReaderHandle>(file, "an object opened for reading"), offset, Arguments.Memory(data, length, "data")));
 
-    static Decompress AsDecompress(this NamedOption option) => option.AsChoice("never", "auto", "always") switch
+    internal static Decompress AsDecompress(this NamedOption option) => option.AsChoice("never", "auto", "always") switch
     {
         "auto" => Decompress.Auto,
         "always" => Decompress.Always,

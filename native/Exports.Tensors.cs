@@ -12,8 +12,9 @@ static unsafe partial class Exports
         Begin(outOperation, () =>
         {
             var (target, name) = (Store(store), Key(key, keyLength));
+            var (put, level) = Arguments.Save(Json(options), target.Root.Child(name));
             return TensorJobs.SaveTensors(
-                target, name, Arguments.Text(description, "description_json"), Arguments.Segments(segments, count), Arguments.Put(Json(options), target.Root.Child(name)));
+                target, name, Arguments.Text(description, "description_json"), Arguments.Segments(segments, count), level, put);
         });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_open_begin")]

@@ -21,6 +21,12 @@ static class MetaJson
     public static void Append(Utf8JsonWriter json, ObjectMeta meta)
     {
         json.WriteStartObject();
+        AppendMembers(json, meta);
+        json.WriteEndObject();
+    }
+
+    public static void AppendMembers(Utf8JsonWriter json, ObjectMeta meta)
+    {
         json.WriteString("key", meta.Key);
         json.WriteNumber("size", meta.Size);
         json.WriteNumber("last_modified_ns", Nanoseconds(meta.LastModified));
@@ -39,7 +45,6 @@ static class MetaJson
         }
         foreach (var (name, value) in meta.Attributes)
             json.WriteString(name, value);
-        json.WriteEndObject();
     }
 
     public static byte[] Write(IReadOnlyList<EndpointStatistics> endpoints) => Write(json =>

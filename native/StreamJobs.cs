@@ -1,3 +1,4 @@
+using S3dlio.Checkpoint;
 using S3dlio.Storage;
 using S3dlio.Transfer;
 
@@ -13,6 +14,9 @@ sealed class WriterHandle(ObjectOutput output, string uri) : IAsyncDisposable
     public (long Raw, long Stored) Counts => (output.RawLength, output.StoredLength);
 
     public string Key => output.Key;
+
+    /// <summary>What it is of a checkpoint, where it is a shard.</summary>
+    public ShardWrite? Shard { get; init; }
 
     public async Task RunAsync(Func<ObjectOutput, CancellationToken, Task> work, CancellationToken cancel)
     {
@@ -127,15 +131,20 @@ static class StreamJobs
                 json.WriteNumber("level", level);
             json.WritePropertyName("object");
             MetaJson.Append(json, done.Object);
+            if (writer.Shard is { } shard)
+            {
+                json.WritePropertyName("shard");
+                ShardJson.WriteForCoordinator(json, shard.Describe(done));
+            }
             json.WriteEndObject();
         }));
     };
 
     public static Job OpenReader(ObjectStore store, string key, Decompress mode) => async (operation, cancel) =>
     {
-        var reader = await ObjectInput.OpenAsync(store, key, mode, ReadOptions.Default, cancel).ConfigureAwait(false);
+        var reader = await ObjectInput.OpenStreamAsync(store, key, mode, ReadOptions.Default, cancel).ConfigureAwait(false);
         ulong number = operation.OwnFile(new ReaderHandle(reader, store.Root.Child(reader.Meta.Key)));
-        var stored = (reader as CompressedReader)?.StoredMeta;
+        var stored = (reader as CompressedReader)?.StoredMeta ?? (reader as SequentialReader)?.StoredMeta;
         operation.SetJson(MetaJson.Write(json =>
         {
             json.WriteStartObject();
@@ -155,12 +164,46 @@ static class StreamJobs
         ((ITransferProgress)operation).Begin(target.Length);
         await file.RunAsync(async reader =>
         {
-            if (offset < 0 || offset > reader.Meta.Size - target.Length)
-                throw new StoreException(ErrorKind.InvalidArgument, file.Uri, $"bytes {offset}..{(decimal)offset + target.Length} were asked for, the object has {reader.Meta.Size}");
-            bool whole = offset == 0 && target.Length == reader.Meta.Size;
-            var found = await ParallelRead.ReadAsync(reader, offset, target, whole, operation, cancel).ConfigureAwait(false);
-            if (whole)
-                new Validation(null).Check(reader.Meta, file.Uri, found);
+            if (reader is SequentialReader sequential)
+                operation.SetJson(await SomeAsync(sequential, file.Uri, offset, target, operation, cancel).ConfigureAwait(false));
+            else
+                await ExactlyAsync(reader, file.Uri, offset, target, operation, cancel).ConfigureAwait(false);
         }).ConfigureAwait(false);
     };
+
+    static async Task ExactlyAsync(ObjectReader reader, string uri, long offset, LargeMemory target, Operation operation, CancellationToken cancel)
+    {
+        if (offset < 0 || offset > reader.Meta.Size - target.Length)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, $"bytes {offset}..{(decimal)offset + target.Length} were asked for, the object has {reader.Meta.Size}");
+        bool whole = offset == 0 && target.Length == reader.Meta.Size;
+        var found = await ParallelRead.ReadAsync(reader, offset, target, whole, operation, cancel).ConfigureAwait(false);
+        if (whole)
+            new Validation(null).Check(reader.Meta, uri, found);
+    }
+
+    /// <summary>Of an object whose length shows at its end: how many bytes there were, and its size once it is known.</summary>
+    static async Task<byte[]> SomeAsync(SequentialReader reader, string uri, long offset, LargeMemory target, Operation operation, CancellationToken cancel)
+    {
+        const int pieceLength = 64 << 20;
+        if (offset < 0)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, $"offset {offset} must not be negative");
+        long done = 0;
+        do
+        {
+            var piece = target.Slice(done, (int)Math.Min(pieceLength, target.Length - done));
+            int count = await reader.ReadSomeAsync(offset + done, piece, cancel).ConfigureAwait(false);
+            ((IProgress<long>)operation).Report(count);
+            done += count;
+            if (count < piece.Length)
+                break;
+        }
+        while (done < target.Length);
+        return MetaJson.Write(json =>
+        {
+            json.WriteStartObject();
+            json.WriteNumber("read", done);
+            json.WriteNumber("size", reader.Meta.Size);
+            json.WriteEndObject();
+        });
+    }
 }

@@ -1,3 +1,4 @@
+using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Tensors;
 using S3dlio.Transfer;
@@ -7,8 +8,8 @@ namespace S3dlio.Native;
 /// <summary>The operations on arrays and tensors.</summary>
 static class TensorJobs
 {
-    public static Job SaveArray(ObjectStore store, string key, byte[] header, LargeMemory data, PutOptions options) => async (operation, cancel) =>
-        operation.SetJson(MetaJson.Write(await NpyObject.SaveAsync(store, key, header, data, options, operation, cancel).ConfigureAwait(false)));
+    public static Job SaveArray(ObjectStore store, string key, byte[] header, LargeMemory data, int? level, PutOptions options) => async (operation, cancel) =>
+        operation.SetJson(Saved(await NpyObject.SaveAsync(store, key, header, data, level, options, operation, cancel).ConfigureAwait(false)));
 
     public static Job OpenArray(ObjectStore store, string key) => async (operation, cancel) =>
     {
@@ -20,14 +21,19 @@ static class TensorJobs
         await array.ReadAsync(target, validation, operation, cancel).ConfigureAwait(false);
 
     public static Job SaveTensors(
-        ObjectStore store, string key, string description, IReadOnlyList<LargeMemory> data, PutOptions options) => async (operation, cancel) =>
+        ObjectStore store, string key, string description, IReadOnlyList<LargeMemory> data, int? level, PutOptions options) => async (operation, cancel) =>
     {
         string uri = store.Root.Child(key);
-        var (tensors, metadata, checksums) = TensorJson.ParseTensors(description, uri);
+        var (tensors, metadata, checksums, blocks, blocksLevel) = TensorJson.ParseTensors(description, uri);
         if (tensors.Length != data.Count)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"{tensors.Length} tensors are described, memory is given for {data.Count}");
-        var meta = await SafetensorsObject.SaveAsync(store, key, tensors, data, metadata, checksums, options, operation, cancel).ConfigureAwait(false);
-        operation.SetJson(MetaJson.Write(meta));
+        if (blocks)
+        {
+            var (saved, places) = await SafetensorsObject.SaveBlocksAsync(store, key, tensors, data, metadata, blocksLevel ?? level, options, operation, cancel).ConfigureAwait(false);
+            operation.SetJson(TensorJson.Write(saved, places));
+            return;
+        }
+        operation.SetJson(Saved(await SafetensorsObject.SaveAsync(store, key, tensors, data, metadata, checksums, level, options, operation, cancel).ConfigureAwait(false)));
     };
 
     public static Job OpenTensors(ObjectStore store, string key) => async (operation, cancel) =>
@@ -41,4 +47,12 @@ static class TensorJobs
 
     public static Job ReadSlice(SafetensorsObject tensors, int tensor, DimSlice[] slice, LargeMemory target) => async (operation, cancel) =>
         await tensors.ReadSliceAsync(tensor, slice, target, operation, cancel).ConfigureAwait(false);
+
+    static byte[] Saved((ObjectMeta Stored, Checksum Raw) saved) => MetaJson.Write(json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("raw_checksum", saved.Raw.ToString());
+        MetaJson.AppendMembers(json, saved.Stored);
+        json.WriteEndObject();
+    });
 }

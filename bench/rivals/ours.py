@@ -29,6 +29,16 @@ def npy_save_durable(scene: Scene) -> Operation:
     return npy_save(scene, durable=True)
 
 
+def npy_save_compressed(scene: Scene) -> Operation:
+    path = scene.path("packed.npy")
+    return Operation(
+        run=lambda: s3dlio.save_numpy_array(path, scene.array, compress=True),
+        before=lambda: scene.place(path + ".zst"),
+        check=lambda _: scene.same_array(s3dlio.load_numpy_array(path)),
+        size=scene.size,
+    )
+
+
 def npy_load(scene: Scene, **options: Any) -> Operation:
     path = scene.npy
     return Operation(

@@ -7,6 +7,30 @@ library is loaded by the first call that needs it, not by the import.
 
 from ._arrays import load_numpy_array, save_numpy_array
 from ._bulk import download, get_many, put_many, stat_many, upload
+from ._checkpoint import (
+    finalize_distributed_checkpoint,
+    finalize_distributed_checkpoint_async,
+    load_checkpoint,
+    load_checkpoint_async,
+    load_checkpoint_with_validation,
+    load_checkpoint_with_validation_async,
+    save_checkpoint,
+    save_checkpoint_async,
+    save_distributed_shard,
+    save_distributed_shard_async,
+)
+from ._checkpoint_info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport
+from ._checkpoint_original import (
+    PyCheckpointInfo,
+    PyCheckpointReader,
+    PyCheckpointStore,
+    PyCheckpointStream,
+    PyCheckpointWriter,
+    PyValidatedCheckpointReader,
+)
+from ._checkpoint_reader import CheckpointReader, ValidatedCheckpointReader
+from ._checkpoint_store import CheckpointStore
+from ._checkpoint_writer import CheckpointStream, CheckpointWriter
 from ._config import configure
 from ._containers import abort_uploads, create_bucket, delete_bucket, list_containers, list_uploads, presign
 from ._list import list, list_stream
@@ -16,7 +40,7 @@ from ._multi import (
     create_multi_endpoint_store_from_file,
     create_multi_endpoint_store_from_template,
 )
-from ._objects import copy, delete, exists, get, get_range, mkdir, put_bytes, rename, stat
+from ._objects import copy, delete, exists, get, get_range, get_range_with_validation, get_with_validation, mkdir, put_bytes, rename, stat
 from ._original import (
     MultipartUploadWriter,
     PyObjectWriter,
@@ -40,6 +64,8 @@ from ._twins import (
     get_async,
     get_many_async,
     get_range_async,
+    get_range_with_validation_async,
+    get_with_validation_async,
     list_async,
     list_containers_async,
     list_stream_async,
@@ -76,6 +102,7 @@ from .exceptions import (
     InvalidDataError,
     IsDirectoryError,
     NameResolutionError,
+    NoChecksumError,
     NoCredentialsError,
     NoSuchAccountError,
     NoSuchBucketError,
@@ -101,11 +128,18 @@ __all__ = [
     "BytesView",
     "CancelledError",
     "CertificateError",
+    "CheckpointInfo",
+    "CheckpointReader",
+    "CheckpointStore",
+    "CheckpointStream",
+    "CheckpointWarning",
+    "CheckpointWriter",
     "ChecksumMismatchError",
     "ClockSkewError",
     "ClosedError",
     "ExpiredCredentialsError",
     "ForkError",
+    "IntegrityReport",
     "InternalError",
     "InvalidArgumentError",
     "InvalidDataError",
@@ -114,6 +148,7 @@ __all__ = [
     "MultiEndpointStore",
     "MultipartUploadWriter",
     "NameResolutionError",
+    "NoChecksumError",
     "NoCredentialsError",
     "NoSuchAccountError",
     "NoSuchBucketError",
@@ -124,7 +159,14 @@ __all__ = [
     "OutOfSpaceError",
     "PermissionDeniedError",
     "PreconditionError",
+    "PruneReport",
+    "PyCheckpointInfo",
+    "PyCheckpointReader",
+    "PyCheckpointStore",
+    "PyCheckpointStream",
+    "PyCheckpointWriter",
     "PyObjectWriter",
+    "PyValidatedCheckpointReader",
     "PyWriterOptions",
     "S3dlioError",
     "Store",
@@ -134,6 +176,7 @@ __all__ = [
     "UnavailableError",
     "UnknownAccessKeyError",
     "UnknownTensorError",
+    "ValidatedCheckpointReader",
     "WrongRegionError",
     "WrongSecretError",
     "__version__",  # noqa: F822 (by __getattr__)
@@ -159,12 +202,18 @@ __all__ = [
     "download_async",
     "exists",
     "exists_async",
+    "finalize_distributed_checkpoint",
+    "finalize_distributed_checkpoint_async",
     "get",
     "get_async",
     "get_many",
     "get_many_async",
     "get_range",
     "get_range_async",
+    "get_range_with_validation",
+    "get_range_with_validation_async",
+    "get_with_validation",
+    "get_with_validation_async",
     "list",
     "list_async",
     "list_containers",
@@ -173,6 +222,10 @@ __all__ = [
     "list_stream_async",
     "list_uploads",
     "list_uploads_async",
+    "load_checkpoint",
+    "load_checkpoint_async",
+    "load_checkpoint_with_validation",
+    "load_checkpoint_with_validation_async",
     "load_numpy_array",
     "load_numpy_array_async",
     "load_tensors",
@@ -190,6 +243,10 @@ __all__ = [
     "put_many_async",
     "rename",
     "rename_async",
+    "save_checkpoint",
+    "save_checkpoint_async",
+    "save_distributed_shard",
+    "save_distributed_shard_async",
     "save_numpy_array",
     "save_numpy_array_async",
     "save_tensors",

@@ -13,11 +13,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.lib import format as _format
 
-from . import _native
+from . import _native, _progress
 from ._address import Address, resolve
 from ._calls import blocking
 from ._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
-from ._objects import Progress, put_options, validation_options
+from ._objects import form_options, put_options, validation_options
+from ._progress import Progress
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
@@ -34,7 +35,7 @@ _TEXT_TYPE = re.compile(r"[<>|=]?([SaUV])(-?\d+)")
 async def save_numpy_array(
     uri: Address,
     array: Any,
-    compress: bool | int = False,
+    compress: bool | int | None = None,
     validate: bool = True,
     *,
     overwrite: bool = True,
@@ -42,7 +43,7 @@ async def save_numpy_array(
     metadata: dict[str, str] | None = None,
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
@@ -55,22 +56,24 @@ async def save_numpy_array(
         array: An array of any shape and any dtype but object: bool, integers, floats, complex, datetime64, timedelta64,
             strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
             raw bytes; ``load_numpy_array`` gives the type back).
-        compress: Only False for now.
+        compress: True for zstd at level 3, or a level from 1 to 22: the object is then called ``uri`` with ``.zst`` behind it,
+            once. False saves it plain. None: compressed if ``uri`` ends in ``.zst``. An array has one name, with or without
+            the suffix: a later save replaces an earlier one also where that had the other form.
         validate: Taken for compatibility: the checksum is always computed.
         overwrite: False creates the object or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         metadata: Pairs of text kept with the object.
         attributes: As for ``put_bytes``.
         tags: As for ``put_bytes``.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
-        The checksum of the object, header included: ``crc32c:xxxxxxxx``.
+        The checksum of the ``.npy`` bytes, header included, before any compression: ``crc32c:xxxxxxxx``.
 
     Raises:
-        InvalidArgumentError: A dtype that would need pickle, or ``compress``.
+        InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
         AlreadyExistsError: ``overwrite=False`` and the object exists.
         OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
 
@@ -84,8 +87,7 @@ async def save_numpy_array(
     """
     where = resolve(uri, storage_options)
     what = where.address(where.key)
-    if compress is not False and compress is not None:
-        raise InvalidArgumentError(f"{what}: compress={compress!r} is not to be had yet; save with compress=False", what)
+    compression = form_options(compress, where)
     if isinstance(array, np.ma.MaskedArray):
         raise InvalidArgumentError(f"{what}: a .npy file holds no mask; save array.filled() and array.mask", what)
     given = np.asarray(array)
@@ -96,7 +98,9 @@ async def save_numpy_array(
     data, fortran = _contiguous(given)
     header = {"descr": descr, "fortran_order": fortran, "shape": given.shape, "extension_type": extension}
     key = _native.key(where.key)
-    result = await _native.run(
+    result = await _progress.run(
+        progress,
+        "save",
         "array_save",
         where.root.number(),
         key,
@@ -104,11 +108,10 @@ async def save_numpy_array(
         json.dumps({name: value for name, value in header.items() if value is not None}).encode(),
         _address_of(data),
         data.nbytes,
-        put_options(overwrite, durable=durable, metadata=metadata, attributes=attributes, tags=tags),
+        put_options(overwrite, durable=durable, metadata=metadata, attributes=attributes, tags=tags, compression=compression),
         keep=data,
-        progress=progress,
     )
-    return str(result["checksum"])
+    return str(result["raw_checksum"])
 
 
 @blocking
@@ -119,20 +122,20 @@ async def load_numpy_array(
     validate_checksum: str | bool | None = None,
     *,
     out: Array | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> Array:
     """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
 
     Args:
-        uri: Which.
+        uri: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
         shape: The shape that is expected; another in the header is an error before anything is allocated.
         dtype: Likewise for the dtype.
         validate_checksum: A checksum that the object must have, as ``save_numpy_array`` returned it. None compares with the
             one recorded with the object, where there is one; False compares with none.
         out: An array of the object's dtype, shape and order to load into.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -171,9 +174,7 @@ async def load_numpy_array(
             target = out
         if _native.generation != generation:
             raise ClosedError(f"{what}: the process was forked while the object was being opened", what)
-        await _native.run(
-            "array_read", found["file"], _address_of(target), size, settings, keep=target, progress=progress
-        )
+        await _progress.run(progress, "load", "array_read", found["file"], _address_of(target), size, settings, keep=target)
         return target
     finally:
         _native.close("file", found["file"], generation)

@@ -13,7 +13,7 @@ from ._address import Address, Location, resolve, resolve_all
 from ._calls import blocking
 from ._containers import create_container_of
 from ._list import _pages
-from ._objects import _buffer, put_options, to_stat
+from ._objects import _buffer, decompress_option, put_options, to_stat
 from ._progress import Progress, watching
 from ._view import BytesView
 from .exceptions import BulkError, InvalidArgumentError, NotFoundError, S3dlioError
@@ -25,6 +25,7 @@ async def get_many(
     max_in_flight: int = 64,
     *,
     validate: bool = True,
+    decompress: bool | str = False,
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
@@ -36,6 +37,7 @@ async def get_many(
         uris: Which, of any stores.
         max_in_flight: How many at once, 1 to 4096; with that the memory of what is under way is bounded.
         validate: Compare each with its recorded checksum.
+        decompress: As for :func:`get`, for each of them.
         on_error: ``"raise"`` raises one ``BulkError`` at the end, which holds the failures and everything that was read;
             ``"return"`` puts each failure's exception in the place of its bytes.
         progress: Called with objects done and objects in all, or True for tqdm's bar.
@@ -56,7 +58,8 @@ async def get_many(
     """
     asked = builtins.list(uris)
     places = resolve_all(asked, storage_options)
-    settings = _native.options({"max_in_flight": max_in_flight, "validate": None if validate else False})
+    chosen = decompress_option(decompress, "get_many")
+    settings = _native.options({"max_in_flight": max_in_flight, "validate": None if validate else False, "decompress": chosen})
     with watching(progress, "get", "objects") as callback:
         report, memories = await _native.run(
             "objects_get", _references(places), len(places), settings, items=len(places), progress=callback

@@ -93,14 +93,57 @@ def _subject(about: Any) -> str:
     return str(about.root.uri + key) if isinstance(key, str) else ""
 
 
-def run(function: str, *arguments: Any, keep: object = None) -> Any:
-    """One operation of a file-like object or the like, blocking; see ``_native.run``."""
-    return _block(_native.run(function, *arguments, keep=keep), _Call(function, (), {}))
+def run(function: str, *arguments: Any, keep: object = None, about: str = "", timeout: float | None = None) -> Any:
+    """One operation of a file-like object or the like, blocking; see ``_native.run``.
+
+    Args:
+        function: The operation.
+        arguments: Its arguments.
+        keep: What has to stay alive until it ended.
+        about: The object, for the message of a call whose time ran out.
+        timeout: Seconds for the operation.
+    """
+    return _block(_native.run(function, *arguments, keep=keep), _Call(function, (about,), {"timeout": timeout}))
 
 
-def _block(work: Any, call: _Call) -> Any:
+class Background:
+    """An operation that goes on while its result is not needed yet.
+
+    Letting go of it, or of whatever holds it, cancels the operation and waits until its buffers are free.
+    """
+
+    def __init__(self, function: str, *arguments: Any, keep: object = None) -> None:
+        self._name = function
+        self._work = _native.run(function, *arguments, keep=keep)
+        self._running: _native.Running | None = None
+        self._result: Any = None
+        self._error: BaseException | None = None
+        try:
+            self._running = self._work.send(None)
+        except StopIteration as ended:
+            self._result = ended.value
+        except BaseException as error:
+            # told when the result is asked for
+            self._error = error
+
+    def finish(self, about: str = "", timeout: float | None = None) -> Any:
+        """Waits for it as ``run`` does."""
+        running, self._running = self._running, None
+        if running is not None:
+            return _block(self._work, _Call(self._name, (about,), {"timeout": timeout}), running)
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def close(self) -> None:
+        """Cancels it unless it has ended."""
+        self._running = None
+        self._work.close()
+
+
+def _block(work: Any, call: _Call, begun: _native.Running | None = None) -> Any:
     try:
-        running = work.send(None)
+        running = work.send(None) if begun is None else begun
         first = True
         while True:
             try:

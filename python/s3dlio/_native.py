@@ -60,6 +60,17 @@ class _Object(c.Structure):
     _fields_ = [("store", c.c_uint64), ("key", c.c_char_p), ("key_length", c.c_size_t)]
 
 
+class _ObjectRead(c.Structure):
+    _fields_ = [
+        ("data", c.c_void_p),
+        ("length", c.c_uint64),
+        ("offset", c.c_uint64),
+        ("object", c.c_uint64),
+        ("crc32c", c.c_uint32),
+        ("check", c.c_uint32),
+    ]
+
+
 class _Item(c.Structure):
     _fields_ = [("buffer", c.c_uint64), ("data", c.c_void_p), ("length", c.c_uint64)]
 
@@ -93,6 +104,7 @@ _key = [_text, _size]
 
 #: Name, without ``s3dlio_``, and argument types. All return an int32 status, but for the two of ``_PLAIN``.
 _FUNCTIONS: dict[str, list[Any]] = {
+    "crc32c": [c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "last_error": [c.POINTER(_Error)],
     "store_open": [_text, _text, _op],
     "store_close": [_id],
@@ -112,6 +124,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "objects_put_begin": [c.POINTER(_Object), c.POINTER(_Segment), _size, _text, _op],
     "objects_head_begin": [c.POINTER(_Object), _size, _text, _op],
     "objects_copy_begin": [c.POINTER(_Object), c.POINTER(_Object), _size, _text, _op],
+    "objects_scatter_begin": [c.POINTER(_Object), _size, c.POINTER(_ObjectRead), _size, _text, _op],
     "object_put_begin": [_id, *_key, c.POINTER(_Segment), _size, _text, _op],
     "object_get_begin": [_id, *_key, _text, _op],
     "object_get_range_begin": [_id, *_key, c.c_int64, c.c_int64, c.c_void_p, _text, _op],
@@ -162,6 +175,16 @@ _FUNCTIONS: dict[str, list[Any]] = {
         _op,
     ],
     "file_close": [_id],
+    "checkpoint_agree_begin": [_id, c.c_int64, _text, _op],
+    "checkpoint_shard_put_begin": [_id, _text, c.POINTER(_Segment), _size, _op],
+    "checkpoint_shard_open_begin": [_id, _text, _op],
+    "checkpoint_commit_begin": [_id, _text, _op],
+    "checkpoint_find_begin": [_id, _text, _op],
+    "checkpoint_list_begin": [_id, _op],
+    "checkpoint_read_begin": [_id, _text, c.c_void_p, c.c_uint64, _text, _op],
+    "checkpoint_validate_begin": [_id, _text, _op],
+    "checkpoint_delete_begin": [_id, _text, _op],
+    "checkpoint_prune_begin": [_id, _text, _op],
 }
 _PLAIN: dict[str, Any] = {"abi_version": c.c_uint32, "version": c.c_char_p}
 
@@ -387,6 +410,7 @@ async def run(
     keep: object = None,
     progress: Any = None,
     data: bool = False,
+    both: bool = False,
     items: int | None = None,
 ) -> Any:
     """Runs one operation to its end; whoever drives the call that awaits this does the waiting.
@@ -397,6 +421,7 @@ async def run(
         keep: What has to stay alive until it ended.
         progress: Called as ``progress(done, total)`` while it runs; total is -1 until it is known.
         data: Whether the operation's memory is the result, as ``NativeMemory``.
+        both: With ``data``: whether its JSON is, too.
         items: How many pieces of memory are the result, one for each object of a call over many.
 
     Returns:
@@ -430,14 +455,18 @@ async def run(
         if data:
             memory = NativeMemory("op_free", number.value, result.data, result.data_length)
             handed_over = True
-            return memory
-        parsed = _parse(c.string_at(result.json, result.json_length).decode()) if result.json else None
+            return (memory, _parsed(result)) if both else memory
+        parsed = _parsed(result)
         return parsed if items is None else (parsed, _take_items(lib, number, items))
     finally:
         # one call that cancels, waits until the buffers are let go, and frees: an interrupt cannot come between
         if number.value and not handed_over and begun_in == generation:
             lib.s3dlio_op_free(number)
         _in_use.pop(cell, None)
+
+
+def _parsed(result: _Result) -> Any:
+    return _parse(c.string_at(result.json, result.json_length).decode()) if result.json else None
 
 
 def _take_items(lib: _Library, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
@@ -559,6 +588,22 @@ def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
 def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:
     """``(address, length, tensor)`` triples as ``s3dlio_tensor_read[]``."""
     return (_TensorRead * len(parts))(*(_TensorRead(*part) for part in parts))
+
+
+def object_reads(parts: Sequence[tuple[int, int, int, int, int | None]]) -> Any:
+    """``(address, length, offset, object, CRC32C or None)`` as ``s3dlio_object_read[]``."""
+    fields = array("Q")
+    for address, length, offset, of, crc in parts:
+        # the last two fields are 32 bits each
+        fields.extend((address, length, offset, of, 0 if crc is None else crc | 1 << 32))
+    return (_ObjectRead * len(parts)).from_buffer(fields) if parts else None
+
+
+def crc32c(address: int, length: int) -> int:
+    """The CRC32C of so many bytes of memory."""
+    found = c.c_uint32()
+    check(library().s3dlio_crc32c(address, length, c.byref(found)))
+    return found.value
 
 
 def integers(values: Sequence[int]) -> Any:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from . import _native
+from . import _native, _progress
 from ._address import Address, Location, resolve
 from ._calls import blocking
+from ._progress import Progress
 from ._view import BytesView
 from .exceptions import InvalidArgumentError
-
-#: Called as ``progress(done, total)`` in bytes; total is -1 until it is known.
-Progress: TypeAlias = Callable[[int, int], object]
 
 #: Anything that exports a buffer: bytes, bytearray, memoryview, array.array, NumPy arrays.
 Buffer: TypeAlias = Any
@@ -58,7 +56,7 @@ async def put_bytes(
     metadata: Mapping[str, str] | None = None,
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
@@ -77,7 +75,7 @@ async def put_bytes(
             ``acl``, ``server_side_encryption``, ``ssekms_key_id`` and others; Azure, which has no ``expires``, also:
             ``access_tier``, ``encryption_scope``.
         tags: Pairs of text beside the object, which policies and lifecycle rules look at; S3 and Azure.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -107,7 +105,9 @@ async def put_bytes(
         tags=tags,
     )
     key = _native.key(where.key)
-    result = await _native.run(
+    result = await _progress.run(
+        progress,
+        "put",
         "object_put",
         where.root.number(),
         key,
@@ -116,7 +116,6 @@ async def put_bytes(
         1,
         settings,
         keep=owner,
-        progress=progress,
     )
     return str(result["checksum"])
 
@@ -131,12 +130,14 @@ def put_options(
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
     max_in_flight: int | None = None,
+    compression: Mapping[str, Any] | None = None,
 ) -> bytes | None:
-    """The options that writes take, as JSON; ``max_in_flight`` is for those of many objects."""
+    """The options that writes take, as JSON; ``max_in_flight`` is for those of many objects, ``compression`` for what can be compressed."""
     return _native.options(
         {
             **put_options_of(overwrite, if_match, durable, content_type, metadata, attributes, tags),
             "max_in_flight": max_in_flight,
+            **(compression or {}),
         }
     )
 
@@ -162,6 +163,26 @@ def put_options_of(
     }
 
 
+def compression_options(compress: bool | int, what: str) -> dict[str, Any]:
+    """What ``compress`` stands for: False, True (level 3) or a level."""
+    if compress is False or compress is None:
+        return {}
+    if compress is True:
+        return {"compression": "zstd"}
+    if not isinstance(compress, int) or not 1 <= compress <= 22:
+        raise InvalidArgumentError(f"{what}: compress is False, True or a level from 1 to 22, found {compress!r}", what)
+    return {"compression": "zstd", "level": compress}
+
+
+def form_options(compress: bool | int | None, where: Location) -> dict[str, Any]:
+    """What ``compress`` stands for where a name has two forms, plain and with ``.zst``; None is the one that is named."""
+    what = where.address(where.key)
+    named = where.key.endswith(".zst")
+    if compress is False and named:
+        raise InvalidArgumentError(f"{what}: names that end in .zst are of compressed objects; save it under another one, or with compress=True", what)
+    return compression_options(named if compress is None else compress, what)
+
+
 def _pairs(name: str, given: Mapping[str, str] | None) -> dict[str, str] | None:
     if given is None:
         return None
@@ -177,7 +198,7 @@ async def get(
     validate: bool = True,
     expected_checksum: str | None = None,
     decompress: bool | str = False,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> BytesView:
@@ -190,7 +211,7 @@ async def get(
         decompress: False gives the bytes as they are stored. True gives those that were compressed, and finds the object also
             without ``.zst`` in ``uri``; ``"auto"`` does so for names that end in ``.zst`` and gives others as they are.
             Checksums are then of the bytes given.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -210,9 +231,7 @@ async def get(
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     settings = validation_options(validate, expected_checksum, decompress_option(decompress, where.address(where.key)))
-    memory = await _native.run(
-        "object_get", where.root.number(), key, len(key), settings, progress=progress, data=True
-    )
+    memory = await _progress.run(progress, "get", "object_get", where.root.number(), key, len(key), settings, data=True)
     return BytesView._over(memory)
 
 
@@ -242,7 +261,7 @@ async def get_range(
     validate: bool | None = None,
     expected_checksum: str | None = None,
     decompress: bool | str = False,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> BytesView:
@@ -260,7 +279,7 @@ async def get_range(
         expected_checksum: CRC32C that the range must have.
         decompress: As for :func:`get`. Offset and length are then of the decompressed bytes; only the frames that the range
             touches are fetched, and each is checked.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -288,8 +307,106 @@ async def get_range(
         what = where.address(where.key)
         raise InvalidArgumentError(f"{what}: out has {size} bytes, length is {length}", what)
     place = (where.root.number(), key, len(key), offset, size, address, settings)
-    found = await _native.run("object_get_range", *place, keep=owner, progress=progress, data=out is None)
+    found = await _progress.run(progress, "get", "object_get_range", *place, keep=owner, data=out is None)
     return BytesView._over(found if out is None else owner)
+
+
+@blocking
+async def get_with_validation(
+    uri: Address,
+    expected_checksum: str | None = None,
+    *,
+    decompress: bool | str = "auto",
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> BytesView:
+    """Reads a whole object whose every byte was compared with a checksum, or raises: no byte comes back unchecked.
+
+    A compressed object is compared frame by frame with what is recorded in it, any other with the checksum that the store
+    recorded when it was written.
+
+    Args:
+        uri: Which.
+        expected_checksum: CRC32C of the bytes to be returned, ``crc32c:xxxxxxxx``; they are then compared with that.
+        decompress: As for :func:`get`; ``"auto"`` gives the raw bytes of objects whose name ends in ``.zst``.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        The bytes, read-only and without a further copy.
+
+    Raises:
+        NotFoundError: There is no such object.
+        ChecksumMismatchError: The bytes are not those that were written; names object, offset, expected and found.
+        NoChecksumError: Nothing is recorded with the object and ``expected_checksum`` is not given. Objects of other
+            programs can be like that, and files on file systems without extended attributes.
+
+    Example:
+        >>> import s3dlio
+        >>> checksum = s3dlio.put_bytes("memory://doc/v", b"123456789")
+        >>> bytes(s3dlio.get_with_validation("memory://doc/v", checksum))
+        b'123456789'
+    """
+    where = resolve(uri, storage_options)
+    key = _native.key(where.key)
+    chosen = decompress_option(decompress, where.address(where.key))
+    settings = _native.options({"require_validation": True, "expected_checksum": expected_checksum, "decompress": chosen})
+    memory = await _progress.run(progress, "get", "object_get", where.root.number(), key, len(key), settings, data=True)
+    return BytesView._over(memory)
+
+
+@blocking
+async def get_range_with_validation(
+    uri: Address,
+    offset: int,
+    length: int | None = None,
+    expected_checksum: str | None = None,
+    *,
+    decompress: bool | str = "auto",
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> BytesView:
+    """Reads ``length`` bytes from ``offset``, every one of them compared with a checksum, or raises.
+
+    A range of a compressed object is checked by the frames that it touches. A range of another is checked by the recorded
+    checksums of the blocks or parts that it touches, where there are some (S3 and Azure), for which the rest of the first and
+    last is read; elsewhere by the checksum of the whole object, for which all of it is read.
+
+    Args:
+        uri: Which object.
+        offset: First byte, from 0.
+        length: How many bytes; None reads to the end.
+        expected_checksum: CRC32C of the range, ``crc32c:xxxxxxxx``; it is then enough to compare with that.
+        decompress: As for :func:`get_with_validation`. Offset and length are then of the decompressed bytes.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        The bytes, read-only.
+
+    Raises:
+        InvalidArgumentError: The range reaches beyond the object.
+        ChecksumMismatchError: The bytes are not those that were written; names object, offset, expected and found.
+        NoChecksumError: Nothing is recorded with the object and ``expected_checksum`` is not given.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_bytes("memory://doc/w", b"0123456789")
+        >>> bytes(s3dlio.get_range_with_validation("memory://doc/w", 2, 3))
+        b'234'
+    """
+    where = resolve(uri, storage_options)
+    key = _native.key(where.key)
+    chosen = decompress_option(decompress, where.address(where.key))
+    settings = _native.options({"require_validation": True, "expected_checksum": expected_checksum, "decompress": chosen})
+    first = _count(offset, "offset", where)
+    size = -1 if length is None else _count(length, "length", where)
+    place = (where.root.number(), key, len(key), first, size, None, settings)
+    return BytesView._over(await _progress.run(progress, "get", "object_get_range", *place, data=True))
 
 
 @blocking
@@ -411,7 +528,7 @@ async def copy(
     metadata: Mapping[str, str] | None = None,
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str | None:
@@ -430,7 +547,7 @@ async def copy(
         metadata: Other than the source's; all of it is replaced.
         attributes: Others than the source's, by name; those not named stay.
         tags: Others than the source's; all of them are replaced.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of both stores.
 
@@ -461,7 +578,7 @@ async def rename(
     *,
     overwrite: bool = True,
     durable: bool | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str | None:
@@ -497,12 +614,14 @@ async def _move(
     src: Address,
     dst: Address,
     settings: bytes | None,
-    progress: Progress | None,
+    progress: Progress,
     storage_options: dict[str, Any] | None,
 ) -> str | None:
     source, target = resolve(src, storage_options), resolve(dst, storage_options)
     source_key, key = _native.key(source.key), _native.key(target.key)
-    found = await _native.run(
+    found = await _progress.run(
+        progress,
+        function.removeprefix("object_"),
         function,
         source.root.number(),
         source_key,
@@ -511,7 +630,6 @@ async def _move(
         key,
         len(key),
         settings,
-        progress=progress,
     )
     checksum: str | None = found.get("checksum")
     return checksum

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from . import _native
 
 #: ``progress(done, total)``, where total is -1 until it is known; True shows tqdm's bar where tqdm is installed.
 Progress: TypeAlias = Callable[[int, int], object] | bool | None
+
+
+async def run(progress: Progress, what: str, function: str, *arguments: Any, **options: Any) -> Any:
+    """One operation that counts bytes, watched; see ``_native.run``.
+
+    Args:
+        progress: What the user gave.
+        what: What the bar says.
+        function: The operation.
+        arguments: Its arguments.
+        options: Those of ``_native.run``.
+    """
+    with watching(progress, what, "B") as callback:
+        return await _native.run(function, *arguments, progress=callback, **options)
 
 
 @contextmanager

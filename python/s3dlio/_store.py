@@ -80,6 +80,16 @@ class Store:
         """See :func:`s3dlio.get_range`."""
         return _objects.get_range(self._at(key), offset, length, **options)
 
+    def get_with_validation(self, key: str, expected_checksum: str | None = None, **options: Any) -> BytesView:
+        """See :func:`s3dlio.get_with_validation`."""
+        return _objects.get_with_validation(self._at(key), expected_checksum, **options)
+
+    def get_range_with_validation(
+        self, key: str, offset: int, length: int | None = None, expected_checksum: str | None = None, **options: Any
+    ) -> BytesView:
+        """See :func:`s3dlio.get_range_with_validation`."""
+        return _objects.get_range_with_validation(self._at(key), offset, length, expected_checksum, **options)
+
     def open(self, key: str, mode: str = "rb", **options: Any) -> Any:
         """See :func:`s3dlio.open`."""
         return _reader.open(self._at(key), mode, **options)
@@ -177,6 +187,8 @@ class Store:
     put_bytes_async = keyed(_twins.put_bytes_async)
     get_async = keyed(_twins.get_async)
     get_range_async = keyed(_twins.get_range_async)
+    get_with_validation_async = keyed(_twins.get_with_validation_async)
+    get_range_with_validation_async = keyed(_twins.get_range_with_validation_async)
     stat_async = keyed(_twins.stat_async)
     delete_async = keyed(_twins.delete_async)
     mkdir_async = keyed(_twins.mkdir_async)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from . import _native
+from . import _native, _progress
 from ._address import Address, Location, resolve
 from ._calls import blocking, twin
 from ._dtypes import (
@@ -22,7 +22,8 @@ from ._dtypes import (
     safetensors_to_torch,
     torch_to_safetensors,
 )
-from ._objects import Progress, put_options, validation_options
+from ._objects import form_options, put_options, validation_options
+from ._progress import Progress
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, PreconditionError, UnknownTensorError
 
 Framework: TypeAlias = Literal["np", "numpy", "pt", "torch"]
@@ -52,12 +53,13 @@ async def save_tensors(
     tensors: Mapping[str, Any],
     metadata: Mapping[str, str] | None = None,
     *,
+    compress: bool | int | None = None,
     checksums: bool = True,
     overwrite: bool = True,
     durable: bool | None = None,
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
@@ -71,18 +73,19 @@ async def save_tensors(
         tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
             complex64.
         metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
+        compress: As for :func:`save_numpy_array`; lazy slices of a compressed object decompress only the frames they touch.
         checksums: Keep each tensor's CRC32C, and the header's, in the file. False writes byte for byte what the
             safetensors package would.
         overwrite: False creates the object or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         attributes: What the store keeps with the object, as for ``put_bytes``.
         tags: As for ``put_bytes``.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
-        The checksum of the object, header included: ``crc32c:xxxxxxxx``.
+        The checksum of the safetensors bytes, header included, before any compression: ``crc32c:xxxxxxxx``.
 
     Raises:
         InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
@@ -96,6 +99,7 @@ async def save_tensors(
     """
     where = resolve(uri, storage_options)
     what = where.address(where.key)
+    compression = form_options(compress, where)
     if not isinstance(tensors, Mapping):
         raise InvalidArgumentError(f"{what}: a dictionary of tensors by name is wanted, found {type(tensors).__name__}", what)
     sources = [_source(name, value, what) for name, value in tensors.items()]
@@ -105,7 +109,9 @@ async def save_tensors(
         "checksums": bool(checksums),
     }
     key = _native.key(where.key)
-    result = await _native.run(
+    result = await _progress.run(
+        progress,
+        "save",
         "tensors_save",
         where.root.number(),
         key,
@@ -113,11 +119,10 @@ async def save_tensors(
         _encoded(description, what),
         _native.segments([(s.address, s.nbytes) for s in sources]),
         len(sources),
-        put_options(overwrite, durable=durable, attributes=attributes, tags=tags),
+        put_options(overwrite, durable=durable, attributes=attributes, tags=tags, compression=compression),
         keep=sources,
-        progress=progress,
     )
-    return str(result["checksum"])
+    return str(result["raw_checksum"])
 
 
 @blocking
@@ -128,20 +133,20 @@ async def load_tensors(
     *,
     out: Mapping[str, Any] | None = None,
     validate: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
 
     Args:
-        uri: Which object.
+        uri: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
         names: Which tensors; None for all. Only their bytes are read.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
         out: Arrays or tensors to load into, by name; those not named are allocated.
         validate: Compare each tensor with its checksum, where the file has them; a file without is compared as a whole
             when all of it is read and the store has a checksum for it.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -248,7 +253,7 @@ class TensorFile:
         *,
         out: Mapping[str, Any] | None = None,
         validate: bool = True,
-        progress: Progress | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
         """Whole tensors, as ``load_tensors`` gives them."""
@@ -311,7 +316,7 @@ class TensorFile:
         return f"there is no tensor {_quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else f"; the file has {len(self._tensors)}")
 
     async def _load(
-        self, names: Iterable[str] | None, out: Mapping[str, Any] | None, validate: bool, progress: Progress | None
+        self, names: Iterable[str] | None, out: Mapping[str, Any] | None, validate: bool, progress: Progress
     ) -> dict[str, Any]:
         if isinstance(names, str):
             raise InvalidArgumentError(f"{self._what}: names is the text {names!r}; give a list, as in names=[{names!r}]", self._what)
@@ -322,14 +327,15 @@ class TensorFile:
                     raise InvalidArgumentError(f"{self._what}: {self._unknown(name)}", self._what)
         targets = [_target(tensor, None if out is None else out.get(tensor.name)) for tensor in wanted]
         reads = [(address, tensor.nbytes, tensor._index) for tensor, (_, address, _) in zip(wanted, targets, strict=True)]
-        await _native.run(
+        await _progress.run(
+            progress,
+            "load",
             "tensors_read",
             await self._open_number(),
             _native.tensor_reads(reads),
             len(reads),
             validation_options(validate, None),
             keep=targets,
-            progress=progress,
         )
         return {tensor.name: result for tensor, (result, _, _) in zip(wanted, targets, strict=True)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -11,22 +12,12 @@ import numpy as np
 
 from . import _calls, _native
 from ._address import Address, resolve
-from ._objects import Buffer, _buffer, _count, put_options_of
-from .exceptions import ClosedError, InvalidArgumentError
+from ._objects import Buffer, _buffer, _count, compression_options, put_options_of
+from ._progress import Progress, watching
+from .exceptions import ClosedError, InvalidArgumentError, StoreTimeoutError
 
 #: Smaller writes are gathered to pieces of this many bytes.
 _GATHER = 1 << 20
-
-
-def compression_options(compress: bool | int, what: str) -> dict[str, Any]:
-    """What ``compress`` stands for: False, True (level 3) or a level."""
-    if compress is False or compress is None:
-        return {}
-    if compress is True:
-        return {"compression": "zstd"}
-    if not isinstance(compress, int) or not 1 <= compress <= 22:
-        raise InvalidArgumentError(f"{what}: compress is False, True or a level from 1 to 22, found {compress!r}", what)
-    return {"compression": "zstd", "level": compress}
 
 
 class ObjectWriter(io.RawIOBase):
@@ -43,6 +34,10 @@ class ObjectWriter(io.RawIOBase):
         durable: Have it on the device, name and all, when it is finalized. None: as the store was opened.
         content_type: Kept with the object.
         metadata: The user's own pairs of text, kept with the object.
+        progress: Called with bytes written so far, and with how many they are in all, which is -1 before the writer is
+            finalized; or True for tqdm's bar where tqdm is installed.
+        timeout: Seconds for each write and for ``finalize``; when they are over the writer is cancelled and raises
+            StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Raises:
@@ -70,6 +65,8 @@ class ObjectWriter(io.RawIOBase):
         durable: bool | None = None,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        progress: Progress = None,
+        timeout: float | None = None,
         storage_options: dict[str, Any] | None = None,
     ) -> None:
         self._number = 0
@@ -78,7 +75,9 @@ class ObjectWriter(io.RawIOBase):
         options = put_options_of(overwrite, if_match, durable, content_type, metadata) | compression_options(compress, what)
         key = _native.key(self._where.key)
         self._generation = _native.generation
-        opened = _calls.run("writer_open", self._where.root.number(), key, len(key), _native.options(options))
+        self._timeout = timeout
+        self._uri = what
+        opened = self._run("writer_open", self._where.root.number(), key, len(key), _native.options(options))
         self._number = opened["writer"]
         self._uri = self._where.address(opened["key"])
         self._compressed = "compression" in options
@@ -87,6 +86,9 @@ class ObjectWriter(io.RawIOBase):
         self._written = 0
         self._stored = 0
         self._summary: dict[str, Any] | None = None
+        self._sent = 0
+        self._watched = ExitStack()
+        self._progress = self._watched.enter_context(watching(progress, "write", "B"))
 
     @property
     def uri(self) -> str:
@@ -215,12 +217,14 @@ class ObjectWriter(io.RawIOBase):
         self._open()
         try:
             self.flush()
-            summary = _calls.run("writer_finalize", self._number)
+            summary = self._run("writer_finalize", self._number)
         except BaseException:
             self.cancel()
             raise
         stored = summary["object"]
         self._summary, self._stored = summary, stored["size"]
+        if self._progress is not None:
+            self._progress(self._written, self._written)
         self._let_go()
         return {
             "uri": self._uri,
@@ -257,12 +261,23 @@ class ObjectWriter(io.RawIOBase):
         self._let_go()
 
     def _send(self, address: int, length: int, owner: object) -> None:
-        _calls.run("writer_write", self._number, address, length, keep=owner)
+        try:
+            self._run("writer_write", self._number, address, length, keep=owner)
+        except StoreTimeoutError:
+            self.cancel()
+            raise
+        self._sent += length
+        if self._progress is not None:
+            self._progress(self._sent, -1)
+
+    def _run(self, function: str, *arguments: Any, keep: object = None) -> Any:
+        return _calls.run(function, *arguments, keep=keep, about=self._uri, timeout=self._timeout)
 
     def _let_go(self) -> None:
         number, self._number = getattr(self, "_number", 0), 0
         if number:
             _native.close("writer", number, self._generation)
+            self._watched.close()
         self._gathered = bytearray()
         self._reserved = None
         if not self.closed:

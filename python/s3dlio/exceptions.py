@@ -125,6 +125,10 @@ class ChecksumMismatchError(InvalidDataError):
     """The bytes read are not the bytes that were written."""
 
 
+class NoChecksumError(InvalidDataError):
+    """A checked read was asked for, and nothing is recorded with the object to check its bytes with."""
+
+
 class StoreTimeoutError(S3dlioError, TimeoutError):
     """The time given for the call ran out."""
 
@@ -269,6 +273,7 @@ _BY_REASON: dict[tuple[int, int], type[S3dlioError]] = {
     (10, 9): StoreConnectionRefusedError,
     (10, 10): NameResolutionError,
     (6, 11): WrongRegionError,
+    (7, 12): NoChecksumError,
 }
 
 

@@ -31,7 +31,8 @@ public class FrameTests
     {
         var raw = SmallObject.Noise(length, length + 1);
         var frame = new byte[RawFrame.Length(length)];
-        Assert.Equal(frame.Length, RawFrame.Write(raw, frame));
+        var info = RawFrame.Write(raw, frame);
+        Assert.Equal(new FrameInfo(frame.Length, length, (uint)XxHash64.Compute(raw), Checksum.Of(frame), Checksum.Of(raw)), info);
         Assert.Equal(raw, OneShot(frame, length));
     }
 

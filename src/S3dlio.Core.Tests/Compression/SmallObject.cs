@@ -21,6 +21,14 @@ static class SmallObject
         return stream.ToArray();
     }
 
+    /// <summary>One frame and no seek table, as other programs compress.</summary>
+    public static byte[] Frame(ReadOnlySpan<byte> raw)
+    {
+        using var encoder = new FrameEncoder(3);
+        var frame = new byte[FrameEncoder.Bound(raw.Length)];
+        return frame[..encoder.Encode(raw, frame).StoredLength];
+    }
+
     public static byte[] Read(ReadOnlySpan<byte> stored)
     {
         var table = SeekTable.Parse(stored[^SeekTable.NeededLength(stored, stored.Length)..], stored.Length);

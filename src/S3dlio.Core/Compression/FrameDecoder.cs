@@ -8,8 +8,6 @@ namespace S3dlio.Compression;
 /// <summary>Turns frames back, trusting nothing that they say.</summary>
 public static class FrameDecoder
 {
-    const byte HasChecksum = 0x04;
-
     static readonly ConcurrentBag<DecompressionContext> Pool = [];
 
     /// <summary>Decodes the frame of that index; <paramref name="raw"/> has exactly the length that the table promises.</summary>
@@ -43,7 +41,7 @@ public static class FrameDecoder
         if (table.XxHash(index) is not { } expected)
             return;
         // what the frame itself carries was compared by the decoder
-        uint hash = (stored[4] & HasChecksum) != 0 ? BinaryPrimitives.ReadUInt32LittleEndian(stored[^sizeof(uint)..]) : (uint)XxHash64.Compute(raw);
+        uint hash = (stored[4] & SeekableFormat.FrameChecksumFlag) != 0 ? BinaryPrimitives.ReadUInt32LittleEndian(stored[^sizeof(uint)..]) : (uint)XxHash64.Compute(raw);
         if (hash != expected)
             throw new CompressionException($"frame {index}: the seek table records the hash {expected:x8} of its bytes, {hash:x8} found", offset, isDamage: true);
     }

@@ -48,11 +48,9 @@ public sealed class FrameEncoder : IDisposable
     /// <summary>Writes one frame to the beginning of <paramref name="target"/>, which has room for <see cref="Bound"/>.</summary>
     public FrameInfo Encode(ReadOnlySpan<byte> raw, Span<byte> target)
     {
-        int length;
-        if (IsWorthwhile(raw))
-            length = (int)Check(Libzstd.Compress(_context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref MemoryMarshal.GetReference(raw), (nuint)raw.Length));
-        else
-            length = RawFrame.Write(raw, target);
+        if (!IsWorthwhile(raw))
+            return RawFrame.Write(raw, target);
+        int length = (int)Check(Libzstd.Compress(_context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref MemoryMarshal.GetReference(raw), (nuint)raw.Length));
         var frame = target[..length];
         // the encoder took the hash already and put it at the frame's end
         uint hash = BinaryPrimitives.ReadUInt32LittleEndian(frame[^sizeof(uint)..]);

@@ -39,6 +39,11 @@ static partial class Libzstd
     [LibraryImport(Library, EntryPoint = "ZSTD_decompressDCtx")]
     public static partial nuint Decompress(DecompressionContext context, ref byte target, nuint capacity, ref byte source, nuint length);
 
+    /// <summary>A step of a stream, with plain arguments; experimental in the header and unchanged since 1.4.</summary>
+    [LibraryImport(Library, EntryPoint = "ZSTD_decompressStream_simpleArgs")]
+    public static partial nuint DecompressStream(
+        DecompressionContext context, ref byte target, nuint capacity, ref nuint targetAt, ref byte source, nuint length, ref nuint sourceAt);
+
     [LibraryImport(Library, EntryPoint = "ZSTD_getFrameContentSize")]
     public static partial ulong FrameContentSize(ref byte source, nuint length);
 

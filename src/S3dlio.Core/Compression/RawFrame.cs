@@ -13,30 +13,42 @@ static class RawFrame
 
     public static int Length(int raw) => HeaderLength + (Math.Max(1, (raw + SeekableFormat.BlockLength - 1) / SeekableFormat.BlockLength) * BlockHeader) + raw + ChecksumLength;
 
-    /// <returns>Bytes written: <see cref="Length"/> of the raw length.</returns>
-    public static int Write(ReadOnlySpan<byte> raw, Span<byte> target)
+    /// <summary>Writes a frame, with all its checksums taken block by block while the block lies in the core's own cache.</summary>
+    /// <returns>What the table holds of it; its length is <see cref="Length"/> of the raw length.</returns>
+    public static FrameInfo Write(ReadOnlySpan<byte> raw, Span<byte> target)
     {
-        int length = Length(raw.Length);
+        int rawLength = raw.Length;
         BinaryPrimitives.WriteUInt32LittleEndian(target, SeekableFormat.FrameMagic);
         target[4] = Descriptor;
-        BinaryPrimitives.WriteInt32LittleEndian(target[5..], raw.Length);
-        // the whole input is hashed below while its blocks come from the cache
-        uint checksum = (uint)XxHash64.Compute(raw);
+        BinaryPrimitives.WriteInt32LittleEndian(target[5..], rawLength);
+        var (whole, frame) = (Checksum.Empty, Checksum.Of(target[..HeaderLength]));
+        var hasher = new XxHash64.Hasher();
+        uint hash;
         int at = HeaderLength;
-        do
+        while (true)
         {
             int count = Math.Min(raw.Length, SeekableFormat.BlockLength);
-            int last = count == raw.Length ? 1 : 0;
-            int header = (count << 3) | last;
+            bool last = count == raw.Length;
+            int header = (count << 3) | (last ? 1 : 0);
             target[at] = (byte)header;
             target[at + 1] = (byte)(header >> 8);
             target[at + 2] = (byte)(header >> 16);
-            raw[..count].CopyTo(target[(at + BlockHeader)..]);
-            at += BlockHeader + count;
+            frame = frame.Append(target.Slice(at, BlockHeader));
+            at += BlockHeader;
+            var block = raw[..count];
+            block.CopyTo(target[at..]);
+            var found = Checksum.Of(block);
+            (whole, frame) = (Checksum.Combine(whole, found, count), Checksum.Combine(frame, found, count));
+            at += count;
+            if (last)
+            {
+                hash = (uint)hasher.Finish(block);
+                break;
+            }
+            hasher.Append(block);
             raw = raw[count..];
         }
-        while (raw.Length > 0);
-        BinaryPrimitives.WriteUInt32LittleEndian(target[at..], checksum);
-        return length;
+        BinaryPrimitives.WriteUInt32LittleEndian(target[at..], hash);
+        return new FrameInfo(at + ChecksumLength, rawLength, hash, frame.Append(target.Slice(at, ChecksumLength)), whole);
     }
 }

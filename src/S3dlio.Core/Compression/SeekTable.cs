@@ -33,6 +33,9 @@ public sealed class SeekTable
 
     public int FrameRawLength(int frame) => (int)(_raw[frame + 1] - _raw[frame]);
 
+    /// <summary>Whether every frame is compared with something.</summary>
+    public bool HasChecksums => _checksums is not null || _hashes is not null;
+
     internal uint? XxHash(int frame) => _hashes?[frame];
 
     internal Checksum? StoredChecksum(int frame) => _checksums is null ? null : new Checksum(_checksums[frame]);
@@ -85,9 +88,14 @@ public sealed class SeekTable
         return new SeekTable(stored[..count], raw[..count], hashes, checksums, whole);
     }
 
+    /// <summary>Whether an object ends as one with a table does.</summary>
+    /// <param name="end">Its last bytes.</param>
+    public static bool IsThere(ReadOnlySpan<byte> end) =>
+        end.Length >= SeekableFormat.FooterLength && BinaryPrimitives.ReadUInt32LittleEndian(end[^4..]) == SeekableFormat.FooterMagic;
+
     static (int Count, int EntryLength) ReadFooter(ReadOnlySpan<byte> end, long objectLength)
     {
-        if (end.Length < SeekableFormat.FooterLength || BinaryPrimitives.ReadUInt32LittleEndian(end[^4..]) != SeekableFormat.FooterMagic)
+        if (!IsThere(end))
             throw new CompressionException("it does not end with the seek table of zstd's seekable format: it is cut off, or another program compressed it; read it with decompress=False, or unpack it with 'zstd -d'", objectLength);
         uint count = BinaryPrimitives.ReadUInt32LittleEndian(end[^SeekableFormat.FooterLength..]);
         byte descriptor = end[^5];
@@ -115,7 +123,7 @@ public sealed class SeekTable
             if (plain > SeekableFormat.MaxFrameLength)
                 throw Broken($"frame {i} holds {plain} bytes; frames of at most {SeekableFormat.MaxFrameLength} are read; unpack the object with 'zstd -d'", at);
             // the record is the one frame that may be larger than its content asks for
-            if (packed == 0 || plain > packed * SeekableFormat.MaxRatio || (plain > 0 && packed > SeekableFormat.Bound(plain)))
+            if (packed is 0 or > int.MaxValue || plain > packed * SeekableFormat.MaxRatio || (plain > 0 && packed > SeekableFormat.Bound(plain)))
                 throw Broken($"frame {i} cannot have {packed} bytes for {plain}", at);
             stored[i + 1] = stored[i] + packed;
             raw[i + 1] = raw[i] + plain;

@@ -31,6 +31,12 @@ public static class SeekableFormat
     /// <summary>Number of frames, descriptor, magic number.</summary>
     internal const int FooterLength = 9;
 
+    /// <summary>Skippable frames (RFC 8878, 3.1.2) begin with one of sixteen numbers.</summary>
+    internal const uint SkippableMagic = 0x184D2A50, SkippableMask = 0xFFFFFFF0;
+
+    /// <summary>In the byte behind a frame's magic number: its content's hash comes last.</summary>
+    internal const byte FrameChecksumFlag = 0x04;
+
     internal const byte ChecksumsFlag = 0x80, ReservedFlags = 0x7C;
 
     /// <summary>"s3dlio" and the version as a 16-bit number.</summary>

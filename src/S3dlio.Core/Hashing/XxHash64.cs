@@ -16,16 +16,24 @@ public static class XxHash64
     const int StripeLength = 32;
 
     /// <summary>The hash of <paramref name="data"/>.</summary>
-    public static ulong Compute(ReadOnlySpan<byte> data)
+    public static ulong Compute(ReadOnlySpan<byte> data) => new Hasher().Finish(data);
+
+    /// <summary>The hash of data that comes in pieces.</summary>
+    public struct Hasher
     {
-        ulong length = (ulong)data.Length;
-        ulong hash;
-        if (data.Length >= StripeLength)
+        ulong _a = unchecked(Prime1 + Prime2), _b = Prime2, _c, _d = unchecked(0 - Prime1);
+        ulong _length;
+
+        public Hasher()
         {
-            ulong a = unchecked(Prime1 + Prime2), b = Prime2, c = 0, d = unchecked(0 - Prime1);
-            int stripes = data.Length / StripeLength;
+        }
+
+        /// <summary>Takes a piece that is not the last; its length is a multiple of 32.</summary>
+        public void Append(ReadOnlySpan<byte> data)
+        {
+            var (a, b, c, d) = (_a, _b, _c, _d);
             ref byte at = ref MemoryMarshal.GetReference(data);
-            for (int i = 0; i < stripes; i++)
+            for (int i = data.Length / StripeLength; i > 0; i--)
             {
                 a = Round(a, Word(ref at, 0));
                 b = Round(b, Word(ref at, 8));
@@ -33,27 +41,35 @@ public static class XxHash64
                 d = Round(d, Word(ref at, 24));
                 at = ref Unsafe.Add(ref at, StripeLength);
             }
-            hash = BitOperations.RotateLeft(a, 1) + BitOperations.RotateLeft(b, 7) + BitOperations.RotateLeft(c, 12) + BitOperations.RotateLeft(d, 18);
-            hash = Merge(Merge(Merge(Merge(hash, a), b), c), d);
-            data = data[(stripes * StripeLength)..];
+            (_a, _b, _c, _d) = (a, b, c, d);
+            _length += (ulong)data.Length;
         }
-        else
+
+        /// <summary>Takes the last piece, of any length.</summary>
+        public ulong Finish(ReadOnlySpan<byte> data)
         {
-            hash = Prime5;
+            Append(data[..(data.Length / StripeLength * StripeLength)]);
+            data = data[(data.Length / StripeLength * StripeLength)..];
+            ulong hash = Prime5;
+            if (_length > 0)
+            {
+                hash = BitOperations.RotateLeft(_a, 1) + BitOperations.RotateLeft(_b, 7) + BitOperations.RotateLeft(_c, 12) + BitOperations.RotateLeft(_d, 18);
+                hash = Merge(Merge(Merge(Merge(hash, _a), _b), _c), _d);
+            }
+            hash += _length + (ulong)data.Length;
+            for (; data.Length >= sizeof(ulong); data = data[sizeof(ulong)..])
+                hash = (BitOperations.RotateLeft(hash ^ Round(0, BinaryPrimitives.ReadUInt64LittleEndian(data)), 27) * Prime1) + Prime4;
+            if (data.Length >= sizeof(uint))
+            {
+                hash = (BitOperations.RotateLeft(hash ^ (BinaryPrimitives.ReadUInt32LittleEndian(data) * Prime1), 23) * Prime2) + Prime3;
+                data = data[sizeof(uint)..];
+            }
+            foreach (byte value in data)
+                hash = BitOperations.RotateLeft(hash ^ (value * Prime5), 11) * Prime1;
+            hash = (hash ^ (hash >> 33)) * Prime2;
+            hash = (hash ^ (hash >> 29)) * Prime3;
+            return hash ^ (hash >> 32);
         }
-        hash += length;
-        for (; data.Length >= sizeof(ulong); data = data[sizeof(ulong)..])
-            hash = (BitOperations.RotateLeft(hash ^ Round(0, BinaryPrimitives.ReadUInt64LittleEndian(data)), 27) * Prime1) + Prime4;
-        if (data.Length >= sizeof(uint))
-        {
-            hash = (BitOperations.RotateLeft(hash ^ (BinaryPrimitives.ReadUInt32LittleEndian(data) * Prime1), 23) * Prime2) + Prime3;
-            data = data[sizeof(uint)..];
-        }
-        foreach (byte value in data)
-            hash = BitOperations.RotateLeft(hash ^ (value * Prime5), 11) * Prime1;
-        hash = (hash ^ (hash >> 33)) * Prime2;
-        hash = (hash ^ (hash >> 29)) * Prime3;
-        return hash ^ (hash >> 32);
     }
 
     static ulong Word(ref byte at, int offset)

@@ -29,4 +29,6 @@ public enum ErrorReason
     NameResolution = 10,
     /// <summary>InvalidArgument: the bucket is in another region.</summary>
     WrongRegion = 11,
+    /// <summary>InvalidData: a checked read was asked for, and nothing is recorded to check the bytes with.</summary>
+    NoChecksum = 12,
 }

@@ -94,4 +94,5 @@ public sealed record DeleteFailure(string Key, StoreException Error);
 /// <param name="PartSize">Bytes of one read.</param>
 /// <param name="Concurrency">Reads in flight.</param>
 /// <param name="Gap">Unwanted bytes between two pieces that cost less than a read of their own.</param>
-public readonly record struct TransferHints(int PartSize, int Concurrency, int Gap = 16 << 10);
+/// <param name="Alignment">Where reads had better begin: at multiples of so many bytes. A divisor of the part size; 1 where it does not matter.</param>
+public readonly record struct TransferHints(int PartSize, int Concurrency, int Gap = 16 << 10, int Alignment = 1);

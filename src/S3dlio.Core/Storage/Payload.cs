@@ -37,6 +37,9 @@ public sealed class Payload
 
     public int HeadLength { get; }
 
+    /// <summary>False where the head is the same whatever the body's checksums are.</summary>
+    public bool HeadNeedsChecksums { get; init; } = true;
+
     public IReadOnlyList<LargeMemory> Body { get; }
 
     /// <summary>Bytes of the whole object.</summary>

@@ -1,4 +1,5 @@
 using S3dlio.Storage;
+using S3dlio.Transfer;
 
 namespace S3dlio.Tensors;
 
@@ -10,12 +11,12 @@ static class HeadRead
 
     public delegate int RequiredLength(ReadOnlySpan<byte> begin, long objectLength, string uri);
 
-    /// <summary>Opens an object and makes of its reader, URI and head what is wanted; where that fails nothing stays open.</summary>
+    /// <summary>Opens an object, plain or compressed, and makes of its reader, URI and head what is wanted; where that fails nothing stays open.</summary>
     public static async ValueTask<T> OpenAsync<T>(
         ObjectStore store, string key, int prefixLength, RequiredLength required, Func<ObjectReader, string, byte[], T> make, CancellationToken cancel)
     {
-        string uri = store.Root.Child(key);
-        var reader = await store.OpenReadAsync(key, ReadOptions.Default, cancel).ConfigureAwait(false);
+        var reader = await ObjectForms.OpenReadAsync(store, key, cancel).ConfigureAwait(false);
+        string uri = store.Root.Child(reader.Meta.Key);
         try
         {
             return make(reader, uri, await ReadAsync(reader, prefixLength, required, uri, cancel).ConfigureAwait(false));

@@ -26,14 +26,13 @@ public sealed class NpyObject : IAsyncDisposable
     /// <summary>Bytes behind the header.</summary>
     public long DataLength => Meta.Size - Header.DataOffset;
 
-    /// <summary>Writes an array: the header, then the data straight from the caller's memory.</summary>
-    /// <returns>The object; its checksum covers header and data.</returns>
-    public static ValueTask<ObjectMeta> SaveAsync(
-        ObjectStore store, string key, byte[] header, LargeMemory data, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+    /// <summary>Writes an array: the header, then the data straight from the caller's memory; with a level, compressed.</summary>
+    /// <returns>The object as stored, and the checksum of header and data.</returns>
+    public static ValueTask<(ObjectMeta Stored, Checksum Raw)> SaveAsync(
+        ObjectStore store, string key, byte[] header, LargeMemory data, int? level, PutOptions options, ITransferProgress progress, CancellationToken cancel)
     {
-        var payload = new Payload(header.Length, _ => header, [data]);
-        progress.Begin(payload.Length);
-        return store.PutAsync(key, payload, options, progress, cancel);
+        var payload = new Payload(header.Length, _ => header, [data]) { HeadNeedsChecksums = false };
+        return ObjectForms.SaveAsync(store, key, level, payload, options, progress, cancel);
     }
 
     public static ValueTask<NpyObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(

@@ -24,25 +24,13 @@ sealed class BlockCheck(BlockChecksums blocks) : ReadCheck
         return before;
     }
 
-    /// <summary>Where the block begins that holds the byte at <paramref name="offset"/>.</summary>
-    public long BeginBefore(long offset) => blocks.Begin(blocks.At(offset));
-
-    /// <summary>Where the block ends that holds the byte before <paramref name="offset"/>.</summary>
-    public long EndBehind(long offset) => blocks.End(blocks.At(offset - 1));
-
-    /// <summary>Reads a stretch for its checksum alone.</summary>
-    public async ValueTask ReadAsync(ObjectReader reader, long begin, long end, CancellationToken cancel)
+    /// <summary>The rest of the two blocks that the range begins and ends in.</summary>
+    public override async ValueTask ReadEdgesAsync(ObjectReader reader, long begin, long end, bool edges, CancellationToken cancel)
     {
-        if (begin == end)
+        if (!edges || begin == end)
             return;
-        var buffer = new byte[(int)Math.Min(reader.Hints.PartSize, end - begin)];
-        while (begin < end)
-        {
-            var part = buffer.AsMemory(0, (int)Math.Min(buffer.Length, end - begin));
-            await reader.ReadAsync(begin, part, cancel).ConfigureAwait(false);
-            Append(Checksum.Empty, begin, part.Span);
-            begin += part.Length;
-        }
+        await ReadAsync(reader, blocks.Begin(blocks.At(begin)), begin, cancel).ConfigureAwait(false);
+        await ReadAsync(reader, end, blocks.End(blocks.At(end - 1)), cancel).ConfigureAwait(false);
     }
 
     /// <exception cref="StoreException">ChecksumMismatch, of the first block that came whole and is another.</exception>

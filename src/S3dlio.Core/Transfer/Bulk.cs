@@ -44,14 +44,14 @@ public static class Bulk
         return failures;
     }
 
-    /// <summary>Reads whole objects, each into memory that <paramref name="allocate"/> gives for its index and size.</summary>
+    /// <summary>Reads whole objects, decompressed where asked for, each into memory that <paramref name="allocate"/> gives for its index and size.</summary>
     public static Task<StoreException?[]> GetAsync(
-        IReadOnlyList<ObjectRef> objects, int inFlight, Func<int, long, LargeMemory> allocate, bool validate, ITransferProgress progress, CancellationToken cancel)
+        IReadOnlyList<ObjectRef> objects, int inFlight, Decompress mode, Func<int, long, LargeMemory> allocate, bool validate, ITransferProgress progress, CancellationToken cancel)
     {
         progress.Begin(objects.Count);
         return RunAsync(objects.Count, inFlight, async (i, stop) =>
         {
-            await ObjectRead.WholeAsync(objects[i].Store, objects[i].Key, size => allocate(i, size), new Validation(null, validate), Silent.Instance, stop).ConfigureAwait(false);
+            await ObjectRead.WholeAsync(objects[i].Store, objects[i].Key, mode, size => allocate(i, size), new Validation(null, validate), Silent.Instance, stop).ConfigureAwait(false);
             progress.Report(1);
         }, i => objects[i].Uri, cancel);
     }

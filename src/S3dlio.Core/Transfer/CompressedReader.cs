@@ -16,10 +16,13 @@ public sealed class CompressedReader : ObjectReader
     /// <summary>Compressed bytes fetched with one read.</summary>
     const int MostFetched = 16 << 20;
 
+    /// <summary>Decoded frames that are kept, for reads that want parts of them.</summary>
+    const int MostKept = 4;
+
     readonly ObjectReader _inner;
     readonly SeekTable _table;
     readonly string _uri;
-    Decoded? _last;
+    readonly FrameCache _cache;
     int _framesDecoded;
 
     CompressedReader(ObjectReader inner, SeekTable table, string uri)
@@ -27,7 +30,11 @@ public sealed class CompressedReader : ObjectReader
         (_inner, _table, _uri) = (inner, table, uri);
         Meta = inner.Meta with { Size = table.RawLength, Checksum = table.Raw, Blocks = null, Digest = null };
         int part = Math.Max(1, inner.Hints.PartSize / SeekableFormat.FrameLength) * SeekableFormat.FrameLength;
-        Hints = new TransferHints(part, Math.Max(inner.Hints.Concurrency, Environment.ProcessorCount), SeekableFormat.FrameLength);
+        int concurrency = Math.Max(inner.Hints.Concurrency, Environment.ProcessorCount);
+        Hints = new TransferHints(part, concurrency, SeekableFormat.FrameLength - 1, SeekableFormat.FrameLength);
+        // other programs' frames can be large
+        bool small = Enumerable.Range(0, table.Count).All(frame => table.FrameRawLength(frame) <= 2 * SeekableFormat.FrameLength);
+        _cache = new FrameCache(small ? Math.Min(concurrency, MostKept) : 1);
     }
 
     public override ObjectMeta Meta { get; }
@@ -37,20 +44,30 @@ public sealed class CompressedReader : ObjectReader
     /// <summary>The object as it is stored.</summary>
     public ObjectMeta StoredMeta => _inner.Meta;
 
+    /// <summary>Whether every frame is compared with something.</summary>
+    internal bool IsChecked => _table.HasChecksums;
+
     /// <summary>Frames decoded so far.</summary>
     internal int FramesDecoded => Volatile.Read(ref _framesDecoded);
 
     /// <param name="inner">The stored bytes; disposed with the reader, and also when this fails.</param>
     /// <param name="uri">The object, for messages.</param>
     /// <param name="cancel">Ends the wait.</param>
-    /// <exception cref="StoreException">InvalidData: it has no seek table, or one that cannot be true. ChecksumMismatch: the table is damaged.</exception>
-    public static async ValueTask<CompressedReader> OpenAsync(ObjectReader inner, string uri, CancellationToken cancel)
+    /// <returns>A reader; a <see cref="SequentialReader"/> where there is no seek table.</returns>
+    /// <exception cref="StoreException">InvalidData: the seek table cannot be true. ChecksumMismatch: it is damaged.</exception>
+    public static async ValueTask<ObjectReader> OpenAsync(ObjectReader inner, string uri, CancellationToken cancel)
     {
         try
         {
             long size = inner.Meta.Size;
             var end = new byte[(int)Math.Min(size, FirstTail)];
             await inner.ReadAsync(size - end.Length, end, cancel).ConfigureAwait(false);
+            if (!SeekTable.IsThere(end))
+            {
+                var sequential = new SequentialReader(inner, uri);
+                await sequential.BeginAsync(cancel).ConfigureAwait(false);
+                return sequential;
+            }
             int needed = SeekTable.NeededLength(end, size);
             if (needed > end.Length)
             {
@@ -73,50 +90,98 @@ public sealed class CompressedReader : ObjectReader
         }
     }
 
-    public override async ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel)
+    public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         if (offset < 0 || offset > _table.RawLength - destination.Length)
             throw new StoreException(ErrorKind.InvalidArgument, _uri, $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_table.RawLength} decompressed");
-        while (destination.Length > 0)
-        {
-            int frame = _table.Find(offset);
-            if (TryTakeLast(frame, offset, destination.Span, out int known))
-            {
-                (offset, destination) = (offset + known, destination[known..]);
-                continue;
-            }
-            int length = await ReadFramesAsync(frame, offset, destination, cancel).ConfigureAwait(false);
-            (offset, destination) = (offset + length, destination[length..]);
-        }
+        if (destination.Length == 0)
+            return ValueTask.CompletedTask;
+        int first = _table.Find(offset), last = _table.Find(offset + destination.Length - 1);
+        int begin = _table.RawOffset(first) == offset ? first : first + 1;
+        int end = _table.RawOffset(last + 1) == offset + destination.Length ? last + 1 : last;
+        if (begin >= end)
+            return first == last ? PartAsync(first, offset, destination, cancel) : EdgesAsync(first, begin, end, offset, destination, cancel);
+        return begin == first && end > last ? WholeAsync(begin, end, destination, cancel) : EdgesAsync(first, begin, end, offset, destination, cancel);
     }
 
     public override ValueTask DisposeAsync()
     {
-        _last = null;
+        _cache.Clear();
         return _inner.DisposeAsync();
     }
 
-    /// <summary>Fetches frames in a row with one read and decodes them.</summary>
-    /// <returns>Bytes of <paramref name="destination"/> filled.</returns>
-    async ValueTask<int> ReadFramesAsync(int first, long offset, Memory<byte> destination, CancellationToken cancel)
+    /// <summary>A part of a frame, whole frames and a part of another, each with reads of its own under way at once.</summary>
+    async ValueTask EdgesAsync(int first, int begin, int end, long offset, Memory<byte> destination, CancellationToken cancel)
     {
-        int end = first + 1;
-        int fetched = _table.StoredLength(first);
-        while (end < _table.Count && _table.RawOffset(end) < offset + destination.Length && fetched + (long)_table.StoredLength(end) <= MostFetched)
-            fetched += _table.StoredLength(end++);
+        int head = (int)(_table.RawOffset(begin) - offset);
+        int whole = (int)(_table.RawOffset(end) - offset);
+        var parts = new List<Task>(3);
+        if (first < begin)
+            parts.Add(PartAsync(first, offset, destination[..head], cancel).AsTask());
+        if (begin < end)
+            parts.Add(WholeAsync(begin, end, destination[head..whole], cancel).AsTask());
+        if (whole < destination.Length)
+            parts.Add(PartAsync(_table.Find(offset + whole), offset + whole, destination[whole..], cancel).AsTask());
+        // none of them is at work on the caller's memory any more when this ends
+        await Task.WhenAll(parts).ConfigureAwait(false);
+    }
+
+    /// <summary>A frame can be checked as a whole only, and the next read often wants more of it: it is decoded beside and kept for a while.</summary>
+    ValueTask PartAsync(int frame, long offset, Memory<byte> destination, CancellationToken cancel) => _cache.CopyAsync(
+        frame,
+        _table.FrameRawLength(frame),
+        (int)(offset - _table.RawOffset(frame)),
+        destination,
+        (memory, stop) => FetchAsync(frame, frame + 1, memory, stop),
+        cancel);
+
+    /// <summary>Frames in a row, straight into their place.</summary>
+    async ValueTask WholeAsync(int first, int end, Memory<byte> destination, CancellationToken cancel)
+    {
+        for (int at = first; at < end;)
+        {
+            int length = _table.FrameRawLength(at);
+            if (_cache.TryCopy(at, destination.Span[..length]))
+            {
+                (at, destination) = (at + 1, destination[length..]);
+                continue;
+            }
+            int until = at + 1;
+            for (long fetched = _table.StoredLength(at); until < end && fetched + _table.StoredLength(until) <= MostFetched; until++)
+                fetched += _table.StoredLength(until);
+            length = (int)(_table.RawOffset(until) - _table.RawOffset(at));
+            await FetchAsync(at, until, destination[..length], cancel).ConfigureAwait(false);
+            (at, destination) = (until, destination[length..]);
+        }
+    }
+
+    /// <summary>Fetches frames in a row with one read and decodes them.</summary>
+    async ValueTask FetchAsync(int first, int end, Memory<byte> destination, CancellationToken cancel)
+    {
+        long start = _table.StoredOffset(first);
+        int fetched = (int)(_table.StoredOffset(end) - start);
         byte[] stored = ArrayPool<byte>.Shared.Rent(fetched);
         try
         {
-            await _inner.ReadAsync(_table.StoredOffset(first), stored.AsMemory(0, fetched), cancel).ConfigureAwait(false);
-            int done = 0;
+            await _inner.ReadAsync(start, stored.AsMemory(0, fetched), cancel).ConfigureAwait(false);
             for (int i = first; i < end; i++)
             {
                 cancel.ThrowIfCancellationRequested();
-                var frame = stored.AsSpan((int)(_table.StoredOffset(i) - _table.StoredOffset(first)), _table.StoredLength(i));
-                done += Decode(i, frame, offset + done, destination.Span[done..]);
+                var raw = destination.Span[.._table.FrameRawLength(i)];
+                Interlocked.Increment(ref _framesDecoded);
+                try
+                {
+                    FrameDecoder.Decode(_table, i, stored.AsSpan((int)(_table.StoredOffset(i) - start), _table.StoredLength(i)), raw);
+                }
+                catch (CompressionException fault)
+                {
+                    // what was decoded so far is not handed out: the caller's memory holds nothing of a damaged frame
+                    raw.Clear();
+                    throw Error(_uri, fault);
+                }
+                destination = destination[raw.Length..];
             }
-            return done;
         }
         finally
         {
@@ -124,55 +189,6 @@ public sealed class CompressedReader : ObjectReader
         }
     }
 
-    int Decode(int frame, ReadOnlySpan<byte> stored, long offset, Span<byte> destination)
-    {
-        int start = (int)(offset - _table.RawOffset(frame));
-        int length = _table.FrameRawLength(frame);
-        Interlocked.Increment(ref _framesDecoded);
-        try
-        {
-            if (start == 0 && length <= destination.Length)
-            {
-                FrameDecoder.Decode(_table, frame, stored, destination[..length]);
-                return length;
-            }
-            // a frame can be checked as a whole only; the next read often wants more of it
-            var memory = Interlocked.Exchange(ref _last, null)?.Memory;
-            if (memory is null || memory.Length < length)
-                memory = GC.AllocateUninitializedArray<byte>(length);
-            var bytes = memory.AsSpan(0, length);
-            FrameDecoder.Decode(_table, frame, stored, bytes);
-            int count = Math.Min(destination.Length, length - start);
-            bytes.Slice(start, count).CopyTo(destination);
-            Volatile.Write(ref _last, new Decoded(frame, memory));
-            return count;
-        }
-        catch (CompressionException fault)
-        {
-            // what was decoded so far is not handed out: the caller's memory holds nothing of a damaged frame
-            destination[..Math.Min(destination.Length, length)].Clear();
-            throw Error(_uri, fault);
-        }
-    }
-
-    /// <summary>Bytes of the frame that was decoded last. It is taken away while it is read, so that nobody decodes another into its memory.</summary>
-    bool TryTakeLast(int frame, long offset, Span<byte> destination, out int count)
-    {
-        count = 0;
-        if (Volatile.Read(ref _last)?.Frame != frame || Interlocked.Exchange(ref _last, null) is not { } last)
-            return false;
-        if (last.Frame == frame)
-        {
-            int at = (int)(offset - _table.RawOffset(frame));
-            count = Math.Min(destination.Length, _table.FrameRawLength(frame) - at);
-            last.Memory.AsSpan(at, count).CopyTo(destination);
-        }
-        Volatile.Write(ref _last, last);
-        return count > 0;
-    }
-
-    static StoreException Error(string uri, CompressionException fault) =>
+    internal static StoreException Error(string uri, CompressionException fault) =>
         new(fault.IsDamage ? ErrorKind.ChecksumMismatch : ErrorKind.InvalidData, uri, fault.Message, fault.Offset, fault);
-
-    sealed record Decoded(int Frame, byte[] Memory);
 }

@@ -45,32 +45,37 @@ public sealed class CompressedWriter : ObjectWriter
     /// <summary>CRC32C of the raw bytes; complete when the writer is.</summary>
     public Checksum RawChecksum => _table.Raw;
 
-    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel) =>
+        WriteAsync(LargeMemory.From(data), null, cancel);
+
+    /// <summary>The same for memory of any length: frames of all of it are made side by side, without a pause in between.</summary>
+    public async ValueTask WriteAsync(LargeMemory data, IProgress<long>? progress, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         CheckOpen();
         _failed = true;
         try
         {
-            while (data.Length > 0)
+            for (long at = 0; at < data.Length;)
             {
                 int count;
-                if (_filling is null && data.Length >= SeekableFormat.FrameLength)
+                if (_filling is null && data.Length - at >= SeekableFormat.FrameLength)
                 {
                     count = SeekableFormat.FrameLength;
-                    Start(await TakeAsync(cancel).ConfigureAwait(false), data[..count]);
+                    Start(await TakeAsync(cancel).ConfigureAwait(false), data.Slice(at, count));
                 }
                 else
                 {
                     _filling ??= await TakeAsync(cancel).ConfigureAwait(false);
-                    count = Math.Min(data.Length, SeekableFormat.FrameLength - _filled);
-                    _filling.Fill(_filled, data.Span[..count]);
+                    count = (int)Math.Min(data.Length - at, SeekableFormat.FrameLength - _filled);
+                    _filling.Fill(_filled, data.Slice(at, count).Span);
                     _filled += count;
                     if (_filled == SeekableFormat.FrameLength)
                         StartFilled();
                 }
                 _written += count;
-                data = data[count..];
+                at += count;
+                progress?.Report(count);
             }
         }
         finally
@@ -168,7 +173,7 @@ public sealed class CompressedWriter : ObjectWriter
         {
             throw new StoreException(ErrorKind.InvalidArgument, _uri, fault.Message, cause: fault);
         }
-        await _inner.WriteAsync(slot.Frame(frame.StoredLength), cancel).ConfigureAwait(false);
+        await _inner.WriteAsync(slot.Frame(frame.StoredLength), frame.Stored, cancel).ConfigureAwait(false);
         _running.Dequeue();
         _idle.Push(slot);
     }

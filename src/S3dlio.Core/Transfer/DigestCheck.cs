@@ -19,6 +19,12 @@ sealed class DigestCheck(Digest expected, long size) : ReadCheck
         return before.Append(bytes);
     }
 
+    public override async ValueTask ReadEdgesAsync(ObjectReader reader, long begin, long end, bool edges, CancellationToken cancel)
+    {
+        await ReadAsync(reader, 0, begin, cancel).ConfigureAwait(false);
+        await ReadAsync(reader, end, size, cancel).ConfigureAwait(false);
+    }
+
     public override void Check(string uri)
     {
         var found = Digest.Empty(expected.Kind);
@@ -26,6 +32,6 @@ sealed class DigestCheck(Digest expected, long size) : ReadCheck
             found = found.Then(digest, length);
         if (found != expected)
             throw new StoreException(ErrorKind.ChecksumMismatch, uri,
-                $"checksum mismatch over {size} bytes: {expected} recorded by the program that wrote it, {found} found. The bytes are damaged; validate=False reads them unchecked");
+                $"checksum mismatch over {size} bytes: {expected} recorded by the program that wrote it, {found} found. The bytes are damaged; validate=False reads them unchecked", 0);
     }
 }

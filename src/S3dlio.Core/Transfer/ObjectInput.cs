@@ -17,8 +17,27 @@ public enum Decompress
 /// <summary>Opens objects for reading, compressed or not.</summary>
 public static class ObjectInput
 {
-    /// <returns>A reader of the raw bytes; a <see cref="CompressedReader"/> where it decompresses.</returns>
+    /// <returns>A reader of the raw bytes, whose size is known: a <see cref="CompressedReader"/> or <see cref="SequentialReader"/> where it decompresses.</returns>
     public static async ValueTask<ObjectReader> OpenAsync(ObjectStore store, string key, Decompress mode, ReadOptions options, CancellationToken cancel)
+    {
+        var reader = await OpenStreamAsync(store, key, mode, options, cancel).ConfigureAwait(false);
+        if (reader is not SequentialReader sequential)
+            return reader;
+        try
+        {
+            await Offload.LeaveCallerAsync();
+            await sequential.MeasureAsync(cancel).ConfigureAwait(false);
+            return reader;
+        }
+        catch
+        {
+            await reader.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>The same, where nobody asks how long the object is: a <see cref="SequentialReader"/> then does not know yet.</summary>
+    public static async ValueTask<ObjectReader> OpenStreamAsync(ObjectStore store, string key, Decompress mode, ReadOptions options, CancellationToken cancel)
     {
         if (mode == Decompress.Never)
             return await store.OpenReadAsync(key, options, cancel).ConfigureAwait(false);

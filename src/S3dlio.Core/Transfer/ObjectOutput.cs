@@ -48,6 +48,11 @@ public sealed class ObjectOutput : IAsyncDisposable
     public async ValueTask WriteAsync(LargeMemory data, IProgress<long>? progress, CancellationToken cancel)
     {
         const int pieceLength = 64 << 20;
+        if (_writer is CompressedWriter compressed)
+        {
+            await compressed.WriteAsync(data, progress, cancel).ConfigureAwait(false);
+            return;
+        }
         for (long at = 0; at < data.Length; at += pieceLength)
         {
             var piece = data.Slice(at, (int)Math.Min(pieceLength, data.Length - at));

@@ -7,8 +7,13 @@ namespace S3dlio.Transfer;
 /// <param name="Expected">The checksum the caller demands; null: the one recorded with the object, when there is one.</param>
 /// <param name="Validate">False: hand out the bytes unchecked.</param>
 /// <param name="Edges">True: a range is read out to the edges of the blocks it begins and ends in, so that all of it is checked.</param>
-public readonly record struct Validation(Checksum? Expected, bool Validate = true, bool Edges = false)
+/// <param name="Required">True: bytes that there is nothing to compare with are refused, and a range is checked by the whole object where nothing smaller is recorded.</param>
+public readonly record struct Validation(Checksum? Expected, bool Validate = true, bool Edges = false, bool Required = false)
 {
+    /// <summary>What is said of an object with which no checksum is kept, where the caller insists on one.</summary>
+    internal static StoreException Unknown(string uri) => new(ErrorKind.InvalidData, uri,
+        "no checksum is recorded with the object, so nothing can be said of its bytes; give expected_checksum, or read it unchecked with get() or get_range()") { Reason = ErrorReason.NoChecksum };
+
     /// <summary>Whether there is anything to compare the bytes of the whole object with.</summary>
     public bool Compares(ObjectMeta meta) => Validate && (Expected ?? meta.Checksum) is not null;
 
@@ -24,7 +29,7 @@ public readonly record struct Validation(Checksum? Expected, bool Validate = tru
         string whence = Expected is not null ? "expected" : "recorded when it was written";
         string resized = meta.Attributes.TryGetValue("recorded_size", out string? size) ? $" The record is of {size} bytes, the object has {meta.Size}." : "";
         throw new StoreException(ErrorKind.ChecksumMismatch, uri,
-            $"checksum mismatch over {meta.Size} bytes: {expected} {whence}, {found} found.{resized} The bytes are damaged, or another program changed them in place; validate=False reads them unchecked");
+            $"checksum mismatch over {meta.Size} bytes: {expected} {whence}, {found} found.{resized} The bytes are damaged, or another program changed them in place; validate=False reads them unchecked", 0);
     }
 }
 
@@ -44,13 +49,14 @@ public static class ObjectRead
         await using (reader.ConfigureAwait(false))
         {
             progress.Begin(reader.Meta.Size);
+            string uri = store.Root.Child(reader.Meta.Key);
+            var check = await Proof.OfWholeAsync(reader, validation, uri, cancel).ConfigureAwait(false);
             var target = allocate(reader.Meta.Size);
             if (reader.Meta.Size > ObjectStore.BriefLength)
                 await Offload.LeaveCallerAsync();
-            var check = validation.Foreign(reader.Meta);
             var found = await ParallelRead.ReadAsync(reader, 0, target, validation.Compares(reader.Meta), check, progress, cancel).ConfigureAwait(false);
-            check?.Check(store.Root.Child(reader.Meta.Key));
-            validation.Check(reader.Meta, store.Root.Child(reader.Meta.Key), found);
+            check?.Check(uri);
+            validation.Check(reader.Meta, uri, found);
             return reader.Meta;
         }
     }
@@ -76,17 +82,18 @@ public static class ObjectRead
             long count = length ?? size - offset;
             progress.Begin(count);
             bool whole = offset == 0 && count == size;
+            var check = whole && reader.Meta.Checksum is not null
+                ? null
+                : whole && validation.Foreign(reader.Meta) is { } foreign
+                    ? foreign
+                    : await Proof.OfRangeAsync(store, reader, count, validation, uri, cancel).ConfigureAwait(false);
             var target = allocate(count);
             if (count > ObjectStore.BriefLength)
                 await Offload.LeaveCallerAsync();
-            var check = await FindCheckAsync(reader, offset, count, validation, cancel).ConfigureAwait(false);
             bool hash = whole ? validation.Compares(reader.Meta) : validation is { Validate: true, Expected: not null };
             var found = await ParallelRead.ReadAsync(reader, offset, target, hash, check, progress, cancel).ConfigureAwait(false);
-            if (check is BlockCheck blocks && validation.Edges)
-            {
-                await blocks.ReadAsync(reader, blocks.BeginBefore(offset), offset, cancel).ConfigureAwait(false);
-                await blocks.ReadAsync(reader, offset + count, blocks.EndBehind(offset + count), cancel).ConfigureAwait(false);
-            }
+            if (check is not null)
+                await check.ReadEdgesAsync(reader, offset, offset + count, validation.Edges, cancel).ConfigureAwait(false);
             check?.Check(uri);
             if (whole)
                 validation.Check(reader.Meta, uri, found);
@@ -94,20 +101,6 @@ public static class ObjectRead
                 throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + count}: {demanded} expected, {found} found", offset);
             return reader.Meta;
         }
-    }
-
-    /// <summary>
-    /// What the range can be compared with. Where it takes a request to know that, a range has to be worth one, or the caller to want it.
-    /// </summary>
-    static async ValueTask<ReadCheck?> FindCheckAsync(ObjectReader reader, long offset, long count, Validation validation, CancellationToken cancel)
-    {
-        if (!validation.Validate || count == 0 || (reader.Meta.Checksum is not null && offset == 0 && count == reader.Meta.Size))
-            return null;
-        if (offset == 0 && count == reader.Meta.Size && validation.Foreign(reader.Meta) is { } foreign)
-            return foreign;
-        bool asks = reader.Meta.Blocks is null && (validation.Edges || count >= reader.Hints.PartSize);
-        var blocks = asks ? await reader.FindBlocksAsync(cancel).ConfigureAwait(false) : reader.Meta.Blocks;
-        return blocks is not null && blocks.Size == reader.Meta.Size ? new BlockCheck(blocks) : null;
     }
 }
 

@@ -38,8 +38,9 @@ public static class ParallelRead
         for (int i = 0; i < stretches.Count; i++)
         {
             long length = stretches[i].Target.Length;
-            for (long at = 0; at < length; at += turnLength)
-                turns.Add(new Turn(i, at, (int)Math.Min(turnLength, length - at)));
+            int turn = turnLength - (int)(stretches[i].Offset % hints.Alignment);
+            for (long at = 0; at < length; at += turn, turn = turnLength)
+                turns.Add(new Turn(i, at, (int)Math.Min(turn, length - at)));
         }
         var checksums = new Checksum[turns.Count];
         int next = -1;
@@ -53,7 +54,8 @@ public static class ParallelRead
                 for (int done = 0; done < turn.Length;)
                 {
                     stop.ThrowIfCancellationRequested();
-                    var part = target.Slice(turn.Start + done, Math.Min(hints.PartSize, turn.Length - done));
+                    int past = (int)((offset + turn.Start + done) % hints.Alignment);
+                    var part = target.Slice(turn.Start + done, Math.Min(hints.PartSize - past, turn.Length - done));
                     await reader.ReadAsync(offset + turn.Start + done, part, stop).ConfigureAwait(false);
                     if (check is not null)
                         found = check.Append(found, offset + turn.Start + done, part.Span);

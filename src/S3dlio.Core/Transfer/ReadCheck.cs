@@ -1,4 +1,5 @@
 using S3dlio.Hashing;
+using S3dlio.Storage;
 
 namespace S3dlio.Transfer;
 
@@ -9,6 +10,29 @@ abstract class ReadCheck
     /// <returns>Their CRC32C behind that of what came <paramref name="before"/>.</returns>
     public abstract Checksum Append(Checksum before, long offset, ReadOnlySpan<byte> bytes);
 
-    /// <exception cref="Storage.StoreException">ChecksumMismatch.</exception>
+    /// <summary>Reads what else of the object is needed to judge the range [begin, end).</summary>
+    /// <param name="reader">The object.</param>
+    /// <param name="begin">The range's first byte.</param>
+    /// <param name="end">The byte behind it.</param>
+    /// <param name="edges">Whether every byte of the range has to be judged.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public virtual ValueTask ReadEdgesAsync(ObjectReader reader, long begin, long end, bool edges, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>Reads a stretch for its checksum alone.</summary>
+    protected async ValueTask ReadAsync(ObjectReader reader, long begin, long end, CancellationToken cancel)
+    {
+        if (begin == end)
+            return;
+        var buffer = new byte[(int)Math.Min(reader.Hints.PartSize, end - begin)];
+        while (begin < end)
+        {
+            var part = buffer.AsMemory(0, (int)Math.Min(buffer.Length, end - begin));
+            await reader.ReadAsync(begin, part, cancel).ConfigureAwait(false);
+            Append(Checksum.Empty, begin, part.Span);
+            begin += part.Length;
+        }
+    }
+
+    /// <exception cref="StoreException">ChecksumMismatch.</exception>
     public abstract void Check(string uri);
 }

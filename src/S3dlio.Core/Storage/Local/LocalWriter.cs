@@ -12,14 +12,18 @@ sealed class LocalWriter(string key, PutOptions options, Temporary temporary, Fi
 
     public override long Written => _written;
 
-    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel) => WriteAsync(data, null, cancel);
+
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, Checksum checksum, CancellationToken cancel) => WriteAsync(data, (Checksum?)checksum, cancel);
+
+    async ValueTask WriteAsync(ReadOnlyMemory<byte> data, Checksum? known, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         CheckOpen();
         // after a failure it is not known what the file holds; only a write that went through clears this
         _failed = true;
         await sink.WriteAsync(data, cancel).ConfigureAwait(false);
-        _checksum = _checksum.Append(data.Span);
+        _checksum = known is { } checksum ? Checksum.Combine(_checksum, checksum, data.Length) : _checksum.Append(data.Span);
         _written += data.Length;
         _failed = false;
     }

@@ -1,0 +1,219 @@
+using System.Globalization;
+using S3dlio.Compression;
+using S3dlio.Hashing;
+using S3dlio.Storage;
+
+namespace S3dlio.Transfer;
+
+/// <summary>
+/// Arrays and tensors have one name and two forms: plain under the name, or compressed with <c>.zst</c> behind it. A save writes its form,
+/// and only then deletes the other one, if that is still the one it saw before: the save counts from the moment its own object is there,
+/// and of two savers neither can delete what the other wrote last. Between the two steps, or after a crash there, both are there; the later
+/// one carries a generation that is higher by one, and readers take that.
+/// </summary>
+public static class ObjectForms
+{
+    /// <summary>The metadata's name for how many times a save of one form found the other; absent is 0.</summary>
+    public const string GenerationName = "s3dlio-generation";
+
+    /// <summary>How often a reader looks again: so many savers can take a form away under its eyes.</summary>
+    const int Looks = 2;
+
+    /// <summary>The name of both forms, whichever key is given.</summary>
+    public static string PlainKey(string key) => IsCompressed(key) ? key[..^SeekableFormat.Suffix.Length] : key;
+
+    /// <summary>Opens the later form, whichever is named, as its raw bytes.</summary>
+    /// <exception cref="StoreException">NotFound: neither is there.</exception>
+    public static async ValueTask<ObjectReader> OpenReadAsync(ObjectStore store, string key, CancellationToken cancel)
+    {
+        string other = Other(key);
+        // a saver may take one form away while we look at the other: the next looks are one after the other
+        for (int look = 0; ; look++)
+        {
+            var looking = look == 0 && !store.IsNear ? HeadAsync(store, other, cancel).AsTask() : null;
+            var (reader, missing) = await OpenAsync(store, key, looking, cancel).ConfigureAwait(false);
+            try
+            {
+                var beside = await (looking ?? HeadAsync(store, other, cancel).AsTask()).ConfigureAwait(false);
+                if (reader is not null && (beside is null || !IsLater(beside, Stored(reader))))
+                {
+                    var found = reader;
+                    reader = null;
+                    return await MeasuredAsync(found, cancel).ConfigureAwait(false);
+                }
+                if (beside is not null && await OpenAsync(store, other, null, cancel).ConfigureAwait(false) is { Reader: { } later })
+                    return await MeasuredAsync(later, cancel).ConfigureAwait(false);
+            }
+            finally
+            {
+                if (reader is not null)
+                    await reader.DisposeAsync().ConfigureAwait(false);
+            }
+            if (look == Looks && missing is not null)
+                throw missing;
+        }
+    }
+
+    /// <summary>Writes an object in one form and takes the other away.</summary>
+    /// <param name="store">Which store.</param>
+    /// <param name="key">Its key, with or without the suffix.</param>
+    /// <param name="level">1 to 22; null for the plain form.</param>
+    /// <param name="payload">What is written.</param>
+    /// <param name="options">As for every write.</param>
+    /// <param name="progress">Hears of raw bytes.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <returns>The object as stored, and the CRC32C of the raw bytes.</returns>
+    public static async ValueTask<(ObjectMeta Stored, Checksum Raw)> SaveAsync(
+        ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+    {
+        string plain = PlainKey(key);
+        var (name, other) = level is null ? (plain, SeekableFormat.Name(plain)) : (SeekableFormat.Name(plain), plain);
+        var before = await HeadAsync(store, other, cancel).ConfigureAwait(false);
+        if (before is null)
+            return await WriteAsync(store, name, level, payload, options, progress, cancel).ConfigureAwait(false);
+        if (!options.Overwrite)
+            throw new StoreException(ErrorKind.AlreadyExists, store.Root.Child(other), "the object exists in its other form and overwrite is off");
+        var metadata = new Dictionary<string, string>(options.Metadata ?? new Dictionary<string, string>())
+        {
+            [GenerationName] = (Generation(before) + 1).ToString(CultureInfo.InvariantCulture),
+        };
+        (ObjectMeta Stored, Checksum Raw) written;
+        try
+        {
+            written = await WriteAsync(store, name, level, payload, options with { Metadata = metadata }, progress, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.InvalidArgument && store.IsNear)
+        {
+            // a file system without extended attributes keeps no generation: the files' times, of one clock, tell as much
+            written = await WriteAsync(store, name, level, payload, options, progress, cancel).ConfigureAwait(false);
+        }
+        await DeleteAsync(store, name, other, before, cancel).ConfigureAwait(false);
+        return written;
+    }
+
+    static async ValueTask<(ObjectMeta Stored, Checksum Raw)> WriteAsync(
+        ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+    {
+        progress.Begin(payload.Length);
+        if (level is not { } chosen)
+        {
+            var meta = await store.PutAsync(key, payload, options, progress, cancel).ConfigureAwait(false);
+            return (meta, meta.Checksum!.Value);
+        }
+        var head = payload.BuildHead(payload.HeadNeedsChecksums ? await BodyAsync(payload, cancel).ConfigureAwait(false) : default);
+        var output = await ObjectOutput.OpenAsync(store, key, chosen, options, cancel).ConfigureAwait(false);
+        await using (output.ConfigureAwait(false))
+        {
+            await output.WriteAsync(LargeMemory.From(head), progress, cancel).ConfigureAwait(false);
+            foreach (var segment in payload.Body)
+                await output.WriteAsync(segment, progress, cancel).ConfigureAwait(false);
+            var done = await output.CompleteAsync(cancel).ConfigureAwait(false);
+            return (done.Object, done.RawChecksum!.Value);
+        }
+    }
+
+    /// <summary>The checksum of each segment, on all cores: a head that holds them comes before the data here.</summary>
+    static async ValueTask<ReadOnlyMemory<Checksum>> BodyAsync(Payload payload, CancellationToken cancel)
+    {
+        const int blockLength = 4 << 20;
+        var blocks = payload.Blocks(blockLength).ToArray();
+        var found = new Checksum[blocks.Length];
+        int next = -1;
+        Task Work(CancellationToken stop)
+        {
+            for (int i; (i = Interlocked.Increment(ref next)) < blocks.Length;)
+            {
+                stop.ThrowIfCancellationRequested();
+                found[i] = Checksum.Of(blocks[i].Bytes.Span);
+            }
+            return Task.CompletedTask;
+        }
+        await Together.RunAsync(Math.Min(Environment.ProcessorCount, blocks.Length), Work, cancel).ConfigureAwait(false);
+        var segments = new Checksum[payload.Body.Count];
+        for (int i = 0; i < blocks.Length; i++)
+            segments[blocks[i].Segment] = Checksum.Combine(segments[blocks[i].Segment], found[i], blocks[i].Bytes.Length);
+        return segments;
+    }
+
+    /// <summary>Takes the other form away unless somebody wrote it anew meanwhile.</summary>
+    static async ValueTask DeleteAsync(ObjectStore store, string name, string other, ObjectMeta before, CancellationToken cancel)
+    {
+        var now = await HeadAsync(store, other, cancel).ConfigureAwait(false);
+        if (now is null || now.ETag != before.ETag || now.LastModified != before.LastModified || Generation(now) != Generation(before))
+            return;
+        foreach (var failure in await store.DeleteAsync([other], cancel).ConfigureAwait(false))
+        {
+            if (failure.Error.Kind == ErrorKind.NotFound)
+                continue;
+            throw new StoreException(failure.Error.Kind, failure.Error.Uri,
+                $"the object was saved as {name} and is read from there; its earlier form could not be deleted: {failure.Error.Detail}. Delete it", cause: failure.Error) { Reason = failure.Error.Reason };
+        }
+    }
+
+    static async ValueTask<(ObjectReader? Reader, StoreException? Missing)> OpenAsync(ObjectStore store, string key, Task? beside, CancellationToken cancel)
+    {
+        try
+        {
+            return (await ObjectInput.OpenStreamAsync(store, key, IsCompressed(key) ? Decompress.Always : Decompress.Never, ReadOptions.Default, cancel).ConfigureAwait(false), null);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.NotFound && error.Reason == ErrorReason.None)
+        {
+            return (null, error);
+        }
+        catch when (beside is not null)
+        {
+            // nothing of ours goes on after the failure
+            await beside.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
+    }
+
+    /// <summary>The reader with its size known. Decoding is no work for the calling thread.</summary>
+    static async ValueTask<ObjectReader> MeasuredAsync(ObjectReader reader, CancellationToken cancel)
+    {
+        try
+        {
+            if (reader is CompressedReader or SequentialReader)
+                await Offload.LeaveCallerAsync();
+            if (reader is SequentialReader sequential)
+                await sequential.MeasureAsync(cancel).ConfigureAwait(false);
+            return reader;
+        }
+        catch
+        {
+            await reader.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Null for what is not there, for what may not be looked at (S3 says so of absent keys to who may not list), and for names too long to be there.</summary>
+    static async ValueTask<ObjectMeta?> HeadAsync(ObjectStore store, string key, CancellationToken cancel)
+    {
+        try
+        {
+            return await store.HeadAsync(key, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.IsDirectory or ErrorKind.NotDirectory or ErrorKind.PermissionDenied or ErrorKind.InvalidArgument)
+        {
+            return null;
+        }
+    }
+
+    static bool IsLater(ObjectMeta one, ObjectMeta than) => Generation(one) != Generation(than)
+        ? Generation(one) > Generation(than)
+        : one.LastModified > than.LastModified;
+
+    static long Generation(ObjectMeta meta) =>
+        meta.Metadata.TryGetValue(GenerationName, out string? text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : 0;
+
+    static ObjectMeta Stored(ObjectReader reader) => reader switch
+    {
+        CompressedReader compressed => compressed.StoredMeta,
+        SequentialReader sequential => sequential.StoredMeta,
+        _ => reader.Meta,
+    };
+
+    static bool IsCompressed(string key) => key.EndsWith(SeekableFormat.Suffix, StringComparison.Ordinal);
+
+    static string Other(string key) => IsCompressed(key) ? PlainKey(key) : SeekableFormat.Name(key);
+}
