@@ -446,6 +446,33 @@ def test_prune_collects_what_crashed_saves_left_and_nothing_of_running_ones(stor
     assert not any("ckpt-2-" in key for key in s3dlio.list(store.uri, recursive=True))
 
 
+def age(folder: Path, days: float) -> None:
+    """Makes all files of a folder that old."""
+    for name in files_below(folder):
+        os.utime(folder / name, (time.time() - days * 86_400,) * 2)
+
+
+def test_save_that_died_days_ago_is_collected_and_one_that_goes_on_is_not(tmp_path: Path) -> None:
+    store = s3dlio.CheckpointStore(tmp_path)
+    save_ranks(store, 1, 2)
+    dead = [store.writer(3, rank).save_distributed_shard(step, 0, "torch", b"dead")["key"] for step in (2, 3, 4) for rank in range(2)]
+    left = tmp_path / dead[0]
+    (left.parent / ".s3dlio-1-0123456789abcdef.tmp").write_bytes(b"of a writer that was killed")
+    age(tmp_path, 2)
+    # step 3 is saved again, under the id of then, and step 4 still wrote a shard today
+    again = store.writer(3, 2).begin_save(3)
+    assert again in dead[2]
+    os.utime(tmp_path / dead[5])
+    done = store.prune(1)
+    assert set(done.collected) == set(dead[:2]) and done.deleted == []
+    # the writer's directory bears today's time in its name, so what is left in it waits for tomorrow
+    shards = [store.writer(3, rank).save_distributed_shard(3, 0, "torch", b"again", save_id=again) for rank in range(3)]
+    store.writer(3, 0).finalize_distributed_checkpoint(3, 0, "torch", shards)
+    assert [info.step for info in store.list_checkpoints()] == [3, 1] and store.validate()
+    assert store.prune(2, grace=0).collected and store.validate()
+    assert {shard["key"] for shard in shards} < set(files_below(tmp_path))
+
+
 def test_damaged_manifest_is_passed_over_and_protects_its_shards(tmp_path: Path) -> None:
     store = s3dlio.CheckpointStore(tmp_path)
     store.save(1, 0, "torch", content(1))
