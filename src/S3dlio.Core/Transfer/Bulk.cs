@@ -13,8 +13,8 @@ public readonly record struct ObjectRef(ObjectStore Store, string Key)
 /// <summary>Calls over many objects: some at a time, in order in the result, each failure kept with its object while the rest goes on.</summary>
 public static class Bulk
 {
-    /// <summary>Threads that wait for the network, at most, of one call.</summary>
-    const int MostPatient = 64;
+    /// <summary>A call with more requests at once than this has none of the threads that wait for them.</summary>
+    const int MostPatient = 256;
 
     /// <summary>Runs <paramref name="item"/> for 0 … count-1, at most <paramref name="inFlight"/> at once.</summary>
     /// <param name="count">How many.</param>
@@ -52,8 +52,8 @@ public static class Bulk
         int workers = Math.Min(inFlight, count);
         if (requests > 0 && workers > 1)
             // more would wait for a place among the requests, and no thread of these waits for that
-            workers = Math.Min(workers, Math.Min(requests, MostPatient));
-        await Together.RunAsync(workers, patient: requests > 0, Work, cancel).ConfigureAwait(false);
+            workers = Math.Min(workers, requests);
+        await Together.RunAsync(workers, patient: requests > 0 && workers <= MostPatient, Work, cancel).ConfigureAwait(false);
         return failures;
     }
 

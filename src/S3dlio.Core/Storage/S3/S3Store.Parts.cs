@@ -40,6 +40,12 @@ public sealed partial class S3Store
         try
         {
             using var answer = await _client.AttemptAsync(request, cancel).ConfigureAwait(false);
+            if (answer.Length > ListLimit)
+            {
+                // a server that does not know the question sends the object itself
+                _client.Capabilities.SawParts(false);
+                return null;
+            }
             var page = PartsPage.Parse(await answer.ReadTextAsync(ListLimit, cancel).ConfigureAwait(false));
             _client.Capabilities.SawParts(true);
             return page;
