@@ -13,7 +13,7 @@ Verb[] verbs =
         _ => Prerequisites.Require(Use.Native | Use.Python), _ => NativeLibrary.Publish(), _ => Venv.Create(),
         _ => Shell.Must(Venv.Python, "examples/demo.py")),
     new("test", "[pytest arguments]", "run the tests of the core, the Python tests and the type check",
-        _ => Prerequisites.Require(Use.Native | Use.Python | Use.Tests), _ => Prerequisites.Wish(Use.Servers),
+        _ => Prerequisites.Require(Use.Native | Use.Python | Use.Tests), _ => Prerequisites.Wish(Use.Servers | Use.Notebook),
         _ => NativeLibrary.Publish(), _ => Venv.Create(), arguments => Servers.Around(() => Tests.Run(arguments))),
     new("bench", "[name]", "run the benchmarks, or the one named",
         _ => Prerequisites.Require(Use.Native | Use.Python), _ => NativeLibrary.Publish(), _ => Venv.Create(),
@@ -65,6 +65,7 @@ enum Use
     Python = 2,
     Tests = 4,
     Servers = 8,
+    Notebook = 16,
 }
 
 enum Probe
@@ -96,6 +97,7 @@ static class Prerequisites
         new(Use.Servers, Probe.Program, "openssl", "openssl"),
         new(Use.Servers, Probe.Program, "node", "nodejs"),
         new(Use.Servers, Probe.Program, "npm", "npm"),
+        new(Use.Notebook, Probe.Module, "ipykernel", "python3-ipykernel"),
     ];
 
     public static void Require(Use use, bool install = true)

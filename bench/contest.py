@@ -33,6 +33,8 @@ class Operation:
         check: Gets the result of a run that is not measured and raises when it is wrong.
         size: Bytes that one run moves; 0 when a call is the unit.
         calls: Calls that one run makes.
+        cpu: CPU seconds so far of a process that does the work and goes on living; those of this one are added.
+        seconds: How long a run took, from its result, for programs that know without their start; None: the clock says.
     """
 
     run: Callable[[], Any]
@@ -40,6 +42,8 @@ class Operation:
     check: Callable[[Any], None] = nothing
     size: int = 0
     calls: int = 1
+    cpu: Callable[[], float] = lambda: 0.0
+    seconds: Callable[[Any], float] | None = None
 
 
 class Contender(Protocol):
@@ -80,10 +84,12 @@ def measure(side: Operation, runs: Runs, check: bool) -> None:
     gc.disable()
     try:
         start_memory = _restart_peak()
-        cpu, begin = _cpu(), time.perf_counter()
+        cpu, begin = _cpu() + side.cpu(), time.perf_counter()
         result = side.run()
         seconds = time.perf_counter() - begin
-        runs.cpu_seconds.append(_cpu() - cpu)
+        if side.seconds is not None:
+            seconds = side.seconds(result)
+        runs.cpu_seconds.append(_cpu() + side.cpu() - cpu)
         runs.seconds.append(seconds)
         runs.peak_bytes.append(max(0, _status("VmHWM") - start_memory))
     finally:

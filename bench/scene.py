@@ -139,7 +139,10 @@ class Scene:
 
     def clear(self) -> None:
         for file in self.folder.iterdir():
-            file.unlink()
+            if file.is_dir():
+                shutil.rmtree(file)
+            else:
+                file.unlink()
 
     def is_direct(self) -> bool:
         """Whether the file system takes O_DIRECT."""

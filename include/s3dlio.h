@@ -120,6 +120,9 @@ uint32_t s3dlio_abi_version(void);
 /* The release, such as "0.1.0". Valid for the life of the process. */
 const char *s3dlio_version(void);
 
+/* The CRC32C of so many bytes; of none it is 0. */
+int32_t s3dlio_crc32c(const void *data, uint64_t length, uint32_t *out_crc32c);
+
 typedef struct s3dlio_error {
     uint32_t struct_size;
     int32_t kind;        /* the status; 0: this thread has not failed yet */
@@ -356,6 +359,24 @@ int32_t s3dlio_objects_head_begin(const s3dlio_object *objects, size_t count, co
 int32_t s3dlio_objects_copy_begin(const s3dlio_object *sources, const s3dlio_object *objects, size_t count,
                                   const char *options_json, uint64_t *out_op);
 
+typedef struct s3dlio_object_read {
+    void *data;      /* where the bytes go */
+    uint64_t length; /* how many; 0 reads nothing */
+    uint64_t offset; /* where they begin in the object */
+    uint64_t object; /* index in `objects` */
+    uint32_t crc32c; /* what they must have, if check is not 0 */
+    uint32_t check;
+} s3dlio_object_read;
+
+/*
+ * Reads stretches of many objects, each to its place; stretches that lie near each other come in one request. All of it,
+ * or the first failure: S3DLIO_CHECKSUM_MISMATCH has the offset of the stretch, S3DLIO_INVALID_DATA one that reaches beyond its
+ * object. No result. Options: max_in_flight (objects open at once, 8); decompress ("never", "auto", "always"), as for
+ * s3dlio_object_open_begin: offsets are then of the decompressed bytes.
+ */
+int32_t s3dlio_objects_scatter_begin(const s3dlio_object *objects, size_t object_count,
+                                     const s3dlio_object_read *stretches, size_t count, const char *options_json, uint64_t *out_op);
+
 /* ---- buckets and containers ----------------------------------------------------------------------------------- */
 /*
  * The address names a bucket (s3://bucket) or a container (az://account/container); options_json is the store's, as
@@ -541,8 +562,13 @@ int32_t s3dlio_array_read_begin(uint64_t file, void *data, uint64_t length, cons
 
 /*
  * Writes tensors as safetensors; segment i holds the data of tensor i of the description
- *   {"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{"name":"value"},"checksums":true}
+ *   {"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{"name":"value"},"checksums":true,"blocks":false}
  * whose checksums (default true) records each tensor's CRC32C. Options and result as for s3dlio_array_save_begin.
+ * With blocks the result is {"raw_size":…,"raw_checksum":…,"compression":"none","object":{the object},"tensors":[{"offset":256,"nbytes":24,"checksum":"crc32c:…",
+ * "block_length":65536,"blocks":"…"}]}, in the order of the description: where each tensor's bytes begin in the object, and
+ * the CRC32C of each of its blocks, base64 of four bytes each, big-endian; none for a tensor of a single block. With them
+ * s3dlio_objects_scatter_begin reads parts of tensors and checks them. With blocks there may be a "level" (1 to 22) in the
+ * description, too: the object is then compressed with zstd, .zst appended to its key, and offsets are of the decompressed bytes.
  */
 int32_t s3dlio_tensors_save_begin(uint64_t store, const char *key, size_t key_length, const char *description_json,
                                   const s3dlio_segment *segments, size_t count, const char *options_json,
@@ -576,6 +602,93 @@ int32_t s3dlio_tensors_slice_begin(uint64_t file, uint64_t tensor, const int64_t
 
 /* Closes an array, tensor or object file. Reads under way on it finish or end with S3DLIO_CLOSED. */
 int32_t s3dlio_file_close(uint64_t file);
+
+/* ---- checkpoints -------------------------------------------------------------------------------------------- */
+/*
+ * A checkpoint is one shard for each of a world's ranks and a manifest, which is written last: it exists when its
+ * manifest does (docs/formats.md, docs/reliability.md). The store of these calls is one that was opened at the
+ * checkpoint store's address, the directory or prefix that holds manifests/ and shards/.
+ *
+ * A shard's description, which a writer gives to whoever commits and which a manifest holds: {"step":1,"timestamp":"…",
+ * "save_id":"…","claim":"…","rank":0,"key":"shards/…","size":9,"etag":"…","checksum":"crc32c:…","raw_size":9,
+ * "stored_checksum":"crc32c:…","compression":"none","extra":…}; in manifests without the first four. size and
+ * stored_checksum are of the object, raw_size and checksum of what was saved. "legacy":true stands in those of the
+ * original library, whose checksums are IEEE CRC-32s. extra is any JSON of the caller's.
+ *
+ * A failure that concerns one manifest or shard has the members of those in the results of calls over many objects.
+ */
+
+/*
+ * Has the ranks that save a step agree on the save's id: all that come before the checkpoint is committed get the same.
+ * Result: {"save_id":"…","claim":"saves/…"}.
+ *
+ * Options: save_id, an id that all were given: it is only looked whether it is free, else S3DLIO_ALREADY_EXISTS. run_id,
+ * the job, where several may save the same step.
+ */
+int32_t s3dlio_checkpoint_agree_begin(uint64_t store, int64_t step, const char *options_json, uint64_t *out_op);
+
+/*
+ * Writes one rank's shard: {"step":1,"rank":0,"save_id":"…","claim":"…","run_id":"…","placement":"flat" | "round_robin" |
+ * "binary","compression":"none" | "zstd","level":3,"durable":true,"extra":…}. Without save_id it agrees on one first.
+ * Nothing is ever replaced: where a shard of that name is, the new one has another. Result: its description.
+ */
+int32_t s3dlio_checkpoint_shard_put_begin(uint64_t store, const char *shard_json, const s3dlio_segment *segments,
+                                          size_t count, uint64_t *out_op);
+
+/*
+ * The same as a stream. Result: {"writer":9,"key":"shards/…"}, a writer as of s3dlio_writer_open_begin; the result of
+ * s3dlio_writer_finalize_begin then has the description as "shard".
+ */
+int32_t s3dlio_checkpoint_shard_open_begin(uint64_t store, const char *shard_json, uint64_t *out_op);
+
+/*
+ * Makes the checkpoint: {"step":1,"epoch":0,"framework":"torch","world_size":2,"shards":[…],"save_id":"…","user_meta":…,
+ * "extra":…,"wall_time":"2026-01-31T12:00:00Z","durable":true,"verify":true}, where shards are the descriptions of all
+ * ranks and verify looks whether each is there, whole. Doing it again with the same shards succeeds. Result:
+ * {"manifest_key":"manifests/…","total_size":9,"manifest":{…},"pointer_problem":"…"}, the last when latest.json could not
+ * be brought up to date, by which nothing is lost.
+ */
+int32_t s3dlio_checkpoint_commit_begin(uint64_t store, const char *checkpoint_json, uint64_t *out_op);
+
+/*
+ * The newest complete checkpoint, or the newest of a step, or that of a manifest_key (options). Result: as of a commit,
+ * without manifest_key where there is none, and {"skipped":[{"manifest_key":"…","kind":8,…}]}: damaged manifests that were
+ * passed over. One that was asked for by its key fails instead.
+ */
+int32_t s3dlio_checkpoint_find_begin(uint64_t store, const char *options_json, uint64_t *out_op);
+
+/*
+ * All checkpoints, the newest first, incomplete ones too. Result: {"checkpoints":[{"manifest_key":"…","total_size":9,
+ * "manifest":{…}}],"skipped":[…]}; these manifests are without shards and extra.
+ */
+int32_t s3dlio_checkpoint_list_begin(uint64_t store, uint64_t *out_op);
+
+/*
+ * Reads a shard that a manifest describes: the bytes that were saved, checked, into data, which has exactly the raw size;
+ * or, with NULL and 0, into memory of the operation. Result: {"verified_by":"crc32c" | "ieee_crc32" | "nothing"}, and data.
+ * Option: validate.
+ */
+int32_t s3dlio_checkpoint_read_begin(uint64_t store, const char *shard_json, void *data, uint64_t length,
+                                     const char *options_json, uint64_t *out_op);
+
+/*
+ * Reads every byte of a checkpoint as it is stored: {"manifest_key":"…"}, the manifest among it, or {"shards":[…]}.
+ * Result: {"whole":false,"bytes":9,"problems":[{"rank":0,"key":"…","kind":8,…}],"unchecked":[],"ieee_crc32":[]}: all that
+ * is wrong, without rank where it is the manifest; ranks without a checksum; ranks that match by an IEEE CRC-32.
+ */
+int32_t s3dlio_checkpoint_validate_begin(uint64_t store, const char *checkpoint_json, uint64_t *out_op);
+
+/* Deletes all checkpoints of a step, or that of a manifest_key (options). Result: the manifests' keys. */
+int32_t s3dlio_checkpoint_delete_begin(uint64_t store, const char *options_json, uint64_t *out_op);
+
+/*
+ * Deletes all complete checkpoints but the keep_last newest (1 or more) and those whose step is a multiple of keep_every,
+ * and what no manifest refers to and is older than grace (seconds, 86,400). Before anything is deleted a kept one is
+ * validated (check: "full", or "quick" for sizes and recorded checksums); where none is whole the newest that is stays,
+ * and where there is none, all. dry_run only tells. Result: {"deleted":[…],"kept":[…],"verified":"…","collected":[…],
+ * "skipped":[…]}.
+ */
+int32_t s3dlio_checkpoint_prune_begin(uint64_t store, const char *options_json, uint64_t *out_op);
 
 #ifdef __cplusplus
 }

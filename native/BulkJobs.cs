@@ -62,6 +62,10 @@ static class BulkJobs
         operation.SetJson(Report(await Bulk.CopyAsync(sources, destinations, found, options.InFlight, options.Put, operation, cancel).ConfigureAwait(false), found));
     };
 
+    /// <summary>All of it, or the first failure: a part of a checkpoint is none.</summary>
+    public static Job Scatter(ObjectRef[] objects, ScatterStretch[] stretches, Decompress mode, int inFlight) => async (operation, cancel) =>
+        await ObjectScatter.ReadAsync(objects, stretches, mode, inFlight, operation, cancel).ConfigureAwait(false);
+
     static byte[] Report(StoreException?[] failures, ObjectMeta?[]? found) => MetaJson.Write(json =>
     {
         json.WriteStartObject();

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Transfer;
 
@@ -24,6 +25,33 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_copy_begin")]
     public static int ObjectsCopyBegin(ObjectRefStruct* sources, ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
         BulkJobs.Copy(Refs(sources, count, "sources"), Refs(objects, count, "objects"), BulkOptions.Parse(Json(options))));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_scatter_begin")]
+    public static int ObjectsScatterBegin(
+        ObjectRefStruct* objects, nuint objectCount, ObjectReadStruct* stretches, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    {
+        var places = Refs(objects, objectCount, "objects");
+        var wanted = new ScatterStretch[Arguments.Count(stretches, count, "stretches")];
+        for (int i = 0; i < wanted.Length; i++)
+        {
+            var read = stretches[i];
+            if (read.Object >= (ulong)places.Length || read.Offset > long.MaxValue)
+                throw Arguments.Wrong($"stretches[{i}]", $"is of object {read.Object} from byte {read.Offset}; there are {places.Length} objects");
+            Checksum? expected = read.Check != 0 ? new Checksum(read.Crc32c) : null;
+            wanted[i] = new ScatterStretch((int)read.Object, (long)read.Offset, Arguments.Memory(read.Data, read.Length, $"stretches[{i}]"), expected);
+        }
+        var (mode, inFlight) = (Decompress.Never, 8);
+        foreach (var option in OptionReader.Read(Json(options), "s3dlio call"))
+        {
+            switch (option.Name)
+            {
+                case "decompress": mode = option.AsDecompress(); break;
+                case "max_in_flight": inFlight = (int)option.AsInteger(1, 4096); break;
+                default: throw option.Unknown(["decompress", "max_in_flight"]);
+            }
+        }
+        return BulkJobs.Scatter(places, wanted, mode, inFlight);
+    });
 
     /// <summary>Hands over the results of a bulk get: each buffer is the caller's from here on.</summary>
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_take_items")]
@@ -73,6 +101,18 @@ unsafe struct ObjectRefStruct
     public ulong Store;
     public byte* Key;
     public nuint KeyLength;
+}
+
+/// <summary>struct s3dlio_object_read</summary>
+[StructLayout(LayoutKind.Sequential)]
+unsafe struct ObjectReadStruct
+{
+    public void* Data;
+    public ulong Length;
+    public ulong Offset;
+    public ulong Object;
+    public uint Crc32c;
+    public uint Check;
 }
 
 /// <summary>struct s3dlio_item</summary>

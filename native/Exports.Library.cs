@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using S3dlio.Hashing;
 using S3dlio.Storage;
 
 namespace S3dlio.Native;
@@ -15,6 +16,19 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_version")]
     public static byte* GetVersion() => Version;
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_crc32c")]
+    public static int GetCrc32C(void* data, ulong length, uint* outCrc32C) => Guard.Run(() =>
+    {
+        Arguments.Out(outCrc32C, "out_crc32c");
+        var memory = Arguments.Memory(data, length, "data");
+        uint value = 0;
+        const int piece = 1 << 30;
+        for (long at = 0; at < memory.Length; at += piece)
+            value = Crc32C.Append(value, memory.Slice(at, (int)Math.Min(piece, memory.Length - at)).Span);
+        *outCrc32C = value;
+        return Guard.Ok;
+    });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_last_error")]
     public static int GetLastError(ErrorStruct* outError)

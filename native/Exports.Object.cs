@@ -129,11 +129,3 @@ static unsafe partial class Exports
         _ => null,
     };
 }
-
-/// <summary>struct s3dlio_segment</summary>
-[StructLayout(LayoutKind.Sequential)]
-unsafe struct SegmentStruct
-{
-    public void* Data;
-    public ulong Length;
-}

@@ -42,11 +42,18 @@ sealed unsafe class PointerMemory(byte* start, long length) : LargeMemory
 /// <summary>Memory that an operation allocated for its result; freed with the operation.</summary>
 sealed unsafe class ResultMemory : IDisposable
 {
+    readonly ResultSlab? _slab;
     byte* _start;
 
     public ResultMemory(long length)
     {
         Length = length;
+        if (length is >= ResultSlab.Least and <= ResultSlab.Most)
+        {
+            _start = ResultSlab.Rent(length, out _slab);
+            Target = new PointerMemory(_start, length);
+            return;
+        }
         _start = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(length, 1), length >= HugePage ? (nuint)HugePage : 64);
         if (length >= HugePage)
             // a fault for each 4 KiB costs as much as reading the data; where this is refused nothing is lost
@@ -65,7 +72,11 @@ sealed unsafe class ResultMemory : IDisposable
 
     public void Dispose()
     {
-        if (_start is not null)
+        if (_start is null)
+            return;
+        if (_slab is not null)
+            _slab.Return(_start, Length);
+        else
             NativeMemory.AlignedFree(_start);
         _start = null;
     }

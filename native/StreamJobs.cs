@@ -1,3 +1,4 @@
+using S3dlio.Checkpoint;
 using S3dlio.Storage;
 using S3dlio.Transfer;
 
@@ -13,6 +14,9 @@ sealed class WriterHandle(ObjectOutput output, string uri) : IAsyncDisposable
     public (long Raw, long Stored) Counts => (output.RawLength, output.StoredLength);
 
     public string Key => output.Key;
+
+    /// <summary>What it is of a checkpoint, where it is a shard.</summary>
+    public ShardWrite? Shard { get; init; }
 
     public async Task RunAsync(Func<ObjectOutput, CancellationToken, Task> work, CancellationToken cancel)
     {
@@ -127,6 +131,11 @@ static class StreamJobs
                 json.WriteNumber("level", level);
             json.WritePropertyName("object");
             MetaJson.Append(json, done.Object);
+            if (writer.Shard is { } shard)
+            {
+                json.WritePropertyName("shard");
+                ShardJson.WriteForCoordinator(json, shard.Describe(done));
+            }
             json.WriteEndObject();
         }));
     };

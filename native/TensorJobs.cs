@@ -24,9 +24,15 @@ static class TensorJobs
         ObjectStore store, string key, string description, IReadOnlyList<LargeMemory> data, int? level, PutOptions options) => async (operation, cancel) =>
     {
         string uri = store.Root.Child(key);
-        var (tensors, metadata, checksums) = TensorJson.ParseTensors(description, uri);
+        var (tensors, metadata, checksums, blocks, blocksLevel) = TensorJson.ParseTensors(description, uri);
         if (tensors.Length != data.Count)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"{tensors.Length} tensors are described, memory is given for {data.Count}");
+        if (blocks)
+        {
+            var (saved, places) = await SafetensorsObject.SaveBlocksAsync(store, key, tensors, data, metadata, blocksLevel ?? level, options, operation, cancel).ConfigureAwait(false);
+            operation.SetJson(TensorJson.Write(saved, places));
+            return;
+        }
         operation.SetJson(Saved(await SafetensorsObject.SaveAsync(store, key, tensors, data, metadata, checksums, level, options, operation, cancel).ConfigureAwait(false)));
     };
 

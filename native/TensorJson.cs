@@ -1,6 +1,8 @@
+using System.Buffers.Binary;
 using System.Text.Json;
 using S3dlio.Storage;
 using S3dlio.Tensors;
+using S3dlio.Transfer;
 
 namespace S3dlio.Native;
 
@@ -48,12 +50,13 @@ static class TensorJson
         json.WriteEndObject();
     });
 
-    /// <summary><c>{"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{…},"checksums":true}</c></summary>
-    public static (TensorSpec[] Tensors, IReadOnlyDictionary<string, string>? Metadata, bool Checksums) ParseTensors(string json, string uri)
+    /// <summary><c>{"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{…},"checksums":true,"blocks":false,"level":3}</c></summary>
+    public static (TensorSpec[] Tensors, IReadOnlyDictionary<string, string>? Metadata, bool Checksums, bool Blocks, int? Level) ParseTensors(string json, string uri)
     {
         TensorSpec[] tensors = [];
         IReadOnlyDictionary<string, string>? metadata = null;
-        bool checksums = true;
+        bool checksums = true, blocks = false;
+        int? level = null;
         foreach (var option in OptionReader.Read(json, uri))
         {
             switch (option.Name)
@@ -61,11 +64,44 @@ static class TensorJson
                 case "tensors": tensors = Tensors(option); break;
                 case "metadata": metadata = option.AsTextMap(); break;
                 case "checksums": checksums = option.AsBool(); break;
-                default: throw option.Unknown(["tensors", "metadata", "checksums"]);
+                case "blocks": blocks = option.AsBool(); break;
+                case "level": level = (int)option.AsInteger(1, 22); break;
+                default: throw option.Unknown(["tensors", "metadata", "checksums", "blocks", "level"]);
             }
         }
-        return (tensors, metadata, checksums);
+        if (blocks && !checksums)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, "'blocks' are checksums, and 'checksums' is false");
+        if (level is not null && !blocks)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, "only tensors with 'blocks' can have a 'level' of compression");
+        return (tensors, metadata, checksums, blocks, level);
     }
+
+    public static byte[] Write(OutputSummary output, IReadOnlyList<TensorBlocks> tensors) => MetaJson.Write(json =>
+    {
+        json.WriteStartObject();
+        json.WriteNumber("raw_size", output.RawLength);
+        if (output.RawChecksum is { } raw)
+            json.WriteString("raw_checksum", raw.ToString());
+        json.WriteString("compression", output.Level is null ? "none" : "zstd");
+        json.WritePropertyName("object");
+        MetaJson.Append(json, output.Object);
+        json.WriteStartArray("tensors");
+        foreach (var tensor in tensors)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("offset", tensor.Offset);
+            json.WriteNumber("nbytes", tensor.Tensor.Length);
+            json.WriteString("checksum", tensor.Checksum.ToString());
+            json.WriteNumber("block_length", tensor.BlockLength);
+            var values = new byte[tensor.Blocks.Length * sizeof(uint)];
+            for (int i = 0; i < tensor.Blocks.Length; i++)
+                BinaryPrimitives.WriteUInt32BigEndian(values.AsSpan(i * sizeof(uint)), tensor.Blocks[i].Value);
+            json.WriteBase64String("blocks", values);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
 
     public static byte[] Write(ulong file, SafetensorsObject tensors) => MetaJson.Write(json =>
     {

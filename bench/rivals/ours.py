@@ -210,6 +210,14 @@ def first_call(scene: Scene) -> Operation:
     return Operation(run=lambda: subprocess.run([sys.executable, "-c", code], check=True))
 
 
+def first_save(scene: Scene) -> Operation:
+    """A process that imports the package and saves a first array, library and all."""
+    folder = str(sys.modules["s3dlio"].__path__[0]).rsplit("/", 1)[0]
+    path = scene.path("first.npy")
+    code = f"import sys; sys.path.insert(0, {folder!r}); import s3dlio, numpy; s3dlio.save_numpy_array({path!r}, numpy.zeros(1000))"
+    return Operation(run=lambda: subprocess.run([sys.executable, "-c", code], check=True))
+
+
 OPERATIONS = {
     name: value
     for name, value in list(globals().items())

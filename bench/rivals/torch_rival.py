@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from contest import Operation
 from scene import Scene
@@ -21,6 +23,25 @@ def save(scene: Scene) -> Operation:
     )
 
 
+def save_fsync(scene: Scene) -> Operation:
+    """The same, and the file on the device."""
+    path = scene.path("theirs.pt")
+    tensors = _tensors(scene)
+
+    def run() -> None:
+        with open(path, "wb") as file:
+            torch.save(tensors, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    return Operation(
+        run=run,
+        before=lambda: scene.place(path),
+        check=lambda _: scene.same_tensors(torch.load(path, weights_only=True)),
+        size=scene.size,
+    )
+
+
 def load(scene: Scene) -> Operation:
     path = scene.path("given.pt")
     torch.save(_tensors(scene), path)
@@ -31,4 +52,4 @@ def _tensors(scene: Scene) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(tensor) for name, tensor in scene.tensors.items()}
 
 
-OPERATIONS = {"save": save, "load": load}
+OPERATIONS = {"save": save, "save_fsync": save_fsync, "load": load}

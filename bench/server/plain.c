@@ -4,7 +4,7 @@
  *   plain            binds a free port, writes it and a newline to stdout, serves until stdin ends
  *
  *   PUT /keep/NAME   stores an object                          PUT /sink/NAME   takes the bytes and drops them
- *   GET, HEAD        with Range; the CRC32C that came with the object goes out with the whole of it when it is asked for
+ *   GET, HEAD        with an ETag that is no MD5, which some would check; with Range; the CRC32C that came with the object goes out with the whole of it when it is asked for
  *   POST ?uploads, PUT ?partNumber, POST ?uploadId             a multipart upload, into /sink
  *   GET /list?list-type=2                                      100,000 invented objects, a thousand to a page
  */
@@ -119,7 +119,7 @@ static int get(int to, char *head, const char *name, int with_body)
     long length = end - begin + 1;
     int at = snprintf(text, sizeof text,
         "HTTP/1.1 %s\r\nContent-Length: %ld\r\nContent-Type: application/octet-stream\r\nAccept-Ranges: bytes\r\n"
-        "ETag: \"0123456789abcdef0123456789abcdef\"\r\nLast-Modified: Fri, 01 Mar 2024 10:00:00 GMT\r\n"
+        "ETag: \"0123456789abcdef0123456789abcdef-1\"\r\nLast-Modified: Fri, 01 Mar 2024 10:00:00 GMT\r\n"
         "Date: Fri, 01 Mar 2024 10:00:00 GMT\r\nx-amz-request-id: tx0000000000000000000001\r\n",
         partial ? "206 Partial Content" : "200 OK", length);
     if (partial)
@@ -233,7 +233,9 @@ static long serve(int peer, char *buffer, long head_length, long have)
         return -1;
     long early = have - head_length < length ? have - head_length : length;
     int failed;
-    if (!strcmp(method, "GET") && strstr(query, "list-type=2"))
+    if (!strncmp(query, "attributes", 10))
+        failed = answer(peer, "501 Not Implemented", "", "<Error><Code>NotImplemented</Code><Message>no attributes</Message></Error>");
+    else if (!strcmp(method, "GET") && strstr(query, "list-type=2"))
         failed = list(peer, query);
     else if (!strcmp(method, "GET") || !strcmp(method, "HEAD"))
         failed = get(peer, buffer, name, method[0] == 'G');

@@ -7,6 +7,30 @@ library is loaded by the first call that needs it, not by the import.
 
 from ._arrays import load_numpy_array, save_numpy_array
 from ._bulk import download, get_many, put_many, stat_many, upload
+from ._checkpoint import (
+    finalize_distributed_checkpoint,
+    finalize_distributed_checkpoint_async,
+    load_checkpoint,
+    load_checkpoint_async,
+    load_checkpoint_with_validation,
+    load_checkpoint_with_validation_async,
+    save_checkpoint,
+    save_checkpoint_async,
+    save_distributed_shard,
+    save_distributed_shard_async,
+)
+from ._checkpoint_info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport
+from ._checkpoint_original import (
+    PyCheckpointInfo,
+    PyCheckpointReader,
+    PyCheckpointStore,
+    PyCheckpointStream,
+    PyCheckpointWriter,
+    PyValidatedCheckpointReader,
+)
+from ._checkpoint_reader import CheckpointReader, ValidatedCheckpointReader
+from ._checkpoint_store import CheckpointStore
+from ._checkpoint_writer import CheckpointStream, CheckpointWriter
 from ._config import configure
 from ._containers import abort_uploads, create_bucket, delete_bucket, list_containers, list_uploads, presign
 from ._list import list, list_stream
@@ -27,6 +51,18 @@ from ._original import (
     create_s3_writer,
 )
 from ._reader import ObjectReader, open
+from ._sharded import TensorShard
+from ._state import (
+    finalize_state,
+    finalize_state_async,
+    load_state,
+    load_state_async,
+    save_state,
+    save_state_async,
+    save_state_shard,
+    save_state_shard_async,
+)
+from ._state_async import AsyncSaver, PendingSave, save_async
 from ._store import Store
 from ._tensors import LazyTensor, TensorFile, load_tensors, open_tensors, save_tensors
 from ._twins import (
@@ -72,6 +108,7 @@ from .exceptions import (
     ClockSkewError,
     ClosedError,
     ExpiredCredentialsError,
+    ForkError,
     InternalError,
     InvalidArgumentError,
     InvalidDataError,
@@ -98,15 +135,24 @@ from .exceptions import (
 
 __all__ = [
     "AlreadyExistsError",
+    "AsyncSaver",
     "AuthenticationError",
     "BulkError",
     "BytesView",
     "CancelledError",
     "CertificateError",
+    "CheckpointInfo",
+    "CheckpointReader",
+    "CheckpointStore",
+    "CheckpointStream",
+    "CheckpointWarning",
+    "CheckpointWriter",
     "ChecksumMismatchError",
     "ClockSkewError",
     "ClosedError",
     "ExpiredCredentialsError",
+    "ForkError",
+    "IntegrityReport",
     "InternalError",
     "InvalidArgumentError",
     "InvalidDataError",
@@ -124,18 +170,28 @@ __all__ = [
     "ObjectReader",
     "ObjectWriter",
     "OutOfSpaceError",
+    "PendingSave",
     "PermissionDeniedError",
     "PreconditionError",
+    "PruneReport",
+    "PyCheckpointInfo",
+    "PyCheckpointReader",
+    "PyCheckpointStore",
+    "PyCheckpointStream",
+    "PyCheckpointWriter",
     "PyObjectWriter",
+    "PyValidatedCheckpointReader",
     "PyWriterOptions",
     "S3dlioError",
     "Store",
     "StoreConnectionRefusedError",
     "StoreTimeoutError",
     "TensorFile",
+    "TensorShard",
     "UnavailableError",
     "UnknownAccessKeyError",
     "UnknownTensorError",
+    "ValidatedCheckpointReader",
     "WrongRegionError",
     "WrongSecretError",
     "__version__",  # noqa: F822 (by __getattr__)
@@ -161,6 +217,10 @@ __all__ = [
     "download_async",
     "exists",
     "exists_async",
+    "finalize_distributed_checkpoint",
+    "finalize_distributed_checkpoint_async",
+    "finalize_state",
+    "finalize_state_async",
     "get",
     "get_async",
     "get_many",
@@ -179,8 +239,14 @@ __all__ = [
     "list_stream_async",
     "list_uploads",
     "list_uploads_async",
+    "load_checkpoint",
+    "load_checkpoint_async",
+    "load_checkpoint_with_validation",
+    "load_checkpoint_with_validation_async",
     "load_numpy_array",
     "load_numpy_array_async",
+    "load_state",
+    "load_state_async",
     "load_tensors",
     "load_tensors_async",
     "mkdir",
@@ -196,8 +262,17 @@ __all__ = [
     "put_many_async",
     "rename",
     "rename_async",
+    "save_async",
+    "save_checkpoint",
+    "save_checkpoint_async",
+    "save_distributed_shard",
+    "save_distributed_shard_async",
     "save_numpy_array",
     "save_numpy_array_async",
+    "save_state",
+    "save_state_async",
+    "save_state_shard",
+    "save_state_shard_async",
     "save_tensors",
     "save_tensors_async",
     "stat",

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 from . import _native
-from ._config import merged
+from ._config import completed, merged, without_secrets
 from .exceptions import InvalidArgumentError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -18,9 +18,11 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 class Root:
     """An opened store by its configuration: pickles, survives forks, opens itself again where it has to."""
 
-    def __init__(self, uri: str, options: dict[str, Any] | None = None) -> None:
+    def __init__(self, uri: str, options: dict[str, Any] | None = None, asks: bool = False) -> None:
         self.uri = uri
         self.options = dict(options or {})
+        #: Whether what the options lack is to be found in the process that opens it.
+        self.asks = asks
         self._number = 0
         self._generation = -1
 
@@ -30,12 +32,16 @@ class Root:
             with _opening:
                 if self._generation != _native.generation:
                     generation = _native.generation
-                    self._number = _native.open_store(self.uri, self.options)
+                    self._number = _native.open_store(self.uri, completed(self.options) if self.asks else self.options)
                     self._generation = generation
         return self._number
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Root, (self.uri, self.options)
+        return Root, (self.uri, self.options, self.asks)
+
+    def without_secrets(self) -> Root:
+        """The same without credentials: whoever opens it brings its own."""
+        return Root(self.uri, without_secrets(self.options), asks=True)
 
     def __del__(self, close: Any = _native.close) -> None:
         # the interpreter takes modules' names away before the last objects

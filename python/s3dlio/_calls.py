@@ -11,6 +11,7 @@ import functools
 import inspect
 import os
 import re
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -30,6 +31,8 @@ _os: Any = os
 
 #: Seconds between two calls of a progress function in an event loop.
 _TICK = 0.02
+#: Seconds after which an interrupt of a cell in Jupyter is seen.
+_BEAT = 0.05
 
 
 class _Call:
@@ -249,16 +252,8 @@ class _Notifier:
         self._fd: int = _os.eventfd(0, _os.EFD_NONBLOCK | _os.EFD_CLOEXEC)
         self._queue = _native.open_queue(self._fd)
         self._loop = weakref.ref(loop)
-        # the loop must not keep alive what ends with it
-        weak = weakref.WeakMethod(self._take)
-
-
-        def readable() -> None:
-            take = weak()
-            if take is not None:
-                take()
-
-        loop.add_reader(self._fd, readable)
+        self._beating = False
+        loop.add_reader(self._fd, _weakly(self._take))
 
     def watch(self, running: _native.Running) -> asyncio.Future[None]:
         """A future that is done when the operation has ended."""
@@ -267,7 +262,17 @@ class _Notifier:
         future: asyncio.Future[None] = loop.create_future()
         self._waiting[running.number] = future
         _native.notify(running.number, self._queue)
+        if not self._beating and threading.current_thread() is threading.main_thread():
+            self._beating = True
+            loop.call_later(_BEAT, _weakly(self._beat))
         return future
+
+    def _beat(self) -> None:
+        """Wakes the loop while something is waited for: in Jupyter an interrupt is seen only when something else wakes it."""
+        loop = self._loop()
+        self._beating = bool(self._waiting) and loop is not None
+        if self._beating and loop is not None:
+            loop.call_later(_BEAT, _weakly(self._beat))
 
     def _take(self) -> None:
         try:
@@ -285,6 +290,18 @@ class _Notifier:
             close("queue", self._queue, self._generation)
         if hasattr(self, "_fd"):
             close_fd(self._fd)
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """A loop's callback that does not keep alive what ends with the loop."""
+    weak = weakref.WeakMethod(method)
+
+    def call() -> None:
+        alive = weak()
+        if alive is not None:
+            alive()
+
+    return call
 
 
 def blocking(body: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:

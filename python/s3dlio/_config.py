@@ -10,6 +10,17 @@ from .exceptions import InvalidArgumentError
 
 _defaults: dict[str, Any] = {}
 
+#: Options that are secrets, or of no use without one.
+_SECRET = {
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "sse_customer_key",
+    "connection_string",
+    "account_key",
+    "sas_token",
+}
+
 
 def configure(**options: Any) -> None:
     """Sets what stores are opened with when a call does not say.
@@ -48,3 +59,19 @@ def merged(options: dict[str, Any] | None, uri: str) -> dict[str, Any]:
     if not _defaults:
         return dict(options or {})
     return {**(options or {}), "defaults": dict(_defaults)}
+
+
+def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options less those that are secret, those of endpoints and the process's too; a proxy goes when it has a login."""
+    kept = {name: value for name, value in options.items() if name not in _SECRET and not (name == "proxy" and "@" in str(value))}
+    if "endpoints" in kept:
+        kept["endpoints"] = [without_secrets(one) if isinstance(one, Mapping) else one for one in kept["endpoints"]]
+    if "defaults" in kept:
+        kept["defaults"] = without_secrets(kept["defaults"])
+    return kept
+
+
+def completed(options: dict[str, Any]) -> dict[str, Any]:
+    """Options from another process with this one's behind them."""
+    behind = {**options.get("defaults", {}), **_defaults}
+    return {**options, "defaults": behind} if behind else options

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from . import _calls, _native
+from ._config import without_secrets
 from ._store import Store
 from .exceptions import InvalidArgumentError
 
@@ -69,6 +70,12 @@ class MultiEndpointStore(Store):
         """
         found: builtins.list[dict[str, Any]] = _calls.run("store_endpoints", self._root.number())
         return found
+
+    def without_secrets(self) -> MultiEndpointStore:
+        """See :meth:`Store.without_secrets`; dictionaries of endpoints lose theirs too."""
+        made = super().without_secrets()
+        made.endpoints = [without_secrets(one) if isinstance(one, Mapping) else one for one in self.endpoints]
+        return made
 
     def __repr__(self) -> str:
         return f"MultiEndpointStore({self.uri!r}, {len(self.endpoints)} endpoints)"

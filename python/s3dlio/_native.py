@@ -14,7 +14,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import exceptions
+from . import _copies, exceptions
 
 ABI_VERSION = 1
 PENDING = -1
@@ -60,6 +60,17 @@ class _Object(c.Structure):
     _fields_ = [("store", c.c_uint64), ("key", c.c_char_p), ("key_length", c.c_size_t)]
 
 
+class _ObjectRead(c.Structure):
+    _fields_ = [
+        ("data", c.c_void_p),
+        ("length", c.c_uint64),
+        ("offset", c.c_uint64),
+        ("object", c.c_uint64),
+        ("crc32c", c.c_uint32),
+        ("check", c.c_uint32),
+    ]
+
+
 class _Item(c.Structure):
     _fields_ = [("buffer", c.c_uint64), ("data", c.c_void_p), ("length", c.c_uint64)]
 
@@ -93,6 +104,7 @@ _key = [_text, _size]
 
 #: Name, without ``s3dlio_``, and argument types. All return an int32 status, but for the two of ``_PLAIN``.
 _FUNCTIONS: dict[str, list[Any]] = {
+    "crc32c": [c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "last_error": [c.POINTER(_Error)],
     "store_open": [_text, _text, _op],
     "store_close": [_id],
@@ -112,6 +124,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "objects_put_begin": [c.POINTER(_Object), c.POINTER(_Segment), _size, _text, _op],
     "objects_head_begin": [c.POINTER(_Object), _size, _text, _op],
     "objects_copy_begin": [c.POINTER(_Object), c.POINTER(_Object), _size, _text, _op],
+    "objects_scatter_begin": [c.POINTER(_Object), _size, c.POINTER(_ObjectRead), _size, _text, _op],
     "object_put_begin": [_id, *_key, c.POINTER(_Segment), _size, _text, _op],
     "object_get_begin": [_id, *_key, _text, _op],
     "object_get_range_begin": [_id, *_key, c.c_int64, c.c_int64, c.c_void_p, _text, _op],
@@ -162,15 +175,29 @@ _FUNCTIONS: dict[str, list[Any]] = {
         _op,
     ],
     "file_close": [_id],
+    "checkpoint_agree_begin": [_id, c.c_int64, _text, _op],
+    "checkpoint_shard_put_begin": [_id, _text, c.POINTER(_Segment), _size, _op],
+    "checkpoint_shard_open_begin": [_id, _text, _op],
+    "checkpoint_commit_begin": [_id, _text, _op],
+    "checkpoint_find_begin": [_id, _text, _op],
+    "checkpoint_list_begin": [_id, _op],
+    "checkpoint_read_begin": [_id, _text, c.c_void_p, c.c_uint64, _text, _op],
+    "checkpoint_validate_begin": [_id, _text, _op],
+    "checkpoint_delete_begin": [_id, _text, _op],
+    "checkpoint_prune_begin": [_id, _text, _op],
 }
 _PLAIN: dict[str, Any] = {"abi_version": c.c_uint32, "version": c.c_char_p}
 
 #: Held while the library is loaded, and by whoever forks: no child is born with half a library. Reentrant, because a signal's
 #: handler may call anything at any moment.
 _gate = threading.RLock()
-_library: c.CDLL | None = None
+_library: _Library | None = None
+#: Where it was loaded from, for the copies of forked children.
+_path: Path | None = None
 #: Grows when this process is a forked child of one that had loaded the library: native ids of before mean nothing then.
 generation = 0
+#: No generation: what was unpickled has been opened in another process, if anywhere.
+ELSEWHERE = -1
 _loaded_before_fork = False
 
 
@@ -191,69 +218,71 @@ def _find() -> Path:
     )
 
 
-def _private_copy(path: Path) -> c.CDLL:
+class _Library(c.CDLL):
+    """The functions, whose types are told as they are used: forked children, which load it anew, use few of them."""
+
+    def __getattr__(self, name: str) -> Any:
+        arguments = _FUNCTIONS.get(name.removeprefix("s3dlio_"))
+        if arguments is None:
+            raise AttributeError(name)
+        function = self[name]
+        function.restype, function.argtypes = c.c_int32, arguments
+        # complete before another thread can see it
+        setattr(self, name, function)
+        return function
+
+
+def _private_copy(path: Path) -> _Library:
     """Loads a second, fresh copy: the .NET runtime of the parent has lost its threads in this child and cannot be used."""
-    memfd_create = getattr(os, "memfd_create", None)
-    if memfd_create is None:
-        raise exceptions.InternalError(
-            "s3dlio cannot work in a forked child on this system (no memfd); start worker processes with "
-            "multiprocessing.set_start_method('spawn')"
-        )
-    fd = memfd_create("libs3dlio", 0)
+    fd = _copies.take(path)
     try:
-        with open(path, "rb") as source:
-            size, copied = os.fstat(source.fileno()).st_size, 0
-            while copied < size:
-                count = os.sendfile(fd, source.fileno(), copied, size - copied)
-                if count == 0:
-                    raise OSError(f"{path} ended at byte {copied} of {size} while it was copied")
-                copied += count
         # The loader takes equal names for equal libraries, and a grandchild may get the number that its parent had: the slashes
         # make the name new in every generation.
-        return c.CDLL(f"/proc/self/fd{'/' * generation}{fd}")
+        return _Library(f"/proc/self/fd{'/' * generation}{fd}")
+    except OSError as error:
+        raise _copies.impossible(error) from None
     finally:
         os.close(fd)
 
 
-def library() -> c.CDLL:
+def library() -> _Library:
     """The loaded library; the first call loads it."""
-    global _library
+    global _library, _path
     loaded = _library
     if loaded is not None:
         return loaded
     with _gate:
         if _library is None:
-            path = _find()
+            path = _path if _loaded_before_fork and _path is not None else _find()
             try:
-                found = _private_copy(path) if _loaded_before_fork else c.CDLL(str(path))
+                found = _private_copy(path) if _loaded_before_fork else _Library(str(path))
             except OSError as error:
                 raise ImportError(f"the s3dlio library {path} could not be loaded: {error}") from error
             try:
-                _declare(found, path)
+                _check_version(found, path)
             except AttributeError as error:
                 raise ImportError(f"{path} is not the s3dlio library: {error}") from error
-            _library = found
+            _library, _path = found, path
         return _library
 
 
-def _declare(found: c.CDLL, path: Path) -> None:
-    """Compares versions and tells ctypes the functions' types."""
-    # the version first: a library of another one may lack the rest
+def _check_version(found: _Library, path: Path) -> None:
     for name, result in _PLAIN.items():
-        function = getattr(found, f"s3dlio_{name}")
+        # as a member of the library it keeps its types
+        function = found.__dict__[f"s3dlio_{name}"] = found[f"s3dlio_{name}"]
         function.restype, function.argtypes = result, []
+        # the version first: a library of another one may lack the rest
         if name == "abi_version" and function() != ABI_VERSION:
             raise ImportError(
                 f"{path} has ABI version {function()}, this package needs {ABI_VERSION}: library and package come from "
                 "different releases; reinstall s3dlio"
             )
-    for name, arguments in _FUNCTIONS.items():
-        function = getattr(found, f"s3dlio_{name}")
-        function.restype, function.argtypes = c.c_int32, arguments
 
 
 def _before_fork() -> None:
     _gate.acquire()
+    if _library is not None and _path is not None:
+        _copies.prepare(_path)
 
 
 def _after_fork_in_parent() -> None:
@@ -332,7 +361,7 @@ _in_use: dict[int, object] = {}
 class Running:
     """An operation under way, as whoever drives the call that begun it sees it: see ``_calls``."""
 
-    def __init__(self, lib: c.CDLL, number: int, begun_in: int, progress: Any) -> None:
+    def __init__(self, lib: _Library, number: int, begun_in: int, progress: Any) -> None:
         self._lib = lib
         self.number = number
         self._begun_in = begun_in
@@ -381,6 +410,7 @@ async def run(
     keep: object = None,
     progress: Any = None,
     data: bool = False,
+    both: bool = False,
     items: int | None = None,
 ) -> Any:
     """Runs one operation to its end; whoever drives the call that awaits this does the waiting.
@@ -391,6 +421,7 @@ async def run(
         keep: What has to stay alive until it ended.
         progress: Called as ``progress(done, total)`` while it runs; total is -1 until it is known.
         data: Whether the operation's memory is the result, as ``NativeMemory``.
+        both: With ``data``: whether its JSON is, too.
         items: How many pieces of memory are the result, one for each object of a call over many.
 
     Returns:
@@ -424,8 +455,8 @@ async def run(
         if data:
             memory = NativeMemory("op_free", number.value, result.data, result.data_length)
             handed_over = True
-            return memory
-        parsed = _parse(c.string_at(result.json, result.json_length).decode()) if result.json else None
+            return (memory, _parsed(result)) if both else memory
+        parsed = _parsed(result)
         return parsed if items is None else (parsed, _take_items(lib, number, items))
     finally:
         # one call that cancels, waits until the buffers are let go, and frees: an interrupt cannot come between
@@ -434,7 +465,11 @@ async def run(
         _in_use.pop(cell, None)
 
 
-def _take_items(lib: c.CDLL, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
+def _parsed(result: _Result) -> Any:
+    return _parse(c.string_at(result.json, result.json_length).decode()) if result.json else None
+
+
+def _take_items(lib: _Library, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
     taken = (_Item * count)()
     check(lib.s3dlio_op_take_items(number, count, taken))
     # as plain numbers: an object of ctypes for each item would cost more than the item
@@ -553,6 +588,22 @@ def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
 def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:
     """``(address, length, tensor)`` triples as ``s3dlio_tensor_read[]``."""
     return (_TensorRead * len(parts))(*(_TensorRead(*part) for part in parts))
+
+
+def object_reads(parts: Sequence[tuple[int, int, int, int, int | None]]) -> Any:
+    """``(address, length, offset, object, CRC32C or None)`` as ``s3dlio_object_read[]``."""
+    fields = array("Q")
+    for address, length, offset, of, crc in parts:
+        # the last two fields are 32 bits each
+        fields.extend((address, length, offset, of, 0 if crc is None else crc | 1 << 32))
+    return (_ObjectRead * len(parts)).from_buffer(fields) if parts else None
+
+
+def crc32c(address: int, length: int) -> int:
+    """The CRC32C of so many bytes of memory."""
+    found = c.c_uint32()
+    check(library().s3dlio_crc32c(address, length, c.byref(found)))
+    return found.value
 
 
 def integers(values: Sequence[int]) -> Any:

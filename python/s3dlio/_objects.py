@@ -230,13 +230,19 @@ async def get(
     """
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
-    settings = validation_options(validate, expected_checksum, decompress_option(decompress, where.address(where.key)))
-    memory = await _progress.run(progress, "get", "object_get", where.root.number(), key, len(key), settings, data=True)
+    chosen = None if decompress is False else decompress_option(decompress, where.address(where.key))
+    settings = validation_options(validate, expected_checksum, chosen)
+    if progress is None:
+        memory = await _native.run("object_get", where.root.number(), key, len(key), settings, data=True)
+    else:
+        memory = await _progress.run(progress, "get", "object_get", where.root.number(), key, len(key), settings, data=True)
     return BytesView._over(memory)
 
 
 def validation_options(validate: bool, expected_checksum: str | None, decompress: str | None = None) -> bytes | None:
     """The options that every read takes, as JSON."""
+    if validate is True and expected_checksum is None and decompress is None:
+        return None
     return _native.options({"validate": None if validate is True else validate, "expected_checksum": expected_checksum, "decompress": decompress})
 
 

@@ -16,7 +16,7 @@ from ._address import Address, resolve
 from ._objects import Buffer, _buffer, decompress_option
 from ._progress import Progress, watching
 from ._writer import ObjectWriter
-from .exceptions import ClosedError, InvalidArgumentError
+from .exceptions import ClosedError, InvalidArgumentError, PreconditionError
 
 #: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where the plain name is not there.
 Decompress: TypeAlias = "bool | Literal['auto']"
@@ -41,7 +41,8 @@ class ObjectReader(io.RawIOBase):
 
     A compressed object is read as its raw bytes: only the frames that a read touches are fetched, and each is checked. One that
     another program compressed without a seek table is decompressed from its front in bounded memory: how long it is shows at
-    its end, going back begins anew, and damage shows at the end of the frame that has it. For one thread at a time.
+    its end, going back begins anew, and damage shows at the end of the frame that has it. For one thread at a time. It can be
+    pickled and used in forked children; there it opens the object again, and raises PreconditionError when that is no longer the same.
 
     Args:
         uri: Which object.
@@ -83,18 +84,22 @@ class ObjectReader(io.RawIOBase):
         self._ahead: _Ahead | None = None
         self._reach = buffering
         self._where = resolve(uri, storage_options)
-        what = self._where.address(self._where.key)
-        settings = _native.options({"decompress": decompress_option(decompress, what)})
-        key = _native.key(self._where.key)
+        self._decompress = decompress_option(decompress, self._where.address(self._where.key))
         self._generation = _native.generation
-        self._uri = what
-        opened = self._run("object_open", self._where.root.number(), key, len(key), settings)
+        self._uri = self._where.address(self._where.key)
+        opened = self._opened_now()
         self._number = opened["file"]
         self._size: int = opened["size"]
         self._opened = opened
         self._uri = self._where.address(opened["meta"]["key"])
         self._watched = ExitStack()
         self._progress = self._watched.enter_context(watching(progress, "read", "B"))
+
+    def _opened_now(self) -> dict[str, Any]:
+        key = _native.key(self._where.key)
+        settings = _native.options({"decompress": self._decompress})
+        opened: dict[str, Any] = _calls.run("object_open", self._where.root.number(), key, len(key), settings)
+        return opened
 
     @property
     def uri(self) -> str:
@@ -292,11 +297,32 @@ class ObjectReader(io.RawIOBase):
         self._open()
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        if not self._number:
+            raise ClosedError(f"{self._uri}: the file was closed; it cannot be pickled", self._uri)
+        # what was read ahead can be read again; nobody looks at the progress of another process
+        nothing = np.empty(0, np.uint8)
+        left_here = {"_window": nothing, "_spare": nothing, "_ahead": None, "_progress": None, "_watched": ExitStack()}
+        return {**self.__dict__, **left_here, "_generation": _native.ELSEWHERE}
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return type(self).__new__, (type(self),), self.__getstate__()
+
     def _open(self) -> None:
         if not self._number:
             raise ClosedError(f"{self._uri}: the file was closed", self._uri)
         if self._generation != _native.generation:
-            raise ClosedError(f"{self._uri}: the file was opened before this process was forked; open it again here", self._uri)
+            self._open_again()
+
+    def _open_again(self) -> None:
+        """In another process than the one that opened it. What was on its way goes on in that one."""
+        generation = _native.generation
+        self._ahead = None
+        opened = self._opened_now()
+        if any(opened["meta"].get(name) != self._opened["meta"].get(name) for name in ("key", "size", "etag")):
+            _native.close("file", opened["file"], generation)
+            raise PreconditionError(f"{self._uri}: the object was replaced since it was opened; open it again", self._uri)
+        self._number, self._generation = opened["file"], generation
 
 
 @dataclass(frozen=True)

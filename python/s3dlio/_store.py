@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _arrays, _containers, _list, _objects, _reader, _tensors, _twins
 from ._address import Address, Location, Root, resolve
@@ -14,11 +15,16 @@ from ._config import merged
 from ._view import BytesView
 from .exceptions import InvalidArgumentError
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 class Store:
     """The objects below one address.
 
-    Holds its address and options, not native state: it can be pickled, sent to other processes and used after a fork.
+    Holds its address and options, not native state: it can be pickled, sent to other processes and used after a fork. What it pickles is
+    what it was given, by :func:`s3dlio.configure` too, credentials included; credentials that it finds by itself are found anew in each
+    process. See :meth:`without_secrets`.
 
     Args:
         uri: Where the keys begin: ``file:///data/run1``, ``/data/run1``, ``direct:///data``, ``memory://name/prefix``.
@@ -45,6 +51,22 @@ class Store:
             self._root.options["durable"] = durable
         # an address or an option that is wrong is told here, not at the first use
         self._root.number()
+
+    def without_secrets(self) -> Self:
+        """The same store without the credentials that it was given, to be pickled to places that must not see them.
+
+        Keys, tokens, connection strings, customers' encryption keys and proxies with a login are left out. Whoever uses it needs
+        their own, from :func:`s3dlio.configure`, the environment, a profile or the machine.
+
+        Example:
+            >>> import pickle, s3dlio
+            >>> store = s3dlio.Store("s3://bucket", storage_options={"region": "us-east-1", "access_key_id": "me", "secret_access_key": "mine"})
+            >>> b"mine" in pickle.dumps(store), b"mine" in pickle.dumps(store.without_secrets())
+            (True, False)
+        """
+        made = copy.copy(self)
+        made._root = self._root.without_secrets()
+        return made
 
     def put_bytes(self, key: str, data: Any, **options: Any) -> str:
         """See :func:`s3dlio.put_bytes`."""

@@ -24,7 +24,7 @@ from ._dtypes import (
 )
 from ._objects import form_options, put_options, validation_options
 from ._progress import Progress
-from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, UnknownTensorError
+from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, PreconditionError, UnknownTensorError
 
 Framework: TypeAlias = Literal["np", "numpy", "pt", "torch"]
 
@@ -199,17 +199,23 @@ async def _open(where: Location, framework: Framework) -> TensorFile:
     key = _native.key(where.key)
     generation = _native.generation
     found = await _native.run("tensors_open", where.root.number(), key, len(key))
-    return TensorFile(where.address(where.key), framework in ("pt", "torch"), found, generation)
+    return TensorFile(where, framework in ("pt", "torch"), found, generation)
 
 
 class TensorFile:
-    """An open safetensors object: a mapping from names to lazy tensors, and a context manager."""
+    """An open safetensors object: a mapping from names to lazy tensors, and a context manager.
 
-    def __init__(self, what: str, torch: bool, found: dict[str, Any], generation: int) -> None:
-        self._what = what
+    It can be pickled and used in forked children; there it opens the object again at its first read, and raises PreconditionError
+    when that is no longer the same.
+    """
+
+    def __init__(self, where: Location, torch: bool, found: dict[str, Any], generation: int) -> None:
+        self._where = where
+        self._what = where.address(where.key)
         self._torch = torch
         self._generation = generation
         self._number: int = found["file"]
+        self._found = found
         self._closed = False
         self._data_offset: int = found["data_offset"]
         self._metadata: dict[str, str] = found["metadata"]
@@ -276,12 +282,30 @@ class TensorFile:
     def __repr__(self) -> str:
         return f"TensorFile({self._what!r}, {len(self._tensors)} tensors{', closed' if self._closed else ''})"
 
-    def _open_number(self) -> int:
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._closed:
+            raise ClosedError(f"{self._what}: the tensor file was closed; it cannot be pickled", self._what)
+        return TensorFile, (self._where, self._torch, {**self._found, "file": 0}, _native.ELSEWHERE)
+
+    async def _open_number(self) -> int:
+        if not self._closed and self._generation != _native.generation:
+            await self._open_again()
         if self._closed:
             raise ClosedError(f"{self._what}: the tensor file was closed", self._what)
-        if self._generation != _native.generation:
-            raise ClosedError(f"{self._what}: the tensor file was opened before this process was forked; open it again here", self._what)
         return self._number
+
+    async def _open_again(self) -> None:
+        """In another process than the one that opened it."""
+        key, generation = _native.key(self._where.key), _native.generation
+        found = await _native.run("tensors_open", self._where.root.number(), key, len(key))
+        if {**found, "file": 0} != {**self._found, "file": 0}:
+            _native.close("file", found["file"], generation)
+            raise PreconditionError(f"{self._what}: the tensor file was replaced since it was opened; open it again", self._what)
+        if self._generation == generation:
+            # another thread was quicker
+            _native.close("file", found["file"], generation)
+        else:
+            self._number, self._generation = found["file"], generation
 
     def _unknown(self, name: object) -> str:
         import difflib
@@ -307,7 +331,7 @@ class TensorFile:
             progress,
             "load",
             "tensors_read",
-            self._open_number(),
+            await self._open_number(),
             _native.tensor_reads(reads),
             len(reads),
             validation_options(validate, None),
@@ -377,7 +401,7 @@ class LazyTensor:
         starts, stops, steps = (_native.integers(values) for values in zip(*slices, strict=True))
         await _native.run(
             "tensors_slice",
-            self._file._open_number(),
+            await self._file._open_number(),
             self._index,
             starts,
             stops,

@@ -20,6 +20,7 @@ __all__ = [
     "ClockSkewError",
     "ClosedError",
     "ExpiredCredentialsError",
+    "ForkError",
     "InternalError",
     "InvalidArgumentError",
     "InvalidDataError",
@@ -156,6 +157,10 @@ class ClosedError(S3dlioError, ValueError):
 
 class InternalError(S3dlioError, RuntimeError):
     """A fault of this library: please report it."""
+
+
+class ForkError(S3dlioError, RuntimeError):
+    """This process was forked from one that used the library, and the system does not let it load a copy of its own."""
 
 
 class IsDirectoryError(S3dlioError, IsADirectoryError):

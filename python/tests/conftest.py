@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -131,3 +132,12 @@ def child(tmp_path: Path) -> Child:
         return ended
 
     return run
+
+
+def compiled(folder: Path, source: str) -> Path:
+    """A shared library of C source."""
+    if shutil.which("gcc") is None:
+        pytest.skip("there is no gcc to compile a library with")
+    (folder / "other.c").write_text(source)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "other.so", folder / "other.c"], check=True)
+    return folder / "other.so"

@@ -35,6 +35,7 @@ _KINDS = {
     "uint64_t *": c.POINTER(c.c_uint64),
     "int64_t *": c.POINTER(c.c_int64),
     "int32_t *": c.POINTER(c.c_int32),
+    "uint32_t *": c.POINTER(c.c_uint32),
 }
 
 
@@ -222,6 +223,27 @@ def test_c_program_checks_every_answer_of_a_server(program: Path, server: Callab
     assert done.stdout.endswith("all as it should be\n") and "a key of 1,024 bytes" in done.stdout
     s3dlio.delete_bucket(target, storage_options=options)
     assert not any(value in done.stdout + done.stderr for option, value in options.items() if "key" in option and "id" not in option)
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_c_program_saves_and_loads_checkpoints(tmp_path: Path, scheme: str) -> None:
+    built, library = tmp_path / "checkpoint", _native._find()
+    _compile(NATIVE / "examples/checkpoint.c", built, str(library), f"-Wl,-rpath,{library.parent}")
+    uri = "memory://checkpoint" if scheme == "memory" else f"file://{tmp_path}/run"
+    done = subprocess.run([built, uri, "{}"], capture_output=True, text=True, errors="replace", timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert done.stdout.endswith("all as it should be\n")
+    assert [path for path in (tmp_path / "run").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("server", [s3_server, azure_server], ids=["s3", "azure"])
+def test_c_program_saves_and_loads_checkpoints_on_a_server(tmp_path: Path, server: Callable[[], tuple[str, dict[str, str]]]) -> None:
+    uri, options = server()
+    built, library = tmp_path / "checkpoint", _native._find()
+    _compile(NATIVE / "examples/checkpoint.c", built, str(library), f"-Wl,-rpath,{library.parent}")
+    done = subprocess.run([built, f"{uri}/checkpoint-c", json.dumps(options)], capture_output=True, text=True, errors="replace", timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert s3dlio.list(f"{uri}/checkpoint-c", recursive=True, storage_options=options) == []
 
 
 def test_c_program_with_a_wrong_answer_fails(program: Path) -> None:

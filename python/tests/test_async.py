@@ -18,15 +18,28 @@ from test_timeout import CALLS, GRACE, LIMIT, WITHOUT, deaf  # noqa: F401 (a fix
 import s3dlio
 
 
+def _tensor_objects() -> tuple[Any, Any]:
+    s3dlio.save_tensors("memory://async/twins", {"a": np.ones(2)})
+    file = s3dlio.open_tensors("memory://async/twins")
+    return file, file["a"]
+
+
 def test_every_function_has_a_twin_with_its_arguments() -> None:
     for name in [*CALLS, "presign", "mkdir"]:
         twin = getattr(s3dlio, f"{name}_async")
         assert inspect.signature(twin) == inspect.signature(getattr(s3dlio, name))
         assert inspect.iscoroutinefunction(twin) or inspect.isasyncgenfunction(twin)
-    # a file-like object blocks, as all of Python's do
-    methods = {name for name in vars(s3dlio.Store) if not name.startswith("_")} - {"open"}
+    # a file-like object blocks, as all of Python's do; the other begins nothing
+    methods = {name for name in vars(s3dlio.Store) if not name.startswith("_")} - {"open", "without_secrets"}
     for name in methods:
         assert name.endswith("_async") or f"{name}_async" in methods, name
+    # whatever waits for a store, wherever it is found
+    places = [s3dlio, *(one for name in s3dlio.__all__ if inspect.isclass(one := getattr(s3dlio, name)))]
+    places += [type(one) for one in _tensor_objects()]
+    found = [(place, name) for place in places for name, one in vars(place).items() if hasattr(one, "body") and not name.endswith("_async")]
+    assert len(found) > 25
+    for place, name in found:
+        assert inspect.iscoroutinefunction(twin := getattr(place, f"{name}_async")) or inspect.isasyncgenfunction(twin), (place, name)
     assert "configure" in WITHOUT
 
 

@@ -125,3 +125,51 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+ASK_AZURE = """
+import http.server, json, sys, threading
+import s3dlio
+
+given, refused = [], []
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if not self.path.startswith("/identity"):
+            return self.do_HEAD()
+        assert self.headers["X-IDENTITY-HEADER"] == "shared-secret" and "resource=https" in self.path, self.path
+        given.append(f"TOKEN-{len(given) + 1}")
+        self.say(200, json.dumps({"access_token": given[-1], "expires_on": "4070908800", "resource": "r", "token_type": "Bearer"}).encode())
+
+    def do_HEAD(self):
+        print(self.headers["Authorization"])
+        # the first token is taken back before its time
+        self.say(401 if self.headers["Authorization"] == "Bearer TOKEN-1" else 200, b"")
+
+    def say(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "application/json")
+        self.send_header("ETag", '"e"')
+        self.send_header("Last-Modified", "Sat, 01 Jan 2022 00:00:00 GMT")
+        self.send_header("x-ms-blob-type", "BlockBlob")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Server)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+options = {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "credential": "default"}
+for _ in range(2):
+    s3dlio.stat("az://account/container/key", storage_options=options)
+assert len(given) == 2, given
+"""
+
+
+def test_managed_identity_hands_out_a_token_and_a_new_one_when_it_is_refused(child: Child, free_port: int) -> None:
+    nothing = dict.fromkeys(("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"), "")
+    where = {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{free_port}/identity", "IDENTITY_HEADER": "shared-secret"}
+    sent = child(ASK_AZURE, free_port, environment=nothing | where).stdout.split("\n")
+    assert sent[:3] == ["Bearer TOKEN-1", "Bearer TOKEN-2", "Bearer TOKEN-2"]

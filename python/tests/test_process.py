@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PACKAGE, Base, Child, files_below
+from conftest import PACKAGE, Base, Child, compiled, files_below
 
 import s3dlio
 
@@ -256,7 +256,7 @@ assert bytes(s3dlio.get(folder + "/a")) == data
     )
 
 
-def test_listing_and_files_of_before_the_fork_are_refused_in_the_child(tmp_path: Path, child: Child) -> None:
+def test_listing_of_before_the_fork_is_refused_in_the_child_and_files_are_opened_again(tmp_path: Path, child: Child) -> None:
     child(
         FORK
         + """
@@ -267,21 +267,36 @@ s3dlio.save_tensors(folder + "/t", {"a": np.zeros(3)})
 listing = s3dlio.list_stream(folder + "/d")
 next(listing)
 file = s3dlio.open_tensors(folder + "/t")
-def refused(action):
+lazy = file["a"]
+s3dlio.put_bytes(folder + "/r", bytes(range(200)) * 10_000)
+reader = s3dlio.open(folder + "/r", buffering=100)
+assert reader.read(10) == bytes(range(10))
+def refused(kind, word, action):
     try:
         action()
-    except s3dlio.ClosedError as error:
-        assert folder in str(error) and "fork" in str(error), error
+    except kind as error:
+        assert folder in str(error) and word in str(error), error
     else:
         raise AssertionError("not refused")
 def use():
     # takes the numbers that the parent's have
     mine = [s3dlio.list_stream(folder + "/") for _ in range(20)]
     [next(one) for one in mine]
-    refused(lambda: list(listing))
-    refused(lambda: file["a"][:])
+    refused(s3dlio.ClosedError, "fork", lambda: list(listing))
+    assert file["a"][:].tolist() == [0, 0, 0] == lazy[:].tolist()
+    assert reader.read(20) == bytes(range(10, 30)) and len(reader.read()) == 2_000_000 - 30
     file.close()
+    refused(s3dlio.ClosedError, "closed", lambda: lazy[:])
+    reader.close()
 in_child(use)
+assert reader.read(10) == bytes(range(10, 20))
+def replaced():
+    s3dlio.save_tensors(folder + "/t", {"a": np.ones(3)})
+    s3dlio.put_bytes(folder + "/r", bytes(2_000_000))
+    refused(s3dlio.PreconditionError, "replaced", lambda: lazy[:])
+    refused(s3dlio.PreconditionError, "replaced", lambda: reader.read(1000))
+in_child(replaced)
+assert reader.read(10) == bytes(range(20, 30))
 assert [item["uri"] for item in listing] == [folder + "/d/1", folder + "/d/2"]
 assert file["a"][:].tolist() == [0, 0, 0]
 """,
@@ -547,23 +562,15 @@ def test_missing_library_is_an_import_error_that_lists_the_places(tmp_path: Path
     assert found.count("/nowhere/lib.so") == 2
 
 
-def _compile(folder: Path, source: str) -> Path:
-    if shutil.which("gcc") is None:
-        pytest.skip("there is no gcc to compile a library with")
-    (folder / "other.c").write_text(source)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "other.so", folder / "other.c"], check=True)
-    return folder / "other.so"
-
-
 def test_library_of_another_abi_version_is_an_import_error(tmp_path: Path, child: Child) -> None:
-    library = _compile(tmp_path, "unsigned s3dlio_abi_version(void) { return 4711; }")
+    library = compiled(tmp_path, "unsigned s3dlio_abi_version(void) { return 4711; }")
     found = child(MISSING, environment={"S3DLIO_LIBRARY": str(library)}).stdout
     assert found.count("ABI version 4711, this package needs 1") == 2
     assert str(library) in found
 
 
 def test_library_of_something_else_is_an_import_error(tmp_path: Path, child: Child) -> None:
-    library = _compile(tmp_path, "int something(void) { return 0; }")
+    library = compiled(tmp_path, "int something(void) { return 0; }")
     assert child(MISSING, environment={"S3DLIO_LIBRARY": str(library)}).stdout.count("is not the s3dlio library") == 2
     (tmp_path / "text.so").write_text("no library")
     assert child(MISSING, environment={"S3DLIO_LIBRARY": str(tmp_path / "text.so")}).stdout.count("could not be loaded") == 2

@@ -48,6 +48,9 @@ def deaf() -> Iterator[dict[str, Any]]:
         connection.close()
 
 
+#: What a rank gives to whoever finalizes.
+SHARD = {"rank": 0, "key": "shards/ckpt-1-x/rank-0.bin", "size": 4, "save_id": "x"}
+
 CALLS: dict[str, Any] = {
     "put_bytes": lambda how: s3dlio.put_bytes("s3://b/x", b"data", **how),
     "get": lambda how: s3dlio.get("s3://b/x", **how),
@@ -76,6 +79,11 @@ CALLS: dict[str, Any] = {
     "save_tensors": lambda how: s3dlio.save_tensors("s3://b/x", {"a": np.ones(4)}, **how),
     "load_tensors": lambda how: s3dlio.load_tensors("s3://b/x", **how),
     "open_tensors": lambda how: s3dlio.open_tensors("s3://b/x", **how),
+    "save_checkpoint": lambda how: s3dlio.save_checkpoint("s3://b/x", 1, 0, "torch", b"data", **how),
+    "load_checkpoint": lambda how: s3dlio.load_checkpoint("s3://b/x", **how),
+    "load_checkpoint_with_validation": lambda how: s3dlio.load_checkpoint_with_validation("s3://b/x", **how),
+    "save_distributed_shard": lambda how: s3dlio.save_distributed_shard("s3://b/x", 1, 0, "torch", b"data", 2, 0, **how),
+    "finalize_distributed_checkpoint": lambda how: s3dlio.finalize_distributed_checkpoint("s3://b/x", 1, 0, "torch", [SHARD], 1, 0, **how),
 }
 #: Neither begins an operation that can wait for anything.
 WITHOUT = {"configure", "presign", "mkdir"}

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from attacks import abi_arguments, abi_threads
+from attacks import abi_arguments, abi_handles, abi_threads
 from attacks.abi_calls import alive
 
 GROUPS: dict[str, Callable[[Path], None]] = {
@@ -24,6 +24,9 @@ GROUPS: dict[str, Callable[[Path], None]] = {
     "closed lists": abi_threads.closed_lists,
     "closed files": abi_threads.closed_files,
     "closed stores": abi_threads.closed_stores,
+    "closed writers": abi_handles.closed_writers,
+    "closed queues": abi_handles.closed_queues,
+    "freed buffers": abi_handles.freed_buffers,
     "random": abi_threads.random_calls,
 }
 

@@ -30,11 +30,15 @@ STATUSES = set(abi_header.statuses().values())
 
 Names = dict[str, int]
 
+#: Every function that was called.
+CALLED: set[str] = set()
+
 #: Where queues write to.
 EVENTS: int = os.eventfd(0, os.EFD_NONBLOCK)
 
 
 def call(name: str, *arguments: Any) -> int:
+    CALLED.add(name)
     status: int = getattr(_native.library(), f"s3dlio_{name}")(*arguments)
     assert status in STATUSES, f"{name} gave {status}"
     if status == INTERNAL:
@@ -137,6 +141,8 @@ def names_of(function: str) -> list[str]:
 BUFFERS = {"data": c.create_string_buffer(16), "segment": _native.segments([]), "ints": _native.integers([0, 1, 1])}
 _one_segment = (_native._Segment * 1)(_native._Segment(c.addressof(BUFFERS["data"]), 16))
 _one_read = (_native._TensorRead * 1)(_native._TensorRead(c.addressof(BUFFERS["data"]), 16, 0))
+_one_stretch = (_native._ObjectRead * 1)(_native._ObjectRead(c.addressof(BUFFERS["data"]), 16, 0, 0, 0, 0))
+SHARD = b'{"rank":0,"key":"shards/x","size":16}'
 
 
 def good(function: str, ids: Names) -> list[Any]:
@@ -144,12 +150,14 @@ def good(function: str, ids: Names) -> list[Any]:
     made: list[Any] = []
     # the call before may have deleted it
     put(ids["store"], b"k", b"x" * 16)
+    if function.startswith("checkpoint_"):
+        put(ids["store"], b"shards/x", b"x" * 16)
     for name, kind in zip(names_of(function), _native._FUNCTIONS[function], strict=True):
         if name in NOUNS:
             made.append(ids[NOUNS[name]])
         elif name in ("key", "source_key", "path"):
             made.append(b"k")
-        elif name in ("key_length", "source_key_length", "path_length", "count", "rank"):
+        elif name in ("key_length", "source_key_length", "path_length", "count", "object_count", "rank"):
             made.append(1)
         elif name in ("length", "capacity"):
             made.append(16)
@@ -165,6 +173,13 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(b'{"descr":"\'<f4\'","shape":[4]}')
         elif name == "description_json":
             made.append(b'{"tensors":[{"name":"w","dtype":"F32","shape":[4]}]}')
+        elif name == "step":
+            made.append(1)
+        elif name == "shard_json":
+            made.append(SHARD if function == "checkpoint_read_begin" else b'{"step":1,"rank":0,"save_id":"good"}')
+        elif name == "checkpoint_json":
+            validates = function == "checkpoint_validate_begin"
+            made.append(b'{"shards":[' + SHARD + (b"]}" if validates else b'],"step":1,"framework":"f","world_size":1,"save_id":"good"}'))
         elif name == "options_json":
             made.append(None)
         elif name == "data":
@@ -173,6 +188,8 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(_one_segment)
         elif name == "reads":
             made.append(_one_read)
+        elif name == "stretches":
+            made.append(_one_stretch)
         elif name in ("objects", "sources"):
             made.append((_native._Object * 1)(_native._Object(ids["store"], b"k", 1)))
         elif name in ("starts", "stops", "steps"):

@@ -19,6 +19,7 @@ from attacks.abi_calls import (
     NOUNS,
     OK,
     PENDING,
+    SHARD,
     STATUSES,
     begun,
     call,
@@ -168,6 +169,8 @@ def random_calls(folder: Path) -> None:
     counts = [0] * 8
     for uri in uris:
         opened(uri)
+    # before the time begins: on a busy machine it may take all of it
+    kinds = {function: list(zip(names_of(function), declared, strict=True)) for function, declared in _native._FUNCTIONS.items()}
     end = time.monotonic() + SECONDS
     # destinations outlive everything: operations of one thread are freed by others
     keep: list[Any] = []
@@ -178,8 +181,8 @@ def random_calls(folder: Path) -> None:
         buffer = c.create_string_buffer(1 << 16)
         segments = (_native._Segment * 4)(*(_native._Segment(c.addressof(buffer), 1 << size) for size in (0, 4, 12, 16)))
         reads = (_native._TensorRead * 4)(*(_native._TensorRead(c.addressof(buffer), 16, at) for at in range(4)))
-        keep.append((buffer, segments, reads))
-        kinds = {function: list(zip(names_of(function), declared, strict=True)) for function, declared in _native._FUNCTIONS.items()}
+        stretches = (_native._ObjectRead * 4)(*(_native._ObjectRead(c.addressof(buffer), 16, 0, at, 0, at % 2) for at in range(4)))
+        keep.append((buffer, segments, reads, stretches))
         highest = 8
 
         def argument(name: str, kind: Any) -> Any:
@@ -201,10 +204,16 @@ def random_calls(folder: Path) -> None:
                 return chance.choice([b'{"descr":"\'|u1\'","shape":[16]}', json.dumps(chance.choice(BAD_ARRAYS[:5])).encode()])
             if name == "description_json":
                 return chance.choice([b'{"tensors":[{"name":"w","dtype":"U8","shape":[16]}]}', b'{"tensors":[]}', b"{", None])
+            if name == "step":
+                return chance.choice([0, 1, -1, 2**63 - 1])
+            if name == "shard_json":
+                return chance.choice([SHARD, b'{"step":1,"rank":0}', b'{"step":1,"rank":0,"save_id":"a","compression":"zstd"}', b"{", None])
+            if name == "checkpoint_json":
+                return chance.choice([b'{"manifest_key":"manifests/ckpt-1-a.json"}', b'{"shards":[' + SHARD + b"]}", b"{", None])
             if name in ("length", "capacity", "offset"):
                 return chance.choice([0, 1, 16, 4096, 65536, 2**63, 2**64 - 1])
-            if name in ("count", "rank"):
-                return chance.choice([0, 1, 1, 2, 4, 1_000_001, 2**64 - 1]) if name == "count" else chance.choice([0, 1, 1, 3, 65, 2**63])
+            if name in ("count", "object_count", "rank"):
+                return chance.choice([0, 1, 1, 2, 4, 1_000_001, 2**64 - 1]) if name != "rank" else chance.choice([0, 1, 1, 3, 65, 2**63])
             if name in ("starts", "stops", "steps"):
                 return _native.integers([chance.choice([0, 1, -1, 16, 2**62, -(2**63)]) for _ in range(3)])
             if name == "data":
@@ -213,6 +222,8 @@ def random_calls(folder: Path) -> None:
                 return segments
             if name == "reads":
                 return reads
+            if name == "stretches":
+                return stretches
             if name in ("objects", "sources"):
                 stores = [chance.randrange(highest + 8) for _ in range(4)]
                 return (_native._Object * 4)(*(_native._Object(store, b"a", 1) for store in stores))

@@ -16,6 +16,7 @@ from types import TracebackType
 
 #: What may happen to a request, and what each is.
 FAULTS = {
+    "refuse": "the port is closed for a moment, with all connections reset: connecting is refused",
     "reset_before": "the connection is reset before the request reaches the server",
     "reset_upload": "the connection is reset with half of the request's body taken; the server never sees it",
     "lost_answer": "the server does what was asked, and the connection is reset before the answer",
@@ -37,7 +38,12 @@ _ERROR = {
     "500": (500, "InternalError", ""),
     "503": (503, "SlowDown", ""),
     "429": (429, "TooManyRequests", "Retry-After: 0\r\n"),
+    # beside FAULTS, for clients whose credentials can be had anew
+    "expired": (400, "ExpiredToken", ""),
 }
+
+#: Seconds for which a port is closed: less than a client waits before it has tried for the last time.
+_CLOSED = 0.05
 
 
 @dataclass
@@ -67,6 +73,8 @@ class Proxy:
         self.script = script
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
+        self._ended = False
+        self._owed: dict[str, str] = {}
         self._gate = threading.Lock()
         self._count = 0
         self._open: set[socket.socket] = set()
@@ -81,17 +89,34 @@ class Proxy:
 
     def close(self) -> None:
         """Ends it and every connection."""
+        self._ended = True
         _shut(self._listener)
         with self._gate:
             for connection in list(self._open):
                 _shut(connection)
 
+    def _refuse(self) -> None:
+        """Nobody listens for a while."""
+        listener = self._listener
+        _shut(listener)
+        with self._gate:
+            for connection in list(self._open):
+                # those in whose middle other threads are end with an error there
+                _shut(connection)
+
     def _accept(self) -> None:
-        while True:
+        while not self._ended:
             try:
                 client, _ = self._listener.accept()
             except OSError:
-                return
+                time.sleep(_CLOSED)
+                try:
+                    if not self._ended:
+                        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+                except OSError:
+                    # somebody else's connection has the port for a moment
+                    pass
+                continue
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
@@ -126,9 +151,15 @@ class Proxy:
         with self._gate:
             self._count += 1
             request = Request(self._count, method, target, headers)
-            fault = self.script(request)
+            fault = self._owed.pop(target, None) or self.script(request)
+            if fault == "expired" and method == "HEAD":
+                # an answer to HEAD cannot say why, and whoever asks again hears the same
+                self._owed[target] = fault
             if fault:
                 self.done.append((fault, method, target))
+        if fault == "refuse":
+            self._refuse()
+            raise Broken
         if fault == "reset_before":
             _reset(client)
         length = int(headers.get("content-length", "0"))
@@ -139,7 +170,7 @@ class Proxy:
             _reset(client)
         body = _chunked(from_client) if "chunked" in headers.get("transfer-encoding", "") else _read(from_client, length)
         if fault in _ERROR:
-            return _answer(client, *_ERROR[fault])
+            return _answer(client, method, *_ERROR[fault])
         if fault == "307":
             client.sendall(f"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:{self.port}{target}\r\nContent-Length: 0\r\n\r\n".encode())
             return True
@@ -230,9 +261,10 @@ def _chunked(source: object) -> bytes:
     return b"".join(parts)
 
 
-def _answer(client: socket.socket, status: int, code: str, extra: str) -> bool:
+def _answer(client: socket.socket, method: str, status: int, code: str, extra: str) -> bool:
     body = f"<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>scripted</Message></Error>"
-    client.sendall(f"HTTP/1.1 {status} {code}\r\n{extra}x-ms-error-code: {code}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    head = f"HTTP/1.1 {status} {code}\r\n{extra}x-ms-error-code: {code}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+    client.sendall(head.encode() + (b"" if method == "HEAD" else body.encode()))
     return True
 
 

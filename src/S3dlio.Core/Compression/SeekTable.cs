@@ -123,7 +123,7 @@ public sealed class SeekTable
             if (plain > SeekableFormat.MaxFrameLength)
                 throw Broken($"frame {i} holds {plain} bytes; frames of at most {SeekableFormat.MaxFrameLength} are read; unpack the object with 'zstd -d'", at);
             // the record is the one frame that may be larger than its content asks for
-            if (packed == 0 || plain > packed * SeekableFormat.MaxRatio || (plain > 0 && packed > SeekableFormat.Bound(plain)))
+            if (packed is 0 or > int.MaxValue || plain > packed * SeekableFormat.MaxRatio || (plain > 0 && packed > SeekableFormat.Bound(plain)))
                 throw Broken($"frame {i} cannot have {packed} bytes for {plain}", at);
             stored[i + 1] = stored[i] + packed;
             raw[i + 1] = raw[i] + plain;

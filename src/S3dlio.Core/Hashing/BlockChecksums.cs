@@ -119,9 +119,13 @@ public sealed class BlockChecksums
     public static BlockChecksums? Parse(string text, long size)
     {
         int cut = text.IndexOf(';', StringComparison.Ordinal);
-        var values = new byte[MostRead * sizeof(uint)];
-        if (cut < 0 || !Convert.TryFromBase64String(text[(cut + 1)..], values, out int filled) || filled % sizeof(uint) != 0)
+        if (cut < 0)
             return null;
+        var values = new byte[Math.Min(text.Length - cut, MostRead * sizeof(uint))];
+        if (!Convert.TryFromBase64String(text[(cut + 1)..], values, out int filled) || filled % sizeof(uint) != 0)
+            return null;
+        // a run may say any number; the values are there or they are not
+        int blocks = filled / sizeof(uint);
         var ends = new List<long>();
         long end = 0;
         foreach (string run in text[..cut].Split(','))
@@ -130,7 +134,7 @@ public sealed class BlockChecksums
             int count = 1;
             if (!long.TryParse(star < 0 ? run : run[..star], NumberStyles.None, CultureInfo.InvariantCulture, out long length) || length <= 0
                 || (star >= 0 && !int.TryParse(run[(star + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out count))
-                || count > MostRead - ends.Count)
+                || count < 1 || count > blocks - ends.Count)
                 return null;
             for (int i = 0; i < count; i++)
             {
@@ -139,7 +143,7 @@ public sealed class BlockChecksums
                 ends.Add(end += length);
             }
         }
-        if (end != size || ends.Count * sizeof(uint) != filled)
+        if (end != size || ends.Count != blocks)
             return null;
         var checksums = new Checksum[ends.Count];
         for (int i = 0; i < checksums.Length; i++)

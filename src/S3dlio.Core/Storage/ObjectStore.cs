@@ -18,6 +18,9 @@ public abstract class ObjectStore
     /// <summary>Objects lie in this machine, and what is done here is done on the calling thread: what is small needs no other.</summary>
     public virtual bool IsNear => false;
 
+    /// <summary>Requests over a network that it makes at once; 0 for a store that makes none.</summary>
+    public virtual int RequestsAtOnce => 0;
+
     /// <summary>Whether a put of so many bytes is a matter of microseconds: near, small, and no device waited for.</summary>
     public virtual bool IsBrief(long length, PutOptions options) => IsNear && length <= BriefLength && options.Durable is not true;
 

@@ -11,6 +11,8 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
     public override bool IsNear => inner.IsNear;
 
+    public override int RequestsAtOnce => inner.RequestsAtOnce;
+
     public override bool IsBrief(long length, PutOptions options) => inner.IsBrief(length, options);
 
     public override IReadOnlyCollection<string> WritableAttributes => inner.WritableAttributes;

@@ -85,10 +85,14 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         int dot = host.IndexOf('.', StringComparison.Ordinal);
         if (dot <= 0 || !host.AsSpan(dot).StartsWith(".blob.", StringComparison.Ordinal) || host.Contains('@', StringComparison.Ordinal))
             throw Wrong(host.Contains('@', StringComparison.Ordinal) ? "https://…" : text, $"of https:// addresses only those of Azure blobs are understood, such as {form.Example}");
+        container = Uri.UnescapeDataString(container);
+        key = Uri.UnescapeDataString(key);
         CheckName(form, text, container);
+        if (container.Contains('/', StringComparison.Ordinal) || container.Contains('\0', StringComparison.Ordinal) || key.Contains('\0', StringComparison.Ordinal))
+            throw Wrong(text, $"decoded, the container's name holds a slash or the address a NUL character; write {form.Example}");
         // clouds other than the public one have other hosts, which the address has to keep
         string account = host.EndsWith(publicSuffix, StringComparison.Ordinal) ? host[..^publicSuffix.Length] : host;
-        return new StoreUri("az", $"{account}/{Uri.UnescapeDataString(container)}", Uri.UnescapeDataString(key));
+        return new StoreUri("az", $"{account}/{container}", key);
     }
 
     static (string First, string Below) Cut(string text)

@@ -36,7 +36,79 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         ITransferProgress progress,
         CancellationToken cancel)
     {
-        string uri = store.Root.Child(key);
+        var (layout, body) = Plan(store.Root.Child(key), tensors, data, metadata, checksums);
+        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body) { HeadNeedsChecksums = layout.HasChecksums };
+        return ObjectForms.SaveAsync(store, key, level, payload, options, progress, cancel);
+    }
+
+    /// <summary>
+    /// The same, always with checksums; it also tells where each tensor lies and what its blocks' checksums are. With a level the object is
+    /// compressed and <c>.zst</c> appended to its key; offsets are of the bytes before that.
+    /// </summary>
+    /// <returns>The object, and the tensors in the order of <paramref name="tensors"/>.</returns>
+    public static async ValueTask<(OutputSummary Output, TensorBlocks[] Tensors)> SaveBlocksAsync(
+        ObjectStore store,
+        string key,
+        IReadOnlyList<TensorSpec> tensors,
+        IReadOnlyList<LargeMemory> data,
+        IReadOnlyDictionary<string, string>? metadata,
+        int? level,
+        PutOptions options,
+        ITransferProgress progress,
+        CancellationToken cancel)
+    {
+        var (layout, body) = Plan(store.Root.Child(key), tensors, data, metadata, checksums: true);
+        // a segment of the payload for each block: whoever writes them takes their checksums on the way
+        var segments = new List<LargeMemory>();
+        foreach (var whole in body)
+        {
+            int length = TensorBlocks.LengthFor(whole.Length);
+            for (long at = 0; at < whole.Length; at += length)
+                segments.Add(whole.Part(at, Math.Min(length, whole.Length - at)));
+        }
+        var saved = new TensorBlocks[body.Length];
+        var payload = new Payload(layout.HeadLength, found =>
+        {
+            int first = 0;
+            var wholes = new Checksum[body.Length];
+            for (int i = 0; i < body.Length; i++)
+            {
+                int length = TensorBlocks.LengthFor(body[i].Length);
+                int count = (int)((body[i].Length + length - 1) / length);
+                var blocks = found.Slice(first, count).ToArray();
+                for (int k = 0; k < count; k++)
+                    wholes[i] = Checksum.Combine(wholes[i], blocks[k], segments[first + k].Length);
+                first += count;
+                saved[layout.Sources[i]] = new TensorBlocks(layout.Tensors[i], layout.HeadLength + layout.Tensors[i].Begin, wholes[i], length, count > 1 ? blocks : []);
+            }
+            return layout.BuildHead(wholes);
+        }, segments);
+        progress.Begin(payload.Length);
+        if (level is not null)
+            return (await CompressAsync(store, key, payload, level, options, progress, cancel).ConfigureAwait(false), saved);
+        var meta = await store.PutAsync(key, payload, options, progress, cancel).ConfigureAwait(false);
+        return (new OutputSummary(meta, payload.Length, meta.Checksum, null), saved);
+    }
+
+    /// <summary>A stream is written from its begin, so the body is hashed for the head first.</summary>
+    static async ValueTask<OutputSummary> CompressAsync(
+        ObjectStore store, string key, Payload payload, int? level, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+    {
+        await Offload.LeaveCallerAsync();
+        var digest = payload.Digest(cancel);
+        var output = await ObjectOutput.OpenAsync(store, key, level, options, cancel).ConfigureAwait(false);
+        await using (output.ConfigureAwait(false))
+        {
+            await output.WriteAsync(LargeMemory.From(digest.Head), progress, cancel).ConfigureAwait(false);
+            foreach (var segment in payload.Body)
+                await output.WriteAsync(segment, progress, cancel).ConfigureAwait(false);
+            return await output.CompleteAsync(cancel).ConfigureAwait(false);
+        }
+    }
+
+    static (SafetensorsLayout Layout, LargeMemory[] Body) Plan(
+        string uri, IReadOnlyList<TensorSpec> tensors, IReadOnlyList<LargeMemory> data, IReadOnlyDictionary<string, string>? metadata, bool checksums)
+    {
         var layout = SafetensorsLayout.Create(tensors, metadata, checksums, uri);
         var body = new LargeMemory[layout.Tensors.Count];
         for (int i = 0; i < body.Length; i++)
@@ -45,8 +117,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
             if (body[i].Length != layout.Tensors[i].Length)
                 throw new StoreException(ErrorKind.InvalidArgument, uri, $"tensor {FormatFault.Quote(layout.Tensors[i].Name)} has {body[i].Length} bytes of data, its dtype and shape need {layout.Tensors[i].Length}");
         }
-        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body) { HeadNeedsChecksums = layout.HasChecksums };
-        return ObjectForms.SaveAsync(store, key, level, payload, options, progress, cancel);
+        return (layout, body);
     }
 
     public static ValueTask<SafetensorsObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(

@@ -1,3 +1,5 @@
+using S3dlio.Storage;
+
 namespace S3dlio.Transfer;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace S3dlio.Transfer;
 /// </summary>
 static class Offload
 {
-    /// <summary>Goes on on a thread of the pool; where that is the case already, at once.</summary>
+    /// <summary>Goes on on a thread of the pool; where that is the case already, or the thread is nobody's, at once.</summary>
     public static System.Runtime.CompilerServices.ConfiguredTaskAwaitable LeaveCallerAsync() =>
-        Task.CompletedTask.ConfigureAwait(Thread.CurrentThread.IsThreadPoolThread ? ConfigureAwaitOptions.None : ConfigureAwaitOptions.ForceYielding);
+        Task.CompletedTask.ConfigureAwait(Thread.CurrentThread.IsThreadPoolThread || PatientThread.IsCurrent ? ConfigureAwaitOptions.None : ConfigureAwaitOptions.ForceYielding);
 }

@@ -22,6 +22,12 @@ sealed class ScriptedServer : IAsyncDisposable
 
     public string Url => string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}");
 
+    /// <summary>How many connections there were.</summary>
+    public int Connections { get; private set; }
+
+    /// <summary>It does not know <c>Expect: 100-continue</c>, as many servers do not.</summary>
+    public bool IgnoresExpect { get; init; }
+
     /// <summary>All requests so far, in the order of their arrival.</summary>
     public List<Exchange> Seen { get; } = [];
 
@@ -36,7 +42,11 @@ sealed class ScriptedServer : IAsyncDisposable
     async Task AcceptAsync()
     {
         while (true)
-            _ = ServeAsync(await _listener.AcceptTcpClientAsync(_stop.Token));
+        {
+            var client = await _listener.AcceptTcpClientAsync(_stop.Token);
+            Connections++;
+            _ = ServeAsync(client);
+        }
     }
 
     async Task ServeAsync(TcpClient client)
@@ -54,6 +64,8 @@ sealed class ScriptedServer : IAsyncDisposable
                         exchange.Number = Seen.Count;
                     }
                     await _answer(exchange);
+                    if (exchange.HungUp)
+                        return;
                     if (exchange.Broken)
                     {
                         client.Client.LingerState = new LingerOption(true, 0);
@@ -81,7 +93,7 @@ sealed class ScriptedServer : IAsyncDisposable
         string[] lines = Encoding.ASCII.GetString([.. head]).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         string[] first = lines[0].Split(' ');
         var exchange = new Exchange(stream, first[0], first[1], lines[1..].Select(line => line.Split(": ", 2)).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase));
-        if (exchange.Headers.ContainsKey("Expect"))
+        if (exchange.Headers.ContainsKey("Expect") && !IgnoresExpect)
             await stream.WriteAsync("HTTP/1.1 100 Continue\r\n\r\n"u8.ToArray(), _stop.Token);
         exchange.Body = new byte[exchange.Headers.TryGetValue("Content-Length", out string? length) ? int.Parse(length, CultureInfo.InvariantCulture) : 0];
         await stream.ReadExactlyAsync(exchange.Body, _stop.Token);
@@ -154,6 +166,11 @@ sealed class Exchange(NetworkStream stream, string method, string target, Dictio
 
     /// <summary>The connection is reset after what was said.</summary>
     public void Break() => Broken = true;
+
+    public bool HungUp { get; private set; }
+
+    /// <summary>The connection is closed, orderly, after what was said.</summary>
+    public void HangUp() => HungUp = true;
 
     /// <summary>Serves an object as S3 would, ranges and all; breaks off after <paramref name="most"/> bytes.</summary>
     public async Task Serve(byte[] data, string tag, int most = int.MaxValue, string extra = "")

@@ -25,9 +25,11 @@ sealed class AccessTokens(string? authority)
             ? ValueTask.FromResult(known.Text)
             : new ValueTask<string>(AskAsync(subject, now, cancel));
 
-    public bool Forget()
+    /// <summary>Drops the token that the service refused, unless another call has had it renewed already.</summary>
+    public bool Forget(string? refused)
     {
-        Volatile.Write(ref _known, null);
+        if (Volatile.Read(ref _known) is { } known && known.Text == refused)
+            Interlocked.CompareExchange(ref _known, null, known);
         return true;
     }
 
@@ -52,15 +54,13 @@ sealed class AccessTokens(string? authority)
         catch (Exception error) when (error is not (OperationCanceledException or StoreException))
         {
             throw new StoreException(ErrorKind.Authentication, subject,
-                $"no credentials were found: {FirstLine(error.Message)}; give one of the options connection_string, account_key or sas_token (or AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN), log in with 'az login', or set credential='anonymous' for public data", cause: error) { Reason = ErrorReason.NoCredentials };
+                $"no credentials were found: {Reasons.OneLine(error.Message)}; give one of the options connection_string, account_key or sas_token (or AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN), log in with 'az login', or set credential='anonymous' for public data", cause: error) { Reason = ErrorReason.NoCredentials };
         }
         finally
         {
             _one.Release();
         }
     }
-
-    static string FirstLine(string text) => text.AsSpan().IndexOfAny('\r', '\n') is var end && end >= 0 ? text[..end] : text;
 
     sealed record Token(string Text, DateTimeOffset RenewOn);
 }

@@ -1,3 +1,5 @@
+using S3dlio.Storage.Http;
+
 namespace S3dlio.Storage.Azure;
 
 /// <summary>An account: what it is called, where it answers and how to log in.</summary>
@@ -111,7 +113,7 @@ sealed record AzureAccount(string Name, string Endpoint, AzureCredential Credent
 
     static string CheckEndpoint(string text, string uri)
     {
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
+        if (!HttpTransport.TryAddress(text, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
             throw new StoreException(ErrorKind.InvalidArgument, uri, "option 'endpoint_url' must be a URL such as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1");
         if (url.UserInfo.Length > 0 || url.Query.Length > 0 || url.Fragment.Length > 0)
             throw new StoreException(ErrorKind.InvalidArgument, uri, "option 'endpoint_url' must hold no user, query or fragment; a SAS goes into option sas_token");

@@ -16,8 +16,8 @@ abstract class AzureCredential
 
     public virtual ValueTask AuthorizeAsync(HttpCall call, DateTimeOffset now, CancellationToken cancel) => ValueTask.CompletedTask;
 
-    /// <summary>Forgets what was handed out before, where asking again can give something newer.</summary>
-    public virtual bool Forget() => false;
+    /// <summary>Forgets what <paramref name="refused"/> was sent with, where asking again can give something newer.</summary>
+    public virtual bool Forget(HttpCall refused) => false;
 }
 
 /// <summary>The account's own key: everything is allowed.</summary>
@@ -51,10 +51,20 @@ sealed class AnonymousCredential : AzureCredential
 /// <summary>Bearer tokens of Microsoft Entra ID.</summary>
 sealed class BearerCredential(AccessTokens tokens) : AzureCredential
 {
+    const string Scheme = "Bearer ";
+
     public override string Origin => "DefaultAzureCredential";
 
     public override async ValueTask AuthorizeAsync(HttpCall call, DateTimeOffset now, CancellationToken cancel) =>
-        call.Add("Authorization", "Bearer " + await tokens.GetAsync(call.Subject, now, cancel).ConfigureAwait(false));
+        call.Add("Authorization", Scheme + await tokens.GetAsync(call.Subject, now, cancel).ConfigureAwait(false));
 
-    public override bool Forget() => tokens.Forget();
+    public override bool Forget(HttpCall refused)
+    {
+        foreach (var (name, value) in refused.Headers)
+        {
+            if (name == "Authorization")
+                return tokens.Forget(value[Scheme.Length..]);
+        }
+        return false;
+    }
 }

@@ -27,6 +27,7 @@ sealed record AzureError(int Status, string Code, string Message)
         var error = Parse(answer.Status, answer.Header("x-ms-error-code"), text);
         return error with
         {
+            Message = Redaction.Clean(answer.Call, error.Message),
             RequestId = answer.Header("x-ms-request-id"),
             ServerTime = answer.Date("Date"),
             RetryAfter = answer.RetryAfter(clock),

@@ -1,3 +1,5 @@
+using System.Xml;
+
 namespace S3dlio.Storage.Azure;
 
 public sealed partial class AzureStore
@@ -8,9 +10,16 @@ public sealed partial class AzureStore
         if (original.Attributes.GetValueOrDefault("tag_count") is null or "0")
             return null;
         return await _client.SendAsync(Request(HttpMethod.Get, original.Key).Ask("comp", "tags"), async (answer, stop) =>
+            ParseTags(await answer.ReadTextAsync(1 << 20, stop).ConfigureAwait(false), Root.Child(original.Key)), cancel).ConfigureAwait(false);
+    }
+
+    /// <exception cref="StoreException">InvalidData when it is something else.</exception>
+    internal static Dictionary<string, string> ParseTags(ReadOnlyMemory<byte> text, string uri)
+    {
+        var tags = new Dictionary<string, string>(StringComparer.Ordinal);
+        try
         {
-            var tags = new Dictionary<string, string>(StringComparer.Ordinal);
-            using var xml = new AzureXml(await answer.ReadTextAsync(1 << 20, stop).ConfigureAwait(false));
+            using var xml = new AzureXml(text);
             xml.Root();
             string? name = null;
             while (xml.Next() is { } element)
@@ -21,6 +30,10 @@ public sealed partial class AzureStore
                     tags[name] = xml.Text();
             }
             return tags;
-        }, cancel).ConfigureAwait(false);
+        }
+        catch (XmlException error)
+        {
+            throw new StoreException(ErrorKind.InvalidData, uri, $"the answer is not the list of tags that the Blob service sends: {error.Message}; check endpoint_url", cause: error);
+        }
     }
 }

@@ -29,6 +29,8 @@ public sealed partial class AzureStore : ObjectStore
 
     public override StoreUri Root { get; }
 
+    public override int RequestsAtOnce => _client.InFlight.Requests;
+
     public override bool IsSameAs(ObjectStore other) => other is AzureStore same && same._client == _client && same.Root == Root;
 
     public override IReadOnlyCollection<string> WritableAttributes => BlobHeaders.WritableNames;

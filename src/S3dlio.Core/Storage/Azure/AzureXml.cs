@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Xml;
 
 namespace S3dlio.Storage.Azure;
@@ -53,13 +54,20 @@ sealed class AzureXml : IDisposable
         if (_reader.IsEmptyElement)
             return "";
         string text = "";
+        // a text in thousands of pieces is not copied thousands of times
+        StringBuilder? pieces = null;
         while (_reader.Read() && _reader.NodeType != XmlNodeType.EndElement)
         {
             // blanks alone are a key too
             if (_reader.NodeType is XmlNodeType.Text or XmlNodeType.CDATA or XmlNodeType.SignificantWhitespace or XmlNodeType.Whitespace)
-                text += _reader.Value;
+            {
+                if (text.Length == 0)
+                    text = _reader.Value;
+                else
+                    (pieces ??= new StringBuilder(text)).Append(_reader.Value);
+            }
         }
-        return text;
+        return pieces?.ToString() ?? text;
     }
 
     public void Dispose() => _reader.Dispose();

@@ -102,7 +102,7 @@ static class BlobHeaders
         if (answer.Header("Content-Range") is { } range && range.LastIndexOf('/') is var slash && slash >= 0
             && long.TryParse(range.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out long whole))
             return whole;
-        return answer.Length ?? throw new StoreException(ErrorKind.InvalidData, answer.Call.Subject, $"{HttpFault.Place(answer.Call.Address)} does not say how long the object is; check endpoint_url: is it a Blob service?");
+        return answer.Length ?? throw new StoreException(ErrorKind.InvalidData, answer.Call.Subject, $"{HttpFault.Place(answer.Call)} does not say how long the object is; check endpoint_url: is it a Blob service?");
     }
 }
 

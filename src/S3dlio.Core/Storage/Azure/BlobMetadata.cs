@@ -99,7 +99,7 @@ static class BlobMetadata
 
     internal static string Encode(string value)
     {
-        bool plain = value.Length > 0 && value[0] != ' ' && value[^1] != ' ' && !value.StartsWith(Word, StringComparison.Ordinal)
+        bool plain = value.Length > 0 && value[0] != ' ' && value[^1] != ' ' && !value.StartsWith(Word, StringComparison.OrdinalIgnoreCase)
             && value.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0;
         return plain ? value : Word + Convert.ToBase64String(Encoding.UTF8.GetBytes(value)) + WordEnd;
     }

@@ -16,7 +16,7 @@ sealed record ListAnswer(IReadOnlyList<ListEntry> Entries, string? Marker)
             using var xml = new AzureXml(text);
             if (xml.Root() != "EnumerationResults")
                 throw Wrong(uri, $"its root is <{xml.Root()}>", null);
-            return Read(xml);
+            return Read(xml, uri);
         }
         catch (XmlException error)
         {
@@ -24,7 +24,7 @@ sealed record ListAnswer(IReadOnlyList<ListEntry> Entries, string? Marker)
         }
     }
 
-    static ListAnswer Read(AzureXml xml)
+    static ListAnswer Read(AzureXml xml, string uri)
     {
         var entries = new List<ListEntry>();
         string? marker = null;
@@ -46,10 +46,12 @@ sealed record ListAnswer(IReadOnlyList<ListEntry> Entries, string? Marker)
                     entry.Name = isEncoded ? Uri.UnescapeDataString(text) : text;
                     break;
                 case (4, "Content-Length"):
-                    entry.Size = long.Parse(xml.Text(), NumberStyles.None, CultureInfo.InvariantCulture);
+                    if (!long.TryParse(xml.Text(), NumberStyles.None, CultureInfo.InvariantCulture, out entry.Size))
+                        throw Wrong(uri, $"the size of '{entry.Name}' is no number", null);
                     break;
                 case (4, "Last-Modified"):
-                    entry.Time = DateTimeOffset.Parse(xml.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+                    if (!DateTimeOffset.TryParse(xml.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out entry.Time))
+                        throw Wrong(uri, $"the time of '{entry.Name}' is no date", null);
                     break;
                 case (4, "Etag"):
                     entry.ETag = ETags.Bare(xml.Text());

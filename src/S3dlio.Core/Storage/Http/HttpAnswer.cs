@@ -1,45 +1,36 @@
 using System.Globalization;
+using System.Text;
 
 namespace S3dlio.Storage.Http;
 
 /// <summary>An answer whose headers have arrived and whose body is still to be read, straight into the caller's memory.</summary>
-sealed class HttpAnswer(HttpTransport transport, HttpCall call, HttpResponseMessage response) : IDisposable
+abstract class HttpAnswer(HttpCall call, HttpHead head) : IDisposable
 {
-    Stream? _body;
-
-    public int Status => (int)response.StatusCode;
+    public int Status => head.Status;
 
     public HttpCall Call => call;
 
+    /// <summary>Status and headers as they came.</summary>
+    public HttpHead Head => head;
+
     /// <summary>Length of the body in bytes; null when the server does not say.</summary>
-    public long? Length => response.Content.Headers.ContentLength;
+    public abstract long? Length { get; }
 
     /// <summary>Bytes of the body read so far.</summary>
     public long Position { get; private set; }
 
     /// <summary>A header's value; several of one name are joined with commas. Null when it is not there.</summary>
-    public string? Header(string name)
-    {
-        if (response.Headers.NonValidated.TryGetValues(name, out var values) || response.Content.Headers.NonValidated.TryGetValues(name, out values))
-            return values.ToString();
-        return null;
-    }
+    public string? Header(string name) => head.Text(name);
 
     /// <summary>All headers, for those that are known by a prefix.</summary>
     public IEnumerable<(string Name, string Value)> Headers()
     {
-        foreach (var (name, values) in response.Headers.NonValidated)
-            yield return (name, values.ToString());
-        foreach (var (name, values) in response.Content.Headers.NonValidated)
-            yield return (name, values.ToString());
+        for (int i = 0; i < head.Count; i++)
+            yield return (Encoding.Latin1.GetString(head.Name(i)), Encoding.Latin1.GetString(head.Value(i)));
     }
 
     /// <summary>A header that holds an HTTP date.</summary>
-    public DateTimeOffset? Date(string name) =>
-        Header(name) is not string text ? null
-        : DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var exact) ? exact
-        // the exact form is far cheaper to read, and not all servers keep to it
-        : DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
+    public DateTimeOffset? Date(string name) => head.Find(name) is var at && at >= 0 ? HttpText.Date(head.Value(at)) : null;
 
     /// <summary>What Retry-After asks for, in either of its forms.</summary>
     public TimeSpan? RetryAfter(TimeProvider clock)
@@ -54,21 +45,32 @@ sealed class HttpAnswer(HttpTransport transport, HttpCall call, HttpResponseMess
     /// <summary>Reads some bytes, 0 at the body's end. After a failure or a cancel nothing is written to <paramref name="destination"/> any more.</summary>
     public async ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancel)
     {
-        using var idle = new IdleTimer(call.Patience ?? transport.Settings.ReadTimeout, cancel);
-        return await ReadSomeAsync(destination, idle, cancel).ConfigureAwait(false);
+        if (destination.Length == 0)
+            return 0;
+        int count = TakeAhead(destination.Span);
+        if (count == 0)
+            count = await ReceiveAsync(destination, cancel).ConfigureAwait(false);
+        Position += count;
+        return count;
     }
 
     /// <summary>Fills <paramref name="destination"/>; an earlier end is a transient failure. <see cref="Position"/> tells how far it came.</summary>
-    public async ValueTask ReadExactlyAsync(Memory<byte> destination, CancellationToken cancel)
+    public ValueTask ReadExactlyAsync(Memory<byte> destination, CancellationToken cancel)
     {
-        using var idle = new IdleTimer(call.Patience ?? transport.Settings.ReadTimeout, cancel);
+        int ahead = TakeAhead(destination.Span);
+        Position += ahead;
+        return ahead == destination.Length ? default : ReceiveExactlyAsync(destination[ahead..], cancel);
+    }
+
+    async ValueTask ReceiveExactlyAsync(Memory<byte> destination, CancellationToken cancel)
+    {
         while (destination.Length > 0)
         {
-            int count = await ReadSomeAsync(destination, idle, cancel).ConfigureAwait(false);
+            int count = await ReceiveAsync(destination, cancel).ConfigureAwait(false);
             if (count == 0)
                 throw HttpFault.ShortBody(call, Position, Length ?? Position + destination.Length);
+            Position += count;
             destination = destination[count..];
-            idle.Alive();
         }
     }
 
@@ -80,7 +82,6 @@ sealed class HttpAnswer(HttpTransport transport, HttpCall call, HttpResponseMess
             return default;
         var buffer = new byte[(int)Math.Min(limit, Length ?? 16 << 10)];
         int filled = 0;
-        using var idle = new IdleTimer(call.Patience ?? transport.Settings.ReadTimeout, cancel);
         while (true)
         {
             if (filled == buffer.Length)
@@ -88,14 +89,13 @@ sealed class HttpAnswer(HttpTransport transport, HttpCall call, HttpResponseMess
                 if (filled == Length)
                     return buffer;
                 if (filled >= limit)
-                    throw new StoreException(ErrorKind.InvalidData, call.Subject, $"{HttpFault.Place(call.Address)} sent an answer of more than {limit} bytes where text was expected");
+                    throw new StoreException(ErrorKind.InvalidData, call.Subject, $"{HttpFault.Place(call)} sent an answer of more than {limit} bytes where text was expected");
                 Array.Resize(ref buffer, (int)Math.Min(limit, buffer.Length * 2L));
             }
-            int count = await ReadSomeAsync(buffer.AsMemory(filled), idle, cancel).ConfigureAwait(false);
+            int count = await ReadAsync(buffer.AsMemory(filled), cancel).ConfigureAwait(false);
             if (count == 0)
                 return Length is long whole && filled < whole ? throw HttpFault.ShortBody(call, filled, whole) : buffer.AsMemory(0, filled);
             filled += count;
-            idle.Alive();
         }
     }
 
@@ -107,21 +107,13 @@ sealed class HttpAnswer(HttpTransport transport, HttpCall call, HttpResponseMess
             await ReadTextAsync(1 << 20, cancel).ConfigureAwait(false);
     }
 
-    public void Dispose() => response.Dispose();
+    public void Dispose() => Dispose(true);
 
-    async ValueTask<int> ReadSomeAsync(Memory<byte> destination, IdleTimer idle, CancellationToken cancel)
-    {
-        try
-        {
-            _body ??= await response.Content.ReadAsStreamAsync(idle.Token).ConfigureAwait(false);
-            // the stream ends its socket's read before it throws, so a cancelled read no longer writes to the memory
-            int count = await _body.ReadAsync(destination, idle.Token).ConfigureAwait(false);
-            Position += count;
-            return count;
-        }
-        catch (Exception error) when (HttpFault.IsTransport(error))
-        {
-            throw HttpFault.Translate(error, call, transport.Settings, idle, cancel);
-        }
-    }
+    protected abstract void Dispose(bool disposing);
+
+    /// <summary>Copies what has come already; 0 where it takes a wait to know more.</summary>
+    protected abstract int TakeAhead(Span<byte> destination);
+
+    /// <summary>Waits for some bytes; 0 at the end. One silence is limited, and failures are <see cref="HttpFailure"/>.</summary>
+    protected abstract ValueTask<int> ReceiveAsync(Memory<byte> destination, CancellationToken cancel);
 }

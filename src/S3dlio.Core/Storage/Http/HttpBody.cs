@@ -20,8 +20,29 @@ sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long
 
     Sending? _last;
 
-    /// <summary>The content of one attempt. The one before has been let go.</summary>
+    /// <summary>The content of one attempt over HttpClient. The one before has been let go.</summary>
     public HttpContent Begin(Action alive) => new Content(_last = new Sending(this, alive));
+
+    /// <summary>Copies all of it, which is little, behind a request's head; <see cref="Sent"/> is called when that went.</summary>
+    public void CopyTo(Span<byte> target)
+    {
+        _last = new Sending(this, static () => { });
+        foreach (var piece in pieces)
+        {
+            piece.Span.CopyTo(target);
+            target = target[piece.Length..];
+        }
+    }
+
+    /// <summary>What was copied has gone.</summary>
+    public void Sent() => _last!.Sent();
+
+    /// <summary>Sends it piece by piece; ends early when <paramref name="enough"/> says so.</summary>
+    public async ValueTask SendAsync(Func<ReadOnlyMemory<byte>, ValueTask> send, Action alive, Func<bool> enough)
+    {
+        var sending = _last = new Sending(this, alive);
+        await sending.WriteAsync(send, enough).ConfigureAwait(false);
+    }
 
     public ValueTask LetGoAsync(bool succeeded) => _last is { } sending ? sending.LetGoAsync(succeeded) : ValueTask.CompletedTask;
 
@@ -58,7 +79,15 @@ sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long
                 body.Progress?.Report(-_sent);
         }
 
-        public async Task WriteAsync(Stream stream, CancellationToken cancel)
+        public void Sent()
+        {
+            _sent = body.Length;
+            body.Progress?.Report(body.Length);
+        }
+
+        public Task WriteAsync(Stream stream, CancellationToken cancel) => WriteAsync(bytes => stream.WriteAsync(bytes, cancel), static () => false);
+
+        public async Task WriteAsync(Func<ReadOnlyMemory<byte>, ValueTask> send, Func<bool> enough)
         {
             lock (_gate)
             {
@@ -74,10 +103,10 @@ sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long
             {
                 foreach (var piece in body.Pieces)
                 {
-                    for (int at = 0; at < piece.Length; at += SliceLength)
+                    for (int at = 0; at < piece.Length && !enough(); at += SliceLength)
                     {
                         int length = Math.Min(SliceLength, piece.Length - at);
-                        await stream.WriteAsync(piece.Slice(at, length), cancel).ConfigureAwait(false);
+                        await send(piece.Slice(at, length)).ConfigureAwait(false);
                         alive();
                         _sent += length;
                         body.Progress?.Report(length);

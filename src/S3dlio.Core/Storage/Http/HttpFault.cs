@@ -10,26 +10,31 @@ static class HttpFault
     public static bool IsTransport(Exception error) =>
         error is HttpRequestException or IOException or SocketException or OperationCanceledException or ObjectDisposedException or HttpIOException;
 
-    public static string Place(Uri address) => $"{address.IdnHost}:{address.Port}";
+    public static string Place(HttpCall call) => call.Origin.Place;
+
+    static string Place(Uri address) => $"{address.IdnHost}:{address.Port}";
 
     public static HttpFailure ShortBody(HttpCall call, long got, long expected) =>
-        new(new StoreException(ErrorKind.Unavailable, call.Subject, $"{Place(call.Address)} ended the answer after {got} of {expected} bytes", got)) { Transient = true, OutcomeUnknown = true };
+        new(new StoreException(ErrorKind.Unavailable, call.Subject, $"{Place(call)} ended the answer after {got} of {expected} bytes", got)) { Transient = true, OutcomeUnknown = true };
 
     /// <summary>Rethrows the caller's cancel; everything else becomes a failure that says whether trying again can help.</summary>
-    public static HttpFailure Translate(Exception error, HttpCall call, HttpSettings settings, IdleTimer idle, CancellationToken cancel)
+    /// <param name="error">What was thrown, by HttpClient or by our own client in its words.</param>
+    /// <param name="call">The request.</param>
+    /// <param name="settings">Its limits.</param>
+    /// <param name="silent">It was ended because nothing moved for too long.</param>
+    /// <param name="cancel">The caller's.</param>
+    public static HttpFailure Translate(Exception error, HttpCall call, HttpSettings settings, bool silent, CancellationToken cancel)
     {
         if (cancel.IsCancellationRequested && error is not AuthenticationException)
             throw new OperationCanceledException(cancel);
-        string place = Place(call.Address);
+        string place = Place(call);
         HttpFailure Failed(ErrorKind kind, string detail, bool transient, bool unknown = false, int most = int.MaxValue, ErrorReason reason = ErrorReason.None) =>
             new(new StoreException(kind, call.Subject, detail, cause: error) { Reason = reason }) { Transient = transient, OutcomeUnknown = unknown, MostAttempts = most };
 
+        if (silent)
+            return Failed(ErrorKind.Timeout, $"{place} was silent for {Seconds(call.Patience ?? settings.ReadTimeout)}; option read_timeout sets how long to wait", true, unknown: true);
         if (error is OperationCanceledException)
-        {
-            return idle.Expired
-                ? Failed(ErrorKind.Timeout, $"{place} was silent for {Seconds(call.Patience ?? settings.ReadTimeout)}; option read_timeout sets how long to wait", true, unknown: true)
-                : Failed(ErrorKind.Timeout, $"no connection to {place} within {Seconds(settings.ConnectTimeout)}; check endpoint_url, proxy and firewall (option connect_timeout)", true, most: 4);
-        }
+            return Failed(ErrorKind.Timeout, $"no connection to {place} within {Seconds(settings.ConnectTimeout)}; check endpoint_url, proxy and firewall (option connect_timeout)", true, most: 4);
         var socket = Find<SocketException>(error);
         // over a proxy it is the proxy that is looked up and connected to
         var (reached, option) = settings.Proxy is { Length: > 0 } text && HttpTransport.TryProxyAddress(text, out var proxy) ? (proxy, "option proxy") : (call.Address, "endpoint_url");

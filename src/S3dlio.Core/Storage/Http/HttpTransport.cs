@@ -1,35 +1,33 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
-using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 
 namespace S3dlio.Storage.Http;
 
 /// <summary>
-/// HTTP/1.1 as object stores want it: a pool of kept-alive connections, bodies from and to the caller's memory, nothing followed, decoded
-/// or remembered behind the caller's back. Distinct settings have a pool each, which the process shares.
+/// HTTP/1.1 as object stores want it: kept-alive connections, bodies from and to the caller's memory, nothing followed, decoded or remembered
+/// behind the caller's back. Distinct settings have connections of their own, which the process shares. Requests go over our own client;
+/// where a proxy stands between, over .NET's, which knows all their kinds.
 /// </summary>
 sealed class HttpTransport
 {
-    /// <summary>From here on a body waits for the server's leave: a refusal costs a round trip instead of the upload, and is heard for certain.</summary>
-    public const int ExpectContinueFrom = 1 << 20;
-
     static readonly ConcurrentDictionary<HttpSettings, HttpTransport> Pools = new();
     static int s_warned;
 
-    readonly HttpMessageInvoker _pool;
+    readonly DirectWire _direct;
+    readonly Lazy<ProxiedWire> _proxied;
+    // null: what the environment says for each server
+    readonly bool? _isProxied;
+    readonly ConcurrentDictionary<HttpOrigin, bool> _overProxy = new();
 
-    // what a proxy wants to know with each request; a tunnel's is the handler's business
-    readonly string? _login;
-
-    HttpTransport(HttpSettings settings, SocketsHttpHandler handler)
+    HttpTransport(HttpSettings settings, X509ChainPolicy? trust, WebProxy? proxy)
     {
-        (Settings, _pool) = (settings, new HttpMessageInvoker(handler));
-        if (handler.Proxy is WebProxy { Address.Scheme: "http" or "https", Credentials: NetworkCredential user })
-            _login = "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.UserName}:{user.Password}"));
+        Settings = settings;
+        _direct = new DirectWire(settings, new HttpDialer(settings.ConnectTimeout, settings.VerifyTls, trust));
+        _proxied = new Lazy<ProxiedWire>(() => new ProxiedWire(settings, trust, proxy));
+        _isProxied = settings.Proxy is "" ? false : proxy is not null ? true : null;
     }
 
     public HttpSettings Settings { get; }
@@ -40,7 +38,11 @@ sealed class HttpTransport
     {
         if (Pools.TryGetValue(settings, out var found))
             return found;
-        return Pools.GetOrAdd(settings, new HttpTransport(settings, Handler(settings, subject)));
+        var proxy = settings.Proxy is { Length: > 0 } text ? Proxy(text, subject) : null;
+        var trust = settings.VerifyTls && settings.CaBundle is not null ? Trust(settings.CaBundle, subject) : null;
+        if (!settings.VerifyTls && Interlocked.Exchange(ref s_warned, 1) == 0)
+            Console.Error.WriteLine("s3dlio: verify_tls is false: servers are not checked, anybody on the way can read and change what is sent");
+        return Pools.GetOrAdd(settings, new HttpTransport(settings, trust, proxy));
     }
 
     /// <summary>An address whose path and query go to the server exactly as they are: keys may hold <c>..</c> and <c>//</c>.</summary>
@@ -48,94 +50,34 @@ sealed class HttpTransport
 
     /// <summary>Sends a request once. When this returns, or throws, the body's memory is the caller's again.</summary>
     /// <exception cref="HttpFailure">No answer came.</exception>
-    public async ValueTask<HttpAnswer> SendAsync(HttpCall call, CancellationToken cancel)
-    {
-        cancel.ThrowIfCancellationRequested();
-        using var idle = new IdleTimer(Patience(call), cancel);
-        var request = new HttpRequestMessage(call.Method, call.Address);
-        if (call.Body is { Length: > 0 } body)
-        {
-            request.Content = body.Begin(idle.Alive);
-            if (body.Length >= ExpectContinueFrom)
-                request.Headers.ExpectContinue = true;
-        }
-        foreach (var (name, value) in call.Headers)
-        {
-            if (!request.Headers.TryAddWithoutValidation(name, value))
-                (request.Content ??= new ByteArrayContent([])).Headers.TryAddWithoutValidation(name, value);
-        }
-        // unasked, as waiting for the proxy to ask would send every body twice; within TLS it would go to the server
-        if (_login is not null && call.Address.Scheme == "http")
-            request.Headers.TryAddWithoutValidation("Proxy-Authorization", _login);
-        bool answered = false, succeeded = false;
-        try
-        {
-            var response = await _pool.SendAsync(request, idle.Token).ConfigureAwait(false);
-            if (response.StatusCode == HttpStatusCode.ProxyAuthenticationRequired)
-            {
-                response.Dispose();
-                throw HttpFault.ProxyLogin(call, null);
-            }
-            answered = true;
-            succeeded = response.IsSuccessStatusCode;
-            return new HttpAnswer(this, call, response);
-        }
-        catch (Exception error) when (HttpFault.IsTransport(error))
-        {
-            throw HttpFault.Translate(error, call, Settings, idle, cancel);
-        }
-        finally
-        {
-            if (!answered)
-                idle.Stop();
-            if (call.Body is not null)
-                await call.Body.LetGoAsync(succeeded).ConfigureAwait(false);
-        }
-    }
+    public ValueTask<HttpAnswer> SendAsync(HttpCall call, CancellationToken cancel) =>
+        IsProxied(call) ? _proxied.Value.SendAsync(call, cancel) : _direct.SendAsync(call, cancel);
 
-    // before its first byte a call may also spend time on connecting, which has its own limit
-    TimeSpan Patience(HttpCall call)
+    bool IsProxied(HttpCall call)
     {
-        var limit = call.Patience ?? Settings.ReadTimeout;
-        return limit > TimeSpan.Zero && limit < Settings.ConnectTimeout ? Settings.ConnectTimeout + limit : limit;
-    }
-
-    static SocketsHttpHandler Handler(HttpSettings settings, string subject)
-    {
-        var handler = new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            UseCookies = false,
-            ActivityHeadersPropagator = null,
-            ConnectTimeout = settings.ConnectTimeout > TimeSpan.Zero ? settings.ConnectTimeout : Timeout.InfiniteTimeSpan,
-            // a host's addresses change under load balancers; two minutes of loyalty to an old one is enough
-            PooledConnectionLifetime = TimeSpan.FromMinutes(2),
-            // shorter than the 20 s and more after which services hang up
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(18),
-            Expect100ContinueTimeout = TimeSpan.FromSeconds(1),
-        };
-        if (settings.Proxy is "")
-            handler.UseProxy = false;
-        else if (settings.Proxy is not null)
-            handler.Proxy = Proxy(settings.Proxy, subject);
-        if (!settings.VerifyTls)
-        {
-#pragma warning disable CA5359 // it is what the user asked for, and is told about
-            handler.SslOptions.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
-#pragma warning restore CA5359
-            if (Interlocked.Exchange(ref s_warned, 1) == 0)
-                Console.Error.WriteLine("s3dlio: verify_tls is false: servers are not checked, anybody on the way can read and change what is sent");
-        }
-        else if (settings.CaBundle is not null)
-        {
-            handler.SslOptions.CertificateChainPolicy = Trust(settings.CaBundle, subject);
-        }
-        return handler;
+        if (_isProxied is { } known)
+            return known;
+        if (!_overProxy.TryGetValue(call.Origin, out bool found))
+            _overProxy[call.Origin] = found = !HttpClient.DefaultProxy.IsBypassed(call.Address) && HttpClient.DefaultProxy.GetProxy(call.Address) is not null;
+        return found;
     }
 
     public static bool TryProxyAddress(string text, [NotNullWhen(true)] out Uri? address) =>
-        Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, UriKind.Absolute, out address);
+        TryAddress(text.Contains("://", StringComparison.Ordinal) ? text : "http://" + text, out address);
+
+    /// <summary>Reads a user's URL; false also for a host that has no form in DNS, of which <see cref="Uri"/> tells only when it is asked for that.</summary>
+    public static bool TryAddress(string text, [NotNullWhen(true)] out Uri? address)
+    {
+        try
+        {
+            return Uri.TryCreate(text, UriKind.Absolute, out address) && Uri.CheckHostName(address.IdnHost) != UriHostNameType.Unknown;
+        }
+        catch (UriFormatException)
+        {
+            address = null;
+            return false;
+        }
+    }
 
     static WebProxy Proxy(string text, string subject)
     {

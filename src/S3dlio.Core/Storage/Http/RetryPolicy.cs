@@ -47,10 +47,11 @@ sealed class RetryPolicy(RetrySettings settings, RetryBudget budget, TimeProvide
 
     /// <summary>Runs <paramref name="attempt"/> until it succeeds, fails for good or is out of attempts, tokens or time.</summary>
     /// <exception cref="StoreException">The last failure, with the number of attempts when there was more than one.</exception>
-    public async ValueTask<T> RunAsync<T>(string subject, Func<Attempts, CancellationToken, ValueTask<T>> attempt, CancellationToken cancel)
+    public ValueTask<T> RunAsync<T>(string subject, Func<Attempts, CancellationToken, ValueTask<T>> attempt, CancellationToken cancel) =>
+        settings.TotalTimeout <= TimeSpan.Zero ? LoopAsync(attempt, cancel) : LimitedAsync(subject, attempt, cancel);
+
+    async ValueTask<T> LimitedAsync<T>(string subject, Func<Attempts, CancellationToken, ValueTask<T>> attempt, CancellationToken cancel)
     {
-        if (settings.TotalTimeout <= TimeSpan.Zero)
-            return await LoopAsync(attempt, cancel).ConfigureAwait(false);
         using var timer = new CancellationTokenSource(settings.TotalTimeout, _clock);
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancel, timer.Token);
         try

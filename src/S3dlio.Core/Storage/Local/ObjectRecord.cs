@@ -21,7 +21,7 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
     const string MetadataField = "metadata";
     const string AttributesField = "attributes";
 
-    static readonly ObjectRecord Empty = new(null, 0, null, ObjectMeta.NoMetadata, ObjectMeta.NoMetadata);
+    internal static readonly ObjectRecord Empty = new(null, 0, null, ObjectMeta.NoMetadata, ObjectMeta.NoMetadata);
 
     /// <summary>The record of what a put writes.</summary>
     public static ObjectRecord Of(Checksum checksum, long size, PutOptions options) =>
@@ -83,7 +83,7 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
         throw errno == Errno.ERANGE ? Broken(uri, ChecksumName, "it is too long") : Errno.Error(errno, uri, "read the extended attributes");
     }
 
-    static ObjectRecord ParseChecksum(ReadOnlySpan<byte> utf8, string uri)
+    internal static ObjectRecord ParseChecksum(ReadOnlySpan<byte> utf8, string uri)
     {
         string text = Encoding.UTF8.GetString(utf8);
         int blank = text.IndexOf(' ', StringComparison.Ordinal);
@@ -94,7 +94,7 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
         return Empty with { Checksum = checksum, Size = size };
     }
 
-    static ObjectRecord ParseMeta(ObjectRecord record, ReadOnlySpan<byte> json, string uri)
+    internal static ObjectRecord ParseMeta(ObjectRecord record, ReadOnlySpan<byte> json, string uri)
     {
         Dictionary<string, string> metadata = [], attributes = [];
         string? contentType = null;
@@ -148,7 +148,7 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
             throw new JsonException();
     }
 
-    ReadOnlySpan<byte> ToJson()
+    internal ReadOnlySpan<byte> ToJson()
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(buffer))

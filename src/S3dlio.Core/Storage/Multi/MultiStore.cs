@@ -26,6 +26,9 @@ public sealed partial class MultiStore : ObjectStore
 
     public override StoreUri Root { get; }
 
+    public override int RequestsAtOnce =>
+        Array.TrueForAll(_endpoints, endpoint => endpoint.Store.RequestsAtOnce > 0) ? _endpoints.Sum(endpoint => endpoint.Store.RequestsAtOnce) : 0;
+
     public override IReadOnlyCollection<string> WritableAttributes =>
         [.. _endpoints[0].Store.WritableAttributes.Where(name => _endpoints.All(endpoint => endpoint.Store.WritableAttributes.Contains(name)))];
 

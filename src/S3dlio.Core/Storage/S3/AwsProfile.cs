@@ -59,19 +59,22 @@ sealed record AwsProfile
             ? path
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".aws", file);
 
-    /// <summary>Sections by name; a nested value (indented below <c>s3 =</c>) is named <c>s3.value</c>.</summary>
     static Dictionary<string, Dictionary<string, string>> Read(string path)
     {
-        var sections = new Dictionary<string, Dictionary<string, string>>(StringComparer.Ordinal);
-        string[] lines;
         try
         {
-            lines = File.ReadAllLines(path);
+            return Parse(File.ReadAllLines(path));
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return sections;
+            return [];
         }
+    }
+
+    /// <summary>Sections by name; a nested value (indented below <c>s3 =</c>) is named <c>s3.value</c>.</summary>
+    internal static Dictionary<string, Dictionary<string, string>> Parse(IEnumerable<string> lines)
+    {
+        var sections = new Dictionary<string, Dictionary<string, string>>(StringComparer.Ordinal);
         Dictionary<string, string>? section = null;
         string parent = "";
         foreach (string line in lines)

@@ -185,7 +185,8 @@ sealed class S3Client
         var call = new HttpCall
         {
             Method = request.Method,
-            Address = Endpoint.Address(host, path, query),
+            Origin = Endpoint.Origin(host),
+            Target = query.Length == 0 ? path : $"{path}?{query}",
             Subject = request.Subject,
             Body = request.Body,
             Patience = request.Patience,

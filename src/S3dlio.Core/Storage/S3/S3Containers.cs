@@ -54,17 +54,17 @@ sealed class S3Containers : ContainerService
             var request = Request(HttpMethod.Get, "");
             if (token is not null)
                 request.Ask("continuation-token", token);
-            string? next = await _client.SendAsync(request, async (answer, _, stop) => Parse(await answer.ReadTextAsync(16 << 20, stop).ConfigureAwait(false), all), cancel).ConfigureAwait(false);
+            string? next = await _client.SendAsync(request, async (answer, _, stop) => Parse(await answer.ReadTextAsync(16 << 20, stop).ConfigureAwait(false), all, request.Subject), cancel).ConfigureAwait(false);
             token = next == token ? null : next;
         }
         while (token is not null);
         return all;
     }
 
-    static string? Parse(ReadOnlyMemory<byte> text, List<ContainerInfo> all)
+    /// <returns>What asks for the next page; null at the end.</returns>
+    internal static string? Parse(ReadOnlyMemory<byte> text, List<ContainerInfo> all, string subject) => S3Xml.Read(text, subject, xml =>
     {
         string? next = null;
-        using var xml = new S3Xml(text);
         xml.Root();
         while (xml.Next() is { } name)
         {
@@ -85,7 +85,7 @@ sealed class S3Containers : ContainerService
             all.Add(new ContainerInfo(bucket, created));
         }
         return next;
-    }
+    });
 
     static S3Request Request(HttpMethod method, string name, byte[]? body = null) =>
         new(method, name, "", name.Length == 0 ? "s3://" : $"s3://{name}/")

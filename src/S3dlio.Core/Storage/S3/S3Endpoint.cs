@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.S3;
@@ -8,12 +9,17 @@ sealed class S3Endpoint
     readonly Uri? _custom;
     readonly Addressing _style;
     readonly bool _isAddress;
+    readonly string? _host;
+    readonly string _start;
+    readonly ConcurrentDictionary<string, HttpOrigin> _origins = new(StringComparer.Ordinal);
 
     public S3Endpoint(S3Options options)
     {
         _custom = options.EndpointUrl is null ? null : new Uri(options.EndpointUrl);
         _style = options.Addressing;
         _isAddress = _custom is { HostNameType: UriHostNameType.IPv4 or UriHostNameType.IPv6 };
+        _host = _custom is null ? null : HttpOrigin.Of(_custom).Authority;
+        _start = _custom is null ? "" : _custom.AbsolutePath.TrimEnd('/');
     }
 
     /// <summary>Amazon's own service: no question what it can do.</summary>
@@ -28,12 +34,8 @@ sealed class S3Endpoint
     /// <exception cref="StoreException">Virtual hosts were asked for, and the bucket can be none.</exception>
     public (string Host, string Path) Locate(string bucket, string key, string region)
     {
-        string host = _custom is null
-            ? $"s3.{region}.amazonaws.com{(region.StartsWith("cn-", StringComparison.Ordinal) ? ".cn" : "")}"
-            : _custom.IsDefaultPort ? _custom.IdnHost : $"{_custom.IdnHost}:{_custom.Port}";
-        if (_custom?.HostNameType == UriHostNameType.IPv6)
-            host = _custom.IsDefaultPort ? $"[{_custom.IdnHost}]" : $"[{_custom.IdnHost}]:{_custom.Port}";
-        string start = _custom is null ? "" : _custom.AbsolutePath.TrimEnd('/');
+        string host = _host ?? $"s3.{region}.amazonaws.com{(region.StartsWith("cn-", StringComparison.Ordinal) ? ".cn" : "")}";
+        string start = _start;
         if (bucket.Length == 0)
             return (host, start + "/");
         bool virtualHost = _style == Addressing.Virtual || (_style == Addressing.Auto && _custom is null && S3Options.IsHostName(bucket, IsTls));
@@ -47,6 +49,7 @@ sealed class S3Endpoint
         return (host, key.Length == 0 ? $"{start}/{PercentEncoding.Value(bucket)}" : $"{start}/{PercentEncoding.Value(bucket)}/{PercentEncoding.Path(key)}");
     }
 
-    public Uri Address(string host, string path, string query) =>
-        HttpTransport.Address($"{(IsTls ? "https" : "http")}://{host}{path}{(query.Length == 0 ? "" : "?")}{query}");
+    /// <summary>What the connections to a host of <see cref="Locate"/> are pooled by.</summary>
+    public HttpOrigin Origin(string host) =>
+        _origins.TryGetValue(host, out var known) ? known : _origins.GetOrAdd(host, HttpOrigin.Of(new Uri($"{(IsTls ? "https" : "http")}://{host}/")));
 }

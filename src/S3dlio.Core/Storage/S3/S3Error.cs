@@ -27,6 +27,7 @@ sealed record S3Error(int Status, string Code, string Message)
         string? region = answer.Header("x-amz-bucket-region") ?? error.Region;
         return error with
         {
+            Message = Redaction.Clean(answer.Call, error.Message),
             // only these two mean that the request went to the wrong place
             Region = error.Code is "PermanentRedirect" or "AuthorizationHeaderMalformed" or "TemporaryRedirect" or "IllegalLocationConstraintException"
                 || answer.Status is 301 or 307 || (answer.Status == 400 && error.Code.Length == 0) ? region : null,

@@ -45,6 +45,10 @@ static class S3Meta
         ("acl", "x-amz-acl"),
     ];
 
+    /// <summary>The same by the length of the header's name: most headers of an answer are none of these and are passed by at a glance.</summary>
+    static readonly (string Attribute, string Header)[]?[] ByLength = [.. Enumerable.Range(0, Attributes.Max(known => known.Header.Length) + 1)
+        .Select(length => Array.FindAll(Attributes, known => known.Header.Length == length) is { Length: > 0 } found ? found : null)];
+
     /// <summary>Attributes that only the server sets.</summary>
     static readonly string[] ReadOnlyAttributes = ["version_id", "sse_customer_algorithm", "replication_status", "tag_count", "checksum_crc32", "checksum_crc64nvme"];
 
@@ -55,22 +59,27 @@ static class S3Meta
         Dictionary<string, string>? metadata = null, attributes = null;
         Checksum? noted = null;
         BlockChecksums? blocks = null;
-        foreach (var (name, value) in answer.Headers())
+        var head = answer.Head;
+        for (int i = 0; i < head.Count; i++)
         {
-            if (name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+            var bytes = head.Name(i);
+            if (bytes.Length > Prefix.Length && Ascii.EqualsIgnoreCase(bytes[..Prefix.Length], Prefix))
             {
+                string name = Encoding.Latin1.GetString(bytes), value = Encoding.Latin1.GetString(head.Value(i));
                 if (name.Equals(ChecksumName, StringComparison.OrdinalIgnoreCase))
                     noted = Checksum.TryParse(value, out var found) ? found : null;
                 else if (name.Equals(BlocksName, StringComparison.OrdinalIgnoreCase))
                     blocks = BlockChecksums.Parse(value, size);
                 else
                     (metadata ??= new(StringComparer.Ordinal))[name[Prefix.Length..].ToLowerInvariant()] = Decode(value);
-                continue;
             }
-            foreach (var (attribute, header) in Attributes)
+            else if (bytes.Length < ByLength.Length && ByLength[bytes.Length] is { } alike)
             {
-                if (name.Equals(header, StringComparison.OrdinalIgnoreCase))
-                    (attributes ??= new(StringComparer.Ordinal))[attribute] = value;
+                foreach (var (attribute, header) in alike)
+                {
+                    if (Ascii.EqualsIgnoreCase(bytes, header))
+                        (attributes ??= new(StringComparer.Ordinal))[attribute] = Encoding.Latin1.GetString(head.Value(i));
+                }
             }
         }
         return new ObjectMeta

@@ -125,7 +125,7 @@ sealed record S3Options
 
     static void CheckEndpoint(string text, string uri)
     {
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
+        if (!HttpTransport.TryAddress(text, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
             throw new StoreException(ErrorKind.InvalidArgument, uri, "option 'endpoint_url' (or AWS_ENDPOINT_URL) must be a URL such as http://127.0.0.1:7480 or https://s3.example.com");
         if (url.UserInfo.Length > 0 || url.Query.Length > 0 || url.Fragment.Length > 0)
             throw new StoreException(ErrorKind.InvalidArgument, uri, "option 'endpoint_url' must hold no user, query or fragment; credentials have options of their own");

@@ -11,9 +11,10 @@ readonly record struct S3Result(string? ETag, string? Crc, string? Type)
     /// <summary>The checksum of all bytes, null where the server has none or one of its parts' checksums.</summary>
     public Checksum? Whole => S3Meta.Native(Crc, Type);
 
-    public static S3Result Parse(ReadOnlyMemory<byte> text)
+    public static S3Result Parse(ReadOnlyMemory<byte> text, string subject) => S3Xml.Read(text, subject, Read);
+
+    static S3Result Read(S3Xml xml)
     {
-        using var xml = new S3Xml(text);
         xml.Root();
         var result = new S3Result();
         while (xml.Next() is { } name)

@@ -82,7 +82,7 @@ public sealed partial class S3Store
         using var place = await _client.InFlight.EnterAsync(1, 0, cancel).ConfigureAwait(false);
         using var answer = await _client.AttemptAsync(request, cancel).ConfigureAwait(false);
         var text = await S3Upload.ReadResultAsync(_client, answer, request, cancel).ConfigureAwait(false);
-        var result = S3Result.Parse(text);
+        var result = S3Result.Parse(text, request.Subject);
         return (S3Meta.Tag(result.ETag), result.Whole);
     }
 

@@ -90,41 +90,43 @@ public sealed partial class S3Store
         return await _client.SendAsync(request, async (answer, _, stop) =>
         {
             var result = await S3Upload.ReadResultAsync(_client, answer, request, stop).ConfigureAwait(false);
-            return ParseRefused(result);
+            return ParseRefused(result, request.Subject)
+                .ConvertAll(found => (found.Key, found.Error.ToFailure(Request(HttpMethod.Delete, found.Key), _client, _client.Options.Region, _client.Retry.Clock)));
         }, cancel).ConfigureAwait(false);
     }
 
-    List<(string Key, HttpFailure Failure)> ParseRefused(ReadOnlyMemory<byte> text)
-    {
-        var refused = new List<(string, HttpFailure)>();
-        if (text.Span.IndexOf((byte)'<') < 0)
-            return refused;
-        using var xml = new S3Xml(text);
-        xml.Root();
-        while (xml.Next() is { } name)
+    internal static List<(string Key, S3Error Error)> ParseRefused(ReadOnlyMemory<byte> text, string subject) =>
+        text.Span.IndexOf((byte)'<') < 0 ? [] : S3Xml.Read(text, subject, static xml =>
         {
-            if (name != "Error" || xml.IsEmpty)
-                continue;
-            int depth = xml.Depth;
-            string key = "", code = "", message = "";
-            while (xml.NextWithin(depth) is { } inner)
+            var refused = new List<(string, S3Error)>();
+            xml.Root();
+            while (xml.Next() is { } name)
             {
-                switch (inner)
-                {
-                    case "Key":
-                        key = xml.Text();
-                        break;
-                    case "Code":
-                        code = xml.Text();
-                        break;
-                    case "Message":
-                        message = xml.Text();
-                        break;
-                }
+                if (name == "Error" && !xml.IsEmpty)
+                    refused.Add(ParseError(xml));
             }
-            var failure = new S3Error(code == "InternalError" ? 500 : 400, code, message).ToFailure(Request(HttpMethod.Delete, key), _client, _client.Options.Region, _client.Retry.Clock);
-            refused.Add((key, failure));
+            return refused;
+        });
+
+    static (string Key, S3Error Error) ParseError(S3Xml xml)
+    {
+        int depth = xml.Depth;
+        string key = "", code = "", message = "";
+        while (xml.NextWithin(depth) is { } inner)
+        {
+            switch (inner)
+            {
+                case "Key":
+                    key = xml.Text();
+                    break;
+                case "Code":
+                    code = xml.Text();
+                    break;
+                case "Message":
+                    message = xml.Text();
+                    break;
+            }
         }
-        return refused;
+        return (key, new S3Error(code == "InternalError" ? 500 : 400, code, message));
     }
 }

@@ -72,17 +72,7 @@ public sealed partial class S3Store
         else if (wanted.After is { Length: > 0 } after)
             request.Ask("start-after", after);
         return _client.SendAsync(request, async (answer, _, stop) =>
-        {
-            var text = await answer.ReadTextAsync(ListLimit, stop).ConfigureAwait(false);
-            try
-            {
-                return Listed.Parse(text, request.Subject);
-            }
-            catch (System.Xml.XmlException error)
-            {
-                throw new StoreException(ErrorKind.InvalidData, request.Subject, $"the listing is not the XML that S3 sends: {error.Message}", cause: error);
-            }
-        }, cancel);
+            Listed.Parse(await answer.ReadTextAsync(ListLimit, stop).ConfigureAwait(false), request.Subject), cancel);
     }
 
     /// <summary>A page as the server sent it.</summary>
@@ -90,13 +80,15 @@ public sealed partial class S3Store
     /// <param name="Next">What asks for the next one; null at the end.</param>
     internal sealed record Listed(List<ObjectMeta> Objects, List<string> Prefixes, string? Last, string? Next)
     {
-        public static Listed Parse(ReadOnlyMemory<byte> text, string subject)
+        /// <exception cref="StoreException">InvalidData when it is something else.</exception>
+        public static Listed Parse(ReadOnlyMemory<byte> text, string subject) => S3Xml.Read(text, subject, xml => Read(xml, subject));
+
+        static Listed Read(S3Xml xml, string subject)
         {
             var objects = new List<ObjectMeta>();
             var prefixes = new List<string>();
             string? next = null, last = null;
             bool truncated = false, encoded = false;
-            using var xml = new S3Xml(text);
             if (xml.Root() != "ListBucketResult")
                 throw new StoreException(ErrorKind.InvalidData, subject, "the answer is no listing; check endpoint_url: is it an S3 service?");
             while (xml.Next() is { } name)
@@ -121,7 +113,7 @@ public sealed partial class S3Store
                         }
                         break;
                     case "Contents" when !xml.IsEmpty:
-                        objects.Add(ParseObject(xml));
+                        objects.Add(ParseObject(xml, subject));
                         break;
                 }
             }
@@ -141,7 +133,7 @@ public sealed partial class S3Store
             return new Listed(objects, prefixes, last, truncated ? next : null);
         }
 
-        static ObjectMeta ParseObject(S3Xml xml)
+        static ObjectMeta ParseObject(S3Xml xml, string subject)
         {
             int depth = xml.Depth;
             string key = "";
@@ -156,7 +148,8 @@ public sealed partial class S3Store
                         key = xml.Text();
                         break;
                     case "Size":
-                        _ = long.TryParse(xml.Text(), NumberStyles.None, CultureInfo.InvariantCulture, out size);
+                        if (!long.TryParse(xml.Text(), NumberStyles.None, CultureInfo.InvariantCulture, out size))
+                            throw new StoreException(ErrorKind.InvalidData, subject, $"the size of '{key}' in the listing is no number; check endpoint_url: is it an S3 service?");
                         break;
                     case "LastModified":
                         _ = DateTimeOffset.TryParse(xml.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out modified);

@@ -59,7 +59,7 @@ public sealed partial class S3Store
 
     /// <param name="Parts">Null when one of them has no CRC32C.</param>
     /// <param name="Next">What asks for those that follow; null at the end.</param>
-    sealed record PartsPage(string? ETag, List<(long Length, Checksum Checksum)>? Parts, string? Next)
+    internal sealed record PartsPage(string? ETag, List<(long Length, Checksum Checksum)>? Parts, string? Next)
     {
         public static PartsPage Parse(ReadOnlyMemory<byte> text)
         {

@@ -25,13 +25,17 @@ public sealed partial class S3Store
     {
         var request = Request(HttpMethod.Get, origin.Key).Ask("tagging");
         return await _client.SendAsync(request, async (answer, _, stop) =>
+            ParseTags(await answer.ReadTextAsync(1 << 20, stop).ConfigureAwait(false), request.Subject), cancel).ConfigureAwait(false);
+    }
+
+    internal static Dictionary<string, string> ParseTags(ReadOnlyMemory<byte> text, string subject)
+    {
+        var tags = new Dictionary<string, string>(StringComparer.Ordinal);
+        // older gateways say nothing where there are none
+        if (text.Length == 0)
+            return tags;
+        return S3Xml.Read(text, subject, xml =>
         {
-            var tags = new Dictionary<string, string>(StringComparer.Ordinal);
-            var text = await answer.ReadTextAsync(1 << 20, stop).ConfigureAwait(false);
-            // older gateways say nothing where there are none
-            if (text.Length == 0)
-                return tags;
-            using var xml = new S3Xml(text);
             xml.Root();
             string? name = null;
             while (xml.Next() is { } element)
@@ -42,6 +46,6 @@ public sealed partial class S3Store
                     tags[name] = xml.Text();
             }
             return tags;
-        }, cancel).ConfigureAwait(false);
+        });
     }
 }

@@ -21,17 +21,7 @@ public sealed partial class S3Store
             if (next is { } marker)
                 request.Ask("key-marker", marker.Key).Ask("upload-id-marker", marker.Id);
             var page = await _client.SendAsync(request, async (answer, _, stop) =>
-            {
-                var text = await answer.ReadTextAsync(ListLimit, stop).ConfigureAwait(false);
-                try
-                {
-                    return Uploads.Parse(text, request.Subject);
-                }
-                catch (System.Xml.XmlException error)
-                {
-                    throw new StoreException(ErrorKind.InvalidData, request.Subject, $"the listing of uploads is not the XML that S3 sends: {error.Message}", cause: error);
-                }
-            }, cancel).ConfigureAwait(false);
+                Uploads.Parse(await answer.ReadTextAsync(ListLimit, stop).ConfigureAwait(false), request.Subject), cancel).ConfigureAwait(false);
             if (page.Next is { } after && after == next)
                 throw new StoreException(ErrorKind.InvalidData, Root.Child(prefix), $"the listing of uploads does not advance: the server sent another page that ends at '{after.Key}'");
             // a server that takes no prefix lists more than was asked for
@@ -58,12 +48,14 @@ public sealed partial class S3Store
     /// <param name="Next">Where the next page goes on; null at the end.</param>
     internal sealed record Uploads(List<UnfinishedUpload> Found, (string Key, string Id)? Next)
     {
-        public static Uploads Parse(ReadOnlyMemory<byte> text, string subject)
+        /// <exception cref="StoreException">InvalidData when it is something else.</exception>
+        public static Uploads Parse(ReadOnlyMemory<byte> text, string subject) => S3Xml.Read(text, subject, xml => Read(xml, subject));
+
+        static Uploads Read(S3Xml xml, string subject)
         {
             var found = new List<UnfinishedUpload>();
             string key = "", id = "";
             bool truncated = false, encoded = false;
-            using var xml = new S3Xml(text);
             if (xml.Root() != "ListMultipartUploadsResult")
                 throw new StoreException(ErrorKind.InvalidData, subject, "the answer is no listing of uploads; check endpoint_url: is it an S3 service?");
             while (xml.Next() is { } name)

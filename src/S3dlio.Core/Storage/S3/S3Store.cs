@@ -24,6 +24,8 @@ public sealed partial class S3Store : ObjectStore
 
     public override StoreUri Root { get; }
 
+    public override int RequestsAtOnce => _client.InFlight.Requests;
+
     public override IReadOnlyCollection<string> WritableAttributes => S3Meta.WritableAttributes;
 
     public override bool IsSameAs(ObjectStore other) => other is S3Store same && same._client == _client && same.Root == Root;

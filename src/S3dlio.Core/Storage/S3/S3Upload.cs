@@ -83,7 +83,7 @@ sealed class S3Upload
             .Say("x-amz-copy-source-range", string.Create(CultureInfo.InvariantCulture, $"bytes={begin}-{begin + length - 1}"));
         var (tag, checksum) = await _client.SendAsync(request, async (answer, _, stop) =>
         {
-            var result = S3Result.Parse(await ReadResultAsync(answer, request, stop).ConfigureAwait(false));
+            var result = S3Result.Parse(await ReadResultAsync(answer, request, stop).ConfigureAwait(false), _subject);
             return (result.ETag ?? "", result.Crc is { } crc && Checksum.TryParseBase64(crc, out var value) ? value : (Checksum?)null);
         }, cancel).ConfigureAwait(false);
         Add(number, new Part(tag, checksum, length));
@@ -150,7 +150,7 @@ sealed class S3Upload
                 throw new HttpFailure(failure.Error) { Transient = true, Status = failure.Status, Code = failure.Code };
             }
         }
-        var result = S3Result.Parse(text);
+        var result = S3Result.Parse(text, _subject);
         if (IsWhole)
             _client.Capabilities.SawUpload(result.Whole is not null && result.Type is "FULL_OBJECT");
         // older gateways leave the ETag empty
@@ -176,7 +176,7 @@ sealed class S3Upload
     {
         var text = await answer.ReadTextAsync(1 << 20, cancel).ConfigureAwait(false);
         var error = S3Error.Parse(500, text);
-        return error.Code.Length == 0 ? text : throw (error with { RequestId = answer.Header("x-amz-request-id") }).ToFailure(request, client, client.Options.Region, client.Retry.Clock);
+        return error.Code.Length == 0 ? text : throw (error with { Message = Redaction.Clean(answer.Call, error.Message), RequestId = answer.Header("x-amz-request-id") }).ToFailure(request, client, client.Options.Region, client.Retry.Clock);
     }
 
     ValueTask<ReadOnlyMemory<byte>> ReadResultAsync(HttpAnswer answer, S3Request request, CancellationToken cancel) => ReadResultAsync(_client, answer, request, cancel);
@@ -203,24 +203,16 @@ sealed class S3Upload
     S3Request Request(HttpMethod method, HttpBody? body, string? hash, TimeSpan? patience = null) =>
         new(method, _bucket, _key, _subject) { Body = body, PayloadHash = hash, Patience = patience };
 
-    static string Find(ReadOnlyMemory<byte> text, string element, string subject)
+    internal static string Find(ReadOnlyMemory<byte> text, string element, string subject) => S3Xml.Read(text, subject, xml =>
     {
-        try
+        xml.Root();
+        while (xml.Next() is { } name)
         {
-            using var xml = new S3Xml(text);
-            xml.Root();
-            while (xml.Next() is { } name)
-            {
-                if (name == element && xml.Text() is { Length: > 0 } found)
-                    return found;
-            }
-        }
-        catch (System.Xml.XmlException error)
-        {
-            throw new StoreException(ErrorKind.InvalidData, subject, $"the answer is not the XML that S3 sends: {error.Message}", cause: error);
+            if (name == element && xml.Text() is { Length: > 0 } found)
+                return found;
         }
         throw new StoreException(ErrorKind.InvalidData, subject, $"the answer holds no {element}; check endpoint_url: is it an S3 service?");
-    }
+    });
 
     readonly record struct Part(string Tag, Checksum? Checksum, long Length);
 }

@@ -29,6 +29,21 @@ sealed class S3Xml : IDisposable
         _reader = XmlReader.Create(stream, Settings);
     }
 
+    /// <summary>Reads a document whose like S3 sends; anything else is an error that names the object or store and not an exception of XML's.</summary>
+    /// <exception cref="StoreException">InvalidData.</exception>
+    public static T Read<T>(ReadOnlyMemory<byte> text, string subject, Func<S3Xml, T> read)
+    {
+        try
+        {
+            using var xml = new S3Xml(text);
+            return read(xml);
+        }
+        catch (XmlException error)
+        {
+            throw new StoreException(ErrorKind.InvalidData, subject, $"the answer is not the XML that S3 sends: {error.Message}; check endpoint_url: is it an S3 service?", cause: error);
+        }
+    }
+
     /// <summary>The name of the outermost element; empty for an empty document.</summary>
     public string Root()
     {
@@ -81,22 +96,27 @@ sealed class S3Xml : IDisposable
             return "";
         int depth = _reader.Depth;
         string text = "";
+        // a text in thousands of pieces is not copied thousands of times
+        StringBuilder? pieces = null;
         while (_reader.Read())
         {
             switch (_reader.NodeType)
             {
                 case XmlNodeType.Text or XmlNodeType.CDATA or XmlNodeType.Whitespace or XmlNodeType.SignificantWhitespace:
-                    text = text.Length == 0 ? _reader.Value : text + _reader.Value;
+                    if (text.Length == 0)
+                        text = _reader.Value;
+                    else
+                        (pieces ??= new StringBuilder(text)).Append(_reader.Value);
                     break;
                 case XmlNodeType.EndElement when _reader.Depth == depth:
-                    return text;
+                    return pieces?.ToString() ?? text;
                 case XmlNodeType.Element:
                     // not a leaf; whoever asked takes it from here
                     _stay = true;
-                    return text;
+                    return pieces?.ToString() ?? text;
             }
         }
-        return text;
+        return pieces?.ToString() ?? text;
     }
 
     public void Dispose() => _reader.Dispose();

@@ -67,7 +67,7 @@ sealed class SdkCredentials(string? profile, string region) : CredentialSource
         catch (Exception error) when (error is not StoreException)
         {
             throw new StoreException(ErrorKind.Authentication, subject,
-                $"no credentials were found ({error.Message.Split('\n')[0].Trim()}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the options access_key_id and secret_access_key, name a profile, or set anonymous=true for public data", cause: error) { Reason = ErrorReason.NoCredentials };
+                $"no credentials were found ({Reasons.OneLine(error.Message)}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the options access_key_id and secret_access_key, name a profile, or set anonymous=true for public data", cause: error) { Reason = ErrorReason.NoCredentials };
         }
     }
 

@@ -19,7 +19,7 @@ sealed class SigV4Signer(string region, string service = "s3")
     const string Algorithm = "AWS4-HMAC-SHA256";
 
     [ThreadStatic]
-    static StringBuilder? t_text;
+    static SigningText? t_text;
 
     static StampOf? s_second;
 
@@ -39,11 +39,17 @@ sealed class SigV4Signer(string region, string service = "s3")
     public string Authorization(
         string method, string path, string query, string host, List<KeyValuePair<string, string>> headers, string payloadHash, string stamp, S3Credentials credentials)
     {
-        var signed = Signed(headers, host);
-        string names = Names(signed);
-        string hash = CanonicalHash(method, path, query, signed, names, payloadHash);
-        string signature = Signature(hash, stamp, credentials);
-        return $"{Algorithm} Credential={credentials.AccessKeyId}/{Scope(stamp)}, SignedHeaders={names}, Signature={signature}";
+        var text = t_text ??= new SigningText();
+        text.Collect(headers, host);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        text.HashRequest(method, path, query, payloadHash, hash);
+        Sign(text.Begin(), stamp, hash, credentials, hash);
+        text.Begin().Add(Algorithm).Add(" Credential=").Add(credentials.AccessKeyId).Add('/');
+        AddScope(text, stamp);
+        text.Add(", SignedHeaders=");
+        text.AddNames();
+        text.Add(", Signature=").AddHex(hash);
+        return text.ToString();
     }
 
     /// <summary>A query that carries its own signature, for whoever holds the URL. Only the host is signed with it.</summary>
@@ -59,9 +65,13 @@ sealed class SigV4Signer(string region, string service = "s3")
         };
         if (credentials.SessionToken is { } token)
             all.Add(new("X-Amz-Security-Token", token));
-        string text = Query(all);
-        string hash = CanonicalHash(method, path, text, [new("host", host)], "host", UnsignedPayload);
-        return $"{text}&X-Amz-Signature={Signature(hash, stamp, credentials)}";
+        string signed = Query(all);
+        var text = t_text ??= new SigningText();
+        text.Collect([], host);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        text.HashRequest(method, path, signed, UnsignedPayload, hash);
+        Sign(text.Begin(), stamp, hash, credentials, hash);
+        return $"{signed}&X-Amz-Signature={Convert.ToHexStringLower(hash)}";
     }
 
     /// <summary>Names and values encoded, sorted and joined.</summary>
@@ -93,65 +103,17 @@ sealed class SigV4Signer(string region, string service = "s3")
         return text;
     }
 
-    static string Names(List<KeyValuePair<string, string>> signed)
-    {
-        var text = t_text ??= new StringBuilder(1024);
-        text.Clear();
-        foreach (var (name, _) in signed)
-            text.Append(name).Append(';');
-        return text.ToString(0, text.Length - 1);
-    }
-
-    static List<KeyValuePair<string, string>> Signed(List<KeyValuePair<string, string>> headers, string host)
-    {
-        var signed = new List<KeyValuePair<string, string>>(headers.Count + 1) { new("host", host) };
-        foreach (var (name, value) in headers)
-        {
-            string lower = name.ToLowerInvariant();
-            if (lower.StartsWith("x-amz-", StringComparison.Ordinal) || lower is "content-type" or "content-md5")
-                signed.Add(new(lower, Collapse(value)));
-        }
-        signed.Sort(static (a, b) => string.CompareOrdinal(a.Key, b.Key));
-        return signed;
-    }
-
-    /// <summary>Blanks at the ends go, runs of them become one.</summary>
-    static string Collapse(string value)
-    {
-        value = value.Trim(' ');
-        while (value.Contains("  ", StringComparison.Ordinal))
-            value = value.Replace("  ", " ", StringComparison.Ordinal);
-        return value;
-    }
-
     string Scope(string stamp) => $"{stamp.AsSpan(0, 8)}/{region}/{service}/aws4_request";
 
-    static string CanonicalHash(string method, string path, string query, List<KeyValuePair<string, string>> signed, string names, string payloadHash)
-    {
-        var text = t_text ??= new StringBuilder(1024);
-        text.Clear().Append(method).Append('\n').Append(path).Append('\n').Append(query).Append('\n');
-        foreach (var (name, value) in signed)
-            text.Append(name).Append(':').Append(value).Append('\n');
-        text.Append('\n').Append(names).Append('\n').Append(payloadHash);
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        int most = Encoding.UTF8.GetMaxByteCount(text.Length);
-        Span<byte> bytes = most <= 4096 ? stackalloc byte[most] : new byte[most];
-        int length = 0;
-        // pairs of surrogates do not occur: path and query are encoded, header values are ASCII
-        foreach (var chunk in text.GetChunks())
-            length += Encoding.UTF8.GetBytes(chunk.Span, bytes[length..]);
-        SHA256.HashData(bytes[..length], hash);
-        return Convert.ToHexStringLower(hash);
-    }
+    void AddScope(SigningText text, string stamp) =>
+        text.Add(stamp.AsSpan(0, 8)).Add('/').Add(region).Add('/').Add(service).Add("/aws4_request");
 
-    string Signature(string canonicalHash, string stamp, S3Credentials credentials)
+    void Sign(SigningText text, string stamp, ReadOnlySpan<byte> requestHash, S3Credentials credentials, Span<byte> signature)
     {
-        string text = $"{Algorithm}\n{stamp}\n{Scope(stamp)}\n{canonicalHash}";
-        int most = Encoding.UTF8.GetMaxByteCount(text.Length);
-        Span<byte> bytes = most <= 4096 ? stackalloc byte[most] : new byte[most];
-        Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(Key(stamp.AsSpan(0, 8), credentials), bytes[..Encoding.UTF8.GetBytes(text, bytes)], hash);
-        return Convert.ToHexStringLower(hash);
+        text.Add(Algorithm).Add('\n').Add(stamp).Add('\n');
+        AddScope(text, stamp);
+        text.Add('\n').AddHex(requestHash);
+        text.Authenticate(Key(stamp.AsSpan(0, 8), credentials), signature);
     }
 
     byte[] Key(ReadOnlySpan<char> day, S3Credentials credentials)

@@ -1,0 +1,591 @@
+"""Nested states of training programs as checkpoints: tensors in safetensors shards, everything else as typed JSON, nothing as a pickle."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import secrets
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from . import _plain, _tree
+from ._address import Address
+from ._calls import blocking, twin
+from ._checkpoint_reader import find
+from ._checkpoint_store import CheckpointStore
+from ._checkpoint_writer import CheckpointWriter
+from ._progress import Progress
+from ._pieces import Piece, Reading, Want, save_pieces, source_of
+from ._plain import TensorRef
+from ._sharded import Part, dtype_name, in_framework, part_of
+from ._tensors import Framework, _Source, _torch_empty
+from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
+
+#: What this library writes; it reads no later one.
+_VERSION = 1
+
+#: What the manifest calls states unless told otherwise.
+FRAMEWORK = "s3dlio-state"
+
+#: Gets what this rank tells; gives what all ranks told to the one that ends the save, and None to the others.
+Gather = Callable[[Any], "list[Any] | None"]
+
+#: Tensors of fewer bytes are not asked whether they shrink.
+_SAMPLED_FROM = 1 << 20
+
+
+@blocking
+async def save_state(
+    uri: Address,
+    state: Any,
+    step: int,
+    *,
+    epoch: int = 0,
+    framework: str = FRAMEWORK,
+    user_meta: Any = None,
+    rank: int = 0,
+    world_size: int = 1,
+    gather: Gather | None = None,
+    save_id: str | None = None,
+    compress: bool | int | str = "auto",
+    durable: bool = True,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> str | None:
+    """Saves a nested state as a checkpoint: whole, or not at all.
+
+    Arrays and tensors become a safetensors object for each rank, written from their own memory, with a CRC32C for each tensor and its
+    blocks. Other values are kept as typed JSON; what only a pickle could hold is refused.
+
+    In a job of several ranks each calls this with its ``rank``. ``TensorShard`` and DTensor values are saved by the rank that has the
+    part; arrays and tensors that are no parts, and other values, are taken to be the same on every rank, and rank 0 saves them.
+
+    Args:
+        uri: The checkpoint store's address.
+        state: Dictionaries, lists and tuples of arrays, tensors, ``TensorShard`` and plain values; or one of those.
+        step: The global step, 0 or more.
+        epoch: The epoch.
+        framework: What the manifest says that the state is of.
+        user_meta: Anything that JSON can express; kept with the checkpoint.
+        rank: Which rank this is.
+        world_size: How many there are.
+        gather: With several ranks: called with this rank's part of the description; gives a list with those of all ranks to the one that
+            ends the save, and None to the others. With torch: ``s3dlio.torch.gather``.
+        save_id: The save's id, the same for all ranks. None: they agree on one through the store.
+        compress: False; a zstd level from 1 to 22; or ``"auto"``: at level 3, when samples say that it saves a fifth of the bytes (on local
+            files half of them, since there the processor is what is waited for).
+        durable: Have it on the device before this returns, where the store has a say in it.
+        progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        The manifest's key; None on ranks that leave the end to another.
+
+    Raises:
+        InvalidArgumentError: A value that cannot be stored, or ranks whose states do not fit together; the message names it.
+        OutOfSpaceError, PermissionDeniedError: As the store says; there is no new checkpoint.
+
+    Example:
+        >>> import numpy as np, s3dlio
+        >>> state = {"model": {"w": np.ones((2, 3)), "layers": [np.zeros(2)]}, "lr": 0.1, "seen": (1, 2)}
+        >>> key = s3dlio.save_state("memory://doc-state", state, step=10)
+        >>> found = s3dlio.load_state("memory://doc-state")
+        >>> found["model"]["w"].sum(), found["lr"], found["seen"]
+        (6.0, 0.1, (1, 2))
+    """
+    if world_size > 1 and gather is None:
+        raise InvalidArgumentError("with several ranks save_state needs gather; or use save_state_shard on each and finalize_state on one")
+    store = CheckpointStore(uri, durable=durable, storage_options=storage_options)
+    writer = store.writer(world_size, rank)
+    shard = await _save_shard(store, writer, state, step, save_id, compress, durable, progress)
+    shards = [shard] if gather is None else gather(shard)
+    if shards is None:
+        return None
+    return await _finalize(writer, step, epoch, framework, shards, user_meta)
+
+
+@blocking
+async def save_state_shard(
+    uri: Address,
+    state: Any,
+    step: int,
+    *,
+    rank: int,
+    world_size: int,
+    save_id: str | None = None,
+    compress: bool | int | str = "auto",
+    durable: bool = True,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """One rank's part of ``save_state``; ``finalize_state`` makes a checkpoint of all of them.
+
+    Args:
+        uri: The checkpoint store's address.
+        state: As for ``save_state``.
+        step: The global step.
+        rank: Which rank this is.
+        world_size: How many there are.
+        save_id: As for ``save_state``.
+        compress: As for ``save_state``.
+        durable: As for ``save_state``.
+        progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        What ``finalize_state`` has to know, plain JSON.
+
+    Raises:
+        InvalidArgumentError: A value that cannot be stored.
+
+    Example:
+        >>> import numpy as np, s3dlio
+        >>> def part(rank):
+        ...     return {"w": s3dlio.TensorShard(np.full((2, 3), rank), (4, 3), (2 * rank, 0))}
+        >>> shards = [s3dlio.save_state_shard("memory://doc-ranks", part(r), 1, rank=r, world_size=2) for r in range(2)]
+        >>> _ = s3dlio.finalize_state("memory://doc-ranks", 1, shards)
+        >>> s3dlio.load_state("memory://doc-ranks")["w"][:, 0]
+        array([0, 0, 1, 1])
+    """
+    store = CheckpointStore(uri, durable=durable, storage_options=storage_options)
+    return await _save_shard(store, store.writer(world_size, rank), state, step, save_id, compress, durable, progress)
+
+
+@blocking
+async def finalize_state(
+    uri: Address,
+    step: int,
+    shards: Iterable[Mapping[str, Any]],
+    *,
+    epoch: int = 0,
+    framework: str = FRAMEWORK,
+    user_meta: Any = None,
+    durable: bool = True,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> str:
+    """Makes the checkpoint of what all ranks saved. One rank does this, after all have saved.
+
+    Args:
+        uri: The checkpoint store's address.
+        step: The global step.
+        shards: What ``save_state_shard`` gave to each rank, in any order.
+        epoch: The epoch.
+        framework: As for ``save_state``.
+        user_meta: As for ``save_state``.
+        durable: As for ``save_state``.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        The manifest's key.
+
+    Raises:
+        InvalidArgumentError: Parts overlap or are missing, or ranks disagree on what they are parts of.
+
+    Example:
+        >>> import s3dlio
+        >>> shard = s3dlio.save_state_shard("memory://doc-one", {"lr": 0.1}, 1, rank=0, world_size=1)
+        >>> _ = s3dlio.finalize_state("memory://doc-one", 1, [shard])
+        >>> s3dlio.load_state("memory://doc-one")
+        {'lr': 0.1}
+    """
+    found = [dict(shard) for shard in shards]
+    store = CheckpointStore(uri, durable=durable, storage_options=storage_options)
+    return await _finalize(store.writer(max(1, len(found)), 0), step, epoch, framework, found, user_meta)
+
+
+@blocking
+async def load_state(
+    uri: Address,
+    into: Any = None,
+    *,
+    step: int | None = None,
+    manifest_key: str | None = None,
+    framework: Framework | None = None,
+    strict: bool = True,
+    validate: bool = True,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> Any:
+    """Loads a state that ``save_state`` saved, on any number of ranks.
+
+    Args:
+        uri: The checkpoint store's address.
+        into: A state of the same containers, such as a model's ``state_dict()``: bytes go straight into its arrays and tensors (also parts:
+            ``TensorShard``, DTensor), and its other values are replaced where they stand. What only the checkpoint has is left there. None
+            gives a new state, whole.
+        step: The newest checkpoint of this step. None: the newest of all.
+        manifest_key: Exactly this checkpoint: ranks that load while others save should be given the same.
+        framework: What new tensors are made as: ``"np"``, ``"pt"``, or None: as each was saved.
+        strict: Whether everything in ``into`` has to be in the checkpoint.
+        validate: Compare with the checksums; parts of tensors then cost the rest of the blocks they begin and end in.
+        progress: Called with bytes done and bytes in all.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        The state; ``into``, where that was given and is a dictionary or a list.
+
+    Raises:
+        NotFoundError: There is no such checkpoint.
+        ChecksumMismatchError: Bytes are not those that were saved; the error names object and tensor.
+        InvalidArgumentError: ``into`` and the checkpoint do not fit.
+        InvalidDataError: The checkpoint is no state, or is damaged.
+
+    Example:
+        >>> import numpy as np, s3dlio
+        >>> _ = s3dlio.save_state("memory://doc-load", {"w": np.arange(6.0).reshape(3, 2), "step": 3}, step=3)
+        >>> model = {"w": np.zeros((3, 2)), "step": None}
+        >>> _ = s3dlio.load_state("memory://doc-load", model)
+        >>> model["step"], s3dlio.load_state("memory://doc-load", {"w": s3dlio.TensorShard(np.zeros((1, 2)), (3, 2), (1, 0))})["w"].data
+        (3, array([[2., 3.]]))
+    """
+    store = CheckpointStore(uri, storage_options=storage_options)
+    manifest = await find(store.objects, {"manifest_key": manifest_key, "step": step})
+    if manifest is None:
+        missing = f"there is no checkpoint{'' if step is None else f' of step {step}'}{'' if manifest_key is None else f' {manifest_key}'}"
+        raise NotFoundError(f"{store.uri}: {missing}", store.uri, missing)
+    saved = SavedState(manifest, store.uri)
+    reading = Reading(store.objects._at, validate=validate)
+    if into is None:
+        state = saved.make(framework, reading)
+    else:
+        state = saved.fill(into, strict, framework, reading)
+    await Reading.run.body(reading, progress=progress)  # type: ignore[attr-defined]
+    return state
+
+
+class SavedState:
+    """What a manifest tells of a state.
+
+    Args:
+        manifest: The manifest, with its key.
+        what: The store's address, for errors.
+
+    Raises:
+        InvalidDataError: It tells of no state, or of one that contradicts itself.
+    """
+
+    def __init__(self, manifest: Mapping[str, Any], what: str) -> None:
+        self._what = f"{what}{manifest.get('manifest_key', '')}"
+        self._parts: dict[str, list[_SavedPart]] = {}
+        self.tree: Any = None
+        try:
+            for shard in sorted(manifest["shards"], key=lambda shard: int(shard["rank"])):
+                extra = shard.get("extra")
+                if not isinstance(extra, dict) or "s3dlio_state" not in extra:
+                    raise InvalidDataError(f"{self._what}: this checkpoint is no state; its shards are read with CheckpointStore.reader()")
+                self._add(extra, str(shard["key"]))
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            if isinstance(error, InvalidDataError):
+                raise
+            raise InvalidDataError(f"{self._what}: the manifest does not describe a state: {type(error).__name__}: {error}") from None
+        self._refs = {path: leaf for path, leaf in _tree.leaves(self.tree)}
+
+    def _add(self, extra: dict[str, Any], key: str) -> None:
+        if type(extra["s3dlio_state"]) is not int or extra["s3dlio_state"] > _VERSION:
+            raise InvalidDataError(f"{self._what}: states of format {extra['s3dlio_state']!r:.20} are not known here; update s3dlio")
+        for name, found in extra["tensors"].items():
+            for one in found:
+                self._parts.setdefault(name, []).append(_SavedPart(one, key, f"{self._what}: tensor {name!r}"))
+        tree = _plain.decode(json.loads(extra["tree"]), f"{self._what}: the values of the state")
+        self.tree = tree if self.tree is None else _merged(self.tree, tree)
+
+    def make(self, framework: str | None, reading: Reading) -> Any:
+        """A new state; ``reading`` then fills its tensors."""
+
+        def new(path: _tree.Path, leaf: Any) -> Any:
+            if not isinstance(leaf, TensorRef):
+                return leaf
+            parts = self._of(leaf.name)
+            torch_wanted = leaf.framework == "pt" if framework is None else framework in ("pt", "torch")
+            dtype = in_framework(parts[0].dtype, torch_wanted, f"{self._what}: tensor {leaf.name!r}")
+            made = _torch_empty(parts[0].shape, dtype) if torch_wanted else np.empty(parts[0].shape, dtype)
+            self._read(leaf.name, Part(made, parts[0].shape, (0,) * len(parts[0].shape), True, True), reading)
+            return made
+
+        return _tree.replaced(self.tree, new)
+
+    def fill(self, into: Any, strict: bool, framework: str | None, reading: Reading) -> Any:
+        """The state given, its values replaced; ``reading`` then fills its tensors."""
+        missing = []
+        found: dict[_tree.Path, Any] = {}
+        for path, leaf in _tree.leaves(into):
+            part = part_of(leaf)
+            if path not in self._refs:
+                missing.append(path)
+            elif part is None:
+                saved = self._refs[path]
+                if isinstance(saved, TensorRef):
+                    raise InvalidArgumentError(
+                        f"{self._what}: {_tree.text(path)!r} is a tensor in the checkpoint, and {type(leaf).__name__} in what is to be loaded into"
+                    )
+                found[path] = saved
+            elif not isinstance(self._refs[path], TensorRef):
+                raise InvalidArgumentError(
+                    f"{self._what}: {_tree.text(path)!r} is {type(self._refs[path]).__name__} in the checkpoint, and a tensor in what is to be loaded into"
+                )
+            else:
+                self._read(self._refs[path].name, part, reading)
+        if missing and strict:
+            first = _tree.text(missing[0])
+            near = difflib.get_close_matches(first[:200], [_tree.text(path) for path in list(self._refs)[:10_000]], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InvalidArgumentError(
+                f"{self._what}: the checkpoint has no {first!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}{hint} strict=False leaves them alone"
+            )
+        return _tree.put(into, found)
+
+    def _of(self, name: str) -> list[_SavedPart]:
+        parts = self._parts.get(name)
+        if not parts:
+            raise InvalidDataError(f"{self._what}: no rank has saved tensor {name!r}")
+        first = parts[0]
+        for part in parts:
+            if (part.shape, part.dtype) != (first.shape, first.dtype):
+                raise InvalidDataError(f"{self._what}: parts of tensor {name!r} are of {first.dtype} {first.shape} and of {part.dtype} {part.shape}")
+        return parts
+
+    def _read(self, name: str, part: Part, reading: Reading) -> None:
+        parts = self._of(name)
+        about = f"tensor {name!r}"
+        if part.shape != parts[0].shape:
+            raise InvalidArgumentError(f"{self._what}: {about} has shape {parts[0].shape}, the memory to load into is of one of {part.shape}")
+        from ._dtypes import is_torch_tensor
+
+        torch_target = is_torch_tensor(part.data)
+        dtype = in_framework(parts[0].dtype, torch_target, f"{self._what}: {about}")
+        lengths = tuple(part.data.shape)
+        left = math.prod(lengths)
+        seen = set()
+        for saved in parts:
+            if (saved.offsets, saved.sizes) in seen:
+                continue
+            seen.add((saved.offsets, saved.sizes))
+            low = tuple(max(a, b) for a, b in zip(part.offsets, saved.offsets, strict=True))
+            high = tuple(min(a + n, b + m) for a, n, b, m in zip(part.offsets, lengths, saved.offsets, saved.sizes, strict=True))
+            if any(a >= b for a, b in zip(low, high, strict=True)):
+                continue
+            inner = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, part.offsets, strict=True))
+            target = part.data[inner] if inner else part.data
+            starts = tuple(a - o for a, o in zip(low, saved.offsets, strict=True))
+            size = tuple(b - a for a, b in zip(low, high, strict=True))
+            left -= math.prod(size)
+            reading.add(Want(about, saved.piece, dtype.itemsize, saved.sizes, starts, size, target, dtype))
+        if left:
+            raise InvalidDataError(f"{self._what}: {about}: {left} of {math.prod(lengths)} elements are {'missing' if left > 0 else 'there more than once'}")
+
+
+class _SavedPart:
+    """A part of a tensor, as a rank saved it."""
+
+    def __init__(self, found: Mapping[str, Any], key: str, what: str) -> None:
+        self.dtype: str = found["dtype"]
+        self.shape, self.offsets, self.sizes = (_extents(found[name]) for name in ("shape", "offsets", "sizes"))
+        self.piece = Piece.from_json(found, key, what)
+        if not len(self.shape) == len(self.offsets) == len(self.sizes) or any(
+            o + n > e for o, n, e in zip(self.offsets, self.sizes, self.shape, strict=True)
+        ):
+            raise ValueError(f"a part at {self.offsets} of {self.sizes} of a tensor of {self.shape}")
+
+
+def _extents(numbers: Any) -> tuple[int, ...]:
+    if not isinstance(numbers, list) or any(type(number) is not int or not 0 <= number < 1 << 62 for number in numbers):
+        raise ValueError(f"extents {numbers!r:.80}")
+    return tuple(numbers)
+
+
+def _merged(first: Any, second: Any) -> Any:
+    """The first rank's values, and of others what it has not."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        for name, item in second.items():
+            first[name] = _merged(first[name], item) if name in first else item
+    return first
+
+
+async def _save_shard(
+    store: CheckpointStore,
+    writer: CheckpointWriter,
+    state: Any,
+    step: int,
+    save_id: str | None,
+    compress: bool | int | str,
+    durable: bool,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Writes one rank's tensors; gives their shard's description with an index of them."""
+    sources, parts, tree, left = collect(state, writer.rank, store.uri)
+    # as text: its nesting is then no concern of the manifest's, and text that is not Unicode none of UTF-8's
+    encoded = json.dumps(_plain.encode(tree, f"{store.uri}: the state"), allow_nan=False, separators=(",", ":"))
+    level = _level(compress, sources, store.uri)
+    if writer.world_size == 1 and save_id is None:
+        chosen = store.new_save_id()
+    else:
+        chosen = await CheckpointWriter.begin_save.body(writer, step, save_id=save_id)  # type: ignore[attr-defined]
+    # what a crashed attempt of the same save left is not in the way
+    key = f"{writer.shard_key(step, chosen).removesuffix('.bin')}-{secrets.token_hex(4)}.safetensors"
+    where: Any = store.objects._at(key)
+    pieces, saved = await save_pieces.body(  # type: ignore[attr-defined]
+        where, sources, name=key, level=level, durable=durable, metadata={"step": str(step)}, progress=progress
+    )
+    tensors: dict[str, Any] = {}
+    for source, part, piece in zip(sources, parts, pieces, strict=True):
+        place = {"dtype": dtype_name(part.data), "shape": list(part.shape), "offsets": list(part.offsets), "sizes": list(part.data.shape)}
+        tensors[source.name] = [{**place, **piece.to_json()}]
+    extra = {"s3dlio_state": _VERSION, "tensors": tensors, "tree": encoded, **({"left": left} if left else {})}
+    stored = saved["object"]
+    compressed = saved["compression"] == "zstd"
+    raw = {"raw_size": saved["raw_size"], "raw_checksum": saved.get("raw_checksum")} if compressed else {}
+    return writer.register_shard(step, chosen, f"{key}.zst" if compressed else key, stored["size"], stored["checksum"], **raw, extra=extra)
+
+
+async def _finalize(
+    writer: CheckpointWriter, step: int, epoch: int, framework: str, shards: list[dict[str, Any]], user_meta: Any
+) -> str:
+    """Looks whether the parts make wholes, then writes the manifest."""
+    _verify(shards, writer._what)
+    described = [{**shard, "extra": {name: value for name, value in shard["extra"].items() if name != "left"}} for shard in shards]
+    key = await CheckpointWriter.finalize_distributed_checkpoint.body(  # type: ignore[attr-defined]
+        writer, step, epoch, framework, described, user_meta
+    )
+    return str(key)
+
+
+def _verify(shards: list[dict[str, Any]], what: str) -> None:
+    held: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for shard in shards:
+        if not isinstance(shard.get("extra"), dict) or "s3dlio_state" not in shard["extra"]:
+            raise InvalidArgumentError(f"{what}: a shard is described that save_state_shard did not save", what)
+        for name, parts in shard["extra"]["tensors"].items():
+            held.setdefault(name, []).extend((shard["rank"], part) for part in parts)
+    for shard in shards:
+        for name in shard["extra"].get("left", ()):
+            if name not in held:
+                raise InvalidArgumentError(
+                    f"{what}: tensor {name!r} is held by rank {shard['rank']} and not by rank 0, which saves what is no part; give it to rank 0, or as a TensorShard",
+                    what,
+                )
+    for name, found in held.items():
+        first = found[0][1]
+        unique = {(tuple(part["offsets"]), tuple(part["sizes"])) for _, part in found}
+        if any((part["shape"], part["dtype"]) != (first["shape"], first["dtype"]) for _, part in found):
+            raise InvalidArgumentError(f"{what}: ranks hold parts of tensor {name!r} that are of different shapes or types", what)
+        covered = sum(math.prod(sizes) for _, sizes in unique)
+        if covered != math.prod(first["shape"]):
+            raise InvalidArgumentError(
+                f"{what}: the parts of tensor {name!r} cover {covered} of its {math.prod(first['shape'])} elements: some are missing, or overlap", what
+            )
+        if _overlap(sorted(unique)):
+            raise InvalidArgumentError(f"{what}: parts of tensor {name!r} overlap, and others are missing", what)
+
+
+def _overlap(parts: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> bool:
+    """Whether any two of some parts, in the order of their offsets, share an element."""
+    parts = [part for part in parts if 0 not in part[1]]
+    for index, (offsets, sizes) in enumerate(parts):
+        for others, extents in parts[index + 1 :]:
+            if offsets and others[0] >= offsets[0] + sizes[0]:
+                break
+            if all(a < b + m and b < a + n for a, n, b, m in zip(offsets, sizes, others, extents, strict=True)):
+                return True
+    return False
+
+
+def collect(state: Any, rank: int, what: str) -> tuple[list[_Source], list[Part], Any, list[str]]:
+    """A state's tensors that this rank saves, its values with references in their places, and the names left to another rank."""
+    sources: list[_Source] = []
+    parts: list[Part] = []
+    left: list[str] = []
+    names: set[str] = set()
+
+    def leaf(path: _tree.Path, value: Any) -> Any:
+        part = part_of(value)
+        name = _tree.text(path) or "state"
+        if part is None or not is_tensor(part.data, f"{what}: tensor {name!r}"):
+            return value
+        while name in names or name == "__metadata__":
+            # {"a.b": …} beside {"a": {"b": …}}: the order of the state tells them apart on every rank
+            name += "#"
+        names.add(name)
+        if not part.mine or (part.whole and rank != 0):
+            left.append(name)
+        else:
+            sources.append(source_of(name, part.data, what))
+            parts.append(part)
+        return TensorRef(name, "np" if isinstance(part.data, np.ndarray) else "pt")
+
+    for _ in _tree.leaves(state):
+        # refuses what is nested too deep, before anything is done
+        pass
+    tree = _tree.replaced(state, leaf)
+    return sources, parts, tree, left
+
+
+def is_tensor(data: Any, what: str) -> bool:
+    """Whether it goes into a shard; text and dates stay among the values.
+
+    Raises:
+        InvalidArgumentError: It goes nowhere.
+    """
+    if isinstance(data, np.ma.MaskedArray):
+        raise InvalidArgumentError(f"{what} is a masked array; save array.filled() and array.mask")
+    if not isinstance(data, np.ndarray):
+        if str(data.layout) != "torch.strided" or data.is_nested or data.is_meta or data.is_quantized:
+            raise InvalidArgumentError(f"{what} is no dense tensor with data ({data.layout} on {data.device}); use to_dense(), to_padded_tensor() or dequantize()")
+        return True
+    from ._dtypes import numpy_to_safetensors
+
+    try:
+        return data.dtype.str[1:] == "c16" or bool(numpy_to_safetensors(data.dtype, ""))
+    except InvalidArgumentError:
+        return False
+
+
+class _Memory:
+    def __init__(self, address: int, nbytes: int) -> None:
+        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (nbytes,), "data": (address, True)}
+
+
+def _level(compress: bool | int | str, sources: list[_Source], what: str) -> int | None:
+    """The level to compress with, or None."""
+    if compress is False or compress is None:
+        return None
+    if compress is True:
+        return 3
+    if compress != "auto":
+        if not isinstance(compress, int) or not 1 <= compress <= 22:
+            raise InvalidArgumentError(f"{what}: compress is False, True, 'auto' or a level from 1 to 22, found {compress!r}", what)
+        return compress
+    total = saved = 0.0
+    for source in sources:
+        total += source.nbytes
+        if source.nbytes >= _SAMPLED_FROM:
+            saved += source.nbytes * (1 - _sampled(source))
+    near = what.startswith(("file:", "direct:", "memory:", "/"))
+    return 3 if total and saved / total >= (0.5 if near else 0.2) else None
+
+
+def _sampled(source: _Source) -> float:
+    """The part of its bytes that some of a tensor shrink to."""
+    data = np.asarray(_Memory(source.address, source.nbytes))
+    length = 4096
+    step = (source.nbytes - length) // 7
+    sample = b"".join(data[at : at + length].tobytes() for at in range(0, 8 * step, max(1, step)))[: 8 * length]
+    return min(1.0, len(zlib.compress(sample, 1)) / len(sample))
+
+
+# here and not with the other twins, which stores know
+finalize_state_async = twin(finalize_state)
+load_state_async = twin(load_state)
+save_state_async = twin(save_state)
+save_state_shard_async = twin(save_state_shard)

@@ -1,0 +1,62 @@
+"""Nested states: walks over dictionaries, lists and tuples to what they hold, and back."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from .exceptions import InvalidArgumentError
+
+#: Names and indices from the root on.
+Path: TypeAlias = "tuple[Any, ...]"
+
+_DICTIONARIES = (dict, collections.OrderedDict)
+_DEEPEST = 60
+
+
+def leaves(state: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """What a state holds, with the way to it.
+
+    Raises:
+        InvalidArgumentError: Containers are nested too deep, or hold themselves.
+    """
+    if len(path) > _DEEPEST:
+        raise InvalidArgumentError(f"a state is nested more than {_DEEPEST} deep at {text(path)[:200]}, or holds itself")
+    if type(state) in _DICTIONARIES:
+        for name, item in state.items():
+            yield from leaves(item, (*path, name))
+    elif type(state) in (list, tuple):
+        for index, item in enumerate(state):
+            yield from leaves(item, (*path, index))
+    else:
+        yield path, state
+
+
+def replaced(state: Any, change: Callable[[Path, Any], Any], path: Path = ()) -> Any:
+    """A new state of the same containers, with every leaf changed."""
+    if type(state) in _DICTIONARIES:
+        return type(state)((name, replaced(item, change, (*path, name))) for name, item in state.items())
+    if type(state) in (list, tuple):
+        return type(state)(replaced(item, change, (*path, index)) for index, item in enumerate(state))
+    return change(path, state)
+
+
+def put(state: Any, found: dict[Path, Any], path: Path = ()) -> Any:
+    """Sets leaves in their containers, in place where those can be changed; gives the state."""
+    if type(state) in _DICTIONARIES:
+        for name in state:
+            state[name] = put(state[name], found, (*path, name))
+        return state
+    if type(state) is list:
+        for index, item in enumerate(state):
+            state[index] = put(item, found, (*path, index))
+        return state
+    if type(state) is tuple:
+        return tuple(put(item, found, (*path, index)) for index, item in enumerate(state))
+    return found.get(path, state)
+
+
+def text(path: Path) -> str:
+    """The way as tensors' names and messages show it."""
+    return ".".join(str(step) for step in path)

@@ -1,0 +1,21 @@
+"""s3dlio for PyTorch: where ``torch.distributed.checkpoint`` keeps its checkpoints.
+
+Importing this needs torch; ``import s3dlio`` does not.
+
+Example:
+    >>> import torch.distributed.checkpoint as dcp  # doctest: +SKIP
+    >>> from s3dlio.torch import StorageReader, StorageWriter  # doctest: +SKIP
+    >>> dcp.save(state, storage_writer=StorageWriter("s3://my-run/step-100"))  # doctest: +SKIP
+    >>> dcp.load(state, storage_reader=StorageReader("s3://my-run/step-100"))  # doctest: +SKIP
+"""
+
+try:
+    import torch.distributed.checkpoint as _checkpoint  # noqa: F401
+except ImportError as error:
+    raise ImportError(f"s3dlio.torch needs PyTorch 2.0 or newer, which cannot be imported here: {error}") from error
+
+from ._gather import gather
+from ._reader import StorageReader
+from ._writer import StorageWriter
+
+__all__ = ["StorageReader", "StorageWriter", "gather"]

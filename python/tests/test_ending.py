@@ -1,0 +1,97 @@
+"""How a process ends with work in flight: by itself, by an exception, by a signal, with the crash handler on or off. It never hangs or crashes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PACKAGE
+
+PROGRAM = """
+import asyncio, os, signal, socket, sys, threading, time
+import numpy as np
+import s3dlio
+work, ending, folder = sys.argv[1:]
+server = socket.create_server(("127.0.0.1", 0))
+options = {"endpoint_url": f"http://127.0.0.1:{server.getsockname()[1]}", "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}
+s3dlio.put_bytes(folder + "/a", b"x" * 1_000_000)
+kept = []
+
+if work == "threads":
+    # half of them wait for ever, half are at work
+    def use():
+        while True:
+            s3dlio.put_bytes(folder + "/b", np.ones(8 << 20, np.uint8))
+            s3dlio.get(folder + "/a")
+    for i in range(4):
+        threading.Thread(target=s3dlio.get, args=(f"s3://b/{i}",), kwargs={"storage_options": options}, daemon=True).start()
+        threading.Thread(target=use, daemon=True).start()
+elif work == "loop":
+    # a loop that nobody closes, with operations under way
+    loop = asyncio.new_event_loop()
+    async def begin():
+        for i in range(8):
+            kept.append(asyncio.ensure_future(s3dlio.get_async(f"s3://b/{i}", storage_options=options)))
+            kept.append(asyncio.ensure_future(s3dlio.put_bytes_async(folder + f"/{i}", np.ones(8 << 20, np.uint8))))
+        await asyncio.sleep(0.1)
+    loop.run_until_complete(begin())
+elif work == "streams":
+    for i in range(3):
+        writer = s3dlio.ObjectWriter(folder + f"/unfinished-{i}", compress=bool(i))
+        writer.write(os.urandom(20 << 20))
+        kept.append(writer)
+    kept.append(s3dlio.open(folder + "/a"))
+    kept[-1].read(10)
+    listing = s3dlio.list_stream(folder + "/")
+    next(listing)
+    kept.append(listing)
+    # in a module that goes last
+    import builtins
+    builtins.kept = kept
+time.sleep(0.2)
+print("at work", flush=True)
+if ending == "exit":
+    sys.exit(3)
+if ending == "exception":
+    raise ZeroDivisionError
+if ending == "thread":
+    # the main thread ends before another
+    threading.Thread(target=lambda: (time.sleep(0.3), s3dlio.get(folder + "/a"))).start()
+if ending in ("SIGTERM", "SIGINT"):
+    os.kill(os.getpid(), getattr(signal, ending))
+    time.sleep(60)
+"""
+
+#: Exit statuses by how it ends.
+STATUS = {"end": 0, "exit": 3, "exception": 1, "thread": 0, "SIGTERM": -signal.SIGTERM, "SIGINT": -signal.SIGINT}
+
+
+@pytest.mark.parametrize(("ending", "handler"), [*((ending, "faulthandler") for ending in STATUS), ("end", "none"), ("SIGTERM", "none")])
+@pytest.mark.parametrize("work", ["threads", "loop", "streams"])
+def test_process_ends_with_work_in_flight(tmp_path: Path, work: str, ending: str, handler: str) -> None:
+    (tmp_path / "script.py").write_text(PROGRAM)
+    (tmp_path / "data").mkdir()
+    switches = ["-X", "faulthandler"] if handler == "faulthandler" else []
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
+    ended = subprocess.run(
+        [sys.executable, *switches, tmp_path / "script.py", work, ending, tmp_path / "data"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**environment, "PYTHONPATH": str(PACKAGE.parent)},
+        check=False,
+    )
+    assert ended.stdout == "at work\n"
+    assert ended.returncode == STATUS[ending], ended.stderr
+    assert "Fatal Python error" not in ended.stderr and "Segmentation" not in ended.stderr
+    said = {"exception": "ZeroDivisionError", "SIGINT": "KeyboardInterrupt"}.get(ending)
+    assert said in ended.stderr if said else work == "loop" or ended.stderr == "", ended.stderr
+    # what nobody finished is not there, and temporaries are those of a process that was killed at most
+    left = sorted(path.name for path in (tmp_path / "data").iterdir())
+    assert not [name for name in left if name.startswith("unfinished")]
+    if ending not in ("SIGTERM",) and work == "streams":
+        assert left == ["a"], left

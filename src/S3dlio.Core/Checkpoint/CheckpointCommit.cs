@@ -1,0 +1,176 @@
+using System.Text.Json;
+using S3dlio.Storage;
+using S3dlio.Transfer;
+
+namespace S3dlio.Checkpoint;
+
+/// <summary>A checkpoint to be.</summary>
+public sealed record CommitRequest
+{
+    public required long Step { get; init; }
+
+    public required long Epoch { get; init; }
+
+    public required string Framework { get; init; }
+
+    public required int WorldSize { get; init; }
+
+    /// <summary>One of each rank.</summary>
+    public required IReadOnlyList<ShardRecord> Shards { get; init; }
+
+    /// <summary>Null: that of the shard of rank 0.</summary>
+    public string? SaveId { get; init; }
+
+    public JsonElement? UserMeta { get; init; }
+
+    public JsonElement? Extra { get; init; }
+
+    /// <summary>When the state was taken; null: now.</summary>
+    public DateTimeOffset? WallTime { get; init; }
+
+    public bool Durable { get; init; } = true;
+
+    /// <summary>Look whether every shard is there, whole, before the manifest says so.</summary>
+    public bool Verify { get; init; } = true;
+}
+
+/// <summary>A checkpoint that is there.</summary>
+/// <param name="Found">Its manifest.</param>
+/// <param name="PointerProblem">Why <c>latest.json</c> could not be brought up to date; the checkpoint is found without it.</param>
+public sealed record CommitResult(FoundManifest Found, string? PointerProblem);
+
+/// <summary>Makes a checkpoint of shards: the one moment at which it begins to exist is when its manifest does.</summary>
+public static class CheckpointCommit
+{
+    const int LooksInFlight = 64;
+
+    const int OtherNames = 8;
+
+    /// <exception cref="StoreException">
+    /// InvalidArgument: the shards are not one of each rank. NotFound, InvalidData: one is not there, or not as it was written. Precondition:
+    /// the save was given up by a prune.
+    /// </exception>
+    public static async ValueTask<CommitResult> RunAsync(ObjectStore store, CommitRequest request, CancellationToken cancel)
+    {
+        var manifest = await DescribeAsync(store, request, cancel).ConfigureAwait(false);
+        if (request.Verify)
+            await VerifyAsync(store, manifest.Shards, cancel).ConfigureAwait(false);
+        var found = await PutAsync(store, manifest, request.Durable, cancel).ConfigureAwait(false);
+        // from here on the checkpoint exists, and nothing that follows can take that back
+        string? problem = null;
+        try
+        {
+            await LatestPointer.PublishAsync(store, found, cancel).ConfigureAwait(false);
+            string[] claims = [.. request.Shards.Select(static shard => shard.Claim).OfType<string>().Distinct()];
+            foreach (string claim in claims.Where(static key => key.StartsWith(CheckpointLayout.Saves, StringComparison.Ordinal)))
+                await RemoveSpentAsync(store, claim, found.Manifest, cancel).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is StoreException or OperationCanceledException)
+        {
+            problem = error.Message;
+        }
+        return new CommitResult(found, problem);
+    }
+
+    static async ValueTask<Manifest> DescribeAsync(ObjectStore store, CommitRequest request, CancellationToken cancel)
+    {
+        string uri = store.Root.ToString();
+        StoreException Wrong(string detail) => new(ErrorKind.InvalidArgument, uri, $"{detail}; a checkpoint needs the shard of each rank, as its writer returned it");
+        if (request.Framework.Length == 0)
+            throw new StoreException(ErrorKind.InvalidArgument, uri, "the framework's name is empty");
+        foreach (var shard in request.Shards)
+        {
+            if (shard.Step is { } step && step != request.Step)
+                throw Wrong($"the shard of rank {shard.Rank} is of step {step}, the checkpoint of step {request.Step}");
+        }
+        var shards = ManifestJson.InOrder([.. request.Shards], request.WorldSize, complete: true, Wrong);
+        string id = request.SaveId ?? shards[0].SaveId ?? SaveIdOf(shards[0]) ?? SaveId.New(DateTimeOffset.UtcNow);
+        return new Manifest
+        {
+            FormatVersion = Manifest.CurrentVersion,
+            Framework = request.Framework,
+            Step = request.Step,
+            Epoch = request.Epoch,
+            WallTime = await FindTimeAsync(store, request, cancel).ConfigureAwait(false),
+            WorldSize = request.WorldSize,
+            Shards = shards,
+            IsComplete = true,
+            UserMeta = request.UserMeta,
+            SaveId = SaveId.Check(id, "save_id", uri),
+            Extra = request.Extra,
+        };
+    }
+
+    static string? SaveIdOf(ShardRecord shard) =>
+        CheckpointLayout.StemOf(shard.Key) is { } stem && CheckpointLayout.TryParseStem(stem, out _, out string id) && SaveId.IsValid(id) ? id : null;
+
+    /// <summary>Now; but never before a checkpoint of an earlier step, whose coordinator's clock may have been ahead.</summary>
+    static async ValueTask<DateTimeOffset> FindTimeAsync(ObjectStore store, CommitRequest request, CancellationToken cancel)
+    {
+        var time = request.WallTime ?? DateTimeOffset.UtcNow;
+        // manifests have microseconds
+        time = time.AddTicks(-(time.Ticks % TimeSpan.TicksPerMicrosecond));
+        return await LatestPointer.ReadAsync(store, cancel).ConfigureAwait(false) is { WallTime: { } before } pointer && pointer.Step < request.Step && before >= time
+            ? before.AddMicroseconds(1)
+            : time;
+    }
+
+    static async ValueTask VerifyAsync(ObjectStore store, IReadOnlyList<ShardRecord> shards, CancellationToken cancel)
+    {
+        var failures = await Bulk.RunAsync(shards.Count, LooksInFlight, async (i, stop) =>
+        {
+            var shard = shards[i];
+            var meta = await store.HeadAsync(shard.Key, stop).ConfigureAwait(false);
+            ShardCheck.CompareMeta(store, shard, meta);
+        }, i => store.Root.Child(shards[i].Key), cancel).ConfigureAwait(false);
+        for (int i = 0; i < shards.Count; i++)
+        {
+            if (failures[i] is { } failure)
+                throw new StoreException(failure.Kind, failure.Uri, $"the shard of rank {shards[i].Rank} cannot be committed: {failure.Detail}", cause: failure) { Reason = failure.Reason };
+        }
+    }
+
+    /// <summary>Takes the save's one place. Of several that want it one gets it; the others' checkpoints are no less whole and take one beside it.</summary>
+    static async ValueTask<FoundManifest> PutAsync(ObjectStore store, Manifest manifest, bool durable, CancellationToken cancel)
+    {
+        string first = manifest.SaveId!;
+        for (int i = 0; ; i++)
+        {
+            string key = CheckpointLayout.ManifestKey(manifest.Step, manifest.SaveId!);
+            try
+            {
+                await StoreProbe.PutAsync(store, key, ManifestJson.Write(manifest), PutOptions.Default with { Overwrite = false, Durable = durable }, cancel).ConfigureAwait(false);
+                return new FoundManifest(key, manifest);
+            }
+            catch (StoreException error) when (error.Kind == ErrorKind.AlreadyExists && i < OtherNames)
+            {
+                var there = await ReadOrNullAsync(store, key, cancel).ConfigureAwait(false);
+                if (there is not null && there.Manifest.HasSameShards(manifest))
+                    return there;
+                if (there is { Manifest.IsComplete: false })
+                    throw new StoreException(ErrorKind.Precondition, store.Root.Child(key), "this save was given up by a prune, which took it for dead; save the step again, and prune with a longer grace", cause: error);
+                manifest = manifest with { SaveId = SaveId.Beside(first) };
+            }
+        }
+    }
+
+    /// <summary>A manifest that is damaged or of a later version is another one in any case.</summary>
+    static async ValueTask<FoundManifest?> ReadOrNullAsync(ObjectStore store, string key, CancellationToken cancel)
+    {
+        try
+        {
+            return await CheckpointCatalog.ReadAsync(store, key, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (StoreProbe.IsDamage(error))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>A claim whose save is committed serves nobody; one that was replaced meanwhile does.</summary>
+    static async ValueTask RemoveSpentAsync(ObjectStore store, string claim, Manifest manifest, CancellationToken cancel)
+    {
+        if (await SaveClaim.ReadAsync(store, claim, cancel).ConfigureAwait(false) is { } found && found.Step == manifest.Step && found.Id == manifest.SaveId)
+            await StoreProbe.DeleteAsync(store, [claim], cancel).ConfigureAwait(false);
+    }
+}
