@@ -70,9 +70,13 @@ def test_interrupted_cell_ends_at_once_and_the_next_one_works(kernel: Any, form:
     made, client = kernel
     server = socket.create_server(("127.0.0.1", 0))
     assert run(client, SET_UP.format(port=server.getsockname()[1]))["status"] == "ok"
+    # the kernel itself takes some of it
+    begin = time.monotonic()
+    run(client, "pass")
+    idle = time.monotonic() - begin
     took = []
-    # the quickest of three: a busy machine may hold up any one of them
-    for _ in range(3):
+    # a busy machine may hold up some of them
+    while len(took) < 8 and (not took or min(took) - idle >= PROMPT):
         # or the kernel would drop what follows the interrupted one
         number = client.execute(CELLS[form].format(call=call, arguments="b'data', " if call == "put_bytes" else ""), stop_on_error=False)
         server.settimeout(30)
@@ -87,10 +91,4 @@ def test_interrupted_cell_ends_at_once_and_the_next_one_works(kernel: Any, form:
         counted = run(client, "assert ticks > 20 and not (ticks := 0); assert s3dlio.put_bytes('memory://after/x', b'123456789') == 'crc32c:e3069283'")
         assert counted["status"] == "ok", counted
     server.close()
-    # the kernel itself takes some of it
-    idle = []
-    for _ in range(3):
-        begin = time.monotonic()
-        run(client, "pass")
-        idle.append(time.monotonic() - begin)
-    assert min(took) - min(idle) < PROMPT
+    assert min(took) - idle < PROMPT, took

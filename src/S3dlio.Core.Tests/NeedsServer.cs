@@ -1,3 +1,4 @@
+using System.Reflection;
 using Xunit;
 using Xunit.Abstractions;
 using Xunit.Sdk;
@@ -19,41 +20,29 @@ public sealed class NeedsServerAttribute(string name) : Attribute
         Environment.GetEnvironmentVariable($"S3DLIO_TEST_{name}_{what}") is { Length: > 0 } value ? value : null;
 }
 
-/// <summary>xunit knows reasons to skip on methods only, and a conformance suite's methods are inherited.</summary>
+/// <summary>
+/// xunit knows reasons to skip on methods only, and a conformance suite's methods are inherited. The reason is set right before the tests
+/// run: a runner that chose some of them has made them anew, and what was said of them when they were found is lost.
+/// </summary>
 public sealed class SkippingFramework(IMessageSink messageSink) : XunitTestFramework(messageSink)
 {
-    protected override ITestFrameworkDiscoverer CreateDiscoverer(IAssemblyInfo assemblyInfo) =>
-        new Discoverer(assemblyInfo, SourceInformationProvider, DiagnosticMessageSink);
+    protected override ITestFrameworkExecutor CreateExecutor(AssemblyName assemblyName) =>
+        new Executor(assemblyName, SourceInformationProvider, DiagnosticMessageSink);
 
-    sealed class Discoverer(IAssemblyInfo assembly, ISourceInformationProvider sources, IMessageSink diagnostics) : XunitTestFrameworkDiscoverer(assembly, sources, diagnostics)
+    sealed class Executor(AssemblyName assembly, ISourceInformationProvider sources, IMessageSink diagnostics) : XunitTestFrameworkExecutor(assembly, sources, diagnostics)
     {
-        protected override bool FindTestsForType(
-            ITestClass testClass, bool includeSourceInformation, IMessageBus messageBus, ITestFrameworkDiscoveryOptions discoveryOptions)
-        {
-            string? name = testClass.Class.GetCustomAttributes(typeof(NeedsServerAttribute)).FirstOrDefault()?.GetConstructorArguments().First() as string;
-            if (name is null || NeedsServerAttribute.Variable(name, "URI") is not null)
-                return base.FindTestsForType(testClass, includeSourceInformation, messageBus, discoveryOptions);
-            using var bus = new SkippingBus(messageBus, NeedsServerAttribute.Variable(name, "SKIP") ?? $"S3DLIO_TEST_{name}_URI is not set");
-            return base.FindTestsForType(testClass, includeSourceInformation, bus, discoveryOptions);
-        }
-    }
+        protected override void RunTestCases(IEnumerable<IXunitTestCase> testCases, IMessageSink executionMessageSink, ITestFrameworkExecutionOptions executionOptions) =>
+            base.RunTestCases([.. testCases.Select(Skipped)], executionMessageSink, executionOptions);
 
-    sealed class SkippingBus(IMessageBus inner, string reason) : IMessageBus
-    {
-        public bool QueueMessage(IMessageSinkMessage message)
+        static IXunitTestCase Skipped(IXunitTestCase found)
         {
-            if (message is ITestCaseDiscoveryMessage { TestCase: XunitTestCase found })
-            {
-                // read once, so that the attribute's own value does not come later and replace this one
-                _ = found.SkipReason;
-                typeof(XunitTestCase).GetProperty(nameof(XunitTestCase.SkipReason))!.SetValue(found, found.SkipReason ?? reason);
-            }
-            return inner.QueueMessage(message);
-        }
-
-        public void Dispose()
-        {
-            // the inner bus is not ours
+            string? name = found.TestMethod.TestClass.Class.GetCustomAttributes(typeof(NeedsServerAttribute)).FirstOrDefault()?.GetConstructorArguments().First() as string;
+            if (name is null || NeedsServerAttribute.Variable(name, "URI") is not null || found is not XunitTestCase test)
+                return found;
+            // read once, so that the attribute's own value does not come later and replace this one
+            string reason = found.SkipReason ?? NeedsServerAttribute.Variable(name, "SKIP") ?? $"S3DLIO_TEST_{name}_URI is not set";
+            typeof(XunitTestCase).GetProperty(nameof(XunitTestCase.SkipReason))!.SetValue(test, reason);
+            return test;
         }
     }
 }

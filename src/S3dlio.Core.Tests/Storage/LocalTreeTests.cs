@@ -146,21 +146,27 @@ public sealed class LocalTreeTests : IDisposable
     public async Task Sweep_RemovesOrphansOnly()
     {
         string orphan = Orphan("", TimeSpan.FromHours(1)), young = Orphan("", TimeSpan.Zero);
+        // of other hosts, whose locks may not be seen from here
+        Write(".s3dlio-1-0123456789abcdef.tmp", ".s3dlio-2-0123456789abcdef.tmp");
+        string foreign = _directory[".s3dlio-1-0123456789abcdef.tmp"], forgotten = _directory[".s3dlio-2-0123456789abcdef.tmp"];
+        File.SetLastWriteTimeUtc(forgotten, DateTime.UtcNow.AddDays(-2));
         Write(".s3dlio-1-0123456789abcde.tmp", ".s3dlio-x-0123456789abcdef.tmp", ".s3dlio-1-0123456789abcdef.tmp2", "s3dlio-1-0123456789abcdef.tmp");
         foreach (string path in Directory.EnumerateFiles(_directory.Path))
         {
-            if (path != young)
+            if (path != young && path != forgotten)
                 File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddHours(-1));
         }
         await using var writer = await Store.OpenWriteAsync("alive", PutOptions.Default, None);
-        string living = Directory.EnumerateFiles(_directory.Path, ".s3dlio-*").Single(path => Temporaries.IsName(Path.GetFileName(path)) && path != orphan && path != young);
+        string living = Directory.EnumerateFiles(_directory.Path, ".s3dlio-*").Single(path => Temporaries.IsName(Path.GetFileName(path)) && path != orphan && path != young && path != foreign && path != forgotten);
         File.SetLastWriteTimeUtc(living, DateTime.UtcNow.AddHours(-1));
 
         Assert.Equal(4, (await List("", recursive: true)).Count);
-        Assert.Equal(1, Temporaries.Sweep(_directory.Path, Temporaries.Grace));
+        Assert.Equal(2, Temporaries.Sweep(_directory.Path, Temporaries.Grace));
 
         Assert.False(File.Exists(orphan));
+        Assert.False(File.Exists(forgotten));
         Assert.True(File.Exists(young));
+        Assert.True(File.Exists(foreign));
         Assert.Equal(4, (await List("", recursive: true)).Count);
         await writer.WriteAsync("still works"u8.ToArray(), None);
         await writer.CompleteAsync(None);

@@ -91,7 +91,7 @@ public static class CheckpointCatalog
     static async ValueTask<Catalog> ReadAsync(ObjectStore store, string[] keys, CancellationToken cancel)
     {
         var found = new FoundManifest?[keys.Length];
-        var failures = await Bulk.RunAsync(keys.Length, ReadsInFlight, async (i, stop) => found[i] = await ReadAsync(store, keys[i], stop).ConfigureAwait(false), i => store.Root.Child(keys[i]), cancel).ConfigureAwait(false);
+        var failures = await Bulk.RunAsync(keys.Length, ReadsInFlight, 0, async (i, stop) => found[i] = await ReadAsync(store, keys[i], stop).ConfigureAwait(false), i => store.Root.Child(keys[i]), cancel).ConfigureAwait(false);
         var skipped = new List<SkippedManifest>();
         for (int i = 0; i < keys.Length; i++)
         {

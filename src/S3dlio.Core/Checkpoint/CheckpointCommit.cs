@@ -117,7 +117,7 @@ public static class CheckpointCommit
 
     static async ValueTask VerifyAsync(ObjectStore store, IReadOnlyList<ShardRecord> shards, CancellationToken cancel)
     {
-        var failures = await Bulk.RunAsync(shards.Count, LooksInFlight, async (i, stop) =>
+        var failures = await Bulk.RunAsync(shards.Count, LooksInFlight, 0, async (i, stop) =>
         {
             var shard = shards[i];
             var meta = await store.HeadAsync(shard.Key, stop).ConfigureAwait(false);

@@ -46,7 +46,7 @@ public static class CheckpointValidation
     {
         progress.Begin(shards.Sum(static shard => shard.Size));
         var verified = new VerifiedBy[shards.Count];
-        var failures = await Bulk.RunAsync(shards.Count, ShardsInFlight, async (i, stop) => verified[i] = await CheckAsync(store, shards[i], progress, stop).ConfigureAwait(false), i => store.Root.Child(shards[i].Key), cancel).ConfigureAwait(false);
+        var failures = await Bulk.RunAsync(shards.Count, ShardsInFlight, 0, async (i, stop) => verified[i] = await CheckAsync(store, shards[i], progress, stop).ConfigureAwait(false), i => store.Root.Child(shards[i].Key), cancel).ConfigureAwait(false);
         var findings = new List<Finding>();
         List<int> bare = [], ieee = [];
         for (int i = 0; i < shards.Count; i++)

@@ -288,6 +288,22 @@ public class S3FaultTests
     }
 
     [Fact]
+    public async Task List_LastPageRepeatsTheFirst_InvalidData()
+    {
+        const string keys = "<Contents><Key>a</Key><Size>1</Size></Contents><Contents><Key>b</Key><Size>1</Size></Contents></ListBucketResult>";
+        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", (exchange.Number == 1
+            ? "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>"
+            : "<ListBucketResult><IsTruncated>false</IsTruncated>") + keys));
+        var error = await Assert.ThrowsAsync<StoreException>(async () =>
+        {
+            await foreach (var _ in Open(server).ListAsync("", ListOptions.Default with { Recursive = false }, None))
+            {
+            }
+        });
+        Assert.Equal(ErrorKind.InvalidData, error.Kind);
+    }
+
+    [Fact]
     public async Task List_AMillionKeys_StaysFlat()
     {
         const int pages = 1000, perPage = 1000;

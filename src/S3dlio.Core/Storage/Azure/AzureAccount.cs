@@ -105,7 +105,7 @@ sealed record AzureAccount(string Name, string Endpoint, AzureCredential Credent
     // of https://name.blob… or http://host:port/name
     static string Owner(string endpoint)
     {
-        if (!Uri.TryCreate(endpoint, UriKind.Absolute, out var url))
+        if (!HttpTransport.TryAddress(endpoint, out var url))
             return "";
         string path = url.AbsolutePath.Trim('/');
         return path.Length > 0 ? path : url.Host.Split('.')[0];

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Unicode;
 using System.Xml;
 
 namespace S3dlio.Storage.Azure;
@@ -20,12 +21,16 @@ sealed class AzureXml : IDisposable
 
     readonly XmlReader _reader;
 
+    /// <exception cref="XmlException">It is not UTF-8.</exception>
     public AzureXml(ReadOnlyMemory<byte> text)
     {
+        // what a document says of its encoding is passed over: the services send UTF-8, and .NET's reader breaks on some changes of encoding
+        if (!Utf8.IsValid(text.Span))
+            throw new XmlException("it is not UTF-8");
         var stream = MemoryMarshal.TryGetArray(text, out var array)
             ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false)
             : new MemoryStream(text.ToArray(), writable: false);
-        _reader = XmlReader.Create(stream, Settings);
+        _reader = XmlReader.Create(new StreamReader(stream, Encoding.UTF8), Settings);
     }
 
     /// <summary>The name of the document's root element.</summary>

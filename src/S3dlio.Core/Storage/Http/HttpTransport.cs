@@ -72,8 +72,9 @@ sealed class HttpTransport
         {
             return Uri.TryCreate(text, UriKind.Absolute, out address) && Uri.CheckHostName(address.IdnHost) != UriHostNameType.Unknown;
         }
-        catch (UriFormatException)
+        catch (Exception error) when (error is UriFormatException or IndexOutOfRangeException)
         {
+            // the second is .NET's own slip over some hosts that are none
             address = null;
             return false;
         }

@@ -24,6 +24,13 @@ static class LocalFile
         }
     }
 
+    /// <summary>The kernel's own files (/proc, /sys) say that they are empty: read as objects they would be, without a word.</summary>
+    public static void CheckEmpty(string uri, SafeFileHandle handle, in FileStatus status)
+    {
+        if (status.Size == 0 && Libc.Read(handle, stackalloc byte[1], 0, out int held) == 0 && held > 0)
+            throw new StoreException(ErrorKind.InvalidData, uri, "the file says that it has 0 bytes and holds some: it is one of the kernel's, or it is being written in place; read it with Python's open()");
+    }
+
     public static void CheckRegular(string uri, in FileStatus status, string operation)
     {
         if (status.IsDirectory)

@@ -2,7 +2,8 @@ namespace S3dlio.Storage.Local;
 
 /// <summary>
 /// How keys become paths. Empty segments and <c>.</c> fold, as in any path; <c>..</c> is refused, so a key never leaves the store's
-/// directory by its text (symbolic links inside it are the owner's will and are followed). All else is literal.
+/// directory by its text (symbolic links inside it are the owner's will and are followed), and so are the names of objects in the making.
+/// All else is literal.
 /// </summary>
 readonly struct LocalPath
 {
@@ -38,6 +39,8 @@ readonly struct LocalPath
             var segment = key.AsSpan()[range];
             if (segment.SequenceEqual(".."))
                 throw new StoreException(ErrorKind.InvalidArgument, _root.Child(key), "the key holds a '..' segment, which could leave the store; write the path without it");
+            if (Temporaries.IsName(segment))
+                throw new StoreException(ErrorKind.InvalidArgument, _root.Child(key), $"the key holds '{segment}', the name of an object in the making: listings leave it out and housekeeping removes it; choose another name");
             folds |= segment.IsEmpty || segment.SequenceEqual(".");
         }
         string relative = folds ? string.Join('/', key.Split('/').Where(segment => segment is not ("" or "."))) : key;

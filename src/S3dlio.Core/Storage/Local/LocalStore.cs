@@ -54,7 +54,9 @@ public sealed partial class LocalStore : ObjectStore
             LocalFile.CheckMatch(uri, options.IfMatch, status);
             var record = ObjectRecord.Read(handle, uri);
             var meta = LocalFile.Meta(key, status, record);
-            return UseDirect(handle, uri)
+            bool direct = UseDirect(handle, uri);
+            LocalFile.CheckEmpty(uri, handle, status);
+            return direct
                 ? new DirectReader(uri, handle, meta, record, status.DirectAlignment)
                 : new LocalReader(uri, handle, meta, record);
         }

@@ -51,10 +51,13 @@ public sealed partial class S3Store
         var page = await AskPageAsync(wanted, size, cancel).ConfigureAwait(false);
         if (wanted.After is not { } after)
             return page;
+        // the last page is no less a page than the others: what it repeats would be listed twice
+        bool repeats = wanted.Token is not null
+            && ((page.Objects.Count > 0 && ObjectKey.Compare(page.Objects[0].Key, after) <= 0) || (page.Prefixes.Count > 0 && ObjectKey.Compare(page.Prefixes[0], after) < 0));
         // a folder may come after its own name, for what is in it does
         bool isNamed = wanted is { Folded: true, Token: null } && after.EndsWith('/');
         // a server that repeats a page would be listed for ever
-        if (page.Next is not null && (page.Next == wanted.Token || (page.Last is { } end && ObjectKey.Compare(end, after) < (isNamed ? 0 : 1))))
+        if (repeats || (page.Next is not null && (page.Next == wanted.Token || (page.Last is { } end && ObjectKey.Compare(end, after) < (isNamed ? 0 : 1)))))
             throw new StoreException(ErrorKind.InvalidData, Root.Child(wanted.Prefix), $"the listing does not advance: the server sent another page that ends at '{page.Last}'");
         return page;
     }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security;
 using System.Text;
+using System.Text.Unicode;
 using System.Xml;
 
 namespace S3dlio.Storage.S3;
@@ -21,12 +22,16 @@ sealed class S3Xml : IDisposable
 
     readonly XmlReader _reader;
 
+    /// <exception cref="XmlException">It is not UTF-8.</exception>
     public S3Xml(ReadOnlyMemory<byte> text)
     {
+        // what a document says of its encoding is passed over: the services send UTF-8, and .NET's reader breaks on some changes of encoding
+        if (!Utf8.IsValid(text.Span))
+            throw new XmlException("it is not UTF-8");
         var stream = MemoryMarshal.TryGetArray(text, out var array)
             ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false)
             : new MemoryStream(text.ToArray(), writable: false);
-        _reader = XmlReader.Create(stream, Settings);
+        _reader = XmlReader.Create(new StreamReader(stream, Encoding.UTF8), Settings);
     }
 
     /// <summary>Reads a document whose like S3 sends; anything else is an error that names the object or store and not an exception of XML's.</summary>
