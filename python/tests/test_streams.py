@@ -269,7 +269,7 @@ def test_text_shrinks_as_the_zstd_program_shrinks_it(tmp_path: Path) -> None:
 
 def test_a_plain_object_is_not_taken_for_a_compressed_one(base: Base) -> None:
     s3dlio.put_bytes(base.text("p.zst"), b"plain")
-    with pytest.raises(s3dlio.InvalidDataError, match="zstd -d"):
+    with pytest.raises(s3dlio.InvalidDataError, match="no zstd frame begins here"):
         s3dlio.open(base.text("p.zst"))
     with s3dlio.open(base.text("p.zst"), decompress=False) as file:
         assert file.read() == b"plain"

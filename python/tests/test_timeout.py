@@ -55,6 +55,8 @@ CALLS: dict[str, Any] = {
     "put_bytes": lambda how: s3dlio.put_bytes("s3://b/x", b"data", **how),
     "get": lambda how: s3dlio.get("s3://b/x", **how),
     "get_range": lambda how: s3dlio.get_range("s3://b/x", 0, 4, **how),
+    "get_range_with_validation": lambda how: s3dlio.get_range_with_validation("s3://b/x", 0, 4, **how),
+    "get_with_validation": lambda how: s3dlio.get_with_validation("s3://b/x", **how),
     "exists": lambda how: s3dlio.exists("s3://b/x", **how),
     "stat": lambda how: s3dlio.stat("s3://b/x", **how),
     "delete": lambda how: s3dlio.delete("s3://b/x", **how),

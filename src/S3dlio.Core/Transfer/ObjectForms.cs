@@ -191,7 +191,12 @@ public static class ObjectForms
     {
         try
         {
-            return await store.HeadAsync(key, cancel).ConfigureAwait(false);
+            if (store.IsNear)
+                return await store.HeadAsync(key, cancel).ConfigureAwait(false);
+            // a request for a byte: S3 says why it has none, while a HEAD that finds nothing needs another to tell
+            var reader = await store.OpenReadAsync(key, new ReadOptions { FirstLength = 1 }, cancel).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+                return reader.Meta;
         }
         catch (StoreException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.IsDirectory or ErrorKind.NotDirectory or ErrorKind.PermissionDenied or ErrorKind.InvalidArgument)
         {
