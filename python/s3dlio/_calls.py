@@ -11,6 +11,7 @@ import functools
 import inspect
 import os
 import re
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -30,6 +31,10 @@ _os: Any = os
 
 #: Seconds between two calls of a progress function in an event loop.
 _TICK = 0.02
+
+
+#: Threads that hear no signals and must not keep others from the GIL set ``slice``: seconds between two looks at their operation.
+patience = threading.local()
 
 
 class _Call:
@@ -114,7 +119,7 @@ def _block(work: Any, call: _Call) -> Any:
 def _wait(running: _native.Running, call: _Call, first: bool) -> None:
     late = not first and call.is_over()
     while not late:
-        if running.wait(call.left(_native.SLICE)):
+        if running.wait(call.left(getattr(patience, "slice", _native.SLICE))):
             return
         running.report()
         late = call.is_over()
