@@ -35,6 +35,10 @@ _TICK = 0.02
 _BEAT = 0.05
 
 
+#: Threads that hear no signals and must not keep others from the GIL set ``slice``: seconds between two looks at their operation.
+patience = threading.local()
+
+
 class _Call:
     """One call of a public function: its name, what it is about, and when it has to end.
 
@@ -160,7 +164,7 @@ def _block(work: Any, call: _Call, begun: _native.Running | None = None) -> Any:
 def _wait(running: _native.Running, call: _Call, first: bool) -> None:
     late = not first and call.is_over()
     while not late:
-        if running.wait(call.left(_native.SLICE)):
+        if running.wait(call.left(getattr(patience, "slice", _native.SLICE))):
             return
         running.report()
         late = call.is_over()

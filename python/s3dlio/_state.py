@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import math
 import secrets
@@ -222,8 +223,8 @@ async def load_state(
     Args:
         uri: The checkpoint store's address.
         into: A state of the same containers, such as a model's ``state_dict()``: bytes go straight into its arrays and tensors (also parts:
-            ``TensorShard``, DTensor), and its other values are replaced where they stand. What only the checkpoint has is left there. None
-            gives a new state, whole.
+            ``TensorShard``, DTensor), and its other values are replaced where they stand; lists and tuples without a tensor count as one value.
+            What only the checkpoint has is left there. None gives a new state, whole.
         step: The newest checkpoint of this step. None: the newest of all.
         manifest_key: Exactly this checkpoint: ranks that load while others save should be given the same.
         framework: What new tensors are made as: ``"np"``, ``"pt"``, or None: as each was saved.
@@ -290,7 +291,6 @@ class SavedState:
             if isinstance(error, InvalidDataError):
                 raise
             raise InvalidDataError(f"{self._what}: the manifest does not describe a state: {type(error).__name__}: {error}") from None
-        self._refs = {path: leaf for path, leaf in _tree.leaves(self.tree)}
 
     def _add(self, extra: dict[str, Any], key: str) -> None:
         if type(extra["s3dlio_state"]) is not int or extra["s3dlio_state"] > _VERSION:
@@ -304,47 +304,61 @@ class SavedState:
     def make(self, framework: str | None, reading: Reading) -> Any:
         """A new state; ``reading`` then fills its tensors."""
 
-        def new(path: _tree.Path, leaf: Any) -> Any:
-            if not isinstance(leaf, TensorRef):
-                return leaf
-            parts = self._of(leaf.name)
-            torch_wanted = leaf.framework == "pt" if framework is None else framework in ("pt", "torch")
-            dtype = in_framework(parts[0].dtype, torch_wanted, f"{self._what}: tensor {leaf.name!r}")
-            made = _torch_empty(parts[0].shape, dtype) if torch_wanted else np.empty(parts[0].shape, dtype)
-            self._read(leaf.name, Part(made, parts[0].shape, (0,) * len(parts[0].shape), True, True), reading)
-            return made
-
-        return _tree.replaced(self.tree, new)
+        return _tree.replaced(self.tree, lambda path, leaf: self._new(leaf, framework, reading))
 
     def fill(self, into: Any, strict: bool, framework: str | None, reading: Reading) -> Any:
         """The state given, its values replaced; ``reading`` then fills its tensors."""
-        missing = []
-        found: dict[_tree.Path, Any] = {}
-        for path, leaf in _tree.leaves(into):
-            part = part_of(leaf)
-            if path not in self._refs:
-                missing.append(path)
-            elif part is None:
-                saved = self._refs[path]
-                if isinstance(saved, TensorRef):
-                    raise InvalidArgumentError(
-                        f"{self._what}: {_tree.text(path)!r} is a tensor in the checkpoint, and {type(leaf).__name__} in what is to be loaded into"
-                    )
-                found[path] = saved
-            elif not isinstance(self._refs[path], TensorRef):
-                raise InvalidArgumentError(
-                    f"{self._what}: {_tree.text(path)!r} is {type(self._refs[path]).__name__} in the checkpoint, and a tensor in what is to be loaded into"
-                )
-            else:
-                self._read(self._refs[path].name, part, reading)
+        missing: list[_tree.Path] = []
+        filled = self._fill(into, self.tree, (), framework, reading, missing)
         if missing and strict:
             first = _tree.text(missing[0])
-            near = difflib.get_close_matches(first[:200], [_tree.text(path) for path in list(self._refs)[:10_000]], 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            known = [_tree.text(path) for path, _ in itertools.islice(_tree.leaves(self.tree), 10_000)]
+            near = difflib.get_close_matches(first[:200], known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise InvalidArgumentError(
-                f"{self._what}: the checkpoint has no {first!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}{hint} strict=False leaves them alone"
+                f"{self._what}: the checkpoint has no {first!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}{hint} "
+                "strict=False leaves alone what it does not have"
             )
-        return _tree.put(into, found)
+        return filled
+
+    def _new(self, leaf: Any, framework: str | None, reading: Reading) -> Any:
+        """A leaf of the tree, or memory that ``reading`` fills where it stands for a tensor."""
+        if not isinstance(leaf, TensorRef):
+            return leaf
+        parts = self._of(leaf.name)
+        torch_wanted = leaf.framework == "pt" if framework is None else framework in ("pt", "torch")
+        dtype = in_framework(parts[0].dtype, torch_wanted, f"{self._what}: tensor {leaf.name!r}")
+        made = _torch_empty(parts[0].shape, dtype) if torch_wanted else np.empty(parts[0].shape, dtype)
+        self._read(leaf.name, Part(made, parts[0].shape, (0,) * len(parts[0].shape), True, True), reading)
+        return made
+
+    def _fill(self, into: Any, saved: Any, path: _tree.Path, framework: str | None, reading: Reading, missing: list[_tree.Path]) -> Any:
+        """What comes in the place of a part of the state given: itself, where it can be changed."""
+        if isinstance(into, dict) and not isinstance(saved, TensorRef):
+            for name in into:
+                if isinstance(saved, dict) and name in saved:
+                    into[name] = self._fill(into[name], saved[name], (*path, name), framework, reading, missing)
+                else:
+                    missing.append((*path, name))
+            return into
+        part = part_of(into)
+        about = f"{self._what}: {_tree.text(path)!r}"
+        if part is not None:
+            if not isinstance(saved, TensorRef):
+                raise InvalidArgumentError(f"{about} is {type(saved).__name__} in the checkpoint, and a tensor in what is to be loaded into")
+            self._read(saved.name, part, reading)
+            return into
+        if type(into) in (list, tuple) and any(part_of(leaf) is not None for _, leaf in _tree.leaves(into)):
+            known = saved if isinstance(saved, (list, tuple)) else ()
+            missing += [(*path, index) for index in range(len(known), len(into))]
+            items = [self._fill(one, other, (*path, index), framework, reading, missing) for index, (one, other) in enumerate(zip(into, known, strict=False))]
+            if type(into) is tuple:
+                return (*items, *into[len(items) :])
+            into[: len(items)] = items
+            return into
+        if isinstance(saved, TensorRef):
+            raise InvalidArgumentError(f"{about} is a tensor in the checkpoint, and {type(into).__name__} in what is to be loaded into")
+        return _tree.replaced(saved, lambda _, leaf: self._new(leaf, framework, reading))
 
     def _of(self, name: str) -> list[_SavedPart]:
         parts = self._parts.get(name)

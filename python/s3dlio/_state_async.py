@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from . import _plain, _tree
+from . import _calls, _plain, _tree
 from ._address import Address
 from ._sharded import Part, part_of
 from ._state import Gather, finalize_state, is_tensor, save_state_shard
@@ -20,6 +20,9 @@ from ._tensors import _torch
 from .exceptions import CancelledError, ClosedError, InvalidArgumentError, StoreTimeoutError
 
 AtExit = Literal["finish", "cancel"]
+
+#: Seconds after which a save hears that it is cancelled, and tells how far it is.
+_SLICE = 0.25
 
 
 class PendingSave:
@@ -282,6 +285,8 @@ class AsyncSaver:
         return _tree.replaced(state, hold)
 
     def _work(self, pending: PendingSave, held: Any, taken: list[np.ndarray[Any, Any]], epoch: int, user_meta: Any) -> None:
+        # each look takes the GIL from the program, for as long as this thread then waits for a processor
+        _calls.patience.slice = _SLICE
         try:
             shared = {name: value for name, value in self._options.items() if name in ("durable", "storage_options")}
             shard = save_state_shard(

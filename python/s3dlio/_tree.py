@@ -42,21 +42,6 @@ def replaced(state: Any, change: Callable[[Path, Any], Any], path: Path = ()) ->
     return change(path, state)
 
 
-def put(state: Any, found: dict[Path, Any], path: Path = ()) -> Any:
-    """Sets leaves in their containers, in place where those can be changed; gives the state."""
-    if type(state) in _DICTIONARIES:
-        for name in state:
-            state[name] = put(state[name], found, (*path, name))
-        return state
-    if type(state) is list:
-        for index, item in enumerate(state):
-            state[index] = put(item, found, (*path, index))
-        return state
-    if type(state) is tuple:
-        return tuple(put(item, found, (*path, index)) for index, item in enumerate(state))
-    return found.get(path, state)
-
-
 def text(path: Path) -> str:
     """The way as tensors' names and messages show it."""
     return ".".join(str(step) for step in path)

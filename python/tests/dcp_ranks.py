@@ -21,6 +21,7 @@ import torch.distributed.checkpoint as dcp
 from relay import Relay
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 from s3dlio.torch import StorageReader, StorageWriter, gather
 
@@ -49,6 +50,22 @@ def shapes(mib: float) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
     }
 
 
+def rows_of(low: int, high: int) -> torch.Tensor:
+    """Rows of the large tensor, which no rank ever holds whole."""
+    made = torch.empty(high - low, 1024)
+    for at in range(low, high, 1024):
+        end = min(at + 1024, high)
+        made[at - low : end - low] = (torch.arange(at * 1024, end * 1024) * 40503 % 65521).reshape(-1, 1024)
+    return made
+
+
+def large(mesh: Any, shape: tuple[int, ...], loads: bool) -> DTensor:
+    """The large tensor, in rows over the ranks."""
+    sizes, offsets = compute_local_shape_and_global_offset(shape, mesh, [Shard(0)])
+    local = torch.zeros(sizes) if loads else rows_of(offsets[0], offsets[0] + sizes[0])
+    return DTensor.from_local(local, mesh, [Shard(0)], run_check=False, shape=torch.Size(shape), stride=(1024, 1))
+
+
 def place(name: str, tensor: torch.Tensor, mesh: Any, loads: bool) -> Any:
     """The tensor as this job holds it; what loads has other placements than what saves."""
     if name in ("model.plain", "model.scalar"):
@@ -63,6 +80,9 @@ def state(mesh: Any, mib: float, loads: bool) -> dict[str, Any]:
     """Nested, with values that are no tensors; empty where it is to be loaded."""
     flat = {}
     for name, (shape, dtype) in shapes(mib).items():
+        if name == "model.rows":
+            flat["rows"] = large(mesh, shape, loads)
+            continue
         tensor = torch.zeros(shape, dtype=dtype) if loads else whole(name, shape, dtype)
         flat[name.removeprefix("model.")] = place(name, tensor, mesh, loads)
     extra = {"step": -1, "rng": None, "betas": None} if loads else {"step": 12, "rng": (3, (1, 2, 3), None), "betas": [0.9, float("inf")]}
@@ -74,6 +94,12 @@ def verify(found: dict[str, Any], mib: float) -> int:
     held = 0
     for name, (shape, dtype) in shapes(mib).items():
         tensor = found["model"][name.removeprefix("model.")]
+        if name == "model.rows":
+            _, offsets = compute_local_shape_and_global_offset(shape, tensor.device_mesh, [Shard(0)])
+            local = tensor.to_local()
+            assert torch.equal(local, rows_of(offsets[0], offsets[0] + len(local))), name
+            held += local.numel() * local.element_size()
+            continue
         expected = whole(name, shape, dtype)
         if isinstance(tensor, DTensor):
             local, wanted = tensor.to_local(), distribute_tensor(expected, tensor.device_mesh, tensor.placements, src_data_rank=None).to_local()

@@ -91,6 +91,22 @@ def test_into_fills_the_arrays_that_are_there(uri: str) -> None:
     assert np.array_equal(made["layers"][0]["k"], state["layers"][0]["k"])
 
 
+def test_values_of_any_kind_take_the_place_of_what_stands_there(local: str) -> None:
+    saved = {"rng": (3, (1, 2), None), "betas": [0.9, 0.99, 1.0], "nested": {"w": np.ones(2), "x": 1}, "pair": (np.ones(2), 5)}
+    save_state(local, saved, step=1)
+    weights = np.zeros(2)
+    into: Any = {"rng": None, "betas": [0.0], "nested": None, "pair": (weights, 0)}
+    assert load_state(local, into) is into
+    assert (into["rng"], into["betas"]) == (saved["rng"], saved["betas"])
+    assert into["nested"]["x"] == 1
+    assert into["nested"]["w"].tolist() == [1, 1]
+    assert into["pair"][0] is weights
+    assert weights.tolist() == [1, 1]
+    assert into["pair"][1] == 5
+    with pytest.raises(s3dlio.InvalidArgumentError, match=r"no 'pair\.2'"):
+        load_state(local, {"pair": (weights, 0, 1)})
+
+
 def test_into_strided_and_other_order(local: str) -> None:
     state = {"w": numbers((30, 40))}
     save_state(local, state, step=1)
