@@ -18,7 +18,7 @@ public class PatientThreadTests
     {
         var objects = Enumerable.Range(0, count).Select(i => new ObjectRef(store, $"k{i}")).ToArray();
         var found = new byte[]?[count];
-        var failures = await Bulk.GetAsync(objects, inFlight, (i, length) => LargeMemory.From((found[i] = new byte[length]).AsMemory()), true, new Silent(), cancel);
+        var failures = await Bulk.GetAsync(objects, inFlight, Decompress.Never, (i, length) => LargeMemory.From((found[i] = new byte[length]).AsMemory()), true, new Silent(), cancel);
         return (found, failures);
     }
 
