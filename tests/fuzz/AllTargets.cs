@@ -37,6 +37,7 @@ public static class AllTargets
         new ObjectRecordTarget(),
         new SeekTableTarget(),
         new CompressedReaderTarget(),
+        new ManifestTarget(),
         new HttpHeadTarget(),
         new HttpChunksTarget(),
     ];

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.Unicode;
 using S3dlio.Storage;
 using S3dlio.Tensors;
 
@@ -29,6 +31,8 @@ public sealed class JsonFields
     /// <exception cref="StoreException">Of the kind given: no JSON, or nested too deep.</exception>
     public static JsonElement Parse(ReadOnlyMemory<byte> text, string what, ErrorKind kind, string uri)
     {
+        if (!Utf8.IsValid(text.Span))
+            throw new StoreException(kind, uri, $"expected {what} as JSON in UTF-8, found bytes that are none");
         try
         {
             using var document = JsonDocument.Parse(text, Limits);
@@ -39,6 +43,10 @@ public sealed class JsonFields
             throw new StoreException(kind, uri, $"expected {what} as JSON, found a fault in line {error.LineNumber + 1}, byte {error.BytePositionInLine}", cause: error);
         }
     }
+
+    /// <summary>Writes somebody's JSON as it stands: half a surrogate pair may be in it, which no text that is decoded and encoded again keeps.</summary>
+    public static void Copy(Utf8JsonWriter json, JsonElement element) =>
+        json.WriteRawValue(JsonMarshal.GetRawUtf8Value(element), skipInputValidation: true);
 
     /// <summary>For JSON of a caller's: a typing mistake must not pass as a default.</summary>
     public JsonFields RefuseOthers(params string[] known)

@@ -53,7 +53,7 @@ public static class ManifestJson
         json.WriteString("status", manifest.IsComplete ? "complete" : "incomplete");
         json.WritePropertyName("user_meta");
         if (manifest.UserMeta is { } user)
-            user.WriteTo(json);
+            JsonFields.Copy(json, user);
         else
             json.WriteNullValue();
         if (manifest.SaveId is not null)
@@ -61,7 +61,7 @@ public static class ManifestJson
         if (manifest.Extra is { } extra)
         {
             json.WritePropertyName("extra");
-            extra.WriteTo(json);
+            JsonFields.Copy(json, extra);
         }
     }
 
@@ -122,21 +122,23 @@ public static class ManifestJson
     /// <summary>The shards by rank: none twice, none beyond the world's size, and of a complete one all.</summary>
     internal static IReadOnlyList<ShardRecord> InOrder(List<ShardRecord> shards, int worldSize, bool complete, Func<string, StoreException> fault)
     {
-        var ranks = new ShardRecord?[worldSize];
-        foreach (var shard in shards)
+        // in memory that depends on the shards that are there, not on the number that a few bytes can claim
+        shards.Sort(static (one, other) => one.Rank.CompareTo(other.Rank));
+        for (int i = 0; i < shards.Count; i++)
         {
-            if (shard.Rank >= worldSize)
-                throw fault($"expected ranks from 0 to {worldSize - 1}, found rank {shard.Rank}");
-            if (ranks[shard.Rank] is not null)
-                throw fault($"expected each rank once, found rank {shard.Rank} twice");
-            ranks[shard.Rank] = shard;
+            if (shards[i].Rank >= worldSize)
+                throw fault($"expected ranks from 0 to {worldSize - 1}, found rank {shards[i].Rank}");
+            if (i > 0 && shards[i].Rank == shards[i - 1].Rank)
+                throw fault($"expected each rank once, found rank {shards[i].Rank} twice");
         }
         if (complete && shards.Count < worldSize)
         {
-            int missing = Array.FindIndex(ranks, static shard => shard is null);
+            int missing = 0;
+            while (missing < shards.Count && shards[missing].Rank == missing)
+                missing++;
             throw fault($"expected the shards of all {worldSize} ranks, found {shards.Count}; the first that is missing is rank {missing}'s");
         }
-        return [.. ranks.Where(static shard => shard is not null)!];
+        return shards;
     }
 
     internal static string FormatTime(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);

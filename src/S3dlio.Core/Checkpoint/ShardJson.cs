@@ -82,7 +82,7 @@ public static class ShardJson
         if (shard.Extra is { } extra)
         {
             json.WritePropertyName("extra");
-            extra.WriteTo(json);
+            JsonFields.Copy(json, extra);
         }
     }
 
