@@ -22,7 +22,7 @@ async def save_checkpoint(
     data: Buffer,
     user_meta: Any = None,
     *,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str:
@@ -35,7 +35,7 @@ async def save_checkpoint(
         framework: What the data is of, such as ``"torch"``; not empty.
         data: The bytes, or a list of pieces that follow each other; not copied.
         user_meta: Anything that JSON can express; kept with the checkpoint.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -58,7 +58,7 @@ async def save_checkpoint(
 async def load_checkpoint(
     uri: Address,
     *,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> bytes | None:
@@ -66,7 +66,7 @@ async def load_checkpoint(
 
     Args:
         uri: The checkpoint store's address.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -90,7 +90,7 @@ async def load_checkpoint_with_validation(
     uri: Address,
     validate_integrity: bool = True,
     *,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> bytes | None:
@@ -99,7 +99,7 @@ async def load_checkpoint_with_validation(
     Args:
         uri: The checkpoint store's address.
         validate_integrity: False hands out what is there, unchecked.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -130,7 +130,7 @@ async def save_distributed_shard(
     rank: int,
     *,
     save_id: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -145,7 +145,7 @@ async def save_distributed_shard(
         world_size: How many ranks save.
         rank: Which of them this is, from 0.
         save_id: The save's id, the same for all ranks. None: they agree on one.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _native
+from . import _native, _progress
 from ._address import Address, resolve
 from ._calls import blocking, twin
 from ._checkpoint_info import IntegrityReport, to_report, warn_skipped
@@ -74,7 +74,7 @@ class CheckpointReader:
         *,
         out: Buffer | None = None,
         validate: bool = True,
-        progress: Progress | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> bytes:
         """One of a manifest's ``shards``: the bytes that were saved.
@@ -83,7 +83,7 @@ class CheckpointReader:
             shard: The shard's description.
             out: Writable memory of exactly its raw size to read into; an empty result is returned then.
             validate: Compare with the checksum in the manifest, where there is one.
-            progress: Called with bytes done and bytes in all.
+            progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call.
 
         Returns:
@@ -102,7 +102,7 @@ class CheckpointReader:
         *,
         out: Buffer | None = None,
         validate: bool = True,
-        progress: Progress | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> bytes:
         """The shard that a rank saved; see :meth:`read_shard`."""
@@ -110,14 +110,14 @@ class CheckpointReader:
 
     @blocking
     async def read_shard_with_validation(
-        self, shard: Mapping[str, Any], *, progress: Progress | None = None, timeout: float | None = None
+        self, shard: Mapping[str, Any], *, progress: Progress = None, timeout: float | None = None
     ) -> bytes:
         """As ``read_shard``; a shard without a checksum is refused, too."""
         return await read_checked(self._objects, shard, progress)
 
     @blocking
     async def read_shard_by_rank_with_validation(
-        self, manifest: ManifestDict, rank: int, *, progress: Progress | None = None, timeout: float | None = None
+        self, manifest: ManifestDict, rank: int, *, progress: Progress = None, timeout: float | None = None
     ) -> bytes:
         """The same for the shard that a rank saved."""
         return await read_checked(self._objects, shard_of(manifest, rank, self._what), progress)
@@ -154,14 +154,14 @@ class CheckpointReader:
 
     @blocking
     async def validate_checkpoint_integrity(
-        self, manifest: ManifestDict | str, *, progress: Progress | None = None, timeout: float | None = None
+        self, manifest: ManifestDict | str, *, progress: Progress = None, timeout: float | None = None
     ) -> IntegrityReport:
         """Reads every byte of a checkpoint as it is stored and compares it with what was saved.
 
         Args:
             manifest: A manifest that was loaded, which is read once more and checked itself; or a manifest's key; or any dictionary with
                 ``shards``, of which only those are checked.
-            progress: Called with bytes done and bytes in all.
+            progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call.
 
         Returns:
@@ -215,7 +215,7 @@ class ValidatedCheckpointReader:
 
     @blocking
     async def load_shard_with_validation(
-        self, manifest: ManifestDict, rank: int, *, progress: Progress | None = None, timeout: float | None = None
+        self, manifest: ManifestDict, rank: int, *, progress: Progress = None, timeout: float | None = None
     ) -> bytes:
         """The shard that a rank saved; see :meth:`CheckpointReader.read_shard_by_rank_with_validation`."""
         shard = shard_of(manifest, rank, self._what)
@@ -225,7 +225,7 @@ class ValidatedCheckpointReader:
 
     @blocking
     async def validate_checkpoint_integrity(
-        self, manifest: ManifestDict | str, *, progress: Progress | None = None, timeout: float | None = None
+        self, manifest: ManifestDict | str, *, progress: Progress = None, timeout: float | None = None
     ) -> IntegrityReport:
         """See :meth:`CheckpointReader.validate_checkpoint_integrity`."""
         return await validate(self._objects, manifest, progress)
@@ -243,7 +243,7 @@ async def find(objects: Store, which: dict[str, Any]) -> dict[str, Any] | None:
 
 
 async def read(
-    objects: Store, shard: Mapping[str, Any], out: Buffer | None, check: bool, progress: Progress | None
+    objects: Store, shard: Mapping[str, Any], out: Buffer | None, check: bool, progress: Progress
 ) -> tuple[bytes, str]:
     """The bytes of a shard, and by what they were found to be good."""
     described = _native.options(dict(shard))
@@ -254,7 +254,7 @@ async def read(
     made = b"" if out is not None else bytes(size or 0)
     # nobody else has seen this object yet, so its memory may be filled; those of less than 2 bytes are shared
     address, length, owner = _buffer(out, resolve(objects._at("shards")), writable=True) if out is not None else _memory_of(made)
-    told = await _native.run("checkpoint_read", objects._root.number(), described, address, length, options, keep=owner, progress=progress)
+    told = await _progress.run(progress, "load", "checkpoint_read", objects._root.number(), described, address, length, options, keep=owner)
     return made, told["verified_by"]
 
 
@@ -263,14 +263,14 @@ def _memory_of(made: bytes) -> tuple[int, int, np.ndarray[Any, Any]]:
     return array.__array_interface__["data"][0], array.nbytes, array
 
 
-async def _read_unknown(objects: Store, described: bytes | None, options: bytes | None, progress: Progress | None) -> tuple[bytes, str]:
-    memory, told = await _native.run(
-        "checkpoint_read", objects._root.number(), described, None, 0, options, progress=progress, data=True, both=True
+async def _read_unknown(objects: Store, described: bytes | None, options: bytes | None, progress: Progress) -> tuple[bytes, str]:
+    memory, told = await _progress.run(
+        progress, "load", "checkpoint_read", objects._root.number(), described, None, 0, options, data=True, both=True
     )
     return np.asarray(memory).tobytes(), told["verified_by"]
 
 
-async def read_checked(objects: Store, shard: Mapping[str, Any], progress: Progress | None) -> bytes:
+async def read_checked(objects: Store, shard: Mapping[str, Any], progress: Progress) -> bytes:
     """The bytes of a shard that has a checksum."""
     data, by = await read(objects, shard, None, True, progress)
     if by == "nothing":
@@ -280,12 +280,12 @@ async def read_checked(objects: Store, shard: Mapping[str, Any], progress: Progr
     return data
 
 
-async def validate(objects: Store, manifest: ManifestDict | str, progress: Progress | None) -> IntegrityReport:
+async def validate(objects: Store, manifest: ManifestDict | str, progress: Progress) -> IntegrityReport:
     """Validates what a manifest says, and itself."""
     key = manifest if isinstance(manifest, str) else manifest.get("manifest_key")
     about = {"manifest_key": key} if key is not None else {"shards": shards_of(manifest, objects.uri)}  # type: ignore[arg-type]
     return to_report(
-        await _native.run("checkpoint_validate", objects._root.number(), _native.options(about), progress=progress)
+        await _progress.run(progress, "validate", "checkpoint_validate", objects._root.number(), _native.options(about))
     )
 
 

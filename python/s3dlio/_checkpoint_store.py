@@ -9,7 +9,7 @@ import warnings
 from datetime import datetime, timezone
 from typing import Any
 
-from . import _checkpoint_reader, _checkpoint_writer, _native
+from . import _checkpoint_reader, _checkpoint_writer, _native, _progress
 from ._address import Address, resolve
 from ._calls import blocking, twin
 from ._checkpoint_info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport, to_error, warn_skipped
@@ -96,7 +96,7 @@ class CheckpointStore:
         *,
         extra: Any = None,
         save_id: str | None = None,
-        progress: Progress | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> str:
         """Saves a checkpoint of one rank.
@@ -109,7 +109,7 @@ class CheckpointStore:
             user_meta: Anything that JSON can express; kept with the checkpoint.
             extra: JSON of the program that saves, kept beside ``user_meta``.
             save_id: An id that no other save of this step has. None: a new one.
-            progress: Called with bytes done and bytes in all.
+            progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
 
         Returns:
@@ -122,14 +122,14 @@ class CheckpointStore:
 
     @blocking
     async def load_latest(
-        self, *, fallback: bool = True, validate: bool = True, progress: Progress | None = None, timeout: float | None = None
+        self, *, fallback: bool = True, validate: bool = True, progress: Progress = None, timeout: float | None = None
     ) -> bytes | None:
         """The data of the newest checkpoint that was saved by one rank.
 
         Args:
             fallback: Where its data is damaged, give that of the newest good one before it, with a CheckpointWarning; False raises.
             validate: Compare with the checksum in the manifest.
-            progress: Called with bytes done and bytes in all.
+            progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call.
 
         Returns:
@@ -148,7 +148,7 @@ class CheckpointStore:
         *,
         step: int | None = None,
         validate: bool = True,
-        progress: Progress | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> bytes:
         """The data of one checkpoint that was saved by one rank, by its manifest's key or its step."""
@@ -193,7 +193,7 @@ class CheckpointStore:
         grace: int = 86400,
         check: str = "full",
         dry_run: bool = False,
-        progress: Progress | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> PruneReport:
         """Deletes old checkpoints, and what crashed saves left.
@@ -214,13 +214,13 @@ class CheckpointStore:
             What was deleted and what stays.
         """
         rule = {"keep_last": keep_last, "keep_every": keep_every, "grace": grace, "check": check, "dry_run": dry_run}
-        told = await _native.run("checkpoint_prune", self.objects._root.number(), _native.options(rule), progress=progress)
+        told = await _progress.run(progress, "validate", "checkpoint_prune", self.objects._root.number(), _native.options(rule))
         skipped = [{"key": one["manifest_key"], "error": to_error(one)} for one in told["skipped"]]
         return PruneReport(told["deleted"], told["kept"], told.get("verified"), told["collected"], skipped)
 
     @blocking
     async def validate(
-        self, manifest_key: str | None = None, *, step: int | None = None, progress: Progress | None = None, timeout: float | None = None
+        self, manifest_key: str | None = None, *, step: int | None = None, progress: Progress = None, timeout: float | None = None
     ) -> IntegrityReport:
         """Reads every byte of a checkpoint, the newest unless one is named; see :meth:`CheckpointReader.validate_checkpoint_integrity`."""
         if manifest_key is None:
@@ -274,7 +274,7 @@ async def save(
     user_meta: Any,
     extra: Any,
     save_id: str | None,
-    progress: Progress | None,
+    progress: Progress,
 ) -> str:
     """Saves a checkpoint of one rank."""
     writer = store.writer(1, 0)
@@ -291,7 +291,7 @@ async def list_all(objects: Store) -> list[CheckpointInfo]:
     return [CheckpointInfo(one) for one in told["checkpoints"]]
 
 
-async def load_newest(objects: Store, fallback: bool, check: bool, strict: bool, progress: Progress | None) -> bytes | None:
+async def load_newest(objects: Store, fallback: bool, check: bool, strict: bool, progress: Progress) -> bytes | None:
     """The data of the newest checkpoint of one rank that is good."""
     manifest = await _checkpoint_reader.find(objects, {})
     first: S3dlioError | None = None
@@ -315,7 +315,7 @@ async def load_newest(objects: Store, fallback: bool, check: bool, strict: bool,
     return None
 
 
-async def _only_shard(objects: Store, manifest: dict[str, Any], check: bool, strict: bool, progress: Progress | None) -> bytes:
+async def _only_shard(objects: Store, manifest: dict[str, Any], check: bool, strict: bool, progress: Progress) -> bytes:
     shards = _checkpoint_reader.shards_of(manifest, objects.uri)
     if len(shards) != 1:
         detail = f"checkpoint {manifest['manifest_key']} has the shards of {len(shards)} ranks; read them with reader()"

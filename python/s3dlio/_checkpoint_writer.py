@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from . import _calls, _native
+from . import _calls, _native, _progress
 from ._address import resolve
 from ._calls import blocking, twin
 from ._objects import Buffer, _buffer
@@ -165,7 +165,7 @@ class CheckpointWriter:
         *,
         save_id: str | None = None,
         extra: Any = None,
-        progress: Progress | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
         """Writes this rank's shard.
@@ -177,7 +177,7 @@ class CheckpointWriter:
             data: The bytes, or a list of pieces that follow each other; not copied.
             save_id: The save's id. None: the ranks agree on one.
             extra: JSON to be kept with the shard in the manifest.
-            progress: Called with bytes done and bytes in all.
+            progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
 
         Returns:
@@ -316,20 +316,21 @@ def target_of(writer: CheckpointWriter, step: int, save_id: str | None, extra: A
 
 
 async def save_shard(
-    writer: CheckpointWriter, step: int, data: Buffer | Iterable[Buffer], save_id: str | None, extra: Any, progress: Progress | None
+    writer: CheckpointWriter, step: int, data: Buffer | Iterable[Buffer], save_id: str | None, extra: Any, progress: Progress
 ) -> dict[str, Any]:
     """Writes a shard from memory."""
     where = resolve(writer._objects._at("shards"))
     pieces = data if isinstance(data, (list, tuple)) else [data]
     parts = [_buffer(piece, where) for piece in pieces]
-    found: dict[str, Any] = await _native.run(
+    found: dict[str, Any] = await _progress.run(
+        progress,
+        "save",
         "checkpoint_shard_put",
         writer._objects._root.number(),
         _native.options(target_of(writer, step, save_id, extra)),
         _native.segments([part[:2] for part in parts]),
         len(parts),
         keep=parts,
-        progress=progress,
     )
     return found
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _native
+from . import _native, _progress
 from ._address import Address, Location, resolve
 from ._calls import blocking
 from ._dtypes import is_torch_tensor
@@ -139,7 +139,9 @@ async def save_pieces(
         **({} if level is None else {"level": level}),
     }
     key = _native.key(where.key)
-    saved = await _native.run(
+    saved = await _progress.run(
+        progress,
+        "save",
         "tensors_save",
         where.root.number(),
         key,
@@ -149,7 +151,6 @@ async def save_pieces(
         len(sources),
         put_options(overwrite, durable=durable),
         keep=list(sources),
-        progress=progress,
     )
     pieces = [
         Piece(name, one["offset"], one["nbytes"], int(one["checksum"][7:], 16), one["block_length"], base64.b64decode(one["blocks"]))
@@ -263,7 +264,9 @@ class Reading:
             ]
             self.read += sum(part[1] for part in parts)
             try:
-                await _native.run(
+                await _progress.run(
+                    progress,
+                    "load",
                     "objects_scatter",
                     _native.object_references(keys),
                     len(keys),
@@ -271,7 +274,6 @@ class Reading:
                     len(parts),
                     _native.options({"decompress": "auto"}),
                     keep=list(reads),
-                    progress=progress,
                 )
             except ChecksumMismatchError as error:
                 raise _named(error, reads) from None

@@ -54,7 +54,7 @@ async def save_state(
     save_id: str | None = None,
     compress: bool | int | str = "auto",
     durable: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> str | None:
@@ -81,7 +81,7 @@ async def save_state(
         compress: False; a zstd level from 1 to 22; or ``"auto"``: at level 3, when samples say that it saves a fifth of the bytes (on local
             files half of them, since there the processor is what is waited for).
         durable: Have it on the device before this returns, where the store has a say in it.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -122,7 +122,7 @@ async def save_state_shard(
     save_id: str | None = None,
     compress: bool | int | str = "auto",
     durable: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -137,7 +137,7 @@ async def save_state_shard(
         save_id: As for ``save_state``.
         compress: As for ``save_state``.
         durable: As for ``save_state``.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -214,7 +214,7 @@ async def load_state(
     framework: Framework | None = None,
     strict: bool = True,
     validate: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
 ) -> Any:
@@ -230,7 +230,7 @@ async def load_state(
         framework: What new tensors are made as: ``"np"``, ``"pt"``, or None: as each was saved.
         strict: Whether everything in ``into`` has to be in the checkpoint.
         validate: Compare with the checksums; parts of tensors then cost the rest of the blocks they begin and end in.
-        progress: Called with bytes done and bytes in all.
+        progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -435,7 +435,7 @@ async def _save_shard(
     save_id: str | None,
     compress: bool | int | str,
     durable: bool,
-    progress: Progress | None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Writes one rank's tensors; gives their shard's description with an index of them."""
     sources, parts, tree, left = collect(state, writer.rank, store.uri)

@@ -156,6 +156,8 @@ sealed class CompressedReaderTarget : Target
     public override string Run(byte[] input)
     {
         var reader = Wait(CompressedReader.OpenAsync(new MemoryReaderOf(input), "memory://fuzz/x.zst", CancellationToken.None));
+        if (reader is SequentialReader stream)
+            return Stream(stream);
         long size = reader.Meta.Size;
         if (size > 1 << 20)
             return "large";
@@ -169,6 +171,18 @@ sealed class CompressedReaderTarget : Target
         }
         Must(reader.Meta.Checksum is not { } checksum || input.Length == 0 || checksum.ToString().Length > 0, "its checksum is one");
         return $"size {(size == 0 ? 0 : size < 100 ? 1 : 2)}, ours {reader.Meta.Checksum is not null}";
+    }
+
+    /// <summary>One without a table: from the front, and from there once more.</summary>
+    static string Stream(SequentialReader reader)
+    {
+        byte[] begin = new byte[64 << 10];
+        int count = Wait(reader.ReadSomeAsync(0, begin, CancellationToken.None));
+        Must(reader.Meta.Size == SequentialReader.UnknownSize || reader.Meta.Size >= count, "what was read is part of it");
+        byte[] part = new byte[2];
+        int found = Wait(reader.ReadSomeAsync(count / 3, part, CancellationToken.None));
+        Must(found == Math.Min(2, count - (count / 3)) && part.AsSpan(0, found).SequenceEqual(begin.AsSpan(count / 3, found)), "a part is a part of the whole");
+        return $"stream {(count == 0 ? 0 : count < begin.Length ? 1 : 2)}, at its end {reader.Meta.Size >= 0}";
     }
 
     static T Wait<T>(ValueTask<T> task)
