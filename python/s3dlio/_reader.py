@@ -98,7 +98,7 @@ class ObjectReader(io.RawIOBase):
     def _opened_now(self) -> dict[str, Any]:
         key = _native.key(self._where.key)
         settings = _native.options({"decompress": self._decompress})
-        opened: dict[str, Any] = _calls.run("object_open", self._where.root.number(), key, len(key), settings)
+        opened: dict[str, Any] = self._run("object_open", self._where.root.number(), key, len(key), settings)
         return opened
 
     @property
