@@ -86,11 +86,18 @@ sealed unsafe partial class ResultSlab
     {
         if (Spare.Count == MostSpare)
         {
-            NativeMemory.AlignedFree(_start);
+            Free();
             return;
         }
         Spare.Push(this);
         Arm();
+    }
+
+    /// <summary>The allocator may keep what large frees before taught it to keep; its pages go to the system in any case.</summary>
+    void Free()
+    {
+        _ = madvise(_start, Length, DontNeed);
+        NativeMemory.AlignedFree(_start);
     }
 
     static void Arm()
@@ -115,7 +122,7 @@ sealed unsafe partial class ResultSlab
                 return;
             }
             while (Spare.TryPop(out var spare))
-                NativeMemory.AlignedFree(spare._start);
+                spare.Free();
             foreach (var slab in Holed)
             {
                 foreach (var (offset, length) in slab._holes)

@@ -114,7 +114,7 @@ def test_killed_writers_to_s3_leave_nothing_but_uploads_that_can_be_aborted(chil
 
     uri, options = s3_server()
     place = f"{uri}/killed-{SEED}-{os.getpid()}"
-    script = "import json, os\nimport s3dlio\ns3dlio.configure(json.loads(os.environ['OPTIONS']))\n" + KILL
+    script = "import json, os\nimport s3dlio\ns3dlio.configure(**json.loads(os.environ['OPTIONS']))\n" + KILL
     points = max(POINTS // 3, 8) if POINTS < 100 else POINTS
     given = {**options, "part_size": 5 << 20}
     ended = child(script, f"{place}/x", "s3", points, SEED, timeout=120 + 4 * points, environment={"OPTIONS": json.dumps(given)})

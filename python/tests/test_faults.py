@@ -202,7 +202,7 @@ def test_schedules_end_in_the_right_bytes_or_the_right_error(benches: list[Bench
     with ThreadPoolExecutor(len(benches)) as pool:
         failed = [told for told in pool.map(attempt, seeds) if told is not None]
     assert not failed, f"{len(failed)} of {len(seeds)}:\n" + "\n".join(failed[:20])
-    assert only or sum(len(bench.proxy.done) for bench in benches) > COUNT // 2, "hardly anything was broken"
+    assert only or sum(len(bench.proxy.done) for bench in benches) > COUNT // 3, "hardly anything was broken"
 
 
 def test_every_kind_of_fault_meets_every_kind_of_call() -> None:

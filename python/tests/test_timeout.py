@@ -50,6 +50,8 @@ def deaf() -> Iterator[dict[str, Any]]:
 
 #: What a rank gives to whoever finalizes.
 SHARD = {"rank": 0, "key": "shards/ckpt-1-x/rank-0.bin", "size": 4, "save_id": "x"}
+#: The same of a state.
+STATE_SHARD = s3dlio.save_state_shard("memory://timeouts", {"a": np.ones(3)}, 1, rank=0, world_size=1, save_id="x")
 
 CALLS: dict[str, Any] = {
     "put_bytes": lambda how: s3dlio.put_bytes("s3://b/x", b"data", **how),
@@ -84,6 +86,10 @@ CALLS: dict[str, Any] = {
     "load_checkpoint_with_validation": lambda how: s3dlio.load_checkpoint_with_validation("s3://b/x", **how),
     "save_distributed_shard": lambda how: s3dlio.save_distributed_shard("s3://b/x", 1, 0, "torch", b"data", 2, 0, **how),
     "finalize_distributed_checkpoint": lambda how: s3dlio.finalize_distributed_checkpoint("s3://b/x", 1, 0, "torch", [SHARD], 1, 0, **how),
+    "save_state": lambda how: s3dlio.save_state("s3://b/x", {"a": np.ones(3)}, 1, **how),
+    "save_state_shard": lambda how: s3dlio.save_state_shard("s3://b/x", {"a": np.ones(3)}, 1, rank=0, world_size=2, **how),
+    "finalize_state": lambda how: s3dlio.finalize_state("s3://b/x", 1, [STATE_SHARD], **how),
+    "load_state": lambda how: s3dlio.load_state("s3://b/x", **how),
 }
 #: Neither begins an operation that can wait for anything.
 WITHOUT = {"configure", "presign", "mkdir"}

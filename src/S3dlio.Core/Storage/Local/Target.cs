@@ -14,7 +14,7 @@ readonly record struct Target(string Uri, string Path, FileStatus? Existing)
     {
         const string operation = "write";
         ObjectAttributes.Check(uri, options, ObjectAttributes.OfContent, hasTags: false);
-        for (int links = 0; ; links++)
+        for (int looks = 0; ; looks++)
         {
             int errno = Libc.Status(path, follow: false, out var status);
             if (errno == Errno.ENOENT)
@@ -31,10 +31,13 @@ readonly record struct Target(string Uri, string Path, FileStatus? Existing)
                     throw Exists(uri);
                 LocalFile.CheckMatch(uri, options.IfMatch, status);
                 // a rename asks the directory only; a file that its owner made read-only is to stay
-                Errno.Check(Libc.CheckWritable(path), uri, operation);
+                errno = Libc.CheckWritable(path);
+                if (errno == Errno.ENOENT)
+                    continue; // somebody took it away since: what stands there now?
+                Errno.Check(errno, uri, operation);
                 return new Target(uri, path, status);
             }
-            if (links == MostLinks)
+            if (looks >= MostLinks)
                 throw Errno.Error(Errno.ELOOP, uri, operation);
             Errno.Check(Libc.ReadLink(path, out string next), uri, operation);
             // not folded as text: a '..' in a link is relative to where the directory really is
