@@ -19,6 +19,9 @@ public static class ObjectForms
     /// <summary>How often a reader looks again: so many savers can take a form away under its eyes.</summary>
     const int Looks = 2;
 
+    /// <summary>The same where a look costs next to nothing, and a save little more.</summary>
+    const int NearLooks = 20;
+
     /// <summary>The name of both forms, whichever key is given.</summary>
     public static string PlainKey(string key) => IsCompressed(key) ? key[..^SeekableFormat.Suffix.Length] : key;
 
@@ -49,7 +52,7 @@ public static class ObjectForms
                 if (reader is not null)
                     await reader.DisposeAsync().ConfigureAwait(false);
             }
-            if (look == Looks && missing is not null)
+            if (look >= (store.IsNear ? NearLooks : Looks) && missing is not null)
                 throw missing;
         }
     }
