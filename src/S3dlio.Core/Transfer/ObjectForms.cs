@@ -7,8 +7,8 @@ namespace S3dlio.Transfer;
 
 /// <summary>
 /// Arrays and tensors have one name and two forms: plain under the name, or compressed with <c>.zst</c> behind it. A save writes its form,
-/// and only then deletes the other one, if that is still the one it saw before: the save counts from the moment its own object is there,
-/// and of two savers neither can delete what the other wrote last. Between the two steps, or after a crash there, both are there; the later
+/// and only then deletes the other one, if that is still the one it saw before: the save counts from the moment its own object is there.
+/// Where two savers delete each other's at the same moment, the one that comes last notices and saves again. Between the two steps, or after a crash there, both are there; the later
 /// one carries a generation that is higher by one, and readers take that.
 /// </summary>
 public static class ObjectForms
@@ -18,6 +18,9 @@ public static class ObjectForms
 
     /// <summary>How often a reader looks again: so many savers can take a form away under its eyes.</summary>
     const int Looks = 2;
+
+    /// <summary>How often a save is repeated that another one undid.</summary>
+    const int Attempts = 8;
 
     /// <summary>The same where a look costs next to nothing, and a save little more.</summary>
     const int NearLooks = 20;
@@ -69,18 +72,34 @@ public static class ObjectForms
     public static async ValueTask<(ObjectMeta Stored, Checksum Raw)> SaveAsync(
         ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress, CancellationToken cancel)
     {
+        for (int attempt = 0; ; attempt++)
+        {
+            var (stored, raw, isThere) = await SaveOnceAsync(store, key, level, payload, options, progress, cancel).ConfigureAwait(false);
+            if (isThere)
+                return (stored, raw);
+            if (attempt == Attempts)
+                throw new StoreException(ErrorKind.Precondition, store.Root.Child(stored.Key), "others save the object in its other form at the same time and took this one away; save it again");
+        }
+    }
+
+    static async ValueTask<(ObjectMeta Stored, Checksum Raw, bool IsThere)> SaveOnceAsync(
+        ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+    {
         string plain = PlainKey(key);
         var (name, other) = level is null ? (plain, SeekableFormat.Name(plain)) : (SeekableFormat.Name(plain), plain);
         var before = await HeadAsync(store, other, cancel).ConfigureAwait(false);
+        (ObjectMeta Stored, Checksum Raw) written;
         if (before is null)
-            return await WriteAsync(store, name, level, payload, options, progress, cancel).ConfigureAwait(false);
+        {
+            written = await WriteAsync(store, name, level, payload, options, progress, cancel).ConfigureAwait(false);
+            return (written.Stored, written.Raw, true);
+        }
         if (!options.Overwrite)
             throw new StoreException(ErrorKind.AlreadyExists, store.Root.Child(other), "the object exists in its other form and overwrite is off");
         var metadata = new Dictionary<string, string>(options.Metadata ?? new Dictionary<string, string>())
         {
             [GenerationName] = (Generation(before) + 1).ToString(CultureInfo.InvariantCulture),
         };
-        (ObjectMeta Stored, Checksum Raw) written;
         try
         {
             written = await WriteAsync(store, name, level, payload, options with { Metadata = metadata }, progress, cancel).ConfigureAwait(false);
@@ -90,8 +109,11 @@ public static class ObjectForms
             // a file system without extended attributes keeps no generation: the files' times, of one clock, tell as much
             written = await WriteAsync(store, name, level, payload, options, progress, cancel).ConfigureAwait(false);
         }
-        await DeleteAsync(store, name, other, before, cancel).ConfigureAwait(false);
-        return written;
+        // another saver may have written the other form between our look and our delete, and have taken ours for the earlier one: of two
+        // that delete the later one finds its own gone, and saves again
+        bool isThere = !await DeleteAsync(store, name, other, before, cancel).ConfigureAwait(false)
+            || await HeadAsync(store, name, cancel).ConfigureAwait(false) is not null;
+        return (written.Stored, written.Raw, isThere);
     }
 
     static async ValueTask<(ObjectMeta Stored, Checksum Raw)> WriteAsync(
@@ -138,12 +160,12 @@ public static class ObjectForms
         return segments;
     }
 
-    /// <summary>Takes the other form away unless somebody wrote it anew meanwhile.</summary>
-    static async ValueTask DeleteAsync(ObjectStore store, string name, string other, ObjectMeta before, CancellationToken cancel)
+    /// <summary>Takes the other form away unless somebody wrote it anew meanwhile; whether it did.</summary>
+    static async ValueTask<bool> DeleteAsync(ObjectStore store, string name, string other, ObjectMeta before, CancellationToken cancel)
     {
         var now = await HeadAsync(store, other, cancel).ConfigureAwait(false);
         if (now is null || now.ETag != before.ETag || now.LastModified != before.LastModified || Generation(now) != Generation(before))
-            return;
+            return false;
         foreach (var failure in await store.DeleteAsync([other], cancel).ConfigureAwait(false))
         {
             if (failure.Error.Kind == ErrorKind.NotFound)
@@ -151,6 +173,7 @@ public static class ObjectForms
             throw new StoreException(failure.Error.Kind, failure.Error.Uri,
                 $"the object was saved as {name} and is read from there; its earlier form could not be deleted: {failure.Error.Detail}. Delete it", cause: failure.Error) { Reason = failure.Error.Reason };
         }
+        return true;
     }
 
     static async ValueTask<(ObjectReader? Reader, StoreException? Missing)> OpenAsync(ObjectStore store, string key, Task? beside, CancellationToken cancel)
