@@ -24,6 +24,7 @@ import threading
 import time
 import traceback
 import uuid
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -252,7 +253,10 @@ def work(store: s3dlio.Store, name: str, threads: int, seconds: float, seed: int
 def in_child(*arguments: Any) -> tuple[int, int]:
     """Forks a process that does the work; its id, and where it reports."""
     read, written = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Python warns of forks beside threads in general; that the child works nevertheless is what is tried here.
+        warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
+        child = os.fork()
     if child:
         os.close(written)
         return child, read
