@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,12 @@ class Scene:
     def out(self) -> np.ndarray:
         """Memory to load into, resident already."""
         return np.full(self.size // 4, -1, np.float32)
+
+    def program(self, code: str) -> None:
+        """Runs Python code in a process of its own, whose modules were compiled by an earlier one, as those of an installed package are."""
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment["PYTHONPYCACHEPREFIX"] = str(self.folder.parent / "compiled")
+        subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
     def path(self, name: str) -> str:
         return str(self.folder / name)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -60,7 +58,7 @@ def load_into(scene: Scene) -> Operation:
 
 
 def first_import(scene: Scene) -> Operation:
-    return Operation(run=lambda: subprocess.run([sys.executable, "-c", "import numpy; numpy.zeros(1)"], check=True))
+    return Operation(run=lambda: scene.program("import numpy; numpy.zeros(1)"))
 
 
 OPERATIONS = {"save": save, "save_fsync": save_fsync, "load": load, "load_into": load_into, "first_import": first_import}

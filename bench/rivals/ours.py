@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -207,7 +206,7 @@ def first_call(scene: Scene) -> Operation:
     """A process that imports the package, loads the library and has a first answer from it."""
     folder = str(sys.modules["s3dlio"].__path__[0]).rsplit("/", 1)[0]
     code = f"import sys; sys.path.insert(0, {folder!r}); import s3dlio; s3dlio.exists('memory://first/call')"
-    return Operation(run=lambda: subprocess.run([sys.executable, "-c", code], check=True))
+    return Operation(run=lambda: scene.program(code))
 
 
 def first_save(scene: Scene) -> Operation:
@@ -215,7 +214,7 @@ def first_save(scene: Scene) -> Operation:
     folder = str(sys.modules["s3dlio"].__path__[0]).rsplit("/", 1)[0]
     path = scene.path("first.npy")
     code = f"import sys; sys.path.insert(0, {folder!r}); import s3dlio, numpy; s3dlio.save_numpy_array({path!r}, numpy.zeros(1000))"
-    return Operation(run=lambda: subprocess.run([sys.executable, "-c", code], check=True))
+    return Operation(run=lambda: scene.program(code))
 
 
 OPERATIONS = {
