@@ -629,7 +629,8 @@ int32_t s3dlio_checkpoint_agree_begin(uint64_t store, int64_t step, const char *
 
 /*
  * Writes one rank's shard: {"step":1,"rank":0,"save_id":"…","claim":"…","run_id":"…","placement":"flat" | "round_robin" |
- * "binary","compression":"none" | "zstd","level":3,"durable":true,"extra":…}. Without save_id it agrees on one first.
+ * "binary","compression":"none" | "zstd","level":3,"durable":true,"background":false,"extra":…}. Without save_id it agrees
+ * on one first. background: true takes no second core for local files, where a program computes meanwhile.
  * Nothing is ever replaced: where a shard of that name is, the new one has another. Result: its description.
  */
 int32_t s3dlio_checkpoint_shard_put_begin(uint64_t store, const char *shard_json, const s3dlio_segment *segments,

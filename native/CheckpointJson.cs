@@ -13,12 +13,12 @@ static class CheckpointJson
         JsonFields.Parse(Encoding.UTF8.GetBytes(text.Length == 0 ? "{}" : text), what, ErrorKind.InvalidArgument, uri), what, ErrorKind.InvalidArgument, uri);
 
     /// <summary>
-    /// <c>{"step":1,"rank":0,"save_id":"…","claim":"…","run_id":"…","placement":"flat","compression":"zstd","level":3,"durable":true,"extra":{}}</c>;
+    /// <c>{"step":1,"rank":0,"save_id":"…","claim":"…","run_id":"…","placement":"flat","compression":"zstd","level":3,"durable":true,"background":false,"extra":{}}</c>;
     /// without a save id the rank agrees on one with the others.
     /// </summary>
     public static (ShardTarget Target, string? SaveId, string? Run) ReadTarget(string text, string uri)
     {
-        var fields = Parse(text, "shard_json", uri).RefuseOthers("step", "rank", "save_id", "claim", "run_id", "placement", "compression", "level", "durable", "extra");
+        var fields = Parse(text, "shard_json", uri).RefuseOthers("step", "rank", "save_id", "claim", "run_id", "placement", "compression", "level", "durable", "background", "extra");
         string? compression = fields.FindText("compression");
         int? level = (int?)fields.FindInteger("level", 1, 22);
         if (compression is not (null or "none" or "zstd"))
@@ -36,6 +36,7 @@ static class CheckpointJson
             Placement = ReadPlacement(fields),
             Level = compression == "zstd" ? level ?? Compression.SeekableFormat.DefaultLevel : null,
             Durable = fields.FindBool("durable") ?? true,
+            Background = fields.FindBool("background") ?? false,
             Extra = fields.Find("extra"),
         }, id, fields.FindText("run_id"));
     }

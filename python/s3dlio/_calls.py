@@ -39,6 +39,11 @@ _BEAT = 0.05
 patience = threading.local()
 
 
+def in_background() -> bool:
+    """Whether this thread works beside a program that computes, and is to leave it its cores."""
+    return hasattr(patience, "slice")
+
+
 class _Call:
     """One call of a public function: its name, what it is about, and when it has to end.
 
@@ -313,8 +318,15 @@ def blocking(body: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
 
     @functools.wraps(body)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        begun = _Call(body.__name__, args, kwargs)
-        result: R = _block(body(*args, **kwargs), begun)
+        begun = _Call(body.__name__, args, kwargs) if kwargs.get("timeout") is not None else None
+        work = body(*args, **kwargs)
+        try:
+            running = work.send(None)
+        except StopIteration as ended:
+            # most calls of small things end at once
+            value: R = ended.value
+            return value
+        result: R = _block(work, begun or _Call(body.__name__, args, kwargs), running)
         return result
 
     call.body = body  # type: ignore[attr-defined]

@@ -312,7 +312,7 @@ def whole(value: Any, name: str, what: str) -> int:
 def target_of(writer: CheckpointWriter, step: int, save_id: str | None, extra: Any) -> dict[str, Any]:
     """What the library has to know of a shard before its bytes."""
     agreed: dict[str, Any] = {"save_id": save_id} if save_id is not None else {"run_id": writer._run_id}
-    return {"step": whole(step, "step", writer._what), "rank": writer.rank, **writer._settings, **agreed, "extra": extra}
+    return {"step": whole(step, "step", writer._what), "rank": writer.rank, **writer._settings, **agreed, "extra": extra, "background": _calls.in_background() or None}
 
 
 async def save_shard(

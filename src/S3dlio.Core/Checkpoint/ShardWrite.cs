@@ -22,6 +22,9 @@ public sealed record ShardTarget
     /// <summary>Have it on the device before it counts as written.</summary>
     public bool Durable { get; init; } = true;
 
+    /// <summary>It goes on beside a program that computes.</summary>
+    public bool Background { get; init; }
+
     public JsonElement? Extra { get; init; }
 }
 
@@ -95,5 +98,5 @@ public sealed class ShardWrite : IAsyncDisposable
     }
 
     /// <summary>Create-only: what a manifest refers to never changes, whatever a late or repeated rank does.</summary>
-    static PutOptions Options(ShardTarget target) => PutOptions.Default with { Overwrite = false, Durable = target.Durable };
+    static PutOptions Options(ShardTarget target) => PutOptions.Default with { Overwrite = false, Durable = target.Durable, Background = target.Background };
 }

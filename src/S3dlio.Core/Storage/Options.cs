@@ -31,6 +31,9 @@ public sealed record PutOptions
     /// <summary>Have the data on the device before the name appears, and the name before the call returns. Null: as the store was opened.</summary>
     public bool? Durable { get; init; }
 
+    /// <summary>It goes on beside a program that computes: no further core is taken to be done sooner.</summary>
+    public bool Background { get; init; }
+
     public string? ContentType { get; init; }
 
     /// <summary>The user's own key-value pairs, kept with the object.</summary>

@@ -3,93 +3,50 @@ using S3dlio.Hashing;
 namespace S3dlio.Storage.Local;
 
 /// <summary>
-/// A payload's body as blocks to be written in order, each hashed around the time of its write: by another thread while the block before it
-/// is written, or, where that thread has not come to it in time, by the writer just before its own write. So an idle core takes the hashing
-/// off the writer, a busy machine is not waited for, and the bytes come from the cache the second time.
+/// A payload's body as blocks to be written in order, while another thread hashes them: a little ahead of the writer, so that the writer
+/// finds them in the cache, or, where that thread came late, a little behind it. Blocks that it leaves too long are hashed by the writer. So
+/// an idle core takes the hashing off the writer, and a busy machine is not waited for.
 /// </summary>
 /// <remarks>
-/// The kernel copies a block right after it was hashed or (a thread that was put aside) while it is: a caller that changes its buffer
-/// during a save breaks the contract, and then the checksum recorded may not be that of the file, which the next validated read reports.
+/// A block is copied by the kernel before, while or after it is hashed: a caller that changes its buffer during a save breaks the contract,
+/// and then the checksum recorded may not be that of the file, which the next validated read reports.
 /// </remarks>
-sealed class HashedBlocks(Payload payload)
+sealed class HashedBlocks
 {
     /// <summary>
     /// Bytes of a block. Blocks end at multiples of this in the file, since the page cache takes the large folios, which make a copy into it
     /// a third faster, only for writes that cover them whole.
     /// </summary>
-    const int BlockLength = 2 << 20;
+    const int BlockLength = 4 << 20;
 
-    /// <summary>Bytes of a run, the blocks that the other thread is woken for once: little enough to stay in the cache until they are written.</summary>
-    const int RunLength = 8 << 20;
+    /// <summary>Bytes that may be hashed before they are written: few enough to be in the cache still, and more than are written in a nap.</summary>
+    const int Lead = 4 << 20;
 
-    /// <summary>Blocks of a run, however small they are.</summary>
-    const int MostInRun = 64;
+    /// <summary>Bytes that may be written before the writer hashes them itself.</summary>
+    const int Lag = 8 << 20;
+
+    /// <summary>How long the other thread sleeps when it is far enough ahead; 1 MiB takes the writer about twice as long.</summary>
+    const int NapNanoseconds = 100_000;
 
     /// <summary>Bytes of a payload from which waking another thread pays.</summary>
     const int AheadFrom = 8 << 20;
 
-    readonly Checksum[] _segments = new Checksum[payload.Body.Count];
-    readonly Queue<Run> _unfinished = new();
+    readonly Payload _payload;
+    readonly bool _helped;
+    readonly List<PayloadBlock> _blocks = [];
+    readonly Checksum[] _checksums;
+    /// <summary>The first block that nobody hashes yet.</summary>
+    int _next;
+    /// <summary>End of what is written.</summary>
+    long _written;
+    Helper _helper;
 
-    /// <summary>Hands each block to <paramref name="write"/>, in order. When this returns or throws, the memory is the caller's again.</summary>
-    public async ValueTask<PayloadDigest> WriteAsync(Action<PayloadBlock> write, CancellationToken cancel)
+    /// <param name="payload">What is written.</param>
+    /// <param name="helped">Whether another core may be taken.</param>
+    public HashedBlocks(Payload payload, bool helped)
     {
-        try
-        {
-            using var blocks = Cut().GetEnumerator();
-            var next = Next(blocks);
-            while (next is not null)
-            {
-                var run = next;
-                next = Next(blocks);
-                foreach (var block in run.Blocks)
-                {
-                    cancel.ThrowIfCancellationRequested();
-                    block.HashUnlessTaken();
-                    write(block.Content);
-                }
-                while (_unfinished.TryPeek(out var first) && first != next && first.IsHashed)
-                    Append(_unfinished.Dequeue());
-            }
-            while (_unfinished.TryDequeue(out var run))
-            {
-                await run.EndAsync().ConfigureAwait(false);
-                Append(run);
-            }
-            return payload.Digest(_segments);
-        }
-        catch
-        {
-            foreach (var run in _unfinished)
-                await run.EndAsync().ConfigureAwait(false);
-            throw;
-        }
-    }
-
-    Run? Next(IEnumerator<PayloadBlock> blocks)
-    {
-        var run = new Run();
-        while (run.Length < RunLength && run.Blocks.Count < MostInRun && blocks.MoveNext())
-            run.Add(blocks.Current);
-        if (run.Blocks.Count == 0)
-            return null;
-        _unfinished.Enqueue(run);
-        if (payload.Length >= AheadFrom)
-            run.HashAhead();
-        return run;
-    }
-
-    void Append(Run run)
-    {
-        foreach (var block in run.Blocks)
-        {
-            ref var segment = ref _segments[block.Content.Segment];
-            segment = Checksum.Combine(segment, block.Checksum, block.Content.Bytes.Length);
-        }
-    }
-
-    IEnumerable<PayloadBlock> Cut()
-    {
+        _helped = helped && payload.Length >= AheadFrom;
+        _payload = payload;
         long position = payload.HeadLength;
         for (int i = 0; i < payload.Body.Count; i++)
         {
@@ -97,62 +54,85 @@ sealed class HashedBlocks(Payload payload)
             for (long at = 0; at < segment.Length;)
             {
                 int length = (int)Math.Min(BlockLength - position % BlockLength, segment.Length - at);
-                yield return new PayloadBlock(i, position, segment.Slice(at, length));
+                _blocks.Add(new PayloadBlock(i, position, segment.Slice(at, length)));
                 at += length;
                 position += length;
             }
         }
+        _checksums = new Checksum[_blocks.Count];
     }
 
-    sealed class Run
+    /// <summary>Hands each block to <paramref name="write"/>, in order. When this returns or throws, the memory is the caller's again.</summary>
+    public async ValueTask<PayloadDigest> WriteAsync(Action<PayloadBlock> write, CancellationToken cancel)
     {
-        Task? _ahead;
-
-        public List<Block> Blocks { get; } = [];
-
-        public long Length { get; private set; }
-
-        public bool IsHashed => Blocks.TrueForAll(block => block.IsHashed);
-
-        public void Add(PayloadBlock content)
+        var helper = _helped ? Task.Run(HashAhead, CancellationToken.None) : Task.CompletedTask;
+        try
         {
-            Blocks.Add(new Block(content));
-            Length += content.Bytes.Length;
+            foreach (var block in _blocks)
+            {
+                cancel.ThrowIfCancellationRequested();
+                // without help it is hashed first: the kernel's copy then finds it in the cache
+                if (!_helped)
+                    HashNext();
+                write(block);
+                Volatile.Write(ref _written, block.Offset + block.Bytes.Length);
+                while (Volatile.Read(ref _next) is var next && next < _blocks.Count && _blocks[next].Offset + Lag <= _written)
+                    HashNext();
+            }
+            while (HashNext())
+            {
+            }
         }
-
-        public void HashAhead() => _ahead = Task.Run(() => Blocks.ForEach(block => block.HashUnlessTaken()));
-
-        /// <summary>Keeps the other thread from beginning with further blocks and waits for the one it is at.</summary>
-        public async ValueTask EndAsync()
+        finally
         {
-            bool isInUse = false;
-            foreach (var block in Blocks)
-                isInUse |= !block.Take() && !block.IsHashed;
-            if (isInUse && _ahead is not null)
-                await _ahead.ConfigureAwait(false);
+            Volatile.Write(ref _next, _blocks.Count);
+            // one that has not begun has nothing to do any more, and a busy pool may not come to it for long
+            if (Interlocked.CompareExchange(ref _helper, Helper.NotNeeded, Helper.NotBegun) == Helper.Begun)
+                await helper.ConfigureAwait(false);
+        }
+        var segments = new Checksum[_payload.Body.Count];
+        for (int i = 0; i < _blocks.Count; i++)
+        {
+            ref var segment = ref segments[_blocks[i].Segment];
+            segment = Checksum.Combine(segment, _checksums[i], _blocks[i].Bytes.Length);
+        }
+        return _payload.Digest(segments);
+    }
+
+    void HashAhead()
+    {
+        if (Interlocked.CompareExchange(ref _helper, Helper.Begun, Helper.NotBegun) != Helper.NotBegun)
+            return;
+        while (Volatile.Read(ref _next) is var next && next < _blocks.Count)
+        {
+            if (_blocks[next].Offset > Volatile.Read(ref _written) + Lead)
+                Libc.Nap(NapNanoseconds);
+            else
+                HashNext();
         }
     }
 
-    sealed class Block(PayloadBlock content)
+    /// <summary>Hashes the next block that nobody has; false where there is none.</summary>
+    bool HashNext()
     {
-        int _taken;
-        volatile bool _hashed;
-
-        public PayloadBlock Content => content;
-
-        public bool IsHashed => _hashed;
-
-        /// <summary>Valid once <see cref="IsHashed"/>.</summary>
-        public Checksum Checksum { get; private set; }
-
-        public bool Take() => Interlocked.Exchange(ref _taken, 1) == 0;
-
-        public void HashUnlessTaken()
+        int next = Volatile.Read(ref _next);
+        while (next < _blocks.Count)
         {
-            if (!Take())
-                return;
-            Checksum = Checksum.Of(content.Bytes.Span);
-            _hashed = true;
+            int found = Interlocked.CompareExchange(ref _next, next + 1, next);
+            if (found == next)
+            {
+                _checksums[next] = Checksum.Of(_blocks[next].Bytes.Span);
+                return true;
+            }
+            next = found;
         }
+        return false;
+    }
+
+    enum Helper
+    {
+        NotBegun,
+        Begun,
+        NotNeeded,
     }
 }

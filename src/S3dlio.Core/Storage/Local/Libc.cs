@@ -70,6 +70,13 @@ static unsafe partial class Libc
         return 0;
     }
 
+    /// <summary>Sleeps, shorter than <see cref="Thread.Sleep(int)"/> can; a signal ends it early.</summary>
+    public static void Nap(int nanoseconds)
+    {
+        Timespec length = new() { Nanoseconds = nanoseconds };
+        _ = nanosleep(ref length, 0);
+    }
+
     /// <summary>Copies within the kernel, as a shared extent where the file system can; <paramref name="count"/> is 0 at the end of the source.</summary>
     public static int CopyRange(SafeFileHandle source, SafeFileHandle destination, long offset, long length, out long count)
     {
@@ -332,11 +339,20 @@ static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint opendir(string path);
 
+    [LibraryImport("libc")]
+    private static partial int nanosleep(ref Timespec length, nint remaining);
+
     [LibraryImport("libc", SetLastError = true)]
     private static partial byte* readdir(nint stream);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int closedir(nint stream);
+}
+
+struct Timespec
+{
+    public long Seconds;
+    public long Nanoseconds;
 }
 
 /// <summary>d_type of a directory entry; 0 where the file system does not say.</summary>

@@ -31,7 +31,7 @@ public sealed partial class LocalStore
             Reserve(temporary, payload.Length);
         var checksum = direct
             ? await WriteDirectAsync(temporary, payload, progress, cancel).ConfigureAwait(false)
-            : await WriteCachedAsync(temporary, payload, progress, cancel).ConfigureAwait(false);
+            : await WriteCachedAsync(temporary, payload, !options.Background, progress, cancel).ConfigureAwait(false);
         cancel.ThrowIfCancellationRequested();
         return temporary.Commit(key, ObjectRecord.Of(checksum, payload.Length, options), options, cancel);
     }
@@ -79,10 +79,10 @@ public sealed partial class LocalStore
         return new DirectSink(temporary.Handle, temporary.Uri, status.DirectAlignment, headLength);
     }
 
-    static async ValueTask<Checksum> WriteCachedAsync(Temporary temporary, Payload payload, IProgress<long>? progress, CancellationToken cancel)
+    static async ValueTask<Checksum> WriteCachedAsync(Temporary temporary, Payload payload, bool helped, IProgress<long>? progress, CancellationToken cancel)
     {
         long started = 0;
-        var digest = await new HashedBlocks(payload).WriteAsync(block =>
+        var digest = await new HashedBlocks(payload, helped).WriteAsync(block =>
         {
             Write(temporary, block.Bytes.Span, block.Offset);
             progress?.Report(block.Bytes.Length);
@@ -104,6 +104,9 @@ public sealed partial class LocalStore
 
     static async ValueTask<Checksum> WriteDirectAsync(Temporary temporary, Payload payload, IProgress<long>? progress, CancellationToken cancel)
     {
+        // writes that make a file longer lock it, so that one waits for the other
+        if (payload.Length >= ReserveFrom)
+            Errno.Check(Libc.Truncate(temporary.Handle, payload.Length), temporary.Uri, "set the file's length");
         var sink = NewDirectSink(temporary, payload.HeadLength);
         await using (sink.ConfigureAwait(false))
         {
