@@ -62,14 +62,25 @@ sealed partial class Operation : ITransferProgress, IDisposable
         return operation;
     }
 
-    void ITransferProgress.Begin(long total) => Volatile.Write(ref _total, total);
+    void ITransferProgress.Begin(long total)
+    {
+        Volatile.Write(ref _done, 0);
+        Volatile.Write(ref _total, total);
+    }
 
     void IProgress<long>.Report(long value) => Interlocked.Add(ref _done, value);
 
-    /// <summary>Memory of the result, freed with the operation.</summary>
+    /// <summary>Memory of the result, freed with the operation; what begins anew gets the same once more where that fits.</summary>
     public LargeMemory Allocate(long length)
     {
-        Data = Own(new ResultMemory(length));
+        if (Data is { } before && before.Length != length)
+        {
+            lock (_owned)
+                _owned.Remove(before);
+            before.Dispose();
+            Data = null;
+        }
+        Data ??= Own(new ResultMemory(length));
         return Data.Target;
     }
 

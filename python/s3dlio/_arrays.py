@@ -15,6 +15,7 @@ from numpy.lib import format as _format
 
 from . import _native, _progress
 from ._address import Address, resolve
+from ._again import while_replaced
 from ._calls import blocking
 from ._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
 from ._objects import form_options, put_options, validation_options
@@ -153,31 +154,35 @@ async def load_numpy_array(
     key = _native.key(where.key)
     expected = validate_checksum if isinstance(validate_checksum, str) else None
     settings = validation_options(validate_checksum is not False, expected)
-    generation = _native.generation
-    found = await _native.run("array_open", where.root.number(), key, len(key))
-    try:
-        actual = _dtype(found, what)
-        dims = tuple(found["shape"])
-        _check_expected(what, actual, dims, dtype, shape)
-        size = math.prod(dims) * actual.itemsize
-        if size > found["data_length"]:
-            raise InvalidDataError(
-                f"{what}: the array of shape {dims} and dtype {actual} needs {size} bytes, the object has "
-                f"{found['data_length']} behind its header: it is truncated",
-                what,
-            )
-        order = "F" if found["fortran_order"] else "C"
-        if out is None:
-            target = _allocate(dims, actual, order, what)
-        else:
-            _check_out(what, out, actual, dims, order)
-            target = out
-        if _native.generation != generation:
-            raise ClosedError(f"{what}: the process was forked while the object was being opened", what)
-        await _progress.run(progress, "load", "array_read", found["file"], _address_of(target), size, settings, keep=target)
-        return target
-    finally:
-        _native.close("file", found["file"], generation)
+
+    async def load() -> Array:
+        generation = _native.generation
+        found = await _native.run("array_open", where.root.number(), key, len(key))
+        try:
+            actual = _dtype(found, what)
+            dims = tuple(found["shape"])
+            _check_expected(what, actual, dims, dtype, shape)
+            size = math.prod(dims) * actual.itemsize
+            if size > found["data_length"]:
+                raise InvalidDataError(
+                    f"{what}: the array of shape {dims} and dtype {actual} needs {size} bytes, the object has "
+                    f"{found['data_length']} behind its header: it is truncated",
+                    what,
+                )
+            order = "F" if found["fortran_order"] else "C"
+            if out is None:
+                target = _allocate(dims, actual, order, what)
+            else:
+                _check_out(what, out, actual, dims, order)
+                target = out
+            if _native.generation != generation:
+                raise ClosedError(f"{what}: the process was forked while the object was being opened", what)
+            await _progress.run(progress, "load", "array_read", found["file"], _address_of(target), size, settings, keep=target)
+            return target
+        finally:
+            _native.close("file", found["file"], generation)
+
+    return await while_replaced(load)
 
 
 def _describe(dtype: np.dtype[Any], what: str) -> tuple[str, str | None]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _native, _progress
 from ._address import Address, Location, resolve
+from ._again import while_replaced
 from ._calls import blocking, twin
 from ._dtypes import (
     is_big_endian,
@@ -159,8 +160,14 @@ async def load_tensors(
         InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
         ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
     """
-    with await _open(resolve(uri, storage_options), framework) as file:
-        return await file._load(names, out, validate, progress)
+    where = resolve(uri, storage_options)
+    chosen = list(names) if names is not None and not isinstance(names, str) else names
+
+    async def load() -> dict[str, Any]:
+        with await _open(where, framework) as file:
+            return await file._load(chosen, out, validate, progress)
+
+    return await while_replaced(load)
 
 
 @blocking

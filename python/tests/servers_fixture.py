@@ -37,6 +37,11 @@ def azure_server() -> tuple[str, dict[str, Any]]:
     return _server("AZURE")
 
 
+def azure_tls_server() -> tuple[str, dict[str, Any]]:
+    """Azurite over https, its authority the option ca_bundle, where bearer tokens are taken: of those it judges all but the signature."""
+    return _server("AZURE_TLS")
+
+
 def _server(name: str) -> tuple[str, dict[str, Any]]:
     uri = os.environ.get(f"S3DLIO_TEST_{name}_URI")
     if not uri:

@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import random
+import ssl
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from conftest import Child
 from faults.proxy import FAULTS, Proxy, Request
-from servers_fixture import azure_server, s3_old_server, s3_server
+from identity import Identity
+from servers_fixture import azure_server, azure_tls_server, s3_old_server, s3_server
 
 import s3dlio
 
@@ -33,6 +35,8 @@ BUDGET, GRACE = 8.0, 15.0
 PATIENCE = {"connect_timeout": 2, "read_timeout": 0.7, "total_timeout": 6, "max_attempts": 6, "max_in_flight": 4}
 #: What a call may end in when its connections break; anything else is a fault of the library.
 RIGHT = (s3dlio.UnavailableError, s3dlio.StoreTimeoutError, s3dlio.InvalidDataError)
+#: What those end in that say of credentials which have expired; an answer of Azure to a HEAD does not say more than that it refuses them.
+EXPIRED = {"expired": s3dlio.ExpiredCredentialsError, "token_expired": s3dlio.AuthenticationError}
 #: Faults that say something false, after which a call may end in any error; never in wrong bytes.
 LIES = {"flip", "307", "repeat_page"}
 #: Whoever repeats these may find that they have been done.
@@ -72,11 +76,12 @@ class Bench:
         self.uri, self.options = uri, options
         where = urlsplit(options["endpoint_url"])
         assert where.hostname and where.port
-        self.proxy = Proxy((where.hostname, where.port), lambda request: None)
-        endpoint = options["endpoint_url"].replace(f"{where.hostname}:{where.port}", f"127.0.0.1:{self.proxy.port}", 1)
+        trust = ssl.create_default_context(cafile=options["ca_bundle"]) if where.scheme == "https" else None
+        self.proxy = Proxy((where.hostname, where.port), lambda request: None, trust)
+        endpoint = options["endpoint_url"].replace(f"{where.scheme}://{where.netloc}", f"http://127.0.0.1:{self.proxy.port}", 1)
         self.broken = {**options, **PATIENCE, "endpoint_url": endpoint}
         if credentials is not None:
-            self.broken = {name: value for name, value in self.broken.items() if "access_key" not in name} | credentials
+            self.broken = {name: value for name, value in self.broken.items() if "access_key" not in name and name != "account_key"} | credentials
         if uri.startswith("s3://"):
             self.broken["part_size"] = 5 << 20
         self.is_azure = uri.startswith("az://")
@@ -135,7 +140,7 @@ def run(bench: Bench, seed: int, names: list[str] | None = None) -> None:
         lied = happened & LIES
         assert not isinstance(failure, s3dlio.InternalError), f"a fault of the library's own: {told}"
         # those that were renewed and expire again at once
-        right = (*RIGHT, s3dlio.ExpiredCredentialsError) if "expired" in happened else RIGHT
+        right = (*RIGHT, *(kind for name, kind in EXPIRED.items() if name in happened))
         assert isinstance(failure, right) or lied or script.action in ONCE, f"the wrong error: {told}"
         # a server that copies or puts parts together may rightly be silent for longer than this test has patience
         waited = isinstance(failure, s3dlio.StoreTimeoutError) and "stall" in happened and script.action in ("copy", "large")
@@ -219,22 +224,31 @@ def test_every_kind_of_fault_meets_every_kind_of_call() -> None:
 RENEWED = """
 import sys
 import test_faults
-from pathlib import Path
 
-options, uri, asked = eval(sys.argv[2]), sys.argv[1], Path(sys.argv[3])
-bench = test_faults.Bench(uri, options, {"profile": "renewed"})
-before = []
-for seed in range(int(sys.argv[4])):
-    test_faults.run(bench, seed, ["expired"] * 4 + ["503"])
-    before.append(asked.read_text().count("asked"))
+uri, fault, count = sys.argv[1], sys.argv[4], int(sys.argv[5])
+bench = test_faults.Bench(uri, eval(sys.argv[2]), eval(sys.argv[3]))
+for seed in range(count):
+    test_faults.run(bench, seed, [fault] * 4 + ["503"])
 bench.proxy.close()
-expired = sum(fault == "expired" for fault, _, _ in bench.proxy.done)
-print(expired, before[-1])
+print(sum(name == fault for name, _, _ in bench.proxy.done))
 """
+#: Its schedules.
+RENEWALS = max(COUNT // 6, 27)
+
+
+def renew(child: Child, server: tuple[str, dict[str, Any]], credentials: dict[str, str], fault: str, environment: dict[str, str]) -> int:
+    """Runs schedules of credentials that expire in a process of its own, where their source is read once; how many answers said so."""
+    modules = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
+    uri, options = server
+    ended = child(
+        RENEWED, uri, repr(options), repr(credentials), fault, RENEWALS, timeout=60 + 4 * RENEWALS, environment=environment | {"PYTHONPATH": modules}
+    )
+    expired = int(ended.stdout)
+    assert expired >= RENEWALS // 2, "hardly anything expired"
+    return expired
 
 
 def test_credentials_that_expire_are_had_anew(tmp_path: Path, child: Child) -> None:
-    """In a process of its own: where credentials come from is read once."""
     uri, options = s3_server()
     asked, program, config = tmp_path / "asked", tmp_path / "keys", tmp_path / "config"
     keys = {"Version": 1, "AccessKeyId": options["access_key_id"], "SecretAccessKey": options["secret_access_key"]}
@@ -244,14 +258,18 @@ def test_credentials_that_expire_are_had_anew(tmp_path: Path, child: Child) -> N
     environment = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"), "") | {
         "AWS_CONFIG_FILE": str(config),
         "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)]),
     }
-    count = max(COUNT // 6, 27)
-    ended = child(RENEWED, uri, repr(options), asked, count, timeout=60 + 4 * count, environment=environment)
-    expired, renewed = map(int, ended.stdout.split())
-    assert expired >= count // 2, "hardly anything expired"
+    expired = renew(child, (uri, options), {"profile": "renewed"}, "expired", environment)
+    renewed = asked.read_text().count("asked")
     # a schedule has up to 40 of them, of which an attempt takes two
-    assert renewed >= count // 3, f"{expired} answers said that the keys have expired and {renewed} times new ones were asked for"
+    assert renewed >= RENEWALS // 3, f"{expired} answers said that the keys have expired and {renewed} times new ones were asked for"
+
+
+def test_tokens_that_expire_are_had_anew(child: Child) -> None:
+    server = azure_tls_server()
+    with Identity() as identity:
+        expired = renew(child, server, {"credential": "default"}, "token_expired", identity.environment)
+    assert len(identity.given) >= RENEWALS // 3, f"{expired} answers said that the token has expired and {len(identity.given)} were asked for"
 
 
 def test_proxy_that_breaks_nothing_is_not_noticed(benches: list[Bench]) -> None:

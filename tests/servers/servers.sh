@@ -6,7 +6,7 @@
 #   servers.sh with DIR COMMAND...    up, the command with those variables, down
 # The programs are fetched once, into build/servers; nothing is installed and nothing needs root. S3DLIO_CEPH_ROOT, S3DLIO_CEPH_OLD_ROOT
 # and S3DLIO_AZURITE_ROOT name places that several checkouts share.
-# Each server X of S3, S3_TLS, S3_OLD and AZURE is told by S3DLIO_TEST_X_URI and S3DLIO_TEST_X_OPTIONS, or by S3DLIO_TEST_X_SKIP, which
+# Each server X of S3, S3_TLS, S3_OLD, AZURE and AZURE_TLS is told by S3DLIO_TEST_X_URI and S3DLIO_TEST_X_OPTIONS, or by S3DLIO_TEST_X_SKIP, which
 # says why it cannot be had here. An S3DLIO_TEST_X_URI that is set already, such as a real account's, is used in its server's place.
 set -euo pipefail
 usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
@@ -85,38 +85,43 @@ serve_ceph() {
 # sign KEY: its HMAC-SHA256 over what is read, in base64; the key is in base64 too
 sign() { openssl dgst -sha256 -mac HMAC -macopt "hexkey:$(base64 -d <<<"$1" | od -An -tx1 -v | tr -d ' \n')" -binary | base64 -w 0; }
 
-create_container() { # PORT KEY
+create_container() { # ENDPOINT KEY
   local date version=2021-12-02
   date=$(LC_ALL=C date -u '+%a, %d %b %Y %H:%M:%S GMT')
   local signature
   signature=$(printf 'PUT\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:%s\nx-ms-version:%s\n/%s/%s/%s\nrestype:container' \
     "$date" "$version" $account $account $bucket | sign "$2")
-  curl --noproxy '*' -fsS --max-time 20 -X PUT -H "x-ms-date: $date" -H "x-ms-version: $version" -H 'Content-Length: 0' \
-    -H "Authorization: SharedKey $account:$signature" "http://127.0.0.1:$1/$account/$bucket?restype=container" 2>&1
+  curl --noproxy '*' -kfsS --max-time 20 -X PUT -H "x-ms-date: $date" -H "x-ms-version: $version" -H 'Content-Length: 0' \
+    -H "Authorization: SharedKey $account:$signature" "$1/$bucket?restype=container" 2>&1
 }
 
+# serve_azure NAME ROOT: Azurite; NAME AZURE_TLS speaks https and takes bearer tokens
 serve_azure() {
-  local part=AZURE root=$1 why='' try program
-  ! given AZURE || return 0
+  local part=$1 root=$2 why='' try program scheme=http tls='' trust=''
+  ! given "$1" || return 0
   for program in curl openssl; do command -v $program >/dev/null || why="needs $program"; done
+  if [ "$1" = AZURE_TLS ]; then
+    scheme=https tls=$dir trust=",\"ca_bundle\":\"$dir/ca.crt\""
+    [ -e "$dir/tls.crt" ] || why=$(tail -n 1 "$dir/certificate.log")
+  fi
   [ "$why" ] || why=$(fetch Azurite "$root/.ok" "$here/azurite-root.sh" "$root") || true
   [ "$why" ] || for try in 1 2 3; do
-    local port key
+    local port key endpoint
     port=$(free_port) key=$(head -c 64 /dev/urandom | base64 -w 0)
-    why=$(AZURITE_ROOT=$root AZURITE_PORT=$port ACCOUNT=$account ACCOUNT_KEY=$key "$here/azurite.sh" start "$dir/AZURE" 2>&1) || continue
-    why=$(create_container "$port" "$key") && why='' && break
+    endpoint=$scheme://127.0.0.1:$port/$account
+    why=$(AZURITE_ROOT=$root AZURITE_PORT=$port ACCOUNT=$account ACCOUNT_KEY=$key AZURITE_TLS_DIR=$tls "$here/azurite.sh" start "$dir/$1" 2>&1) || continue
+    why=$(create_container "$endpoint" "$key") && why='' && break
     why="cannot create the container: $why"
   done
   if [ "$why" ]; then
-    skip AZURE "$why"
+    skip "$1" "$why"
     return
   fi
-  local endpoint=http://127.0.0.1:$port/$account
-  setting AZURE_URI "az://$account/$bucket"
-  setting AZURE_OPTIONS "{\"endpoint_url\":\"$endpoint\",\"account_key\":\"$key\"}"
-  setting AZURE_CONNECTION_STRING \
-    "DefaultEndpointsProtocol=http;AccountName=$account;AccountKey=$key;BlobEndpoint=$endpoint;"
-  say "AZURE: Azurite $(sed -n 's/^ *"version": "\(.*\)",*$/\1/p' "$root/node_modules/azurite/package.json" | head -n 1) at $endpoint"
+  setting "$1_URI" "az://$account/$bucket"
+  setting "$1_OPTIONS" "{\"endpoint_url\":\"$endpoint\",\"account_key\":\"$key\"$trust}"
+  setting "$1_CONNECTION_STRING" \
+    "DefaultEndpointsProtocol=$scheme;AccountName=$account;AccountKey=$key;BlobEndpoint=$endpoint;"
+  say "$1: Azurite $(sed -n 's/^ *"version": "\(.*\)",*$/\1/p' "$root/node_modules/azurite/package.json" | head -n 1) at $endpoint"
 }
 
 lock() {
@@ -128,6 +133,7 @@ end_all() {
   "$here/rgw.sh" stop "$dir/S3"
   "$here/rgw.sh" stop "$dir/S3_OLD"
   "$here/azurite.sh" stop "$dir/AZURE"
+  "$here/azurite.sh" stop "$dir/AZURE_TLS"
   rm -rf "$dir"
 }
 
@@ -150,7 +156,7 @@ up() {
   "$here/certificate.sh" "$dir" >"$dir/certificate.log" 2>&1 || command -v openssl >/dev/null || echo "needs openssl" >"$dir/certificate.log"
   serve_ceph S3 sid "${S3DLIO_CEPH_ROOT:-$servers/ceph-sid}" S3_TLS 9>&- &
   serve_ceph S3_OLD bookworm "${S3DLIO_CEPH_OLD_ROOT:-$servers/ceph-bookworm}" '' 9>&- &
-  serve_azure "${S3DLIO_AZURITE_ROOT:-$servers/azurite}" 9>&- &
+  { serve_azure AZURE "${S3DLIO_AZURITE_ROOT:-$servers/azurite}"; serve_azure AZURE_TLS "${S3DLIO_AZURITE_ROOT:-$servers/azurite}"; } 9>&- &
   wait
   (umask 077 && cat "$dir"/env.* >"$dir/env" && echo "S3DLIO_TEST_SERVERS=up" >>"$dir/env" && rm "$dir"/env.*)
   exec 9>&-

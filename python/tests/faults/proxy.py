@@ -7,6 +7,7 @@ before each request what to do with it. The same script with the same requests d
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -40,7 +41,11 @@ _ERROR = {
     "429": (429, "TooManyRequests", "Retry-After: 0\r\n"),
     # beside FAULTS, for clients whose credentials can be had anew
     "expired": (400, "ExpiredToken", ""),
+    "token_expired": (401, "InvalidAuthenticationInfo", "WWW-Authenticate: Bearer authorization_uri=https://login.invalid/tenant\r\n"),
 }
+
+#: What Azure adds to an error's document.
+_DETAILS = {"InvalidAuthenticationInfo": "Lifetime validation failed. The token is expired."}
 
 #: Seconds for which a port is closed: less than a client waits before it has tried for the last time.
 _CLOSED = 0.05
@@ -65,11 +70,13 @@ class Proxy:
 
     Args:
         server: Host and port of the real one.
-        script: Gives the name of the fault for a request, or None.
+        script: Gives the name of the fault for a request, or None; or "wait 0.5", after which the request is passed on unharmed.
+        trust: For a server that speaks TLS: whom to trust. The proxy's own clients speak plain HTTP.
     """
 
-    def __init__(self, server: tuple[str, int], script: Callable[[Request], str | None]) -> None:
+    def __init__(self, server: tuple[str, int], script: Callable[[Request], str | None], trust: ssl.SSLContext | None = None) -> None:
         self._server = server
+        self._trust = trust
         self.script = script
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -127,6 +134,8 @@ class Proxy:
         try:
             server = socket.create_connection(self._server)
             server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._trust is not None:
+                server = self._trust.wrap_socket(server, server_hostname=self._server[0])
             with self._gate:
                 self._open.add(server)
             from_client, from_server = client.makefile("rb"), server.makefile("rb")
@@ -157,6 +166,8 @@ class Proxy:
                 self._owed[target] = fault
             if fault:
                 self.done.append((fault, method, target))
+        if fault and fault.startswith("wait "):
+            time.sleep(float(fault[5:]))
         if fault == "refuse":
             self._refuse()
             raise Broken
@@ -262,7 +273,8 @@ def _chunked(source: object) -> bytes:
 
 
 def _answer(client: socket.socket, method: str, status: int, code: str, extra: str) -> bool:
-    body = f"<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>scripted</Message></Error>"
+    detail = f"<AuthenticationErrorDetail>{_DETAILS[code]}</AuthenticationErrorDetail>" if code in _DETAILS else ""
+    body = f"<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>scripted</Message>{detail}</Error>"
     head = f"HTTP/1.1 {status} {code}\r\n{extra}x-ms-error-code: {code}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
     client.sendall(head.encode() + (b"" if method == "HEAD" else body.encode()))
     return True

@@ -65,6 +65,22 @@ public class PatientThreadTests
         Assert.Equal(800, ended);
     }
 
+    [Fact]
+    public async Task GetMany_BetweenCallsOfOthers_KeepsItsConnections()
+    {
+        var data = new byte[1000];
+        await using var server = new ScriptedServer(exchange => exchange.Serve(data, "\"v1\""));
+        var store = Open(server);
+        for (int round = 0; round < 20; round++)
+        {
+            var (_, failures) = await GetMany(store, 12, 4);
+            Assert.All(failures, Assert.Null);
+            await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => ObjectRead.WholeAsync(store, "key", size => LargeMemory.From(new byte[size]), new Validation(null), new Silent(), None).AsTask()));
+        }
+        // 4 and 2, and those which the others took before they had their own
+        Assert.InRange(server.Connections, 4, 10);
+    }
+
     [Theory]
     [InlineData(1000)]
     [InlineData(300_000)]

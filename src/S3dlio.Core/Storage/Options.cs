@@ -7,6 +7,9 @@ public sealed record ReadOptions
 {
     public static ReadOptions Default { get; } = new();
 
+    /// <summary>The whole object in one answer.</summary>
+    public static ReadOptions Undivided { get; } = new() { OneAnswer = true };
+
     /// <summary>Fails with <see cref="ErrorKind.Precondition"/> unless the object still has this ETag.</summary>
     public string? IfMatch { get; init; }
 
@@ -15,6 +18,12 @@ public sealed record ReadOptions
 
     /// <summary>How many bytes the first read wants; null when it wants all.</summary>
     public long? FirstLength { get; init; }
+
+    /// <summary>
+    /// All that the first read wants comes with the answer that opens the object, and is read in its order: slower than parts side by side,
+    /// and whoever replaces the object meanwhile does not disturb it. Stores whose readers keep their version anyway pass over this.
+    /// </summary>
+    public bool OneAnswer { get; init; }
 }
 
 /// <summary>How to write an object.</summary>

@@ -36,7 +36,7 @@ public readonly record struct Validation(Checksum? Expected, bool Validate = tru
 /// <summary>Whole objects and ranges into memory, checked.</summary>
 public static class ObjectRead
 {
-    /// <summary>Reads a whole object into memory that <paramref name="allocate"/> gives for its size.</summary>
+    /// <summary>Reads a whole object into memory that <paramref name="allocate"/> gives for its size, once more where the object was replaced meanwhile.</summary>
     public static ValueTask<ObjectMeta> WholeAsync(
         ObjectStore store, string key, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel) =>
         WholeAsync(store, key, Decompress.Never, allocate, validation, progress, cancel);
@@ -45,7 +45,24 @@ public static class ObjectRead
     public static async ValueTask<ObjectMeta> WholeAsync(
         ObjectStore store, string key, Decompress mode, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
     {
-        var reader = await ObjectInput.OpenAsync(store, key, mode, ReadOptions.Default, cancel).ConfigureAwait(false);
+        for (int number = 1; ; number++)
+        {
+            try
+            {
+                return await WholeOnceAsync(store, key, mode, Replaced.Options(ReadOptions.Default, number), allocate, validation, progress, cancel).ConfigureAwait(false);
+            }
+            catch (StoreException error) when (Replaced.Is(error))
+            {
+                if (number == Replaced.Reads)
+                    throw Replaced.Final(error);
+            }
+        }
+    }
+
+    static async ValueTask<ObjectMeta> WholeOnceAsync(
+        ObjectStore store, string key, Decompress mode, ReadOptions options, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
+    {
+        var reader = await ObjectInput.OpenAsync(store, key, mode, options, cancel).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
             progress.Begin(reader.Meta.Size);
@@ -69,10 +86,29 @@ public static class ObjectRead
     public static async ValueTask<ObjectMeta> RangeAsync(
         ObjectStore store, string key, Decompress mode, long offset, long? length, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
     {
-        string uri = store.Root.Child(key);
         if (offset < 0 || length < 0)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"offset {offset} and length {length} must not be negative");
+            throw new StoreException(ErrorKind.InvalidArgument, store.Root.Child(key), $"offset {offset} and length {length} must not be negative");
         var options = new ReadOptions { FirstOffset = offset, FirstLength = length };
+        for (int number = 1; ; number++)
+        {
+            try
+            {
+                return await RangeOnceAsync(store, key, mode, Replaced.Options(options, number), allocate, validation, progress, cancel).ConfigureAwait(false);
+            }
+            catch (StoreException error) when (Replaced.Is(error))
+            {
+                if (number == Replaced.Reads)
+                    throw Replaced.Final(error);
+            }
+        }
+    }
+
+    static async ValueTask<ObjectMeta> RangeOnceAsync(
+        ObjectStore store, string key, Decompress mode, ReadOptions options, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
+    {
+        string uri = store.Root.Child(key);
+        long offset = options.FirstOffset;
+        long? length = options.FirstLength;
         var reader = await ObjectInput.OpenAsync(store, key, mode, options, cancel).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
@@ -107,6 +143,6 @@ public static class ObjectRead
 /// <summary>Hears how far a transfer is.</summary>
 public interface ITransferProgress : IProgress<long>
 {
-    /// <summary>The total became known, in bytes (or items, for calls over many objects).</summary>
+    /// <summary>The total became known, in bytes (or items, for calls over many objects), and nothing of it is done yet.</summary>
     void Begin(long total);
 }

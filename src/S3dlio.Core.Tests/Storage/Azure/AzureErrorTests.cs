@@ -9,11 +9,11 @@ public class AzureErrorTests
 {
     static readonly DateTimeOffset Now = new(2025, 6, 1, 12, 0, 0, TimeSpan.Zero);
 
-    static StoreException Error(int status, string code, AzureCredential? credential = null, TimeSpan? skew = null)
+    static StoreException Error(int status, string code, AzureCredential? credential = null, TimeSpan? skew = null, string why = "")
     {
         var account = new AzureAccount("acct", "https://acct.blob.core.windows.net", credential ?? new SharedKeyCredential("acct", [1], "option account_key"), true);
         var request = new AzureRequest(HttpMethod.Get, "box", "key", "az://acct/box/key");
-        var error = new AzureError(status, code, "what the service says") { RequestId = "id-1", ServerTime = Now - (skew ?? TimeSpan.Zero) };
+        var error = new AzureError(status, code, "what the service says") { RequestId = "id-1", ServerTime = Now - (skew ?? TimeSpan.Zero), AuthenticationDetail = why };
         return error.ToFailure(request, account, new Clock()).Error;
     }
 
@@ -47,6 +47,38 @@ public class AzureErrorTests
     public void ToFailure_ClockIsOff_SaysByHowMuch(int minutes, string says) =>
         Assert.Contains(says, Error(403, "AuthenticationFailed", skew: TimeSpan.FromMinutes(minutes)).Detail, StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData(403, "AuthenticationFailed", "se=2025-06-01T11%3A59%3A59Z", true)]
+    [InlineData(403, "AuthorizationFailure", "se=2025-06-01T11:59:59Z", true)]
+    [InlineData(403, "AuthorizationFailure", "se=2025-06-01", true)]
+    [InlineData(403, "AuthenticationFailed", "se=2025-06-01T12:00:01Z", false)]
+    [InlineData(403, "AuthenticationFailed", "si=policy", false)]
+    [InlineData(403, "AuthorizationPermissionMismatch", "se=2025-06-01T11:59:59Z", false)]
+    public void ToFailure_SignatureEnded_SaysWhen(int status, string code, string end, bool ended)
+    {
+        var error = Error(status, code, new SasCredential($"sv=2020-08-04&{end}&sig=c2VjcmV0", "option sas_token"));
+        Assert.Equal(ended, error.Reason == ErrorReason.ExpiredCredentials);
+        Assert.Equal(ended, error.Detail.Contains("ended at 2025-06-01", StringComparison.Ordinal));
+        Assert.DoesNotContain("c2VjcmV0", error.Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(401, "InvalidAuthenticationInfo", "Lifetime validation failed. The token is expired.", ErrorReason.ExpiredCredentials)]
+    [InlineData(403, "AuthenticationFailed", "Lifetime validation failed. The token is expired.", ErrorReason.ExpiredCredentials)]
+    [InlineData(401, "InvalidAuthenticationInfo", "Issuer validation failed.", ErrorReason.None)]
+    [InlineData(401, "", "", ErrorReason.None)]
+    public void ToFailure_TokenIsRefused_SaysWhy(int status, string code, string why, ErrorReason reason)
+    {
+        var error = Error(status, code, new BearerCredential(new AccessTokens(null)), why: why);
+        Assert.Equal((ErrorKind.Authentication, reason), (error.Kind, error.Reason));
+        Assert.Contains(why.TrimEnd('.'), error.Detail, StringComparison.Ordinal);
+        Assert.Contains("az login", error.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ToFailure_KeyIsRefused_DoesNotRepeatWhatWasSigned() =>
+        Assert.DoesNotContain("GET", Error(403, "AuthenticationFailed", why: "The string to sign was GET").Detail, StringComparison.Ordinal);
+
     [Fact]
     public void Parse_Document_LeavesOutWhatWasSigned()
     {
@@ -54,6 +86,7 @@ public class AzureErrorTests
             + "<AuthenticationErrorDetail>The MAC signature 'c2VjcmV0' is not the same</AuthenticationErrorDetail></Error>";
         var error = AzureError.Parse(403, null, Encoding.UTF8.GetBytes(text));
         Assert.Equal(("AuthenticationFailed", "Server failed."), (error.Code, error.Message));
+        Assert.DoesNotContain("c2VjcmV0", error.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]

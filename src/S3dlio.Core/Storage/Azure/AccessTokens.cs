@@ -1,3 +1,4 @@
+using System.Globalization;
 using Azure.Core;
 using Azure.Identity;
 
@@ -16,9 +17,13 @@ sealed class AccessTokens(string? authority)
 
     static readonly TimeSpan Margin = TimeSpan.FromMinutes(5);
 
+    /// <summary>How long a token that still holds is used before the source, which just failed to give another, is asked again.</summary>
+    static readonly TimeSpan Pause = TimeSpan.FromSeconds(30);
+
     readonly SemaphoreSlim _one = new(1, 1);
     TokenCredential? _source;
     Token? _known;
+    string? _refused;
 
     public ValueTask<string> GetAsync(string subject, DateTimeOffset now, CancellationToken cancel) =>
         Volatile.Read(ref _known) is { } known && known.RenewOn > now
@@ -29,7 +34,10 @@ sealed class AccessTokens(string? authority)
     public bool Forget(string? refused)
     {
         if (Volatile.Read(ref _known) is { } known && known.Text == refused)
+        {
+            Volatile.Write(ref _refused, refused);
             Interlocked.CompareExchange(ref _known, null, known);
+        }
         return true;
     }
 
@@ -47,9 +55,24 @@ sealed class AccessTokens(string? authority)
                 AuthorityHost = authority is null ? AzureAuthorityHosts.AzurePublicCloud : new Uri(authority),
             });
             var found = await _source.GetTokenAsync(new TokenRequestContext(Scopes), cancel).ConfigureAwait(false);
+            if (found.Token == _refused)
+                // out of the SDK's own cache, which it passes over for claims only
+                found = await _source.GetTokenAsync(new TokenRequestContext(Scopes, claims: IssuedSince(now)), cancel).ConfigureAwait(false);
             var renewal = found.RefreshOn ?? found.ExpiresOn - Margin;
-            Volatile.Write(ref _known, new Token(found.Token, renewal));
+            Volatile.Write(ref _known, new Token(found.Token, renewal, found.ExpiresOn));
+            Volatile.Write(ref _refused, null);
             return found.Token;
+        }
+        catch (Exception error) when (error is not (OperationCanceledException or StoreException) && _known is { } old && old.End > now)
+        {
+            // it was to be renewed ahead of time, and there is time left
+            Volatile.Write(ref _known, old with { RenewOn = now + Pause });
+            return old.Text;
+        }
+        catch (Exception error) when (error is not (OperationCanceledException or StoreException) && (_refused is not null || _known is not null))
+        {
+            throw new StoreException(ErrorKind.Authentication, subject,
+                $"the access token has expired or was taken back, and its source gives no new one: {Reasons.OneLine(error.Message)}; log in anew ('az login'), or see to the identity service of this machine", cause: error) { Reason = ErrorReason.ExpiredCredentials };
         }
         catch (Exception error) when (error is not (OperationCanceledException or StoreException))
         {
@@ -62,5 +85,9 @@ sealed class AccessTokens(string? authority)
         }
     }
 
-    sealed record Token(string Text, DateTimeOffset RenewOn);
+    /// <summary>What services themselves send with a refusal, to have a token that is newer (OpenID Connect Core, 5.5).</summary>
+    static string IssuedSince(DateTimeOffset now) =>
+        "{\"access_token\":{\"nbf\":{\"essential\":true,\"value\":\"" + now.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture) + "\"}}}";
+
+    sealed record Token(string Text, DateTimeOffset RenewOn, DateTimeOffset End);
 }

@@ -97,7 +97,7 @@ sealed class AzureClient
             {
                 error = await AzureError.ReadAsync(answer, Retry.Clock, cancel).ConfigureAwait(false);
             }
-            if (error.Status == 401 && !renewed && Account.Credential.Forget(call))
+            if (error.RefusesLogin && !renewed && Account.Credential.Forget(call))
             {
                 renewed = true;
                 continue;

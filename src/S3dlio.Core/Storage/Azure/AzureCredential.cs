@@ -1,3 +1,4 @@
+using System.Globalization;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Azure;
@@ -40,6 +41,20 @@ sealed class SasCredential(string token, string origin) : AzureCredential
     public override string Origin => origin;
 
     public override string Query => token;
+
+    /// <summary>When it ends by its own words; null where a stored policy says that, which is the service's to know.</summary>
+    public DateTimeOffset? End { get; } = EndOf(token);
+
+    static DateTimeOffset? EndOf(string token)
+    {
+        foreach (string pair in token.Split('&'))
+        {
+            if (pair.StartsWith("se=", StringComparison.Ordinal)
+                && DateTimeOffset.TryParse(Uri.UnescapeDataString(pair[3..]), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var end))
+                return end;
+        }
+        return null;
+    }
 }
 
 /// <summary>Nobody in particular: public containers.</summary>

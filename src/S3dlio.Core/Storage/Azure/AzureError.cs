@@ -15,11 +15,17 @@ sealed record AzureError(int Status, string Code, string Message)
     /// <summary>The service takes dates that are off by this much.</summary>
     static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(15);
 
+    /// <summary>Why a login is refused, in the service's words; empty when it does not say. It may repeat what was signed: not to be shown but for bearer tokens, and not public, so that it is not printed.</summary>
+    internal string AuthenticationDetail { get; init; } = "";
+
     public string? RequestId { get; init; }
 
     public DateTimeOffset? ServerTime { get; init; }
 
     public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>It is about who asks, not about what that one may do: another token can mend it.</summary>
+    public bool RefusesLogin => Status == 401 || Code is "AuthenticationFailed" or "InvalidAuthenticationInfo";
 
     public static async ValueTask<AzureError> ReadAsync(HttpAnswer answer, TimeProvider clock, CancellationToken cancel)
     {
@@ -28,6 +34,7 @@ sealed record AzureError(int Status, string Code, string Message)
         return error with
         {
             Message = Redaction.Clean(answer.Call, error.Message),
+            AuthenticationDetail = Redaction.Clean(answer.Call, error.AuthenticationDetail),
             RequestId = answer.Header("x-ms-request-id"),
             ServerTime = answer.Date("Date"),
             RetryAfter = answer.RetryAfter(clock),
@@ -47,11 +54,12 @@ sealed record AzureError(int Status, string Code, string Message)
                 return error;
             while (xml.Next() is var (name, depth))
             {
-                // AuthenticationErrorDetail is left out: it repeats what was signed, a SAS's signature included
                 if (depth == 1 && name == "Code" && error.Code.Length == 0)
                     error = error with { Code = xml.Text() };
                 else if (depth == 1 && name == "Message")
                     error = error with { Message = FirstLine(xml.Text()) };
+                else if (depth == 1 && name == "AuthenticationErrorDetail")
+                    error = error with { AuthenticationDetail = FirstLine(xml.Text()) };
             }
         }
         catch (XmlException)
@@ -80,6 +88,8 @@ sealed record AzureError(int Status, string Code, string Message)
     ErrorReason Reason(AzureAccount account, TimeProvider clock) => Code switch
     {
         "AuthenticationFailed" or "InvalidAuthenticationInfo" or "NoAuthenticationInformation" when Skewed(clock) is not null => ErrorReason.ClockSkew,
+        _ when EndedSignature(account, clock) is not null => ErrorReason.ExpiredCredentials,
+        _ when account.Credential is BearerCredential && RefusesLogin => IsExpiredToken ? ErrorReason.ExpiredCredentials : ErrorReason.None,
         "AuthenticationFailed" => ErrorReason.WrongSecret,
         "AuthorizationFailure" when account.Credential is SharedKeyCredential => ErrorReason.WrongSecret,
         "NoAuthenticationInformation" or "PublicAccessNotPermitted" => ErrorReason.NoCredentials,
@@ -94,6 +104,10 @@ sealed record AzureError(int Status, string Code, string Message)
         return Code switch
         {
             "AuthenticationFailed" or "InvalidAuthenticationInfo" or "NoAuthenticationInformation" when Skewed(clock) is { } skewed => (ErrorKind.Authentication, false, skewed),
+            _ when EndedSignature(account, clock) is { } end => (ErrorKind.Authentication, false, string.Create(CultureInfo.InvariantCulture,
+                $"the shared access signature for {who} ended at {end:yyyy-MM-dd HH:mm:ss} UTC; make a new one, and open the store with that")),
+            _ when account.Credential is BearerCredential && RefusesLogin => (ErrorKind.Authentication, false,
+                $"the service refuses the token for {who}, and the new one that was asked for{(AuthenticationDetail.Length > 0 ? $": {AuthenticationDetail.TrimEnd('.')}" : "")}; log in anew ('az login') or see to the identity that the token is for: it must be of the account's tenant"),
             "AuthenticationFailed" when account.Credential is SasCredential => (ErrorKind.Authentication, false,
                 $"the shared access signature for {who} is refused: it is wrong, has expired, or was made with a key that has been renewed; make a new one"),
             "AuthenticationFailed" => (ErrorKind.Authentication, false,
@@ -163,6 +177,13 @@ sealed record AzureError(int Status, string Code, string Message)
         >= 500 => (ErrorKind.Unavailable, false, $"the server failed with status {Status}"),
         _ => (ErrorKind.InvalidArgument, false, $"the server answered with status {Status}; check endpoint_url: is it a Blob service?"),
     };
+
+    bool IsExpiredToken => AuthenticationDetail.Contains("expired", StringComparison.OrdinalIgnoreCase) || Message.Contains("expired", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>When the signature that was refused ended by its own words, where that has passed at the service.</summary>
+    DateTimeOffset? EndedSignature(AzureAccount account, TimeProvider clock) =>
+        (RefusesLogin || Code == "AuthorizationFailure")
+        && account.Credential is SasCredential { End: { } end } && end <= (ServerTime ?? clock.GetUtcNow()) ? end : null;
 
     string? Skewed(TimeProvider clock)
     {

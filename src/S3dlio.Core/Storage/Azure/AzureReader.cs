@@ -11,15 +11,20 @@ public sealed partial class AzureStore
         protected override async ValueTask<HttpAnswer> AskAsync(long offset, long length, CancellationToken cancel)
         {
             var request = store.Request(HttpMethod.Get, Meta.Key).SayRange(offset, offset + length - 1).SayIfMatch(Meta.ETag);
-            var answer = await store._client.AttemptAsync(request, cancel).ConfigureAwait(false);
+            HttpAnswer? answer = null;
             try
             {
+                answer = await store._client.AttemptAsync(request, cancel).ConfigureAwait(false);
                 BlobHeaders.CheckRange(answer, offset, length, Meta.Size);
                 return answer;
             }
+            catch (HttpFailure failure) when (failure.Status == 412)
+            {
+                throw new StoreException(ErrorKind.Precondition, Uri, $"the object was written while it was read: ETag {Meta.ETag} is no longer its own; open it again");
+            }
             catch
             {
-                answer.Dispose();
+                answer?.Dispose();
                 throw;
             }
         }

@@ -41,7 +41,8 @@ sealed class AzureRequest(HttpMethod method, string container, string key, strin
     }
 
     /// <summary>Bytes <paramref name="first"/> to <paramref name="last"/>, both included.</summary>
-    public AzureRequest SayRange(long first, long last) =>
+    /// <summary>Null for <paramref name="last"/> means to the object's end.</summary>
+    public AzureRequest SayRange(long first, long? last) =>
         Say("x-ms-range", string.Create(CultureInfo.InvariantCulture, $"bytes={first}-{last}"));
 
     /// <summary>An ETag as a condition; the service wants it quoted.</summary>

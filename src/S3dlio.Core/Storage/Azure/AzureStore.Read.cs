@@ -12,26 +12,28 @@ public sealed partial class AzureStore
         cancel.ThrowIfCancellationRequested();
         AzureKey.Check(Root, key);
         long first = options.FirstOffset;
-        long length = Math.Min(options.FirstLength ?? long.MaxValue, (long)_client.Options.Http.PartSize + HeadRoom);
+        long most = options.OneAnswer ? long.MaxValue - first : (long)_client.Options.Http.PartSize + HeadRoom;
+        long length = Math.Min(options.FirstLength ?? long.MaxValue, most);
         if (length > 0)
         {
             // the first part comes with the answer that tells size and version: one request for what fits into it
-            var request = Request(HttpMethod.Get, key).SayRange(first, checked(first + length - 1)).SayIfMatch(options.IfMatch);
+            long? last = options is { OneAnswer: true, FirstLength: null } ? null : checked(first + length - 1);
+            var request = Request(HttpMethod.Get, key).SayRange(first, last).SayIfMatch(options.IfMatch);
             var answer = await _client.Retry.RunAsync(request.Subject, (_, stop) => OpenRangeAsync(request, stop), cancel).ConfigureAwait(false);
             if (answer is not null)
-                return Opened(key, answer, first, length);
+                return Opened(key, answer, first, length, options.OneAnswer);
         }
         var blob = await FindAsync(key, options.IfMatch, cancel).ConfigureAwait(false);
         return new AzureReader(this, blob.Meta, null, 0, 0);
     }
 
-    AzureReader Opened(string key, HttpAnswer answer, long first, long length)
+    AzureReader Opened(string key, HttpAnswer answer, long first, long length, bool inOrder)
     {
         try
         {
             var meta = BlobHeaders.Read(key, answer).Meta;
             BlobHeaders.CheckRange(answer, first, length, meta.Size);
-            return new AzureReader(this, meta, answer, first, Math.Min(meta.Size, first + length));
+            return new AzureReader(this, meta, answer, first, Math.Min(meta.Size, first + length)) { InOrder = inOrder };
         }
         catch
         {

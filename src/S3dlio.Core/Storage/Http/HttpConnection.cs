@@ -107,6 +107,9 @@ sealed class HttpConnection : IDisposable
     /// <summary>Calls on a <see cref="PatientThread"/> wait in the kernel. From the first call by anybody else on, none does.</summary>
     public bool Waits => _waits = _waits && PatientThread.IsCurrent;
 
+    /// <summary>None but threads that wait have used it so far.</summary>
+    public bool IsPatient => _waits;
+
     /// <summary>It is about to be read and written at once: from here on no call waits in the kernel.</summary>
     public void StopWaiting() => _waits = false;
 

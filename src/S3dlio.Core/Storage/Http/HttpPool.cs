@@ -25,10 +25,14 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
             HttpConnection found;
             lock (_gate)
             {
+                // one that others have used would send a thread that waits away from its work; so others leave those alone that none but such
+                // threads have used, or each call of theirs would need new ones
+                bool patient = PatientThread.IsCurrent;
                 int at = _idle.Count - 1;
-                // one that has been used by others would send a thread that waits away from its work
-                while (at >= 0 && PatientThread.IsCurrent && !_idle[at].Waits)
+                while (at >= 0 && _idle[at].IsPatient != patient)
                     at--;
+                if (at < 0 && !patient)
+                    at = _idle.Count - 1;
                 if (at < 0)
                     return null;
                 found = _idle[at];

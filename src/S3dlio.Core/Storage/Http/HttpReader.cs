@@ -24,7 +24,10 @@ abstract class HttpReader(string uri, ObjectMeta meta, HttpReaderSettings settin
 
     public override ObjectMeta Meta => meta;
 
-    public override TransferHints Hints => settings.Hints;
+    public override TransferHints Hints => InOrder ? settings.Hints with { Concurrency = 1 } : settings.Hints;
+
+    /// <summary>All of it is to be read from the first answer, one piece behind the other.</summary>
+    public bool InOrder { get; init; }
 
     public override bool ReadsManyAtOnce => true;
 

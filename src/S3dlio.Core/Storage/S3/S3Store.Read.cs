@@ -21,12 +21,12 @@ public sealed partial class S3Store
         ObjectKey.Check(Root, key);
         var can = _client.Capabilities;
         long begin = options.FirstOffset;
-        long first = _client.Options.Http.PartSize + HeadRoom;
+        long first = options.OneAnswer ? long.MaxValue - begin : _client.Options.Http.PartSize + HeadRoom;
         long length = Math.Min(options.FirstLength ?? long.MaxValue, first);
         if (length <= 0)
             return await OpenUnreadAsync(key, options.IfMatch, cancel).ConfigureAwait(false);
         bool whole = begin == 0 && options.FirstLength is null;
-        var request = whole && can.ObjectsAreSmall ? Get(key, options.IfMatch) : Get(key, begin, length, options.IfMatch);
+        var request = whole && (can.ObjectsAreSmall || options.OneAnswer) ? Get(key, options.IfMatch) : Get(key, begin, length, options.IfMatch);
         request.AlsoAccept = Unsatisfiable;
         var answer = await _client.OpenAsync(request, cancel).ConfigureAwait(false);
         if (answer.Status == Unsatisfiable)
@@ -41,11 +41,20 @@ public sealed partial class S3Store
             var meta = S3Meta.Read(key, answer, size);
             if (whole)
             {
-                can.ObjectsAreSmall = size <= first;
-                if (answer.Status == 206 && meta.Checksum is null && can.SendsWithPut)
-                    meta = await WithChecksumAsync(meta, cancel).ConfigureAwait(false);
+                if (!options.OneAnswer)
+                    can.ObjectsAreSmall = size <= first;
+                if (answer.Status == 206 && !options.OneAnswer && meta.Checksum is null && can.SendsWithPut)
+                {
+                    if (await WithChecksumAsync(meta, cancel).ConfigureAwait(false) is not { } described)
+                    {
+                        // replaced between the two requests: one for all of it has both of one version
+                        answer.Dispose();
+                        return await OpenReadAsync(key, options with { OneAnswer = true }, cancel).ConfigureAwait(false);
+                    }
+                    meta = described;
+                }
             }
-            return new S3Reader(this, meta, answer, start, start + Math.Min(size - start, first));
+            return new S3Reader(this, meta, answer, start, start + Math.Min(size - start, first)) { InOrder = options.OneAnswer };
         }
         catch
         {
@@ -54,11 +63,13 @@ public sealed partial class S3Store
         }
     }
 
-    async ValueTask<ObjectMeta> WithChecksumAsync(ObjectMeta meta, CancellationToken cancel)
+    /// <summary>Null where the object is another by now, whose checksum is worth nothing.</summary>
+    async ValueTask<ObjectMeta?> WithChecksumAsync(ObjectMeta meta, CancellationToken cancel)
     {
         var found = await FindOrNullAsync(meta.Key, cancel).ConfigureAwait(false);
-        // another version's checksum is worth nothing
-        return found is not null && found.ETag == meta.ETag && found.Size == meta.Size ? meta with { Checksum = found.Checksum, Digest = found.Digest } : meta;
+        if (found is null)
+            return meta;
+        return found.ETag == meta.ETag && found.Size == meta.Size ? meta with { Checksum = found.Checksum, Digest = found.Digest } : null;
     }
 
     async ValueTask<ObjectReader> OpenUnreadAsync(string key, string? ifMatch, CancellationToken cancel)
