@@ -124,8 +124,12 @@ public abstract class ObjectWriter : IAsyncDisposable
     /// <summary>Takes the next bytes; the memory is the caller's again when the task is done.</summary>
     public abstract ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel);
 
-    /// <summary>The same of bytes whose checksum the caller has taken: a writer that needs it does not take it again.</summary>
-    public virtual ValueTask WriteAsync(ReadOnlyMemory<byte> data, Checksum checksum, CancellationToken cancel) => WriteAsync(data, cancel);
+    /// <summary>The same of bytes that lie in several pieces, and whose checksum the caller has taken: a writer that needs it does not take it again.</summary>
+    public virtual async ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, CancellationToken cancel)
+    {
+        foreach (var piece in pieces)
+            await WriteAsync(piece, cancel).ConfigureAwait(false);
+    }
 
     /// <summary>Makes the object appear, whole.</summary>
     public abstract ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel);

@@ -116,6 +116,9 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel) => writer.WriteAsync(data, cancel);
 
+        public override ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, CancellationToken cancel) =>
+            writer.WriteAsync(pieces, checksum, cancel);
+
         public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel) =>
             store.Below(await writer.CompleteAsync(cancel).ConfigureAwait(false));
 
