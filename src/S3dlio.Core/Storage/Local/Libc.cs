@@ -20,7 +20,7 @@ static unsafe partial class Libc
     const int AtCurrentDirectory = -100, AtEmptyPath = 0x1000, AtNoFollow = 0x100, AtEffectiveAccess = 0x200;
     const uint StatxBasic = 0x7ff, StatxDirect = 0x2000;
     const uint RenameNoReplace = 1;
-    const int LockExclusive = 2, LockNonBlocking = 4;
+    const int LockExclusive = 2, LockNonBlocking = 4, Unlocked = 8;
     const int SetStatusFlags = 4;
     const int KeepSize = 1;
     const uint StartOfWrite = 2;
@@ -182,6 +182,8 @@ static unsafe partial class Libc
         while (result < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
         return Result(result);
     }
+
+    public static int Unlock(SafeFileHandle handle) => Result(flock(handle, Unlocked));
 
     /// <summary>Closes a second descriptor of the file: network file systems report the errors of delayed writes at a close.</summary>
     public static int CloseCopy(SafeFileHandle handle)
