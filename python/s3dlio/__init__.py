@@ -41,6 +41,7 @@ from ._multi import (
     create_multi_endpoint_store_from_template,
 )
 from ._objects import copy, delete, exists, get, get_range, get_range_with_validation, get_with_validation, mkdir, put_bytes, rename, stat
+from ._open_async import AsyncObjectReader, AsyncObjectWriter, open_async
 from ._original import (
     MultipartUploadWriter,
     PyObjectWriter,
@@ -135,6 +136,8 @@ from .exceptions import (
 
 __all__ = [
     "AlreadyExistsError",
+    "AsyncObjectReader",
+    "AsyncObjectWriter",
     "AsyncSaver",
     "AuthenticationError",
     "BulkError",
@@ -252,6 +255,7 @@ __all__ = [
     "mkdir",
     "mkdir_async",
     "open",
+    "open_async",
     "open_tensors",
     "open_tensors_async",
     "presign",

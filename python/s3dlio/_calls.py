@@ -115,6 +115,11 @@ def run(function: str, *arguments: Any, keep: object = None, about: str = "", ti
     return _block(_native.run(function, *arguments, keep=keep), _Call(function, (about,), {"timeout": timeout}))
 
 
+async def run_in_loop(function: str, *arguments: Any, keep: object = None, about: str = "", timeout: float | None = None) -> Any:
+    """The same in an event loop, without a thread."""
+    return await _pump(_native.run(function, *arguments, keep=keep), _Call(function, (about,), {"timeout": timeout}))
+
+
 class Background:
     """An operation that goes on while its result is not needed yet.
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import _arrays, _containers, _list, _objects, _reader, _tensors, _twins
+from . import _arrays, _containers, _list, _objects, _open_async, _reader, _tensors, _twins
 from ._address import Address, Location, Root, resolve
 from ._calls import keyed
 from ._config import merged
@@ -93,6 +93,10 @@ class Store:
     def open(self, key: str, mode: str = "rb", **options: Any) -> Any:
         """See :func:`s3dlio.open`."""
         return _reader.open(self._at(key), mode, **options)
+
+    def open_async(self, key: str, mode: str = "rb", **options: Any) -> Any:
+        """See :func:`s3dlio.open_async`."""
+        return _open_async.open_async(self._at(key), mode, **options)
 
     def exists(self, key: str = "", **options: Any) -> bool:
         """See :func:`s3dlio.exists`."""

@@ -178,7 +178,7 @@ target = sys.argv[1]
 assert s3dlio.get(target) == b"old"
 open(target + "-mark", "w").close()
 try:
-    s3dlio.put_bytes(target, b"n" * 3_000_000, durable=True)
+    {save}
 except s3dlio.S3dlioError as error:
     print(type(error).__name__, error.errno if isinstance(error, OSError) else "", error, sep="|")
 else:
@@ -186,17 +186,25 @@ else:
 """
 
 
+PUT = 's3dlio.put_bytes(target, b"n" * 3_000_000, durable=True)'
+PUT_NOISE = """
+    with s3dlio.ObjectWriter(target, compress=True) as writer:
+        writer.write(os.urandom(9_000_000))
+"""
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EDQUOT"])
-@pytest.mark.parametrize("call", ["pwrite64", "fdatasync,fsync", "rename,renameat,renameat2"])
+@pytest.mark.parametrize("call", ["pwrite64", "pwritev", "fdatasync,fsync", "rename,renameat,renameat2"])
 def test_device_that_fails_keeps_the_old_object(tmp_path: Path, call: str, error: str) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
-    target = folder / "x"
+    name = "x.zst" if call == "pwritev" else "x"
+    target = folder / name
     import s3dlio
 
     s3dlio.put_bytes(target, b"old")
-    program = PROGRAM.format(path=sys.path)
+    program = PROGRAM.format(path=sys.path, save=PUT_NOISE.strip() if call == "pwritev" else PUT)
     command = ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), "-e", f"trace={call}", "-e", f"inject={call}:error={error}",
                sys.executable, "-c", program, str(target)]  # fmt: skip
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -212,4 +220,4 @@ def test_device_that_fails_keeps_the_old_object(tmp_path: Path, call: str, error
     else:
         assert "OutOfSpace" not in said and re.search(r"EIO|errno 5|[Ii]nput/output|device", said), said
     assert s3dlio.get(target) == b"old"
-    assert files_below(folder) == ["x", "x-mark"]
+    assert files_below(folder) == [name, f"{name}-mark"]

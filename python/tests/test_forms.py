@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import random
@@ -12,6 +13,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -189,37 +191,88 @@ def test_killed_anywhere_an_acknowledged_save_or_the_next_is_there(tmp_path: Pat
         last = int(found[0])
 
 
-def test_savers_of_both_forms_at_once_leave_one(tmp_path: Path) -> None:
-    script = textwrap.dedent(
-        """
-        import sys, time, numpy as np, s3dlio
-        folder, compress, end = sys.argv[1], sys.argv[2] == "1", time.monotonic() + 3
-        count = 0
-        while time.monotonic() < end:
-            s3dlio.save_numpy_array(f"{folder}/x", np.full(5_000, count), compress)
-            count += 1
-        assert count > 3
-        """
-    )
-    s3dlio.save_numpy_array(tmp_path / "x", np.zeros(5_000))
-    savers = [
-        subprocess.Popen([sys.executable, "-c", script, str(tmp_path), compress], env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)})
-        for compress in "01"
+SAVER = textwrap.dedent(
+    """
+    import sys, time, numpy as np, s3dlio
+    folder, saver, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    count, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        count += 1
+        s3dlio.save_numpy_array(f"{folder}/x", np.full(5_000, saver * 1_000_000 + count, np.int64), saver % 2 == 1)
+        print(count, flush=True)
+    """
+)
+
+
+def savers_of(folder: Path, count: int, seconds: float) -> list[subprocess.Popen[str]]:
+    """Processes that save one name again and again, every other one compressed."""
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", SAVER, str(folder), str(saver), str(seconds)],
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        )
+        for saver in range(count)
     ]
-    reads, missing_since = 0, None
-    while any(saver.poll() is None for saver in savers):
-        try:
+
+
+def test_savers_of_both_forms_at_once_always_leave_one(tmp_path: Path) -> None:
+    s3dlio.save_numpy_array(tmp_path / "x", np.zeros(5_000, np.int64))
+    savers = savers_of(tmp_path, 4, 4)
+    reads = 0
+    try:
+        while any(saver.poll() is None for saver in savers):
             found = s3dlio.load_numpy_array(tmp_path / "x")
-        except s3dlio.NotFoundError:
-            # two that deleted each other's form: the later one saves again at once
-            missing_since = missing_since or time.monotonic()
-            assert time.monotonic() - missing_since < 5
-            continue
-        missing_since = None
+            assert (found == found[0]).all()
+            reads += 1
+    finally:
+        last = [int(saver.communicate()[0].split()[-1]) for saver in savers]
+    assert reads > 10 and [saver.returncode for saver in savers] == [0] * 4
+    # what is left is somebody's last save: nobody's earlier one comes back to light
+    saver, count = divmod(int(s3dlio.load_numpy_array(tmp_path / "x")[0]), 1_000_000)
+    assert count == last[saver]
+
+
+def test_savers_of_both_forms_killed_at_once_leave_one(tmp_path: Path) -> None:
+    """Savers of both forms are killed together at random moments: one form is there, and no older than what its saver acknowledged."""
+    s3dlio.save_numpy_array(tmp_path / "x", np.zeros(5_000, np.int64))
+    dice = random.Random(11)
+    for _ in range(int(os.environ.get("S3DLIO_KILL_POINTS", "6"))):
+        savers = savers_of(tmp_path, 4, 1000)
+        for saver in savers:
+            assert saver.stdout is not None and saver.stdout.readline(), "the saver ended by itself"
+        time.sleep(dice.uniform(0, 0.3))
+        for saver in savers:
+            saver.send_signal(signal.SIGKILL)
+        last = [int(([0] + saver.communicate()[0].split())[-1]) for saver in savers]
+        found = s3dlio.load_numpy_array(tmp_path / "x")
         assert (found == found[0]).all()
-        reads += 1
-    assert reads > 10 and [saver.returncode for saver in savers] == [0, 0]
-    s3dlio.load_numpy_array(tmp_path / "x")
+        saver, count = divmod(int(found[0]), 1_000_000)
+        assert count >= last[saver], (saver, count, last)
+
+
+def test_savers_of_both_forms_on_each_backend_leave_one(place: tuple[Base, dict[str, Any]]) -> None:
+    base, options = place
+    s3dlio.save_numpy_array(base.text("x"), np.zeros(100, np.int64), **options)
+
+    def save(saver: int) -> None:
+        for count in range(1, 16):
+            s3dlio.save_numpy_array(base.text("x"), np.full(100, saver * 1000 + count), saver % 2 == 1, **options)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(save, range(4)))
+    assert int(s3dlio.load_numpy_array(base.text("x"), **options)[0]) % 1000 == 15
+
+
+def test_save_is_not_held_up_for_ever_by_a_lock(tmp_path: Path) -> None:
+    """Whoever holds a file's lock and does not let go, a process forked in the wrong moment, is waited for some seconds."""
+    s3dlio.save_numpy_array(tmp_path / "x", np.zeros(10))
+    s3dlio.save_numpy_array(tmp_path / "kept", np.ones(10), compress=True)
+    os.link(tmp_path / "kept.zst", tmp_path / "x.zst")
+    with open(tmp_path / "x") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        s3dlio.save_numpy_array(tmp_path / "x", np.full(10, 2.0), compress=True)
+        assert s3dlio.load_numpy_array(tmp_path / "x")[0] == 2.0
+        assert len([path for path in tmp_path.iterdir() if path.name.startswith("x")]) == 1
 
 
 @pytest.mark.parametrize("dtype", ["bool", "i1", "u8", "f2", "c8", "U5", "M8[s]", ">f8"])

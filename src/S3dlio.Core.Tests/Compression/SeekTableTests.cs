@@ -100,9 +100,8 @@ public class SeekTableTests
     {
         var raw = SmallObject.Text(5000, 9);
         using var encoder = new FrameEncoder(3);
-        var frame = new byte[FrameEncoder.Bound(raw.Length)];
-        var info = encoder.Encode(raw, frame);
-        var stored = Foreign(frame.AsSpan(0, info.StoredLength), 1, 0x80, (uint)info.StoredLength, (uint)raw.Length, info.XxHash);
+        var (info, frame) = SmallObject.Encode(encoder, raw);
+        var stored = Foreign(frame, 1, 0x80, (uint)info.StoredLength, (uint)raw.Length, info.XxHash);
         Assert.Equal(raw, SmallObject.Read(stored));
         var table = SeekTable.Parse(stored, stored.Length);
         Assert.Null(table.Raw);
@@ -131,11 +130,10 @@ public class SeekTableTests
     {
         var raw = SmallObject.Text(5000, 9);
         using var encoder = new FrameEncoder(3);
-        var frame = new byte[FrameEncoder.Bound(raw.Length)];
-        var info = encoder.Encode(raw, frame);
+        var (info, frame) = SmallObject.Encode(encoder, raw);
         foreach (uint lie in (uint[])[4999, 5001, 1])
         {
-            var stored = Foreign(frame.AsSpan(0, info.StoredLength), 1, 0, (uint)info.StoredLength, lie);
+            var stored = Foreign(frame, 1, 0, (uint)info.StoredLength, lie);
             Assert.Throws<CompressionException>(() => SmallObject.Read(stored));
         }
     }

@@ -10,11 +10,10 @@ static class SmallObject
         using var encoder = new FrameEncoder(level);
         var table = new SeekTableBuilder();
         var stream = new MemoryStream();
-        var frame = new byte[FrameEncoder.Bound(frameLength)];
         for (; raw.Length > 0; raw = raw[Math.Min(frameLength, raw.Length)..])
         {
-            var info = encoder.Encode(raw[..Math.Min(frameLength, raw.Length)], frame);
-            stream.Write(frame, 0, info.StoredLength);
+            var (info, frame) = Encode(encoder, raw[..Math.Min(frameLength, raw.Length)]);
+            stream.Write(frame);
             table.Add(info);
         }
         stream.Write(table.Finish());
@@ -25,9 +24,17 @@ static class SmallObject
     public static byte[] Frame(ReadOnlySpan<byte> raw)
     {
         using var encoder = new FrameEncoder(3);
-        var frame = new byte[FrameEncoder.Bound(raw.Length)];
-        return frame[..encoder.Encode(raw, frame).StoredLength];
+        return Encode(encoder, raw).Frame;
     }
+
+    /// <summary>One frame, in one piece.</summary>
+    public static (FrameInfo Info, byte[] Frame) Encode(FrameEncoder encoder, ReadOnlySpan<byte> raw)
+    {
+        var info = encoder.Encode(raw.ToArray());
+        return (info, Join(encoder.Frame));
+    }
+
+    public static byte[] Join(IEnumerable<ReadOnlyMemory<byte>> pieces) => [.. pieces.SelectMany(piece => piece.ToArray())];
 
     public static byte[] Read(ReadOnlySpan<byte> stored)
     {

@@ -18,7 +18,7 @@ public sealed class FrameEncoder : IDisposable
     /// <summary>From this level on the caller wants every byte saved, whatever it takes.</summary>
     const int PatientLevel = 10;
 
-    const int SampleSlices = 16, SliceLength = 2 << 10, SampleLength = SampleSlices * SliceLength;
+    const int SampleSlices = 8, SliceLength = 2 << 10, SampleLength = SampleSlices * SliceLength;
 
     /// <summary>The sample has to shrink by one part in so many: floats of noise save 8 to 11%, weights in bfloat16 some 20%.</summary>
     const int LeastGain = 8;
@@ -26,6 +26,8 @@ public sealed class FrameEncoder : IDisposable
     readonly CompressionContext _context;
     readonly CompressionContext? _taster;
     readonly byte[]? _sample;
+    readonly List<ReadOnlyMemory<byte>> _pieces = [];
+    byte[] _room = [];
 
     /// <exception cref="ArgumentOutOfRangeException">The level is not 1 to 22.</exception>
     public FrameEncoder(int level)
@@ -36,31 +38,50 @@ public sealed class FrameEncoder : IDisposable
         if (level < PatientLevel)
         {
             _taster = Create(Libzstd.MinLevel);
-            _sample = new byte[SampleLength + Bound(SampleLength)];
+            _sample = new byte[SampleLength + (int)Libzstd.CompressBound(SampleLength)];
         }
 
         void Set(int parameter, int value) => Check(Libzstd.SetParameter(_context, parameter, value));
     }
 
-    /// <summary>Room that any frame of that many raw bytes has enough of.</summary>
-    public static int Bound(int raw) => Math.Max((int)Libzstd.CompressBound((nuint)raw), RawFrame.Length(raw));
+    /// <summary>
+    /// The last frame, in pieces that follow each other; until the next one is made. Data that is stored as it is lies where it lay, so it
+    /// must not change before the frame is written.
+    /// </summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>> Frame => _pieces;
 
-    /// <summary>Writes one frame to the beginning of <paramref name="target"/>, which has room for <see cref="Bound"/>.</summary>
-    public FrameInfo Encode(ReadOnlySpan<byte> raw, Span<byte> target)
+    /// <summary>Makes one frame; <see cref="Frame"/> holds it.</summary>
+    public FrameInfo Encode(ReadOnlyMemory<byte> raw)
     {
-        if (!IsWorthwhile(raw))
-            return RawFrame.Write(raw, target);
-        int length = (int)Check(Libzstd.Compress(_context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref MemoryMarshal.GetReference(raw), (nuint)raw.Length));
+        _pieces.Clear();
+        var source = raw.Span;
+        if (!IsWorthwhile(source))
+        {
+            var marks = Room(RawFrame.MarksLength(raw.Length));
+            var info = RawFrame.Mark(source, marks.Span);
+            RawFrame.Gather(raw, marks, _pieces);
+            return info;
+        }
+        var target = Room((int)Libzstd.CompressBound((nuint)raw.Length)).Span;
+        int length = (int)Check(Libzstd.Compress(_context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref MemoryMarshal.GetReference(source), (nuint)source.Length));
         var frame = target[..length];
+        _pieces.Add(_room.AsMemory(0, length));
         // the encoder took the hash already and put it at the frame's end
         uint hash = BinaryPrimitives.ReadUInt32LittleEndian(frame[^sizeof(uint)..]);
-        return new FrameInfo(length, raw.Length, hash, Checksum.Of(frame), Checksum.Of(raw));
+        return new FrameInfo(length, raw.Length, hash, Checksum.Of(frame), Checksum.Of(source));
     }
 
     public void Dispose()
     {
         _context.Dispose();
         _taster?.Dispose();
+    }
+
+    Memory<byte> Room(int length)
+    {
+        if (_room.Length < length)
+            _room = GC.AllocateUninitializedArray<byte>(length);
+        return _room.AsMemory(0, length);
     }
 
     /// <summary>A cheap look at a block: slices from all over it, compressed quickly. Noise, such as the mantissas of floats, hardly shrinks.</summary>

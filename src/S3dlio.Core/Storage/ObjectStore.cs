@@ -49,6 +49,42 @@ public abstract class ObjectStore
     /// <returns>What could not be deleted.</returns>
     public abstract ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel);
 
+    /// <summary>
+    /// Deletes an object that is still the one that was seen, provided that the one at <paramref name="beside"/> is there. For callers that
+    /// saw the first before they wrote the second: of two objects that are deleted only so, each beside the other, one is there at every moment.
+    /// </summary>
+    /// <remarks>
+    /// The default looks, then deletes, which another may come in between of. A store does better where it can: under a lock of both, or by
+    /// a delete that has the ETag as its condition, which does as well where each write gets a tag of its own: for both to be gone, each of
+    /// the two that were deleted last would have been written before the other.
+    /// </remarks>
+    /// <returns>False, and nothing is deleted, where it is not as it was seen or the other is not there.</returns>
+    public virtual async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    {
+        if (!await IsAsSeenAsync(key, seen, beside, cancel).ConfigureAwait(false))
+            return false;
+        foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))
+            throw failure.Error;
+        return true;
+    }
+
+    /// <summary>Whether an object has the tag and the metadata that it was seen with, and the other is there.</summary>
+    protected async ValueTask<bool> IsAsSeenAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    {
+        try
+        {
+            await HeadAsync(beside, cancel).ConfigureAwait(false);
+            var now = await HeadAsync(key, cancel).ConfigureAwait(false);
+            // a tag that is made of the content is the same for the same bytes written again
+            return now.ETag == seen.ETag && now.LastModified == seen.LastModified
+                && now.Metadata.Count == seen.Metadata.Count && !now.Metadata.Except(seen.Metadata).Any();
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Copies within the store, metadata and checksum with it, atomically as a put is.</summary>
     public abstract ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel);
 
@@ -124,8 +160,12 @@ public abstract class ObjectWriter : IAsyncDisposable
     /// <summary>Takes the next bytes; the memory is the caller's again when the task is done.</summary>
     public abstract ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel);
 
-    /// <summary>The same of bytes whose checksum the caller has taken: a writer that needs it does not take it again.</summary>
-    public virtual ValueTask WriteAsync(ReadOnlyMemory<byte> data, Checksum checksum, CancellationToken cancel) => WriteAsync(data, cancel);
+    /// <summary>The same of bytes that lie in several pieces, and whose checksum the caller has taken: a writer that needs it does not take it again.</summary>
+    public virtual async ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, CancellationToken cancel)
+    {
+        foreach (var piece in pieces)
+            await WriteAsync(piece, cancel).ConfigureAwait(false);
+    }
 
     /// <summary>Makes the object appear, whole.</summary>
     public abstract ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel);

@@ -57,6 +57,9 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
         return failures.Count == 0 ? failures : [.. failures.Select(failure => failure with { Key = Strip(failure.Key) })];
     }
 
+    public override ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
+        inner.DeleteBesideAsync(Full(key), seen, Full(beside), cancel);
+
     public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         Below(await inner.CopyAsync(Full(source), Full(destination), options, cancel).ConfigureAwait(false));
 
@@ -115,6 +118,9 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
         public override long Written => writer.Written;
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel) => writer.WriteAsync(data, cancel);
+
+        public override ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, CancellationToken cancel) =>
+            writer.WriteAsync(pieces, checksum, cancel);
 
         public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel) =>
             store.Below(await writer.CompleteAsync(cancel).ConfigureAwait(false));

@@ -5,8 +5,10 @@ using S3dlio.Storage;
 namespace S3dlio.Transfer;
 
 /// <summary>
-/// Compresses what passes into frames, on all cores, and writes them in order. Memory is bounded: a buffer for the raw bytes and one for
-/// the frame, for each core and one more. Whole frames of large writes are read from the caller's memory, without the first.
+/// Compresses what passes into frames, on all cores, and writes them in order. Whoever writes makes the frame that is due itself unless
+/// another thread has begun with it: a busy machine is not waited for, and the bytes go to the store from the cache. Memory is bounded: a buffer for the raw bytes and one for
+/// the frame, for each core and one more. Whole frames of large writes are read from the caller's memory, without the first, and what does
+/// not shrink is written from there, without the second.
 /// </summary>
 public sealed class CompressedWriter : ObjectWriter
 {
@@ -54,6 +56,9 @@ public sealed class CompressedWriter : ObjectWriter
         cancel.ThrowIfCancellationRequested();
         CheckOpen();
         _failed = true;
+        // frames are made on this thread
+        if (data.Length + _filled >= SeekableFormat.FrameLength)
+            await Offload.LeaveCallerAsync();
         try
         {
             for (long at = 0; at < data.Length;)
@@ -77,13 +82,14 @@ public sealed class CompressedWriter : ObjectWriter
                 at += count;
                 progress?.Report(count);
             }
+            await DrainAsync(static slot => slot.IsBorrowed, cancel).ConfigureAwait(false);
         }
-        finally
+        catch
         {
-            // the memory is the caller's again, also after a failure
-            await LetGoAsync().ConfigureAwait(false);
+            // the memory is the caller's again
+            await EndAsync().ConfigureAwait(false);
+            throw;
         }
-        await DrainAsync(static slot => slot.IsBorrowed, cancel).ConfigureAwait(false);
         _failed = false;
     }
 
@@ -94,6 +100,8 @@ public sealed class CompressedWriter : ObjectWriter
         _failed = true;
         if (_filled > 0)
             StartFilled();
+        if (_running.Count > 0)
+            await Offload.LeaveCallerAsync();
         await DrainAsync(static _ => true, cancel).ConfigureAwait(false);
         await _inner.WriteAsync(_table.Finish(), cancel).ConfigureAwait(false);
         var meta = await _inner.CompleteAsync(cancel).ConfigureAwait(false);
@@ -106,11 +114,9 @@ public sealed class CompressedWriter : ObjectWriter
         if (_ended)
             return;
         _ended = true;
+        await EndAsync().ConfigureAwait(false);
         foreach (var slot in _running)
-        {
-            await ((Task)slot.Work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             slot.Dispose();
-        }
         _running.Clear();
         foreach (var slot in _idle)
             slot.Dispose();
@@ -144,14 +150,11 @@ public sealed class CompressedWriter : ObjectWriter
         _running.Enqueue(slot);
     }
 
-    /// <summary>Waits until no frame is being made from the caller's memory; whether that went well is seen when it is written.</summary>
-    async ValueTask LetGoAsync()
+    /// <summary>No frame is being made any more, and none is begun with; for after a failure.</summary>
+    async ValueTask EndAsync()
     {
         foreach (var slot in _running)
-        {
-            if (slot.IsBorrowed)
-                await ((Task)slot.Work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+            await slot.EndAsync().ConfigureAwait(false);
     }
 
     async ValueTask DrainAsync(Func<Slot, bool> which, CancellationToken cancel)
@@ -166,14 +169,14 @@ public sealed class CompressedWriter : ObjectWriter
         FrameInfo frame;
         try
         {
-            frame = await slot.Work.ConfigureAwait(false);
+            frame = await slot.FinishAsync().ConfigureAwait(false);
             _table.Add(frame);
         }
         catch (CompressionException fault)
         {
             throw new StoreException(ErrorKind.InvalidArgument, _uri, fault.Message, cause: fault);
         }
-        await _inner.WriteAsync(slot.Frame(frame.StoredLength), frame.Stored, cancel).ConfigureAwait(false);
+        await _inner.WriteAsync(slot.Frame, frame.Stored, cancel).ConfigureAwait(false);
         _running.Dequeue();
         _idle.Push(slot);
     }
@@ -191,9 +194,7 @@ public sealed class CompressedWriter : ObjectWriter
     {
         readonly FrameEncoder _encoder = new(level);
         byte[]? _raw;
-        byte[]? _frame;
-
-        public Task<FrameInfo> Work { get; private set; } = null!;
+        Job? _job;
 
         public bool IsBorrowed { get; private set; }
 
@@ -206,15 +207,55 @@ public sealed class CompressedWriter : ObjectWriter
         public void Start(ReadOnlyMemory<byte>? borrowed, int filled)
         {
             IsBorrowed = borrowed is not null;
-            var source = borrowed ?? _raw.AsMemory(0, filled);
-            int room = FrameEncoder.Bound(source.Length);
-            if (_frame is null || _frame.Length < room)
-                _frame = GC.AllocateUninitializedArray<byte>(room);
-            Work = Task.Run(() => _encoder.Encode(source.Span, _frame), CancellationToken.None);
+            _job = new Job(_encoder, borrowed ?? _raw.AsMemory(0, filled));
         }
 
-        public ReadOnlyMemory<byte> Frame(int length) => _frame.AsMemory(0, length);
+        public ValueTask<FrameInfo> FinishAsync() => _job!.FinishAsync();
+
+        public ValueTask EndAsync() => _job!.EndAsync();
+
+        public IReadOnlyList<ReadOnlyMemory<byte>> Frame => _encoder.Frame;
 
         public void Dispose() => _encoder.Dispose();
+    }
+
+    /// <summary>The making of one frame, by another thread or by whoever wants it finished.</summary>
+    sealed class Job
+    {
+        readonly FrameEncoder _encoder;
+        readonly ReadOnlyMemory<byte> _raw;
+        readonly Task _ahead;
+        FrameInfo _frame;
+        int _taken;
+
+        public Job(FrameEncoder encoder, ReadOnlyMemory<byte> raw)
+        {
+            (_encoder, _raw) = (encoder, raw);
+            _ahead = Task.Run(MakeUnlessTaken, CancellationToken.None);
+        }
+
+        public async ValueTask<FrameInfo> FinishAsync()
+        {
+            if (!MakeUnlessTaken())
+                await _ahead.ConfigureAwait(false);
+            return _frame;
+        }
+
+        /// <summary>Keeps others from beginning with it, and waits for one that has.</summary>
+        public async ValueTask EndAsync()
+        {
+            if (!Take())
+                await _ahead.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        bool Take() => Interlocked.Exchange(ref _taken, 1) == 0;
+
+        bool MakeUnlessTaken()
+        {
+            if (!Take())
+                return false;
+            _frame = _encoder.Encode(_raw);
+            return true;
+        }
     }
 }

@@ -7,9 +7,9 @@ namespace S3dlio.Transfer;
 
 /// <summary>
 /// Arrays and tensors have one name and two forms: plain under the name, or compressed with <c>.zst</c> behind it. A save writes its form,
-/// and only then deletes the other one, if that is still the one it saw before: the save counts from the moment its own object is there.
-/// Where two savers delete each other's at the same moment, the one that comes last notices and saves again. Between the two steps, or after a crash there, both are there; the later
-/// one carries a generation that is higher by one, and readers take that.
+/// and only then deletes the other one, if that is still the one it saw before and its own is there: the save counts from the moment its
+/// own object is there. Between the two steps, or after a crash there, both are there; the later one carries a generation that is higher by
+/// one, and readers take that. Savers of both forms at once never take both away; the one whose form was taken away saves again.
 /// </summary>
 public static class ObjectForms
 {
@@ -109,10 +109,9 @@ public static class ObjectForms
             // a file system without extended attributes keeps no generation: the files' times, of one clock, tell as much
             written = await WriteAsync(store, name, level, payload, options, progress, cancel).ConfigureAwait(false);
         }
-        // another saver may have written the other form between our look and our delete, and have taken ours for the earlier one: of two
-        // that delete the later one finds its own gone, and saves again
-        bool isThere = !await DeleteAsync(store, name, other, before, cancel).ConfigureAwait(false)
-            || await HeadAsync(store, name, cancel).ConfigureAwait(false) is not null;
+        await DeleteAsync(store, name, other, before, cancel).ConfigureAwait(false);
+        // a saver of the other form may have taken ours away: the one before ours, in whose place it had just come, as well as ours
+        bool isThere = await HeadAsync(store, name, cancel).ConfigureAwait(false) is not null;
         return (written.Stored, written.Raw, isThere);
     }
 
@@ -160,20 +159,18 @@ public static class ObjectForms
         return segments;
     }
 
-    /// <summary>Takes the other form away unless somebody wrote it anew meanwhile; whether it did.</summary>
-    static async ValueTask<bool> DeleteAsync(ObjectStore store, string name, string other, ObjectMeta before, CancellationToken cancel)
+    /// <summary>Takes the other form away unless somebody wrote it anew, or took ours away, meanwhile.</summary>
+    static async ValueTask DeleteAsync(ObjectStore store, string name, string other, ObjectMeta before, CancellationToken cancel)
     {
-        var now = await HeadAsync(store, other, cancel).ConfigureAwait(false);
-        if (now is null || now.ETag != before.ETag || now.LastModified != before.LastModified || Generation(now) != Generation(before))
-            return false;
-        foreach (var failure in await store.DeleteAsync([other], cancel).ConfigureAwait(false))
+        try
         {
-            if (failure.Error.Kind == ErrorKind.NotFound)
-                continue;
-            throw new StoreException(failure.Error.Kind, failure.Error.Uri,
-                $"the object was saved as {name} and is read from there; its earlier form could not be deleted: {failure.Error.Detail}. Delete it", cause: failure.Error) { Reason = failure.Error.Reason };
+            await store.DeleteBesideAsync(other, before, name, cancel).ConfigureAwait(false);
         }
-        return true;
+        catch (StoreException error)
+        {
+            throw new StoreException(error.Kind, error.Uri,
+                $"the object was saved as {name} and is read from there; its earlier form could not be deleted: {error.Detail}. Delete it", cause: error) { Reason = error.Reason };
+        }
     }
 
     static async ValueTask<(ObjectReader? Reader, StoreException? Missing)> OpenAsync(ObjectStore store, string key, Task? beside, CancellationToken cancel)

@@ -67,11 +67,11 @@ static class CompressedBytes
         using var encoder = new FrameEncoder(3);
         var table = new SeekTableBuilder();
         var stream = new MemoryStream();
-        byte[] room = new byte[FrameEncoder.Bound(frameLength)];
         for (int i = 0; i < frames; i++)
         {
-            var info = encoder.Encode(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat($"frame {i} ", frameLength))).AsSpan(0, frameLength), room);
-            stream.Write(room, 0, info.StoredLength);
+            var info = encoder.Encode(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat($"frame {i} ", frameLength))).AsMemory(0, frameLength));
+            foreach (var piece in encoder.Frame)
+                stream.Write(piece.Span);
             table.Add(info);
         }
         stream.Write(table.Finish());

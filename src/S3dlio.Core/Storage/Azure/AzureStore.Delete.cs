@@ -26,9 +26,25 @@ public sealed partial class AzureStore
         return failures;
     }
 
-    async ValueTask DeleteAsync(string key, CancellationToken cancel)
+    public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
-        var request = Request(HttpMethod.Delete, key).Say("x-ms-delete-snapshots", _client.Options.DeleteSnapshots ? "include" : null);
+        if (!await IsAsSeenAsync(key, seen, beside, cancel).ConfigureAwait(false))
+            return false;
+        try
+        {
+            // each write gets a tag of its own here
+            await DeleteAsync(key, cancel, seen.ETag).ConfigureAwait(false);
+            return true;
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.Precondition)
+        {
+            return false;
+        }
+    }
+
+    async ValueTask DeleteAsync(string key, CancellationToken cancel, string? ifMatch = null)
+    {
+        var request = Request(HttpMethod.Delete, key).Say("x-ms-delete-snapshots", _client.Options.DeleteSnapshots ? "include" : null).SayIfMatch(ifMatch);
         await _client.Retry.RunAsync(request.Subject, async (_, stop) =>
         {
             try

@@ -9,6 +9,13 @@ abstract class FileSink : IAsyncDisposable
     /// <summary>The memory is the caller's again when the task is done.</summary>
     public abstract ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel);
 
+    /// <summary>The same of bytes that lie in several pieces.</summary>
+    public virtual async ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, CancellationToken cancel)
+    {
+        foreach (var piece in pieces)
+            await WriteAsync(piece, cancel).ConfigureAwait(false);
+    }
+
     /// <summary>Writes what is still held back; the head, if one was announced, goes to the file's beginning.</summary>
     public abstract ValueTask FinishAsync(ReadOnlyMemory<byte> head, CancellationToken cancel);
 
@@ -21,9 +28,16 @@ sealed class CachedSink(SafeFileHandle handle, string uri, int headLength) : Fil
 {
     const int BufferLength = 1 << 18;
 
+    /// <summary>
+    /// Room is reserved as the file grows, in steps of so many bytes, since blocks that are there already cost a third less to write; what
+    /// was too much is given back in the end. Files that stay smaller do without.
+    /// </summary>
+    const int ReserveStep = 32 << 20;
+
     byte[]? _buffer;
     int _held;
-    long _position = headLength;
+    long _position = headLength, _reserved;
+    bool _isReserving = true;
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
     {
@@ -40,10 +54,27 @@ sealed class CachedSink(SafeFileHandle handle, string uri, int headLength) : Fil
         return ValueTask.CompletedTask;
     }
 
+    public override ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, CancellationToken cancel)
+    {
+        long length = 0;
+        foreach (var piece in pieces)
+            length += piece.Length;
+        if (length < BufferLength)
+            return base.WriteAsync(pieces, cancel);
+        Flush();
+        Reserve(length);
+        Errno.Check(Libc.Write(handle, pieces, _position), uri, "write");
+        _position += length;
+        return ValueTask.CompletedTask;
+    }
+
     public override ValueTask FinishAsync(ReadOnlyMemory<byte> head, CancellationToken cancel)
     {
         Flush();
         Errno.Check(Libc.Write(handle, head.Span, 0), uri, "write");
+        // also what a reservation left behind that failed half-way
+        if (_reserved > 0 || !_isReserving)
+            Errno.Check(Libc.Truncate(handle, _position), uri, "give back the room that was not needed");
         return ValueTask.CompletedTask;
     }
 
@@ -61,8 +92,22 @@ sealed class CachedSink(SafeFileHandle handle, string uri, int headLength) : Fil
         _held = 0;
     }
 
+    void Reserve(long count)
+    {
+        long end = _position + count;
+        if (!_isReserving || end <= Math.Max(_reserved, ReserveStep))
+            return;
+        long wanted = (end / ReserveStep * ReserveStep) + ReserveStep;
+        // where there is less room than that, or no such call, the file may fit all the same: the writes will tell
+        if (Libc.Allocate(handle, wanted) == 0)
+            _reserved = wanted;
+        else
+            _isReserving = false;
+    }
+
     void Write(ReadOnlySpan<byte> data)
     {
+        Reserve(data.Length);
         Errno.Check(Libc.Write(handle, data, _position), uri, "write");
         _position += data.Length;
     }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
@@ -19,7 +20,7 @@ static unsafe partial class Libc
     const int AtCurrentDirectory = -100, AtEmptyPath = 0x1000, AtNoFollow = 0x100, AtEffectiveAccess = 0x200;
     const uint StatxBasic = 0x7ff, StatxDirect = 0x2000;
     const uint RenameNoReplace = 1;
-    const int LockExclusive = 2, LockNonBlocking = 4;
+    const int LockExclusive = 2, LockNonBlocking = 4, Unlocked = 8;
     const int SetStatusFlags = 4;
     const int KeepSize = 1;
     const uint StartOfWrite = 2;
@@ -75,6 +76,60 @@ static unsafe partial class Libc
     {
         Timespec length = new() { Nanoseconds = nanoseconds };
         _ = nanosleep(ref length, 0);
+    }
+
+    /// <summary>Writes all of the pieces, one behind the other.</summary>
+    public static int Write(SafeFileHandle handle, IReadOnlyList<ReadOnlyMemory<byte>> pieces, long offset)
+    {
+        const int most = 128;
+        var vectors = stackalloc IoVector[most];
+        var pins = new MemoryHandle[Math.Min(pieces.Count, most)];
+        for (int first = 0; first < pieces.Count; first += most)
+        {
+            int count = 0;
+            try
+            {
+                for (int i = first; i < Math.Min(first + most, pieces.Count); i++)
+                {
+                    if (pieces[i].Length == 0)
+                        continue;
+                    pins[count] = pieces[i].Pin();
+                    vectors[count] = new IoVector { Start = (byte*)pins[count].Pointer, Length = pieces[i].Length };
+                    count++;
+                }
+                if (Write(handle, vectors, count, ref offset) is not 0 and var errno)
+                    return errno;
+            }
+            finally
+            {
+                foreach (ref var pin in pins.AsSpan(0, count))
+                    pin.Dispose();
+            }
+        }
+        return 0;
+    }
+
+    static int Write(SafeFileHandle handle, IoVector* vectors, int count, ref long offset)
+    {
+        while (count > 0)
+        {
+            nint done = pwritev(handle, vectors, count, offset);
+            if (done < 0)
+            {
+                int errno = Marshal.GetLastPInvokeError();
+                if (errno != Errno.EINTR)
+                    return errno;
+                continue;
+            }
+            if (done == 0)
+                return Errno.EIO;
+            offset += done;
+            for (; count > 0 && done >= vectors->Length; vectors++, count--)
+                done -= vectors->Length;
+            if (count > 0)
+                *vectors = new IoVector { Start = vectors->Start + done, Length = vectors->Length - done };
+        }
+        return 0;
     }
 
     /// <summary>Copies within the kernel, as a shared extent where the file system can; <paramref name="count"/> is 0 at the end of the source.</summary>
@@ -134,6 +189,8 @@ static unsafe partial class Libc
         while (result < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
         return Result(result);
     }
+
+    public static int Unlock(SafeFileHandle handle) => Result(flock(handle, Unlocked));
 
     /// <summary>Closes a second descriptor of the file: network file systems report the errors of delayed writes at a close.</summary>
     public static int CloseCopy(SafeFileHandle handle)
@@ -268,6 +325,9 @@ static unsafe partial class Libc
     private static partial nint pwrite(SafeFileHandle fd, ref byte buffer, nuint count, long offset);
 
     [LibraryImport("libc", SetLastError = true)]
+    private static partial nint pwritev(SafeFileHandle fd, IoVector* vectors, int count, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
     private static partial nint copy_file_range(SafeFileHandle source, ref long from, SafeFileHandle destination, ref long to, nuint count, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
@@ -347,6 +407,13 @@ static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int closedir(nint stream);
+
+    // struct iovec
+    struct IoVector
+    {
+        public byte* Start;
+        public nint Length;
+    }
 }
 
 struct Timespec

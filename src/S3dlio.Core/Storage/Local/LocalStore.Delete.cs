@@ -34,6 +34,22 @@ public sealed partial class LocalStore
         return ValueTask.FromResult<IReadOnlyList<DeleteFailure>>(failures);
     }
 
+    /// <remarks>
+    /// Both files are locked, so that nobody deletes the other one meanwhile. Writers without a condition do not look at locks: what one puts
+    /// in the deleted one's place between the comparison and the delete goes, too, and the other is there.
+    /// </remarks>
+    public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        string path = _path.Object(key);
+        using var held = PairLock.Take(path, _path.Object(beside), cancel);
+        if (held is null || Libc.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
+            return false;
+        foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))
+            throw failure.Error;
+        return true;
+    }
+
     public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();

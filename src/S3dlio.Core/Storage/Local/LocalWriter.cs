@@ -12,20 +12,21 @@ sealed class LocalWriter(string key, PutOptions options, Temporary temporary, Fi
 
     public override long Written => _written;
 
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel) => WriteAsync(data, null, cancel);
-
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, Checksum checksum, CancellationToken cancel) => WriteAsync(data, (Checksum?)checksum, cancel);
-
-    async ValueTask WriteAsync(ReadOnlyMemory<byte> data, Checksum? known, CancellationToken cancel)
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
-        CheckOpen();
-        // after a failure it is not known what the file holds; only a write that went through clears this
-        _failed = true;
+        Begin(cancel);
         await sink.WriteAsync(data, cancel).ConfigureAwait(false);
-        _checksum = known is { } checksum ? Checksum.Combine(_checksum, checksum, data.Length) : _checksum.Append(data.Span);
-        _written += data.Length;
-        _failed = false;
+        End(_checksum.Append(data.Span), data.Length);
+    }
+
+    public override async ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, CancellationToken cancel)
+    {
+        Begin(cancel);
+        long length = 0;
+        foreach (var piece in pieces)
+            length += piece.Length;
+        await sink.WriteAsync(pieces, cancel).ConfigureAwait(false);
+        End(Checksum.Combine(_checksum, checksum, length), length);
     }
 
     public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
@@ -46,6 +47,21 @@ sealed class LocalWriter(string key, PutOptions options, Temporary temporary, Fi
         _ended = true;
         await sink.DisposeAsync().ConfigureAwait(false);
         temporary.Dispose();
+    }
+
+    void Begin(CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        CheckOpen();
+        // after a failure it is not known what the file holds; only a write that went through clears this
+        _failed = true;
+    }
+
+    void End(Checksum checksum, long length)
+    {
+        _checksum = checksum;
+        _written += length;
+        _failed = false;
     }
 
     void CheckOpen()

@@ -33,6 +33,31 @@ public sealed partial class S3Store
         return failures;
     }
 
+    /// <remarks>
+    /// Amazon S3 and newer gateways take the condition. A server that does not know it deletes all the same, what it was shown a moment before;
+    /// and a tag is the content's, so the same bytes written again in that moment pass for those that were seen.
+    /// </remarks>
+    public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    {
+        if (!await IsAsSeenAsync(key, seen, beside, cancel).ConfigureAwait(false))
+            return false;
+        var request = Request(HttpMethod.Delete, key);
+        S3Meta.WriteCondition(request, new PutOptions { IfMatch = seen.ETag }, _client.Capabilities);
+        try
+        {
+            return await _client.SendAsync(request, static _ => true, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.Precondition)
+        {
+            return false;
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.NotFound && error.Reason != ErrorReason.NoSuchBucket)
+        {
+            // an earlier attempt whose answer was lost
+            return true;
+        }
+    }
+
     async Task DeleteOneAsync(string key, List<DeleteFailure> failures, CancellationToken cancel)
     {
         try
