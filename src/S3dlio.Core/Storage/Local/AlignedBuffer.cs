@@ -18,6 +18,8 @@ sealed unsafe class AlignedBuffer : MemoryManager<byte>
 
     const int MostPooled = 8;
 
+    const int HugePage = 2 << 20;
+
     static readonly ConcurrentBag<AlignedBuffer> Pool = [];
 
     byte* _start;
@@ -26,7 +28,11 @@ sealed unsafe class AlignedBuffer : MemoryManager<byte>
     public AlignedBuffer(int length)
     {
         Length = length;
-        _start = (byte*)NativeMemory.AlignedAlloc((nuint)length, Alignment);
+        // the device's requests are made of pages: a huge one is told of at once, and pinned at once
+        bool huge = length % HugePage == 0;
+        _start = (byte*)NativeMemory.AlignedAlloc((nuint)length, (nuint)(huge ? HugePage : Alignment));
+        if (huge)
+            Libc.UseHugePages(_start, (nuint)length);
     }
 
     public int Length { get; }

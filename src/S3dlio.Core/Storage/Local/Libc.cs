@@ -21,6 +21,8 @@ static unsafe partial class Libc
     const uint StatxBasic = 0x7ff, StatxDirect = 0x2000;
     const uint RenameNoReplace = 1;
     const int LockExclusive = 2, LockNonBlocking = 4, Unlocked = 8;
+
+    const int MadviseHugePage = 14;
     const int SetStatusFlags = 4;
     const int KeepSize = 1;
     const uint StartOfWrite = 2;
@@ -70,6 +72,9 @@ static unsafe partial class Libc
         }
         return 0;
     }
+
+    /// <summary>Asks for huge pages, which systems may not give.</summary>
+    public static void UseHugePages(byte* start, nuint length) => _ = madvise(start, length, MadviseHugePage);
 
     /// <summary>Sleeps, shorter than <see cref="Thread.Sleep(int)"/> can; a signal ends it early.</summary>
     public static void Nap(int nanoseconds)
@@ -398,6 +403,9 @@ static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint opendir(string path);
+
+    [LibraryImport("libc")]
+    private static partial int madvise(byte* start, nuint length, int advice);
 
     [LibraryImport("libc")]
     private static partial int nanosleep(ref Timespec length, nint remaining);
