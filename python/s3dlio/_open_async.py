@@ -349,7 +349,11 @@ def open_async(
         compress: For writing, as for :func:`open`.
         decompress: For reading, as for :func:`open`.
         buffering: For reading: bytes that smaller reads read at once.
-        overwrite, if_match, durable, content_type, metadata: For writing, as for :func:`open`.
+        overwrite: For writing, False fails when the object exists.
+        if_match: For writing, only over the object with this ETag.
+        durable: For writing, as for :func:`open`.
+        content_type: For writing, as for :func:`open`.
+        metadata: For writing, as for :func:`open`.
         progress: As for :func:`open`.
         timeout: Seconds for each read or write.
         storage_options: Settings of the store.

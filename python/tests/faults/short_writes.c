@@ -1,4 +1,4 @@
-/* Preloaded: pwrite to an object in the making writes a part of what it is asked to, as it may for a signal, a network file system or
+/* Preloaded: pwrite and pwritev to an object in the making writes a part of what it is asked to, as it may for a signal, a network file system or
  * a disk that is nearly full, and after S3DLIO_TEST_ROOM bytes fails with the errno S3DLIO_TEST_ERRNO. The library asks dlsym for its
  * system calls, so dlsym is where it is met. With S3DLIO_TEST_STEP (a power of two) parts are multiples of it, as O_DIRECT's are. */
 #define _GNU_SOURCE
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static unsigned long long chance = 88172645463325252ULL;
@@ -53,6 +54,17 @@ static ssize_t short_pwrite(int fd, const void *data, size_t count, off_t at)
     return written;
 }
 
+/* A part of the first piece that is not empty: what is written is never more than what was asked for, in any order. */
+static ssize_t short_pwritev(int fd, const struct iovec *pieces, int count, off_t at)
+{
+    if (!is_object(fd))
+        return pwritev(fd, pieces, count, at);
+    for (int i = 0; i < count; i++)
+        if (pieces[i].iov_len > 0)
+            return short_pwrite(fd, pieces[i].iov_base, pieces[i].iov_len, at);
+    return 0;
+}
+
 void *dlsym(void *library, const char *name)
 {
     static void *(*real)(void *, const char *);
@@ -60,5 +72,7 @@ void *dlsym(void *library, const char *name)
         real = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
     if (strcmp(name, "pwrite") == 0 || strcmp(name, "pwrite64") == 0)
         return (void *)short_pwrite;
+    if (strcmp(name, "pwritev") == 0 || strcmp(name, "pwritev64") == 0)
+        return (void *)short_pwritev;
     return real(library, name);
 }
