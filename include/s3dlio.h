@@ -236,6 +236,7 @@ int32_t s3dlio_queue_close(uint64_t queue);
  *   overwrite (bool, true)   false: create the object, or S3DLIO_ALREADY_EXISTS
  *   if_match (string)        replace only the object with this ETag, or S3DLIO_PRECONDITION
  *   durable (bool)           data and name on the device before the operation ends; default: as the store was opened
+ *   background (bool, false) beside a program that computes: slower, and leaves it its cores
  *   content_type (string)
  *   metadata (object of strings)
  *   attributes (object of strings): what else the store keeps with an object. Every store: cache_control,

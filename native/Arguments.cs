@@ -115,7 +115,7 @@ static unsafe class Arguments
 
     public static StoreException Wrong(string name, string what) => new(ErrorKind.InvalidArgument, "s3dlio call", $"argument '{name}' {what}");
 
-    static readonly string[] KnownPut = ["overwrite", "if_match", "durable", "content_type", "metadata", "attributes", "tags"];
+    static readonly string[] KnownPut = ["overwrite", "if_match", "durable", "background", "content_type", "metadata", "attributes", "tags"];
 
     public static PutOptions Put(string json, string uri)
     {
@@ -153,6 +153,7 @@ static unsafe class Arguments
         "overwrite" => options with { Overwrite = option.AsBool() },
         "if_match" => options with { IfMatch = option.AsText() },
         "durable" => options with { Durable = option.AsBool() },
+        "background" => options with { Background = option.AsBool() },
         "content_type" => options with { ContentType = option.AsText() },
         "metadata" => options with { Metadata = option.AsTextMap() },
         "attributes" => options with { Attributes = option.AsTextMap() },

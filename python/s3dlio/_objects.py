@@ -131,12 +131,14 @@ def put_options(
     tags: Mapping[str, str] | None = None,
     max_in_flight: int | None = None,
     compression: Mapping[str, Any] | None = None,
+    background: bool = False,
 ) -> bytes | None:
-    """The options that writes take, as JSON; ``max_in_flight`` is for those of many objects, ``compression`` for what can be compressed."""
+    """The options that writes take, as JSON; ``max_in_flight`` is for those of many objects, ``compression`` for what can be compressed, ``background`` leaves a program that computes its cores."""
     return _native.options(
         {
             **put_options_of(overwrite, if_match, durable, content_type, metadata, attributes, tags),
             "max_in_flight": max_in_flight,
+            "background": background or None,
             **(compression or {}),
         }
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _native, _progress
+from . import _calls, _native, _progress
 from ._address import Address, Location, resolve
 from ._calls import blocking
 from ._dtypes import is_torch_tensor
@@ -149,7 +149,7 @@ async def save_pieces(
         _encoded(description, where.address(where.key)),
         _native.segments([(source.address, source.nbytes) for source in sources]),
         len(sources),
-        put_options(overwrite, durable=durable),
+        put_options(overwrite, durable=durable, background=_calls.in_background()),
         keep=list(sources),
     )
     pieces = [

@@ -21,7 +21,8 @@ public sealed class CompressedWriter : ObjectWriter
     readonly SeekTableBuilder _table = new();
     readonly Queue<Slot> _running = new();
     readonly Stack<Slot> _idle = new();
-    readonly int _mostSlots = Math.Min(Environment.ProcessorCount, MostWorkers) + 1;
+    readonly bool _background;
+    readonly int _mostSlots;
     int _slots;
     Slot? _filling;
     int _filled;
@@ -31,9 +32,13 @@ public sealed class CompressedWriter : ObjectWriter
     /// <param name="inner">Where the frames go; it is disposed with this one.</param>
     /// <param name="level">1 to 22.</param>
     /// <param name="uri">The object, for messages.</param>
-    public CompressedWriter(ObjectWriter inner, int level, string uri)
+    /// <param name="background">Half of the cores stay the program's; of two, this thread alone works.</param>
+    public CompressedWriter(ObjectWriter inner, int level, string uri, bool background = false)
     {
         (_inner, _level, _uri) = (inner, level, uri);
+        int cores = Math.Min(Environment.ProcessorCount, MostWorkers);
+        _background = background;
+        _mostSlots = background ? Math.Max(1, cores / 2) : cores + 1;
         if (level is < 1 or > 22)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"compression levels are 1 to 22, found {level}");
     }
@@ -132,7 +137,7 @@ public sealed class CompressedWriter : ObjectWriter
         if (_slots < _mostSlots)
         {
             _slots++;
-            return new Slot(_level);
+            return new Slot(_level, _background, ahead: _mostSlots > 1);
         }
         await WriteOldestAsync(cancel).ConfigureAwait(false);
         return _idle.Pop();
@@ -190,7 +195,7 @@ public sealed class CompressedWriter : ObjectWriter
     }
 
     /// <summary>One frame in the making.</summary>
-    sealed class Slot(int level) : IDisposable
+    sealed class Slot(int level, bool background, bool ahead) : IDisposable
     {
         readonly FrameEncoder _encoder = new(level);
         byte[]? _raw;
@@ -207,7 +212,7 @@ public sealed class CompressedWriter : ObjectWriter
         public void Start(ReadOnlyMemory<byte>? borrowed, int filled)
         {
             IsBorrowed = borrowed is not null;
-            _job = new Job(_encoder, borrowed ?? _raw.AsMemory(0, filled));
+            _job = new Job(_encoder, borrowed ?? _raw.AsMemory(0, filled), background, ahead);
         }
 
         public ValueTask<FrameInfo> FinishAsync() => _job!.FinishAsync();
@@ -224,14 +229,15 @@ public sealed class CompressedWriter : ObjectWriter
     {
         readonly FrameEncoder _encoder;
         readonly ReadOnlyMemory<byte> _raw;
+        readonly bool _background;
         readonly Task _ahead;
         FrameInfo _frame;
         int _taken;
 
-        public Job(FrameEncoder encoder, ReadOnlyMemory<byte> raw)
+        public Job(FrameEncoder encoder, ReadOnlyMemory<byte> raw, bool background, bool ahead)
         {
-            (_encoder, _raw) = (encoder, raw);
-            _ahead = Task.Run(MakeUnlessTaken, CancellationToken.None);
+            (_encoder, _raw, _background) = (encoder, raw, background);
+            _ahead = ahead ? Task.Run(MakeUnlessTaken, CancellationToken.None) : Task.CompletedTask;
         }
 
         public async ValueTask<FrameInfo> FinishAsync()
@@ -254,6 +260,7 @@ public sealed class CompressedWriter : ObjectWriter
         {
             if (!Take())
                 return false;
+            using var batch = BatchPriority.Enter(_background);
             _frame = _encoder.Encode(_raw);
             return true;
         }

@@ -41,7 +41,7 @@ public sealed class ObjectOutput : IAsyncDisposable
         if (chosen is < 1 or > 22)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"compression levels are 1 to 22, found {chosen}");
         var inner = await store.OpenWriteAsync(name, options, cancel).ConfigureAwait(false);
-        return new ObjectOutput(name, new CompressedWriter(inner, chosen, uri), chosen);
+        return new ObjectOutput(name, new CompressedWriter(inner, chosen, uri, options.Background), chosen);
     }
 
     /// <summary>Takes the next bytes; the memory is the caller's again when the task is done.</summary>

@@ -15,7 +15,12 @@ public sealed partial class LocalStore
 
     string? _swept;
 
-    public override async ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+    public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
+        options.Background
+            ? new(BatchPriority.Run(() => WriteAsync(key, payload, options, progress, cancel)))
+            : WriteAsync(key, payload, options, progress, cancel);
+
+    async ValueTask<ObjectMeta> WriteAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
@@ -87,7 +92,7 @@ public sealed partial class LocalStore
             Write(temporary, block.Bytes.Span, block.Offset);
             progress?.Report(block.Bytes.Length);
             long end = block.Offset + block.Bytes.Length;
-            if (temporary.IsDurable && end - started >= StartLength)
+            if (helped && temporary.IsDurable && end - started >= StartLength)
             {
                 // what goes wrong here is reported by the flush
                 _ = Libc.StartWrite(temporary.Handle, started, end - started);
