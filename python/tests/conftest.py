@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,10 @@ from typing import Any
 import pytest
 
 import s3dlio
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # started by `nohup … &`; children would inherit that, and those of the tests of interrupts never hear theirs
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PACKAGE = Path(s3dlio.__file__).resolve().parent
 CHECKOUT = PACKAGE.parents[1]

@@ -17,7 +17,7 @@ from conftest import Base, Child
 from servers_fixture import azure_server, s3_server
 
 import s3dlio
-from s3dlio import AsyncSaver, TensorShard, finalize_state, load_state, save_async, save_state, save_state_shard
+from s3dlio import AsyncSaver, TensorShard, _pieces, finalize_state, load_state, save_async, save_state, save_state_shard
 
 SEED = 20250311
 
@@ -393,6 +393,25 @@ def test_async_save_without_a_copy_reads_until_it_is_settled(local: str) -> None
         weights[:] = -1
         pending.result(60)
     assert np.array_equal(load_state(local)["w"], copy)
+
+
+def test_saves_behind_the_program_are_told_so(local: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+    options = _pieces.put_options
+
+    def listening(*arguments: Any, **keywords: Any) -> Any:
+        told.append(keywords["background"])
+        return options(*arguments, **keywords)
+
+    monkeypatch.setattr(_pieces, "put_options", listening)
+    state = {"w": numbers((1000, 50)), "z": np.zeros(5 << 20, np.uint8)}
+    for compress in (False, True):
+        with AsyncSaver(local, compress=compress) as saver:
+            saver.save(state, step=1 + compress)
+        loaded = load_state(local)
+        assert all(np.array_equal(loaded[name], state[name]) for name in state)
+    save_state(local, state, step=3)
+    assert told == [True, True, False]
 
 
 def test_failure_is_raised_by_the_next_call_or_by_result(tmp_path: Path) -> None:

@@ -29,6 +29,38 @@ public sealed partial class LocalFileTests : IDisposable
 
     IEnumerable<string> Names() => Directory.EnumerateFileSystemEntries(_directory.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
 
+    [Theory]
+    [InlineData(true, 3, 6)]
+    [InlineData(false, 0, 0)]
+    public async Task Put_InTheBackground_TakesTheProcessorFromNobody(bool background, int policy, int niceness)
+    {
+        var seen = new HashSet<(int Policy, int Niceness)>();
+        var looks = new Looks(() => seen.Add(Scheduling()));
+        var before = Scheduling();
+        byte[] data = new byte[(20 << 20) + 1];
+        data.AsSpan().Fill(7);
+        await Store.PutAsync("x", new Payload(data), PutOptions.Default with { Background = background }, looks, None);
+        Assert.Equal((policy, Math.Min(19, before.Niceness + niceness)), Assert.Single(seen));
+        // nor do threads of the pool that were made meanwhile keep any of it
+        var pool = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(Scheduling)));
+        Assert.Equal(before, Assert.Single(pool.Append(Scheduling()).Distinct()));
+        Assert.Equal(data, File.ReadAllBytes(_directory["x"]));
+        await Assert.ThrowsAsync<StoreException>(async () => await Store.PutAsync("x", new Payload(data), PutOptions.Default with { Background = background, Overwrite = false }, null, None));
+    }
+
+    static (int Policy, int Niceness) Scheduling()
+    {
+        // behind the name, which may have blanks: state is the 3rd, niceness the 19th and the policy the 41st field
+        string text = File.ReadAllText("/proc/thread-self/stat");
+        string[] fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
+        return (int.Parse(fields[41 - 3], System.Globalization.CultureInfo.InvariantCulture), int.Parse(fields[19 - 3], System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    sealed class Looks(Action look) : IProgress<long>
+    {
+        public void Report(long value) => look();
+    }
+
     async Task<List<string>> List(string prefix, bool recursive)
     {
         var keys = new List<string>();

@@ -30,6 +30,21 @@ public class CompressedWriterTests
     }
 
     [Fact]
+    public async Task Complete_InTheBackground_GivesTheSameBytes()
+    {
+        var store = StoreFactory.Open(StoreUri.Parse("memory://behind"), StoreOptions.Default);
+        byte[] raw = SmallObject.Text(11 << 20, 3);
+        foreach (bool background in (bool[])[true, false])
+        {
+            await using var output = await ObjectOutput.OpenAsync(store, $"{background}", 3, PutOptions.Default with { Background = background }, None);
+            await output.WriteAsync(LargeMemory.From(raw.AsMemory()), null, None);
+            await output.CompleteAsync(None);
+        }
+        var behind = await store.HeadAsync("True.zst", None);
+        Assert.Equal((await store.HeadAsync("False.zst", None)).Checksum, behind.Checksum);
+    }
+
+    [Fact]
     public async Task Write_FailingStore_SaysSoAndIsDisposedOnce()
     {
         var inner = new CountingWriter { FailsAfter = 1 << 20 };

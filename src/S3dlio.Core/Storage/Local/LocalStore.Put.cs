@@ -16,8 +16,9 @@ public sealed partial class LocalStore
     string? _swept;
 
     public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
-        options.Background
-            ? new(BatchPriority.Run(() => WriteAsync(key, payload, options, progress, cancel)))
+        // O_DIRECT's buffers are filled and emptied by the pool, and its waits are the device's anyway
+        options.Background && !_direct
+            ? new(Task.Run(() => BatchPriority.Do(() => WriteAsync(key, payload, options, progress, cancel)), CancellationToken.None))
             : WriteAsync(key, payload, options, progress, cancel);
 
     async ValueTask<ObjectMeta> WriteAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
