@@ -287,7 +287,6 @@ class AsyncSaver:
     def _work(self, pending: PendingSave, held: Any, taken: list[np.ndarray[Any, Any]], epoch: int, user_meta: Any) -> None:
         # each look takes the GIL from the program, for as long as this thread then waits for a processor
         _calls.patience.slice = _SLICE
-        _yield_processor()
         try:
             shared = {name: value for name, value in self._options.items() if name in ("durable", "storage_options")}
             shard = save_state_shard(
@@ -322,16 +321,6 @@ class AsyncSaver:
                 pending.cancel()
         for pending in self._running():
             pending._ended.wait()
-
-
-def _yield_processor() -> None:
-    """Has this thread wake without taking the processor from another."""
-    try:
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    except OSError:
-        # a sandbox that forbids it; the save goes on as others do
-        pass
 
 
 class _Memory:

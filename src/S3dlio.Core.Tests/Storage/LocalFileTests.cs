@@ -35,7 +35,7 @@ public sealed partial class LocalFileTests : IDisposable
     public async Task Put_InTheBackground_TakesTheProcessorFromNobody(bool background, int policy, int niceness)
     {
         var seen = new HashSet<(int Policy, int Niceness)>();
-        var looks = new Looks(() => seen.Add(Scheduling()));
+        var looks = new Counted(_ => seen.Add(Scheduling()));
         var before = Scheduling();
         byte[] data = new byte[(20 << 20) + 1];
         data.AsSpan().Fill(7);
@@ -54,11 +54,6 @@ public sealed partial class LocalFileTests : IDisposable
         string text = File.ReadAllText("/proc/thread-self/stat");
         string[] fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
         return (int.Parse(fields[41 - 3], System.Globalization.CultureInfo.InvariantCulture), int.Parse(fields[19 - 3], System.Globalization.CultureInfo.InvariantCulture));
-    }
-
-    sealed class Looks(Action look) : IProgress<long>
-    {
-        public void Report(long value) => look();
     }
 
     async Task<List<string>> List(string prefix, bool recursive)

@@ -125,7 +125,7 @@ public class AzureFaultTests
                 : exchange.Say(201, "ETag: \"v1\"\r\n"));
         long seen = 0;
         var data = Data(300_000);
-        await Open(server, ""","part_size":65536""").PutAsync("key", new Payload(data), PutOptions.Default, new Progress(value => Interlocked.Add(ref seen, value)), None);
+        await Open(server, ""","part_size":65536""").PutAsync("key", new Payload(data), PutOptions.Default, new Counted(value => Interlocked.Add(ref seen, value)), None);
         Assert.Equal(3, commits);
         Assert.Equal(data.Length, seen);
         var last = server.Seen.Last(exchange => exchange.Target.Contains("comp=blocklist", StringComparison.Ordinal));
@@ -183,10 +183,5 @@ public class AzureFaultTests
         var meta = await Open(server).CopyAsync("key", "copy", PutOptions.Default, None);
         Assert.Equal(("v3", 3), (meta.ETag, polls));
         Assert.Equal("\"v1\"", server.Seen.Single(exchange => exchange.Method == "PUT").Headers["x-ms-source-if-match"]);
-    }
-
-    sealed class Progress(Action<long> seen) : IProgress<long>
-    {
-        public void Report(long value) => seen(value);
     }
 }

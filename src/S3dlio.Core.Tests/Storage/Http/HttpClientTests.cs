@@ -311,9 +311,4 @@ public class HttpClientTests
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await Transport().SendAsync(Call(server), cancel.Token));
         Assert.Equal(cancel.Token, error.CancellationToken);
     }
-
-    sealed class Counted(Action<long> report) : IProgress<long>
-    {
-        public void Report(long value) => report(value);
-    }
 }

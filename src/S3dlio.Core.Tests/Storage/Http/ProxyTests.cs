@@ -87,9 +87,4 @@ public class ProxyTests
         Assert.Contains($"127.0.0.1:{port}", error.Detail, StringComparison.Ordinal);
         Assert.Contains("option proxy", error.Detail, StringComparison.Ordinal);
     }
-
-    sealed class Counted(Action<long> report) : IProgress<long>
-    {
-        public void Report(long value) => report(value);
-    }
 }
