@@ -209,26 +209,38 @@ sealed record Interpreter(string Identity, string[] MissingModules)
 
 static class NativeLibrary
 {
-    const string Installed = "python/s3dlio/libs3dlio.so";
+    // each project, what it makes, and where that is used
+    static readonly (string Project, string Made, string Installed)[] parts =
+    [
+        ("native", "build/native/libs3dlio.so", "python/s3dlio/libs3dlio.so"),
+        ("src/S3dlio.Credentials", "build/credentials/s3dlio-credentials", "python/s3dlio/s3dlio-credentials"),
+    ];
+
     const string Stamp = "build/native.stamp";
 
     public static void Publish()
     {
         var inputs = Digest();
-        if (File.Exists(Installed) && File.Exists(Stamp) && File.ReadAllText(Stamp) == inputs + Outcome())
+        if (Installed.All(File.Exists) && File.Exists(Stamp) && File.ReadAllText(Stamp) == inputs + Outcome())
             return;
-        Step.Say("compiling the native library (about a minute)");
+        Step.Say("compiling the native library and its program (about two minutes)");
         Directory.CreateDirectory("build");
         File.Delete(Stamp);
-        Shell.Must("dotnet", "publish", "native", "-r", $"linux-{RuntimeInformation.OSArchitecture}".ToLowerInvariant(), "-c", "Release",
-            "-o", "build/native", "--nologo", "-v", "quiet");
-        // renamed into place, so that a process which has the old one loaded keeps it whole
-        File.Copy("build/native/libs3dlio.so", Installed + ".new", overwrite: true);
-        File.Move(Installed + ".new", Installed, overwrite: true);
+        string framework = XDocument.Load("Directory.Build.props").Descendants("NativeFramework").Single().Value;
+        foreach (var (project, made, installed) in parts)
+        {
+            Shell.Must("dotnet", "publish", project, "-r", $"linux-{RuntimeInformation.OSArchitecture}".ToLowerInvariant(), "-f", framework, "-c", "Release",
+                "-o", Path.GetDirectoryName(made)!, "--nologo", "-v", "quiet");
+            // renamed into place, so that a process which has the old one loaded keeps it whole
+            File.Copy(made, installed + ".new", overwrite: true);
+            File.Move(installed + ".new", installed, overwrite: true);
+        }
         File.WriteAllText(Stamp, inputs + Outcome());
     }
 
-    static string Outcome() => $" {new FileInfo(Installed).Length} {File.GetLastWriteTimeUtc(Installed).Ticks}";
+    public static IEnumerable<string> Installed => parts.Select(part => part.Installed);
+
+    static string Outcome() => string.Concat(Installed.Select(file => $" {new FileInfo(file).Length} {File.GetLastWriteTimeUtc(file).Ticks}"));
 
     static string Digest() => Fingerprint.Of(
         Directory.EnumerateDirectories("src").Where(d => !d.EndsWith(".Tests", StringComparison.Ordinal)).Append("native")
@@ -396,8 +408,8 @@ static class Clean
         IEnumerable<string> folders = ["build", "dist", .. caches, .. roots.Where(Directory.Exists).SelectMany(Folders)];
         foreach (var folder in folders.Where(Directory.Exists).ToArray())
             Directory.Delete(folder, recursive: true);
-        if (File.Exists("python/s3dlio/libs3dlio.so"))
-            File.Delete("python/s3dlio/libs3dlio.so");
+        foreach (string file in NativeLibrary.Installed)
+            File.Delete(file);
     }
 
     static IEnumerable<string> Folders(string root) => new DirectoryInfo(root).EnumerateDirectories()

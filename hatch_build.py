@@ -13,11 +13,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 LIBRARY = "python/s3dlio/libs3dlio.so"
+PROGRAM = "python/s3dlio/s3dlio-credentials"
 OLDEST_GLIBC = 34
 
 
 class NativeLibraryHook(BuildHookInterface):
-    """Keeps libs3dlio.so up to date in the source tree and carries it into the wheel."""
+    """Keeps libs3dlio.so and its program up to date in the source tree and carries them into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Publish the library when its sources are newer, then describe the wheel.
@@ -34,8 +35,8 @@ class NativeLibraryHook(BuildHookInterface):
         root = Path(self.root)
         publish(root)
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-manylinux_2_{needed_glibc(root / LIBRARY)}_{platform.machine()}"
-        build_data["artifacts"].append(LIBRARY)
+        build_data["tag"] = f"py3-none-manylinux_2_{needed_glibc(root / LIBRARY, root / PROGRAM)}_{platform.machine()}"
+        build_data["artifacts"] += [LIBRARY, PROGRAM]
 
 
 def publish(root: Path) -> None:
@@ -47,11 +48,11 @@ def publish(root: Path) -> None:
     command = ["dotnet", "run", "--file", "build.cs", "--", "native"]
     environment = {**os.environ, "DOTNET_NOLOGO": "1"}
     outcome = subprocess.run(command, cwd=root, env=environment, stdin=subprocess.DEVNULL, check=False)
-    if outcome.returncode != 0 or not (root / LIBRARY).is_file():
+    if outcome.returncode != 0 or not ((root / LIBRARY).is_file() and (root / PROGRAM).is_file()):
         raise RuntimeError(f"compiling the native library ended with {outcome.returncode}: {' '.join(command)}")
 
 
-def needed_glibc(library: Path) -> int:
-    """Minor version of the newest glibc 2.x symbol set that the library links to, at least `OLDEST_GLIBC`."""
-    found = re.findall(rb"\x00GLIBC_2\.(\d+)(?:\.\d+)?(?=\x00)", library.read_bytes())
+def needed_glibc(*files: Path) -> int:
+    """Minor version of the newest glibc 2.x symbol set that the files link to, at least `OLDEST_GLIBC`."""
+    found = [version for file in files for version in re.findall(rb"\x00GLIBC_2\.(\d+)(?:\.\d+)?(?=\x00)", file.read_bytes())]
     return max([OLDEST_GLIBC, *map(int, found)])

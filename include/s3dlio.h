@@ -120,6 +120,11 @@ uint32_t s3dlio_abi_version(void);
 /* The release, such as "0.1.0". Valid for the life of the process. */
 const char *s3dlio_version(void);
 
+/* Where s3dlio-credentials is, the program that asks Amazon's and Microsoft's chains of credential providers when neither options, nor the
+ * environment, nor files hold what to log in with: an absolute path. Without a call, or with "", it is looked for beside this library. Whoever loads a copy
+ * of this library from elsewhere, such as memory, says it here. */
+int32_t s3dlio_credentials_program(const char *program);
+
 /* The CRC32C of so many bytes; of none it is 0. */
 int32_t s3dlio_crc32c(const void *data, uint64_t length, uint32_t *out_crc32c);
 

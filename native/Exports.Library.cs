@@ -17,6 +17,16 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_version")]
     public static byte* GetVersion() => Version;
 
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_credentials_program")]
+    public static int CredentialsProgram(byte* program) => Guard.Run(() =>
+    {
+        string chosen = Arguments.Text(program, "program");
+        if (program is null || chosen is not ("" or ['/', ..]))
+            throw new StoreException(ErrorKind.InvalidArgument, "", $"program must be an absolute path, or empty for the one beside the library, found '{chosen}'");
+        CredentialProgram.Chosen = chosen is "" ? null : chosen;
+        return Guard.Ok;
+    });
+
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_crc32c")]
     public static int GetCrc32C(void* data, ulong length, uint* outCrc32C) => Guard.Run(() =>
     {

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using S3dlio.Storage;
 
 namespace S3dlio.Native;
 
@@ -22,5 +23,6 @@ static class FirstUse
         // what a lock waits with, when spinning was of no use
         using var happened = new AutoResetEvent(initialState: true);
         happened.WaitOne(0);
+        CredentialProgram.Folder = OwnFile.Folder;
     }
 }

@@ -23,6 +23,7 @@ SLICE = 0.02
 _CANCELLED = 12
 
 _LIBRARY_NAME = "libs3dlio.so"
+_CREDENTIALS_PROGRAM = "s3dlio-credentials"
 
 
 class _Error(c.Structure):
@@ -104,6 +105,7 @@ _key = [_text, _size]
 
 #: Name, without ``s3dlio_``, and argument types. All return an int32 status, but for the two of ``_PLAIN``.
 _FUNCTIONS: dict[str, list[Any]] = {
+    "credentials_program": [c.c_char_p],
     "crc32c": [c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "last_error": [c.POINTER(_Error)],
     "store_open": [_text, _text, _op],
@@ -260,6 +262,9 @@ def library() -> _Library:
                 raise ImportError(f"the s3dlio library {path} could not be loaded: {error}") from error
             try:
                 _check_version(found, path)
+                if _loaded_before_fork:
+                    # a copy in memory does not know where it comes from
+                    found.s3dlio_credentials_program(os.fsencode(path.parent / _CREDENTIALS_PROGRAM))
             except AttributeError as error:
                 raise ImportError(f"{path} is not the s3dlio library: {error}") from error
             _library, _path = found, path

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Child
+from conftest import PACKAGE, Child
 
 ASK = """
 import http.server, sys, threading
@@ -114,6 +115,81 @@ def test_web_identity_is_exchanged(tmp_path: Path, child: Child, free_port: int)
         "AWS_REGION": "us-east-1",
     }
     assert child(ASK, "", free_port, environment=NOTHING | where).stdout.strip() == "WEB t"
+
+
+def test_program_that_asks_is_missing_or_ends_badly(tmp_path: Path, child: Child) -> None:
+    for name in ("libs3dlio.so", "s3dlio-credentials"):
+        shutil.copy(PACKAGE / name, tmp_path / name)
+    places = NOTHING | {"HOME": "/nowhere", "S3DLIO_LIBRARY": str(tmp_path / "libs3dlio.so")}
+    program = tmp_path / "s3dlio-credentials"
+
+    def error() -> str:
+        ended = child(ASK, "", 0, environment=places, check=False)
+        assert ended.returncode == 1 and "NoCredentialsError: s3://bucket/key: " in ended.stderr, ended.stderr
+        return str(ended.stderr)
+
+    assert "Unable to find the" in error()
+    program.write_text("#!/bin/sh\nkill -9 $$\n")
+    assert f"{program} ended by signal 9" in error()
+    program.write_text("#!/bin/sh\ncat >/dev/null; echo something\n")
+    assert f"{program} ended without an answer" in error()
+    program.chmod(0o644)
+    assert f"{program}, cannot be started: Permission denied" in error()
+    program.unlink()
+    assert f"{program}, cannot be started: No such file or directory" in error() and "install s3dlio anew" in error()
+
+
+USE = """
+import os, signal, subprocess, sys
+import s3dlio
+options = {"endpoint_url": "http://127.0.0.1:9", "region": "r1", "profile": "runs", "max_attempts": 1}
+
+def asks():
+    try:
+        s3dlio.stat("s3://bucket/key", storage_options=options)
+    except s3dlio.UnavailableError:
+        return
+    raise AssertionError("it worked")
+
+def in_child(work):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+
+before = [signal.getsignal(one) for one in (signal.SIGCHLD, signal.SIGINT, signal.SIGCONT)]
+asks()
+in_child(lambda: (asks(), in_child(asks)))
+# what the program's children do to signals is not this process's affair
+assert before == [signal.getsignal(one) for one in (signal.SIGCHLD, signal.SIGINT, signal.SIGCONT)]
+assert not int(open("/proc/self/status").read().split("SigCgt:")[1].split()[0], 16) >> (signal.SIGCHLD - 1) & 1, "somebody catches SIGCHLD"
+try:
+    os.waitpid(-1, os.WNOHANG)
+    raise AssertionError("a child was left")
+except ChildProcessError:
+    pass
+# nobody is left to be waited for either where the system does that by itself
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+counts = []
+for i in range(5):
+    try:
+        # a store that has not asked yet
+        s3dlio.stat(f"s3://other-{i}/key", storage_options=options | {"read_timeout": 10 + i})
+    except s3dlio.UnavailableError:
+        pass
+    counts.append(len(os.listdir("/proc/self/fd")))
+assert counts[-1] <= counts[0] + 1, counts
+"""
+
+
+def test_program_that_asks_works_in_forked_children_and_leaves_signals_and_children_alone(home: Path, child: Child) -> None:
+    child(USE, environment=NOTHING | {"HOME": str(home)})
 
 
 @pytest.fixture

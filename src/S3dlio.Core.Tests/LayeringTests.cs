@@ -17,11 +17,11 @@ public sealed partial class LayeringTests
     /// <summary>Folders of Storage that are no backend but shared by some; only backends know them.</summary>
     static readonly string[] Shared = ["Http"];
 
-    /// <summary>Vendors' namespaces, and the one backend that may know each.</summary>
+    /// <summary>Vendors' namespaces, and the one file that may know each, of a program of its own.</summary>
     static readonly (string Namespace, string Home)[] Vendors =
     [
-        ("Amazon", "src/S3dlio.Core/Storage/S3/"),
-        ("Azure", "src/S3dlio.Core/Storage/Azure/"),
+        ("Amazon", "src/S3dlio.Credentials/AmazonChain.cs"),
+        ("Azure", "src/S3dlio.Credentials/MicrosoftChain.cs"),
     ];
 
     /// <summary>Files of Core with raw pointers, and why each cannot do without.</summary>
@@ -80,7 +80,8 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Transfer/X.cs", "using S3dlio.Storage.Http;")]
     [InlineData("src/S3dlio.Core/Storage/Http/X.cs", "using S3dlio.Storage.S3;")]
     // a vendor outside its backend
-    [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using Amazon.S3;")]
+    [InlineData("src/S3dlio.Core/Storage/S3/X.cs", "using Amazon.S3;")]
+    [InlineData("src/S3dlio.Credentials/MicrosoftChain.cs", "using Amazon.S3;")]
     [InlineData("src/S3dlio.Core/Storage/S3/X.cs", "using Azure.Storage.Blobs;")]
     [InlineData("src/S3dlio.Core/Storage/StoreFactory.cs", "class X { object o = new Amazon.S3.AmazonS3Client(); }")]
     [InlineData("native/X.cs", "using Azure;")]
@@ -102,7 +103,8 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Checkpoint/X.cs", "using S3dlio.Hashing;\nusing S3dlio.Tensors;\nnamespace S3dlio.Checkpoint;")]
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Hashing;\nnamespace S3dlio.Storage.Local;")]
     [InlineData("src/S3dlio.Core/Storage/StoreFactory.cs", "using S3dlio.Storage.Local;\nusing S3dlio.Storage.Memory;")]
-    [InlineData("src/S3dlio.Core/Storage/S3/X.cs", "using Amazon.S3;\nusing S3dlio.Storage.Http;")]
+    [InlineData("src/S3dlio.Core/Storage/S3/X.cs", "using S3dlio.Storage.Http;")]
+    [InlineData("src/S3dlio.Credentials/AmazonChain.cs", "using Amazon.Runtime;")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "// unsafe, byte*, S3dlio.Tensors: words in a comment\n/// <see cref=\"Transfer.ITransferProgress\"/>\nclass X { string s = \"using Amazon; unsafe byte* p\"; }")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "class X { int a = 2 * 3; Hashing.Checksum c; long F(int b) => a * b; }")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "class X { bool Local; bool F(X x) => x.Local.Equals(true) && Local.Equals(true); }")]
@@ -207,7 +209,7 @@ public sealed partial class LayeringTests
 
     static IEnumerable<(string Path, string Text)> Sources()
     {
-        foreach (var (folder, pattern) in new[] { ("src/S3dlio.Core", "*.cs"), ("native", "*.cs"), ("python/s3dlio", "*.py") })
+        foreach (var (folder, pattern) in new[] { ("src/S3dlio.Core", "*.cs"), ("src/S3dlio.Credentials", "*.cs"), ("native", "*.cs"), ("python/s3dlio", "*.py") })
         {
             foreach (string file in Directory.EnumerateFiles(Path.Combine(Root, folder), pattern, SearchOption.AllDirectories))
             {

@@ -125,6 +125,8 @@ def text(folder: Path) -> None:
                 wrong = [*BAD_UTF8, b"", b"nowhere://x", b"memory://", b"file://relative/path", b"direct://"]
             elif name.endswith("_json"):
                 wrong = [*BAD_UTF8, *BAD_JSON]
+            elif name == "program":
+                wrong = [*BAD_UTF8, b"relative/path"]
             else:
                 continue
             for value in wrong:

@@ -167,6 +167,8 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(EVENTS)
         elif name == "out_ops":
             made.append((c.c_uint64 * 64)())
+        elif name == "program":
+            made.append(b"")
         elif name == "uri":
             made.append(b"memory://good")
         elif name == "header_json":

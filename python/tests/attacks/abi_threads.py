@@ -204,6 +204,8 @@ def random_calls(folder: Path) -> None:
                 return chance.choice([b'{"descr":"\'|u1\'","shape":[16]}', json.dumps(chance.choice(BAD_ARRAYS[:5])).encode()])
             if name == "description_json":
                 return chance.choice([b'{"tensors":[{"name":"w","dtype":"U8","shape":[16]}]}', b'{"tensors":[]}', b"{", None])
+            if name == "program":
+                return chance.choice([b"", b"relative", b"/nowhere/program", None])
             if name == "step":
                 return chance.choice([0, 1, -1, 2**63 - 1])
             if name == "shard_json":

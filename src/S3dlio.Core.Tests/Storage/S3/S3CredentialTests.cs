@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using S3dlio.Storage;
 using Xunit;
 
@@ -10,7 +11,7 @@ public static class OwnEnvironment;
 
 /// <summary>Keys that come from elsewhere and expire in mid-use.</summary>
 [Collection("Environment")]
-public sealed class S3CredentialTests : IDisposable
+public sealed partial class S3CredentialTests : IDisposable
 {
     static readonly string[] Variables =
     [
@@ -18,7 +19,6 @@ public sealed class S3CredentialTests : IDisposable
         "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EC2_METADATA_DISABLED",
     ];
 
-    // one for all: Amazon's SDK looks once a process where the profiles are
     static readonly TemporaryDirectory Folder = new();
 
     readonly Dictionary<string, string?> _before = Variables.ToDictionary(name => name, Environment.GetEnvironmentVariable);
@@ -26,19 +26,32 @@ public sealed class S3CredentialTests : IDisposable
     public S3CredentialTests()
     {
         foreach (string name in Variables)
-            Environment.SetEnvironmentVariable(name, null);
-        Environment.SetEnvironmentVariable("AWS_CONFIG_FILE", Path("config"));
-        Environment.SetEnvironmentVariable("AWS_SHARED_CREDENTIALS_FILE", Path("credentials"));
-        Environment.SetEnvironmentVariable("AWS_EC2_METADATA_DISABLED", "true");
+            Set(name, null);
+        Set("AWS_CONFIG_FILE", Path("config"));
+        Set("AWS_SHARED_CREDENTIALS_FILE", Path("credentials"));
+        Set("AWS_EC2_METADATA_DISABLED", "true");
     }
 
     public void Dispose()
     {
         foreach (var (name, value) in _before)
-            Environment.SetEnvironmentVariable(name, value);
+            Set(name, value);
         foreach (string file in Directory.GetFiles(Folder.Path))
             File.Delete(file);
     }
+
+    /// <summary>Here and for the program that asks: .NET has a copy of its own.</summary>
+    static void Set(string name, string? value)
+    {
+        Environment.SetEnvironmentVariable(name, value);
+        _ = value is null ? unsetenv(name) : setenv(name, value, 1);
+    }
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int setenv(string name, string value, int overwrite);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int unsetenv(string name);
 
     static string Path(string name) => Folder[name];
 
@@ -149,7 +162,7 @@ public sealed class S3CredentialTests : IDisposable
         Assert.Empty(server.Seen);
         await using var container = new ScriptedServer(exchange => exchange.Say(200, "Content-Type: application/json\r\n",
             $$"""{"AccessKeyId":"key{{exchange.Number}}","SecretAccessKey":"s","Token":"token{{exchange.Number}}","Expiration":"{{Later}}"}"""));
-        Environment.SetEnvironmentVariable("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.Url + "/keys");
+        Set("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.Url + "/keys");
         await Get(Open(server));
         Assert.Equal(["key1", "key2"], server.Seen.Select(KeyOf));
         Assert.All(container.Seen, exchange => Assert.Equal("/keys", exchange.Target));

@@ -1,27 +1,21 @@
 using System.Globalization;
-using Azure.Core;
-using Azure.Identity;
 
 namespace S3dlio.Storage.Azure;
 
 /// <summary>
-/// Tokens from Microsoft's own chain (environment, workload identity, managed identity, developer tools), and the only file that knows its
-/// SDK. One token serves all calls until it is about to expire.
+/// Tokens from Microsoft's own chain (environment, workload identity, managed identity, developer tools), which a program of its own asks:
+/// <see cref="CredentialProgram"/>. One token serves all calls until it is about to expire.
 /// </summary>
 #pragma warning disable CA1001 // lives as long as the process; a semaphore nobody waits on asynchronously through a handle holds nothing
 sealed class AccessTokens(string? authority)
 #pragma warning restore CA1001
 {
-    /// <summary>The audience of every storage account, in every cloud.</summary>
-    static readonly string[] Scopes = ["https://storage.azure.com/.default"];
-
     static readonly TimeSpan Margin = TimeSpan.FromMinutes(5);
 
     /// <summary>How long a token that still holds is used before the source, which just failed to give another, is asked again.</summary>
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(30);
 
     readonly SemaphoreSlim _one = new(1, 1);
-    TokenCredential? _source;
     Token? _known;
     string? _refused;
 
@@ -48,20 +42,13 @@ sealed class AccessTokens(string? authority)
         {
             if (_known is { } known && known.RenewOn > now)
                 return known.Text;
-            _source ??= new DefaultAzureCredential(new DefaultAzureCredentialOptions
-            {
-                // opens a browser, which a batch job has nobody for
-                ExcludeInteractiveBrowserCredential = true,
-                AuthorityHost = authority is null ? AzureAuthorityHosts.AzurePublicCloud : new Uri(authority),
-            });
-            var found = await _source.GetTokenAsync(new TokenRequestContext(Scopes), cancel).ConfigureAwait(false);
-            if (found.Token == _refused)
-                // out of the SDK's own cache, which it passes over for claims only
-                found = await _source.GetTokenAsync(new TokenRequestContext(Scopes, claims: IssuedSince(now)), cancel).ConfigureAwait(false);
-            var renewal = found.RefreshOn ?? found.ExpiresOn - Margin;
-            Volatile.Write(ref _known, new Token(found.Token, renewal, found.ExpiresOn));
+            var found = await AskAsync(null).WaitAsync(cancel).ConfigureAwait(false);
+            if (found.Text == _refused)
+                // out of a cache of the service's or the tool's, which they pass over for claims only
+                found = await AskAsync(IssuedSince(now)).WaitAsync(cancel).ConfigureAwait(false);
+            Volatile.Write(ref _known, found);
             Volatile.Write(ref _refused, null);
-            return found.Token;
+            return found.Text;
         }
         catch (Exception error) when (error is not (OperationCanceledException or StoreException) && _known is { } old && old.End > now)
         {
@@ -83,6 +70,15 @@ sealed class AccessTokens(string? authority)
         {
             _one.Release();
         }
+    }
+
+    async Task<Token> AskAsync(string? claims)
+    {
+        var found = await CredentialProgram.AskAsync("microsoft", ("authority", authority), ("claims", claims)).ConfigureAwait(false);
+        var end = Time("ends")!.Value;
+        return new Token(found.GetProperty("token").GetString()!, Time("renew") ?? end - Margin, end);
+
+        DateTimeOffset? Time(string name) => found.TryGetProperty(name, out var seconds) ? DateTimeOffset.FromUnixTimeSeconds(seconds.GetInt64()) : null;
     }
 
     /// <summary>What services themselves send with a refusal, to have a token that is newer (OpenID Connect Core, 5.5).</summary>

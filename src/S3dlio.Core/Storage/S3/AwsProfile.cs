@@ -2,7 +2,7 @@ namespace S3dlio.Storage.S3;
 
 /// <summary>
 /// What a profile of Amazon's shared configuration files says: region and endpoint, and its keys when they are written there. Everything
-/// that needs more than reading (SSO, roles, credential processes) is <see cref="SdkCredentials"/>'s.
+/// that needs more than reading (SSO, roles, credential processes) is <see cref="ChainCredentials"/>'s.
 /// </summary>
 sealed record AwsProfile
 {

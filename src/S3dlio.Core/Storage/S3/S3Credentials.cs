@@ -8,6 +8,9 @@ sealed class S3Credentials(string accessKeyId, string secretAccessKey, string? s
     public string SecretAccessKey => secretAccessKey;
 
     public string? SessionToken => sessionToken is "" ? null : sessionToken;
+
+    public bool IsSame(S3Credentials other) =>
+        AccessKeyId == other.AccessKeyId && SecretAccessKey == other.SecretAccessKey && SessionToken == other.SessionToken;
 }
 
 /// <summary>Where keys come from.</summary>
@@ -22,7 +25,7 @@ abstract class CredentialSource
 
     /// <summary>
     /// Amazon's order: what is given explicitly, the environment, the profile, and then all that its SDK can find (SSO, web identity,
-    /// roles, containers, instance metadata). The SDK is loaded only when it comes to that: starting it takes longer than many a program runs.
+    /// roles, containers, instance metadata), which is a program of its own.
     /// </summary>
     public static CredentialSource For(S3Options options)
     {
@@ -40,7 +43,7 @@ abstract class CredentialSource
             if (profile.HasPlainKeys)
                 return new Fixed(new S3Credentials(profile.AccessKeyId!, profile.SecretAccessKey!, profile.SessionToken));
         }
-        return new SdkCredentials(options.Profile, options.Region);
+        return new ChainCredentials(options.Profile, options.Region);
     }
 
     static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;

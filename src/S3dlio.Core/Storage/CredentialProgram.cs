@@ -1,0 +1,217 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
+
+namespace S3dlio.Storage;
+
+/// <summary>
+/// The vendors' chains of credential providers, which are a program of their own, s3dlio-credentials: what they link in would double this library
+/// and the time in which it starts, in each forked child anew; some start processes, for which .NET takes over the signals of the whole process,
+/// and here that is somebody else's. A question goes to its standard input and an answer comes from its standard output, both JSON;
+/// secrets are in no arguments and in no file.
+/// </summary>
+public static partial class CredentialProgram
+{
+    /// <summary>The chains' own deadlines are shorter.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(150);
+
+    public const string Name = "s3dlio-credentials";
+
+    /// <summary>Where the program is, when somebody has said so.</summary>
+    public static string? Chosen
+    {
+        get;
+        set => field = value is null || System.IO.Path.IsPathRooted(value) ? value : throw new ArgumentException($"'{value}' is no absolute path", nameof(value));
+    }
+
+    /// <summary>The folder where it is otherwise: that of this library.</summary>
+    public static Func<string> Folder { get; set; } = () => AppContext.BaseDirectory;
+
+    // of a library that has no folder, never what lies in the current one
+    static string Path => Chosen ?? System.IO.Path.Combine("/", Folder(), Name);
+
+    /// <summary>Asks for what the fields describe.</summary>
+    /// <exception cref="CredentialException">The chain, or the program, says why there is nothing.</exception>
+    internal static async Task<JsonElement> AskAsync(string vendor, params (string Name, string? Value)[] fields)
+    {
+        using var question = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(question))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("vendor", vendor);
+            foreach (var (name, value) in fields)
+            {
+                if (value is not null)
+                    writer.WriteString(name, value);
+            }
+            writer.WriteEndObject();
+        }
+        // a thread of its own, not one of the pool: it only waits
+        byte[] answer = await Task.Factory.StartNew(() => Run(question.ToArray()), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+        try
+        {
+            using var document = JsonDocument.Parse(answer);
+            var found = document.RootElement.Clone();
+            return found.TryGetProperty("error", out var error) ? throw new CredentialException(error.GetString() ?? "") : found;
+        }
+        catch (JsonException)
+        {
+            throw new CredentialException($"{Path} ended without an answer");
+        }
+    }
+
+    static byte[] Run(byte[] question)
+    {
+        using var input = new Pipe();
+        using var output = new Pipe();
+        int process = Start(input.Read, output.Write);
+        input.Read.Dispose();
+        output.Write.Dispose();
+        using var answer = new MemoryStream();
+        var gate = new Lock();
+        bool ended = false, late = false;
+        using (new Timer(_ =>
+        {
+            lock (gate)
+            {
+                // not one that has been waited for: its number may be another's by now
+                if (!ended)
+                    late = kill(process, Kill) == 0;
+            }
+        }, null, Patience, Timeout.InfiniteTimeSpan))
+        {
+            try
+            {
+                using (var writing = new FileStream(input.Write, FileAccess.Write, bufferSize: 0))
+                    writing.Write(question);
+                using var reading = new FileStream(output.Read, FileAccess.Read, bufferSize: 0);
+                reading.CopyTo(answer);
+            }
+            catch (IOException)
+            {
+                // it has ended; how, is known below
+            }
+            lock (gate)
+                ended = true;
+        }
+        int status;
+        while (waitpid(process, out status, 0) < 0)
+        {
+            // a program that ignores its children's ends, or waits for all, leaves nothing to be waited for
+            if (Marshal.GetLastPInvokeError() != Interrupted)
+                return answer.ToArray();
+        }
+        if (status == 0)
+            return answer.ToArray();
+        throw new CredentialException(late
+            ? $"{Path} gave no answer within {Patience.TotalSeconds} s"
+            : $"{Path} ended {((status & 0x7f) == 0 ? $"with status {status >> 8}" : $"by signal {status & 0x7f}")}");
+    }
+
+    static int Start(SafeFileHandle input, SafeFileHandle output)
+    {
+        // opaque structures of the C library, of 80 and 336 bytes on 64-bit Linux
+        Span<byte> actions = stackalloc byte[256], attributes = stackalloc byte[512], signals = stackalloc byte[128];
+        ref byte files = ref MemoryMarshal.GetReference(actions), how = ref MemoryMarshal.GetReference(attributes), set = ref MemoryMarshal.GetReference(signals);
+        Must(posix_spawn_file_actions_init(ref files));
+        Must(posix_spawnattr_init(ref how));
+        try
+        {
+            Must(posix_spawn_file_actions_adddup2(ref files, (int)input.DangerousGetHandle(), 0));
+            Must(posix_spawn_file_actions_adddup2(ref files, (int)output.DangerousGetHandle(), 1));
+            Must(posix_spawn_file_actions_addopen(ref files, 2, "/dev/null", WriteOnly, 0));
+            Must(posix_spawn_file_actions_addclosefrom_np(ref files, 3));
+            // as from a shell, whatever this process ignores or blocks
+            signals.Clear();
+            Must(posix_spawnattr_setsigmask(ref how, ref set));
+            signals.Fill(0xff);
+            Must(posix_spawnattr_setsigdefault(ref how, ref set));
+            Must(posix_spawnattr_setflags(ref how, SetSignalDefaults | SetSignalMask));
+            // the process's own environment; .NET may hold an older copy
+            nint environment = Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "environ"));
+            int error = posix_spawn(out int process, Path, ref files, ref how, [Path, null], environment);
+            return error == 0 ? process : throw new CredentialException(
+                $"the program that asks for them, {Path}, cannot be started: {Marshal.GetPInvokeErrorMessage(error)}; it belongs beside libs3dlio.so: install s3dlio anew");
+        }
+        finally
+        {
+            _ = posix_spawn_file_actions_destroy(ref files);
+            _ = posix_spawnattr_destroy(ref how);
+        }
+    }
+
+    static void Must(int error)
+    {
+        if (error != 0)
+            throw new CredentialException($"{Path} cannot be started: {Marshal.GetPInvokeErrorMessage(error)}");
+    }
+
+    sealed class Pipe : IDisposable
+    {
+        public Pipe()
+        {
+            var ends = new int[2];
+            if (pipe2(ends, CloseOnExec) != 0)
+                throw new CredentialException($"{CredentialProgram.Path} cannot be started: {Marshal.GetLastPInvokeErrorMessage()}");
+            (Read, Write) = (new SafeFileHandle(ends[0], ownsHandle: true), new SafeFileHandle(ends[1], ownsHandle: true));
+        }
+
+        public SafeFileHandle Read { get; }
+
+        public SafeFileHandle Write { get; }
+
+        public void Dispose()
+        {
+            Read.Dispose();
+            Write.Dispose();
+        }
+    }
+
+    const int WriteOnly = 1, CloseOnExec = 0x80000, Kill = 9, Interrupted = 4;
+    const short SetSignalDefaults = 4, SetSignalMask = 8;
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int pipe2([Out] int[] ends, int flags);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int posix_spawn(out int process, string path, ref byte actions, ref byte attributes, string?[] arguments, nint environment);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawn_file_actions_init(ref byte actions);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawn_file_actions_destroy(ref byte actions);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawn_file_actions_adddup2(ref byte actions, int fd, int newFd);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int posix_spawn_file_actions_addopen(ref byte actions, int fd, string path, int flags, uint mode);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawn_file_actions_addclosefrom_np(ref byte actions, int from);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_init(ref byte attributes);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_destroy(ref byte attributes);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_setflags(ref byte attributes, short flags);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_setsigmask(ref byte attributes, ref byte signals);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_setsigdefault(ref byte attributes, ref byte signals);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int kill(int process, int signal);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int waitpid(int process, out int status, int options);
+}
+
+/// <summary>Why a chain of credential providers gave nothing, in the words of its vendor or of the program.</summary>
+sealed class CredentialException(string message) : Exception(message);

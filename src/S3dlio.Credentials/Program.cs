@@ -1,0 +1,31 @@
+using System.Text.Json;
+using S3dlio.Credentials;
+
+// One question a run: a JSON object on standard input, another on standard output. Secrets pass through pipes only, never through arguments.
+// What fails is an answer too; another exit status than 0 is a fault of this program.
+using var question = await JsonDocument.ParseAsync(Console.OpenStandardInput()).ConfigureAwait(false);
+var asked = question.RootElement;
+using var answer = new MemoryStream();
+using (var writer = new Utf8JsonWriter(answer))
+{
+    try
+    {
+        await (Text("vendor") switch
+        {
+            "amazon" => AmazonChain.AnswerAsync(writer, Text("profile"), Text("region")),
+            "microsoft" => MicrosoftChain.AnswerAsync(writer, Text("authority"), Text("claims")),
+            var other => throw new NotSupportedException($"there is no chain of '{other}' in this version; library and program come from different releases"),
+        }).ConfigureAwait(false);
+    }
+    catch (Exception error)
+    {
+        // nothing was written by then: a chain answers in one piece
+        writer.WriteStartObject();
+        writer.WriteString("error", error.Message);
+        writer.WriteEndObject();
+    }
+}
+using var output = Console.OpenStandardOutput();
+output.Write(answer.GetBuffer(), 0, (int)answer.Length);
+
+string? Text(string name) => asked.TryGetProperty(name, out var value) ? value.GetString() : null;
