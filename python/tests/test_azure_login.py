@@ -76,7 +76,7 @@ def log_in(child: Child, bench: Bench, identity: Identity, call: str, key: str, 
     return str(child(LOGIN, call, f"{bench.uri}/{key}", repr(options), timeout=LIMIT, environment=environment).stdout.strip())
 
 
-@pytest.mark.parametrize(("call", "in_flight", "seconds"), [("get", 1, 0.2), ("get", 8, 1.0), ("put", 1, 0.7), ("put", 8, 1.6)])
+@pytest.mark.parametrize(("call", "in_flight", "seconds"), [("get", 1, 0.2), ("get", 8, 1.6), ("put", 1, 0.7), ("put", 8, 1.6)])
 def test_token_that_ends_in_the_middle_is_renewed(tls: Bench, child: Child, call: str, in_flight: int, seconds: float) -> None:
     data = random.Random(1).randbytes(SIZE) if call == "get" else bytes(SIZE)
     if call == "get":

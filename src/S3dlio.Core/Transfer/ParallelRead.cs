@@ -33,7 +33,7 @@ public static class ParallelRead
         ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, ReadCheck? check, IProgress<long>? progress, CancellationToken cancel)
     {
         var hints = reader.Hints;
-        int turnLength = Math.Max(TurnLength / hints.PartSize, 1) * hints.PartSize;
+        int turnLength = LengthOfTurns(reader, stretches);
         var turns = new List<Turn>();
         for (int i = 0; i < stretches.Count; i++)
         {
@@ -72,6 +72,16 @@ public static class ParallelRead
         for (int i = 0; i < turns.Count; i++)
             whole[turns[i].Stretch] = Checksum.Combine(whole[turns[i].Stretch], checksums[i], turns[i].Length);
         return whole;
+    }
+
+    static int LengthOfTurns(ObjectReader reader, IReadOnlyList<Stretch> stretches)
+    {
+        var hints = reader.Hints;
+        int parts = Math.Max(TurnLength / hints.PartSize, 1);
+        if (parts > 1 && reader.ReadsManyAtOnce)
+            // reads that wait for a server had better wait together than one behind the other
+            parts = (int)Math.Clamp(stretches.Sum(stretch => stretch.Target.Length) / hints.PartSize / hints.Concurrency, 1, parts);
+        return parts * hints.PartSize;
     }
 
     /// <summary>One stretch alone.</summary>
