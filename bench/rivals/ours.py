@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -202,16 +203,23 @@ def _repeat(call: Callable[[int], Any], times: int) -> Any:
     return result
 
 
+def _installed() -> str:
+    """Where the package is, with its modules compiled as an installation leaves them: the rivals' are."""
+    package = str(sys.modules["s3dlio"].__path__[0])
+    compileall.compile_dir(package, maxlevels=1, quiet=1)
+    return package.rsplit("/", 1)[0]
+
+
 def first_call(scene: Scene) -> Operation:
     """A process that imports the package, loads the library and has a first answer from it."""
-    folder = str(sys.modules["s3dlio"].__path__[0]).rsplit("/", 1)[0]
+    folder = _installed()
     code = f"import sys; sys.path.insert(0, {folder!r}); import s3dlio; s3dlio.exists('memory://first/call')"
     return Operation(run=lambda: scene.program(code))
 
 
 def first_save(scene: Scene) -> Operation:
     """A process that imports the package and saves a first array, library and all."""
-    folder = str(sys.modules["s3dlio"].__path__[0]).rsplit("/", 1)[0]
+    folder = _installed()
     path = scene.path("first.npy")
     code = f"import sys; sys.path.insert(0, {folder!r}); import s3dlio, numpy; s3dlio.save_numpy_array({path!r}, numpy.zeros(1000))"
     return Operation(run=lambda: scene.program(code))

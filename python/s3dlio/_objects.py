@@ -667,6 +667,11 @@ async def mkdir(uri: Address, *, timeout: float | None = None, storage_options: 
 
 def _buffer(data: Buffer, where: Location, writable: bool = False) -> tuple[int, int, np.ndarray[Any, Any]]:
     """Address, length in bytes and owner of a buffer's memory."""
+    if type(data) is bytes and data and not writable:
+        # what small objects mostly are: nothing of it can be wrong
+        held = np.frombuffer(data, np.uint8)
+        at: int = held.__array_interface__["data"][0]
+        return at, len(data), held
     what = where.address(where.key)
     if isinstance(data, str):
         raise InvalidArgumentError(f"{what}: the data is str; encode it, as in text.encode()", what)
