@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -135,14 +139,27 @@ def test_program_that_asks_is_missing_or_ends_badly(tmp_path: Path, child: Child
         return str(ended.stderr)
 
     assert "Unable to find the" in error()
-    program.write_text("#!/bin/sh\nkill -9 $$\n")
+    # somebody who lives on has the pipe's other end, as a child does that is forked in the wrong moment
+    program.write_text("#!/bin/sh\nsleep 45 &\nkill -9 $$\n")
+    began = time.monotonic()
     assert f"{program} ended by signal 9" in error()
+    assert time.monotonic() - began < 30
     program.write_text("#!/bin/sh\ncat >/dev/null; echo something\n")
     assert f"{program} ended without an answer" in error()
     program.chmod(0o644)
     assert f"{program}, cannot be started: Permission denied" in error()
     program.unlink()
     assert f"{program}, cannot be started: No such file or directory" in error() and "install s3dlio anew" in error()
+
+
+def test_program_that_asks_answers_a_line_without_waiting_for_its_input_to_end() -> None:
+    environment = os.environ | NOTHING | {"HOME": "/nowhere"}
+    with subprocess.Popen([PACKAGE / "s3dlio-credentials"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as program:
+        assert program.stdin and program.stdout
+        program.stdin.write(b'{"vendor":"amazon","profile":"nowhere","region":"r1"}\n')
+        program.stdin.flush()
+        assert "no profile 'nowhere'" in json.loads(program.stdout.readline())["error"]
+        assert program.wait(timeout=30) == 0
 
 
 USE = """

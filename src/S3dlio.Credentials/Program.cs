@@ -1,9 +1,10 @@
 using System.Text.Json;
 using S3dlio.Credentials;
 
-// One question a run: a JSON object on standard input, another on standard output. Secrets pass through pipes only, never through arguments.
-// What fails is an answer too; another exit status than 0 is a fault of this program.
-using var question = await JsonDocument.ParseAsync(Console.OpenStandardInput()).ConfigureAwait(false);
+// One question a run: a line of JSON on standard input, another on standard output, whose ends nobody waits for. Secrets pass through pipes only,
+// never through arguments. What fails is an answer too; another exit status than 0 is a fault of this program.
+using var input = new StreamReader(Console.OpenStandardInput());
+using var question = JsonDocument.Parse(await input.ReadLineAsync().ConfigureAwait(false) ?? "{}");
 var asked = question.RootElement;
 using var answer = new MemoryStream();
 using (var writer = new Utf8JsonWriter(answer))
@@ -25,6 +26,7 @@ using (var writer = new Utf8JsonWriter(answer))
         writer.WriteEndObject();
     }
 }
+answer.WriteByte((byte)'\n');
 using var output = Console.OpenStandardOutput();
 output.Write(answer.GetBuffer(), 0, (int)answer.Length);
 

@@ -7,8 +7,8 @@ namespace S3dlio.Storage;
 /// <summary>
 /// The vendors' chains of credential providers, which are a program of their own, s3dlio-credentials: what they link in would double this library
 /// and the time in which it starts, in each forked child anew; some start processes, for which .NET takes over the signals of the whole process,
-/// and here that is somebody else's. A question goes to its standard input and an answer comes from its standard output, both JSON;
-/// secrets are in no arguments and in no file.
+/// and here that is somebody else's. A question goes to its standard input and an answer comes from its standard output, both a line of
+/// JSON; secrets are in no arguments and in no file.
 /// </summary>
 public static partial class CredentialProgram
 {
@@ -46,6 +46,7 @@ public static partial class CredentialProgram
             }
             writer.WriteEndObject();
         }
+        question.WriteByte((byte)'\n');
         // a thread of its own, not one of the pool: it only waits
         byte[] answer = await Task.Factory.StartNew(() => Run(question.ToArray()), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
         try
@@ -60,6 +61,10 @@ public static partial class CredentialProgram
         }
     }
 
+    /// <summary>
+    /// A line out, a line back. The end of a pipe means nothing: a child that this process forks in the wrong moment has its other end too, for
+    /// as long as it runs.
+    /// </summary>
     static byte[] Run(byte[] question)
     {
         using var input = new Pipe();
@@ -67,45 +72,62 @@ public static partial class CredentialProgram
         int process = Start(input.Read, output.Write);
         input.Read.Dispose();
         output.Write.Dispose();
+        long begun = Environment.TickCount64;
+        int? status = null;
+        bool late = false;
         using var answer = new MemoryStream();
-        var gate = new Lock();
-        bool ended = false, late = false;
-        using (new Timer(_ =>
+        using var reading = new FileStream(output.Read, FileAccess.Read, bufferSize: 0);
+        try
         {
-            lock (gate)
+            using (var writing = new FileStream(input.Write, FileAccess.Write, bufferSize: 0))
+                writing.Write(question);
+            Span<byte> piece = stackalloc byte[4096];
+            for (bool complete = false; !complete;)
             {
-                // not one that has been waited for: its number may be another's by now
-                if (!ended)
-                    late = kill(process, Kill) == 0;
+                var wait = new PollFd { Fd = (int)output.Read.DangerousGetHandle(), Events = Readable };
+                if (poll(ref wait, 1, status is null ? Look : 0) > 0)
+                {
+                    int count = reading.Read(piece);
+                    answer.Write(piece[..count]);
+                    complete = count == 0 || piece[..count].Contains((byte)'\n');
+                }
+                else if (status is not null)
+                {
+                    // all that it wrote before its end has been read
+                    break;
+                }
+                else
+                {
+                    status = End(process, WithoutWaiting);
+                    if (!late && Environment.TickCount64 - begun > Patience.TotalMilliseconds)
+                        late = kill(process, Kill) == 0;
+                }
             }
-        }, null, Patience, Timeout.InfiniteTimeSpan))
-        {
-            try
-            {
-                using (var writing = new FileStream(input.Write, FileAccess.Write, bufferSize: 0))
-                    writing.Write(question);
-                using var reading = new FileStream(output.Read, FileAccess.Read, bufferSize: 0);
-                reading.CopyTo(answer);
-            }
-            catch (IOException)
-            {
-                // it has ended; how, is known below
-            }
-            lock (gate)
-                ended = true;
         }
-        int status;
-        while (waitpid(process, out status, 0) < 0)
+        catch (IOException)
         {
-            // a program that ignores its children's ends, or waits for all, leaves nothing to be waited for
-            if (Marshal.GetLastPInvokeError() != Interrupted)
-                return answer.ToArray();
+            // it has ended; how, is known below
         }
-        if (status == 0)
-            return answer.ToArray();
-        throw new CredentialException(late
+        status ??= End(process, 0);
+        return status is 0 ? answer.ToArray() : throw new CredentialException(late
             ? $"{Path} gave no answer within {Patience.TotalSeconds} s"
             : $"{Path} ended {((status & 0x7f) == 0 ? $"with status {status >> 8}" : $"by signal {status & 0x7f}")}");
+    }
+
+    /// <summary>How the program ended; null while it runs.</summary>
+    static int? End(int process, int options)
+    {
+        while (true)
+        {
+            int found = waitpid(process, out int status, options);
+            if (found == process)
+                return status;
+            if (found == 0)
+                return null;
+            // a process that ignores its children's ends, or waits for all of them, leaves nothing to be waited for here
+            if (Marshal.GetLastPInvokeError() != Interrupted)
+                return 0;
+        }
     }
 
     static int Start(SafeFileHandle input, SafeFileHandle output)
@@ -167,7 +189,11 @@ public static partial class CredentialProgram
         }
     }
 
-    const int WriteOnly = 1, CloseOnExec = 0x80000, Kill = 9, Interrupted = 4;
+    /// <summary>Milliseconds between two looks whether it still runs, should it end without a word.</summary>
+    const int Look = 100;
+
+    const int WriteOnly = 1, CloseOnExec = 0x80000, Kill = 9, Interrupted = 4, WithoutWaiting = 1;
+    const short Readable = 1;
     const short SetSignalDefaults = 4, SetSignalMask = 8;
 
     [LibraryImport("libc", SetLastError = true)]
@@ -205,6 +231,15 @@ public static partial class CredentialProgram
 
     [LibraryImport("libc")]
     private static partial int posix_spawnattr_setsigdefault(ref byte attributes, ref byte signals);
+
+    struct PollFd
+    {
+        public int Fd;
+        public short Events, Happened;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int poll(ref PollFd wait, ulong count, int milliseconds);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int kill(int process, int signal);
