@@ -129,7 +129,8 @@ public sealed partial class LayeringTests
     {
         foreach (var (vendor, home) in Vendors)
         {
-            if (!path.StartsWith(home, StringComparison.Ordinal) && Regex.IsMatch(code, $@"(?<![\w.])(global::)?{vendor}\.\w|\busing\s+{vendor}\s*;"))
+            // a backend's own namespace may have its vendor's name; the package is not there to be had
+            if (!path.StartsWith(home, StringComparison.Ordinal) && !path.StartsWith($"src/S3dlio.Core/Storage/{vendor}/", StringComparison.Ordinal) && Regex.IsMatch(code, $@"(?<![\w.])(global::)?{vendor}\.\w|\busing\s+{vendor}\s*;"))
                 yield return $"{path}: {vendor} is known in {home} only";
         }
     }
