@@ -59,9 +59,13 @@ sealed class HttpHead
         if (at < 0)
             return null;
         string text = Encoding.Latin1.GetString(Value(at));
-        while ((at = Find(name, at + 1)) >= 0)
-            text = $"{text}, {Encoding.Latin1.GetString(Value(at))}";
-        return text;
+        if ((at = Find(name, at + 1)) < 0)
+            return text;
+        // in one go: of thousands of one name a new text for each would be hundreds of megabytes
+        var all = new StringBuilder(text);
+        for (; at >= 0; at = Find(name, at + 1))
+            all.Append(", ").Append(Encoding.Latin1.GetString(Value(at)));
+        return all.ToString();
     }
 
     /// <param name="block">All lines with their ends, the empty last one included.</param>
