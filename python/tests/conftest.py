@@ -119,6 +119,26 @@ def recorded(tmp_path: Path) -> None:
 
 Child = Callable[..., "subprocess.CompletedProcess[str]"]
 
+#: For scripts of ``child``: does its work in a forked child, which must end well.
+IN_CHILD = """
+import os, signal, traceback
+
+def in_child(work, *arguments):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        code = 1
+        try:
+            work(*arguments)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert status == 0, f"the child of {arguments} ended with {status}"
+"""
+
 
 @pytest.fixture
 def child(tmp_path: Path) -> Child:

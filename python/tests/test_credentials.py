@@ -10,10 +10,22 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import PACKAGE, Child
+from conftest import IN_CHILD, PACKAGE, Child
 
-ASK = """
-import http.server, sys, threading
+LISTENER = """
+import http.server, sys
+
+class Listener(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, address):
+        # whoever asked for credentials ends with its connections open
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, address)
+"""
+
+ASK = (
+    LISTENER
+    + """
+import threading
 import s3dlio
 
 KEYS = b'{"Code":"Success","AccessKeyId":"%s","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}'
@@ -56,12 +68,6 @@ class Server(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-class Listener(http.server.ThreadingHTTPServer):
-    def handle_error(self, request, address):
-        # whoever asked for credentials ends with its connections open
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, address)
-
 server = Listener(("127.0.0.1", int(sys.argv[2])), Server)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 options = {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "region": "r1"}
@@ -69,6 +75,7 @@ if sys.argv[1]:
     options["profile"] = sys.argv[1]
 s3dlio.stat("s3://bucket/key", storage_options=options)
 """
+)
 
 #: No machine's own credentials have a say.
 NOTHING = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"), "") | {"AWS_EC2_METADATA_DISABLED": "true"}
@@ -162,8 +169,9 @@ def test_program_that_asks_answers_a_line_without_waiting_for_its_input_to_end()
         assert program.wait(timeout=30) == 0
 
 
-USE = """
-import os, signal, subprocess, sys
+USE = (
+    IN_CHILD
+    + """
 import s3dlio
 options = {"endpoint_url": "http://127.0.0.1:9", "region": "r1", "profile": "runs", "max_attempts": 1}
 
@@ -173,18 +181,6 @@ def asks():
     except s3dlio.UnavailableError:
         return
     raise AssertionError("it worked")
-
-def in_child(work):
-    child = os.fork()
-    if child == 0:
-        signal.alarm(30)
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    assert os.waitpid(child, 0)[1] == 0
 
 before = [signal.getsignal(one) for one in (signal.SIGCHLD, signal.SIGINT, signal.SIGCONT)]
 asks()
@@ -209,6 +205,7 @@ for i in range(5):
     counts.append(len(os.listdir("/proc/self/fd")))
 assert counts[-1] <= counts[0] + 1, counts
 """
+)
 
 
 def test_program_that_asks_works_in_forked_children_and_leaves_signals_and_children_alone(home: Path, child: Child) -> None:
@@ -226,8 +223,10 @@ def free_port() -> int:
         return port
 
 
-ASK_AZURE = """
-import http.server, json, sys, threading
+ASK_AZURE = (
+    LISTENER
+    + """
+import json, threading
 import s3dlio
 
 given, refused = [], []
@@ -258,12 +257,6 @@ class Server(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-class Listener(http.server.ThreadingHTTPServer):
-    def handle_error(self, request, address):
-        # whoever asked for credentials ends with its connections open
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, address)
-
 server = Listener(("127.0.0.1", int(sys.argv[1])), Server)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 options = {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "credential": "default"}
@@ -271,6 +264,7 @@ for _ in range(2):
     s3dlio.stat("az://account/container/key", storage_options=options)
 assert len(given) == 2, given
 """
+)
 
 
 def test_managed_identity_hands_out_a_token_and_a_new_one_when_it_is_refused(child: Child, free_port: int) -> None:

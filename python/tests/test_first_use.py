@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Child
+from conftest import IN_CHILD, Child
 from servers_fixture import azure_server, s3_server
 
 FIRST_USES = int(os.environ.get("S3DLIO_FIRST_USES", "60"))
@@ -21,8 +21,9 @@ FIRST_USES = int(os.environ.get("S3DLIO_FIRST_USES", "60"))
 def test_first_calls_from_several_threads_at_once_all_end_well(tmp_path: Path, child: Child, where: str) -> None:
     uri, options = {"file": lambda: (tmp_path.as_uri(), {}), "s3": s3_server, "azure": azure_server}[where]()
     child(
-        """
-import json, os, random, signal, sys, threading, traceback
+        IN_CHILD
+        + """
+import json, random, sys, threading
 import numpy as np
 import s3dlio
 uri, options, count = sys.argv[1] + "/first-use", json.loads(sys.argv[2]), int(sys.argv[3])
@@ -73,21 +74,6 @@ def calls_at_once(seed):
     for thread in threads:
         thread.join()
     assert not failed, "\\n".join(failed)
-
-def in_child(work, *arguments):
-    child = os.fork()
-    if child == 0:
-        signal.alarm(60)
-        code = 1
-        try:
-            work(*arguments)
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    status = os.waitpid(child, 0)[1]
-    assert status == 0, f"the child of seed {arguments} ended with {status}"
 
 # this process itself never loads the library
 in_child(prepare)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PACKAGE, Base, Child, compiled, files_below
+from conftest import IN_CHILD, PACKAGE, Base, Child, compiled, files_below
 
 import s3dlio
 
@@ -161,28 +161,15 @@ def test_other_threads_run_while_an_object_is_written(tmp_path: Path) -> None:
     assert end - begin > 0.02
 
 
-FORK = """
-import gc, os, signal, sys
+FORK = (
+    IN_CHILD
+    + """
+import gc, sys
 import numpy as np
 import s3dlio
 folder = sys.argv[1]
-
-def in_child(work):
-    child = os.fork()
-    if child == 0:
-        signal.alarm(30)
-        code = 1
-        try:
-            work()
-            code = 0
-        except BaseException as error:
-            import traceback
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert status == 0, f"the child ended with {status}"
 """
+)
 
 
 def test_forked_child_and_its_children_work(tmp_path: Path, child: Child) -> None:
