@@ -351,7 +351,14 @@ typedef struct s3dlio_item {
  */
 int32_t s3dlio_op_take_items(uint64_t op, size_t count, s3dlio_item *out_items);
 
-/* Frees a buffer of s3dlio_op_take_items. */
+/*
+ * New memory to read into, with any content. From 2 MiB on it lies in huge pages, and in those of a buffer or result freed lately
+ * where one fits: clearing new pages takes as long as filling them. What was freed is the system's to take at once, and goes
+ * back to it after some seconds without use; at most 1 GiB, or a sixteenth of the memory that there is, waits so.
+ */
+int32_t s3dlio_buffer_new(uint64_t length, uint64_t *out_buffer, void **out_data);
+
+/* Frees a buffer of s3dlio_op_take_items or s3dlio_buffer_new. */
 int32_t s3dlio_buffer_free(uint64_t buffer);
 
 /* Writes one object from each segment. Put options, but for if_match. */

@@ -10,6 +10,9 @@ static unsafe partial class Exports
 {
     const int MaxObjects = 1_000_000;
 
+    /// <summary>What the addresses of a process can tell apart.</summary>
+    const ulong MaxBuffer = 1UL << 47;
+
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_get_begin")]
     public static int ObjectsGetBegin(ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
         BulkJobs.Get(Refs(objects, count, "objects"), BulkOptions.Parse(Json(options))));
@@ -70,6 +73,20 @@ static unsafe partial class Exports
                 ? new ItemStruct { Buffer = Handles.Add(memory), Data = memory.Start, Length = (ulong)memory.Length }
                 : default;
         }
+        return Guard.Ok;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_buffer_new")]
+    public static int BufferNew(ulong length, ulong* outBuffer, void** outData) => Guard.Run(() =>
+    {
+        Arguments.Out(outBuffer, "out_buffer");
+        *outBuffer = 0;
+        Arguments.Out(outData, "out_data");
+        if (length > MaxBuffer)
+            throw Arguments.Wrong("length", $"is {length}; a process can address at most {MaxBuffer} bytes");
+        var memory = new ResultMemory((long)length);
+        *outData = memory.Start;
+        *outBuffer = Handles.Add(memory);
         return Guard.Ok;
     });
 

@@ -39,30 +39,24 @@ sealed unsafe class PointerMemory(byte* start, long length) : LargeMemory
     }
 }
 
-/// <summary>Memory that an operation allocated for its result; freed with the operation.</summary>
+/// <summary>Memory that the library allocated for a result: small, in a slab with others, or large and warm.</summary>
 sealed unsafe class ResultMemory : IDisposable
 {
     readonly ResultSlab? _slab;
+    readonly long _region;
     byte* _start;
 
     public ResultMemory(long length)
     {
         Length = length;
-        if (length is >= ResultSlab.Least and <= ResultSlab.Most)
-        {
+        if (length < ResultSlab.Least)
+            _start = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(length, 1), 64);
+        else if (length < WarmRegions.Least)
             _start = ResultSlab.Rent(length, out _slab);
-            Target = new PointerMemory(_start, length);
-            return;
-        }
-        _start = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(length, 1), length >= HugePage ? (nuint)HugePage : 64);
-        if (length >= HugePage)
-            // a fault for each 4 KiB costs as much as reading the data; where this is refused nothing is lost
-            _ = madvise(_start, (nuint)length, MadviseHugePage);
+        else
+            _start = WarmRegions.Rent(length, out _region);
         Target = new PointerMemory(_start, length);
     }
-
-    const int HugePage = 2 << 20;
-    const int MadviseHugePage = 14;
 
     public long Length { get; }
 
@@ -76,11 +70,10 @@ sealed unsafe class ResultMemory : IDisposable
             return;
         if (_slab is not null)
             _slab.Return(_start, Length);
+        else if (_region > 0)
+            WarmRegions.Return(_start, _region);
         else
             NativeMemory.AlignedFree(_start);
         _start = null;
     }
-
-    [DllImport("libc")]
-    static extern int madvise(void* address, nuint length, int advice);
 }

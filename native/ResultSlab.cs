@@ -9,7 +9,7 @@ namespace S3dlio.Native;
 /// </summary>
 sealed unsafe partial class ResultSlab
 {
-    public const int Least = 64 << 10, Most = HugePage - 1;
+    public const int Least = 64 << 10;
 
     const int Length = 8 << 20;
 
@@ -18,14 +18,12 @@ sealed unsafe partial class ResultSlab
 
     const int HugePage = 2 << 20, Page = 4096;
     const int DontNeed = 4, UseHugePages = 14;
-    const int SweepMilliseconds = 3000;
 
     static readonly Lock Gate = new();
     static readonly Stack<ResultSlab> Spare = [];
     static readonly HashSet<ResultSlab> Holed = [];
+    static readonly IdleTimer Idle = new(Sweep);
     static ResultSlab? s_open;
-    static Timer? s_sweep;
-    static bool s_used;
 
     readonly byte* _start;
     readonly List<(int Offset, int Length)> _holes = [];
@@ -44,7 +42,7 @@ sealed unsafe partial class ResultSlab
         int room = Room(length);
         lock (Gate)
         {
-            s_used = true;
+            Idle.Touch();
             if (s_open is null || s_open._used + room > Length)
             {
                 if (s_open is { _live: 0 } emptied)
@@ -75,7 +73,7 @@ sealed unsafe partial class ResultSlab
             {
                 _holes.Add(((int)(at - _start), Room(length)));
                 Holed.Add(this);
-                Arm();
+                Idle.Arm();
             }
         }
     }
@@ -90,7 +88,7 @@ sealed unsafe partial class ResultSlab
             return;
         }
         Spare.Push(this);
-        Arm();
+        Idle.Arm();
     }
 
     /// <summary>The allocator may keep what large frees before taught it to keep; its pages go to the system in any case.</summary>
@@ -100,27 +98,13 @@ sealed unsafe partial class ResultSlab
         NativeMemory.AlignedFree(_start);
     }
 
-    static void Arm()
-    {
-        if (s_sweep is null)
-        {
-            s_sweep = new Timer(static _ => Sweep(), null, Timeout.Infinite, Timeout.Infinite);
-            s_sweep.Change(SweepMilliseconds, Timeout.Infinite);
-            s_used = true;
-        }
-    }
-
     /// <summary>Gives back what has not been used since the last sweep.</summary>
     static void Sweep()
     {
         lock (Gate)
         {
-            if (s_used)
-            {
-                s_used = false;
-                s_sweep!.Change(SweepMilliseconds, Timeout.Infinite);
+            if (!Idle.IsOver())
                 return;
-            }
             while (Spare.TryPop(out var spare))
                 spare.Free();
             foreach (var slab in Holed)
@@ -130,8 +114,6 @@ sealed unsafe partial class ResultSlab
                 slab._holes.Clear();
             }
             Holed.Clear();
-            s_sweep!.Dispose();
-            s_sweep = null;
         }
     }
 

@@ -50,6 +50,16 @@ def npy_load_unchecked(scene: Scene) -> Operation:
     return npy_load(scene, validate_checksum=False)
 
 
+def npy_load_kept(scene: Scene) -> Operation:
+    path, kept = scene.npy, []
+
+    def run() -> Any:
+        kept.append(s3dlio.load_numpy_array(path))
+        return kept[-1]
+
+    return Operation(run=run, check=scene.same_array, size=scene.size)
+
+
 def npy_load_out(scene: Scene) -> Operation:
     return npy_load(scene, out=scene.out)
 
@@ -83,6 +93,12 @@ def torch_save(scene: Scene) -> Operation:
 
 
 def torch_load(scene: Scene) -> Operation:
+    path = scene.safetensors
+    return Operation(run=lambda: s3dlio.load_tensors(path, framework="pt"), check=scene.same_tensors, size=scene.size)
+
+
+def torch_load_touched(scene: Scene) -> Operation:
+    """The same and a look at one number of each page, for rivals that map the file and read nothing before that."""
     path = scene.safetensors
 
     def run() -> Any:

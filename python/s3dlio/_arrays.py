@@ -18,6 +18,7 @@ from ._address import Address, resolve
 from ._again import while_replaced
 from ._calls import blocking
 from ._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
+from ._memory import empty_array
 from ._objects import form_options, put_options, validation_options
 from ._progress import Progress
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
@@ -280,8 +281,7 @@ def _shortened(text: str) -> str:
 
 def _allocate(dims: tuple[int, ...], dtype: np.dtype[Any], order: str, what: str) -> Array:
     try:
-        # np.empty makes S1 and U1 of S0 and U0
-        return np.ndarray(dims, dtype, order=order)  # type: ignore[arg-type]
+        return empty_array(dims, dtype, order)
     except ValueError as error:
         raise InvalidDataError(f"{what}: NumPy {np.__version__} has no array of shape {dims} and dtype {_shortened(str(dtype))}: {error}", what) from None
 

@@ -121,6 +121,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "queue_take": [_id, _size, _op, _op],
     "queue_close": [_id],
     "op_take_items": [_id, _size, c.POINTER(_Item)],
+    "buffer_new": [c.c_uint64, _op, c.POINTER(c.c_void_p)],
     "buffer_free": [_id],
     "objects_get_begin": [c.POINTER(_Object), _size, _text, _op],
     "objects_put_begin": [c.POINTER(_Object), c.POINTER(_Segment), _size, _text, _op],
@@ -336,9 +337,10 @@ class NativeMemory:
         number: What that function takes.
         address: Where the memory begins.
         length: Its bytes.
+        read_only: Whether arrays over it may not be written to.
     """
 
-    def __init__(self, free: str, number: int, address: int, length: int) -> None:
+    def __init__(self, free: str, number: int, address: int, length: int, read_only: bool = True) -> None:
         self._free = free
         self._number = number
         self._generation = generation
@@ -346,7 +348,7 @@ class NativeMemory:
             "version": 3,
             "typestr": "|u1",
             "shape": (length,),
-            "data": (address, True),
+            "data": (address, read_only),
         }
 
     def __del__(self) -> None:
@@ -602,6 +604,20 @@ def object_reads(parts: Sequence[tuple[int, int, int, int, int | None]]) -> Any:
         # the last two fields are 32 bits each
         fields.extend((address, length, offset, of, 0 if crc is None else crc | 1 << 32))
     return (_ObjectRead * len(parts)).from_buffer(fields) if parts else None
+
+
+def new_memory(length: int) -> NativeMemory:
+    """Memory to read into, with any content: in huge pages, and in those of one that was dropped lately where it fits.
+
+    Raises:
+        MemoryError: The system has not so much.
+    """
+    number, address = c.c_uint64(), c.c_void_p()
+    try:
+        check(library().s3dlio_buffer_new(length, c.byref(number), c.byref(address)))
+    except exceptions.OutOfSpaceError:
+        raise MemoryError(f"there are no {length} bytes of memory for what is loaded") from None
+    return NativeMemory("buffer_free", number.value, address.value or 0, length, read_only=False)
 
 
 def crc32c(address: int, length: int) -> int:

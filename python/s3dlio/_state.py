@@ -19,11 +19,12 @@ from ._calls import blocking, twin
 from ._checkpoint_reader import find
 from ._checkpoint_store import CheckpointStore
 from ._checkpoint_writer import CheckpointWriter
+from ._memory import empty_array, empty_tensor
 from ._progress import Progress
 from ._pieces import Piece, Reading, Want, save_pieces, source_of
 from ._plain import TensorRef
 from ._sharded import Part, dtype_name, in_framework, part_of
-from ._tensors import Framework, _Source, _torch_empty
+from ._tensors import Framework, _Source
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
 
 #: What this library writes; it reads no later one.
@@ -37,6 +38,8 @@ Gather = Callable[[Any], "list[Any] | None"]
 
 #: Tensors of fewer bytes are not asked whether they shrink.
 _SAMPLED_FROM = 1 << 20
+#: What is looked at for that, of all tensors together: so many slices of so many bytes.
+_SLICES, _SLICE = 32, 1024
 
 
 @blocking
@@ -328,7 +331,7 @@ class SavedState:
         parts = self._of(leaf.name)
         torch_wanted = leaf.framework == "pt" if framework is None else framework in ("pt", "torch")
         dtype = in_framework(parts[0].dtype, torch_wanted, f"{self._what}: tensor {leaf.name!r}")
-        made = _torch_empty(parts[0].shape, dtype) if torch_wanted else np.empty(parts[0].shape, dtype)
+        made = (empty_tensor if torch_wanted else empty_array)(parts[0].shape, dtype)
         self._read(leaf.name, Part(made, parts[0].shape, (0,) * len(parts[0].shape), True, True), reading)
         return made
 
@@ -580,22 +583,26 @@ def _level(compress: bool | int | str, sources: list[_Source], what: str) -> int
         if not isinstance(compress, int) or not 1 <= compress <= 22:
             raise InvalidArgumentError(f"{what}: compress is False, True, 'auto' or a level from 1 to 22, found {compress!r}", what)
         return compress
-    total = saved = 0.0
-    for source in sources:
-        total += source.nbytes
-        if source.nbytes >= _SAMPLED_FROM:
-            saved += source.nbytes * (1 - _sampled(source))
     near = what.startswith(("file:", "direct:", "memory:", "/"))
-    return 3 if total and saved / total >= (0.5 if near else 0.2) else None
+    return 3 if _part_saved(sources) >= (0.5 if near else 0.2) else None
 
 
-def _sampled(source: _Source) -> float:
-    """The part of its bytes that some of a tensor shrink to."""
-    data = np.asarray(_Memory(source.address, source.nbytes))
-    length = 4096
-    step = (source.nbytes - length) // 7
-    sample = b"".join(data[at : at + length].tobytes() for at in range(0, 8 * step, max(1, step)))[: 8 * length]
-    return min(1.0, len(zlib.compress(sample, 1)) / len(sample))
+def _part_saved(sources: list[_Source]) -> float:
+    """The part of all bytes that compression would likely save; small tensors are not looked at."""
+    sampled = [source for source in sources if source.nbytes >= _SAMPLED_FROM]
+    total = sum(source.nbytes for source in sampled)
+    if not total:
+        return 0.0
+    # so many in all, wherever they fall: a training waits for the interpreter's lock meanwhile, and a state may have thousands of tensors
+    slices, begin, taken = [], 0, 0
+    for source in sampled:
+        data = np.asarray(_Memory(source.address, source.nbytes))
+        while taken < _SLICES and (at := total * (2 * taken + 1) // (2 * _SLICES) - begin) < source.nbytes:
+            slices.append(data[at : at + _SLICE].tobytes())
+            taken += 1
+        begin += source.nbytes
+    sample = b"".join(slices)
+    return max(0.0, 1 - len(zlib.compress(sample, 1)) / len(sample)) * total / sum(source.nbytes for source in sources)
 
 
 # here and not with the other twins, which stores know

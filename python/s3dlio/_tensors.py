@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -23,14 +22,12 @@ from ._dtypes import (
     safetensors_to_torch,
     torch_to_safetensors,
 )
+from ._memory import empty_array, empty_tensor
 from ._objects import form_options, put_options, validation_options
 from ._progress import Progress
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, PreconditionError, UnknownTensorError
 
 Framework: TypeAlias = Literal["np", "numpy", "pt", "torch"]
-
-#: Bytes from which NumPy asks the kernel for huge pages.
-_HUGE_FROM = 4 << 20
 
 #: Bytes of a sub-byte type's elements that share one byte, by safetensors' name.
 _PACKED = {"F4": 2}
@@ -511,22 +508,13 @@ def _allocate(tensor: LazyTensor, shape: tuple[int, ...]) -> tuple[Any, int, int
     dtype = tensor.dtype
     try:
         if tensor._file._torch:
-            made = _torch_empty(shape, dtype)
+            made = empty_tensor(shape, dtype)
             return made, made.data_ptr(), made.numel() * made.element_size()
-        array = np.empty(shape, dtype)
+        array = empty_array(shape, dtype)
     except (ValueError, RuntimeError) as error:
         # more dimensions than NumPy before 2 has, or extents beside one of 0 that overflow
         raise InvalidDataError(f"{tensor._what}: there can be no array of shape {shape} and {dtype} here: {error}") from None
     return array, array.__array_interface__["data"][0], array.nbytes
-
-
-def _torch_empty(shape: tuple[int, ...], dtype: Any) -> Any:
-    """An uninitialised tensor; a large one in NumPy's memory, which asks for huge pages: a third of the time to first touch it."""
-    torch = _torch()
-    nbytes = math.prod(shape) * dtype.itemsize
-    if nbytes < _HUGE_FROM:
-        return torch.empty(shape, dtype=dtype)
-    return torch.from_numpy(np.empty(nbytes, np.uint8)).view(dtype).reshape(shape)
 
 
 def _memory_shape(tensor: LazyTensor) -> tuple[int, ...]:

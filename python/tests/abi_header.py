@@ -25,10 +25,10 @@ def _code() -> str:
 
 
 def _parameter(text: str) -> Parameter:
-    match = re.fullmatch(r"(const )?(\w+) ?(\*?) ?(\w+)", text.strip())
+    match = re.fullmatch(r"(const )?(\w+) ?(\*{0,2}) ?(\w+)", text.strip())
     assert match is not None, f"the header has a parameter that this parser does not know: {text!r}"
     const, base, star, name = match.groups()
-    return Parameter(base + (" *" if star else ""), name, const is not None)
+    return Parameter(f"{base} {star}".strip(), name, const is not None)
 
 
 def functions() -> dict[str, tuple[str, list[Parameter]]]:

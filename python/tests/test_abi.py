@@ -27,6 +27,7 @@ NATIVE = abi_header.ROOT / "native"
 _KINDS = {
     "char *": c.c_char_p,
     "void *": c.c_void_p,
+    "void **": c.POINTER(c.c_void_p),
     "size_t": c.c_size_t,
     "uint64_t": c.c_uint64,
     "int64_t": c.c_int64,

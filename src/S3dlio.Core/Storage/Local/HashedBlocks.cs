@@ -19,6 +19,12 @@ sealed class HashedBlocks
     /// </summary>
     const int BlockLength = 4 << 20;
 
+    /// <summary>
+    /// The same where no other core is taken: the kernel's copy finds a block that was just hashed in the core's own cache, and lets nobody else
+    /// have the core while it lasts.
+    /// </summary>
+    const int AloneLength = 512 << 10;
+
     /// <summary>Bytes that may be hashed before they are written: few enough to be in the cache still, and more than are written in a nap.</summary>
     const int Lead = 4 << 20;
 
@@ -47,13 +53,14 @@ sealed class HashedBlocks
     {
         _helped = helped && payload.Length >= AheadFrom;
         _payload = payload;
+        int blockLength = helped ? BlockLength : AloneLength;
         long position = payload.HeadLength;
         for (int i = 0; i < payload.Body.Count; i++)
         {
             var segment = payload.Body[i];
             for (long at = 0; at < segment.Length;)
             {
-                int length = (int)Math.Min(BlockLength - position % BlockLength, segment.Length - at);
+                int length = (int)Math.Min(blockLength - position % blockLength, segment.Length - at);
                 _blocks.Add(new PayloadBlock(i, position, segment.Slice(at, length)));
                 at += length;
                 position += length;

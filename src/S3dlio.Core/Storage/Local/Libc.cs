@@ -25,7 +25,7 @@ static unsafe partial class Libc
     const int MadviseHugePage = 14;
     const int SetStatusFlags = 4;
     const int KeepSize = 1;
-    const uint StartOfWrite = 2;
+    const uint StartOfWrite = 2, WholeWrite = 1 | 2 | 4;
     const int WriteAccess = 2;
 
     public static int Open(string path, int flags, uint mode, out SafeFileHandle? handle)
@@ -172,6 +172,13 @@ static unsafe partial class Libc
 
     /// <summary>Starts the device on what of the range lies in the page cache, without waiting for it or promising anything.</summary>
     public static int StartWrite(SafeFileHandle handle, long offset, long length) => Result(sync_file_range(handle, offset, length, StartOfWrite));
+
+    /// <summary>
+    /// Waits until the device has the range's bytes, which is not to say that it keeps them: its cache and the file's size and blocks are left
+    /// to a flush. 0 where the file system has no such call.
+    /// </summary>
+    public static int FinishWrite(SafeFileHandle handle, long offset, long length) =>
+        Result(sync_file_range(handle, offset, length, WholeWrite)) is var errno && errno is Errno.EINVAL or Errno.ENOSYS or Errno.EOPNOTSUPP ? 0 : errno;
 
     public static int Chmod(SafeFileHandle handle, uint mode) => Result(fchmod(handle, mode));
 
