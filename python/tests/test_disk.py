@@ -178,12 +178,22 @@ def test_disk_without_inodes_keeps_the_old_object(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ok\n", ""), ended.stdout + ended.stderr
 
 
+def preloaded(folder: Path, name: str) -> Path:
+    """A library of faults/, to be preloaded."""
+    compiler = shutil.which("gcc") or pytest.skip("no gcc on this machine")
+    library = folder / f"{name}.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-Wall", "-o", library, HERE / f"faults/{name}.c"], check=True)
+    return library
+
+
 @pytest.fixture(scope="module")
 def short_writes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc") or pytest.skip("no gcc on this machine")
-    library: Path = tmp_path_factory.mktemp("preload") / "short_writes.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-Wall", "-o", library, HERE / "faults/short_writes.c"], check=True)
-    return library
+    return preloaded(tmp_path_factory.mktemp("preload"), "short_writes")
+
+
+@pytest.fixture(scope="module")
+def failing_flushes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return preloaded(tmp_path_factory.mktemp("preload"), "failing_flushes")
 
 
 SHORT = (
@@ -250,3 +260,40 @@ def test_writes_that_fail_after_some_bytes_keep_the_old_object(tmp_path: Path, c
         assert s3dlio.get(at) == b"old", told
         assert [path.name for path in folder.iterdir()] == [at.name], told
         s3dlio.delete(at)
+
+
+BEHIND = """
+import os, sys, numpy as np, s3dlio
+folder = sys.argv[1]
+state = {"w": np.random.default_rng(1).random(5 << 20)}
+saver = s3dlio.AsyncSaver(folder)
+try:
+    saver.save(state, 1, copy=False).result()
+except s3dlio.S3dlioError as error:
+    print(type(error).__name__, error, sep="|")
+else:
+    assert np.array_equal(s3dlio.load_state(folder)["w"], state["w"])
+    print("saved")
+print(sorted(name for name in os.listdir(folder + "/shards") if name.startswith(".")) if os.path.isdir(folder + "/shards") else [])
+"""
+
+
+@pytest.mark.parametrize(("call", "number"), [("sync_file_range", 0), ("sync_file_range", 4), ("fsync", 0)])
+def test_save_behind_whose_device_fails_makes_no_checkpoint(tmp_path: Path, child: Child, failing_flushes: Path, call: str, number: int) -> None:
+    import numpy as np
+    import s3dlio
+
+    folder = tmp_path / "data"
+    s3dlio.save_state(folder, {"w": np.arange(10)}, step=0)
+    preload = {"LD_PRELOAD": str(failing_flushes), "S3DLIO_TEST_CALL": call, "S3DLIO_TEST_FROM": str(number), "S3DLIO_TEST_ERRNO": str(errno.EIO)}
+    said, left = child(BEHIND, folder, environment=preload).stdout.splitlines()
+    assert said.split("|")[0] not in ("saved", "InternalError"), said
+    assert str(folder) in said, said
+    assert left == "[]"
+    assert np.array_equal(s3dlio.load_state(folder)["w"], np.arange(10))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EINVAL], ids=["ENOSYS", "EINVAL"])
+def test_save_behind_does_without_a_call_that_the_file_system_lacks(tmp_path: Path, child: Child, failing_flushes: Path, code: int) -> None:
+    preload = {"LD_PRELOAD": str(failing_flushes), "S3DLIO_TEST_CALL": "sync_file_range", "S3DLIO_TEST_ERRNO": str(code)}
+    assert child(BEHIND, tmp_path / "data", environment=preload).stdout == "saved\n[]\n"
