@@ -60,6 +60,7 @@ def draw(results: list[Path], out: Path) -> None:
         cpu.barh(y, middle, color=color, height=0.62)
         if "cpu_bar" in case:
             cpu.plot([case["cpu_bar"]] * 2, [y - 0.42, y + 0.42], color="black", linewidth=1.6)
+    rate.margins(y=0.01)
     rate.set_yticks(range(len(rows)), [f"{case['name']}  vs {case['sides'][1]['contender']}" for case in rows], fontsize=8)
     for panel, title in ((rate, "times the rival's rate (higher is better)"), (cpu, "CPU time as a part of the rival's (lower is better)")):
         panel.set_xscale("log")

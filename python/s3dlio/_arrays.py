@@ -8,7 +8,7 @@ import math
 import operator
 import re
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.lib import format as _format
@@ -170,7 +170,7 @@ async def load_numpy_array(
                     f"{found['data_length']} behind its header: it is truncated",
                     what,
                 )
-            order = "F" if found["fortran_order"] else "C"
+            order: Literal["C", "F"] = "F" if found["fortran_order"] else "C"
             if out is None:
                 target = _allocate(dims, actual, order, what)
             else:
@@ -279,7 +279,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 200 else text[:200] + "..."
 
 
-def _allocate(dims: tuple[int, ...], dtype: np.dtype[Any], order: str, what: str) -> Array:
+def _allocate(dims: tuple[int, ...], dtype: np.dtype[Any], order: Literal["C", "F"], what: str) -> Array:
     try:
         return empty_array(dims, dtype, order)
     except ValueError as error:

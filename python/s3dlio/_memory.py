@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from . import _native
 _LARGE_FROM = 2 << 20
 
 
-def empty_array(shape: tuple[int, ...], dtype: np.dtype[Any], order: str = "C") -> np.ndarray[Any, Any]:
+def empty_array(shape: tuple[int, ...], dtype: np.dtype[Any], order: Literal["C", "F"] = "C") -> np.ndarray[Any, Any]:
     """An array of any content.
 
     Raises:
@@ -24,7 +24,7 @@ def empty_array(shape: tuple[int, ...], dtype: np.dtype[Any], order: str = "C") 
     nbytes = math.prod(shape) * dtype.itemsize
     memory = np.asarray(_native.new_memory(nbytes)) if nbytes >= _LARGE_FROM else None
     # np.empty would make S1 and U1 of S0 and U0
-    return np.ndarray(shape, dtype, memory, order=order)  # type: ignore[call-overload,no-any-return]
+    return np.ndarray(shape, dtype, memory, order=order)
 
 
 def empty_tensor(shape: tuple[int, ...], dtype: Any) -> Any:

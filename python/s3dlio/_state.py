@@ -331,7 +331,7 @@ class SavedState:
         parts = self._of(leaf.name)
         torch_wanted = leaf.framework == "pt" if framework is None else framework in ("pt", "torch")
         dtype = in_framework(parts[0].dtype, torch_wanted, f"{self._what}: tensor {leaf.name!r}")
-        made = (empty_tensor if torch_wanted else empty_array)(parts[0].shape, dtype)
+        made = empty_tensor(parts[0].shape, dtype) if torch_wanted else empty_array(parts[0].shape, dtype)
         self._read(leaf.name, Part(made, parts[0].shape, (0,) * len(parts[0].shape), True, True), reading)
         return made
 
