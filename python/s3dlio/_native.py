@@ -5,10 +5,12 @@ The only file that knows ctypes. ``include/s3dlio.h`` is the contract; a test ke
 
 from __future__ import annotations
 
+import atexit
 import ctypes as c
 import json
 import os
 import threading
+import time
 from array import array
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -362,7 +364,7 @@ _parse = json.JSONDecoder().decode
 
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
 #: strikes, can let go of memory that the library still uses.
-_in_use: dict[int, object] = {}
+_in_use: dict[int, tuple[c.c_uint64, object, object]] = {}
 
 
 class Running:
@@ -411,6 +413,46 @@ class Running:
         return done.value, total.value
 
 
+#: When the interpreter began to end, by ``time.monotonic``; 0.0 before that.
+_ending = 0.0
+#: Seconds that the end waits for operations it cancelled, and that threads which it left behind are held.
+_END = 3.0
+
+
+def _end() -> None:
+    """Ends what is under way when the interpreter does.
+
+    After the interpreter the C library takes down what other modules set up. With Python's ``ssl`` that is OpenSSL, and a thread of ours
+    that signs a request meanwhile finds its tables freed.
+    """
+    global _ending
+    lib = _library
+    if lib is None:
+        return
+    _ending = time.monotonic()
+    # twice: another thread may have been about to begin one
+    for _ in range(2):
+        numbers = [number.value for number, _, _ in list(_in_use.values()) if number.value]
+        for number in numbers:
+            lib.s3dlio_op_cancel(number)
+        for number in numbers:
+            left = _ending + _END - time.monotonic()
+            lib.s3dlio_op_wait(number, max(0, int(left * 1000)))
+
+
+def _hold() -> None:
+    """Holds a daemon's thread while the interpreter ends, as Python itself does a moment later: what it was at is cancelled, and nobody is told.
+
+    Not for ever: a handler that runs at the end may wait for this thread.
+    """
+    if _ending and threading.current_thread() is not threading.main_thread():
+        time.sleep(max(0.0, _ending + 2 * _END - time.monotonic()))
+
+
+# before all that save at the end, which then run before this
+atexit.register(_end)
+
+
 async def run(
     function: str,
     *arguments: Any,
@@ -438,6 +480,8 @@ async def run(
     if progress is not None and not callable(progress):
         raise exceptions.InvalidArgumentError(f"progress must be callable as progress(done, total), found {type(progress).__name__}")
     lib = library()
+    if _ending:
+        _hold()
     begun_in = generation
     number = c.c_uint64()
     cell = id(number)
@@ -456,6 +500,8 @@ async def run(
             status = lib.s3dlio_op_result(number, c.byref(result))
         if begun_in != generation or status != 0:
             _require_same_process(begun_in)
+            if _ending:
+                _hold()
             _raise_last_error(status)
         if progress is not None:
             Running(lib, number.value, begun_in, progress).report()
