@@ -98,8 +98,7 @@ static unsafe partial class WarmRegions
         nint start = (mapped + HugePage - 1) / HugePage * HugePage;
         if (start > mapped)
             _ = munmap(mapped, (nuint)(start - mapped));
-        if (mapped + HugePage > start)
-            _ = munmap((nint)(start + length), (nuint)(mapped + HugePage - start));
+        _ = munmap((nint)(start + length), (nuint)(mapped + HugePage - start));
         // where this is refused nothing is lost but time
         _ = madvise((byte*)start, (nuint)length, UseHugePages);
         return (byte*)start;

@@ -441,11 +441,11 @@ def _end() -> None:
 
 
 def _hold() -> None:
-    """Holds a daemon's thread while the interpreter ends, as Python itself does a moment later: what it was at is cancelled, and nobody is told.
+    """Called once the interpreter ends: holds a daemon's thread, as Python itself does a moment later: what it was at is cancelled, and nobody is told.
 
     Not for ever: a handler that runs at the end may wait for this thread.
     """
-    if _ending and threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         time.sleep(max(0.0, _ending + 2 * _END - time.monotonic()))
 
 
