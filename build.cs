@@ -226,10 +226,9 @@ static class NativeLibrary
         Step.Say("compiling the native library and its program (about two minutes)");
         Directory.CreateDirectory("build");
         File.Delete(Stamp);
-        string framework = XDocument.Load("Directory.Build.props").Descendants("NativeFramework").Single().Value;
         foreach (var (project, made, installed) in parts)
         {
-            Shell.Must("dotnet", "publish", project, "-r", $"linux-{RuntimeInformation.OSArchitecture}".ToLowerInvariant(), "-f", framework, "-c", "Release",
+            Shell.Must("dotnet", "publish", project, "-r", $"linux-{RuntimeInformation.OSArchitecture}".ToLowerInvariant(), "-c", "Release",
                 "-o", Path.GetDirectoryName(made)!, "--nologo", "-v", "quiet");
             // renamed into place, so that a process which has the old one loaded keeps it whole
             File.Copy(made, installed + ".new", overwrite: true);
