@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using S3dlio.Storage;
 
 namespace S3dlio.Native;
 
@@ -33,6 +34,7 @@ static unsafe partial class Exports
         var op = Op(operation);
         if (!op.Wait(0))
             return Guard.Pending;
+        outResult->Notices = (uint)Notices.Count;
         outResult->Json = op.Json is null ? null : op.Json.Start;
         outResult->JsonLength = op.Json is null ? 0 : (ulong)op.Json.Length - 1;
         outResult->Data = op.Data is null ? null : op.Data.Start;
@@ -83,7 +85,7 @@ static unsafe partial class Exports
 unsafe struct ResultStruct
 {
     public uint StructSize;
-    public uint Reserved;
+    public uint Notices;
     public byte* Json;
     public ulong JsonLength;
     public byte* Data;
