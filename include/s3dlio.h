@@ -150,6 +150,18 @@ typedef struct s3dlio_error {
  */
 int32_t s3dlio_last_error(s3dlio_error *out_error);
 
+typedef struct s3dlio_notice {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *text; /* valid for the life of the process; NULL when there is none of that number */
+} s3dlio_notice;
+
+/*
+ * What the user should know though no call failed, such as a server that labels its checksums wrongly. Each is said once in a process.
+ * Numbers begin at 0; s3dlio_result.notices tells how many there are.
+ */
+int32_t s3dlio_notice_get(uint32_t number, s3dlio_notice *out_notice);
+
 /* ---- stores ------------------------------------------------------------------------------------------------- */
 
 /*
@@ -198,7 +210,7 @@ int32_t s3dlio_op_cancel(uint64_t op);
 
 typedef struct s3dlio_result {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t notices;     /* how many there are in this process so far: s3dlio_notice_get */
     const char *json;     /* NUL-terminated; NULL when the operation gives none */
     uint64_t json_length; /* without the NUL */
     void *data;           /* the bytes read; NULL when the operation gives none */

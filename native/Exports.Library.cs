@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using S3dlio.Hashing;
 using S3dlio.Storage;
@@ -10,6 +11,8 @@ static unsafe partial class Exports
     const uint AbiVersion = 2;
 
     static readonly byte* Version = (byte*)Marshal.StringToCoTaskMemUTF8(typeof(ObjectStore).Assembly.GetName().Version!.ToString(3));
+
+    static readonly ConcurrentDictionary<uint, nint> NoticeTexts = new();
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_abi_version")]
     public static uint GetAbiVersion() => AbiVersion;
@@ -58,6 +61,14 @@ static unsafe partial class Exports
         return Guard.Ok;
     }
 
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_notice_get")]
+    public static int NoticeGet(uint number, NoticeStruct* outNotice) => Guard.Run(() =>
+    {
+        Arguments.OutStruct((uint*)outNotice, sizeof(NoticeStruct), "out_notice");
+        outNotice->Text = number >= Notices.Count ? null : (byte*)NoticeTexts.GetOrAdd(number, static number => Marshal.StringToCoTaskMemUTF8(Notices.Get((int)number)));
+        return Guard.Ok;
+    });
+
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_store_open")]
     public static int StoreOpen(byte* uri, byte* options, ulong* outStore) => Guard.Run(() =>
     {
@@ -96,4 +107,13 @@ unsafe struct ErrorStruct : ISizedStruct
 
     /// <summary>Up to Detail: without the reason.</summary>
     public static int LeastSize => sizeof(ErrorStruct) - sizeof(long);
+}
+
+/// <summary>struct s3dlio_notice</summary>
+[StructLayout(LayoutKind.Sequential)]
+unsafe struct NoticeStruct
+{
+    public uint StructSize;
+    public uint Reserved;
+    public byte* Text;
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using S3dlio.Storage;
 
 namespace S3dlio.Native;
 
@@ -35,6 +36,7 @@ static unsafe partial class Exports
             return Guard.Pending;
         Structs.Give(outResult, new ResultStruct
         {
+            Notices = (uint)Notices.Count,
             Json = op.Json is null ? null : op.Json.Start,
             JsonLength = op.Json is null ? 0 : (ulong)op.Json.Length - 1,
             Data = op.Data is null ? null : op.Data.Start,
@@ -86,7 +88,7 @@ static unsafe partial class Exports
 unsafe struct ResultStruct : ISizedStruct
 {
     public uint StructSize;
-    public uint Reserved;
+    public uint Notices;
     public byte* Json;
     public ulong JsonLength;
     public byte* Data;

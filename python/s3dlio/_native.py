@@ -9,8 +9,10 @@ import atexit
 import ctypes as c
 import json
 import os
+import sys
 import threading
 import time
+import warnings
 from array import array
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -40,10 +42,14 @@ class _Error(c.Structure):
     ]
 
 
+class _Notice(c.Structure):
+    _fields_ = [("struct_size", c.c_uint32), ("reserved", c.c_uint32), ("text", c.c_char_p)]
+
+
 class _Result(c.Structure):
     _fields_ = [
         ("struct_size", c.c_uint32),
-        ("reserved", c.c_uint32),
+        ("notices", c.c_uint32),
         ("json", c.c_void_p),
         ("json_length", c.c_uint64),
         ("data", c.c_void_p),
@@ -130,6 +136,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "credentials_program": [c.c_char_p],
     "crc32c": [c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "last_error": [c.POINTER(_Error)],
+    "notice_get": [c.c_uint32, c.POINTER(_Notice)],
     "store_open": [_text, _text, _op],
     "store_close": [_id],
     "store_endpoints_begin": [_id, _op],
@@ -224,6 +231,8 @@ generation = 0
 #: No generation: what was unpickled has been opened in another process, if anywhere.
 ELSEWHERE = -1
 _loaded_before_fork = False
+#: Notices of the library that were warned of.
+_noticed = 0
 
 
 def _places() -> list[Path]:
@@ -318,11 +327,12 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _library, _gate, generation, _loaded_before_fork
+    global _library, _gate, generation, _loaded_before_fork, _noticed
     _gate = threading.RLock()
     if _library is not None:
         _loaded_before_fork = True
         _library = None
+        _noticed = 0
         generation += 1
     # last: what is let go here must know already that it belongs to the parent
     _in_use.clear()
@@ -529,6 +539,8 @@ async def run(
             _raise_last_error(status)
         if progress is not None:
             Running(lib, number.value, begun_in, progress).report()
+        if result.notices != _noticed:
+            _warn(lib, result.notices)
         if data:
             memory = NativeMemory("op_free", number.value, result.data, result.data_length)
             handed_over = True
@@ -540,6 +552,19 @@ async def run(
         if number.value and not handed_over and begun_in == generation:
             lib.s3dlio_op_free(number)
         _in_use.pop(cell, None)
+
+
+def _warn(lib: _Library, count: int) -> None:
+    """Warns of what the library noticed since the last time, at the line outside of this package that called it."""
+    global _noticed
+    while _noticed < count:
+        notice = _Notice(c.sizeof(_Notice))
+        check(lib.s3dlio_notice_get(_noticed, c.byref(notice)))
+        _noticed += 1
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+            level, frame = level + 1, frame.f_back
+        warnings.warn((notice.text or b"").decode(), exceptions.ChecksumWarning, stacklevel=level)
 
 
 def _parsed(result: _Result) -> Any:
