@@ -64,8 +64,11 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_notice_get")]
     public static int NoticeGet(uint number, NoticeStruct* outNotice) => Guard.Run(() =>
     {
-        Arguments.OutStruct((uint*)outNotice, sizeof(NoticeStruct), "out_notice");
-        outNotice->Text = number >= Notices.Count ? null : (byte*)NoticeTexts.GetOrAdd(number, static number => Marshal.StringToCoTaskMemUTF8(Notices.Get((int)number)));
+        Structs.Out(outNotice, "out_notice");
+        Structs.Give(outNotice, new NoticeStruct
+        {
+            Text = number >= Notices.Count ? null : (byte*)NoticeTexts.GetOrAdd(number, static number => Marshal.StringToCoTaskMemUTF8(Notices.Get((int)number))),
+        });
         return Guard.Ok;
     });
 
@@ -111,9 +114,11 @@ unsafe struct ErrorStruct : ISizedStruct
 
 /// <summary>struct s3dlio_notice</summary>
 [StructLayout(LayoutKind.Sequential)]
-unsafe struct NoticeStruct
+unsafe struct NoticeStruct : ISizedStruct
 {
     public uint StructSize;
     public uint Reserved;
     public byte* Text;
+
+    public static int LeastSize => sizeof(NoticeStruct);
 }
