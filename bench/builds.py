@@ -58,8 +58,9 @@ class Build:
 
 def main() -> int:
     options = parse()
-    package = options.new if options.worker else ROOT / "python"
-    sys.path[:0] = [str(ROOT / "bench"), str(package)]
+    sys.path.insert(0, str(ROOT / "bench"))
+    if options.worker:
+        load_package(options.new)
     import run
 
     definitions = run.choose(tomllib.loads((ROOT / "bench/definitions.toml").read_text())["case"], options.names)
@@ -111,6 +112,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(short=False)
     return parser.parse_args()
+
+
+def load_package(folder: Path) -> None:
+    """Imports the build's package, before ``run`` puts this checkout's own first on the path."""
+    sys.path.insert(0, str(folder))
+    import s3dlio
+
+    if not Path(s3dlio.__file__).is_relative_to(folder.resolve()):
+        sys.exit(f"{folder} holds no package s3dlio; {s3dlio.__file__} was found")
 
 
 def work(case: dict[str, Any], options: argparse.Namespace) -> int:
