@@ -135,7 +135,7 @@ async def load_numpy_array(
         shape: The shape that is expected; another in the header is an error before anything is allocated.
         dtype: Likewise for the dtype.
         validate_checksum: A checksum that the object must have, as ``save_numpy_array`` returned it. None compares with the
-            one recorded with the object, where there is one; False compares with none.
+            one recorded with the object, where there is one; True refuses an object without one; False compares with none.
         out: An array of the object's dtype, shape and order to load into.
         progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -149,12 +149,16 @@ async def load_numpy_array(
         InvalidDataError: It is no ``.npy`` object, is truncated, or holds Python objects.
         InvalidArgumentError: Shape, dtype or ``out`` do not fit it.
         ChecksumMismatchError: The bytes are not those that were written. ``out`` then holds bytes not to be used.
+        NoChecksumError: ``validate_checksum=True``, and nothing is recorded to compare with. ``out`` is as it was.
     """
     where = resolve(uri, storage_options)
     what = where.address(where.key)
     key = _native.key(where.key)
     expected = validate_checksum if isinstance(validate_checksum, str) else None
-    settings = validation_options(validate_checksum is not False, expected)
+    if validate_checksum is True:
+        settings = _native.options({"require_validation": True})
+    else:
+        settings = validation_options(validate_checksum is not False, expected)
 
     async def load() -> Array:
         generation = _native.generation
