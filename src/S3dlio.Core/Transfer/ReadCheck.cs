@@ -32,6 +32,7 @@ abstract class ReadCheck
             from = Math.Max(from, offset + target.Length);
         }
         await ReadAsync(reader, from, reader.Meta.Size, cancel).ConfigureAwait(false);
+        await ReadEdgesAsync(reader, 0, reader.Meta.Size, edges: true, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Reads a stretch for its checksum alone.</summary>
