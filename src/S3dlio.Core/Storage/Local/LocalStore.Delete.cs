@@ -42,7 +42,7 @@ public sealed partial class LocalStore
     {
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
-        using var held = PairLock.Take(path, _path.Object(beside), cancel);
+        using var held = await PairLock.TakeAsync(Root.Child(key), path, _path.Object(beside), LockPatience, cancel).ConfigureAwait(false);
         if (held is null || Libc.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
             return false;
         foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))
