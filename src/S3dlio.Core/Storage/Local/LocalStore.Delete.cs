@@ -83,6 +83,22 @@ public sealed partial class LocalStore
         return ValueTask.CompletedTask;
     }
 
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        string path = _path.Directory(key);
+        if (Libc.Status(path, follow: true, out var status) == 0 && status.IsDirectory)
+            Directories.Sync(Root.Child(key), path);
+        return ValueTask.CompletedTask;
+    }
+
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        Temporaries.Sweep(_path.Directory(key), Temporaries.Grace);
+        return ValueTask.CompletedTask;
+    }
+
     public override ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
