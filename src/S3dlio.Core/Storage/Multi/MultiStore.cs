@@ -67,6 +67,10 @@ public sealed partial class MultiStore : ObjectStore
 
     public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(store => store.MakeDirectoryAsync(key, cancel));
 
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(store => store.FlushDirectoryAsync(key, cancel));
+
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(store => store.SweepDirectoryAsync(key, cancel));
+
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(store => store.RemoveDirectoryAsync(key, cancel));
 
     async ValueTask OnEachAsync(Func<ObjectStore, ValueTask> call)
