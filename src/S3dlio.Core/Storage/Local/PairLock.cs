@@ -4,7 +4,7 @@ namespace S3dlio.Storage.Local;
 
 /// <summary>
 /// Two files, each under its lock: the same lock at which writers with a condition take turns. The first by name is locked first, so two that
-/// want both never wait for each other.
+/// want both never wait for each other. Twice the same file is locked once.
 /// </summary>
 sealed class PairLock : IDisposable
 {
@@ -28,6 +28,8 @@ sealed class PairLock : IDisposable
         {
             if (!TryTake(first, watch, cancel, out var held))
                 return null;
+            if (first == second)
+                return new PairLock(held, null);
             if (!TryTake(second, watch, cancel, out var beside))
             {
                 held?.Dispose();
