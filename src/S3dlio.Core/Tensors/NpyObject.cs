@@ -52,7 +52,7 @@ public sealed class NpyObject : IAsyncDisposable
         var found = Checksum.Combine(_head, data, target.Length);
         // np.save can put several arrays into one file; the checksum is of them all
         found = await AppendTailAsync(found, Header.DataOffset + target.Length, cancel).ConfigureAwait(false);
-        validation.Check(Meta, _uri, found);
+        await validation.CheckAsync(_reader, _uri, found, cancel).ConfigureAwait(false);
     }
 
     async ValueTask<Checksum> AppendTailAsync(Checksum found, long from, CancellationToken cancel)

@@ -146,7 +146,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         for (int i = 0; i < found.Length; i++)
             Check(Tensor(wanted[i].Tensor), found[i]);
         if (!Header.HasChecksums && Meta.Checksum is not null)
-            CheckWhole(wanted, found);
+            await CheckWholeAsync(wanted, found, cancel).ConfigureAwait(false);
     }
 
     /// <summary>The tensor of that index in <see cref="SafetensorsHeader.Tensors"/>.</summary>
@@ -162,7 +162,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
                 Header.DataOffset + tensor.Begin);
     }
 
-    void CheckWhole(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Checksum[] found)
+    async ValueTask CheckWholeAsync(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Checksum[] found, CancellationToken cancel)
     {
         var byTensor = new Checksum?[Header.Tensors.Count];
         for (int i = 0; i < found.Length; i++)
@@ -174,7 +174,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
                 return;
             whole = Checksum.Combine(whole, one, Header.Tensors[i].Length);
         }
-        new Validation(null).Check(Meta, _uri, whole);
+        await new Validation(null).CheckAsync(_reader, _uri, whole, cancel).ConfigureAwait(false);
     }
 
     public ValueTask DisposeAsync() => _reader.DisposeAsync();

@@ -28,7 +28,7 @@ public sealed class CompressedReader : ObjectReader
     CompressedReader(ObjectReader inner, SeekTable table, string uri)
     {
         (_inner, _table, _uri) = (inner, table, uri);
-        Meta = inner.Meta with { Size = table.RawLength, Checksum = table.Raw, Blocks = null, Digest = null };
+        Meta = inner.Meta with { Size = table.RawLength, Checksum = table.Raw, Blocks = null, Digest = null, MayBeMislabelled = false };
         int part = Math.Max(1, inner.Hints.PartSize / SeekableFormat.FrameLength) * SeekableFormat.FrameLength;
         int concurrency = Math.Max(inner.Hints.Concurrency, Environment.ProcessorCount);
         Hints = new TransferHints(part, concurrency, SeekableFormat.FrameLength - 1, SeekableFormat.FrameLength);
