@@ -629,7 +629,10 @@ typedef struct s3dlio_tensor_read {
     uint64_t tensor; /* index in "tensors" of the open file */
 } s3dlio_tensor_read;
 
-/* Reads whole tensors, each checked. No result. Option: validate, as for objects. */
+/*
+ * Reads whole tensors, each checked. No result. Options: validate and require_validation, as for objects: a file without checksums of its
+ * own is compared as a whole, with what the store recorded, when all of it is read or require_validation asks for it.
+ */
 int32_t s3dlio_tensors_read_begin(uint64_t file, const s3dlio_tensor_read *reads, size_t count,
                                   const char *options_json, uint64_t *out_op);
 

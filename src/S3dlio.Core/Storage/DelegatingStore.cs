@@ -45,6 +45,10 @@ public abstract class DelegatingStore : ObjectStore
 
     public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => Inner.MakeDirectoryAsync(key, cancel);
 
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => Inner.FlushDirectoryAsync(key, cancel);
+
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => Inner.SweepDirectoryAsync(key, cancel);
+
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => Inner.RemoveDirectoryAsync(key, cancel);
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) => Inner.PresignAsync(key, options, cancel);

@@ -111,6 +111,19 @@ public abstract class ObjectStore
     public virtual ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
     /// <summary>
+    /// Has the names in a directory on the device, those that were deleted too, so that what is done next is not there without it after a
+    /// crash of the machine. Nothing where the store has no directories, and where there is no such one.
+    /// </summary>
+    /// <param name="key">With a slash at its end, or empty for the root.</param>
+    /// <param name="cancel">Ends it.</param>
+    public virtual ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>Removes what writers that died left in a directory itself, where the store has such a thing.</summary>
+    /// <param name="key">With a slash at its end, or empty for the root.</param>
+    /// <param name="cancel">Ends it.</param>
+    public virtual ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>
     /// A URL that does one thing to one object for whoever holds it, without credentials, until it expires. It is a secret itself.
     /// </summary>
     /// <exception cref="StoreException">InvalidArgument where the store has no such thing.</exception>

@@ -58,6 +58,10 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : DelegatingStore
 
     public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => inner.MakeDirectoryAsync(_prefix + key, cancel);
 
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => inner.FlushDirectoryAsync(_prefix + key, cancel);
+
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => inner.SweepDirectoryAsync(_prefix + key, cancel);
+
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => inner.RemoveDirectoryAsync(_prefix + key, cancel);
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) => inner.PresignAsync(Full(key), options, cancel);

@@ -76,6 +76,10 @@ public sealed partial class MultiStore : DelegatingStore
 
     public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.MakeDirectoryAsync(key, cancel));
 
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.FlushDirectoryAsync(key, cancel));
+
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.SweepDirectoryAsync(key, cancel));
+
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.RemoveDirectoryAsync(key, cancel));
 
     async ValueTask OnEachAsync(string key, Func<ObjectStore, ValueTask> call)
