@@ -20,7 +20,7 @@ from typing import Any
 
 from . import _copies, exceptions
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 PENDING = -1
 #: Seconds between two looks at Python's signals while an operation runs.
 SLICE = 0.02
@@ -58,19 +58,33 @@ class _Result(c.Structure):
 
 
 class _Segment(c.Structure):
-    _fields_ = [("data", c.c_void_p), ("length", c.c_uint64)]
+    _fields_ = [("struct_size", c.c_uint32), ("reserved", c.c_uint32), ("data", c.c_void_p), ("length", c.c_uint64)]
 
 
 class _TensorRead(c.Structure):
-    _fields_ = [("data", c.c_void_p), ("length", c.c_uint64), ("tensor", c.c_uint64)]
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("reserved", c.c_uint32),
+        ("data", c.c_void_p),
+        ("length", c.c_uint64),
+        ("tensor", c.c_uint64),
+    ]
 
 
 class _Object(c.Structure):
-    _fields_ = [("store", c.c_uint64), ("key", c.c_char_p), ("key_length", c.c_size_t)]
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("reserved", c.c_uint32),
+        ("store", c.c_uint64),
+        ("key", c.c_char_p),
+        ("key_length", c.c_size_t),
+    ]
 
 
 class _ObjectRead(c.Structure):
     _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("reserved", c.c_uint32),
         ("data", c.c_void_p),
         ("length", c.c_uint64),
         ("offset", c.c_uint64),
@@ -81,7 +95,13 @@ class _ObjectRead(c.Structure):
 
 
 class _Item(c.Structure):
-    _fields_ = [("buffer", c.c_uint64), ("data", c.c_void_p), ("length", c.c_uint64)]
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("reserved", c.c_uint32),
+        ("buffer", c.c_uint64),
+        ("data", c.c_void_p),
+        ("length", c.c_uint64),
+    ]
 
 
 class _Entry(c.Structure):
@@ -370,6 +390,11 @@ class NativeMemory:
 
 
 _RESULT_SIZE = c.sizeof(_Result)
+_SEGMENT_SIZE = c.sizeof(_Segment)
+_TENSOR_READ_SIZE = c.sizeof(_TensorRead)
+_OBJECT_SIZE = c.sizeof(_Object)
+_OBJECT_READ_SIZE = c.sizeof(_ObjectRead)
+_ITEM_SIZE = c.sizeof(_Item)
 _parse = json.JSONDecoder().decode
 
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
@@ -430,10 +455,9 @@ _END = 3.0
 
 
 def _end() -> None:
-    """Ends what is under way when the interpreter does.
+    """Ends what is under way when the interpreter does: temporaries go, uploads are aborted, memory that is read from may go away after this.
 
-    After the interpreter the C library takes down what other modules set up. With Python's ``ssl`` that is OpenSSL, and a thread of ours
-    that signs a request meanwhile finds its tables freed.
+    That no thread uses OpenSSL once the C library takes it down is the library's own concern: see native/gate.c.
     """
     global _ending
     lib = _library
@@ -548,11 +572,11 @@ def _parsed(result: _Result) -> Any:
 
 
 def _take_items(lib: _Library, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
-    taken = (_Item * count)()
+    taken = (_Item * count)(*([_Item(_ITEM_SIZE)] if count else []))
     check(lib.s3dlio_op_take_items(number, count, taken))
     # as plain numbers: an object of ctypes for each item would cost more than the item
     fields = memoryview(taken).cast("B").cast("Q").tolist() if count else []
-    items = zip(fields[0::3], fields[1::3], fields[2::3], strict=True)
+    items = zip(fields[1::4], fields[2::4], fields[3::4], strict=True)
     return [NativeMemory("buffer_free", buffer, data, length) if buffer else None for buffer, data, length in items]
 
 
@@ -645,8 +669,8 @@ def _utf8(text: str) -> bytes:
 def segments(parts: Sequence[tuple[int, int]]) -> Any:
     """``(address, length)`` pairs as ``s3dlio_segment[]``."""
     if len(parts) == 1:
-        return c.byref(_Segment(*parts[0]))
-    return (_Segment * len(parts))(*(_Segment(*part) for part in parts))
+        return c.byref(_Segment(_SEGMENT_SIZE, 0, *parts[0]))
+    return (_Segment * len(parts))(*(_Segment(_SEGMENT_SIZE, 0, *part) for part in parts))
 
 
 def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
@@ -656,7 +680,8 @@ def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
     at: int = c.cast(c.c_char_p(keys), c.c_void_p).value or 0
     fields = array("Q")
     for store, key in parts:
-        fields.extend((store, at, len(key)))
+        # struct_size and reserved are one number of 64 bits
+        fields.extend((_OBJECT_SIZE, store, at, len(key)))
         at += len(key) + 1
     references = (_Object * len(parts)).from_buffer(fields)
     references.keys = keys  # type: ignore[attr-defined]  # kept alive with what points into it
@@ -665,15 +690,15 @@ def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
 
 def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:
     """``(address, length, tensor)`` triples as ``s3dlio_tensor_read[]``."""
-    return (_TensorRead * len(parts))(*(_TensorRead(*part) for part in parts))
+    return (_TensorRead * len(parts))(*(_TensorRead(_TENSOR_READ_SIZE, 0, *part) for part in parts))
 
 
 def object_reads(parts: Sequence[tuple[int, int, int, int, int | None]]) -> Any:
     """``(address, length, offset, object, CRC32C or None)`` as ``s3dlio_object_read[]``."""
     fields = array("Q")
     for address, length, offset, of, crc in parts:
-        # the last two fields are 32 bits each
-        fields.extend((address, length, offset, of, 0 if crc is None else crc | 1 << 32))
+        # the first two fields and the last two are 32 bits each
+        fields.extend((_OBJECT_READ_SIZE, address, length, offset, of, 0 if crc is None else crc | 1 << 32))
     return (_ObjectRead * len(parts)).from_buffer(fields) if parts else None
 
 
