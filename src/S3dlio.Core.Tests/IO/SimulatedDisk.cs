@@ -189,7 +189,8 @@ sealed class SimulatedDisk : Disk
         return kept;
     }, random);
 
-    /// <summary>Every image that a power cut can leave when operations are kept whole or lost whole; there are 2 to the power of <see cref="WaitingCount"/>.</summary>
+    /// <summary>Every image that a power cut can leave when operations are kept whole or lost whole;
+    /// there are 2 to the power of <see cref="WaitingCount"/>.</summary>
     public IEnumerable<SimulatedDisk> Crashes()
     {
         Assert(_waiting.Count <= 16, "too many operations to try all subsets");

@@ -260,7 +260,8 @@ public sealed class LogDamageTests : IDisposable
             Assert.Equal(ErrorKind.ChecksumMismatch, Assert.Throws<StoreException>(() => All(log)).Kind);
         }
         File.Delete(files[^1]);
-        Assert.Contains("newest segment is not there", Assert.Throws<StoreException>(() => LogWriter.Open(Log, Small)).Message, StringComparison.Ordinal);
+        string told = Assert.Throws<StoreException>(() => LogWriter.Open(Log, Small)).Message;
+        Assert.Contains("newest segment is not there", told, StringComparison.Ordinal);
 
         static void All(RecordLog log)
         {

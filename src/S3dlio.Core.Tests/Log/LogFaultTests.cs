@@ -23,7 +23,8 @@ public sealed class LogFaultTests
     public void Commit_FlushFails_FinalForEveryLaterCall()
     {
         bool fails = false;
-        var (inner, disk) = New((call, path, _) => fails && call == "flush" && path.Contains("seg-", StringComparison.Ordinal) ? new DiskFault(Interop.EIO) : null);
+        var (inner, disk) = New((call, path, _) =>
+            fails && call == "flush" && path.Contains("seg-", StringComparison.Ordinal) ? new DiskFault(Interop.EIO) : null);
         var log = Open(disk);
         log.Append([1]);
         log.Commit();
@@ -32,7 +33,8 @@ public sealed class LogFaultTests
         Assert.Contains("EIO", Assert.Throws<StoreException>(() => log.Commit()).Message, StringComparison.Ordinal);
         // the device is well again: that proves nothing for what was written before
         fails = false;
-        foreach (var call in new Action[] { () => log.Commit(), () => log.Append([3]), () => log.AppendBatch(new byte[1], [1]), () => log.Truncate(1), log.Close })
+        foreach (var call in new Action[] { () => log.Commit(), () => log.Append([3]), () => log.AppendBatch(new byte[1], [1]),
+            () => log.Truncate(1), log.Close })
         {
             var error = Assert.Throws<StoreException>(call);
             Assert.Equal(ErrorKind.Unavailable, error.Kind);

@@ -58,7 +58,8 @@ sealed class LogModel(int seed)
         for (int i = 0; i < plan.Numbers.Count; i++)
         {
             Assert.Equal(begin + i, plan.Numbers[i]);
-            Assert.True(Records[(int)begin + i].AsSpan().SequenceEqual(data.AsSpan((int)start, (int)(plan.Ends[i] - start))), $"record {begin + i} differs");
+            var found = data.AsSpan((int)start, (int)(plan.Ends[i] - start));
+            Assert.True(found.SequenceEqual(Records[(int)begin + i]), $"record {begin + i} differs");
             start = plan.Ends[i];
         }
         // what recovery kept is durable, what it did not keep never comes back

@@ -16,7 +16,8 @@ public sealed class FormatTests
         var bytes = Documented();
         uint seed = SegmentHeader.SeedOf(Store);
         Assert.True(FrameHeader.TryRead(bytes, seed, 4096, out var header));
-        Assert.Equal((FrameType.Data, 17L, 3, 8u, 4096L, 2L), (header.Type, header.FirstRecord, header.Count, header.PayloadLength, header.SyncedTo, header.Epoch));
+        Assert.Equal((FrameType.Data, 17L, 3, 8u, 4096L, 2L),
+            (header.Type, header.FirstRecord, header.Count, header.PayloadLength, header.SyncedTo, header.Epoch));
         var table = FrameTable.Decode(4096, header, bytes.AsSpan(64, 24))!;
         Assert.Equal(bytes.Length, header.FrameLength(8));
         var built = new FrameBuilder(1000);
@@ -45,7 +46,8 @@ public sealed class FormatTests
         int start = text.IndexOf("\n0000  ", StringComparison.Ordinal);
         List<byte> bytes = [];
         foreach (string line in text[(start + 1)..].Split('\n').TakeWhile(line => line != "```"))
-            bytes.AddRange(line[6..54].Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(digits => byte.Parse(digits, NumberStyles.HexNumber, null)));
+            bytes.AddRange(line[6..54].Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                .Select(digits => byte.Parse(digits, NumberStyles.HexNumber, null)));
         return [.. bytes];
     }
 }

@@ -22,13 +22,15 @@ static class LogErrors
         var first = Translate(cause, log);
         return new StoreException(
             first.Kind, log,
-            $"a write or flush failed earlier ({first.Detail}); what was not committed before it is not durable and this writer stays closed to appends."
+            $"a write or flush failed earlier ({first.Detail}); what was not committed before it is not durable and"
+            + " this writer stays closed to appends."
             + " Open the log again to go on", cause: cause);
     }
 
     public static StoreException Damaged(SegmentDamage damage) => new(
         ErrorKind.ChecksumMismatch, damage.Path,
-        damage.Describe() + ". Nothing was changed; look with Log.inspect, then open with on_damage=\"skip\" to leave the gap or \"cut\" to end the log there",
+        damage.Describe() + ". Nothing was changed; look with Log.inspect, then open with"
+            + " on_damage=\"skip\" to leave the gap or \"cut\" to end the log there",
         damage.Offset);
 
     static ErrorKind Kind(DiskException error) => error.Errno switch

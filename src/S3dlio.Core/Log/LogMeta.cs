@@ -70,7 +70,8 @@ sealed record LogMeta
         int least = BinaryPrimitives.ReadUInt16LittleEndian(bytes[2..]);
         if (least > Version)
             throw new SegmentException(
-                SegmentFault.Newer, path, $"META asks for a reader of format version {least} or newer, this one reads up to {Version}; use a newer version of this library");
+                SegmentFault.Newer, path,
+                $"META asks for a reader of format version {least} or newer, this one reads up to {Version}; use a newer version of this library");
         int schema = BinaryPrimitives.ReadInt32LittleEndian(bytes[104..]);
         if (schema < 0 || schema > bytes.Length - FixedLength)
             throw new SegmentException(SegmentFault.Foreign, path, "META's schema is longer than META");

@@ -47,7 +47,8 @@ public sealed class LogReader : RecordLog
         _seed = header.Seed;
         (Schema, RecordSize, Id) = (header.Json, header.RecordSize, header.Store);
         Begin = meta?.Begin ?? segments[0];
-        SetSegments([.. segments.SkipLast(1).Where(first => first >= (meta?.BeginSegment ?? 0)).Select(first => new SegmentFile(disk, directory, first)), newest]);
+        var older = segments.SkipLast(1).Where(first => first >= (meta?.BeginSegment ?? 0));
+        SetSegments([.. older.Select(first => new SegmentFile(disk, directory, first)), newest]);
         try
         {
             _tail = disk.Open($"{directory}/{LogTail.FileName}", DiskOpen.Read);

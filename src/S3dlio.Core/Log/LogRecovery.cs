@@ -6,7 +6,8 @@ namespace S3dlio.Log;
 
 /// <summary>What opening a log for writing ends with.</summary>
 sealed record OpenedLog(
-    LogMeta Meta, long Generation, DiskFile MetaFile, DiskFile TailFile, SegmentWriter Newest, IReadOnlyList<long> Older, IReadOnlyList<string> Damage);
+    LogMeta Meta, long Generation, DiskFile MetaFile, DiskFile TailFile, SegmentWriter Newest,
+    IReadOnlyList<long> Older, IReadOnlyList<string> Damage);
 
 /// <summary>
 /// Brings a log to the state that a writer goes on from: the torn tail is cut, the accepted one is durable, and the opening has a number of
@@ -250,7 +251,8 @@ static class LogRecovery
             return;
         throw new StoreException(
             ErrorKind.InvalidArgument, directory,
-            $"the log was made for records of {Size(meta.RecordSize)} ({meta.Schema}), it is opened for {Size(options.RecordSize)} ({options.Schema})");
+            $"the log was made for records of {Size(meta.RecordSize)} ({meta.Schema}),"
+            + $" it is opened for {Size(options.RecordSize)} ({options.Schema})");
 
         static string Size(int size) => size == 0 ? "any length" : $"{size} bytes";
     }
@@ -258,6 +260,7 @@ static class LogRecovery
     public static void CheckStore(SegmentHeader header, LogMeta? meta, string path)
     {
         if (meta is not null && header.Store != meta.Store)
-            throw new SegmentException(SegmentFault.Foreign, path, $"the segment is of the log {header.Store}, META of {meta.Store}: files of two logs were mixed", 16);
+            throw new SegmentException(
+                SegmentFault.Foreign, path, $"the segment is of the log {header.Store}, META of {meta.Store}: files of two logs were mixed", 16);
     }
 }

@@ -249,7 +249,13 @@ public sealed partial class LogWriter
                 {
                     _segment.Trim();
                     _segment.Flush();
-                    WriteMeta(_state with { IsClean = true, EndRecord = _durable, EndAddress = _durableAddress, NewestSegment = _segment.Header.FirstRecord });
+                    WriteMeta(_state with
+                    {
+                        IsClean = true,
+                        EndRecord = _durable,
+                        EndAddress = _durableAddress,
+                        NewestSegment = _segment.Header.FirstRecord,
+                    });
                 }
                 catch (DiskException error)
                 {

@@ -37,11 +37,12 @@ public sealed partial class LogWriter
         {
             Prepare(disk, directory, options.Create);
             var held = disk.TryLock($"{directory}/LOCK", out string holder) ?? throw new StoreException(
-                ErrorKind.Unavailable, directory, $"another writer has this log: {holder}. One writer at a time; give each process a log of its own, or read with mode \"r\"");
+                ErrorKind.Unavailable, directory,
+                $"another writer has this log: {holder}. One writer at a time; give each process a log of its own, or read with mode \"r\"");
             try
             {
                 var opened = LogRecovery.Open(disk, directory, options);
-                var merged = options with { SegmentSize = options.SegmentSize, Alignment = opened.Meta.Alignment, RecordSize = opened.Meta.RecordSize };
+                var merged = options with { Alignment = opened.Meta.Alignment, RecordSize = opened.Meta.RecordSize };
                 return new LogWriter(disk, directory, merged, held, opened);
             }
             catch

@@ -8,7 +8,8 @@ public sealed partial class LogWriter
     const int BlockLength = 4096;
 
     /// <summary>Drops the records before a number and gives their room back to the file system.</summary>
-    /// <param name="number">The first record that stays; at most <see cref="RecordLog.Committed"/>. Lower than <see cref="RecordLog.Begin"/> changes nothing.</param>
+    /// <param name="number">The first record that stays; at most <see cref="RecordLog.Committed"/>.
+    /// Lower than <see cref="RecordLog.Begin"/> changes nothing.</param>
     /// <returns>Where the log begins now.</returns>
     public long Truncate(long number)
     {

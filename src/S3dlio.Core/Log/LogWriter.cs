@@ -36,7 +36,8 @@ public sealed partial class LogWriter : RecordLog
 
     /// <summary>Appends one record.</summary>
     /// <returns>Its number. It is durable when a later <see cref="Commit"/> has returned.</returns>
-    /// <exception cref="StoreException">OutOfSpace: the record is not taken, and the call can be repeated. Closed; the failure that ended this writer.</exception>
+    /// <exception cref="StoreException">OutOfSpace: the record is not taken, and the call can be repeated.
+    /// Closed; the failure that ended this writer.</exception>
     public long Append(ReadOnlySpan<byte> record)
     {
         CheckSize(record.Length);
@@ -81,7 +82,8 @@ public sealed partial class LogWriter : RecordLog
         if (RecordSize > 0 && (records.Length % RecordSize != 0 || ends.Length != 0 && ends.Length != count))
             throw Invalid($"{records.Length} bytes are no whole number of records of {RecordSize} bytes");
         if (records.Length + ((long)count * FrameHeader.EntryLength) > MostFrame)
-            throw Invalid($"a batch is written as one: its {records.Length} bytes in {count} records are more than {MostFrame}; append it in smaller batches");
+            throw Invalid($"a batch is written as one: its {records.Length} bytes in"
+                + $" {count} records are more than {MostFrame}; append it in smaller batches");
         CheckEnds(records.Length, ends);
         var own = ends.ToArray();
         long EndOf(int i) => RecordSize > 0 ? (long)(i + 1) * RecordSize : own[i];
@@ -182,7 +184,8 @@ public sealed partial class LogWriter : RecordLog
         long first = _appended - (payload is null ? frame.Count : 0);
         Try(() =>
         {
-            _segment.Reserve(FrameHeader.Padded(FrameHeader.Length + ((long)frame.Count * FrameHeader.EntryLength) + length, _options.Alignment), _options.SegmentSize);
+            long whole = FrameHeader.Length + ((long)frame.Count * FrameHeader.EntryLength) + length;
+            _segment.Reserve(FrameHeader.Padded(whole, _options.Alignment), _options.SegmentSize);
             _segment.Write(Like(first), frame, payload, length);
         });
     }

@@ -214,7 +214,8 @@ public abstract class RecordLog : IDisposable
                         throw Missing(number, segment.Path, offset, "the header or the table of its frame is damaged");
                     }
                 }
-                next = frame + 1 < index.Count ? index[frame + 1].FirstRecord : at + 1 < segments.Count ? segments[at + 1].FirstRecord : long.MaxValue;
+                next = frame + 1 < index.Count ? index[frame + 1].FirstRecord
+                    : at + 1 < segments.Count ? segments[at + 1].FirstRecord : long.MaxValue;
             }
             finally
             {

@@ -22,7 +22,8 @@ public sealed class RecordPlan
 
     public long Length => Ends.Count == 0 ? 0 : Ends[^1];
 
-    /// <summary>The number that comes after the last one that was looked at; more than the last of <see cref="Numbers"/> where some are missing.</summary>
+    /// <summary>The number that comes after the last one that was looked at;
+    /// more than the last of <see cref="Numbers"/> where some are missing.</summary>
     public long Next { get; internal set; }
 
     internal IReadOnlyList<Run> Runs => _runs;
@@ -48,7 +49,8 @@ public sealed class RecordPlan
     /// <summary>Reads all of them and compares each with its checksum.</summary>
     /// <param name="target">Exactly <see cref="Length"/> bytes.</param>
     /// <param name="cancel">Looked at between the frames.</param>
-    /// <exception cref="StoreException">ChecksumMismatch names the damaged record and its place; NotFound when it was truncated meanwhile.</exception>
+    /// <exception cref="StoreException">ChecksumMismatch names the damaged record and its place;
+    /// NotFound when it was truncated meanwhile.</exception>
     public void Read(Span<byte> target, CancellationToken cancel)
     {
         if (target.Length != Length)

@@ -95,6 +95,7 @@ readonly record struct FrameHeader
             && BinaryPrimitives.ReadUInt32LittleEndian(bytes[40..]) == header.TableLength
             && header.FirstRecord <= long.MaxValue - header.Count
             && (header.Type != FrameType.Data || header.Count > 0)
-            && (header.Type != FrameType.Footer || header.PayloadLength == ((long)header.Count * SegmentFooter.EntryLength) + SegmentFooter.SummaryLength);
+            && (header.Type != FrameType.Footer
+                || header.PayloadLength == ((long)header.Count * SegmentFooter.EntryLength) + SegmentFooter.SummaryLength);
     }
 }

@@ -68,7 +68,8 @@ sealed class SegmentFile(Disk disk, string directory, long firstRecord) : IDispo
         int count = file.Read(bytes, 0);
         var header = SegmentHeader.Parse(bytes.AsSpan(0, count), Path);
         if (header.FirstRecord != firstRecord)
-            throw new SegmentException(SegmentFault.Damaged, Path, $"the header says that it begins at record {header.FirstRecord}, its name says {firstRecord}", 48);
+            throw new SegmentException(
+                SegmentFault.Damaged, Path, $"the header says that it begins at record {header.FirstRecord}, its name says {firstRecord}", 48);
         Volatile.Write(ref _header, header);
         return header;
     }

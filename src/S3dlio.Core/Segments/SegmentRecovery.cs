@@ -63,7 +63,8 @@ sealed class SegmentRecovery
     public static SegmentRecovery Run(
         DiskFile file, SegmentHeader segment, long from, long record, long least, DurableProof proof, long mostEpoch, bool skip)
     {
-        var result = new SegmentRecovery { Index = new FrameIndex(), ProvenTo = proof.Address, EndRecord = Math.Max(Math.Max(record, least), segment.FirstRecord) };
+        long floor = Math.Max(Math.Max(record, least), segment.FirstRecord);
+        var result = new SegmentRecovery { Index = new FrameIndex(), ProvenTo = proof.Address, EndRecord = floor };
         // frames whose records are damaged, until it is known whether they were durable
         List<(long Offset, long End, long FirstRecord, int Index, long Record)> suspects = [];
         List<(long First, long Offset)> frames = [];

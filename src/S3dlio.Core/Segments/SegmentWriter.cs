@@ -90,7 +90,12 @@ sealed class SegmentWriter : IDisposable
 
     /// <summary>Goes on with a segment that was recovered.</summary>
     public static SegmentWriter Continue(Disk disk, string directory, DiskFile file, SegmentHeader header, SegmentRecovery found) =>
-        new(disk, directory, file, header, found.Index, found.Tail) { _allocated = file.Length, _firstTime = found.FirstTime, _lastTime = found.LastTime };
+        new(disk, directory, file, header, found.Index, found.Tail)
+        {
+            _allocated = file.Length,
+            _firstTime = found.FirstTime,
+            _lastTime = found.LastTime,
+        };
 
     /// <summary>Whether a frame and the footer after it keep the file within its size.</summary>
     public bool Fits(long frame, long size) => Offset + frame + SegmentFooter.LengthFor(Index.Count + 1) <= size;
