@@ -53,7 +53,7 @@ public sealed partial class S3Store : ObjectStore
     internal async ValueTask<ObjectMeta> FindAsync(string key, CancellationToken cancel)
     {
         var request = Request(HttpMethod.Head, key).Say("x-amz-checksum-mode", _client.Capabilities.SendsWithPut ? "ENABLED" : null);
-        return await _client.SendAsync(request, answer => S3Meta.Read(key, answer, answer.Length ?? 0), cancel).ConfigureAwait(false);
+        return await _client.SendAsync(request, answer => S3Meta.Read(key, answer, answer.Length ?? 0, _client.Endpoint.IsAmazon), cancel).ConfigureAwait(false);
     }
 
     /// <summary>The object as it stands, or null.</summary>
