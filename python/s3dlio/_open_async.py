@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import ExitStack
@@ -129,6 +130,7 @@ class AsyncObjectReader(_AsyncFile):
             InvalidArgumentError: It leads before the beginning, or ``whence`` is none of the three.
         """
         self._open()
+        offset, whence = operator.index(offset), operator.index(whence)
         if whence == os.SEEK_END and self._size < 0:
             await self._fetch(_BEYOND, np.empty(0, np.uint8))
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}.get(whence)
@@ -173,7 +175,7 @@ class AsyncObjectReader(_AsyncFile):
         """At most ``size`` bytes, fewer at the end only; all that is left when it is negative or None."""
         self._open()
         left = _BEYOND if self._size < 0 else max(0, self._size - self._at)
-        wanted = left if size is None or size < 0 else min(size, left)
+        wanted = left if size is None or operator.index(size) < 0 else min(operator.index(size), left)
         pieces, begin = [], self._at
         try:
             while wanted:
