@@ -89,7 +89,11 @@ public abstract class ObjectStore
     public abstract ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel);
 
     /// <summary>Moves an object within the store. The default copies, then deletes: a crash in between leaves both.</summary>
-    public virtual async ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    public virtual ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
+        CopyThenDeleteAsync(source, destination, options, cancel);
+
+    /// <summary>What <see cref="RenameAsync"/> does where a store cannot do better.</summary>
+    protected async ValueTask<ObjectMeta> CopyThenDeleteAsync(string source, string destination, PutOptions options, CancellationToken cancel)
     {
         var meta = await CopyAsync(source, destination, options, cancel).ConfigureAwait(false);
         if (source != destination)

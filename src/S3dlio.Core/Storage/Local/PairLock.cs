@@ -2,12 +2,16 @@ using System.Diagnostics;
 
 namespace S3dlio.Storage.Local;
 
-/// <summary>Two files, each under its <see cref="FileLock"/>. The first by name is locked first, so two that want both never wait for each other.</summary>
+/// <summary>
+/// Two files, each under its <see cref="FileLock"/>. The first by name is locked first, so two that want both never wait for each other.
+/// Twice the same file is locked once.
+/// </summary>
 sealed class PairLock : IDisposable
 {
-    readonly FileLock _first, _second;
+    readonly FileLock _first;
+    readonly FileLock? _second;
 
-    PairLock(FileLock first, FileLock second) => (_first, _second) = (first, second);
+    PairLock(FileLock first, FileLock? second) => (_first, _second) = (first, second);
 
     /// <summary>Locks the files that have these names.</summary>
     /// <returns>Null where one of them is not there.</returns>
@@ -21,6 +25,8 @@ sealed class PairLock : IDisposable
             var held = await FileLock.TakeAsync(uri, first, since, patience, cancel).ConfigureAwait(false);
             if (held is null)
                 return null;
+            if (first == second)
+                return new PairLock(held, null);
             FileLock? beside = null;
             try
             {
@@ -45,7 +51,7 @@ sealed class PairLock : IDisposable
 
     public void Dispose()
     {
-        _second.Dispose();
+        _second?.Dispose();
         _first.Dispose();
     }
 }
