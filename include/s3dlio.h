@@ -175,7 +175,8 @@ int32_t s3dlio_notice_get(uint32_t number, s3dlio_notice *out_notice);
  * Several endpoints as one store: endpoints (list of up to 32: a URL of the same store, the address of another store, or
  * an object of options that differ, "uri" among them), strategy ("round_robin" or "least_connections"), replicas (bool,
  * false: each has objects of its own, and a key is read where it was written; true: all show the same objects),
- * endpoint_cooldown (seconds, 10: how long one that failed is passed over).
+ * endpoint_cooldown (seconds, 10: how long one that failed is passed over). All have the same scheme. Such a store takes
+ * keys below its endpoints; a key that begins as a whole address does (scheme://) is refused.
  */
 int32_t s3dlio_store_open(const char *uri, const char *options_json, uint64_t *out_store);
 
@@ -184,7 +185,8 @@ int32_t s3dlio_store_close(uint64_t store);
 
 /*
  * What the endpoints of a store of several were asked for so far. Result: [{"uri":"…","name":"http://…","requests":7,
- * "failures":0,"in_flight":1,"avoided":false}], in the order of the option; empty for other stores.
+ * "failures":0,"in_flight":1,"errors":0,"bytes_read":12,"bytes_written":0,"avoided":false}], in the order of the option;
+ * empty for other stores.
  */
 int32_t s3dlio_store_endpoints_begin(uint64_t store, uint64_t *out_op);
 
@@ -627,7 +629,10 @@ typedef struct s3dlio_tensor_read {
     uint64_t tensor; /* index in "tensors" of the open file */
 } s3dlio_tensor_read;
 
-/* Reads whole tensors, each checked. No result. Option: validate, as for objects. */
+/*
+ * Reads whole tensors, each checked. No result. Options: validate and require_validation, as for objects: a file without checksums of its
+ * own is compared as a whole, with what the store recorded, when all of it is read or require_validation asks for it.
+ */
 int32_t s3dlio_tensors_read_begin(uint64_t file, const s3dlio_tensor_read *reads, size_t count,
                                   const char *options_json, uint64_t *out_op);
 

@@ -35,7 +35,7 @@ static unsafe partial class Exports
         var validation = Validate(Json(options), tensors.Meta.Key);
         if (validation.Expected is not null)
             throw Arguments.Wrong("options_json", "has 'expected_checksum', which stands for a whole object; a tensor file holds one for each tensor");
-        return TensorJobs.ReadTensors(tensors, wanted, validation.Validate);
+        return TensorJobs.ReadTensors(tensors, wanted, validation);
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_slice_begin")]

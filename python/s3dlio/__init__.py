@@ -37,6 +37,7 @@ from ._list import list, list_stream
 from ._multi import (
     MultiEndpointStore,
     create_multi_endpoint_store,
+    create_multi_endpoint_store_from_env,
     create_multi_endpoint_store_from_file,
     create_multi_endpoint_store_from_template,
 )
@@ -211,6 +212,7 @@ __all__ = [
     "create_direct_filesystem_writer",
     "create_filesystem_writer",
     "create_multi_endpoint_store",
+    "create_multi_endpoint_store_from_env",
     "create_multi_endpoint_store_from_file",
     "create_multi_endpoint_store_from_template",
     "create_s3_writer",

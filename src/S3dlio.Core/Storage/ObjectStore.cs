@@ -89,7 +89,11 @@ public abstract class ObjectStore
     public abstract ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel);
 
     /// <summary>Moves an object within the store. The default copies, then deletes: a crash in between leaves both.</summary>
-    public virtual async ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    public virtual ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
+        CopyThenDeleteAsync(source, destination, options, cancel);
+
+    /// <summary>What <see cref="RenameAsync"/> does where a store cannot do better.</summary>
+    protected async ValueTask<ObjectMeta> CopyThenDeleteAsync(string source, string destination, PutOptions options, CancellationToken cancel)
     {
         var meta = await CopyAsync(source, destination, options, cancel).ConfigureAwait(false);
         if (source != destination)
@@ -105,6 +109,19 @@ public abstract class ObjectStore
 
     /// <summary>Removes the directories left empty at and below <paramref name="key"/>, where the store has such a thing.</summary>
     public virtual ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>
+    /// Has the names in a directory on the device, those that were deleted too, so that what is done next is not there without it after a
+    /// crash of the machine. Nothing where the store has no directories, and where there is no such one.
+    /// </summary>
+    /// <param name="key">With a slash at its end, or empty for the root.</param>
+    /// <param name="cancel">Ends it.</param>
+    public virtual ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>Removes what writers that died left in a directory itself, where the store has such a thing.</summary>
+    /// <param name="key">With a slash at its end, or empty for the root.</param>
+    /// <param name="cancel">Ends it.</param>
+    public virtual ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
     /// <summary>
     /// A URL that does one thing to one object for whoever holds it, without credentials, until it expires. It is a secret itself.

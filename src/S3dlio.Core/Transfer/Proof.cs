@@ -43,6 +43,16 @@ static class Proof
         return meta.Checksum is { } recorded ? new WholeCheck(recorded, meta, uri) : validation.Foreign(meta) ?? throw Validation.Unknown(uri);
     }
 
+    /// <summary>What several parts are compared with where nothing smaller than the object is recorded: the object, of which the caller reads the rest, too.</summary>
+    public static async ValueTask<ReadCheck?> OfPartsAsync(ObjectReader reader, Validation validation, string uri, CancellationToken cancel)
+    {
+        if (IsCheckedInside(reader))
+            return null;
+        if (reader.Meta.Checksum is { } recorded)
+            return new WholeCheck(recorded, reader.Meta, uri);
+        return validation.Foreign(reader.Meta) ?? await BlocksAsync(reader, cancel).ConfigureAwait(false) ?? throw Validation.Unknown(uri);
+    }
+
     static async ValueTask<BlockCheck?> BlocksAsync(ObjectReader reader, CancellationToken cancel)
     {
         var blocks = await reader.FindBlocksAsync(cancel).ConfigureAwait(false);
