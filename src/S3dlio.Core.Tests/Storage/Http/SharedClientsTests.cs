@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using S3dlio.Storage.Http;
+using Xunit;
 
 namespace S3dlio.Tests.Storage.Http;
 
