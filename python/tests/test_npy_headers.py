@@ -2,7 +2,7 @@
 
 ``S3DLIO_NPY_HEADERS=100000`` makes so many, ``S3DLIO_NPY_SEED=n`` repeats a run. What NumPy reads and is refused here, within limits that
 docs/formats.md names: ``\\N{name}`` escapes, numbers that are not plain decimal digits, parentheses around a value, Python objects, more than
-64 dimensions, and types nested more than 32 deep. The headers made here have none of these.
+64 dimensions, types nested more than 32 deep, and of a key that comes twice a first value that is no dtype, order or shape. The headers made here have none of these.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Writer:
         pieces = self.chance.choice([1, 1, 1, 1, 2, 3])
         cuts = sorted(self.chance.randrange(len(value) + 1) for _ in range(pieces - 1))
         parts = [value[a:b] for a, b in zip([0, *cuts], [*cuts, len(value)], strict=True)]
-        return self.gap().join(self.piece(part) for part in parts)
+        # two quotes that meet would be the beginning of three
+        return (self.gap() or " ").join(self.piece(part) for part in parts)
 
     def piece(self, value: str) -> str:
         quote = self.chance.choice(["'", '"', "'", "'''", '"""'])

@@ -123,6 +123,7 @@ public sealed class NpyHeaderTests
     [InlineData("{'descr': '<f' # first\n u'4', 'fortran_order': False, 'shape': ()}", "'<f4'", new long[0])]
     [InlineData("{'descr': [('''a''', '<f4'), (r'\\b', '<f4'), ('\\a\\q\\\n', \"<f4\"), ('\\x00\\'\\u1234', '<f4')], 'fortran_order': False, 'shape': (1,)}",
         "[('a', '<f4'), ('\\x5cb', '<f4'), ('\\x07\\x5cq', \"<f4\"), ('\\x00\\'\\u1234', '<f4')]", new long[] { 1 })]
+    [InlineData("{'descr': [(\"\"\"a\r\nb\rc\"\"\", '<f4')], 'fortran_order': False, 'shape': ()}", "[('a\\x0ab\\x0ac', '<f4')]", new long[0])]
     [InlineData("{'descr': \\\n'<f4', 'fortran_order': False, 'shape': (10L, # L\n 2L)}", "'<f4'", new long[] { 10, 2 })]
     public void Parse_OtherWritersHeaders_AreRead(string text, string descr, long[] shape)
     {

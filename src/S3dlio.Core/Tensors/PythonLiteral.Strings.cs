@@ -71,7 +71,13 @@ ref partial struct PythonLiteral
             if (next == '\0' || (!triple && next is '\n' or '\r'))
                 throw Unexpected("a string without control characters");
             plain &= next >= ' ';
-            if (next != '\\')
+            if (next == '\r')
+            {
+                // Python reads any end of a line as this one
+                value.Append('\n');
+                position += text[position..].StartsWith("\r\n") ? 2 : 1;
+            }
+            else if (next != '\\')
             {
                 value.Append(next);
                 position++;
@@ -83,8 +89,10 @@ ref partial struct PythonLiteral
             else
             {
                 // what a backslash stands before does not end the string, and both stay
-                value.Append(text.Slice(position, Math.Min(2, text.Length - position)));
-                position += 2;
+                value.Append('\\');
+                position++;
+                if (position < text.Length && text[position] != '\r')
+                    value.Append(text[position++]);
             }
         }
         position = text.Length;
