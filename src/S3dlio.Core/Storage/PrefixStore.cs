@@ -19,6 +19,10 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
     public override bool IsSameAs(ObjectStore other) => this == other || (other is PrefixStore { } same && Root == same.Root && inner.IsSameAs(same.Inner));
 
+    public override bool TagsEachWrite => inner.TagsEachWrite;
+
+    protected override (ObjectStore Store, string Key) Innermost(string key) => (inner, Full(key));
+
     ObjectStore Inner => inner;
 
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>

@@ -87,7 +87,7 @@ static class S3Meta
             Key = key,
             Size = size,
             LastModified = answer.Date("Last-Modified") ?? default,
-            ETag = Tag(answer.Header("ETag")),
+            ETag = ETags.Bare(answer.Header("ETag")),
             Checksum = Native(answer.Header(ChecksumHeader), answer.Header("x-amz-checksum-type")) ?? noted,
             Digest = Foreign(answer),
             Blocks = blocks,
@@ -104,12 +104,6 @@ static class S3Meta
     /// <summary>What boto3 and S3 itself give objects whose writer asked for nothing.</summary>
     static Digest? Foreign(HttpAnswer answer) => answer.Header("x-amz-checksum-type") is "COMPOSITE" ? null
         : Digest.FromBase64(DigestKind.Crc64Nvme, answer.Header("x-amz-checksum-crc64nvme")) ?? Digest.FromBase64(DigestKind.Crc32, answer.Header("x-amz-checksum-crc32"));
-
-    /// <summary>An ETag without its quotes, as the library names it.</summary>
-    public static string? Tag(string? header) => header is { Length: > 2 } && header[0] == '"' && header[^1] == '"' ? header[1..^1] : header is "" or "\"\"" ? null : header;
-
-    /// <summary>With its quotes, as HTTP wants it.</summary>
-    public static string Quote(string tag) => tag.StartsWith('"') || tag.StartsWith("W/", StringComparison.Ordinal) || tag == "*" ? tag : $"\"{tag}\"";
 
     /// <summary>Adds what the user says of an object to the request that makes it.</summary>
     public static void Write(S3Request request, PutOptions options)
@@ -151,7 +145,7 @@ static class S3Meta
     public static void WriteCondition(S3Request request, PutOptions options, S3Capabilities can)
     {
         if (options.IfMatch is { } tag)
-            request.Say("If-Match", can.Put == Support.No ? Tag(tag) : Quote(tag));
+            request.Say("If-Match", can.Put == Support.No ? ETags.Bare(tag) : ETags.Quoted(tag));
         else if (!options.Overwrite)
             request.Say("If-None-Match", "*");
     }
