@@ -84,43 +84,52 @@ def choose(definitions: list[dict[str, Any]], names: list[str]) -> list[dict[str
     ]
 
 
+def make_scene(definition: dict[str, Any], folder: Path, options: argparse.Namespace) -> Scene:
+    """What the sides of a case work on; raises NoServer where its server cannot be started."""
+    size = definition["size_kib"] << 10 if "size_kib" in definition else (options.size or definition.get("size_mib", 256)) << 20
+    calls = definition.get("calls", 1)
+    if options.short:
+        size, calls = min(size, SHORT_SIZE), min(calls, SHORT_CALLS)
+    overwrite = definition.get("overwrite", False)
+    if "server" not in definition:
+        return Scene(folder, size, overwrite, calls)
+    server = servers.BY_NAME[definition["server"]]()
+    return S3Scene(server, definition.get("in_flight", 16), folder, size, overwrite, LISTED if definition.get("listing") else calls)
+
+
+def load_operation(name: str, scene: Scene) -> tuple[Any, contest.Operation]:
+    """The module that ``module:operation`` names (``ours`` without a module), and its operation on the scene."""
+    module, _, operation = name.rpartition(":")
+    contender = importlib.import_module(f"rivals.{module or 'ours'}")
+    return contender, contender.OPERATIONS[operation](scene)
+
+
 def run_case(definition: dict[str, Any], folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """One case's numbers, or why there are none."""
     result: dict[str, Any] = {"name": definition["name"], "about": definition["about"]}
-    small = "size_kib" in definition
-    size = definition["size_kib"] << 10 if small else (options.size or definition.get("size_mib", 256)) << 20
-    calls = definition.get("calls", 1)
     pairs = options.pairs or definition.get("pairs", PAIRS)
     if options.short:
-        size, calls, pairs = min(size, SHORT_SIZE), min(calls, SHORT_CALLS), SHORT_PAIRS
-    overwrite = definition.get("overwrite", False)
-    if "server" in definition:
-        try:
-            server = servers.BY_NAME[definition["server"]]()
-        except servers.NoServer as why:
-            return result | {"left_out": str(why)}
-        if definition.get("listing"):
-            calls = LISTED
-        scene: Scene = S3Scene(server, definition.get("in_flight", 16), folder, size, overwrite, calls)
-    else:
-        scene = Scene(folder, size, overwrite, calls)
+        pairs = SHORT_PAIRS
+    try:
+        scene = make_scene(definition, folder, options)
+    except servers.NoServer as why:
+        return result | {"left_out": str(why)}
     if definition.get("direct") and not scene.is_direct():
         return result | {"left_out": "the file system has no O_DIRECT"}
-    names = [definition["ours"] if ":" in definition["ours"] else f"ours:{definition['ours']}"] + ([definition["rival"]] if "rival" in definition else [])
+    names = [definition["ours"]] + ([definition["rival"]] if "rival" in definition else [])
     sides, labels = [], []
     try:
         for name in names:
-            module, _, operation = name.partition(":")
             try:
-                contender = importlib.import_module(f"rivals.{module}")
-                sides.append(contender.OPERATIONS[operation](scene))
+                contender, operation = load_operation(name, scene)
+                sides.append(operation)
             except (ModuleNotFoundError, contest.Unusable) as why:
                 if not sides or getattr(why, "name", "") in ("numpy", "s3dlio"):
                     raise
                 # ours is measured all the same: that it works is worth knowing
                 result["rival_left_out"] = f"{why.name} is not installed" if isinstance(why, ModuleNotFoundError) else str(why)
                 continue
-            labels.append({"contender": contender.NAME, "version": contender.VERSION, "operation": operation})
+            labels.append({"contender": contender.NAME, "version": contender.VERSION, "operation": name.rpartition(":")[2]})
         measured = contest.alternate(sides, pairs, check_all=options.short)
     except ModuleNotFoundError as error:
         if error.name in ("numpy", "s3dlio"):

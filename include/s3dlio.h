@@ -44,9 +44,14 @@
  *   long as the function says, and never to be freed by the caller.
  *
  * Structs
- *   Result structs begin with struct_size, which the caller sets to sizeof the struct before the call. A smaller one
- *   than version 1 had, 0 among them, is S3DLIO_INVALID_ARGUMENT. Later releases may append fields and then fill
- *   only those that the caller's size covers; a caller that may meet an older library zeroes the struct first.
+ *   Every struct begins with struct_size, which the caller sets to sizeof the struct; `reserved` is 0. Later releases
+ *   may append fields, and a caller and a library of different releases work together: fields that an older caller does
+ *   not have count as 0 in what it passes, and are not written in what it gets. What a newer caller has beyond the
+ *   fields that the library knows must be 0 in what it passes, or the call is S3DLIO_INVALID_ARGUMENT, since it asks
+ *   for what the library cannot do; in what it gets it is left alone, so zero the struct first. A size smaller than the
+ *   struct had in the first release of this ABI version, 0 among them, is S3DLIO_INVALID_ARGUMENT, and so is one of
+ *   more than 4,096 bytes, or no multiple of 8, in what is passed. All structs of an array have one size; of an array of
+ *   results only the first one's is looked at, and the others' are set.
  *
  * Threads
  *   Every function may be called from any thread at any time, also with the same id. Threads that use one list take
@@ -60,7 +65,7 @@
  * Stability
  *   S3DLIO_ABI_VERSION grows when anything described here is removed or changes its meaning; a caller compares it
  *   with s3dlio_abi_version() once, after loading. Within a version there may be new functions, fields appended to
- *   result structs, options, members of JSON results and status codes.
+ *   structs, options, members of JSON results and status codes.
  */
 #ifndef S3DLIO_H
 #define S3DLIO_H
@@ -72,7 +77,7 @@
 extern "C" {
 #endif
 
-#define S3DLIO_ABI_VERSION 1
+#define S3DLIO_ABI_VERSION 2
 
 enum s3dlio_status {
     S3DLIO_END = -2,              /* the listing has no further entry */
@@ -145,6 +150,18 @@ typedef struct s3dlio_error {
  */
 int32_t s3dlio_last_error(s3dlio_error *out_error);
 
+typedef struct s3dlio_notice {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *text; /* valid for the life of the process; NULL when there is none of that number */
+} s3dlio_notice;
+
+/*
+ * What the user should know though no call failed, such as a server that labels its checksums wrongly. Each is said once in a process.
+ * Numbers begin at 0; s3dlio_result.notices tells how many there are.
+ */
+int32_t s3dlio_notice_get(uint32_t number, s3dlio_notice *out_notice);
+
 /* ---- stores ------------------------------------------------------------------------------------------------- */
 
 /*
@@ -158,7 +175,8 @@ int32_t s3dlio_last_error(s3dlio_error *out_error);
  * Several endpoints as one store: endpoints (list of up to 32: a URL of the same store, the address of another store, or
  * an object of options that differ, "uri" among them), strategy ("round_robin" or "least_connections"), replicas (bool,
  * false: each has objects of its own, and a key is read where it was written; true: all show the same objects),
- * endpoint_cooldown (seconds, 10: how long one that failed is passed over).
+ * endpoint_cooldown (seconds, 10: how long one that failed is passed over). All have the same scheme. Such a store takes
+ * keys below its endpoints; a key that begins as a whole address does (scheme://) is refused.
  */
 int32_t s3dlio_store_open(const char *uri, const char *options_json, uint64_t *out_store);
 
@@ -167,7 +185,8 @@ int32_t s3dlio_store_close(uint64_t store);
 
 /*
  * What the endpoints of a store of several were asked for so far. Result: [{"uri":"…","name":"http://…","requests":7,
- * "failures":0,"in_flight":1,"avoided":false}], in the order of the option; empty for other stores.
+ * "failures":0,"in_flight":1,"errors":0,"bytes_read":12,"bytes_written":0,"avoided":false}], in the order of the option;
+ * empty for other stores.
  */
 int32_t s3dlio_store_endpoints_begin(uint64_t store, uint64_t *out_op);
 
@@ -193,7 +212,7 @@ int32_t s3dlio_op_cancel(uint64_t op);
 
 typedef struct s3dlio_result {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t notices;     /* how many there are in this process so far: s3dlio_notice_get */
     const char *json;     /* NUL-terminated; NULL when the operation gives none */
     uint64_t json_length; /* without the NUL */
     void *data;           /* the bytes read; NULL when the operation gives none */
@@ -267,6 +286,8 @@ int32_t s3dlio_queue_close(uint64_t queue);
  */
 
 typedef struct s3dlio_segment {
+    uint32_t struct_size;
+    uint32_t reserved;
     const void *data;
     uint64_t length;
 } s3dlio_segment;
@@ -331,6 +352,8 @@ int32_t s3dlio_directory_create_begin(uint64_t store, const char *key, size_t ke
  */
 
 typedef struct s3dlio_object {
+    uint32_t struct_size;
+    uint32_t reserved;
     uint64_t store;
     const char *key;
     size_t key_length;
@@ -340,6 +363,8 @@ typedef struct s3dlio_object {
 int32_t s3dlio_objects_get_begin(const s3dlio_object *objects, size_t count, const char *options_json, uint64_t *out_op);
 
 typedef struct s3dlio_item {
+    uint32_t struct_size;
+    uint32_t reserved;
     uint64_t buffer; /* for s3dlio_buffer_free; 0 where the object could not be read */
     void *data;
     uint64_t length;
@@ -373,6 +398,8 @@ int32_t s3dlio_objects_copy_begin(const s3dlio_object *sources, const s3dlio_obj
                                   const char *options_json, uint64_t *out_op);
 
 typedef struct s3dlio_object_read {
+    uint32_t struct_size;
+    uint32_t reserved;
     void *data;      /* where the bytes go */
     uint64_t length; /* how many; 0 reads nothing */
     uint64_t offset; /* where they begin in the object */
@@ -595,12 +622,17 @@ int32_t s3dlio_tensors_save_begin(uint64_t store, const char *key, size_t key_le
 int32_t s3dlio_tensors_open_begin(uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
 
 typedef struct s3dlio_tensor_read {
+    uint32_t struct_size;
+    uint32_t reserved;
     void *data;
     uint64_t length; /* the tensor's nbytes */
     uint64_t tensor; /* index in "tensors" of the open file */
 } s3dlio_tensor_read;
 
-/* Reads whole tensors, each checked. No result. Option: validate, as for objects. */
+/*
+ * Reads whole tensors, each checked. No result. Options: validate and require_validation, as for objects: a file without checksums of its
+ * own is compared as a whole, with what the store recorded, when all of it is read or require_validation asks for it.
+ */
 int32_t s3dlio_tensors_read_begin(uint64_t file, const s3dlio_tensor_read *reads, size_t count,
                                   const char *options_json, uint64_t *out_op);
 

@@ -88,23 +88,17 @@ static unsafe class Arguments
     public static LargeMemory[] Segments(SegmentStruct* segments, nuint count)
     {
         var body = new LargeMemory[Count(segments, count, "segments")];
+        var all = new Structs.Inputs<SegmentStruct>(segments, body.Length, "segments");
         ulong total = 0;
         for (int i = 0; i < body.Length; i++)
         {
-            body[i] = Memory(segments[i].Data, segments[i].Length, $"segments[{i}]");
-            total += segments[i].Length;
+            var segment = all[i];
+            body[i] = Memory(segment.Data, segment.Length, $"segments[{i}]");
+            total += segment.Length;
             if (total > MaxMemory)
                 throw Wrong("segments", $"have more than {MaxMemory} bytes together");
         }
         return body;
-    }
-
-    /// <summary>Refuses a result struct of another release, or one whose size the caller forgot.</summary>
-    public static void OutStruct(uint* structSize, int expected, string name)
-    {
-        Out(structSize, name);
-        if (*structSize < expected)
-            throw Wrong(name, $"has struct_size {*structSize}, expected at least {expected}");
     }
 
     public static void Out(void* pointer, string name)

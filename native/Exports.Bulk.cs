@@ -35,9 +35,10 @@ static unsafe partial class Exports
     {
         var places = Refs(objects, objectCount, "objects");
         var wanted = new ScatterStretch[Arguments.Count(stretches, count, "stretches")];
+        var all = new Structs.Inputs<ObjectReadStruct>(stretches, wanted.Length, "stretches");
         for (int i = 0; i < wanted.Length; i++)
         {
-            var read = stretches[i];
+            var read = all[i];
             if (read.Object >= (ulong)places.Length || read.Offset > long.MaxValue)
                 throw Arguments.Wrong($"stretches[{i}]", $"is of object {read.Object} from byte {read.Offset}; there are {places.Length} objects");
             Checksum? expected = read.Check != 0 ? new Checksum(read.Crc32c) : null;
@@ -63,15 +64,21 @@ static unsafe partial class Exports
         Arguments.Out(outItems, "out_items");
         if (count > MaxObjects)
             throw Arguments.Wrong("count", $"is {count}; at most {MaxObjects} objects go into one call");
+        if (count > 0)
+            Structs.Out(outItems, "out_items");
         var op = Op(operation);
         if (!op.Wait(0))
             return Guard.Pending;
+        uint size = count == 0 ? 0 : *(uint*)outItems;
         var items = op.TakeItems((int)count);
         for (int i = 0; i < (int)count; i++)
         {
-            outItems[i] = i < items.Length && items[i] is { } memory
+            // the first one's size is that of all
+            var target = (ItemStruct*)((byte*)outItems + ((nuint)i * size));
+            target->StructSize = size;
+            Structs.Give(target, i < items.Length && items[i] is { } memory
                 ? new ItemStruct { Buffer = Handles.Add(memory), Data = memory.Start, Length = (ulong)memory.Length }
-                : default;
+                : default);
         }
         return Guard.Ok;
     });
@@ -105,38 +112,55 @@ static unsafe partial class Exports
         if (count > MaxObjects)
             throw Arguments.Wrong("count", $"is {count}; at most {MaxObjects} objects go into one call");
         var refs = new ObjectRef[(int)count];
+        var all = new Structs.Inputs<ObjectRefStruct>(objects, refs.Length, name);
         for (int i = 0; i < refs.Length; i++)
-            refs[i] = new ObjectRef(Store(objects[i].Store), Key(objects[i].Key, objects[i].KeyLength));
+        {
+            var one = all[i];
+            refs[i] = new ObjectRef(Store(one.Store), Key(one.Key, one.KeyLength));
+        }
         return refs;
     }
 }
 
 /// <summary>struct s3dlio_object</summary>
 [StructLayout(LayoutKind.Sequential)]
-unsafe struct ObjectRefStruct
+unsafe struct ObjectRefStruct : ISizedStruct
 {
+    public uint StructSize;
+    public uint Reserved;
     public ulong Store;
     public byte* Key;
     public nuint KeyLength;
+
+    public static int LeastSize => sizeof(ObjectRefStruct);
 }
 
 /// <summary>struct s3dlio_object_read</summary>
 [StructLayout(LayoutKind.Sequential)]
-unsafe struct ObjectReadStruct
+unsafe struct ObjectReadStruct : ISizedStruct
 {
+    public uint StructSize;
+    public uint Reserved;
     public void* Data;
     public ulong Length;
     public ulong Offset;
     public ulong Object;
     public uint Crc32c;
     public uint Check;
+
+    /// <summary>Up to Object: without what the bytes are compared with.</summary>
+    public static int LeastSize => sizeof(ObjectReadStruct) - (2 * sizeof(uint));
 }
 
 /// <summary>struct s3dlio_item</summary>
 [StructLayout(LayoutKind.Sequential)]
-unsafe struct ItemStruct
+unsafe struct ItemStruct : ISizedStruct
 {
+    public uint StructSize;
+    public uint Reserved;
     public ulong Buffer;
     public void* Data;
     public ulong Length;
+
+    public static int LeastSize => sizeof(ItemStruct);
 }

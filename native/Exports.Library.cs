@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using S3dlio.Hashing;
 using S3dlio.Storage;
@@ -7,9 +8,11 @@ namespace S3dlio.Native;
 /// <summary>Version, errors and stores. Every export is described in include/s3dlio.h.</summary>
 static unsafe partial class Exports
 {
-    const uint AbiVersion = 1;
+    const uint AbiVersion = 2;
 
     static readonly byte* Version = (byte*)Marshal.StringToCoTaskMemUTF8(typeof(ObjectStore).Assembly.GetName().Version!.ToString(3));
+
+    static readonly ConcurrentDictionary<uint, nint> NoticeTexts = new();
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_abi_version")]
     public static uint GetAbiVersion() => AbiVersion;
@@ -46,16 +49,28 @@ static unsafe partial class Exports
         if (outError is null || outError->StructSize < ErrorStruct.LeastSize)
             return (int)ErrorKind.InvalidArgument;
         var slot = LastError.Current;
-        outError->Kind = slot?.Kind ?? 0;
-        outError->Offset = slot?.Offset ?? -1;
-        outError->Message = slot is null ? null : slot.Message;
-        outError->Uri = slot is null ? null : slot.Uri;
-        outError->Detail = slot is null ? null : slot.Detail;
-        // callers compiled before it was there have no room for it
-        if (outError->StructSize >= sizeof(ErrorStruct))
-            outError->Reason = slot?.Reason ?? 0;
+        Structs.Give(outError, slot is null ? new ErrorStruct { Offset = -1 } : new ErrorStruct
+        {
+            Kind = slot.Kind,
+            Offset = slot.Offset,
+            Message = slot.Message,
+            Uri = slot.Uri,
+            Detail = slot.Detail,
+            Reason = slot.Reason,
+        });
         return Guard.Ok;
     }
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_notice_get")]
+    public static int NoticeGet(uint number, NoticeStruct* outNotice) => Guard.Run(() =>
+    {
+        Structs.Out(outNotice, "out_notice");
+        Structs.Give(outNotice, new NoticeStruct
+        {
+            Text = number >= Notices.Count ? null : (byte*)NoticeTexts.GetOrAdd(number, static number => Marshal.StringToCoTaskMemUTF8(Notices.Get((int)number))),
+        });
+        return Guard.Ok;
+    });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_store_open")]
     public static int StoreOpen(byte* uri, byte* options, ulong* outStore) => Guard.Run(() =>
@@ -83,7 +98,7 @@ static unsafe partial class Exports
 
 /// <summary>struct s3dlio_error</summary>
 [StructLayout(LayoutKind.Sequential)]
-unsafe struct ErrorStruct
+unsafe struct ErrorStruct : ISizedStruct
 {
     public uint StructSize;
     public int Kind;
@@ -93,6 +108,17 @@ unsafe struct ErrorStruct
     public byte* Detail;
     public int Reason;
 
-    /// <summary>Up to Detail, which is all that the first callers knew.</summary>
+    /// <summary>Up to Detail: without the reason.</summary>
     public static int LeastSize => sizeof(ErrorStruct) - sizeof(long);
+}
+
+/// <summary>struct s3dlio_notice</summary>
+[StructLayout(LayoutKind.Sequential)]
+unsafe struct NoticeStruct : ISizedStruct
+{
+    public uint StructSize;
+    public uint Reserved;
+    public byte* Text;
+
+    public static int LeastSize => sizeof(NoticeStruct);
 }

@@ -40,17 +40,20 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_list_next")]
     public static int ListNext(ulong list, EntryStruct* outEntry) => Guard.Run(() =>
     {
-        Arguments.OutStruct((uint*)outEntry, sizeof(EntryStruct), "out_entry");
+        Structs.Out(outEntry, "out_entry");
         var cursor = Handles.Get<ListCursor>(list, "list");
         ListEntry? found = null;
         Operation.Run(Jobs.Next(cursor, entry => found = entry));
         if (found is not { } entry)
             return Guard.End;
-        outEntry->Key = (byte*)entry.Key;
-        outEntry->KeyLength = entry.KeyLength;
-        outEntry->IsPrefix = entry.Object is null ? 1u : 0u;
-        outEntry->Size = (ulong)(entry.Object?.Size ?? 0);
-        outEntry->LastModified = entry.Object is null ? 0 : MetaJson.Nanoseconds(entry.Object.LastModified);
+        Structs.Give(outEntry, new EntryStruct
+        {
+            Key = (byte*)entry.Key,
+            KeyLength = entry.KeyLength,
+            IsPrefix = entry.Object is null ? 1u : 0u,
+            Size = (ulong)(entry.Object?.Size ?? 0),
+            LastModified = entry.Object is null ? 0 : MetaJson.Nanoseconds(entry.Object.LastModified),
+        });
         return Guard.Ok;
     });
 
@@ -78,7 +81,7 @@ static unsafe partial class Exports
 
 /// <summary>struct s3dlio_entry</summary>
 [StructLayout(LayoutKind.Sequential)]
-unsafe struct EntryStruct
+unsafe struct EntryStruct : ISizedStruct
 {
     public uint StructSize;
     public uint IsPrefix;
@@ -86,4 +89,6 @@ unsafe struct EntryStruct
     public nuint KeyLength;
     public ulong Size;
     public long LastModified;
+
+    public static int LeastSize => sizeof(EntryStruct);
 }

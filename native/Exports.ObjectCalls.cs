@@ -11,7 +11,7 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_put")]
     public static int ObjectPut(ulong store, byte* key, nuint keyLength, void* data, ulong length, byte* options)
     {
-        var segment = new SegmentStruct { Data = data, Length = length };
+        var segment = new SegmentStruct { StructSize = (uint)sizeof(SegmentStruct), Data = data, Length = length };
         // the segment is read before this returns, and the call waits for the rest
         var only = &segment;
         return Call(() => Put(store, key, keyLength, only, 1, options));
@@ -50,8 +50,8 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_head")]
     public static int ObjectHead(ulong store, byte* key, nuint keyLength, MetaStruct* outMeta) => Guard.Run(() =>
     {
-        Arguments.OutStruct((uint*)outMeta, sizeof(MetaStruct), "out_meta");
-        return Call(() => Jobs.Head(Store(store), Key(key, keyLength), meta => outMeta->Fill(meta)));
+        Structs.Out(outMeta, "out_meta");
+        return Call(() => Jobs.Head(Store(store), Key(key, keyLength), meta => Structs.Give(outMeta, MetaStruct.Of(meta))));
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_exists")]
@@ -68,7 +68,7 @@ static unsafe partial class Exports
 
 /// <summary>struct s3dlio_meta</summary>
 [StructLayout(LayoutKind.Sequential)]
-unsafe struct MetaStruct
+unsafe struct MetaStruct : ISizedStruct
 {
     public const int TextCapacity = 128;
 
@@ -81,16 +81,20 @@ unsafe struct MetaStruct
     public fixed byte ETag[TextCapacity];
     public fixed byte ContentType[TextCapacity];
 
-    public void Fill(ObjectMeta meta)
+    public static int LeastSize => sizeof(MetaStruct);
+
+    public static MetaStruct Of(ObjectMeta meta)
     {
-        Size = (ulong)meta.Size;
-        LastModified = MetaJson.Nanoseconds(meta.LastModified);
-        HasChecksum = meta.Checksum is null ? 0u : 1u;
-        Crc32C = meta.Checksum?.Value ?? 0;
-        fixed (byte* tag = ETag)
-            Place(meta.ETag, tag);
-        fixed (byte* type = ContentType)
-            Place(meta.ContentType, type);
+        var made = new MetaStruct
+        {
+            Size = (ulong)meta.Size,
+            LastModified = MetaJson.Nanoseconds(meta.LastModified),
+            HasChecksum = meta.Checksum is null ? 0u : 1u,
+            Crc32C = meta.Checksum?.Value ?? 0,
+        };
+        Place(meta.ETag, made.ETag);
+        Place(meta.ContentType, made.ContentType);
+        return made;
     }
 
     /// <summary>A text that does not fit, or would end early for C, is left empty: half of an ETag would be a wrong one.</summary>

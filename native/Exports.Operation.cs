@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using S3dlio.Storage;
 
 namespace S3dlio.Native;
 
@@ -29,14 +30,18 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_result")]
     public static int OpResult(ulong operation, ResultStruct* outResult) => Guard.Run(() =>
     {
-        Arguments.OutStruct((uint*)outResult, sizeof(ResultStruct), "out_result");
+        Structs.Out(outResult, "out_result");
         var op = Op(operation);
         if (!op.Wait(0))
             return Guard.Pending;
-        outResult->Json = op.Json is null ? null : op.Json.Start;
-        outResult->JsonLength = op.Json is null ? 0 : (ulong)op.Json.Length - 1;
-        outResult->Data = op.Data is null ? null : op.Data.Start;
-        outResult->DataLength = op.Data is null ? 0 : (ulong)op.Data.Length;
+        Structs.Give(outResult, new ResultStruct
+        {
+            Notices = (uint)Notices.Count,
+            Json = op.Json is null ? null : op.Json.Start,
+            JsonLength = op.Json is null ? 0 : (ulong)op.Json.Length - 1,
+            Data = op.Data is null ? null : op.Data.Start,
+            DataLength = op.Data is null ? 0 : (ulong)op.Data.Length,
+        });
         op.TakeFile();
         return Guard.Ok;
     });
@@ -80,12 +85,14 @@ static unsafe partial class Exports
 
 /// <summary>struct s3dlio_result</summary>
 [StructLayout(LayoutKind.Sequential)]
-unsafe struct ResultStruct
+unsafe struct ResultStruct : ISizedStruct
 {
     public uint StructSize;
-    public uint Reserved;
+    public uint Notices;
     public byte* Json;
     public ulong JsonLength;
     public byte* Data;
     public ulong DataLength;
+
+    public static int LeastSize => sizeof(ResultStruct);
 }

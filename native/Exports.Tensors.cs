@@ -26,12 +26,16 @@ static unsafe partial class Exports
     {
         var tensors = OpenFile.Get<SafetensorsObject>(file, "a tensor file");
         var wanted = new (int, LargeMemory)[Arguments.Count(reads, count, "reads")];
+        var all = new Structs.Inputs<TensorReadStruct>(reads, wanted.Length, "reads");
         for (int i = 0; i < wanted.Length; i++)
-            wanted[i] = (Index(reads[i].Tensor), Arguments.Memory(reads[i].Data, reads[i].Length, $"reads[{i}]"));
+        {
+            var read = all[i];
+            wanted[i] = (Index(read.Tensor), Arguments.Memory(read.Data, read.Length, $"reads[{i}]"));
+        }
         var validation = Validate(Json(options), tensors.Meta.Key);
         if (validation.Expected is not null)
             throw Arguments.Wrong("options_json", "has 'expected_checksum', which stands for a whole object; a tensor file holds one for each tensor");
-        return TensorJobs.ReadTensors(tensors, wanted, validation.Validate);
+        return TensorJobs.ReadTensors(tensors, wanted, validation);
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_slice_begin")]
@@ -55,9 +59,13 @@ static unsafe partial class Exports
 
 /// <summary>struct s3dlio_tensor_read</summary>
 [StructLayout(LayoutKind.Sequential)]
-unsafe struct TensorReadStruct
+unsafe struct TensorReadStruct : ISizedStruct
 {
+    public uint StructSize;
+    public uint Reserved;
     public void* Data;
     public ulong Length;
     public ulong Tensor;
+
+    public static int LeastSize => sizeof(TensorReadStruct);
 }

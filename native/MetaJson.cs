@@ -58,6 +58,9 @@ static class MetaJson
             json.WriteNumber("requests", endpoint.Requests);
             json.WriteNumber("failures", endpoint.Failures);
             json.WriteNumber("in_flight", endpoint.InFlight);
+            json.WriteNumber("errors", endpoint.Errors);
+            json.WriteNumber("bytes_read", endpoint.BytesRead);
+            json.WriteNumber("bytes_written", endpoint.BytesWritten);
             json.WriteBoolean("avoided", endpoint.IsAvoided);
             json.WriteEndObject();
         }

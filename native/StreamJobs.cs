@@ -178,7 +178,7 @@ static class StreamJobs
         bool whole = offset == 0 && target.Length == reader.Meta.Size;
         var found = await ParallelRead.ReadAsync(reader, offset, target, whole, operation, cancel).ConfigureAwait(false);
         if (whole)
-            new Validation(null).Check(reader.Meta, uri, found);
+            await new Validation(null).CheckAsync(reader, uri, found, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Of an object whose length shows at its end: how many bytes there were, and its size once it is known.</summary>

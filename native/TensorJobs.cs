@@ -42,8 +42,8 @@ static class TensorJobs
         operation.SetJson(TensorJson.Write(operation.OwnFile(tensors), tensors));
     };
 
-    public static Job ReadTensors(SafetensorsObject tensors, IReadOnlyList<(int, LargeMemory)> wanted, bool validate) => async (operation, cancel) =>
-        await tensors.ReadAsync(wanted, validate, operation, cancel).ConfigureAwait(false);
+    public static Job ReadTensors(SafetensorsObject tensors, IReadOnlyList<(int, LargeMemory)> wanted, Validation validation) => async (operation, cancel) =>
+        await tensors.ReadAsync(wanted, validation, operation, cancel).ConfigureAwait(false);
 
     public static Job ReadSlice(SafetensorsObject tensors, int tensor, DimSlice[] slice, LargeMemory target) => async (operation, cancel) =>
         await tensors.ReadSliceAsync(tensor, slice, target, operation, cancel).ConfigureAwait(false);

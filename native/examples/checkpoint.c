@@ -80,7 +80,7 @@ static void member(const char *json, const char *name, char *value, size_t capac
 static void save_shard(uint64_t store, int number, int rank, const char *save_id, char *shard)
 {
     char target[TEXT], data[64];
-    s3dlio_segment segment;
+    s3dlio_segment segment = {.struct_size = sizeof segment};
     uint64_t op = 0;
     snprintf(target, sizeof target, "{\"step\":%d,\"rank\":%d,\"save_id\":\"%s\",\"placement\":\"round_robin\"}", number, rank, save_id);
     segment.data = data;

@@ -144,7 +144,7 @@ static void upload_and_download(uint64_t store)
     const char *key = "objects-c/large";
     const char *options = "{\"content_type\":\"application/x-demo\",\"metadata\":{\"made-by\":\"objects.c\"}}";
     unsigned char *sent = malloc(length), *got = malloc(length), *data;
-    s3dlio_segment segments[3];
+    s3dlio_segment segments[3] = {{.struct_size = sizeof segments[0]}, {.struct_size = sizeof segments[0]}, {.struct_size = sizeof segments[0]}};
     s3dlio_result result;
     uint64_t op = 0, size = 0;
     size_t i;

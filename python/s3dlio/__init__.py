@@ -37,6 +37,7 @@ from ._list import list, list_stream
 from ._multi import (
     MultiEndpointStore,
     create_multi_endpoint_store,
+    create_multi_endpoint_store_from_env,
     create_multi_endpoint_store_from_file,
     create_multi_endpoint_store_from_template,
 )
@@ -106,6 +107,7 @@ from .exceptions import (
     CancelledError,
     CertificateError,
     ChecksumMismatchError,
+    ChecksumWarning,
     ClockSkewError,
     ClosedError,
     ExpiredCredentialsError,
@@ -151,6 +153,7 @@ __all__ = [
     "CheckpointWarning",
     "CheckpointWriter",
     "ChecksumMismatchError",
+    "ChecksumWarning",
     "ClockSkewError",
     "ClosedError",
     "ExpiredCredentialsError",
@@ -209,6 +212,7 @@ __all__ = [
     "create_direct_filesystem_writer",
     "create_filesystem_writer",
     "create_multi_endpoint_store",
+    "create_multi_endpoint_store_from_env",
     "create_multi_endpoint_store_from_file",
     "create_multi_endpoint_store_from_template",
     "create_s3_writer",

@@ -93,7 +93,7 @@ async def save_numpy_array(
     if isinstance(array, np.ma.MaskedArray):
         raise InvalidArgumentError(f"{what}: a .npy file holds no mask; save array.filled() and array.mask", what)
     given = np.asarray(array)
-    descr, extension = _describe(given.dtype, what)
+    descr, extension = describe(given.dtype, what)
     if extension is not None and is_big_endian(given.dtype):
         # the header has a name for the type and none for its byte order
         given = given.astype(given.dtype.newbyteorder("="))
@@ -135,7 +135,7 @@ async def load_numpy_array(
         shape: The shape that is expected; another in the header is an error before anything is allocated.
         dtype: Likewise for the dtype.
         validate_checksum: A checksum that the object must have, as ``save_numpy_array`` returned it. None compares with the
-            one recorded with the object, where there is one; False compares with none.
+            one recorded with the object, where there is one; True refuses an object without one; False compares with none.
         out: An array of the object's dtype, shape and order to load into.
         progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -149,12 +149,16 @@ async def load_numpy_array(
         InvalidDataError: It is no ``.npy`` object, is truncated, or holds Python objects.
         InvalidArgumentError: Shape, dtype or ``out`` do not fit it.
         ChecksumMismatchError: The bytes are not those that were written. ``out`` then holds bytes not to be used.
+        NoChecksumError: ``validate_checksum=True``, and nothing is recorded to compare with. ``out`` is as it was.
     """
     where = resolve(uri, storage_options)
     what = where.address(where.key)
     key = _native.key(where.key)
     expected = validate_checksum if isinstance(validate_checksum, str) else None
-    settings = validation_options(validate_checksum is not False, expected)
+    if validate_checksum is True:
+        settings = _native.options({"require_validation": True})
+    else:
+        settings = validation_options(validate_checksum is not False, expected)
 
     async def load() -> Array:
         generation = _native.generation
@@ -186,7 +190,7 @@ async def load_numpy_array(
     return await while_replaced(load)
 
 
-def _describe(dtype: np.dtype[Any], what: str) -> tuple[str, str | None]:
+def describe(dtype: np.dtype[Any], what: str) -> tuple[str, str | None]:
     """The header's descr, as Python's literal, and the name of the type where NumPy's format cannot say it."""
     if dtype.hasobject and dtype.type is str:
         raise InvalidArgumentError(
@@ -234,16 +238,25 @@ def _dtype(found: dict[str, Any], what: str) -> np.dtype[Any]:
         if found["descr"].strip("'\"") == f"|V{named.itemsize}":
             return named
         raise InvalidDataError(f"{what}: the header says {found['descr']} and {named}, which differ in size", what)
+    return dtype_of(found["descr"], what, "the header's descr")
+
+
+def dtype_of(text: str, what: str, named: str = "the descr") -> np.dtype[Any]:
+    """The dtype of a header's descr, as Python writes it.
+
+    Raises:
+        InvalidDataError: It is none, or one of Python objects.
+    """
     try:
-        descr = ast.literal_eval(found["descr"])
+        descr = ast.literal_eval(text)
         _check_lengths(descr)
         dtype: np.dtype[Any] = _descr_to_dtype(descr)
-    except (TypeError, ValueError, SyntaxError, LookupError, ArithmeticError, RecursionError) as error:
-        raise InvalidDataError(f"{what}: NumPy cannot make a dtype of the header's descr {_shortened(found['descr'])}: {_shortened(str(error))}", what) from None
+    except (TypeError, ValueError, SyntaxError, LookupError, ArithmeticError, RecursionError, MemoryError) as error:
+        raise InvalidDataError(f"{what}: NumPy cannot make a dtype of {named} {_shortened(text)}: {_shortened(str(error))}", what) from None
     if not _is_sound(dtype):
-        raise InvalidDataError(f"{what}: the header's descr {_shortened(found['descr'])} has a type of negative size", what)
+        raise InvalidDataError(f"{what}: {named} {_shortened(text)} has a type of negative size", what)
     if dtype.subdtype is not None:
-        raise InvalidDataError(f"{what}: the header's descr {_shortened(found['descr'])} is a subarray, which only a field can be", what)
+        raise InvalidDataError(f"{what}: {named} {_shortened(text)} is a subarray, which only a field can be", what)
     if dtype.hasobject:
         raise InvalidDataError(f"{what}: the array holds Python objects as a pickle, which is never loaded: it could run code", what)
     return dtype
@@ -318,6 +331,8 @@ def _check_expected(what: str, actual: np.dtype[Any], dims: tuple[int, ...], dty
 def _check_out(what: str, out: Array, actual: np.dtype[Any], dims: tuple[int, ...], order: str) -> None:
     if not isinstance(out, np.ndarray):
         raise InvalidArgumentError(f"{what}: out must be a NumPy array, found {type(out).__name__}", what)
+    if isinstance(out, np.ma.MaskedArray):
+        raise InvalidArgumentError(f"{what}: out is a masked array; give out.data and set its mask", what)
     if out.dtype != actual:
         raise InvalidArgumentError(f"{what}: out has dtype {out.dtype}, the object has {actual}", what)
     if out.shape != dims:

@@ -11,14 +11,21 @@ from . import _native, _progress
 from ._address import Address, resolve
 from ._calls import blocking, twin
 from ._checkpoint_info import IntegrityReport, to_report, warn_skipped
-from ._objects import Buffer, _buffer
+from ._objects import Buffer, _buffer, stat
 from ._progress import Progress
 from ._reader import ObjectReader
 from ._store import Store
-from .exceptions import InvalidArgumentError, InvalidDataError
+from .exceptions import InvalidArgumentError, InvalidDataError, OutOfSpaceError
 
 #: A manifest as ``load_latest_manifest`` gives it, or as it stands in ``manifests/``.
 ManifestDict = Mapping[str, Any]
+
+
+#: Memory of fewer bytes is made without a look at the shard that is to fill it.
+_CHECKED_FROM = 1 << 20
+
+#: Raw bytes that one byte of zstd can stand for.
+_MOST_RATIO = 32_768
 
 
 class CheckpointReader:
@@ -242,6 +249,25 @@ async def find(objects: Store, which: dict[str, Any]) -> dict[str, Any] | None:
     return {**told["manifest"], "manifest_key": told["manifest_key"]} if "manifest_key" in told else None
 
 
+async def check_sizes(objects: Store, shards: Iterable[Mapping[str, Any]]) -> None:
+    """Looks whether shards are as long as their manifest says, before memory is made for them.
+
+    Raises:
+        InvalidDataError: One is not.
+        NotFoundError: One is not there.
+    """
+    for shard in shards:
+        found = (await stat.body(objects._at(shard["key"])))["size"]  # type: ignore[attr-defined]
+        what = f"{objects.uri}{shard['key']}"
+        if found != shard.get("size"):
+            detail = f"shard of rank {shard.get('rank')}: expected {shard.get('size')} bytes, found {found}; the shard was cut, or another program wrote the object"
+            raise InvalidDataError(f"{what}: {detail}", what, detail)
+        raw = shard.get("raw_size")
+        if shard.get("compression") == "zstd" and isinstance(raw, int) and raw > found * _MOST_RATIO:
+            detail = f"shard of rank {shard.get('rank')}: the manifest says that {raw} bytes are compressed into {found}, more than zstd can"
+            raise InvalidDataError(f"{what}: {detail}", what, detail)
+
+
 async def read(
     objects: Store, shard: Mapping[str, Any], out: Buffer | None, check: bool, progress: Progress
 ) -> tuple[bytes, str]:
@@ -251,11 +277,21 @@ async def read(
     size = shard.get("raw_size") if shard.get("compression") == "zstd" else shard.get("size")
     if out is None and (not isinstance(size, int) or size < 2 or str(shard.get("key")).endswith(".zst") and "raw_size" not in shard):
         return await _read_unknown(objects, described, options, progress)
-    made = b"" if out is not None else bytes(size or 0)
+    if out is None and isinstance(size, int) and size >= _CHECKED_FROM:
+        await check_sizes(objects, [shard])
+    made = b"" if out is not None else _made(size or 0, objects.uri + str(shard.get("key")))
     # nobody else has seen this object yet, so its memory may be filled; those of less than 2 bytes are shared
     address, length, owner = _buffer(out, resolve(objects._at("shards")), writable=True) if out is not None else _memory_of(made)
     told = await _progress.run(progress, "load", "checkpoint_read", objects._root.number(), described, address, length, options, keep=owner)
     return made, told["verified_by"]
+
+
+def _made(size: int, what: str) -> bytes:
+    try:
+        return bytes(size)
+    except (MemoryError, OverflowError):
+        detail = f"there is no memory for the {size} bytes of the shard; open_shard reads it in pieces"
+        raise OutOfSpaceError(f"{what}: {detail}", what, detail) from None
 
 
 def _memory_of(made: bytes) -> tuple[int, int, np.ndarray[Any, Any]]:

@@ -277,7 +277,8 @@ class CheckpointWriter:
             user_meta: Anything that JSON can express; kept with the checkpoint.
             save_id: The save's id. None: that of rank 0's shard.
             extra: JSON of the program that saves, kept beside ``user_meta``.
-            wall_time: When the state was taken, RFC 3339; the newest checkpoint is the one with the latest. None: now.
+            wall_time: When the state was taken, RFC 3339; the newest checkpoint is the one with the latest. None: now, or just after the
+                newest checkpoint that is there, where its time is later.
             verify: Look whether every shard is there, whole, first.
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -63,6 +63,46 @@ _TORCH_TO_SAFETENSORS = {
     "float4_e2m1fn_x2": "F4",
 }
 _SAFETENSORS_TO_TORCH = {name: torchs for torchs, name in _TORCH_TO_SAFETENSORS.items()}
+
+
+#: What may be converted when elements are loaded into memory of another type, in NumPy's words.
+Casting: TypeAlias = Literal["no", "same_kind", "unsafe"]
+
+#: Kinds of numbers, each of which holds those before it, by the beginning of a type's name.
+_KINDS = (("bool",), ("uint",), ("int",), ("float", "bfloat"), ("complex",))
+
+
+def check_casting(casting: str, what: str) -> None:
+    """Refuses what is no casting.
+
+    Raises:
+        InvalidArgumentError: It is none of the three.
+    """
+    if casting not in ("no", "same_kind", "unsafe"):
+        raise InvalidArgumentError(f"{what}: casting is 'no', 'same_kind' or 'unsafe', found {casting!r:.50}", what)
+
+
+def castable(found: Any, wanted: Any, casting: str) -> bool:
+    """Whether elements may become those of another type of the same framework.
+
+    Args:
+        found: What they are.
+        wanted: What the memory holds.
+        casting: ``"no"``: the same type, in any byte order. ``"same_kind"``: a number of a kind that holds it too, such as a float of fewer
+            bits. ``"unsafe"``: any number.
+    """
+    if isinstance(found, np.dtype):
+        if found == wanted or found.newbyteorder("=") == wanted.newbyteorder("="):
+            return True
+    elif found == wanted:
+        return True
+    kinds = _kind(found), _kind(wanted)
+    return casting != "no" and -1 not in kinds and (casting == "unsafe" or kinds[0] <= kinds[1])
+
+
+def _kind(dtype: Any) -> int:
+    name = dtype.name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
+    return next((index for index, names in enumerate(_KINDS) if name.startswith(names)), -1)
 
 
 def is_torch_tensor(value: object) -> bool:
@@ -137,6 +177,12 @@ def safetensors_to_numpy(name: str, what: str) -> np.dtype[Any]:
     if extension is None:
         raise InvalidDataError(f"{what}: NumPy has no type for {name}; load it with framework='pt'")
     return extension_dtype(extension, what)
+
+
+def has_safetensors_type(dtype: np.dtype[Any]) -> bool:
+    """Whether safetensors has a name for a NumPy dtype of any byte order."""
+    extension = extension_name(dtype)
+    return (dtype.str[1:] in _NUMPY_TO_SAFETENSORS) if extension is None else (extension in _ML_DTYPES_TO_SAFETENSORS)
 
 
 def torch_to_safetensors(dtype: Any, what: str) -> str:

@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from . import _calls, _native
+from . import _calls
+from ._address import _SCHEME, Address, Location, resolve
+from ._awaitable import AwaitableCount, AwaitableList, AwaitableText, AwaitableView
 from ._config import without_secrets
 from ._store import Store
 from .exceptions import InvalidArgumentError
@@ -23,12 +25,26 @@ _MOST = 32
 
 
 class MultiEndpointStore(Store):
-    """A store whose calls are spread over several endpoints; see :func:`create_multi_endpoint_store`."""
+    """A store whose calls are spread over several endpoints; see :func:`create_multi_endpoint_store`.
+
+    Where a key is taken, so is a whole address that begins with one of the endpoints: it names the key below it, wherever that is,
+    and listings of it give whole addresses. Other addresses are refused.
+
+    The results of ``put``, ``get``, ``get_range``, ``list`` and ``delete`` may be awaited, as the original's scripts do; the calls block
+    all the same, and ``get_async`` and the like do not.
+
+    Example:
+        >>> import s3dlio
+        >>> store = s3dlio.create_multi_endpoint_store(["memory://whole-a/p/", "memory://whole-b/p/"])
+        >>> _ = store.put("memory://whole-a/p/k", b"1")
+        >>> bytes(store.get("k")), store.list(), store.list("memory://whole-b/p/")
+        (b'1', ['k'], ['memory://whole-b/p/k'])
+    """
 
     def __init__(
         self,
         endpoints: Iterable[str | Mapping[str, Any]],
-        strategy: Strategy = "round_robin",
+        strategy: Strategy | None = "round_robin",
         *,
         uri: str | os.PathLike[str] | None = None,
         replicas: bool = False,
@@ -45,21 +61,103 @@ class MultiEndpointStore(Store):
             uri = first.get("uri") if isinstance(first, Mapping) else first
             if not isinstance(uri, str) or uri.startswith(("http://", "https://")):
                 raise InvalidArgumentError("the first endpoint is no store's address such as 's3://bucket/prefix/'; give one as uri")
+        self._strategy: Strategy = strategy or "round_robin"
         settings = {
             **(storage_options or {}),
             "endpoints": [dict(one) if isinstance(one, Mapping) else one for one in chosen],
-            "strategy": strategy,
+            "strategy": self._strategy,
             "replicas": replicas,
         }
         super().__init__(uri, durable=durable, storage_options=settings)
+        given = [one.get("uri", self.uri) if isinstance(one, Mapping) else one for one in chosen]
+        below = {self.uri, *(one for one in given if isinstance(one, str) and not one.startswith(("http://", "https://")))}
+        #: Store and prefix of each endpoint, the longest first.
+        self._bases = sorted({(where.root.uri, _folder(where.key)) for where in map(resolve, below)}, key=lambda base: -len(base[1]))
+
+    def put(self, key: str, data: Any, **options: Any) -> AwaitableText:
+        """As ``put_bytes``, by the original's name.
+
+        Example:
+            >>> import s3dlio
+            >>> s3dlio.create_multi_endpoint_store(["memory://put-a/", "memory://put-b/"]).put("k", b"123456789")
+            'crc32c:e3069283'
+        """
+        return AwaitableText(self.put_bytes(key, data, **options))
+
+    def get(self, key: str, **options: Any) -> AwaitableView:
+        """See :func:`s3dlio.get`."""
+        return AwaitableView._over(super().get(key, **options))
+
+    def get_range(self, key: str, offset: int, length: int | None = None, **options: Any) -> AwaitableView:
+        """See :func:`s3dlio.get_range`."""
+        return AwaitableView._over(super().get_range(key, offset, length, **options))
+
+    def list(self, prefix: str = "", recursive: bool = False, pattern: str | None = None, **options: Any) -> AwaitableList:
+        """See :func:`s3dlio.list`: keys for a key, whole addresses for a whole address."""
+        return AwaitableList(super().list(prefix, recursive, pattern, **options))
+
+    def delete(self, key: str, recursive: bool = False, **options: Any) -> AwaitableCount:
+        """See :func:`s3dlio.delete`."""
+        return AwaitableCount(super().delete(key, recursive, **options))
+
+    def endpoint_count(self) -> int:
+        """How many endpoints there are."""
+        return len(self.endpoints)
+
+    def strategy(self) -> str:
+        """``"round_robin"`` or ``"least_connections"``."""
+        return self._strategy
+
+    def get_endpoint_stats(self) -> builtins.list[dict[str, Any]]:
+        """What each endpoint did, by the original's names; see ``endpoint_stats`` for all that is known.
+
+        Returns:
+            For each endpoint ``uri``, ``total_requests``, ``bytes_read``, ``bytes_written``, ``error_count`` and
+            ``active_requests``. Requests are calls, those among them that look where a key is.
+
+        Example:
+            >>> import s3dlio
+            >>> store = s3dlio.create_multi_endpoint_store(["memory://counted-a/"])
+            >>> _ = store.put("k", b"123"), store.get("k")
+            >>> [(one["bytes_read"], one["bytes_written"], one["error_count"]) for one in store.get_endpoint_stats()]
+            [(3, 3, 0)]
+        """
+        return [
+            {
+                "uri": one["uri"],
+                "total_requests": one["requests"],
+                "bytes_read": one["bytes_read"],
+                "bytes_written": one["bytes_written"],
+                "error_count": one["errors"],
+                "active_requests": one["in_flight"],
+            }
+            for one in self.endpoint_stats()
+        ]
+
+    def get_total_stats(self) -> dict[str, Any]:
+        """The sums of ``get_endpoint_stats``, without ``uri``."""
+        each = self.get_endpoint_stats()
+        return {name: sum(one[name] for one in each) for name in each[0] if name != "uri"}
+
+    def _at(self, key: str) -> Address:
+        if not isinstance(key, str) or not _SCHEME.match(key):
+            return super()._at(key)
+        where = resolve(key)
+        for root, prefix in self._bases:
+            if where.root.uri == root and _folder(where.key).startswith(prefix):
+                below = where.key[len(prefix) :]
+                return Location(self._root, below, key.removesuffix(below) if below else key.rstrip("/") + "/")
+        known = ", ".join(root + prefix for root, prefix in self._bases)
+        raise InvalidArgumentError(f"{key}: the address is below none of the endpoints; give a key, or an address below one of {known}", key)
 
     def endpoint_stats(self) -> builtins.list[dict[str, Any]]:
         """What each endpoint was asked for by this process so far.
 
         Returns:
             For each endpoint, in the order in which they were given: ``uri``, ``name`` (its URL where it has one),
-            ``requests`` (calls), ``failures`` (those that it did not answer), ``in_flight`` and ``avoided`` (it failed a
-            moment ago, and others are asked first).
+            ``requests`` (calls, those among them that look where a key is), ``failures`` (those that it did not answer),
+            ``errors`` (those that failed in any way), ``bytes_read``, ``bytes_written``, ``in_flight`` and ``avoided`` (it
+            failed a moment ago, and others are asked first).
 
         Example:
             >>> import s3dlio
@@ -83,7 +181,7 @@ class MultiEndpointStore(Store):
 
 def create_multi_endpoint_store(
     uris: Iterable[str | Mapping[str, Any]],
-    strategy: Strategy = "round_robin",
+    strategy: Strategy | None = "round_robin",
     *,
     uri: str | os.PathLike[str] | None = None,
     replicas: bool = False,
@@ -109,7 +207,7 @@ def create_multi_endpoint_store(
         A store; it can be pickled like any other.
 
     Raises:
-        InvalidArgumentError: No endpoint, more than 32, or one that cannot be understood.
+        InvalidArgumentError: No endpoint, more than 32, one that cannot be understood, or different schemes.
 
     Example:
         >>> import s3dlio
@@ -125,7 +223,7 @@ def create_multi_endpoint_store(
 
 def create_multi_endpoint_store_from_template(
     uri_template: str,
-    strategy: Strategy = "round_robin",
+    strategy: Strategy | None = "round_robin",
     *,
     uri: str | os.PathLike[str] | None = None,
     replicas: bool = False,
@@ -156,8 +254,8 @@ def create_multi_endpoint_store_from_template(
 
 
 def create_multi_endpoint_store_from_file(
-    path: str | os.PathLike[str],
-    strategy: Strategy = "round_robin",
+    file_path: str | os.PathLike[str],
+    strategy: Strategy | None = "round_robin",
     *,
     uri: str | os.PathLike[str] | None = None,
     replicas: bool = False,
@@ -166,7 +264,7 @@ def create_multi_endpoint_store_from_file(
     """The same with endpoints from a file: one a line; empty lines and lines that begin with ``#`` are passed over.
 
     Args:
-        path: A local file in UTF-8.
+        file_path: A local file in UTF-8.
         strategy: As for ``create_multi_endpoint_store``.
         uri: Likewise.
         replicas: Likewise.
@@ -186,12 +284,51 @@ def create_multi_endpoint_store_from_file(
         ...     len(s3dlio.create_multi_endpoint_store_from_file(folder + "/endpoints").endpoints)
         2
     """
-    with open(path, encoding="utf-8") as file:
+    with open(file_path, encoding="utf-8") as file:
         lines = [line.strip() for line in file]
     given = [line for line in lines if line and not line.startswith("#")]
     if not given:
-        raise InvalidArgumentError(f"{os.fspath(path)!s}: no endpoint is named in it")
+        raise InvalidArgumentError(f"{os.fspath(file_path)!s}: no endpoint is named in it")
     return MultiEndpointStore(given, strategy, uri=uri, replicas=replicas, storage_options=storage_options)
+
+
+def create_multi_endpoint_store_from_env(
+    strategy: Strategy | None = "round_robin",
+    *,
+    uri: str | os.PathLike[str] | None = None,
+    replicas: bool = False,
+    storage_options: dict[str, Any] | None = None,
+) -> MultiEndpointStore:
+    """The same with endpoints from the environment variable ``S3_ENDPOINT_URIS``, separated by commas.
+
+    Args:
+        strategy: As for ``create_multi_endpoint_store``.
+        uri: Likewise.
+        replicas: Likewise.
+        storage_options: Likewise.
+
+    Returns:
+        A store; it can be pickled like any other.
+
+    Raises:
+        InvalidArgumentError: The variable is not set or names no endpoint, or more than 32.
+
+    Example:
+        >>> import os, s3dlio
+        >>> os.environ["S3_ENDPOINT_URIS"] = "memory://env-1/, memory://env-2/"
+        >>> s3dlio.create_multi_endpoint_store_from_env().endpoint_count()
+        2
+        >>> del os.environ["S3_ENDPOINT_URIS"]
+    """
+    given = [text for part in os.environ.get("S3_ENDPOINT_URIS", "").split(",") if (text := part.strip())]
+    if not given:
+        raise InvalidArgumentError("S3_ENDPOINT_URIS names no endpoint; set it to addresses separated by commas, such as s3://bucket-1/,s3://bucket-2/")
+    return MultiEndpointStore(given, strategy, uri=uri, replicas=replicas, storage_options=storage_options)
+
+
+def _folder(key: str) -> str:
+    """A key as the prefix of what is below it."""
+    return key.rstrip("/") + "/" if key.strip("/") else ""
 
 
 def _expanded(template: str) -> builtins.list[str]:

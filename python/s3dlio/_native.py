@@ -9,8 +9,10 @@ import atexit
 import ctypes as c
 import json
 import os
+import sys
 import threading
 import time
+import warnings
 from array import array
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any
 
 from . import _copies, exceptions
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 PENDING = -1
 #: Seconds between two looks at Python's signals while an operation runs.
 SLICE = 0.02
@@ -40,10 +42,14 @@ class _Error(c.Structure):
     ]
 
 
+class _Notice(c.Structure):
+    _fields_ = [("struct_size", c.c_uint32), ("reserved", c.c_uint32), ("text", c.c_char_p)]
+
+
 class _Result(c.Structure):
     _fields_ = [
         ("struct_size", c.c_uint32),
-        ("reserved", c.c_uint32),
+        ("notices", c.c_uint32),
         ("json", c.c_void_p),
         ("json_length", c.c_uint64),
         ("data", c.c_void_p),
@@ -52,19 +58,33 @@ class _Result(c.Structure):
 
 
 class _Segment(c.Structure):
-    _fields_ = [("data", c.c_void_p), ("length", c.c_uint64)]
+    _fields_ = [("struct_size", c.c_uint32), ("reserved", c.c_uint32), ("data", c.c_void_p), ("length", c.c_uint64)]
 
 
 class _TensorRead(c.Structure):
-    _fields_ = [("data", c.c_void_p), ("length", c.c_uint64), ("tensor", c.c_uint64)]
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("reserved", c.c_uint32),
+        ("data", c.c_void_p),
+        ("length", c.c_uint64),
+        ("tensor", c.c_uint64),
+    ]
 
 
 class _Object(c.Structure):
-    _fields_ = [("store", c.c_uint64), ("key", c.c_char_p), ("key_length", c.c_size_t)]
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("reserved", c.c_uint32),
+        ("store", c.c_uint64),
+        ("key", c.c_char_p),
+        ("key_length", c.c_size_t),
+    ]
 
 
 class _ObjectRead(c.Structure):
     _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("reserved", c.c_uint32),
         ("data", c.c_void_p),
         ("length", c.c_uint64),
         ("offset", c.c_uint64),
@@ -75,7 +95,13 @@ class _ObjectRead(c.Structure):
 
 
 class _Item(c.Structure):
-    _fields_ = [("buffer", c.c_uint64), ("data", c.c_void_p), ("length", c.c_uint64)]
+    _fields_ = [
+        ("struct_size", c.c_uint32),
+        ("reserved", c.c_uint32),
+        ("buffer", c.c_uint64),
+        ("data", c.c_void_p),
+        ("length", c.c_uint64),
+    ]
 
 
 class _Entry(c.Structure):
@@ -110,6 +136,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "credentials_program": [c.c_char_p],
     "crc32c": [c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "last_error": [c.POINTER(_Error)],
+    "notice_get": [c.c_uint32, c.POINTER(_Notice)],
     "store_open": [_text, _text, _op],
     "store_close": [_id],
     "store_endpoints_begin": [_id, _op],
@@ -204,6 +231,8 @@ generation = 0
 #: No generation: what was unpickled has been opened in another process, if anywhere.
 ELSEWHERE = -1
 _loaded_before_fork = False
+#: Notices of the library that were warned of.
+_noticed = 0
 
 
 def _places() -> list[Path]:
@@ -298,11 +327,12 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _library, _gate, generation, _loaded_before_fork
+    global _library, _gate, generation, _loaded_before_fork, _noticed
     _gate = threading.RLock()
     if _library is not None:
         _loaded_before_fork = True
         _library = None
+        _noticed = 0
         generation += 1
     # last: what is let go here must know already that it belongs to the parent
     _in_use.clear()
@@ -360,6 +390,11 @@ class NativeMemory:
 
 
 _RESULT_SIZE = c.sizeof(_Result)
+_SEGMENT_SIZE = c.sizeof(_Segment)
+_TENSOR_READ_SIZE = c.sizeof(_TensorRead)
+_OBJECT_SIZE = c.sizeof(_Object)
+_OBJECT_READ_SIZE = c.sizeof(_ObjectRead)
+_ITEM_SIZE = c.sizeof(_Item)
 _parse = json.JSONDecoder().decode
 
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
@@ -420,10 +455,9 @@ _END = 3.0
 
 
 def _end() -> None:
-    """Ends what is under way when the interpreter does.
+    """Ends what is under way when the interpreter does: temporaries go, uploads are aborted, memory that is read from may go away after this.
 
-    After the interpreter the C library takes down what other modules set up. With Python's ``ssl`` that is OpenSSL, and a thread of ours
-    that signs a request meanwhile finds its tables freed.
+    That no thread uses OpenSSL once the C library takes it down is the library's own concern: see native/gate.c.
     """
     global _ending
     lib = _library
@@ -505,6 +539,8 @@ async def run(
             _raise_last_error(status)
         if progress is not None:
             Running(lib, number.value, begun_in, progress).report()
+        if result.notices != _noticed:
+            _warn(lib, result.notices)
         if data:
             memory = NativeMemory("op_free", number.value, result.data, result.data_length)
             handed_over = True
@@ -518,16 +554,29 @@ async def run(
         _in_use.pop(cell, None)
 
 
+def _warn(lib: _Library, count: int) -> None:
+    """Warns of what the library noticed since the last time, at the line outside of this package that called it."""
+    global _noticed
+    while _noticed < count:
+        notice = _Notice(c.sizeof(_Notice))
+        check(lib.s3dlio_notice_get(_noticed, c.byref(notice)))
+        _noticed += 1
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+            level, frame = level + 1, frame.f_back
+        warnings.warn((notice.text or b"").decode(), exceptions.ChecksumWarning, stacklevel=level)
+
+
 def _parsed(result: _Result) -> Any:
     return _parse(c.string_at(result.json, result.json_length).decode()) if result.json else None
 
 
 def _take_items(lib: _Library, number: c.c_uint64, count: int) -> list[NativeMemory | None]:
-    taken = (_Item * count)()
+    taken = (_Item * count)(*([_Item(_ITEM_SIZE)] if count else []))
     check(lib.s3dlio_op_take_items(number, count, taken))
     # as plain numbers: an object of ctypes for each item would cost more than the item
     fields = memoryview(taken).cast("B").cast("Q").tolist() if count else []
-    items = zip(fields[0::3], fields[1::3], fields[2::3], strict=True)
+    items = zip(fields[1::4], fields[2::4], fields[3::4], strict=True)
     return [NativeMemory("buffer_free", buffer, data, length) if buffer else None for buffer, data, length in items]
 
 
@@ -620,8 +669,8 @@ def _utf8(text: str) -> bytes:
 def segments(parts: Sequence[tuple[int, int]]) -> Any:
     """``(address, length)`` pairs as ``s3dlio_segment[]``."""
     if len(parts) == 1:
-        return c.byref(_Segment(*parts[0]))
-    return (_Segment * len(parts))(*(_Segment(*part) for part in parts))
+        return c.byref(_Segment(_SEGMENT_SIZE, 0, *parts[0]))
+    return (_Segment * len(parts))(*(_Segment(_SEGMENT_SIZE, 0, *part) for part in parts))
 
 
 def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
@@ -631,7 +680,8 @@ def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
     at: int = c.cast(c.c_char_p(keys), c.c_void_p).value or 0
     fields = array("Q")
     for store, key in parts:
-        fields.extend((store, at, len(key)))
+        # struct_size and reserved are one number of 64 bits
+        fields.extend((_OBJECT_SIZE, store, at, len(key)))
         at += len(key) + 1
     references = (_Object * len(parts)).from_buffer(fields)
     references.keys = keys  # type: ignore[attr-defined]  # kept alive with what points into it
@@ -640,15 +690,15 @@ def object_references(parts: Sequence[tuple[int, bytes]]) -> Any:
 
 def tensor_reads(parts: Sequence[tuple[int, int, int]]) -> Any:
     """``(address, length, tensor)`` triples as ``s3dlio_tensor_read[]``."""
-    return (_TensorRead * len(parts))(*(_TensorRead(*part) for part in parts))
+    return (_TensorRead * len(parts))(*(_TensorRead(_TENSOR_READ_SIZE, 0, *part) for part in parts))
 
 
 def object_reads(parts: Sequence[tuple[int, int, int, int, int | None]]) -> Any:
     """``(address, length, offset, object, CRC32C or None)`` as ``s3dlio_object_read[]``."""
     fields = array("Q")
     for address, length, offset, of, crc in parts:
-        # the last two fields are 32 bits each
-        fields.extend((address, length, offset, of, 0 if crc is None else crc | 1 << 32))
+        # the first two fields and the last two are 32 bits each
+        fields.extend((_OBJECT_READ_SIZE, address, length, offset, of, 0 if crc is None else crc | 1 << 32))
     return (_ObjectRead * len(parts)).from_buffer(fields) if parts else None
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from . import _calls, _native, _progress
 from ._address import Address, Location, resolve
 from ._calls import blocking
-from ._dtypes import is_torch_tensor
+from ._dtypes import castable, check_casting, has_safetensors_type, is_torch_tensor
 from ._objects import put_options
 from ._tensors import _encoded, _Source, _source, _torch
 from .exceptions import ChecksumMismatchError, InvalidArgumentError, InvalidDataError
@@ -75,6 +75,8 @@ class Piece:
                 raise ValueError(f"the place {numbers}")
             if len(blocks) not in (0, 4 * -(-found["nbytes"] // block_length)):
                 raise ValueError(f"{len(blocks)} bytes of block checksums")
+            if not blocks and block_length < found["nbytes"]:
+                raise ValueError(f"blocks of {block_length} bytes without checksums")
             return Piece(uri, found["offset"], found["nbytes"], int(crc[7:], 16), block_length, blocks)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise InvalidDataError(f"{what}: the place of its bytes is not understood: {error}", what) from None
@@ -97,7 +99,19 @@ def source_of(name: str, value: Any, what: str) -> _Source:
         return _source(name, plain.reshape(-1).view(_torch().uint8), what)
     if isinstance(value, np.ndarray) and value.dtype.str[1:] == "c16":
         return _source(name, np.ascontiguousarray(value.astype(value.dtype.newbyteorder("<"), copy=False)).reshape(-1).view(np.uint8), what)
+    if isinstance(value, np.ndarray) and not has_safetensors_type(value.dtype):
+        return _source(name, _bytes_of(value), what)
     return _source(name, value, what)
+
+
+def _bytes_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array's elements in C order, as bytes."""
+    plain = np.asarray(array)
+    if not plain.flags.c_contiguous:
+        # NumPy copies fields and not what lies between them, which must not be what this process had there
+        plain = np.zeros(array.shape, array.dtype)
+        plain[...] = array
+    return plain.reshape(-1).view(np.uint8) if plain.nbytes else np.empty(0, np.uint8)
 
 
 @blocking
@@ -170,7 +184,7 @@ class Want:
         shape: The piece's shape.
         starts: Where the part begins in each dimension.
         lengths: Its shape.
-        target: An array or a tensor of that shape; any strides, device and type that its ``copy_`` takes.
+        target: An array or a tensor of that shape; of any strides, device and byte order.
         dtype: The type of the elements, in the target's framework.
     """
 
@@ -202,21 +216,25 @@ class Reading:
     Args:
         at: Gives the location of an object by the name in its pieces.
         validate: Compare every byte with its checksum; parts then cost the rest of the blocks they begin and end in.
+        casting: What may be converted where memory is of another type than what is read into it.
     """
 
-    def __init__(self, at: Callable[[str], Address], *, validate: bool = True) -> None:
+    def __init__(self, at: Callable[[str], Address], *, validate: bool = True, casting: str = "no") -> None:
+        check_casting(casting, "Reading")
         self._at = at
         self._validate = validate
+        self._casting = casting
         self._wants: list[Want] = []
         #: Bytes that were wanted, and that were asked for.
         self.wanted = 0
         self.read = 0
 
     def add(self, want: Want) -> None:
-        """Notes a part to be read.
+        """Notes a part to be read. Nothing is written before ``run``, so what does not fit is refused while all memory is as it was.
 
         Raises:
             InvalidDataError: It lies outside its piece, or the piece has another size than its shape says.
+            InvalidArgumentError: The memory is of another shape or type, is read-only, or has no elements of its own.
         """
         if math.prod(want.shape) * want.itemsize != want.piece.nbytes:
             raise InvalidDataError(f"{want.name}: shape {want.shape} does not fit {want.piece.nbytes} bytes in {want.piece.uri}")
@@ -224,8 +242,10 @@ class Reading:
             raise InvalidDataError(f"{want.name}: part {want.starts} of lengths {want.lengths} lies outside of shape {want.shape}")
         if tuple(want.target.shape) != want.lengths:
             raise InvalidArgumentError(f"{want.name}: the memory to load into has shape {tuple(want.target.shape)}, the part {want.lengths}")
-        if isinstance(want.target, np.ndarray) and not want.target.flags.writeable:
-            raise InvalidArgumentError(f"{want.name}: the array to load into is read-only")
+        _check_memory(want)
+        if not castable(want.dtype, want.target.dtype, self._casting):
+            hint = "" if self._casting == "unsafe" else "; casting='same_kind' converts within a kind of numbers, 'unsafe' any numbers"
+            raise InvalidArgumentError(f"{want.name}: the checkpoint has {want.dtype}, the memory to load into {want.target.dtype}{hint}")
         self._wants.append(want)
         self.wanted += math.prod(want.lengths) * want.itemsize
 
@@ -374,6 +394,22 @@ class Reading:
         begin = sum(start * stride for start, stride in zip(starts, strides, strict=True))
         end = begin + _extent(lengths, inner, want.itemsize)
         return self._aside(want, begin, end, reads, copies, _filler(target, want, lengths, inner))
+
+
+def _check_memory(want: Want) -> None:
+    target, what = want.target, f"{want.name}: the memory to load into"
+    if isinstance(target, np.ndarray):
+        if not target.flags.writeable:
+            raise InvalidArgumentError(f"{want.name}: the array to load into is read-only")
+        if isinstance(target, np.ma.MaskedArray):
+            raise InvalidArgumentError(f"{what} is a masked array; give array.data and set the mask")
+        strides: Sequence[int] = target.strides
+    elif str(target.layout) != "torch.strided" or target.is_meta or target.is_quantized:
+        raise InvalidArgumentError(f"{what} is no dense tensor with data ({target.layout} on {target.device})")
+    else:
+        strides = target.stride()
+    if any(stride == 0 and extent > 1 for stride, extent in zip(strides, target.shape, strict=True)):
+        raise InvalidArgumentError(f"{what} has elements that share one place (a stride of 0, as expand() and broadcast_to() make); give a copy")
 
 
 def _row(want: Want) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import collections
+import io
 import math
 import re
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ._dtypes import extension_name
 from .exceptions import InvalidArgumentError, InvalidDataError
 
 #: Containers within containers; beyond it something refers to itself.
@@ -43,7 +45,7 @@ def encode(value: Any, what: str, _depth: int = 0) -> Any:
     """What ``json.dumps`` can write for a value, types and all.
 
     Args:
-        value: None, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, range, dict, OrderedDict, Counter,
+        value: None, bool, int, float, complex, str, bytes, bytearray, io.BytesIO, list, tuple, set, frozenset, range, dict, OrderedDict, Counter,
             NumPy scalars and arrays, torch tensors, ``torch.Size``, ``torch.dtype``, ``torch.device``, in any nesting.
         what: What it is, for errors.
 
@@ -90,7 +92,7 @@ def decode(value: Any, what: str, _depth: int = 0) -> Any:
     if not isinstance(value, dict):
         return value
     if "~" not in value:
-        return {name: decode(item, what, _depth + 1) for name, item in value.items()}
+        return {name: decode(item, f"{what}[{name!r:.50}]", _depth + 1) for name, item in value.items()}
     name, content = value["~"], value.get("v")
     reader = _READERS.get(name) if isinstance(name, str) else None
     if reader is None or set(value) != {"~", "v"}:
@@ -99,8 +101,8 @@ def decode(value: Any, what: str, _depth: int = 0) -> Any:
         return reader(content, what, _depth + 1)
     except InvalidDataError:
         raise
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-        raise InvalidDataError(f"{what}: what stands for a {name} is none: {error}") from None
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RuntimeError) as error:
+        raise InvalidDataError(f"{what}: what stands for a {name} is none: {str(error)[:200]}") from None
 
 
 def _pairs(value: Any, what: str, depth: int) -> Any:
@@ -116,16 +118,42 @@ def _text(value: Any, what: str, depth: int) -> str:
 
 
 def _array(array: np.ndarray[Any, Any], what: str) -> dict[str, Any]:
-    if array.dtype.hasobject or array.dtype.names is not None or not _DTYPE.fullmatch(array.dtype.str):
-        raise InvalidArgumentError(f"{what}: arrays of {array.dtype} cannot be stored")
-    return {"dtype": array.dtype.str, "shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}
+    from ._arrays import describe
+    from ._sharded import NPY
+
+    dtype = array.dtype
+    if dtype.hasobject:
+        raise InvalidArgumentError(f"{what}: arrays of {dtype} cannot be stored: they hold Python objects")
+    if dtype.names is None and extension_name(dtype) is None and _DTYPE.fullmatch(dtype.str):
+        name = dtype.str
+    else:
+        descr, extension = describe(dtype, what)
+        name = NPY + descr if extension is None else extension
+    return {"dtype": name, "shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}
 
 
 def _read_array(content: Any, what: str, depth: int) -> np.ndarray[Any, Any]:
-    if not _DTYPE.fullmatch(content["dtype"]):
-        raise ValueError(f"dtype {content['dtype'][:50]!r}")
-    data = base64.b64decode(content["data"], validate=True)
-    return np.frombuffer(data, np.dtype(content["dtype"])).reshape(content["shape"]).copy()
+    from ._arrays import dtype_of
+    from ._sharded import in_framework
+
+    name = content["dtype"]
+    dtype = dtype_of(repr(name), what) if isinstance(name, str) and _DTYPE.fullmatch(name) else in_framework(name, False, what)
+    shape, data = extents(content["shape"]), base64.b64decode(content["data"], validate=True)
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{len(data)} bytes for the shape {shape} of {dtype}")
+    # a copy, so that it can be written to
+    return np.ndarray(shape, dtype, bytearray(data) if data else None)
+
+
+def extents(numbers: Any) -> tuple[int, ...]:
+    """A shape, offsets or sizes out of JSON.
+
+    Raises:
+        ValueError: They are no list of at most 64 whole numbers below 2^62.
+    """
+    if not isinstance(numbers, list) or len(numbers) > 64 or any(type(number) is not int or not 0 <= number < 1 << 62 for number in numbers):
+        raise ValueError(f"expected at most 64 whole numbers from 0 to 2^62 - 1, found {numbers!r:.80}")
+    return tuple(numbers)
 
 
 def _encode_torch(value: Any, what: str) -> Any:
@@ -144,14 +172,26 @@ def _encode_torch(value: Any, what: str) -> Any:
     return None
 
 
+def torch_of(what: str) -> Any:
+    """torch, for what is of it.
+
+    Raises:
+        InvalidDataError: It is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise InvalidDataError(f"{what} is of torch, which is not installed here; tensors load as arrays with framework='np'") from None
+    return torch
+
+
 def torch_dtype(name: Any, what: str) -> Any:
     """The torch dtype of a name such as ``float32``.
 
     Raises:
         InvalidDataError: torch has no such dtype.
     """
-    import torch
-
+    torch = torch_of(what)
     found = getattr(torch, name, None) if isinstance(name, str) else None
     if not isinstance(found, torch.dtype):
         raise InvalidDataError(f"{what}: torch {torch.__version__} has no dtype {str(name)[:50]!r}")
@@ -159,28 +199,22 @@ def torch_dtype(name: Any, what: str) -> Any:
 
 
 def _read_tensor(content: Any, what: str, depth: int) -> Any:
-    import torch
-
+    torch = torch_of(what)
     data = bytearray(base64.b64decode(content["data"], validate=True))
-    shape, dtype = content["shape"], torch_dtype(content["dtype"], what)
+    shape, dtype = extents(content["shape"]), torch_dtype(content["dtype"], what)
     if len(data) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{len(data)} bytes for the shape {shape}")
     return torch.frombuffer(data, dtype=torch.uint8).view(dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
 
 
 def _read_size(content: Any, what: str, depth: int) -> Any:
-    import torch
-
-    return torch.Size(content)
+    return torch_of(what).Size(extents(content))
 
 
 def _read_device(content: Any, what: str, depth: int) -> Any:
-    import torch
-
-    try:
-        return torch.device(content)
-    except RuntimeError as error:
-        raise ValueError(str(error)) from None
+    if not isinstance(content, str):
+        raise ValueError(f"a device called {content!r:.50}")
+    return torch_of(what).device(content)
 
 
 def _read_items(make: Callable[[Any], Any]) -> Callable[[Any, str, int], Any]:
@@ -203,6 +237,14 @@ def _read_ref(name: Any, framework: Any) -> TensorRef:
     return TensorRef(name, framework)
 
 
+def _read_file(data: Any, at: Any) -> io.BytesIO:
+    if type(at) is not int or not 0 <= at < 1 << 62:
+        raise ValueError(f"the position {at!r:.50}")
+    made = io.BytesIO(base64.b64decode(data, validate=True))
+    made.seek(at)
+    return made
+
+
 def _read_counter(pairs: Any) -> Any:
     return collections.Counter(dict(pairs))
 
@@ -218,6 +260,7 @@ _WRITERS: dict[type, _Writer] = {
     frozenset: ("frozenset", _items),
     bytes: ("bytes", _text),
     bytearray: ("bytearray", _text),
+    io.BytesIO: ("BytesIO", lambda value, what, depth: [base64.b64encode(value.getbuffer()).decode(), value.tell()]),
     complex: ("complex", lambda value, what, depth: [encode(value.real, what), encode(value.imag, what)]),
     TensorRef: ("tensor", lambda value, what, depth: [value.name, value.framework]),
     range: ("range", lambda value, what, depth: [value.start, value.stop, value.step]),
@@ -233,6 +276,7 @@ _READERS: dict[str, Callable[[Any, str, int], Any]] = {
     "frozenset": _read_items(frozenset),
     "bytes": lambda content, what, depth: base64.b64decode(content, validate=True),
     "bytearray": lambda content, what, depth: bytearray(base64.b64decode(content, validate=True)),
+    "BytesIO": lambda content, what, depth: _read_file(*_list(content)),
     "complex": lambda content, what, depth: complex(*(decode(part, what) for part in _list(content))),
     "range": lambda content, what, depth: range(*_list(content)),
     "scalar": lambda content, what, depth: _read_array(content, what, depth)[()],

@@ -95,9 +95,28 @@ def _distributed(value: Any) -> Part:
     return Part(local, tuple(value.shape), tuple(offsets), False, mine and bool(place))
 
 
-def dtype_name(data: Any) -> str:
-    """An element type's name, the same for NumPy and torch: ``float32``, ``bfloat16``."""
-    return str(data.dtype).removeprefix("torch.") if is_torch_tensor(data) else str(data.dtype.newbyteorder("=").name)
+#: Begins the names of types that only a NumPy array has; what follows is the ``descr`` of a ``.npy`` header.
+NPY = "npy:"
+
+#: Longer ones are no type that anybody has.
+_LONGEST_NAME = 1 << 20
+
+
+def dtype_name(data: Any, what: str = "the array") -> str:
+    """An element type's name, the same for NumPy and torch: ``float32``, ``bfloat16``; of text, dates and structures that of ``.npy``.
+
+    Raises:
+        InvalidArgumentError: A ``.npy`` file cannot describe it.
+    """
+    if is_torch_tensor(data):
+        return str(data.dtype).removeprefix("torch.")
+    native = data.dtype.newbyteorder("=")
+    if native.name in _NUMPY and native.fields is None:
+        return str(native.name)
+    from ._arrays import describe
+
+    descr, extension = describe(data.dtype, what)
+    return NPY + descr if extension is None else extension
 
 
 def in_framework(name: str, torch_wanted: bool, what: str) -> Any:
@@ -110,13 +129,23 @@ def in_framework(name: str, torch_wanted: bool, what: str) -> Any:
     from ._plain import torch_dtype
     from .exceptions import InvalidDataError
 
+    if not isinstance(name, str):
+        raise InvalidDataError(f"{what}: the type of its elements is a text, found {type(name).__name__}", what)
+    if name.startswith(NPY):
+        if torch_wanted:
+            raise InvalidArgumentError(f"{what}: torch has no type for elements of {name[len(NPY) :][:80]}; load it into an array")
+        if len(name) > _LONGEST_NAME:
+            raise InvalidDataError(f"{what}: the type of its elements has a name of {len(name)} characters", what)
+        from ._arrays import dtype_of
+
+        return dtype_of(name[len(NPY) :], what)
     if torch_wanted:
         return torch_dtype(name, what)
     if name in _NUMPY:
         return np.dtype(name).newbyteorder("<")
-    if isinstance(name, str) and name.startswith(("bfloat", "float4", "float6", "float8", "int2", "int4", "uint2", "uint4")):
+    if name.startswith(("bfloat", "float4", "float6", "float8", "int2", "int4", "uint2", "uint4")):
         return extension_dtype(name, what)
-    raise InvalidDataError(f"{what}: elements of the type {str(name)[:50]!r} are not known here; update s3dlio")
+    raise InvalidDataError(f"{what}: elements of the type {name[:50]!r} are not known here; update s3dlio", what)
 
 
 _NUMPY = frozenset(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import itertools
 import json
-import math
 import secrets
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -13,28 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from . import _plain, _tree
+from . import _cover, _plain, _tree
 from ._address import Address
 from ._calls import blocking, twin
-from ._checkpoint_reader import find
+from ._checkpoint_reader import check_sizes, find
 from ._checkpoint_store import CheckpointStore
 from ._checkpoint_writer import CheckpointWriter
-from ._memory import empty_array, empty_tensor
-from ._progress import Progress
-from ._pieces import Piece, Reading, Want, save_pieces, source_of
+from ._dtypes import Casting, check_casting
+from ._pieces import Reading, save_pieces, source_of
 from ._plain import TensorRef
-from ._sharded import Part, dtype_name, in_framework, part_of
+from ._progress import Progress
+from ._saved_state import VERSION, SavedState
+from ._sharded import Part, dtype_name, part_of
 from ._tensors import Framework, _Source
-from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
-
-#: What this library writes; it reads no later one.
-_VERSION = 1
+from .exceptions import InvalidArgumentError, NotFoundError
 
 #: What the manifest calls states unless told otherwise.
 FRAMEWORK = "s3dlio-state"
 
 #: Gets what this rank tells; gives what all ranks told to the one that ends the save, and None to the others.
 Gather = Callable[[Any], "list[Any] | None"]
+
+#: Memory of fewer bytes is made without a look at the shards that are to fill it.
+_CHECKED_FROM = 1 << 20
 
 #: Tensors of fewer bytes are not asked whether they shrink.
 _SAMPLED_FROM = 1 << 20
@@ -216,6 +214,7 @@ async def load_state(
     manifest_key: str | None = None,
     framework: Framework | None = None,
     strict: bool = True,
+    casting: Casting = "no",
     validate: bool = True,
     progress: Progress = None,
     timeout: float | None = None,
@@ -232,6 +231,8 @@ async def load_state(
         manifest_key: Exactly this checkpoint: ranks that load while others save should be given the same.
         framework: What new tensors are made as: ``"np"``, ``"pt"``, or None: as each was saved.
         strict: Whether everything in ``into`` has to be in the checkpoint.
+        casting: What may be converted where an array or tensor of ``into`` has another dtype than the checkpoint: ``"no"`` refuses the load,
+            ``"same_kind"`` converts within a kind of numbers (float32 to bfloat16, integers to floats), ``"unsafe"`` any numbers.
         validate: Compare with the checksums; parts of tensors then cost the rest of the blocks they begin and end in.
         progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -243,7 +244,7 @@ async def load_state(
     Raises:
         NotFoundError: There is no such checkpoint.
         ChecksumMismatchError: Bytes are not those that were saved; the error names object and tensor.
-        InvalidArgumentError: ``into`` and the checkpoint do not fit.
+        InvalidArgumentError: ``into`` and the checkpoint do not fit; ``into`` is as it was.
         InvalidDataError: The checkpoint is no state, or is damaged.
 
     Example:
@@ -254,180 +255,21 @@ async def load_state(
         >>> model["step"], s3dlio.load_state("memory://doc-load", {"w": s3dlio.TensorShard(np.zeros((1, 2)), (3, 2), (1, 0))})["w"].data
         (3, array([[2., 3.]]))
     """
+    check_casting(casting, "load_state")
     store = CheckpointStore(uri, storage_options=storage_options)
     manifest = await find(store.objects, {"manifest_key": manifest_key, "step": step})
     if manifest is None:
         missing = f"there is no checkpoint{'' if step is None else f' of step {step}'}{'' if manifest_key is None else f' {manifest_key}'}"
         raise NotFoundError(f"{store.uri}: {missing}", store.uri, missing)
     saved = SavedState(manifest, store.uri)
-    reading = Reading(store.objects._at, validate=validate)
-    if into is None:
-        state = saved.make(framework, reading)
-    else:
-        state = saved.fill(into, strict, framework, reading)
+    reading = Reading(store.objects._at, validate=validate, casting=casting)
+    # all is looked at before memory is made or a byte of what was given is written
+    state = saved.make(framework) if into is None else saved.fill(into, strict, framework, reading)
+    if saved.allocates >= _CHECKED_FROM:
+        await check_sizes(store.objects, [shard for shard in manifest["shards"] if shard["key"] in saved.shards_used])
+    saved.allocate(reading)
     await Reading.run.body(reading, progress=progress)  # type: ignore[attr-defined]
-    return state
-
-
-class SavedState:
-    """What a manifest tells of a state.
-
-    Args:
-        manifest: The manifest, with its key.
-        what: The store's address, for errors.
-
-    Raises:
-        InvalidDataError: It tells of no state, or of one that contradicts itself.
-    """
-
-    def __init__(self, manifest: Mapping[str, Any], what: str) -> None:
-        self._what = f"{what}{manifest.get('manifest_key', '')}"
-        self._parts: dict[str, list[_SavedPart]] = {}
-        self.tree: Any = None
-        try:
-            for shard in sorted(manifest["shards"], key=lambda shard: int(shard["rank"])):
-                extra = shard.get("extra")
-                if not isinstance(extra, dict) or "s3dlio_state" not in extra:
-                    raise InvalidDataError(f"{self._what}: this checkpoint is no state; its shards are read with CheckpointStore.reader()")
-                self._add(extra, str(shard["key"]))
-        except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-            if isinstance(error, InvalidDataError):
-                raise
-            raise InvalidDataError(f"{self._what}: the manifest does not describe a state: {type(error).__name__}: {error}") from None
-
-    def _add(self, extra: dict[str, Any], key: str) -> None:
-        if type(extra["s3dlio_state"]) is not int or extra["s3dlio_state"] > _VERSION:
-            raise InvalidDataError(f"{self._what}: states of format {extra['s3dlio_state']!r:.20} are not known here; update s3dlio")
-        for name, found in extra["tensors"].items():
-            for one in found:
-                self._parts.setdefault(name, []).append(_SavedPart(one, key, f"{self._what}: tensor {name!r}"))
-        tree = _plain.decode(json.loads(extra["tree"]), f"{self._what}: the values of the state")
-        self.tree = tree if self.tree is None else _merged(self.tree, tree)
-
-    def make(self, framework: str | None, reading: Reading) -> Any:
-        """A new state; ``reading`` then fills its tensors."""
-
-        return _tree.replaced(self.tree, lambda path, leaf: self._new(leaf, framework, reading))
-
-    def fill(self, into: Any, strict: bool, framework: str | None, reading: Reading) -> Any:
-        """The state given, its values replaced; ``reading`` then fills its tensors."""
-        missing: list[_tree.Path] = []
-        filled = self._fill(into, self.tree, (), framework, reading, missing)
-        if missing and strict:
-            first = _tree.text(missing[0])
-            known = [_tree.text(path) for path, _ in itertools.islice(_tree.leaves(self.tree), 10_000)]
-            near = difflib.get_close_matches(first[:200], known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise InvalidArgumentError(
-                f"{self._what}: the checkpoint has no {first!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}{hint} "
-                "strict=False leaves alone what it does not have"
-            )
-        return filled
-
-    def _new(self, leaf: Any, framework: str | None, reading: Reading) -> Any:
-        """A leaf of the tree, or memory that ``reading`` fills where it stands for a tensor."""
-        if not isinstance(leaf, TensorRef):
-            return leaf
-        parts = self._of(leaf.name)
-        torch_wanted = leaf.framework == "pt" if framework is None else framework in ("pt", "torch")
-        dtype = in_framework(parts[0].dtype, torch_wanted, f"{self._what}: tensor {leaf.name!r}")
-        made = empty_tensor(parts[0].shape, dtype) if torch_wanted else empty_array(parts[0].shape, dtype)
-        self._read(leaf.name, Part(made, parts[0].shape, (0,) * len(parts[0].shape), True, True), reading)
-        return made
-
-    def _fill(self, into: Any, saved: Any, path: _tree.Path, framework: str | None, reading: Reading, missing: list[_tree.Path]) -> Any:
-        """What comes in the place of a part of the state given: itself, where it can be changed."""
-        if isinstance(into, dict) and not isinstance(saved, TensorRef):
-            for name in into:
-                if isinstance(saved, dict) and name in saved:
-                    into[name] = self._fill(into[name], saved[name], (*path, name), framework, reading, missing)
-                else:
-                    missing.append((*path, name))
-            return into
-        part = part_of(into)
-        about = f"{self._what}: {_tree.text(path)!r}"
-        if part is not None:
-            if not isinstance(saved, TensorRef):
-                raise InvalidArgumentError(f"{about} is {type(saved).__name__} in the checkpoint, and a tensor in what is to be loaded into")
-            self._read(saved.name, part, reading)
-            return into
-        if type(into) in (list, tuple) and any(part_of(leaf) is not None for _, leaf in _tree.leaves(into)):
-            known = saved if isinstance(saved, (list, tuple)) else ()
-            missing += [(*path, index) for index in range(len(known), len(into))]
-            items = [self._fill(one, other, (*path, index), framework, reading, missing) for index, (one, other) in enumerate(zip(into, known, strict=False))]
-            if type(into) is tuple:
-                return (*items, *into[len(items) :])
-            into[: len(items)] = items
-            return into
-        if isinstance(saved, TensorRef):
-            raise InvalidArgumentError(f"{about} is a tensor in the checkpoint, and {type(into).__name__} in what is to be loaded into")
-        return _tree.replaced(saved, lambda _, leaf: self._new(leaf, framework, reading))
-
-    def _of(self, name: str) -> list[_SavedPart]:
-        parts = self._parts.get(name)
-        if not parts:
-            raise InvalidDataError(f"{self._what}: no rank has saved tensor {name!r}")
-        first = parts[0]
-        for part in parts:
-            if (part.shape, part.dtype) != (first.shape, first.dtype):
-                raise InvalidDataError(f"{self._what}: parts of tensor {name!r} are of {first.dtype} {first.shape} and of {part.dtype} {part.shape}")
-        return parts
-
-    def _read(self, name: str, part: Part, reading: Reading) -> None:
-        parts = self._of(name)
-        about = f"tensor {name!r}"
-        if part.shape != parts[0].shape:
-            raise InvalidArgumentError(f"{self._what}: {about} has shape {parts[0].shape}, the memory to load into is of one of {part.shape}")
-        from ._dtypes import is_torch_tensor
-
-        torch_target = is_torch_tensor(part.data)
-        dtype = in_framework(parts[0].dtype, torch_target, f"{self._what}: {about}")
-        lengths = tuple(part.data.shape)
-        left = math.prod(lengths)
-        seen = set()
-        for saved in parts:
-            if (saved.offsets, saved.sizes) in seen:
-                continue
-            seen.add((saved.offsets, saved.sizes))
-            low = tuple(max(a, b) for a, b in zip(part.offsets, saved.offsets, strict=True))
-            high = tuple(min(a + n, b + m) for a, n, b, m in zip(part.offsets, lengths, saved.offsets, saved.sizes, strict=True))
-            if any(a >= b for a, b in zip(low, high, strict=True)):
-                continue
-            inner = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, part.offsets, strict=True))
-            target = part.data[inner] if inner else part.data
-            starts = tuple(a - o for a, o in zip(low, saved.offsets, strict=True))
-            size = tuple(b - a for a, b in zip(low, high, strict=True))
-            left -= math.prod(size)
-            reading.add(Want(about, saved.piece, dtype.itemsize, saved.sizes, starts, size, target, dtype))
-        if left:
-            raise InvalidDataError(f"{self._what}: {about}: {left} of {math.prod(lengths)} elements are {'missing' if left > 0 else 'there more than once'}")
-
-
-class _SavedPart:
-    """A part of a tensor, as a rank saved it."""
-
-    def __init__(self, found: Mapping[str, Any], key: str, what: str) -> None:
-        self.dtype: str = found["dtype"]
-        self.shape, self.offsets, self.sizes = (_extents(found[name]) for name in ("shape", "offsets", "sizes"))
-        self.piece = Piece.from_json(found, key, what)
-        if not len(self.shape) == len(self.offsets) == len(self.sizes) or any(
-            o + n > e for o, n, e in zip(self.offsets, self.sizes, self.shape, strict=True)
-        ):
-            raise ValueError(f"a part at {self.offsets} of {self.sizes} of a tensor of {self.shape}")
-
-
-def _extents(numbers: Any) -> tuple[int, ...]:
-    if not isinstance(numbers, list) or any(type(number) is not int or not 0 <= number < 1 << 62 for number in numbers):
-        raise ValueError(f"extents {numbers!r:.80}")
-    return tuple(numbers)
-
-
-def _merged(first: Any, second: Any) -> Any:
-    """The first rank's values, and of others what it has not."""
-    if isinstance(first, dict) and isinstance(second, dict):
-        for name, item in second.items():
-            first[name] = _merged(first[name], item) if name in first else item
-    return first
+    return state()
 
 
 async def _save_shard(
@@ -457,9 +299,9 @@ async def _save_shard(
     )
     tensors: dict[str, Any] = {}
     for source, part, piece in zip(sources, parts, pieces, strict=True):
-        place = {"dtype": dtype_name(part.data), "shape": list(part.shape), "offsets": list(part.offsets), "sizes": list(part.data.shape)}
+        place = {"dtype": dtype_name(part.data, f"{store.uri}: tensor {source.name!r}"), "shape": list(part.shape), "offsets": list(part.offsets), "sizes": list(part.data.shape)}
         tensors[source.name] = [{**place, **piece.to_json()}]
-    extra = {"s3dlio_state": _VERSION, "tensors": tensors, "tree": encoded, **({"left": left} if left else {})}
+    extra = {"s3dlio_state": VERSION, "tensors": tensors, "tree": encoded, **({"left": left} if left else {})}
     stored = saved["object"]
     compressed = saved["compression"] == "zstd"
     raw = {"raw_size": saved["raw_size"], "raw_checksum": saved.get("raw_checksum")} if compressed else {}
@@ -494,28 +336,11 @@ def _verify(shards: list[dict[str, Any]], what: str) -> None:
                 )
     for name, found in held.items():
         first = found[0][1]
-        unique = {(tuple(part["offsets"]), tuple(part["sizes"])) for _, part in found}
         if any((part["shape"], part["dtype"]) != (first["shape"], first["dtype"]) for _, part in found):
             raise InvalidArgumentError(f"{what}: ranks hold parts of tensor {name!r} that are of different shapes or types", what)
-        covered = sum(math.prod(sizes) for _, sizes in unique)
-        if covered != math.prod(first["shape"]):
-            raise InvalidArgumentError(
-                f"{what}: the parts of tensor {name!r} cover {covered} of its {math.prod(first['shape'])} elements: some are missing, or overlap", what
-            )
-        if _overlap(sorted(unique)):
-            raise InvalidArgumentError(f"{what}: parts of tensor {name!r} overlap, and others are missing", what)
-
-
-def _overlap(parts: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> bool:
-    """Whether any two of some parts, in the order of their offsets, share an element."""
-    parts = [part for part in parts if 0 not in part[1]]
-    for index, (offsets, sizes) in enumerate(parts):
-        for others, extents in parts[index + 1 :]:
-            if offsets and others[0] >= offsets[0] + sizes[0]:
-                break
-            if all(a < b + m and b < a + n for a, n, b, m in zip(offsets, sizes, others, extents, strict=True)):
-                return True
-    return False
+        parts = [(tuple(part["offsets"]), tuple(part["sizes"])) for _, part in found]
+        if (wrong := _cover.fault(parts, tuple(first["shape"]))) is not None:
+            raise InvalidArgumentError(f"{what}: the parts of tensor {name!r} {wrong}", what)
 
 
 def collect(state: Any, rank: int, what: str) -> tuple[list[_Source], list[Part], Any, list[str]]:
@@ -549,7 +374,7 @@ def collect(state: Any, rank: int, what: str) -> tuple[list[_Source], list[Part]
 
 
 def is_tensor(data: Any, what: str) -> bool:
-    """Whether it goes into a shard; text and dates stay among the values.
+    """Whether it goes into a shard.
 
     Raises:
         InvalidArgumentError: It goes nowhere.
@@ -560,12 +385,8 @@ def is_tensor(data: Any, what: str) -> bool:
         if str(data.layout) != "torch.strided" or data.is_nested or data.is_meta or data.is_quantized:
             raise InvalidArgumentError(f"{what} is no dense tensor with data ({data.layout} on {data.device}); use to_dense(), to_padded_tensor() or dequantize()")
         return True
-    from ._dtypes import numpy_to_safetensors
-
-    try:
-        return data.dtype.str[1:] == "c16" or bool(numpy_to_safetensors(data.dtype, ""))
-    except InvalidArgumentError:
-        return False
+    # what holds Python objects is refused with the values
+    return not data.dtype.hasobject
 
 
 class _Memory:

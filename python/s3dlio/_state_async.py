@@ -339,6 +339,9 @@ class _Memory:
         memory = self._take(nbytes)
         taken.append(memory)
         if isinstance(data, np.ndarray):
+            if data.dtype.fields is not None:
+                # what lies between fields is saved and not copied: it must not be what was here before
+                memory[:] = 0
             made = memory.view(data.dtype).reshape(data.shape)
             np.copyto(made, data)
             return made

@@ -326,9 +326,14 @@ class TensorFile:
             raise InvalidArgumentError(f"{self._what}: names is the text {names!r}; give a list, as in names=[{names!r}]", self._what)
         wanted = [self[name] for name in (self._tensors if names is None else names)]
         if out is not None:
+            if not isinstance(out, Mapping):
+                raise InvalidArgumentError(f"{self._what}: out is a dictionary of arrays or tensors by name, found {type(out).__name__}", self._what)
+            asked = {tensor.name for tensor in wanted}
             for name in out:
                 if name not in self._tensors:
                     raise InvalidArgumentError(f"{self._what}: {self._unknown(name)}", self._what)
+                if name not in asked:
+                    raise InvalidArgumentError(f"{self._what}: out has {_quoted(name)}, which is not among the names that are asked for", self._what)
         targets = [_target(tensor, None if out is None else out.get(tensor.name)) for tensor in wanted]
         reads = [(address, tensor.nbytes, tensor._index) for tensor, (_, address, _) in zip(wanted, targets, strict=True)]
         await _progress.run(
@@ -545,6 +550,8 @@ def _target(tensor: LazyTensor, out: Any) -> tuple[Any, int, int]:
             raise InvalidArgumentError(
                 f"{what} must be a writable C-contiguous array, found one that is {'read-only' if out.flags.c_contiguous else 'not contiguous'}"
             )
+        if isinstance(out, np.ma.MaskedArray):
+            raise InvalidArgumentError(f"{what} is a masked array; give out.data and set its mask")
         found, wanted = out.dtype, safetensors_to_numpy(tensor._type, tensor._what)
         address, nbytes = out.__array_interface__["data"][0], out.nbytes
     else:

@@ -12,7 +12,8 @@ from .exceptions import InvalidArgumentError
 Path: TypeAlias = "tuple[Any, ...]"
 
 _DICTIONARIES = (dict, collections.OrderedDict)
-_DEEPEST = 60
+#: Containers within containers; beyond it something holds itself.
+DEEPEST = 60
 
 
 def leaves(state: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -21,8 +22,8 @@ def leaves(state: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     Raises:
         InvalidArgumentError: Containers are nested too deep, or hold themselves.
     """
-    if len(path) > _DEEPEST:
-        raise InvalidArgumentError(f"a state is nested more than {_DEEPEST} deep at {text(path)[:200]}, or holds itself")
+    if len(path) > DEEPEST:
+        raise InvalidArgumentError(f"a state is nested more than {DEEPEST} deep at {text(path)[:200]}, or holds itself")
     if type(state) in _DICTIONARIES:
         for name, item in state.items():
             yield from leaves(item, (*path, name))

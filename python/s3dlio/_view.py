@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from typing_extensions import Self
+
     _Bytes: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 else:
     _Bytes = np.ndarray
@@ -31,7 +33,7 @@ class BytesView(_Bytes):
     """
 
     @classmethod
-    def _over(cls, memory: object) -> BytesView:
+    def _over(cls, memory: object) -> Self:
         view = np.asarray(memory).view(cls)
         view.flags.writeable = False
         return view

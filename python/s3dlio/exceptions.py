@@ -17,6 +17,7 @@ __all__ = [
     "CancelledError",
     "CertificateError",
     "ChecksumMismatchError",
+    "ChecksumWarning",
     "ClockSkewError",
     "ClosedError",
     "ExpiredCredentialsError",
@@ -238,6 +239,10 @@ class BulkError(S3dlioError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), self._arguments
+
+
+class ChecksumWarning(UserWarning):
+    """A server labels its checksums wrongly; objects are compared with what the values are."""
 
 
 #: The classes by the status codes of ``s3dlio.h``.

@@ -32,6 +32,11 @@ def s3_old_server() -> tuple[str, dict[str, Any]]:
     return _server("S3_OLD")
 
 
+def s3_moto_server() -> tuple[str, dict[str, Any]]:
+    """moto, which test suites use most: what it gets wrong is named by those who skip it."""
+    return _server("S3_MOTO")
+
+
 def azure_server() -> tuple[str, dict[str, Any]]:
     """Azurite, or the account that S3DLIO_TEST_AZURE_URI names."""
     return _server("AZURE")

@@ -168,6 +168,30 @@ def test_error_struct_without_reason_is_filled_as_before() -> None:
     assert b"nonsense" in error.message and error.guard == 0x5A5A5A5A5A5A5A5A
 
 
+@pytest.mark.parametrize("header", ["older", "of today", "newer"])
+def test_caller_compiled_with_another_header_works(tmp_path: Path, header: str) -> None:
+    source = Path(__file__).parent / "older"
+    if header == "older":
+        text = (source / "s3dlio.h").read_text(encoding="utf-8")
+    else:
+        text = abi_header.HEADER.read_text(encoding="utf-8")
+    if header == "newer":
+        text = re.sub(r"^(\} s3dlio_\w+;)$", r"    uint64_t later;\n\1", text, flags=re.MULTILINE)
+        assert text.count("later;") == len(abi_header.structs())
+    (tmp_path / "s3dlio.h").write_text(text, encoding="utf-8")
+    (tmp_path / "caller.c").write_text((source / "caller.c").read_text(encoding="utf-8"), encoding="utf-8")
+    library = _native._find()
+    flags = [f"-I{tmp_path}", *(["-DLATER"] if header == "newer" else [])]
+    command = [_compiler(), "-std=c11", "-Wall", *flags, "-o", tmp_path / "caller", tmp_path / "caller.c", str(library), f"-Wl,-rpath,{library.parent}"]
+    subprocess.run(command, check=True)
+    ended = subprocess.run([tmp_path / "caller"], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "all as it should be\n", "")
+
+
+def test_every_struct_begins_with_its_size() -> None:
+    assert {fields[0] for fields in abi_header.structs().values()} == {"struct_size"}
+
+
 def test_abi_version_agrees_everywhere() -> None:
     assert abi_header.abi_version() == _native.ABI_VERSION == _native.library().s3dlio_abi_version()
 

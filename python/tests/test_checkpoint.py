@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pickle
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 import warnings
 from pathlib import Path
 from typing import Any
@@ -237,7 +239,7 @@ def test_older_save_that_ends_later_does_not_become_the_newest(store: s3dlio.Che
     assert store.load_latest() == content(20)
     # a job that went back to an earlier step goes on from there
     store.save(15, 0, "torch", content(15))
-    assert store.load_latest() == content(20)  # its clock says 2030
+    assert store.load_latest() == content(15)  # though the clock of the one before said 2030
     writer.finalize_distributed_checkpoint(
         16, 0, "torch", [writer.save_distributed_shard(16, 0, "torch", content(16))], wall_time="2031-01-01T00:00:00Z"
     )
@@ -589,3 +591,25 @@ def test_example_runs_and_leaves_nothing(tmp_path: Path, address: str | None) ->
     for said in ("there: [30, 20, 10]", "resumed: w = 2.8", "rank 0 -> ChecksumMismatchError", "warned: CheckpointWarning", "kept steps: [50, 40, 20] | collected 2"):
         assert said in ended.stdout, ended.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_prune_removes_what_killed_writers_left_in_directories_that_stay(tmp_path: Path) -> None:
+    store = s3dlio.CheckpointStore(tmp_path)
+    for step in (1, 2):
+        store.save(step, 0, "torch", content(step))
+    (tmp_path / "saves").mkdir(exist_ok=True)
+    # named as this host's are
+    boot = s3dlio.put_bytes(f"memory://{uuid.uuid4()}/x", Path("/proc/sys/kernel/random/boot_id").read_bytes()).removeprefix("crc32c:")
+    made = [tmp_path / folder / f".s3dlio-99999-{boot}0000000{i}.tmp" for i, folder in enumerate(("", "manifests", "saves"))]
+    old, live = made, tmp_path / "manifests" / f".s3dlio-99999-{boot}00000009.tmp"
+    for path in [*old, live]:
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - 3600, time.time() - 3600))
+    with live.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        store.prune(keep_last=1, dry_run=True)
+        assert all(path.exists() for path in old)
+        store.prune(keep_last=1)
+        assert not any(path.exists() for path in old)
+        assert live.exists()
+    assert store.load_latest() == content(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import io
 import json
 import os
 import pickle
@@ -133,6 +134,29 @@ def test_other_dtype_in_memory_is_converted(local: str) -> None:
     found = {"w": torch.zeros(10, dtype=torch.bfloat16)}
     load(found, local)
     assert torch.equal(found["w"], torch.arange(10.0).bfloat16())
+
+
+@pytest.mark.parametrize("casting", ["same_kind", "no"])
+def test_dtype_that_cannot_hold_the_numbers_is_refused_before_anything_is_written(local: str, casting: Any) -> None:
+    save({"first": torch.arange(10.0), "value": 5, "w": torch.full((4,), 300.7)}, local)
+    found: dict[str, Any] = {"first": torch.zeros(10), "value": 1, "w": torch.zeros(4, dtype=torch.int8)}
+    error = raised(lambda: load(found, local, casting=casting))
+    assert isinstance(error, s3dlio.InvalidArgumentError)
+    assert "the checkpoint has torch.float32" in str(error)
+    assert not found["first"].any()
+    assert not found["w"].any()
+    assert found["value"] == 1
+    load(found, local, casting="unsafe")
+    assert found["value"] == 5
+    wide = {"first": torch.zeros(1).expand(10)}
+    assert "share one place" in str(raised(lambda: load(wide, local)))
+
+
+def test_a_file_of_bytes_is_saved(local: str) -> None:
+    save({"file": io.BytesIO(b"some bytes")}, local)
+    found = {"file": io.BytesIO(b"")}
+    load(found, local)
+    assert found["file"].getvalue() == b"some bytes"
 
 
 VALUES: dict[str, Any] = {

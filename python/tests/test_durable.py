@@ -24,14 +24,27 @@ s3dlio.save_numpy_array(target + "/made/new/x.npy", np.arange(1 << 19), durable=
 CALL = re.compile(r"^\d+ +(?:<\.\.\. )?(\w+)[( ]")
 
 
-def trace(tmp_path: Path, durable: bool) -> list[str]:
+DELETING = """
+import sys
+sys.path[:0] = {path!r}
+import s3dlio
+target = sys.argv[1]
+store = s3dlio.CheckpointStore(target)
+for step in (1, 2):
+    store.save(step, 0, "torch", b"x" * 10)
+open(target + "/mark", "w").close()
+store.delete_checkpoint(1)
+"""
+
+
+def trace(tmp_path: Path, durable: bool, source: str = PROGRAM) -> list[str]:
     """The system calls between the mark and the end that touch the saved file, its names or its directories."""
     log = tmp_path / "trace"
     target = tmp_path / "data"
-    program = PROGRAM.format(path=sys.path)
+    program = source.format(path=sys.path)
     ran = subprocess.run(
         ["strace", "-f", "-y", "-s", "4096", "-o", str(log),
-         "-e", "trace=openat,rename,renameat,renameat2,fsync,fdatasync,pwrite64,write,mkdir,mkdirat",
+         "-e", "trace=openat,rename,renameat,renameat2,fsync,fdatasync,pwrite64,write,mkdir,mkdirat,unlink,unlinkat",
          sys.executable, "-c", program, str(target), "1" if durable else "0"],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
@@ -71,6 +84,15 @@ def test_save_by_default_does_not_wait_for_the_device(tmp_path: Path) -> None:
     lines = trace(tmp_path, durable=False)
     index_of(lines, "rename|renameat|renameat2", "x.npy")
     assert not any("sync" in CALL.match(line).group(1) for line in lines if CALL.match(line)), "\n".join(lines)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_delete_of_a_checkpoint_flushes_the_manifests_before_it_deletes_shards(tmp_path: Path) -> None:
+    lines = trace(tmp_path, durable=True, source=DELETING)
+    manifest = index_of(lines, "unlink|unlinkat", "/manifests/ckpt-1-")
+    flushed = index_of(lines, "fsync", f"<{tmp_path}/data/manifests>", manifest)
+    shard = index_of(lines, "unlink|unlinkat", "/shards/ckpt-1-")
+    assert shard > flushed > manifest
 
 
 def test_save_killed_leaves_the_old_object_or_the_new_one(tmp_path: Path) -> None:

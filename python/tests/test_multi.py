@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import socket
 import uuid
@@ -103,3 +104,79 @@ def test_wrong_endpoints_are_refused() -> None:
         s3dlio.create_multi_endpoint_store(["memory://a/"], "fastest")  # type: ignore[arg-type]
     with pytest.raises(s3dlio.InvalidArgumentError, match="for one store"):
         s3dlio.configure(endpoints=["memory://a/"])
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> list[Path]:
+    made = [tmp_path / f"e{i}" for i in (1, 2, 3)]
+    for folder in made:
+        folder.mkdir()
+    return made
+
+
+def test_whole_addresses_name_the_key_below_an_endpoint(places: list[Path], tmp_path: Path) -> None:
+    store = s3dlio.create_multi_endpoint_store([f"file://{place}" for place in places])
+    for i in range(6):
+        store.put_bytes(f"file://{places[0]}/d/k{i}", b"%d" % i)
+    assert store.list("d/", recursive=True) == [f"d/k{i}" for i in range(6)]
+    assert store.list(f"file://{places[2]}/d") == [f"file://{places[2]}/d/k{i}" for i in range(6)]
+    assert [found["uri"] for found in store.list_stream(f"file://{places[1]}")] == [f"file://{places[1]}/d/k{i}" for i in range(6)]
+    for i in range(6):
+        assert store.get(f"file://{places[1]}/d/k{i}") == b"%d" % i == store.get(f"d/k{i}").to_bytes()
+        assert sum((place / f"d/k{i}").exists() for place in places) == 1
+    store.rename(f"FILE://{places[0]}/d/k0", "moved")
+    with store.open(f"file://localhost{places[0]}/moved") as file:
+        assert file.read() == b"0"
+    assert store.delete(f"file://{places[2]}/d", recursive=True) == 5 and store.list() == ["moved"]
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert not any("file" in name for name in names), names
+
+
+@pytest.mark.parametrize("address", ["file:///elsewhere/x", "file://{0}0/x", "memory://a/x", "s3://bucket/x", "gs://bucket/x", "https://h/x"])
+def test_addresses_of_other_places_are_refused(places: list[Path], address: str) -> None:
+    store = s3dlio.create_multi_endpoint_store([f"file://{place}" for place in places])
+    address = address.format(places[0])
+    for call in (store.get, store.stat, store.delete, store.list, store.open, lambda key: store.put_bytes(key, b"1")):
+        with pytest.raises(s3dlio.InvalidArgumentError, match=r"endpoints|understood"):
+            call(address)
+    assert store.list() == [] and not any(any(place.iterdir()) for place in places)
+
+
+def test_scripts_of_the_original_run(places: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uris = [f"file://{place}" for place in places]
+    store = s3dlio.create_multi_endpoint_store(uris=uris, strategy="round_robin")
+
+    async def script() -> None:
+        for i in range(9):
+            await store.put(f"{uris[i % 3]}/file{i}.txt", b"0123456789")
+        assert bytes(await store.get(f"{uris[0]}/file1.txt")) == b"0123456789"
+        part = await store.get_range(f"{uris[0]}/file1.txt", 2, 3)
+        assert len(part) == 3 and bytes(part.memoryview()) == b"234"
+        found = await store.list(f"{uris[1]}/", False)
+        assert found == [f"{uris[1]}/file{i}.txt" for i in range(9)]
+        await store.delete(f"{uris[2]}/file0.txt")
+        both = await asyncio.gather(asyncio.ensure_future(store.get("file1.txt")), asyncio.ensure_future(store.get("file2.txt")))
+        assert both == [b"0123456789"] * 2
+        with pytest.raises(FileNotFoundError):
+            await store.get(f"{uris[0]}/file0.txt")
+
+    asyncio.run(script())
+    each = store.get_endpoint_stats()
+    assert [one["uri"] for one in each] == uris
+    names = ["total_requests", "bytes_read", "bytes_written", "error_count", "active_requests"]
+    assert all(list(one) == ["uri", *names] and one["total_requests"] > 0 for one in each)
+    total = store.get_total_stats()
+    assert list(total) == names
+    assert (total["bytes_read"], total["bytes_written"], total["error_count"], total["active_requests"]) == (33, 90, 1, 0)
+    assert (store.endpoint_count(), store.strategy()) == (3, "round_robin")
+    (tmp_path / "uris").write_text("\n".join(uris), encoding="utf-8")
+    assert s3dlio.create_multi_endpoint_store_from_file(file_path=str(tmp_path / "uris"), strategy="least_connections").strategy() == "least_connections"
+    monkeypatch.setenv("S3_ENDPOINT_URIS", ", ".join(uris) + ",")
+    assert s3dlio.create_multi_endpoint_store_from_env(strategy=None).list() == store.list()
+    monkeypatch.setenv("S3_ENDPOINT_URIS", " , ")
+    with pytest.raises(s3dlio.InvalidArgumentError, match="S3_ENDPOINT_URIS"):
+        s3dlio.create_multi_endpoint_store_from_env()
+    for mixed in ([uris[0], "s3://bucket/key"], [uris[0], uris[1].replace("file", "direct")]):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="same scheme"):
+            s3dlio.create_multi_endpoint_store(mixed)
+

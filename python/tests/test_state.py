@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import collections
+import io
 import json
 import threading
 import time
@@ -302,9 +304,169 @@ def test_what_does_not_fit_is_said(local: str) -> None:
         TensorShard(np.zeros((2, 2)), (3, 2), (2, 0))
 
 
-def test_other_types_in_memory_are_converted(local: str) -> None:
-    save_state(local, {"w": np.arange(5, dtype=np.int32)}, step=1)
-    assert load_state(local, {"w": np.zeros(5)})["w"].tolist() == [0, 1, 2, 3, 4]
+def test_other_types_in_memory_are_converted_where_that_is_asked_for(local: str) -> None:
+    save_state(local, {"w": np.array([0, 1, 2.5, -3, 300], np.float32), "n": np.arange(5, dtype=np.int32)}, step=1)
+
+    def load(name: str, dtype: str, **options: Any) -> list[Any]:
+        into = {name: np.full(5, 7, dtype)}
+        try:
+            load_state(local, into, **options)
+        except s3dlio.InvalidArgumentError as error:
+            assert f"tensor '{name}'" in str(error)
+            assert into[name].tolist() == np.full(5, 7, dtype).tolist()
+            raise
+        return into[name].tolist()
+
+    assert load("w", ">f4") == load("w", "<f4") == [0, 1, 2.5, -3, 300]
+    for name, dtype in (("w", "f8"), ("w", "f2"), ("n", "i8"), ("n", "f8"), ("w", "c16"), ("n", "i1")):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="casting='same_kind'"):
+            load(name, dtype)
+        expected = [0, 1, 2, 3, 4] if name == "n" else [0, 1, 2.5, -3, 300]
+        assert load(name, dtype, casting="same_kind") == expected
+    for name, dtype in (("w", "i4"), ("w", "?"), ("n", "u4")):
+        for casting in ("no", "same_kind"):
+            with pytest.raises(s3dlio.InvalidArgumentError, match="casting="):
+                load(name, dtype, casting=casting)
+    assert load("w", "i4", casting="unsafe") == [0, 1, 2, -3, 300]
+    for dtype in ("U9", "M8[s]", "V4", [("a", "f4")]):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="the checkpoint has"):
+            load_state(local, {"w": np.zeros(5, dtype)}, casting="unsafe")
+    with pytest.raises(s3dlio.InvalidArgumentError, match="casting is"):
+        load_state(local, {"w": np.zeros(5)}, casting="safe")  # type: ignore[arg-type]
+
+
+def test_into_that_does_not_fit_is_left_as_it_was(local: str) -> None:
+    state = {"a": np.arange(4.0), "v": 1, "list": [np.arange(3.0), 2], "pair": (np.arange(2.0), 3), "d": {"x": np.ones(2, "f4")}}
+    save_state(local, state, step=1)
+    readonly = np.zeros(2, "f4")
+    readonly.flags.writeable = False
+    for wrong in (
+        {"d": {"x": np.zeros(3, "f4")}},
+        {"d": {"x": np.zeros(2, "f8")}},
+        {"d": {"x": readonly}},
+        {"d": {"x": np.lib.stride_tricks.as_strided(np.zeros(1, "f4"), (2,), (0,))}},
+        {"d": {"x": np.ma.masked_array(np.zeros(2, "f4"))}},
+        {"d": {"x": 5}},
+        {"d": {"y": 5}},
+        {"d": np.zeros(2)},
+        {"missing": None},
+        {"v": np.zeros(2)},
+    ):
+        into = {"a": np.zeros(4), "v": 0, "list": [np.zeros(3), 0], "pair": (np.zeros(2), 0), **wrong}
+        before = into["list"], into["pair"]
+        with pytest.raises(s3dlio.InvalidArgumentError):
+            load_state(local, into)
+        assert not into["a"].any()
+        assert (into["list"], into["pair"]) == before or into["list"] is before[0]
+        assert not into["list"][0].any() and into["list"][1] == 0
+        assert not into["pair"][0].any() and into["pair"][1] == 0
+        assert "v" in wrong or into["v"] == 0
+
+
+def test_values_are_left_as_they_were_where_reading_fails(local: str) -> None:
+    save_state(local, {"w": numbers((1000,)), "step": 5}, step=1)
+    (shard,) = (Path(path) for path in s3dlio.list(f"{local}/shards", recursive=True))
+    shard.unlink()
+    into = {"w": np.zeros(1000, "<f4"), "step": 1}
+    with pytest.raises(s3dlio.NotFoundError):
+        load_state(local, into)
+    assert into["step"] == 1
+
+
+@pytest.mark.parametrize("wrong", [100, 1.5, "model", True])
+def test_load_into_what_is_no_state_is_refused(local: str, wrong: Any) -> None:
+    for step in (1, 2):
+        save_state(local, {"w": np.full(2, step)}, step=step)
+    with pytest.raises(s3dlio.InvalidArgumentError, match="a state to load into is"):
+        load_state(local, wrong)
+    with pytest.raises(s3dlio.InvalidArgumentError, match="step=1 chooses"):
+        load_state(local, 1)
+
+
+STRUCTURED = np.dtype([("t", "<f4"), ("name", "<U3"), ("when", "<M8[us]"), ("grid", ">i2", (2, 2)), ("in", [("x", "?")])])
+
+ODD_ARRAYS: dict[str, Any] = {
+    "text": np.array([["a", "bc"], ["", "xyz"]]),
+    "bytes": np.array([b"a", b"bcd"]),
+    "big endian text": np.array(["ab", "c"], ">U2"),
+    "dates": np.array(["2020-01-01", "NaT"], "M8[ns]"),
+    "days of big endian": np.array([1, 2], ">M8[D]"),
+    "spans": np.array([1, -5], "m8[3s]"),
+    "structured": np.array([(1.5, "ab", "2020-01-01", [[1, 2], [3, 4]], (True,)), (2, "", "NaT", 7, (False,))], STRUCTURED),
+    "aligned": np.zeros(3, np.dtype([("a", "i1"), ("b", "<f8")], align=True)),
+    "raw": np.array([b"ab", b"cd"], "V2"),
+    "long double": np.arange(3, dtype=np.longdouble),
+    "fortran": np.asfortranarray(np.array([["a", "bc", "d"], ["", "xyz", "e"]])),
+    "strided": np.array(["a", "b", "c", "d"])[::2],
+    "no elements": np.zeros((0, 3), STRUCTURED),
+    "no dimensions": np.array("2020-01-01", "M8[s]"),
+    "no bytes": np.zeros((2, 0), "U0"),
+    "empty text": np.array(["", ""]),
+    "large": np.arange(1_000_000).astype("M8[s]"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ARRAYS)
+def test_arrays_of_text_dates_and_structures_come_back_as_they_were(local: str, name: str) -> None:
+    array = ODD_ARRAYS[name]
+    save_state(local, {"array": array, "scalar": array.reshape(-1)[0] if array.size else None}, step=1)
+    for framework in (None, "np", "pt"):
+        found = load_state(local, framework=framework)
+        assert found["array"].dtype == array.dtype
+        assert found["array"].shape == array.shape
+        assert found["array"].tobytes() == array.tobytes()
+        assert array.size == 0 or (found["scalar"], type(found["scalar"])) == (array.reshape(-1)[0], type(array.reshape(-1)[0]))
+    into = {"array": np.zeros(array.shape, array.dtype)}
+    load_state(local, into)
+    assert into["array"].tobytes() == array.tobytes()
+    if array.ndim and len(array) > 1:
+        part = TensorShard(np.zeros((1, *array.shape[1:]), array.dtype), array.shape, (1, *[0] * (array.ndim - 1)))
+        assert load_state(local, {"array": part})["array"].data.tobytes() == array[1:2].tobytes()
+    # not in the manifest, which has a bound
+    assert all(path.stat().st_size < 100_000 for path in Path(local, "manifests").iterdir())
+    with AsyncSaver(local) as saver:
+        saver.save({"array": array}, 2)
+    assert load_state(local)["array"].tobytes() == array.tobytes()
+
+
+def test_arrays_of_text_in_older_manifests_are_read(local: str) -> None:
+    texts = np.array(["a", "bc"])
+    value = {"~": "array", "v": {"dtype": "<U2", "shape": [2], "data": base64.b64encode(texts.tobytes()).decode()}}
+    writer = s3dlio.CheckpointStore(local).writer(1, 0)
+    shard = writer.save_distributed_shard(1, 0, "s3dlio-state", b"x")
+    extra = {"s3dlio_state": 1, "tensors": {}, "tree": json.dumps({"names": value})}
+    writer.finalize_distributed_checkpoint(1, 0, "s3dlio-state", [{**shard, "extra": extra}])
+    assert load_state(local)["names"].tolist() == ["a", "bc"]
+    into = {"names": np.zeros(2, "<U2")}
+    load_state(local, into)
+    assert into["names"].tolist() == ["a", "bc"]
+    with pytest.raises(s3dlio.InvalidArgumentError, match="the checkpoint has <U2"):
+        load_state(local, {"names": np.zeros(2, "<U3")})
+
+
+@pytest.mark.parametrize("name", ["int4", "uint4", "float8_e3m4", "bfloat16"])
+def test_arrays_of_types_of_extensions_keep_them(local: str, name: str) -> None:
+    dtype = np.dtype(getattr(pytest.importorskip("ml_dtypes", reason="types of the ml_dtypes package"), name))
+    array = np.arange(6).astype(dtype).reshape(2, 3)
+    save_state(local, {"w": array, "one": array[1, 2]}, step=1)
+    found = load_state(local)
+    assert found["w"].dtype == found["one"].dtype == dtype
+    assert np.array_equal(found["w"], array)
+    assert found["one"] == array[1, 2]
+
+
+def test_arrays_of_objects_are_refused(local: str) -> None:
+    for array in (np.array([None, {}]), np.zeros(2, [("a", "O")])):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="Python objects"):
+            save_state(local, {"x": array}, step=1)
+
+
+def test_a_file_of_bytes_comes_back_as_it_was(local: str) -> None:
+    file = io.BytesIO(b"some bytes")
+    file.seek(4)
+    save_state(local, {"file": file}, step=1)
+    found = load_state(local)["file"]
+    assert (type(found), found.getvalue(), found.tell()) == (io.BytesIO, b"some bytes", 4)
 
 
 def test_checkpoint_of_bytes_is_no_state(local: str) -> None:

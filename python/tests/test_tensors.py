@@ -328,14 +328,27 @@ def test_unknown_name_among_very_many_is_told_at_once(unrecorded: Path) -> None:
         (np.frombuffer(bytes(48), "f4").reshape(3, 4), "read-only"),
         ([[0.0] * 4] * 3, "must be a NumPy array or a torch tensor, found list"),
         (bytearray(48), "found bytearray"),
+        (np.ma.masked_array(np.zeros((3, 4), "f4")), "masked array"),
     ],
 )
 def test_load_out_that_does_not_fit_is_refused_and_left(tmp_path: Path, out: Any, text: str) -> None:
-    save_tensors(tmp_path / "t", {"w": np.ones((3, 4), "f4")})
+    save_tensors(tmp_path / "t", {"w": np.ones((3, 4), "f4"), "a": np.ones(3, "f4"), "z": np.ones(3, "f4")})
+    fits = {"a": np.zeros(3, "f4"), "z": np.zeros(3, "f4")}
     with pytest.raises(s3dlio.InvalidArgumentError, match=text) as caught:
-        load_tensors(tmp_path / "t", out={"w": out})
+        load_tensors(tmp_path / "t", out={"w": out, **fits})
     assert "tensor 'w'" in str(caught.value)
+    assert not any(array.any() for array in fits.values())
     assert not np.any(np.frombuffer(out) if isinstance(out, bytearray) else np.asarray(out))
+
+
+def test_load_out_of_a_name_that_is_not_asked_for_is_refused(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "t", {"w": np.ones(3), "b": np.ones(2)})
+    out = {"w": np.zeros(3), "b": np.zeros(2)}
+    with pytest.raises(s3dlio.InvalidArgumentError, match="'b', which is not among the names"):
+        load_tensors(tmp_path / "t", ["w"], out=out)
+    assert not out["w"].any()
+    with pytest.raises(s3dlio.InvalidArgumentError, match="out is a dictionary"):
+        load_tensors(tmp_path / "t", out=[np.zeros(3)])  # type: ignore[arg-type]
 
 
 def test_file_is_a_mapping_of_lazy_tensors(tmp_path: Path) -> None:

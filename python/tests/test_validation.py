@@ -15,6 +15,7 @@ from conftest import Base
 from test_streams import MIB, noise, text, write
 
 import s3dlio
+from s3dlio import _calls, _native
 
 DAMAGE = (s3dlio.ChecksumMismatchError, s3dlio.InvalidDataError)
 
@@ -261,3 +262,35 @@ def test_progress_and_bars_of_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [bar.named["desc"] for bar in bars] == ["get", "save", "load", "write", "read", "get"]
     assert all(bar.closed and bar.n == bar.total for bar in bars)
     assert [bar.n for bar in bars] == [data.nbytes, data.nbytes + 128, data.nbytes, data.nbytes, data.nbytes, 2]
+
+
+def test_arrays_are_checked_or_refused_where_that_is_demanded(tmp_path: Path) -> None:
+    plain, recorded = tmp_path / "plain.npy", tmp_path / "recorded.npy"
+    array = np.arange(1000)
+    np.save(plain, array)
+    s3dlio.save_numpy_array(str(recorded), array)
+    out = np.zeros_like(array)
+    with pytest.raises(s3dlio.NoChecksumError):
+        s3dlio.load_numpy_array(str(plain), validate_checksum=True, out=out)
+    assert not out.any()
+    assert np.array_equal(s3dlio.load_numpy_array(str(plain)), array)
+    assert np.array_equal(s3dlio.load_numpy_array(str(recorded), validate_checksum=True), array)
+    for name, (kind, at) in {"a": ("array", 0), "t": ("tensors", 0)}.items():
+        # the option of the C ABI, for both kinds of files
+        path = tmp_path / f"{name}.bin"
+        if kind == "array":
+            np.save(path.open("wb"), array)
+        else:
+            s3dlio.save_tensors(str(path), {"w": array}, checksums=False)
+            path.write_bytes(path.read_bytes())
+            for attribute in os.listxattr(path):
+                os.removexattr(path, attribute)
+        store, key = _native.open_store("file:///", {}), str(path)[1:].encode()
+        file = _calls.run(f"{kind}_open", store, key, len(key))["file"]
+        memory = np.zeros_like(array)
+        address, options = memory.__array_interface__["data"][0], _native.options({"require_validation": True})
+        arguments = [address, memory.nbytes] if kind == "array" else [_native.tensor_reads([(address, memory.nbytes, at)]), 1]
+        with pytest.raises(s3dlio.NoChecksumError):
+            _calls.run(f"{kind}_read", file, *arguments, options, keep=memory)
+        _calls.run(f"{kind}_read", file, *arguments, None, keep=memory)
+        assert np.array_equal(memory, array)

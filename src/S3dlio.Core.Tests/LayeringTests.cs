@@ -9,7 +9,7 @@ namespace S3dlio;
 public sealed partial class LayeringTests
 {
     /// <summary>Lowest first; a layer knows itself and those before it.</summary>
-    static readonly string[] Layers = ["Hashing", "Compression", "Storage", "Transfer", "Tensors", "Checkpoint"];
+    static readonly string[] Layers = ["Hashing", "IO", "Compression", "Segments", "Storage", "Transfer", "Tensors", "Checkpoint"];
 
     /// <summary>The one file that knows every backend.</summary>
     const string Factory = "src/S3dlio.Core/Storage/StoreFactory.cs";
@@ -30,6 +30,7 @@ public sealed partial class LayeringTests
         ("src/S3dlio.Core/Storage/Local/AlignedBuffer.cs", "native memory that O_DIRECT reads into, handed out as Memory<byte>"),
         ("src/S3dlio.Core/Storage/Http/PooledBuffer.cs", "native memory for the parts of an upload, handed out as Memory<byte>"),
         ("src/S3dlio.Core/Storage/Local/Libc.cs", "the system calls that .NET lacks"),
+        ("src/S3dlio.Core/IO/Interop.cs", "the system calls of the lowest floor"),
     ];
 
     [Fact]

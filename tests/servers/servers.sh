@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The real servers of the tests: two generations of Ceph's S3 gateway and an Azure Blob server, on free ports of 127.0.0.1.
+# The real servers of the tests: two generations of Ceph's S3 gateway, moto and an Azure Blob server, on free ports of 127.0.0.1.
 #   servers.sh up DIR [OWNER]         bring them up, empty, all files in DIR; taken down when the process OWNER ends, however it ends
 #   servers.sh down DIR
 #   servers.sh env DIR                what tests need to know, for a shell: eval "$(tests/servers/servers.sh env DIR)"
 #   servers.sh with DIR COMMAND...    up, the command with those variables, down
 # The programs are fetched once, into build/servers; nothing is installed and nothing needs root. S3DLIO_CEPH_ROOT, S3DLIO_CEPH_OLD_ROOT
 # and S3DLIO_AZURITE_ROOT name places that several checkouts share.
-# Each server X of S3, S3_TLS, S3_OLD, AZURE and AZURE_TLS is told by S3DLIO_TEST_X_URI and S3DLIO_TEST_X_OPTIONS, or by S3DLIO_TEST_X_SKIP, which
+# moto is not fetched: a python3 on PATH has it, or there is none.
+# Each server X of S3, S3_TLS, S3_OLD, S3_MOTO, AZURE and AZURE_TLS is told by S3DLIO_TEST_X_URI and S3DLIO_TEST_X_OPTIONS, or by S3DLIO_TEST_X_SKIP, which
 # says why it cannot be had here. An S3DLIO_TEST_X_URI that is set already, such as a real account's, is used in its server's place.
 set -euo pipefail
 usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
@@ -82,6 +83,27 @@ serve_ceph() {
   fi
 }
 
+# serve_moto NAME: it takes any keys
+serve_moto() {
+  local part=$1 why='' try python='' port
+  ! given "$1" || return 0
+  command -v curl >/dev/null || why="needs curl"
+  [ "$why" ] || python=$("$here/moto.sh" python "$dir/$1" 2>&1) || why=$python
+  [ "$why" ] || for try in 1 2 3; do
+    port=$(free_port)
+    why=$(MOTO_PORT=$port "$here/moto.sh" start "$dir/$1" 2>&1) || continue
+    why=$(curl --noproxy '*' -fsS --max-time 20 -X PUT --aws-sigv4 "aws:amz:$region:s3" --user testing:testing "http://127.0.0.1:$port/$bucket" 2>&1) && why='' && break
+    why="cannot create the bucket: $why"
+  done
+  if [ "$why" ]; then
+    skip "$1" "$why"
+    return
+  fi
+  setting "$1_URI" "s3://$bucket"
+  setting "$1_OPTIONS" "{\"endpoint_url\":\"http://127.0.0.1:$port\",\"access_key_id\":\"testing\",\"secret_access_key\":\"testing\",\"region\":\"$region\"}"
+  say "$1: moto $("$python" -c 'import moto; print(moto.__version__)') at http://127.0.0.1:$port"
+}
+
 # sign KEY: its HMAC-SHA256 over what is read, in base64; the key is in base64 too
 sign() { openssl dgst -sha256 -mac HMAC -macopt "hexkey:$(base64 -d <<<"$1" | od -An -tx1 -v | tr -d ' \n')" -binary | base64 -w 0; }
 
@@ -132,6 +154,7 @@ lock() {
 end_all() {
   "$here/rgw.sh" stop "$dir/S3"
   "$here/rgw.sh" stop "$dir/S3_OLD"
+  "$here/moto.sh" stop "$dir/S3_MOTO"
   "$here/azurite.sh" stop "$dir/AZURE"
   "$here/azurite.sh" stop "$dir/AZURE_TLS"
   rm -rf "$dir"
@@ -156,6 +179,7 @@ up() {
   "$here/certificate.sh" "$dir" >"$dir/certificate.log" 2>&1 || command -v openssl >/dev/null || echo "needs openssl" >"$dir/certificate.log"
   serve_ceph S3 sid "${S3DLIO_CEPH_ROOT:-$servers/ceph-sid}" S3_TLS 9>&- &
   serve_ceph S3_OLD bookworm "${S3DLIO_CEPH_OLD_ROOT:-$servers/ceph-bookworm}" '' 9>&- &
+  serve_moto S3_MOTO 9>&- &
   { serve_azure AZURE "${S3DLIO_AZURITE_ROOT:-$servers/azurite}"; serve_azure AZURE_TLS "${S3DLIO_AZURITE_ROOT:-$servers/azurite}"; } 9>&- &
   wait
   (umask 077 && cat "$dir"/env.* >"$dir/env" && echo "S3DLIO_TEST_SERVERS=up" >>"$dir/env" && rm "$dir"/env.*)

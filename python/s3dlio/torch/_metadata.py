@@ -128,10 +128,10 @@ def _read_item(name: str, item: Any, objects: list[str], stored: dict[dcp.Metada
         return dcp.BytesStorageMetadata()
     if item["kind"] != "tensor":
         raise ValueError(f"{name!r:.80} of the kind {item['kind']!r:.50}")
-    dtype, size = _plain.torch_dtype(item["dtype"], about), _extents(item["size"])
+    dtype, size = _plain.torch_dtype(item["dtype"], about), _plain.extents(item["size"])
     chunks = []
     for chunk in item["chunks"]:
-        offsets, sizes = _extents(chunk["offsets"]), _extents(chunk["sizes"])
+        offsets, sizes = _plain.extents(chunk["offsets"]), _plain.extents(chunk["sizes"])
         inside = len(offsets) == len(sizes) == len(size) and all(o + s <= e for o, s, e in zip(offsets, sizes, size, strict=True))
         number = chunk["object"]
         if not inside or type(number) is not int or number < 0:
@@ -170,12 +170,6 @@ def _read_planner_data(data: Any, what: str) -> Any:
         if not path or not all(type(step) in (str, int) for step in path):
             raise ValueError(f"the path {path!r:.80}")
     return {name: tuple(path) for name, path in data["paths"].items()}
-
-
-def _extents(numbers: Any) -> tuple[int, ...]:
-    if not isinstance(numbers, list) or any(type(number) is not int or not 0 <= number < 1 << 62 for number in numbers):
-        raise ValueError(f"extents {numbers!r:.80}")
-    return tuple(numbers)
 
 
 def _short(constant: Any) -> str:

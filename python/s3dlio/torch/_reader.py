@@ -14,6 +14,7 @@ from torch.futures import Future
 
 from .. import _objects, _plain
 from .._address import Location, resolve
+from .._dtypes import Casting, check_casting
 from .._pieces import Reading, Want
 from ..exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
 from . import _metadata
@@ -30,6 +31,8 @@ class StorageReader(storage.StorageReader):  # type: ignore[misc]
     Args:
         path: The checkpoint's address; None where each load gives its ``checkpoint_id``.
         validate: Compare with the checksums. For parts of a tensor the rest of the blocks that they begin and end in is then read, too.
+        casting: What may be converted where a tensor's dtype is another than the checkpoint's: ``"same_kind"`` converts within a kind of
+            numbers (float32 to bfloat16, integers to floats) and refuses others, ``"no"`` refuses all, ``"unsafe"`` none.
         storage_options: Settings of the store.
 
     Attributes:
@@ -42,11 +45,18 @@ class StorageReader(storage.StorageReader):  # type: ignore[misc]
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, *, validate: bool = True, storage_options: dict[str, Any] | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        validate: bool = True,
+        casting: Casting = "same_kind",
+        storage_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self._path = "" if path is None else folder_of(path, storage_options)
         self._validate = validate
+        check_casting(casting, "StorageReader")
+        self._casting = casting
         self._options = storage_options
         self._stored: dict[dcp.MetadataIndex, Stored | StoredValue] = {}
         self.bytes_wanted = 0
@@ -105,18 +115,20 @@ class StorageReader(storage.StorageReader):  # type: ignore[misc]
         return plans
 
     def read_data(self, plan: planning.LoadPlan, planner: planning.LoadPlanner) -> Future[None]:
-        """Reads what the plan asks for.
+        """Reads what the plan asks for. What does not fit is refused before the first byte of the state is written.
 
         Raises:
+            InvalidArgumentError: A tensor of the state is of another shape or dtype than the checkpoint's, or no memory that can be written.
             ChecksumMismatchError: Bytes are not those that were saved; the error names object and tensor.
             NotFoundError: An object is gone.
         """
-        reading = Reading(self._place, validate=self._validate)
+        reading = Reading(self._place, validate=self._validate, casting=self._casting)
+        values: list[tuple[planning.ReadItem, io.BytesIO]] = []
         targets: list[tuple[planning.ReadItem, torch.Tensor]] = []
         for item in plan.items:
             found = self._stored.get(item.storage_index)
             if item.type == planning.LoadItemType.BYTE_IO:
-                planner.load_bytes(item, self._value(item, found))
+                values.append((item, self._value(item, found)))
                 continue
             if not isinstance(found, Stored):
                 raise InvalidDataError(f"{self._path}: the checkpoint has no tensor {item.storage_index}", self._path)
@@ -126,6 +138,8 @@ class StorageReader(storage.StorageReader):  # type: ignore[misc]
             name = f"tensor {item.storage_index.fqn!r}"
             reading.add(Want(name, found.piece, found.dtype.itemsize, found.shape, starts, lengths, target, found.dtype))
         reading.run()
+        for item, value in values:
+            planner.load_bytes(item, value)
         for item, target in targets:
             planner.commit_tensor(item, target)
         self.bytes_wanted, self.bytes_read = reading.wanted, reading.read

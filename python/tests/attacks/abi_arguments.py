@@ -106,7 +106,7 @@ def lengths(folder: Path) -> None:
                 status = finish(function, arguments, call(function, *arguments))
                 assert status == INVALID, f"{function} with {name}={value} gave {status}: {last_message()}"
     # two pieces, each possible, that together are not
-    halves = (_native._Segment * 2)(_native._Segment(c.addressof(BUFFERS["data"]), 2**55 + 1), _native._Segment(c.addressof(BUFFERS["data"]), 2**55))
+    halves = (_native._Segment * 2)(_native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(BUFFERS["data"]), 2**55 + 1), _native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(BUFFERS["data"]), 2**55))
     expect({INVALID}, "object_put_begin", real["store"], b"k", 1, halves, 2, None, c.byref(c.c_uint64()))
     # a range that is possible and beyond the object
     expect({INVALID}, "object_get_range", real["store"], b"k", 1, 8, 9, BUFFERS["data"])

@@ -118,8 +118,8 @@ def one_of_each(folder: Path) -> Names:
     cursor = c.c_uint64(0)
     expect({OK}, "list_open", store, b"", 0, None, c.byref(cursor))
     array = begun("array_open", store, b"a.npy", 5)
-    taken = (_native._Item * 1)()
-    many = begun("objects_get", (_native._Object * 1)(_native._Object(store, b"k", 1)), 1, None)
+    taken = (_native._Item * 1)(_native._Item(_native._ITEM_SIZE))
+    many = begun("objects_get", (_native._Object * 1)(_native._Object(_native._OBJECT_SIZE, 0, store, b"k", 1)), 1, None)
     result(many)
     expect({OK}, "op_take_items", many, 1, taken)
     expect({OK}, "op_free", many)
@@ -139,9 +139,9 @@ def names_of(function: str) -> list[str]:
 
 
 BUFFERS = {"data": c.create_string_buffer(16), "segment": _native.segments([]), "ints": _native.integers([0, 1, 1])}
-_one_segment = (_native._Segment * 1)(_native._Segment(c.addressof(BUFFERS["data"]), 16))
-_one_read = (_native._TensorRead * 1)(_native._TensorRead(c.addressof(BUFFERS["data"]), 16, 0))
-_one_stretch = (_native._ObjectRead * 1)(_native._ObjectRead(c.addressof(BUFFERS["data"]), 16, 0, 0, 0, 0))
+_one_segment = (_native._Segment * 1)(_native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(BUFFERS["data"]), 16))
+_one_read = (_native._TensorRead * 1)(_native._TensorRead(_native._TENSOR_READ_SIZE, 0, c.addressof(BUFFERS["data"]), 16, 0))
+_one_stretch = (_native._ObjectRead * 1)(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(BUFFERS["data"]), 16, 0, 0, 0, 0))
 SHARD = b'{"rank":0,"key":"shards/x","size":16}'
 
 
@@ -161,7 +161,7 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(1)
         elif name in ("length", "capacity"):
             made.append(16)
-        elif name in ("offset", "tensor", "timeout_ms"):
+        elif name in ("number", "offset", "tensor", "timeout_ms"):
             made.append(0)
         elif name == "event_fd":
             made.append(EVENTS)
@@ -193,7 +193,7 @@ def good(function: str, ids: Names) -> list[Any]:
         elif name == "stretches":
             made.append(_one_stretch)
         elif name in ("objects", "sources"):
-            made.append((_native._Object * 1)(_native._Object(ids["store"], b"k", 1)))
+            made.append((_native._Object * 1)(_native._Object(_native._OBJECT_SIZE, 0, ids["store"], b"k", 1)))
         elif name in ("starts", "stops", "steps"):
             made.append(BUFFERS["ints"])
         else:

@@ -85,12 +85,12 @@ def freed_buffers(folder: Path) -> None:
         put(store, b"%02d" % i, b"b" * 1000)
     for _ in range(30):
         keys = [b"%02d" % i for i in range(20)]
-        objects = (_native._Object * 20)(*(_native._Object(store, key, 2) for key in keys))
+        objects = (_native._Object * 20)(*(_native._Object(_native._OBJECT_SIZE, 0, store, key, 2) for key in keys))
         op = begun("objects_get", objects, 20, None)
         buffers: list[int] = []
 
         def take(index: int, op: int = op, buffers: list[int] = buffers) -> None:
-            items = (_native._Item * 20)()
+            items = (_native._Item * 20)(_native._Item(_native._ITEM_SIZE))
             expect({OK, PENDING, CLOSED, INVALID, END}, "op_wait", op, 1 if index % 2 else -1)
             if expect({OK, PENDING, CLOSED, INVALID, END}, "op_take_items", op, 20, items) == OK:
                 buffers.extend(item.buffer for item in items if item.buffer)

@@ -179,9 +179,9 @@ def random_calls(folder: Path) -> None:
         chance = random.Random(SEED + index)
         lib = _native.library()
         buffer = c.create_string_buffer(1 << 16)
-        segments = (_native._Segment * 4)(*(_native._Segment(c.addressof(buffer), 1 << size) for size in (0, 4, 12, 16)))
-        reads = (_native._TensorRead * 4)(*(_native._TensorRead(c.addressof(buffer), 16, at) for at in range(4)))
-        stretches = (_native._ObjectRead * 4)(*(_native._ObjectRead(c.addressof(buffer), 16, 0, at, 0, at % 2) for at in range(4)))
+        segments = (_native._Segment * 4)(*(_native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(buffer), 1 << size) for size in (0, 4, 12, 16)))
+        reads = (_native._TensorRead * 4)(*(_native._TensorRead(_native._TENSOR_READ_SIZE, 0, c.addressof(buffer), 16, at) for at in range(4)))
+        stretches = (_native._ObjectRead * 4)(*(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(buffer), 16, 0, at, 0, at % 2) for at in range(4)))
         keep.append((buffer, segments, reads, stretches))
         highest = 8
 
@@ -228,9 +228,9 @@ def random_calls(folder: Path) -> None:
                 return stretches
             if name in ("objects", "sources"):
                 stores = [chance.randrange(highest + 8) for _ in range(4)]
-                return (_native._Object * 4)(*(_native._Object(store, b"a", 1) for store in stores))
+                return (_native._Object * 4)(*(_native._Object(_native._OBJECT_SIZE, 0, store, b"a", 1) for store in stores))
             if name == "out_items":
-                return (_native._Item * 4)()
+                return (_native._Item * 4)(_native._Item(_native._ITEM_SIZE))
             if name == "tensor":
                 return chance.choice([0, 1, 2**31, 2**64 - 1])
             if name == "timeout_ms":

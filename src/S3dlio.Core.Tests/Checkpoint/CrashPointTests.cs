@@ -96,7 +96,7 @@ public sealed class CrashPointTests
         var reported = new HashSet<long>();
         for (int i = 0; i < 60; i++)
         {
-            var dying = new CrashingStore(store, i % 20, after: i % 2 == 0);
+            var dying = new CrashingStore(store, (i * 7) % 60, after: i % 2 == 0);
             try
             {
                 await SaveAsync(dying, i);

@@ -7,6 +7,9 @@ sealed class CrashingStore(ObjectStore inner, int point, bool after) : ObjectSto
 {
     int _calls;
 
+    /// <summary>So many calls were made.</summary>
+    public int Calls => _calls;
+
     public bool HasCrashed { get; private set; }
 
     public override StoreUri Root => inner.Root;

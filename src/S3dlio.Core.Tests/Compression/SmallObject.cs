@@ -20,6 +20,31 @@ static class SmallObject
         return stream.ToArray();
     }
 
+    /// <summary>Frames and the seek table that another program may have written for them, without checksums.</summary>
+    /// <param name="frames">Each frame, and the raw length that the table claims for it.</param>
+    public static byte[] WithTable(params (byte[] Stored, int Raw)[] frames)
+    {
+        var stream = new MemoryStream();
+        foreach (var (stored, _) in frames)
+            stream.Write(stored);
+        using var writer = new BinaryWriter(stream);
+        writer.Write(0x184D2A5Eu);
+        writer.Write((frames.Length * 8) + 9);
+        foreach (var (stored, raw) in frames)
+        {
+            writer.Write(stored.Length);
+            writer.Write(raw);
+        }
+        writer.Write(frames.Length);
+        writer.Write((byte)0);
+        writer.Write(0x8F92EAB1u);
+        return stream.ToArray();
+    }
+
+    /// <summary>A skippable frame.</summary>
+    public static byte[] Skippable(int content, int? claimed = null) =>
+        [.. BitConverter.GetBytes(0x184D2A51u), .. BitConverter.GetBytes(claimed ?? content), .. Noise(content, 8)];
+
     /// <summary>One frame and no seek table, as other programs compress.</summary>
     public static byte[] Frame(ReadOnlySpan<byte> raw)
     {

@@ -13,5 +13,5 @@ public class Crc64Tests
     public void Compute_PublishedExamples_Match(string text, ulong expected) => Assert.Equal(expected, Crc64.Compute(Encoding.ASCII.GetBytes(text)));
 
     [Fact]
-    public void Append_AnyCutAndAlignment_EqualsBitByBit() => ReflectedCrcOracle.Attack(64, 0x9A6C9329AC4BC9B5, Crc64.Append, Crc64.Combine);
+    public void Append_AnyCutAndAlignment_EqualsBitByBit() => CrcOracle.Attack(64, 0x9A6C9329AC4BC9B5, Crc64.Append, Crc64.Combine);
 }

@@ -25,6 +25,12 @@ public class LocalStoreTests : FileConformance
     protected override ObjectStore Store => StoreFactory.Open(StoreUri.Parse($"file://{DirectoryPath}/root"), StoreOptions.Default);
 }
 
+/// <summary>Files below a prefix, which no address opens but wrappers may.</summary>
+public class LocalPrefixTests : FileConformance
+{
+    protected override ObjectStore Store => new PrefixStore(StoreFactory.Open(StoreUri.Parse($"file://{DirectoryPath}"), StoreOptions.Default), "root/some");
+}
+
 public class DurableStoreTests : FileConformance
 {
     protected override ObjectStore Store => StoreFactory.Open(StoreUri.Parse($"file://{DirectoryPath}/root"), StoreOptions.Default with { Durable = true });

@@ -63,7 +63,7 @@ public class TensorRequestsTests
     {
         await using var file = await SafetensorsObject.OpenAsync(store, "x", None);
         var targets = wanted.Select(_ => new byte[length]).ToArray();
-        await file.ReadAsync([.. wanted.Select((tensor, i) => (tensor, LargeMemory.From(targets[i].AsMemory())))], true, new NoProgress(), None);
+        await file.ReadAsync([.. wanted.Select((tensor, i) => (tensor, LargeMemory.From(targets[i].AsMemory())))], new Validation(null), new NoProgress(), None);
         for (int i = 0; i < wanted.Length; i++)
             Assert.Equal(-1, targets[i].AsSpan().IndexOfAnyExcept((byte)wanted[i]));
     }

@@ -134,6 +134,67 @@ public class CompressedReaderTests
         }
     }
 
+    [Theory]
+    [InlineData(0, 3000, 10)]
+    [InlineData(5000, 0, 10)]
+    [InlineData(5000, 3000, 0)]
+    [InlineData(0, 0, 0)]
+    public async Task Open_TableClaimsThatAFrameHoldsNothing_IsRefused(int first, int second, int third)
+    {
+        byte[] last = SmallObject.Frame(SmallObject.Text(10, 3));
+        byte[] stored = SmallObject.WithTable((SmallObject.Frame(SmallObject.Text(5000, 1)), first), (SmallObject.Frame(SmallObject.Text(3000, 2)), second), (last, third));
+        Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<StoreException>(() => OpenAsync(stored))).Kind);
+    }
+
+    [Theory]
+    [InlineData("a skippable frame shorter than the table says", 40, 30)]
+    [InlineData("a skippable frame longer than the table says", 40, 50)]
+    [InlineData("bytes that are no frame", 40, -1)]
+    [InlineData("bytes that are no frame, more than an empty one can have", 4000, -1)]
+    [InlineData("fewer bytes than any frame has", 3, -1)]
+    public async Task Open_EmptyFrameIsNone_IsRefused(string what, int content, int claimed)
+    {
+        Assert.NotEmpty(what);
+        byte[] none = claimed < 0 ? SmallObject.Noise(content, 5) : SmallObject.Skippable(content, claimed);
+        byte[] stored = SmallObject.WithTable((SmallObject.Frame(SmallObject.Text(5000, 1)), 5000), (none, 0), (SmallObject.Frame(SmallObject.Text(3000, 2)), 3000));
+        Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<StoreException>(() => OpenAsync(stored))).Kind);
+    }
+
+    [Fact]
+    public async Task Read_EmptyAndSkippableFramesBetween_GivesWhatTheOthersHold()
+    {
+        // more than one look's worth of them, one larger than a look
+        byte[] empty = SmallObject.Frame([]), first = SmallObject.Text(5000, 1), second = SmallObject.Text(3000, 2);
+        var none = Enumerable.Range(0, 4000).Select(i => (i % 3 == 0 ? SmallObject.Skippable(i % 50) : empty, 0)).ToArray();
+        byte[] stored = SmallObject.WithTable(
+            [.. none, (SmallObject.Frame(first), 5000), (SmallObject.Skippable(1 << 20), 0), (empty, 0), (SmallObject.Frame(second), 3000), .. none]);
+        await using var reader = await OpenAsync(stored);
+        Assert.Equal(8000, reader.Meta.Size);
+        byte[] raw = new byte[8000];
+        await reader.ReadAsync(0, raw, None);
+        Assert.Equal([.. first, .. second], raw);
+        foreach (var (offset, length) in new[] { (4999, 2), (0, 1), (7999, 1), (5000, 3000), (10, 7000) })
+        {
+            byte[] part = new byte[length];
+            await reader.ReadAsync(offset, part, None);
+            Assert.Equal(raw[offset..(offset + length)], part);
+        }
+    }
+
+    [Fact]
+    public void Check_ZstdHasNoMemory_IsOutOfMemoryAndNoFaultOfTheData()
+    {
+        Assert.Throws<InsufficientMemoryException>(() => Libzstd.Check(Libzstd.MemoryError, static reason => new CompressionException(reason)));
+        Assert.Contains("memory", Libzstd.Describe(Libzstd.MemoryError), StringComparison.Ordinal);
+    }
+
+    static async Task<CompressedReader> OpenAsync(byte[] stored)
+    {
+        string key = $"foreign-{Guid.NewGuid():n}.zst";
+        await Store.PutAsync(key, new Payload(stored), PutOptions.Default, null, None);
+        return Assert.IsType<CompressedReader>(await ObjectInput.OpenAsync(Store, key, Decompress.Auto, ReadOptions.Default, None));
+    }
+
     sealed class NoProgress : ITransferProgress
     {
         public void Begin(long total)

@@ -18,18 +18,26 @@ public sealed record SkippedManifest(string Key, StoreException Reason);
 public sealed record Catalog(IReadOnlyList<FoundManifest> Found, IReadOnlyList<SkippedManifest> Skipped)
 {
     public IEnumerable<FoundManifest> Complete => Found.Where(static found => found.Manifest.IsComplete);
+
+    /// <summary>What is left when some are gone.</summary>
+    internal Survey Without(IReadOnlyCollection<string> gone)
+    {
+        var keys = new SortedSet<string>(Found.Select(static found => found.Key).Concat(Skipped.Select(static skipped => skipped.Key)), StringComparer.Ordinal);
+        keys.ExceptWith(gone);
+        return new Survey(keys, Complete.FirstOrDefault(found => keys.Contains(found.Key)), [.. Skipped.Where(skipped => keys.Contains(skipped.Key))]);
+    }
 }
+
+/// <summary>Which manifests were listed, and the newest complete one among them.</summary>
+/// <param name="Keys">Keys of all manifests, damaged ones and tombstones too.</param>
+/// <param name="Newest">Null: none is complete.</param>
+/// <param name="Skipped">Those that were read and are damaged.</param>
+sealed record Survey(SortedSet<string> Keys, FoundManifest? Newest, IReadOnlyList<SkippedManifest> Skipped);
 
 /// <summary>Finds checkpoints. The manifests alone tell which there are; <c>latest.json</c> only saves reading all of them.</summary>
 public static class CheckpointCatalog
 {
     const int ReadsInFlight = 32;
-
-    /// <summary>
-    /// Manifests of earlier steps that the store lists as this much older than the one that <c>latest.json</c> names need not be read: stores
-    /// list whole seconds, and the pointer is written after its manifest.
-    /// </summary>
-    static readonly TimeSpan ListedSlack = TimeSpan.FromSeconds(5);
 
     /// <summary>The manifest of that key; null where there is none.</summary>
     /// <exception cref="StoreException">InvalidData, ChecksumMismatch: it is damaged, or of a later version.</exception>
@@ -65,27 +73,50 @@ public static class CheckpointCatalog
     /// <summary>The newest complete checkpoint that there is, and what was passed over on the way to it.</summary>
     public static async ValueTask<(FoundManifest? Found, IReadOnlyList<SkippedManifest> Skipped)> NewestAsync(ObjectStore store, CancellationToken cancel)
     {
+        var survey = await SurveyAsync(store, cancel).ConfigureAwait(false);
+        return (survey.Newest, survey.Skipped);
+    }
+
+    /// <summary>Looks which manifests there are and which of them is the newest. No clock is asked: not this machine's, nor the store's.</summary>
+    /// <remarks>
+    /// What <c>latest.json</c> says is a statement about one set of manifests, which stays true whatever comes later: where that set is what
+    /// is listed, one manifest is read, and otherwise all.
+    /// </remarks>
+    internal static async ValueTask<Survey> SurveyAsync(ObjectStore store, CancellationToken cancel)
+    {
         // the pointer first: what it names was there before the listing begins
         var pointer = await LatestPointer.ReadAsync(store, cancel).ConfigureAwait(false);
-        var listed = await ListAsync(store, null, cancel).ConfigureAwait(false);
-        var hinted = pointer is null ? null : listed.Find(entry => entry.Key == pointer.ManifestKey);
-        var skipped = new List<SkippedManifest>();
-        FoundManifest? best = null;
-        if (hinted is not null)
+        var keys = await KeysAsync(store, cancel).ConfigureAwait(false);
+        if (pointer is not null && pointer.IsNewestOf(keys))
         {
-            var first = await ReadAsync(store, [hinted.Key], cancel).ConfigureAwait(false);
-            skipped.AddRange(first.Skipped);
-            best = first.Complete.FirstOrDefault();
+            var named = await ReadAsync(store, [pointer.ManifestKey], cancel).ConfigureAwait(false);
+            if (named.Complete.FirstOrDefault() is { } newest && pointer.HasTimeOf(newest))
+                return new Survey(keys, newest, []);
         }
-        var oldest = best is null ? DateTimeOffset.MinValue : hinted!.LastModified - ListedSlack;
-        bool IsWorthALook(ObjectMeta entry) => entry.Key != hinted?.Key
-            && (entry.LastModified >= oldest || CheckpointLayout.ParseManifestKey(entry.Key).Step > best!.Manifest.Step);
-        var rest = await ReadAsync(store, [.. listed.Where(IsWorthALook).Select(static entry => entry.Key)], cancel).ConfigureAwait(false);
-        skipped.AddRange(rest.Skipped);
-        var other = rest.Complete.FirstOrDefault();
-        if (best is null || (other is not null && Newer(other, best) > 0))
-            best = other;
-        return (best, skipped);
+        return await ReadAllAsync(store, keys, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>The same some time after an earlier look: only what came since is read.</summary>
+    internal static async ValueTask<Survey> SurveyAsync(ObjectStore store, Survey before, CancellationToken cancel)
+    {
+        var keys = await KeysAsync(store, cancel).ConfigureAwait(false);
+        if (before.Newest is { } known && !keys.Contains(known.Key))
+            return await ReadAllAsync(store, keys, cancel).ConfigureAwait(false);
+        var since = await ReadAsync(store, [.. keys.Where(key => !before.Keys.Contains(key))], cancel).ConfigureAwait(false);
+        return new Survey(keys, Later(before.Newest, since.Complete.FirstOrDefault()), [.. before.Skipped, .. since.Skipped]);
+    }
+
+    /// <summary>The one that is newer; null where there is none.</summary>
+    internal static FoundManifest? Later(FoundManifest? one, FoundManifest? other) =>
+        one is null || (other is not null && Newer(other, one) > 0) ? other : one;
+
+    static async ValueTask<SortedSet<string>> KeysAsync(ObjectStore store, CancellationToken cancel) =>
+        new((await ListAsync(store, null, cancel).ConfigureAwait(false)).Select(static entry => entry.Key), StringComparer.Ordinal);
+
+    static async ValueTask<Survey> ReadAllAsync(ObjectStore store, SortedSet<string> keys, CancellationToken cancel)
+    {
+        var all = await ReadAsync(store, [.. keys], cancel).ConfigureAwait(false);
+        return new Survey(keys, all.Complete.FirstOrDefault(), all.Skipped);
     }
 
     static async ValueTask<Catalog> ReadAsync(ObjectStore store, string[] keys, CancellationToken cancel)

@@ -25,7 +25,7 @@ public sealed record CommitRequest
 
     public JsonElement? Extra { get; init; }
 
-    /// <summary>When the state was taken; null: now.</summary>
+    /// <summary>When the state was taken; null: now, or just after the newest checkpoint that is there.</summary>
     public DateTimeOffset? WallTime { get; init; }
 
     public bool Durable { get; init; } = true;
@@ -46,21 +46,27 @@ public static class CheckpointCommit
 
     const int OtherNames = 8;
 
+    /// <summary>A manifest cannot have a later time.</summary>
+    static readonly DateTimeOffset LastTime = DateTimeOffset.MaxValue.AddMilliseconds(-1);
+
     /// <exception cref="StoreException">
     /// InvalidArgument: the shards are not one of each rank. NotFound, InvalidData: one is not there, or not as it was written. Precondition:
     /// the save was given up by a prune.
     /// </exception>
     public static async ValueTask<CommitResult> RunAsync(ObjectStore store, CommitRequest request, CancellationToken cancel)
     {
-        var manifest = await DescribeAsync(store, request, cancel).ConfigureAwait(false);
+        var manifest = Describe(store, request);
         if (request.Verify)
             await VerifyAsync(store, manifest.Shards, cancel).ConfigureAwait(false);
+        var known = await SurveyAsync(store, cancel).ConfigureAwait(false);
+        manifest = manifest with { WallTime = FindTime(request, known.Newest) };
         var found = await PutAsync(store, manifest, request.Durable, cancel).ConfigureAwait(false);
         // from here on the checkpoint exists, and nothing that follows can take that back
         string? problem = null;
         try
         {
-            await LatestPointer.PublishAsync(store, found, cancel).ConfigureAwait(false);
+            known.Keys.Add(found.Key);
+            await LatestPointer.PublishAsync(store, known with { Newest = CheckpointCatalog.Later(known.Newest, found) }, cancel).ConfigureAwait(false);
             string[] claims = [.. request.Shards.Select(static shard => shard.Claim).OfType<string>().Distinct()];
             foreach (string claim in claims.Where(static key => key.StartsWith(CheckpointLayout.Saves, StringComparison.Ordinal)))
                 await RemoveSpentAsync(store, claim, found.Manifest, cancel).ConfigureAwait(false);
@@ -72,7 +78,7 @@ public static class CheckpointCommit
         return new CommitResult(found, problem);
     }
 
-    static async ValueTask<Manifest> DescribeAsync(ObjectStore store, CommitRequest request, CancellationToken cancel)
+    static Manifest Describe(ObjectStore store, CommitRequest request)
     {
         string uri = store.Root.ToString();
         StoreException Wrong(string detail) => new(ErrorKind.InvalidArgument, uri, $"{detail}; a checkpoint needs the shard of each rank, as its writer returned it");
@@ -91,7 +97,7 @@ public static class CheckpointCommit
             Framework = request.Framework,
             Step = request.Step,
             Epoch = request.Epoch,
-            WallTime = await FindTimeAsync(store, request, cancel).ConfigureAwait(false),
+            WallTime = default,
             WorldSize = request.WorldSize,
             Shards = shards,
             IsComplete = true,
@@ -104,15 +110,35 @@ public static class CheckpointCommit
     static string? SaveIdOf(ShardRecord shard) =>
         CheckpointLayout.StemOf(shard.Key) is { } stem && CheckpointLayout.TryParseStem(stem, out _, out string id) && SaveId.IsValid(id) ? id : null;
 
-    /// <summary>Now; but never before a checkpoint of an earlier step, whose coordinator's clock may have been ahead.</summary>
-    static async ValueTask<DateTimeOffset> FindTimeAsync(ObjectStore store, CommitRequest request, CancellationToken cancel)
+    /// <summary>
+    /// Now; but always after the newest checkpoint that there is, whatever this machine's clock says, or said on the one that made it: times
+    /// give the order, and clocks only what they are called. A time that the caller gives stays, unless it is of a later step.
+    /// </summary>
+    static DateTimeOffset FindTime(CommitRequest request, FoundManifest? newest)
     {
         var time = request.WallTime ?? DateTimeOffset.UtcNow;
         // manifests have microseconds
         time = time.AddTicks(-(time.Ticks % TimeSpan.TicksPerMicrosecond));
-        return await LatestPointer.ReadAsync(store, cancel).ConfigureAwait(false) is { WallTime: { } before } pointer && pointer.Step < request.Step && before >= time
-            ? before.AddMicroseconds(1)
-            : time;
+        if (newest is null || newest.Manifest.WallTime < time || (request.WallTime is not null && newest.Manifest.Step >= request.Step))
+            return time;
+        return newest.Manifest.WallTime < LastTime ? newest.Manifest.WallTime.AddMicroseconds(1) : newest.Manifest.WallTime;
+    }
+
+    /// <summary>What is there. Who may not list, and who finds a manifest of a later version, knows no more than the pointer says.</summary>
+    static async ValueTask<Survey> SurveyAsync(ObjectStore store, CancellationToken cancel)
+    {
+        try
+        {
+            return await CheckpointCatalog.SurveyAsync(store, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || StoreProbe.IsDamage(error))
+        {
+            var none = new SortedSet<string>(StringComparer.Ordinal);
+            var named = await LatestPointer.ReadAsync(store, cancel).ConfigureAwait(false) is { } pointer ? await ReadOrNullAsync(store, pointer.ManifestKey, cancel).ConfigureAwait(false) : null;
+            if (named is not null)
+                none.Add(named.Key);
+            return new Survey(none, named, []);
+        }
     }
 
     static async ValueTask VerifyAsync(ObjectStore store, IReadOnlyList<ShardRecord> shards, CancellationToken cancel)

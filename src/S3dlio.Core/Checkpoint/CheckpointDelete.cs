@@ -57,6 +57,7 @@ public static class CheckpointDelete
         var needed = ShardReferences.Of(catalog, manifestKeys.Contains);
         foreach (string key in manifestKeys)
             await RunAsync(store, key, catalog.Found.FirstOrDefault(found => found.Key == key)?.Manifest, needed, cancel).ConfigureAwait(false);
+        await LatestPointer.RenewAsync(store, catalog.Without(manifestKeys), cancel).ConfigureAwait(false);
     }
 
     /// <param name="store">The checkpoint store.</param>
@@ -69,6 +70,8 @@ public static class CheckpointDelete
         var (step, id) = CheckpointLayout.ParseManifestKey(manifestKey);
         await SaveClaim.WithdrawAsync(store, step, id, cancel).ConfigureAwait(false);
         await StoreProbe.DeleteAsync(store, [manifestKey], cancel).ConfigureAwait(false);
+        // a crash of the machine must not bring the manifest back and leave the shards deleted
+        await store.FlushDirectoryAsync(CheckpointLayout.Manifests, cancel).ConfigureAwait(false);
         await LatestPointer.RetractAsync(store, manifestKey, cancel).ConfigureAwait(false);
         var keys = new List<string>();
         if (manifest is not null)

@@ -1,36 +1,80 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
+using S3dlio.Hashing;
 using S3dlio.Storage;
 
 namespace S3dlio.Checkpoint;
 
 /// <summary>
-/// <c>latest.json</c>: which manifest was the newest when it was written. A hint that others read, too; it may be missing, stale, dangling or
-/// damaged, and nothing is lost by that.
+/// <c>latest.json</c>: which manifest was the newest of those that were listed when it was written. A hint that others read, too; it may be
+/// missing, stale, dangling or damaged, and nothing is lost by that.
 /// </summary>
 /// <param name="ManifestKey">The manifest's key.</param>
 /// <param name="Step">Its step.</param>
 /// <param name="WallTime">Its time; null in the original's.</param>
-public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset? WallTime)
+/// <param name="Among">CRC32C of the keys of the manifests of which it is the newest, with key and time of it; null where that is not known.</param>
+public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset? WallTime, Checksum? Among)
 {
     const int MaxLength = 64 << 10;
 
     const int Attempts = 8;
 
+    const string AmongName = "newest_of";
+
     /// <summary>The hint; null where there is none, and where it is nonsense.</summary>
     public static async ValueTask<LatestPointer?> ReadAsync(ObjectStore store, CancellationToken cancel) =>
         (await FindAsync(store, cancel).ConfigureAwait(false)).Pointer;
 
-    /// <summary>Has it name this checkpoint, unless it names a newer one that is there.</summary>
-    public static async ValueTask PublishAsync(ObjectStore store, FoundManifest found, CancellationToken cancel)
+    /// <summary>Whether it was written by somebody who saw just these manifests: then it is the newest of them, whatever happened meanwhile.</summary>
+    internal bool IsNewestOf(SortedSet<string> keys) => Among is { } among && WallTime is { } time && keys.Contains(ManifestKey) && among == Of(keys, ManifestKey, time);
+
+    /// <summary>To the microsecond, which is what it holds.</summary>
+    internal bool HasTimeOf(FoundManifest found) => WallTime is { } time && ManifestJson.FormatTime(time) == ManifestJson.FormatTime(found.Manifest.WallTime);
+
+    /// <summary>The same after manifests went. It is a hint: what keeps it from being written keeps nothing else.</summary>
+    internal static async ValueTask RenewAsync(ObjectStore store, Survey known, CancellationToken cancel)
+    {
+        try
+        {
+            await PublishAsync(store, known, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException)
+        {
+            // whoever reads it finds that it is of other manifests
+        }
+    }
+
+    /// <summary>Has it name the newest checkpoint that there is.</summary>
+    /// <param name="store">The checkpoint store.</param>
+    /// <param name="known">What the caller knows of the manifests; those that came since are read.</param>
+    /// <param name="cancel">Ends it.</param>
+    internal static async ValueTask PublishAsync(ObjectStore store, Survey known, CancellationToken cancel)
     {
         for (int i = 0; i < Attempts; i++)
         {
+            // the pointer first: where another takes its place after that, it is not replaced by what was listed before
             var (pointer, meta) = await FindAsync(store, cancel).ConfigureAwait(false);
-            if (pointer is { WallTime: { } time } && (time, pointer.Step).CompareTo((found.Manifest.WallTime, found.Manifest.Step)) > 0
+            Checksum? among = null;
+            try
+            {
+                known = await CheckpointCatalog.SurveyAsync(store, known, cancel).ConfigureAwait(false);
+                // one that is damaged may be mended, and be newer
+                if (known.Newest is { } newest && known.Skipped.Count == 0)
+                    among = Of(known.Keys, newest.Key, newest.Manifest.WallTime);
+            }
+            catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || StoreProbe.IsDamage(error))
+            {
+                // who may not list, and who finds a manifest of a later version, cannot say of which it is the newest
+            }
+            if (known.Newest is not { } found)
+                return;
+            if (pointer is not null && pointer.ManifestKey == found.Key && pointer.Among == among)
+                return;
+            if (among is null && pointer is { WallTime: { } time } && (time, pointer.Step).CompareTo((found.Manifest.WallTime, found.Manifest.Step)) > 0
                 && await StoreProbe.HeadAsync(store, pointer.ManifestKey, cancel).ConfigureAwait(false) is not null)
                 return;
-            if (await TryWriteAsync(store, found, meta, cancel).ConfigureAwait(false))
+            if (await TryWriteAsync(store, found, among, meta, cancel).ConfigureAwait(false))
                 return;
         }
     }
@@ -42,9 +86,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         if (pointer?.ManifestKey != manifestKey)
             return;
         await StoreProbe.DeleteAsync(store, [CheckpointLayout.Latest], cancel).ConfigureAwait(false);
-        var (newest, _) = await CheckpointCatalog.NewestAsync(store, cancel).ConfigureAwait(false);
-        if (newest is not null)
-            await PublishAsync(store, newest, cancel).ConfigureAwait(false);
+        await PublishAsync(store, await CheckpointCatalog.SurveyAsync(store, cancel).ConfigureAwait(false), cancel).ConfigureAwait(false);
     }
 
     static async ValueTask<(LatestPointer? Pointer, ObjectMeta? Meta)> FindAsync(ObjectStore store, CancellationToken cancel)
@@ -61,16 +103,17 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         }
     }
 
-    static LatestPointer? Parse(byte[] text, string uri)
+    static LatestPointer? Parse(byte[] json, string uri)
     {
         try
         {
             const string what = "latest.json";
-            var fields = new JsonFields(JsonFields.Parse(text, what, ErrorKind.InvalidData, uri), what, ErrorKind.InvalidData, uri);
+            var fields = new JsonFields(JsonFields.Parse(json, what, ErrorKind.InvalidData, uri), what, ErrorKind.InvalidData, uri);
             string key = fields.Text("manifest_key");
             if (!CheckpointLayout.TryParseManifestKey(key, out _, out _))
                 return null;
-            return new LatestPointer(key, fields.Integer("global_step", 0, long.MaxValue), fields.Has("wall_time") ? ManifestJson.ReadTime(fields, "wall_time") : null);
+            var among = fields.FindText(AmongName) is { } text && Checksum.TryParse(text, out var parsed) ? parsed : (Checksum?)null;
+            return new LatestPointer(key, fields.Integer("global_step", 0, long.MaxValue), fields.Has("wall_time") ? ManifestJson.ReadTime(fields, "wall_time") : null, among);
         }
         catch (StoreException error) when (StoreProbe.IsDamage(error))
         {
@@ -78,7 +121,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         }
     }
 
-    static async ValueTask<bool> TryWriteAsync(ObjectStore store, FoundManifest found, ObjectMeta? replaced, CancellationToken cancel)
+    static async ValueTask<bool> TryWriteAsync(ObjectStore store, FoundManifest found, Checksum? among, ObjectMeta? replaced, CancellationToken cancel)
     {
         var (step, id) = CheckpointLayout.ParseManifestKey(found.Key);
         var buffer = new ArrayBufferWriter<byte>(256);
@@ -89,6 +132,8 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
             json.WriteNumber("global_step", step);
             json.WriteString("ts", id);
             json.WriteString("wall_time", ManifestJson.FormatTime(found.Manifest.WallTime));
+            if (among is { } value)
+                json.WriteString(AmongName, value.ToString());
             json.WriteEndObject();
         }
         // a hint is not worth a wait for the device
@@ -103,5 +148,14 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         {
             return false;
         }
+    }
+
+    /// <summary>A line for each key, in the order of their code units, and one each for the newest's key and time: a flipped bit anywhere is another.</summary>
+    static Checksum Of(SortedSet<string> keys, string newest, DateTimeOffset time)
+    {
+        var sum = Checksum.Empty;
+        foreach (string line in keys.Append(newest).Append(ManifestJson.FormatTime(time)))
+            sum = sum.Append(Encoding.UTF8.GetBytes(line)).Append("\n"u8);
+        return sum;
     }
 }

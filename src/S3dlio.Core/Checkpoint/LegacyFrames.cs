@@ -38,7 +38,7 @@ static class LegacyFrames
             throw Fault(uri, "it does not begin with a zstd frame");
         long most = Math.Min(Array.MaxLength, stored.Length * MostRatio);
         long capacity = told == Libzstd.SizeUnknown ? Math.Min(most, (long)stored.Length * FirstRatio + 1024) : (long)Math.Min(told, (ulong)most);
-        using var context = Libzstd.CreateDecompression();
+        using var context = Libzstd.Check(Libzstd.CreateDecompression());
         while (true)
         {
             byte[] raw = new byte[Math.Max(capacity, 1)];
@@ -47,7 +47,7 @@ static class LegacyFrames
                 return raw.AsMemory(0, (int)result);
             // zstd has one error for what does not fit and others for what is damaged
             if (!Libzstd.Describe(result).Contains("too small", StringComparison.Ordinal))
-                throw Fault(uri, Libzstd.Describe(result));
+                Libzstd.Check(result, reason => Fault(uri, reason));
             if (capacity >= most)
                 throw new StoreException(ErrorKind.InvalidData, uri, $"expected at most {most} raw bytes in the shard, found more; decompress it with 'zstd -d' and load it from there");
             capacity = Math.Min(most, capacity * 2);

@@ -109,6 +109,9 @@ static class Orphans
     {
         if (!store.IsNear)
             return;
+        // beside manifests, claims and the pointer, in directories that stay
+        foreach (string directory in (string[])[CheckpointLayout.Manifests, CheckpointLayout.Saves, ""])
+            await store.SweepDirectoryAsync(directory, cancel).ConfigureAwait(false);
         var pending = new Stack<string>([CheckpointLayout.Shards]);
         while (pending.TryPop(out string? folder))
         {

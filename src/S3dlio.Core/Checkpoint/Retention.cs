@@ -63,6 +63,8 @@ public static class Retention
                 await CheckpointDelete.RunAsync(store, found.Key, found.Manifest, needed, cancel).ConfigureAwait(false);
         }
         var collected = await Orphans.CollectAsync(store, shards, catalog, rule, cancel).ConfigureAwait(false);
+        if (!rule.DryRun)
+            await LatestPointer.RenewAsync(store, catalog.Without(gone), cancel).ConfigureAwait(false);
         string[] left = [.. complete.Where(found => !gone.Contains(found.Key)).Select(static found => found.Key)];
         return new PruneReport([.. gone], left, verified?.Key, collected, catalog.Skipped);
     }

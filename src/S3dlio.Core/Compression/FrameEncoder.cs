@@ -100,14 +100,10 @@ public sealed class FrameEncoder : IDisposable
 
     static CompressionContext Create(int level)
     {
-        var context = Libzstd.CreateCompression();
-        if (context.IsInvalid)
-            throw new CompressionException("there is no memory for compressing");
+        var context = Libzstd.Check(Libzstd.CreateCompression());
         Check(Libzstd.SetParameter(context, Libzstd.CompressionLevel, level));
         return context;
     }
 
-    static nuint Check(nuint code) => Libzstd.IsError(code) == 0
-        ? code
-        : throw new CompressionException($"zstd cannot compress: {Libzstd.Describe(code)}");
+    static nuint Check(nuint code) => Libzstd.Check(code, static reason => new CompressionException($"zstd cannot compress: {reason}"));
 }

@@ -10,6 +10,9 @@ static partial class Libzstd
     /// <summary>What <see cref="FrameContentSize"/> gives where the header does not say, and where there is no header.</summary>
     public const ulong SizeUnknown = ulong.MaxValue, SizeError = ulong.MaxValue - 1;
 
+    /// <summary>Errors are negative numbers of zstd_errors.h; this one is ZSTD_error_memory_allocation.</summary>
+    internal static nuint MemoryError => unchecked((nuint)(-64L));
+
     // ZSTD_cParameter
     public const int CompressionLevel = 100, ContentSizeFlag = 200, ChecksumFlag = 201;
 
@@ -52,6 +55,22 @@ static partial class Libzstd
 
     [LibraryImport(Library, EntryPoint = "ZSTD_getErrorName")]
     private static partial nint ErrorName(nuint code);
+
+    /// <summary>The result of a call; an error that says that memory could not be allocated is the one of .NET.</summary>
+    /// <param name="code">What the call returned.</param>
+    /// <param name="failed">The exception for any other error, from zstd's description of it.</param>
+    public static nuint Check(nuint code, Func<string, Exception> failed)
+    {
+        if (IsError(code) == 0)
+            return code;
+        throw code == MemoryError ? OutOfMemory("a block") : failed(Describe(code));
+    }
+
+    /// <summary>A context that was created; zstd gives none where there is no memory for it.</summary>
+    public static T Check<T>(T context)
+        where T : SafeHandle => context.IsInvalid ? throw OutOfMemory("its state") : context;
+
+    static InsufficientMemoryException OutOfMemory(string what) => new($"zstd could not allocate memory for {what}");
 
     public static string Describe(nuint code) => Marshal.PtrToStringAnsi(ErrorName(code)) ?? "unknown error";
 }

@@ -12,15 +12,9 @@ public sealed class StreamDecoder : IDisposable
     /// <summary>Magic number and the longest frame header.</summary>
     public const int MostHeader = 18;
 
-    readonly DecompressionContext _context = Libzstd.CreateDecompression();
+    readonly DecompressionContext _context = Libzstd.Check(Libzstd.CreateDecompression());
     long _skipping;
     bool _inFrame;
-
-    public StreamDecoder()
-    {
-        if (_context.IsInvalid)
-            throw new CompressionException("there is no memory for decompressing");
-    }
 
     /// <summary>Bytes of the object taken so far.</summary>
     public long Taken { get; private set; }
@@ -50,13 +44,10 @@ public sealed class StreamDecoder : IDisposable
             return (header, 0);
         }
         nuint taken = 0, given = 0;
-        nuint left = Libzstd.DecompressStream(
-            _context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref given, ref MemoryMarshal.GetReference(source), (nuint)source.Length, ref taken);
-        if (Libzstd.IsError(left) != 0)
-        {
-            string reason = Libzstd.Describe(left);
-            throw new CompressionException($"it cannot be decompressed: {reason}", Taken, isDamage: reason.Contains("checksum", StringComparison.Ordinal));
-        }
+        nuint left = Libzstd.Check(
+            Libzstd.DecompressStream(
+                _context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref given, ref MemoryMarshal.GetReference(source), (nuint)source.Length, ref taken),
+            reason => new CompressionException($"it cannot be decompressed: {reason}", Taken, isDamage: reason.Contains("checksum", StringComparison.Ordinal)));
         _inFrame = left != 0;
         Taken += (long)taken;
         return ((int)taken, (int)given);

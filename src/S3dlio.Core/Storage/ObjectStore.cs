@@ -92,7 +92,7 @@ public abstract class ObjectStore
 
     /// <summary>Deletes an object that is still the one that was seen; one that is gone counts as deleted.</summary>
     /// <returns>False, and nothing is deleted, where it is another by now.</returns>
-    public async ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
+    public virtual async ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
         await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is not { } now
         || (now.IsAsSeen(seen) && await DeleteMatchingAsync(key, seen, cancel).ConfigureAwait(false));
 
@@ -141,7 +141,11 @@ public abstract class ObjectStore
     }
 
     /// <summary>Moves an object within the store. The default copies, then deletes what it copied: a crash in between leaves both.</summary>
-    public virtual async ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    public virtual ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
+        CopyThenDeleteAsync(source, destination, options, cancel);
+
+    /// <summary>What <see cref="RenameAsync"/> does where a store cannot do better.</summary>
+    protected async ValueTask<ObjectMeta> CopyThenDeleteAsync(string source, string destination, PutOptions options, CancellationToken cancel)
     {
         if (source == destination)
             return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
@@ -155,6 +159,19 @@ public abstract class ObjectStore
 
     /// <summary>Removes the directories left empty at and below <paramref name="key"/>, where the store has such a thing.</summary>
     public virtual ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>
+    /// Has the names in a directory on the device, those that were deleted too, so that what is done next is not there without it after a
+    /// crash of the machine. Nothing where the store has no directories, and where there is no such one.
+    /// </summary>
+    /// <param name="key">With a slash at its end, or empty for the root.</param>
+    /// <param name="cancel">Ends it.</param>
+    public virtual ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>Removes what writers that died left in a directory itself, where the store has such a thing.</summary>
+    /// <param name="key">With a slash at its end, or empty for the root.</param>
+    /// <param name="cancel">Ends it.</param>
+    public virtual ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
     /// <summary>
     /// A URL that does one thing to one object for whoever holds it, without credentials, until it expires. It is a secret itself.

@@ -1,29 +1,19 @@
-using S3dlio.Hashing;
-
 namespace S3dlio.Storage;
 
 /// <summary>A store whose keys are those of another below a prefix: what <c>memory://name/some/prefix</c> opens.</summary>
-sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
+sealed class PrefixStore(ObjectStore inner, string prefix) : DelegatingStore
 {
     readonly string _prefix = prefix.EndsWith('/') ? prefix : prefix + "/";
 
-    public override StoreUri Root { get; } = inner.Root with { Key = prefix.EndsWith('/') ? prefix : prefix + "/" };
+    public override StoreUri Root { get; } = StoreUri.Parse(inner.Root.Child(prefix.EndsWith('/') ? prefix : prefix + "/"));
 
-    public override bool IsNear => inner.IsNear;
-
-    public override int RequestsAtOnce => inner.RequestsAtOnce;
-
-    public override bool IsBrief(long length, PutOptions options) => inner.IsBrief(length, options);
-
-    public override IReadOnlyCollection<string> WritableAttributes => inner.WritableAttributes;
+    protected override ObjectStore Inner => inner;
 
     public override bool IsSameAs(ObjectStore other) => this == other || (other is PrefixStore { } same && Root == same.Root && inner.IsSameAs(same.Inner));
 
-    public override bool TagsEachWrite => inner.TagsEachWrite;
+    public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) => inner.DeleteSeenAsync(Full(key), seen, cancel);
 
     protected override (ObjectStore Store, string Key) Innermost(string key) => (inner, Full(key));
-
-    ObjectStore Inner => inner;
 
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
         new Reader(this, await inner.OpenReadAsync(Full(key), options, cancel).ConfigureAwait(false));
@@ -72,6 +62,10 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
     public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => inner.MakeDirectoryAsync(_prefix + key, cancel);
 
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => inner.FlushDirectoryAsync(_prefix + key, cancel);
+
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => inner.SweepDirectoryAsync(_prefix + key, cancel);
+
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => inner.RemoveDirectoryAsync(_prefix + key, cancel);
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) => inner.PresignAsync(Full(key), options, cancel);
@@ -100,35 +94,14 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : ObjectStore
 
     ObjectMeta Below(ObjectMeta meta) => meta with { Key = Strip(meta.Key) };
 
-    sealed class Reader(PrefixStore store, ObjectReader reader) : ObjectReader
+    sealed class Reader(PrefixStore store, ObjectReader reader) : DelegatingReader(reader)
     {
         public override ObjectMeta Meta { get; } = store.Below(reader.Meta);
-
-        public override TransferHints Hints => reader.Hints;
-
-        public override ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) => reader.FindBlocksAsync(cancel);
-
-        public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) => reader.ReadAsync(offset, destination, cancel);
-
-        public override bool ReadsManyAtOnce => reader.ReadsManyAtOnce;
-
-        public override ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel) => reader.ReadAsync(segments, cancel);
-
-        public override ValueTask DisposeAsync() => reader.DisposeAsync();
     }
 
-    sealed class Writer(PrefixStore store, ObjectWriter writer) : ObjectWriter
+    sealed class Writer(PrefixStore store, ObjectWriter writer) : DelegatingWriter(writer)
     {
-        public override long Written => writer.Written;
-
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel) => writer.WriteAsync(data, cancel);
-
-        public override ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, CancellationToken cancel) =>
-            writer.WriteAsync(pieces, checksum, cancel);
-
         public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel) =>
-            store.Below(await writer.CompleteAsync(cancel).ConfigureAwait(false));
-
-        public override ValueTask DisposeAsync() => writer.DisposeAsync();
+            store.Below(await base.CompleteAsync(cancel).ConfigureAwait(false));
     }
 }

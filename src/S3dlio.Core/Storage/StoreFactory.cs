@@ -63,6 +63,10 @@ public static class StoreFactory
         }
         if (!given)
             throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"option '{options.Several[0].Name}' is for stores of several endpoints, and option 'endpoints' is missing");
+        string[] schemes = [.. endpoints.Select(static endpoint => endpoint.Item1.Root.Scheme).Distinct()];
+        if (schemes.Length > 1)
+            throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(),
+                $"all endpoints must have the same scheme, found {string.Join(" and ", schemes.Select(static scheme => scheme + "://"))}; open a store for each");
         return new MultiStore(uri, endpoints, several);
     }
 

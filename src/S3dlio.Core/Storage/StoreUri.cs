@@ -22,6 +22,9 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         new("https", "https://account.blob.core.windows.net/container/key", ReadBlobUrl),
     ];
 
+    /// <summary>Whether a text begins as a whole address does, of a known scheme or not: <c>scheme://</c>.</summary>
+    public static bool IsAddress(string text) => text.IndexOf("://", StringComparison.Ordinal) is var mark and > 0 && IsScheme(text.AsSpan(0, mark));
+
     public bool IsLocal => Scheme is "file" or "direct";
 
     /// <summary>The address of <paramref name="key"/> below this one.</summary>

@@ -9,9 +9,9 @@ public sealed class NpyObject : IAsyncDisposable
 {
     readonly ObjectReader _reader;
     readonly string _uri;
-    readonly Checksum _head;
+    readonly byte[] _head;
 
-    NpyObject(ObjectReader reader, string uri, NpyHeader header, Checksum head, bool isNear)
+    NpyObject(ObjectReader reader, string uri, NpyHeader header, byte[] head, bool isNear)
     {
         (_reader, _uri, Header, _head, IsNear) = (reader, uri, header, head, isNear);
     }
@@ -37,7 +37,7 @@ public sealed class NpyObject : IAsyncDisposable
 
     public static ValueTask<NpyObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(
         store, key, NpyHeader.PrefixLength, NpyHeader.RequiredLength,
-        (reader, uri, head) => new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head), store.IsNear), cancel);
+        (reader, uri, head) => new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), head, store.IsNear), cancel);
 
     /// <summary>Reads the array's data into <paramref name="target"/>, which is as long as the array, and checks the whole object.</summary>
     public async ValueTask ReadAsync(LargeMemory target, Validation validation, ITransferProgress progress, CancellationToken cancel)
@@ -45,14 +45,22 @@ public sealed class NpyObject : IAsyncDisposable
         if (target.Length > DataLength)
             throw new StoreException(ErrorKind.InvalidData, _uri, $"the array needs {target.Length} bytes behind its header, the object has {DataLength}: it is truncated", Meta.Size);
         progress.Begin(target.Length);
+        var check = await Proof.OfWholeAsync(_reader, validation, _uri, cancel).ConfigureAwait(false);
         bool hash = validation.Compares(Meta);
-        var data = await ParallelRead.ReadAsync(_reader, Header.DataOffset, target, hash, progress, cancel).ConfigureAwait(false);
+        var found = check?.Append(Checksum.Empty, 0, _head) ?? Checksum.Of(_head);
+        var data = await ParallelRead.ReadAsync(_reader, Header.DataOffset, target, hash, check, progress, cancel).ConfigureAwait(false);
+        long end = Header.DataOffset + target.Length;
+        if (check is not null)
+        {
+            await check.ReadEdgesAsync(_reader, 0, end, edges: true, cancel).ConfigureAwait(false);
+            check.Check(_uri);
+        }
         if (!hash)
             return;
-        var found = Checksum.Combine(_head, data, target.Length);
+        found = Checksum.Combine(found, data, target.Length);
         // np.save can put several arrays into one file; the checksum is of them all
-        found = await AppendTailAsync(found, Header.DataOffset + target.Length, cancel).ConfigureAwait(false);
-        validation.Check(Meta, _uri, found);
+        found = await AppendTailAsync(found, end, cancel).ConfigureAwait(false);
+        await validation.CheckAsync(_reader, _uri, found, cancel).ConfigureAwait(false);
     }
 
     async ValueTask<Checksum> AppendTailAsync(Checksum found, long from, CancellationToken cancel)

@@ -9,9 +9,9 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
 {
     readonly ObjectReader _reader;
     readonly string _uri;
-    readonly Checksum _head;
+    readonly byte[] _head;
 
-    SafetensorsObject(ObjectReader reader, string uri, SafetensorsHeader header, Checksum head)
+    SafetensorsObject(ObjectReader reader, string uri, SafetensorsHeader header, byte[] head)
     {
         (_reader, _uri, Header, _head) = (reader, uri, header, head);
     }
@@ -122,11 +122,15 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
 
     public static ValueTask<SafetensorsObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(
         store, key, SafetensorsHeader.PrefixLength, SafetensorsHeader.RequiredLength,
-        (reader, uri, head) => new SafetensorsObject(reader, uri, SafetensorsHeader.Parse(head, reader.Meta.Size, uri), Checksum.Of(head)), cancel);
+        (reader, uri, head) => new SafetensorsObject(reader, uri, SafetensorsHeader.Parse(head, reader.Meta.Size, uri), head), cancel);
 
     /// <summary>Reads whole tensors, several at a time, each checked against its checksum.</summary>
-    /// <remarks>A file without checksums of its own is checked as a whole when all of it is read and the store has a checksum for it.</remarks>
-    public async ValueTask ReadAsync(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, bool validate, ITransferProgress progress, CancellationToken cancel)
+    /// <remarks>
+    /// A file without checksums of its own is checked as a whole when all of it is read and the store has a checksum for it. Where
+    /// <see cref="Validation.Required"/> is set, the rest of it is read for that, and one with which no checksum is kept is refused.
+    /// </remarks>
+    public async ValueTask ReadAsync(
+        IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, ITransferProgress progress, CancellationToken cancel)
     {
         var stretches = new Stretch[wanted.Count];
         long total = 0;
@@ -139,14 +143,31 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
             total += tensor.Length;
         }
         progress.Begin(total);
-        bool hash = validate && (Header.HasChecksums || Meta.Checksum is not null);
-        var found = await ParallelRead.ReadAsync(_reader, stretches, hash, progress, cancel).ConfigureAwait(false);
+        var check = await FindCheckAsync(wanted, validation, cancel).ConfigureAwait(false);
+        bool hash = validation.Validate && (Header.HasChecksums || Meta.Checksum is not null);
+        check?.Append(Checksum.Empty, 0, _head);
+        var found = await ParallelRead.ReadAsync(_reader, stretches, hash, check, progress, cancel).ConfigureAwait(false);
+        if (check is not null)
+        {
+            await check.ReadRestAsync(_reader, Header.DataOffset, stretches, cancel).ConfigureAwait(false);
+            check.Check(_uri);
+        }
         if (!hash)
             return;
         for (int i = 0; i < found.Length; i++)
             Check(Tensor(wanted[i].Tensor), found[i]);
         if (!Header.HasChecksums && Meta.Checksum is not null)
-            CheckWhole(wanted, found);
+            await CheckWholeAsync(wanted, found, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>What bytes are compared with where the file has no checksums of its own, beside the store's CRC32C of all of it.</summary>
+    async ValueTask<ReadCheck?> FindCheckAsync(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, CancellationToken cancel)
+    {
+        if (!validation.Validate || Header.HasChecksums)
+            return null;
+        if (wanted.Select(static one => one.Tensor).Distinct().Count() == Header.Tensors.Count)
+            return await Proof.OfWholeAsync(_reader, validation, _uri, cancel).ConfigureAwait(false);
+        return validation.Required ? await Proof.OfPartsAsync(_reader, validation, _uri, cancel).ConfigureAwait(false) : null;
     }
 
     /// <summary>The tensor of that index in <see cref="SafetensorsHeader.Tensors"/>.</summary>
@@ -162,19 +183,19 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
                 Header.DataOffset + tensor.Begin);
     }
 
-    void CheckWhole(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Checksum[] found)
+    async ValueTask CheckWholeAsync(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Checksum[] found, CancellationToken cancel)
     {
         var byTensor = new Checksum?[Header.Tensors.Count];
         for (int i = 0; i < found.Length; i++)
             byTensor[wanted[i].Tensor] = found[i];
-        var whole = _head;
+        var whole = Checksum.Of(_head);
         for (int i = 0; i < byTensor.Length; i++)
         {
             if (byTensor[i] is not Checksum one)
                 return;
             whole = Checksum.Combine(whole, one, Header.Tensors[i].Length);
         }
-        new Validation(null).Check(Meta, _uri, whole);
+        await new Validation(null).CheckAsync(_reader, _uri, whole, cancel).ConfigureAwait(false);
     }
 
     public ValueTask DisposeAsync() => _reader.DisposeAsync();

@@ -28,7 +28,7 @@ public sealed class CompressedReader : ObjectReader
     CompressedReader(ObjectReader inner, SeekTable table, string uri)
     {
         (_inner, _table, _uri) = (inner, table, uri);
-        Meta = inner.Meta with { Size = table.RawLength, Checksum = table.Raw, Blocks = null, Digest = null };
+        Meta = inner.Meta with { Size = table.RawLength, Checksum = table.Raw, Blocks = null, Digest = null, MayBeMislabelled = false };
         int part = Math.Max(1, inner.Hints.PartSize / SeekableFormat.FrameLength) * SeekableFormat.FrameLength;
         int concurrency = Math.Max(inner.Hints.Concurrency, Environment.ProcessorCount);
         Hints = new TransferHints(part, concurrency, SeekableFormat.FrameLength - 1, SeekableFormat.FrameLength);
@@ -76,7 +76,9 @@ public sealed class CompressedReader : ObjectReader
                 await inner.ReadAsync(size - needed, whole.AsMemory(0, needed - end.Length), cancel).ConfigureAwait(false);
                 end = whole;
             }
-            return new CompressedReader(inner, SeekTable.Parse(end, size), uri);
+            var table = SeekTable.Parse(end, size);
+            await CheckEmptyFramesAsync(inner, table, cancel).ConfigureAwait(false);
+            return new CompressedReader(inner, table, uri);
         }
         catch (CompressionException fault)
         {
@@ -111,6 +113,35 @@ public sealed class CompressedReader : ObjectReader
         return _inner.DisposeAsync();
     }
 
+    /// <summary>Frames that the table calls empty are looked at before any offset is believed: a read of content never touches them.</summary>
+    static async ValueTask CheckEmptyFramesAsync(ObjectReader inner, SeekTable table, CancellationToken cancel)
+    {
+        for (int first = 0; first < table.Count;)
+        {
+            if (table.FrameRawLength(first) > 0)
+            {
+                first++;
+                continue;
+            }
+            // those that follow within one small read are looked at with it
+            long begin = table.StoredOffset(first), end = begin + FrameDecoder.EmptyLength(table, first);
+            int last = first;
+            for (int i = first + 1; i < table.Count && table.StoredOffset(i) - begin <= FirstTail - SeekableFormat.Bound(0); i++)
+            {
+                if (table.FrameRawLength(i) == 0)
+                    (last, end) = (i, table.StoredOffset(i) + FrameDecoder.EmptyLength(table, i));
+            }
+            var stored = new byte[end - begin];
+            await inner.ReadAsync(begin, stored, cancel).ConfigureAwait(false);
+            for (int i = first; i <= last; i++)
+            {
+                if (table.FrameRawLength(i) == 0)
+                    FrameDecoder.CheckEmpty(table, i, stored.AsSpan((int)(table.StoredOffset(i) - begin), FrameDecoder.EmptyLength(table, i)));
+            }
+            first = last + 1;
+        }
+    }
+
     /// <summary>A part of a frame, whole frames and a part of another, each with reads of its own under way at once.</summary>
     async ValueTask EdgesAsync(int first, int begin, int end, long offset, Memory<byte> destination, CancellationToken cancel)
     {
@@ -142,13 +173,19 @@ public sealed class CompressedReader : ObjectReader
         for (int at = first; at < end;)
         {
             int length = _table.FrameRawLength(at);
+            if (length == 0)
+            {
+                // looked at when the object was opened; a skippable one may be large
+                at++;
+                continue;
+            }
             if (_cache.TryCopy(at, destination.Span[..length]))
             {
                 (at, destination) = (at + 1, destination[length..]);
                 continue;
             }
             int until = at + 1;
-            for (long fetched = _table.StoredLength(at); until < end && fetched + _table.StoredLength(until) <= MostFetched; until++)
+            for (long fetched = _table.StoredLength(at); until < end && _table.FrameRawLength(until) > 0 && fetched + _table.StoredLength(until) <= MostFetched; until++)
                 fetched += _table.StoredLength(until);
             length = (int)(_table.RawOffset(until) - _table.RawOffset(at));
             await FetchAsync(at, until, destination[..length], cancel).ConfigureAwait(false);

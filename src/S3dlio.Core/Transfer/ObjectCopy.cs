@@ -43,7 +43,7 @@ public static class ObjectCopy
             {
                 var found = await PumpAsync(reader, writer, progress, cancel).ConfigureAwait(false);
                 // before the destination appears: a damaged source must not become a well-recorded copy
-                new Validation(null).Check(meta, from.Root.Child(source), found);
+                await new Validation(null).CheckAsync(reader, from.Root.Child(source), found, cancel).ConfigureAwait(false);
                 return (await writer.CompleteAsync(cancel).ConfigureAwait(false), move);
             }
         }

@@ -21,16 +21,28 @@ public readonly record struct Validation(Checksum? Expected, bool Validate = tru
     internal ReadCheck? Foreign(ObjectMeta meta) =>
         Validate && Expected is null && meta.Checksum is null && meta.Digest is Digest digest ? new DigestCheck(digest, meta.Size) : null;
 
+    /// <summary>Compares the CRC32C of all bytes of the reader's object.</summary>
+    /// <exception cref="StoreException">ChecksumMismatch, naming both values.</exception>
+    public async ValueTask CheckAsync(ObjectReader reader, string uri, Checksum found, CancellationToken cancel)
+    {
+        if (Fits(reader.Meta, found) || (Expected is null && await Mislabelled.IsCrc32Async(reader, reader.Meta, found, uri, cancel).ConfigureAwait(false)))
+            return;
+        Check(reader.Meta, uri, found);
+    }
+
+    /// <summary>The same without another look at the bytes.</summary>
     /// <exception cref="StoreException">ChecksumMismatch, naming both values.</exception>
     public void Check(ObjectMeta meta, string uri, Checksum found)
     {
-        if (!Validate || (Expected ?? meta.Checksum) is not Checksum expected || expected == found)
+        if (Fits(meta, found))
             return;
         string whence = Expected is not null ? "expected" : "recorded when it was written";
         string resized = meta.Attributes.TryGetValue("recorded_size", out string? size) ? $" The record is of {size} bytes, the object has {meta.Size}." : "";
         throw new StoreException(ErrorKind.ChecksumMismatch, uri,
-            $"checksum mismatch over {meta.Size} bytes: {expected} {whence}, {found} found.{resized} The bytes are damaged, or another program changed them in place; validate=False reads them unchecked", 0);
+            $"checksum mismatch over {meta.Size} bytes: {Expected ?? meta.Checksum} {whence}, {found} found.{resized} The bytes are damaged, or another program changed them in place; validate=False reads them unchecked", 0);
     }
+
+    bool Fits(ObjectMeta meta, Checksum found) => !Validate || (Expected ?? meta.Checksum) is not Checksum expected || expected == found;
 }
 
 /// <summary>Whole objects and ranges into memory, checked.</summary>
@@ -73,7 +85,7 @@ public static class ObjectRead
                 await Offload.LeaveCallerAsync();
             var found = await ParallelRead.ReadAsync(reader, 0, target, validation.Compares(reader.Meta), check, progress, cancel).ConfigureAwait(false);
             check?.Check(uri);
-            validation.Check(reader.Meta, uri, found);
+            await validation.CheckAsync(reader, uri, found, cancel).ConfigureAwait(false);
             return reader.Meta;
         }
     }
@@ -132,7 +144,7 @@ public static class ObjectRead
                 await check.ReadEdgesAsync(reader, offset, offset + count, validation.Edges, cancel).ConfigureAwait(false);
             check?.Check(uri);
             if (whole)
-                validation.Check(reader.Meta, uri, found);
+                await validation.CheckAsync(reader, uri, found, cancel).ConfigureAwait(false);
             else if (validation is { Validate: true, Expected: Checksum demanded } && demanded != found)
                 throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + count}: {demanded} expected, {found} found", offset);
             return reader.Meta;

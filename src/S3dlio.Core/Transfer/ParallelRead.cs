@@ -29,6 +29,11 @@ public static class ParallelRead
             ? ScatterRead.ReadAsync(reader, stretches, hash, progress, cancel)
             : EachAsync(reader, stretches, hash, null, progress, cancel);
 
+    /// <summary>The same, with all of it told to <paramref name="check"/>, which hashes in any case.</summary>
+    internal static ValueTask<Checksum[]> ReadAsync(
+        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, ReadCheck? check, IProgress<long>? progress, CancellationToken cancel) =>
+        check is null ? ReadAsync(reader, stretches, hash, progress, cancel) : EachAsync(reader, stretches, hash, check, progress, cancel);
+
     static async ValueTask<Checksum[]> EachAsync(
         ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, ReadCheck? check, IProgress<long>? progress, CancellationToken cancel)
     {

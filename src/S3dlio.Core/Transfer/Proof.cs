@@ -40,7 +40,17 @@ static class Proof
             var whole = await store.HeadAsync(meta.Key, cancel).ConfigureAwait(false);
             meta = whole.ETag == meta.ETag && whole.Size == meta.Size ? whole : meta;
         }
-        return meta.Checksum is { } recorded ? new WholeCheck(recorded, meta) : validation.Foreign(meta) ?? throw Validation.Unknown(uri);
+        return meta.Checksum is { } recorded ? new WholeCheck(recorded, meta, uri) : validation.Foreign(meta) ?? throw Validation.Unknown(uri);
+    }
+
+    /// <summary>What several parts are compared with where nothing smaller than the object is recorded: the object, of which the caller reads the rest, too.</summary>
+    public static async ValueTask<ReadCheck?> OfPartsAsync(ObjectReader reader, Validation validation, string uri, CancellationToken cancel)
+    {
+        if (IsCheckedInside(reader))
+            return null;
+        if (reader.Meta.Checksum is { } recorded)
+            return new WholeCheck(recorded, reader.Meta, uri);
+        return validation.Foreign(reader.Meta) ?? await BlocksAsync(reader, cancel).ConfigureAwait(false) ?? throw Validation.Unknown(uri);
     }
 
     static async ValueTask<BlockCheck?> BlocksAsync(ObjectReader reader, CancellationToken cancel)
@@ -54,10 +64,11 @@ static class Proof
 }
 
 /// <summary>Judges a range by the checksum of the whole object, for which the rest is read as well.</summary>
-sealed class WholeCheck(Checksum recorded, ObjectMeta meta) : ReadCheck
+sealed class WholeCheck(Checksum recorded, ObjectMeta meta, string about) : ReadCheck
 {
     readonly SortedDictionary<long, (int Length, Checksum Checksum)> _pieces = [];
     readonly Lock _gate = new();
+    bool _isMislabelled;
 
     public override Checksum Append(Checksum before, long offset, ReadOnlySpan<byte> bytes)
     {
@@ -71,13 +82,21 @@ sealed class WholeCheck(Checksum recorded, ObjectMeta meta) : ReadCheck
     {
         await ReadAsync(reader, 0, begin, cancel).ConfigureAwait(false);
         await ReadAsync(reader, end, meta.Size, cancel).ConfigureAwait(false);
+        var found = Whole();
+        _isMislabelled = found != recorded && await Mislabelled.IsCrc32Async(reader, meta, found, about, cancel).ConfigureAwait(false);
     }
 
     public override void Check(string uri)
     {
+        if (!_isMislabelled)
+            new Validation(recorded).Check(meta, uri, Whole());
+    }
+
+    Checksum Whole()
+    {
         var found = Checksum.Empty;
         foreach (var (length, checksum) in _pieces.Values)
             found = Checksum.Combine(found, checksum, length);
-        new Validation(recorded).Check(meta, uri, found);
+        return found;
     }
 }

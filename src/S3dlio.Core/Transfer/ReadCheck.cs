@@ -18,6 +18,23 @@ abstract class ReadCheck
     /// <param name="cancel">Ends the wait.</param>
     public virtual ValueTask ReadEdgesAsync(ObjectReader reader, long begin, long end, bool edges, CancellationToken cancel) => ValueTask.CompletedTask;
 
+    /// <summary>Reads what stretches leave of an object, for the checksum alone.</summary>
+    /// <param name="reader">The object.</param>
+    /// <param name="from">Where the first byte lies that was not noted yet.</param>
+    /// <param name="stretches">What was noted behind it, in any order.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async ValueTask ReadRestAsync(ObjectReader reader, long from, IEnumerable<Stretch> stretches, CancellationToken cancel)
+    {
+        foreach (var (offset, target) in stretches.OrderBy(static stretch => stretch.Offset))
+        {
+            if (offset > from)
+                await ReadAsync(reader, from, offset, cancel).ConfigureAwait(false);
+            from = Math.Max(from, offset + target.Length);
+        }
+        await ReadAsync(reader, from, reader.Meta.Size, cancel).ConfigureAwait(false);
+        await ReadEdgesAsync(reader, 0, reader.Meta.Size, edges: true, cancel).ConfigureAwait(false);
+    }
+
     /// <summary>Reads a stretch for its checksum alone.</summary>
     protected async ValueTask ReadAsync(ObjectReader reader, long begin, long end, CancellationToken cancel)
     {

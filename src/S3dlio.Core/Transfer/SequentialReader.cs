@@ -38,7 +38,7 @@ public sealed class SequentialReader : ObjectReader
     internal SequentialReader(ObjectReader inner, string uri)
     {
         (_inner, _uri) = (inner, uri);
-        _meta = inner.Meta with { Size = UnknownSize, Checksum = null, Blocks = null, Digest = null };
+        _meta = inner.Meta with { Size = UnknownSize, Checksum = null, Blocks = null, Digest = null, MayBeMislabelled = false };
         _input = GC.AllocateUninitializedArray<byte>((int)Math.Clamp(inner.Meta.Size, StreamDecoder.MostHeader, MostFetched));
     }
 
@@ -141,7 +141,7 @@ public sealed class SequentialReader : ObjectReader
             bool isLast = _begin == _end && _fetched == _inner.Meta.Size;
             if (isLast && decoder.IsAtEnd)
             {
-                CheckStored();
+                await CheckStoredAsync(cancel).ConfigureAwait(false);
                 _meta = _meta with { Size = _at };
                 return 0;
             }
@@ -178,9 +178,9 @@ public sealed class SequentialReader : ObjectReader
         _fetched += free.Length;
     }
 
-    void CheckStored()
+    async ValueTask CheckStoredAsync(CancellationToken cancel)
     {
         _foreign?.Check(_uri);
-        new Validation(null).Check(_inner.Meta, _uri, _stored);
+        await new Validation(null).CheckAsync(_inner, _uri, _stored, cancel).ConfigureAwait(false);
     }
 }

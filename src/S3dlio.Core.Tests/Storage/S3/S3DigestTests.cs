@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
+using System.Text;
 using S3dlio.Hashing;
 using S3dlio.Storage;
+using S3dlio.Tensors;
 using S3dlio.Transfer;
 using Xunit;
 
@@ -78,6 +80,102 @@ public class S3DigestTests
         string header = Header("crc32", Data(999)).Replace("FULL_OBJECT", "COMPOSITE", StringComparison.Ordinal);
         await using var server = Serve(data, header);
         Assert.Equal(data, await Get(server, new Validation(null)));
+    }
+
+    static ObjectStore Open(ScriptedServer server) => StoreFactory.Open(StoreUri.Parse("s3://bucket/"), StoreOptions.Parse(
+        $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","part_size":5242880}""", "s3://bucket/"));
+
+    static byte[] Array(int length)
+    {
+        string header = $"{{'descr': '|u1', 'fortran_order': False, 'shape': ({length},), }}".PadRight(117) + "\n";
+        // with something behind it, as of two np.save to one file
+        return [0x93, .. "NUMPY"u8, 1, 0, 118, 0, .. Encoding.ASCII.GetBytes(header), .. Data(length), .. Data(100)];
+    }
+
+    static byte[] Tensors(int length)
+    {
+        string header = $$$"""{"a":{"dtype":"U8","shape":[{{{length}}}],"data_offsets":[0,{{{length}}}]},"b":{"dtype":"U8","shape":[100],"data_offsets":[{{{length}}},{{{length + 100}}}]}}""";
+        return [.. BitConverter.GetBytes((long)header.Length), .. Encoding.ASCII.GetBytes(header), .. Data(length), .. Data(100)];
+    }
+
+    static async Task<byte[]> ReadArray(ScriptedServer server, int length, Validation validation)
+    {
+        await using var array = await NpyObject.OpenAsync(Open(server), "key.npy", None);
+        byte[] read = new byte[length];
+        await array.ReadAsync(LargeMemory.From(read.AsMemory()), validation, new Quiet(), None);
+        return read;
+    }
+
+    static async Task<byte[]> ReadTensors(ScriptedServer server, int length, Validation validation, bool all)
+    {
+        await using var tensors = await SafetensorsObject.OpenAsync(Open(server), "key", None);
+        byte[] read = new byte[length];
+        List<(int, LargeMemory)> wanted = [(0, LargeMemory.From(read.AsMemory()))];
+        if (all)
+            wanted.Add((1, LargeMemory.From(new byte[100].AsMemory())));
+        await tensors.ReadAsync(wanted, validation, new Quiet(), None);
+        return read;
+    }
+
+    [Theory]
+    [InlineData("crc32", 0)]
+    [InlineData("crc32", 1000)]
+    [InlineData("crc64nvme", 1000)]
+    [InlineData("crc64nvme", 13_000_001)]
+    public async Task ReadArray_ChecksumOfAnotherKind_IsCompared(string kind, int length)
+    {
+        byte[] data = Array(length);
+        foreach (bool required in (bool[])[false, true])
+        {
+            await using (var server = Serve(data, Header(kind, data)))
+                Assert.Equal(Data(length), await ReadArray(server, length, new Validation(null, Required: required)));
+            // in the header, the data, and behind it
+            foreach (int at in (int[])[120, 128 + (length / 3), data.Length - 1])
+            {
+                byte[] damaged = [.. data];
+                damaged[at] ^= at == 120 ? (byte)0 : (byte)4;
+                string header = Header(kind, at == 120 ? [.. data, 0] : data);
+                await using var bad = Serve(damaged, header);
+                var error = await Assert.ThrowsAsync<StoreException>(() => ReadArray(bad, length, new Validation(null, Required: required)));
+                Assert.Equal(ErrorKind.ChecksumMismatch, error.Kind);
+                Assert.Equal(damaged[128..(128 + length)], await ReadArray(bad, length, new Validation(null, Validate: false)));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("crc32", 1000, true, false)]
+    [InlineData("crc64nvme", 13_000_001, true, false)]
+    [InlineData("crc64nvme", 1000, false, true)]
+    [InlineData("crc32", 13_000_001, false, true)]
+    public async Task ReadTensors_ChecksumOfAnotherKind_IsComparedWhereAllIsReadOrRequired(string kind, int length, bool all, bool required)
+    {
+        byte[] data = Tensors(length);
+        await using (var server = Serve(data, Header(kind, data)))
+            Assert.Equal(Data(length), await ReadTensors(server, length, new Validation(null, Required: required), all));
+        byte[] damaged = [.. data];
+        damaged[^1] ^= 4;
+        await using var bad = Serve(damaged, Header(kind, data));
+        Assert.Equal(ErrorKind.ChecksumMismatch, (await Assert.ThrowsAsync<StoreException>(() => ReadTensors(bad, length, new Validation(null, Required: required), all))).Kind);
+        Assert.Equal(Data(length), await ReadTensors(bad, length, new Validation(null), false));
+    }
+
+    [Fact]
+    public async Task ReadArrayAndTensors_NothingIsRecordedAndACheckIsRequired_AreRefused()
+    {
+        await using (var server = Serve(Array(1000), ""))
+        {
+            Assert.Equal(ErrorReason.NoChecksum, (await Assert.ThrowsAsync<StoreException>(() => ReadArray(server, 1000, new Validation(null, Required: true)))).Reason);
+            Assert.Equal(Data(1000), await ReadArray(server, 1000, new Validation(null)));
+        }
+        await using (var server = Serve(Tensors(1000), ""))
+        {
+            foreach (bool all in (bool[])[true, false])
+            {
+                Assert.Equal(ErrorReason.NoChecksum, (await Assert.ThrowsAsync<StoreException>(() => ReadTensors(server, 1000, new Validation(null, Required: true), all))).Reason);
+                Assert.Equal(Data(1000), await ReadTensors(server, 1000, new Validation(null), all));
+            }
+        }
     }
 
     sealed class Quiet : ITransferProgress

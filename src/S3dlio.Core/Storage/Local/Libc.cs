@@ -192,15 +192,8 @@ static unsafe partial class Libc
         return Result(futimens(handle, times));
     }
 
-    /// <summary>Takes the advisory lock of the open file; without <paramref name="wait"/>, EAGAIN when another has it.</summary>
-    public static int Lock(SafeFileHandle handle, bool wait)
-    {
-        int result;
-        do
-            result = flock(handle, LockExclusive | (wait ? 0 : LockNonBlocking));
-        while (result < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
-        return Result(result);
-    }
+    /// <summary>Takes the advisory lock of the open file; EAGAIN when another has it. Nothing here waits for one in the kernel, where no cancel is heard.</summary>
+    public static int TryLock(SafeFileHandle handle) => Repeat(handle, static file => flock(file, LockExclusive | LockNonBlocking));
 
     public static int Unlock(SafeFileHandle handle) => Result(flock(handle, Unlocked));
 
@@ -265,6 +258,16 @@ static unsafe partial class Libc
         length = (int)Math.Max(got, 0);
         return got < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
+
+    /// <summary>The same of the file that has a name; a link is not followed.</summary>
+    public static int GetAttribute(string path, string name, Span<byte> buffer, out int length)
+    {
+        nint got = lgetxattr(path, name, ref MemoryMarshal.GetReference(buffer), (nuint)buffer.Length);
+        length = (int)Math.Max(got, 0);
+        return got < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    public static int RemoveAttribute(SafeFileHandle handle, string name) => Result(fremovexattr(handle, name));
 
     public static int SetAttribute(SafeFileHandle handle, string name, ReadOnlySpan<byte> value) =>
         Result(fsetxattr(handle, name, ref MemoryMarshal.GetReference(value), (nuint)value.Length, 0));
@@ -404,6 +407,12 @@ static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint fgetxattr(SafeFileHandle fd, string name, ref byte value, nuint size);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint lgetxattr(string path, string name, ref byte value, nuint size);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int fremovexattr(SafeFileHandle fd, string name);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int fsetxattr(SafeFileHandle fd, string name, ref byte value, nuint size, int flags);

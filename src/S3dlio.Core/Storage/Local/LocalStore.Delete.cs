@@ -42,7 +42,7 @@ public sealed partial class LocalStore
     {
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
-        using var held = PairLock.Take(path, _path.Object(beside), cancel);
+        using var held = await PairLock.TakeAsync(Root.Child(key), path, _path.Object(beside), LockPatience, cancel).ConfigureAwait(false);
         if (held is null || Libc.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
             return false;
         foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))
@@ -80,6 +80,22 @@ public sealed partial class LocalStore
         if (!status.IsDirectory)
             throw Errno.Error(Errno.ENOTDIR, uri, "remove the directory");
         Directories.RemoveEmpty(uri, path, cancel);
+        return ValueTask.CompletedTask;
+    }
+
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        string path = _path.Directory(key);
+        if (Libc.Status(path, follow: true, out var status) == 0 && status.IsDirectory)
+            Directories.Sync(Root.Child(key), path);
+        return ValueTask.CompletedTask;
+    }
+
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        Temporaries.Sweep(_path.Directory(key), Temporaries.Grace);
         return ValueTask.CompletedTask;
     }
 

@@ -35,7 +35,7 @@ public sealed partial class LocalStore
                 record = record with { Checksum = checksum, Size = reader.Meta.Size };
             }
             cancel.ThrowIfCancellationRequested();
-            return temporary.Commit(destination, record, options, cancel);
+            return await temporary.CommitAsync(destination, record, options, LockPatience, cancel).ConfigureAwait(false);
         }
     }
 
@@ -66,7 +66,7 @@ public sealed partial class LocalStore
                 Directories.Make(target.Uri, LocalPath.Parent(target.Path), made);
             if (IsDurable(options))
                 SyncFile(uri, from);
-            if (!TryPlace(from, target, options))
+            if (!await TryPlaceAsync(from, target, options, cancel).ConfigureAwait(false))
                 return await base.RenameAsync(source, destination, options, cancel).ConfigureAwait(false);
         }
         if (IsDurable(options))
@@ -103,9 +103,9 @@ public sealed partial class LocalStore
         && IsOneFile(LocalPath.Parent(a), true, LocalPath.Parent(b), true, out _);
 
     /// <returns>False when the two places lie on different file systems.</returns>
-    static bool TryPlace(string from, in Target target, PutOptions options)
+    async ValueTask<bool> TryPlaceAsync(string from, Target target, PutOptions options, CancellationToken cancel)
     {
-        int errno = Temporary.Place(from, target, options);
+        int errno = await Temporary.PlaceAsync(from, target, options, LockPatience, cancel).ConfigureAwait(false);
         if (errno == Errno.EXDEV)
             return false;
         Errno.Check(errno, target.Uri, "give the file its name");

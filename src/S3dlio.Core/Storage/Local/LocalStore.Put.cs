@@ -45,7 +45,7 @@ public sealed partial class LocalStore
             ? await WriteDirectAsync(temporary, payload, progress, cancel).ConfigureAwait(false)
             : await WriteCachedAsync(temporary, payload, !options.Background, progress, cancel).ConfigureAwait(false);
         cancel.ThrowIfCancellationRequested();
-        return temporary.Commit(key, ObjectRecord.Of(checksum, payload.Length, options), options, cancel);
+        return await temporary.CommitAsync(key, ObjectRecord.Of(checksum, payload.Length, options), options, LockPatience, cancel).ConfigureAwait(false);
     }
 
     public override ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel)
@@ -56,7 +56,7 @@ public sealed partial class LocalStore
         var temporary = new Temporary(Target.Inspect(uri, path, options), IsDurable(options), cancel);
         try
         {
-            return ValueTask.FromResult<ObjectWriter>(new LocalWriter(key, options, temporary, OpenSink(temporary, headLength: 0)));
+            return ValueTask.FromResult<ObjectWriter>(new LocalWriter(key, options, temporary, OpenSink(temporary, headLength: 0), LockPatience));
         }
         catch
         {

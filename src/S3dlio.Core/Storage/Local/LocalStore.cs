@@ -26,6 +26,9 @@ public sealed partial class LocalStore : ObjectStore
 
     public override bool IsBrief(long length, PutOptions options) => length <= BriefLength && !IsDurable(options);
 
+    /// <summary>How long the lock of a file is waited for.</summary>
+    internal TimeSpan LockPatience { get; init; } = FileLock.Patience;
+
     /// <summary>For tests: stands in for a file system without O_DIRECT.</summary>
     internal bool DirectIsRefused { get; init; }
 

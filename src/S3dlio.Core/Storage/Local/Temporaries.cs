@@ -65,7 +65,7 @@ static class Temporaries
                 if (Libc.Status(handle!, out var status) == 0
                     && status.IsRegular
                     && DateTimeOffset.UtcNow - status.LastModified >= (IsOurs(name) || grace > ForeignGrace ? grace : ForeignGrace)
-                    && Libc.Lock(handle!, wait: false) == 0
+                    && Libc.TryLock(handle!) == 0
                     && Libc.Unlink(path) == 0)
                     removed++;
             }

@@ -11,6 +11,9 @@ sealed class Temporary : IDisposable
 {
     const uint DefaultMode = 0x1b6; // rw-rw-rw-, less the umask
 
+    /// <summary>rw-------: what replaces a file may be as secret as that is, and gets its permissions when it is whole.</summary>
+    const uint PrivateMode = 0x180;
+
     readonly Target _target;
     readonly bool _durable;
     readonly CancellationToken _cancel;
@@ -29,7 +32,7 @@ sealed class Temporary : IDisposable
         while (true)
         {
             string path = $"{directory}/{Temporaries.NewName()}";
-            int errno = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.Exclusive, DefaultMode, out var handle);
+            int errno = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.Exclusive, target.Existing is null ? DefaultMode : PrivateMode, out var handle);
             if (errno == 0)
             {
                 Handle = handle!;
@@ -42,7 +45,7 @@ sealed class Temporary : IDisposable
                 throw Errno.Error(errno, target.Uri, "create a file in its directory");
         }
         // where locks are not supported nobody can take it for an orphan's either
-        _ = Libc.Lock(Handle, wait: false);
+        _ = Libc.TryLock(Handle);
     }
 
     public SafeFileHandle Handle { get; }
@@ -52,7 +55,12 @@ sealed class Temporary : IDisposable
     public bool IsDurable => _durable;
 
     /// <summary>Makes the object appear under its name, with its record, in one step.</summary>
-    public ObjectMeta Commit(string key, ObjectRecord record, PutOptions options, CancellationToken cancel)
+    /// <param name="key">The object's.</param>
+    /// <param name="record">What is kept with it.</param>
+    /// <param name="options">Its conditions.</param>
+    /// <param name="patience">How long the lock of the file that is replaced is waited for, where there is a condition.</param>
+    /// <param name="cancel">Until the object has its name.</param>
+    public async ValueTask<ObjectMeta> CommitAsync(string key, ObjectRecord record, PutOptions options, TimeSpan patience, CancellationToken cancel)
     {
         record.Write(Handle, Uri);
         // The kernel's clock ticks every few milliseconds and inode numbers are used again, so two versions of the same size could
@@ -61,15 +69,17 @@ sealed class Temporary : IDisposable
         long ticks = now.Ticks % TimeSpan.TicksPerSecond;
         Errno.Check(Libc.SetModified(Handle, now.ToUnixTimeSeconds(), ticks * 100), Uri, "set the time of the file");
         Errno.Check(Libc.Status(Handle, out var status), Uri, "look at the written file");
-        if (_target.Existing is { } existing)
-            Inherit(existing, status);
+        InheritedAccess.Give(Handle, status, _target);
         Errno.Check(Libc.CloseCopy(Handle), Uri, "write");
         if (_durable)
             Errno.Check(Libc.Sync(Handle), Uri, "flush the data to the device");
         // a flush takes long; whoever cancelled during it wants no new object
         cancel.ThrowIfCancellationRequested();
-        Errno.Check(Place(_path!, _target, options), Uri, "give the file its name");
+        Errno.Check(await PlaceAsync(_path!, _target, options, patience, cancel).ConfigureAwait(false), Uri, "give the file its name");
         _path = null;
+        // The lock told that the temporary is alive; at the object, writers with a condition take turns by it. Not left to the closing, which
+        // does not end it while a process that was forked meanwhile lives.
+        _ = Libc.Unlock(Handle);
         if (_durable)
             SyncNames(_target, _made);
         return LocalFile.Meta(key, status, record);
@@ -77,20 +87,16 @@ sealed class Temporary : IDisposable
 
     /// <summary>Gives <paramref name="from"/> the target's name, as far as the conditions allow.</summary>
     /// <returns>The rename's errno.</returns>
-    public static int Place(string from, in Target target, PutOptions options)
+    public static async ValueTask<int> PlaceAsync(string from, Target target, PutOptions options, TimeSpan patience, CancellationToken cancel)
     {
         if (options.IfMatch is not null)
         {
             // Writers with a condition take turns at the file they mean to replace. One without a condition, or another program, may
             // still come in between the comparison and the rename: POSIX has no such call.
-            Errno.Check(Libc.Open(target.Path, Libc.ReadOnly | Libc.NonBlocking | Libc.NoTerminal, 0, out var held), target.Uri, "replace");
-            using (held)
-            {
-                _ = Libc.Lock(held!, wait: true);
-                Errno.Check(Libc.Status(target.Path, follow: false, out var current), target.Uri, "replace");
-                LocalFile.CheckMatch(target.Uri, options.IfMatch, current);
-                return Libc.Rename(from, target.Path);
-            }
+            using var held = await FileLock.TakeAsync(target.Uri, target.Path, System.Diagnostics.Stopwatch.StartNew(), patience, cancel).ConfigureAwait(false);
+            Errno.Check(Libc.Status(target.Path, follow: false, out var current), target.Uri, "replace");
+            LocalFile.CheckMatch(target.Uri, options.IfMatch, current);
+            return Libc.Rename(from, target.Path);
         }
         int errno = options.Overwrite ? Libc.Rename(from, target.Path) : Libc.RenameNew(from, target.Path);
         if (errno == Errno.EEXIST && !options.Overwrite)
@@ -118,14 +124,5 @@ sealed class Temporary : IDisposable
             ThreadPool.UnsafeQueueUserWorkItem(static handle => handle.Dispose(), Handle, preferLocal: false);
         else
             Handle.Dispose();
-    }
-
-    /// <summary>Owner and permissions of the file that is replaced, as a write in place would have left them.</summary>
-    void Inherit(in FileStatus existing, in FileStatus status)
-    {
-        if (existing.User != status.User || existing.Group != status.Group)
-            _ = Libc.Chown(Handle, existing.User, existing.Group);
-        if (existing.Permissions != status.Permissions)
-            Errno.Check(Libc.Chmod(Handle, existing.Permissions), Uri, "keep the file's permissions");
     }
 }

@@ -7,12 +7,16 @@ namespace S3dlio.Storage.Multi;
 /// <param name="Failures">Those that it did not answer.</param>
 /// <param name="InFlight">Calls, readers and writers under way.</param>
 /// <param name="IsAvoided">It failed a moment ago, and others are asked first.</param>
-public readonly record struct EndpointStatistics(string Uri, string Name, long Requests, long Failures, long InFlight, bool IsAvoided);
+/// <param name="Errors">Calls that failed in any way; that a search for a key did not find it here is none.</param>
+/// <param name="BytesRead">Bytes of objects that were read here.</param>
+/// <param name="BytesWritten">Bytes of objects that were written here.</param>
+public readonly record struct EndpointStatistics(
+    string Uri, string Name, long Requests, long Failures, long InFlight, bool IsAvoided, long Errors, long BytesRead, long BytesWritten);
 
 /// <summary>One of the stores behind a store of several.</summary>
 sealed class Endpoint(ObjectStore store, string name, TimeSpan cooldown, TimeProvider clock)
 {
-    long _requests, _failures, _inFlight, _avoidedUntil;
+    long _requests, _failures, _inFlight, _avoidedUntil, _errors, _read, _written;
 
     public ObjectStore Store => store;
 
@@ -20,7 +24,13 @@ sealed class Endpoint(ObjectStore store, string name, TimeSpan cooldown, TimePro
 
     public bool IsAvoided => Interlocked.Read(ref _avoidedUntil) > clock.GetTimestamp();
 
-    public EndpointStatistics Statistics => new(store.Root.ToString(), name, Interlocked.Read(ref _requests), Interlocked.Read(ref _failures), InFlight, IsAvoided);
+    public EndpointStatistics Statistics => new(
+        store.Root.ToString(), name, Interlocked.Read(ref _requests), Interlocked.Read(ref _failures), InFlight, IsAvoided,
+        Interlocked.Read(ref _errors), Interlocked.Read(ref _read), Interlocked.Read(ref _written));
+
+    public void Read(long bytes) => Interlocked.Add(ref _read, bytes);
+
+    public void Wrote(long bytes) => Interlocked.Add(ref _written, bytes);
 
     /// <summary>Counts a call as under way until <see cref="End"/>.</summary>
     public void Begin()
@@ -38,6 +48,7 @@ sealed class Endpoint(ObjectStore store, string name, TimeSpan cooldown, TimePro
     /// <returns>True when the endpoint was not there to answer, so that another may.</returns>
     public bool Failed(StoreException error)
     {
+        Interlocked.Increment(ref _errors);
         if (error.Kind is not (ErrorKind.Unavailable or ErrorKind.Timeout))
             return false;
         Interlocked.Increment(ref _failures);
@@ -45,7 +56,9 @@ sealed class Endpoint(ObjectStore store, string name, TimeSpan cooldown, TimePro
         return true;
     }
 
-    public async ValueTask<T> RunAsync<T>(Func<ObjectStore, ValueTask<T>> call)
+    /// <param name="call">What is asked of the store.</param>
+    /// <param name="isSearch">Whether an object that is not here is an answer like any other.</param>
+    public async ValueTask<T> RunAsync<T>(Func<ObjectStore, ValueTask<T>> call, bool isSearch = false)
     {
         Begin();
         try
@@ -54,7 +67,7 @@ sealed class Endpoint(ObjectStore store, string name, TimeSpan cooldown, TimePro
             Interlocked.Exchange(ref _avoidedUntil, 0);
             return result;
         }
-        catch (StoreException error)
+        catch (StoreException error) when (!isSearch || error.Kind != ErrorKind.NotFound)
         {
             Failed(error);
             throw;

@@ -11,6 +11,7 @@ public sealed partial class MultiStore
     public override async IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
     {
         options.Check(Root);
+        CheckIsKey(prefix);
         var listed = _options.Replicas
             ? [await RunAnyAsync(async (endpoint, _) => await Source.OpenAsync(endpoint, prefix, options, cancel).ConfigureAwait(false)).ConfigureAwait(false)]
             : await OpenAllAsync(prefix, options, cancel).ConfigureAwait(false);

@@ -8,7 +8,12 @@ public sealed partial class MultiStore
     const int CopyLength = 8 << 20;
 
     public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
-        WriteAsync(key, options, (_, store) => store.PutAsync(key, payload, options, progress, cancel), cancel);
+        WriteAsync(key, options, async (endpoint, store) =>
+        {
+            var put = await store.PutAsync(key, payload, options, progress, cancel).ConfigureAwait(false);
+            endpoint.Wrote(payload.Length);
+            return put;
+        }, cancel);
 
     /// <remarks>Begun at one endpoint, it ends there: what was written of it is not kept for another.</remarks>
     public override async ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel)
@@ -22,31 +27,12 @@ public sealed partial class MultiStore
         return new MultiWriter(home!, writer);
     }
 
-    /// <remarks>Deleted everywhere: an older object of that name elsewhere must not come back to light.</remarks>
-    public override async ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel)
-    {
-        if (_options.Replicas)
-            return await RunAnyAsync(store => store.DeleteAsync(keys, cancel)).ConfigureAwait(false);
-        var answers = await Task.WhenAll(_endpoints.Select(async endpoint =>
-        {
-            try
-            {
-                return await endpoint.RunAsync(store => store.DeleteAsync(keys, cancel)).ConfigureAwait(false);
-            }
-            catch (StoreException error) when (Endpoint.IsDown(error))
-            {
-                return [.. keys.Select(key => new DeleteFailure(key, error))];
-            }
-        })).ConfigureAwait(false);
-        foreach (string key in keys)
-            _homes.Forget(key);
-        return [.. answers.SelectMany(failures => failures).DistinctBy(failure => failure.Key)];
-    }
-
     public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel)
     {
+        CheckIsKey(source);
         if (_options.Replicas)
             return await WriteAsync(destination, options, (_, store) => store.CopyAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
+        CheckIsKey(destination);
         var (from, to) = await PlacesAsync(source, destination, cancel).ConfigureAwait(false);
         var copied = from == to
             ? await to.RunAsync(store => store.CopyAsync(source, destination, options, cancel)).ConfigureAwait(false)
@@ -57,11 +43,13 @@ public sealed partial class MultiStore
 
     public override async ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel)
     {
+        CheckIsKey(source);
         if (_options.Replicas)
             return await WriteAsync(destination, options, (_, store) => store.RenameAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
+        CheckIsKey(destination);
         var (from, to) = await PlacesAsync(source, destination, cancel).ConfigureAwait(false);
         if (from != to)
-            return await base.RenameAsync(source, destination, options, cancel).ConfigureAwait(false);
+            return await CopyThenDeleteAsync(source, destination, options, cancel).ConfigureAwait(false);
         var moved = await to.RunAsync(store => store.RenameAsync(source, destination, options, cancel)).ConfigureAwait(false);
         if (source != destination)
             _homes.Forget(source);
@@ -84,6 +72,7 @@ public sealed partial class MultiStore
     /// </remarks>
     async ValueTask<T> WriteAsync<T>(string key, PutOptions options, Func<Endpoint, ObjectStore, ValueTask<T>> call, CancellationToken cancel)
     {
+        CheckIsKey(key);
         bool conditional = !options.Overwrite || options.IfMatch is not null;
         Endpoint[] order = Order();
         if (!_options.Replicas)
@@ -174,8 +163,9 @@ public sealed partial class MultiStore
                     found = found.Append(piece.Span);
                     await writer.WriteAsync(piece, cancel).ConfigureAwait(false);
                 }
-                if (meta.Checksum is { } expected && expected != found)
-                    throw new StoreException(ErrorKind.ChecksumMismatch, from.Store.Root.Child(source), $"checksum mismatch over {meta.Size} bytes: {expected} recorded when it was written, {found} found while copying");
+                string uri = from.Store.Root.Child(source);
+                if (meta.Checksum is { } expected && expected != found && !await Mislabelled.IsCrc32Async(reader, meta, found, uri, cancel).ConfigureAwait(false))
+                    throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over {meta.Size} bytes: {expected} recorded when it was written, {found} found while copying");
                 return await writer.CompleteAsync(cancel).ConfigureAwait(false);
             }
         }

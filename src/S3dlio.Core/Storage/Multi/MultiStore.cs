@@ -5,7 +5,7 @@ namespace S3dlio.Storage.Multi;
 /// next when that one is down. Otherwise each has objects of its own: a new key goes where the strategy says, and is read, replaced and
 /// deleted there; a key that did not pass through here is looked for at all of them, and where several have it the newest counts.
 /// </summary>
-public sealed partial class MultiStore : ObjectStore
+public sealed partial class MultiStore : DelegatingStore
 {
     readonly Endpoint[] _endpoints;
     readonly MultiOptions _options;
@@ -25,6 +25,14 @@ public sealed partial class MultiStore : ObjectStore
     }
 
     public override StoreUri Root { get; }
+
+    // every member is overridden, which a test holds: what one endpoint says is not what all say
+    protected override ObjectStore Inner => _endpoints[0].Store;
+
+    /// <remarks>False for near endpoints too: a call may wait for its turn.</remarks>
+    public override bool IsNear => false;
+
+    public override bool IsBrief(long length, PutOptions options) => false;
 
     public override int RequestsAtOnce =>
         Array.TrueForAll(_endpoints, endpoint => endpoint.Store.RequestsAtOnce > 0) ? _endpoints.Sum(endpoint => endpoint.Store.RequestsAtOnce) : 0;
@@ -53,10 +61,11 @@ public sealed partial class MultiStore : ObjectStore
     }
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
-        options.Method is "PUT" ? RunAnyAsync(store => store.PresignAsync(key, options, cancel)) : ReadAsync(key, store => store.PresignAsync(key, options, cancel), cancel);
+        options.Method is "PUT" && IsKey(key) ? RunAnyAsync(store => store.PresignAsync(key, options, cancel)) : ReadAsync(key, store => store.PresignAsync(key, options, cancel), cancel);
 
     public override async ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel)
     {
+        CheckIsKey(key);
         if (_options.Replicas)
             return await RunAnyAsync(store => store.IsDirectoryAsync(key, cancel)).ConfigureAwait(false);
         foreach (var endpoint in _endpoints)
@@ -67,12 +76,17 @@ public sealed partial class MultiStore : ObjectStore
         return false;
     }
 
-    public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(store => store.MakeDirectoryAsync(key, cancel));
+    public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.MakeDirectoryAsync(key, cancel));
 
-    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(store => store.RemoveDirectoryAsync(key, cancel));
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.FlushDirectoryAsync(key, cancel));
 
-    async ValueTask OnEachAsync(Func<ObjectStore, ValueTask> call)
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.SweepDirectoryAsync(key, cancel));
+
+    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.RemoveDirectoryAsync(key, cancel));
+
+    async ValueTask OnEachAsync(string key, Func<ObjectStore, ValueTask> call)
     {
+        CheckIsKey(key);
         foreach (var endpoint in _endpoints)
         {
             await endpoint.RunAsync(async store =>
@@ -88,6 +102,7 @@ public sealed partial class MultiStore : ObjectStore
     /// <summary>Runs a call that reads one object where that object is.</summary>
     async ValueTask<T> ReadAsync<T>(string key, Func<Endpoint, ObjectStore, ValueTask<T>> call, CancellationToken cancel)
     {
+        CheckIsKey(key);
         if (_options.Replicas)
             return await RunAnyAsync(call).ConfigureAwait(false);
         if (_homes.Find(key) is { } known)
@@ -112,24 +127,42 @@ public sealed partial class MultiStore : ObjectStore
     /// <exception cref="StoreException">None has it, and one could not say.</exception>
     async ValueTask<Endpoint?> FindAsync(string key, CancellationToken cancel)
     {
+        var found = await AskAllAsync(key, cancel).ConfigureAwait(false);
+        var home = Newest(found);
+        if (home is not null)
+            _homes.Set(key, home);
+        else if (Array.Find(found, answer => answer.Error is not null)?.Error is { } error)
+            throw error;
+        return home;
+    }
+
+    static Endpoint? Newest(IEnumerable<Answer> answers) =>
+        answers.Where(answer => answer.Meta is not null).MaxBy(answer => answer.Meta!.LastModified)?.Endpoint;
+
+    async ValueTask<Answer[]> AskAllAsync(string key, CancellationToken cancel)
+    {
         var answers = _endpoints.Select(async endpoint =>
         {
             try
             {
-                return new Answer(endpoint, await endpoint.RunAsync(store => store.HeadAsync(key, cancel)).ConfigureAwait(false), null);
+                return new Answer(endpoint, await endpoint.RunAsync(store => store.HeadAsync(key, cancel), isSearch: true).ConfigureAwait(false), null);
             }
             catch (StoreException error)
             {
                 return new Answer(endpoint, null, error.Kind == ErrorKind.NotFound ? null : error);
             }
         }).ToArray();
-        var found = await Task.WhenAll(answers).ConfigureAwait(false);
-        var home = found.Where(answer => answer.Meta is not null).MaxBy(answer => answer.Meta!.LastModified)?.Endpoint;
-        if (home is not null)
-            _homes.Set(key, home);
-        else if (Array.Find(found, answer => answer.Error is not null)?.Error is { } error)
-            throw error;
-        return home;
+        return await Task.WhenAll(answers).ConfigureAwait(false);
+    }
+
+    static bool IsKey(string key) => !StoreUri.IsAddress(key);
+
+    /// <summary>An address would be a key like any other to the endpoints, and an object below one of them be called <c>file:/…</c>.</summary>
+    void CheckIsKey(string key)
+    {
+        if (!IsKey(key))
+            throw new StoreException(ErrorKind.InvalidArgument, key,
+                $"a whole address where a key is wanted; give the key below the endpoints, which are {string.Join(", ", _endpoints.Select(endpoint => endpoint.Store.Root.ToString()).Distinct())}");
     }
 
     /// <summary>What one endpoint says of a key; all null when it has no such object.</summary>

@@ -15,6 +15,7 @@ sealed class S3Capabilities
 {
     readonly bool _native;
     readonly bool _metadata;
+    volatile bool _copiesWrongly;
 
     public S3Capabilities(S3Options options, S3Endpoint endpoint)
     {
@@ -51,6 +52,12 @@ sealed class S3Capabilities
 
     /// <summary>The server tells the checksums of an upload's parts.</summary>
     public Support Parts { get; private set; }
+
+    /// <summary>Copies ask the server for the CRC32C of what it copied.</summary>
+    public bool AsksCopies => Put == Support.Yes && !_copiesWrongly;
+
+    /// <summary>A copy's checksum was another than its source's: moto computes an IEEE CRC-32.</summary>
+    public void SawWrongCopy() => _copiesWrongly = true;
 
     public void SawPut(bool echoed)
     {

@@ -54,7 +54,11 @@ static class S3Meta
 
     public static IReadOnlyCollection<string> WritableAttributes { get; } = [.. Attributes.Select(known => known.Attribute).Except(ReadOnlyAttributes)];
 
-    public static ObjectMeta Read(string key, HttpAnswer answer, long size)
+    /// <param name="key">The object's.</param>
+    /// <param name="answer">Whose headers are read.</param>
+    /// <param name="size">The object's length in bytes.</param>
+    /// <param name="isAmazon">Whether the server is Amazon's, whose checksums are what their labels say.</param>
+    public static ObjectMeta Read(string key, HttpAnswer answer, long size, bool isAmazon = false)
     {
         Dictionary<string, string>? metadata = null, attributes = null;
         Checksum? noted = null;
@@ -82,14 +86,17 @@ static class S3Meta
                 }
             }
         }
+        string? tag = ETags.Bare(answer.Header("ETag")), type = answer.Header("x-amz-checksum-type");
+        var native = Native(answer.Header(ChecksumHeader), type, tag);
         return new ObjectMeta
         {
             Key = key,
             Size = size,
             LastModified = answer.Date("Last-Modified") ?? default,
-            ETag = ETags.Bare(answer.Header("ETag")),
-            Checksum = Native(answer.Header(ChecksumHeader), answer.Header("x-amz-checksum-type")) ?? noted,
-            Digest = Foreign(answer),
+            ETag = tag,
+            Checksum = native ?? noted,
+            MayBeMislabelled = native is not null && !isAmazon,
+            Digest = IsOfWhole(type, tag) ? Foreign(answer) : null,
             Blocks = blocks,
             ContentType = answer.Header("Content-Type"),
             Metadata = metadata ?? ObjectMeta.NoMetadata,
@@ -97,13 +104,23 @@ static class S3Meta
         };
     }
 
-    /// <summary>S3's own checksum when it is of the whole object's bytes; composite ones are of the parts' checksums.</summary>
-    public static Checksum? Native(string? text, string? type) =>
-        text is not null && type is not "COMPOSITE" && Checksum.TryParseBase64(text, out var checksum) ? checksum : null;
+    /// <summary>S3's own checksum when it is of the whole object's bytes.</summary>
+    public static Checksum? Native(string? text, string? type, string? tag) =>
+        text is not null && IsOfWhole(type, tag) && Checksum.TryParseBase64(text, out var checksum) ? checksum : null;
+
+    /// <summary>
+    /// Whether a checksum is of the object's bytes, and not a composite one of its parts' checksums. Servers that do not say its type are
+    /// believed only where the ETag shows that there were no parts.
+    /// </summary>
+    static bool IsOfWhole(string? type, string? tag) => type is "FULL_OBJECT" || (type is null && !IsOfParts(tag));
+
+    /// <summary>The ETag of an upload in parts ends in their number.</summary>
+    public static bool IsOfParts(string? tag) =>
+        tag?.LastIndexOf('-') is int dash and >= 0 && dash < tag.Length - 1 && tag.AsSpan(dash + 1).IndexOfAnyExceptInRange('0', '9') < 0;
 
     /// <summary>What boto3 and S3 itself give objects whose writer asked for nothing.</summary>
-    static Digest? Foreign(HttpAnswer answer) => answer.Header("x-amz-checksum-type") is "COMPOSITE" ? null
-        : Digest.FromBase64(DigestKind.Crc64Nvme, answer.Header("x-amz-checksum-crc64nvme")) ?? Digest.FromBase64(DigestKind.Crc32, answer.Header("x-amz-checksum-crc32"));
+    static Digest? Foreign(HttpAnswer answer) =>
+        Digest.FromBase64(DigestKind.Crc64Nvme, answer.Header("x-amz-checksum-crc64nvme")) ?? Digest.FromBase64(DigestKind.Crc32, answer.Header("x-amz-checksum-crc32"));
 
     /// <summary>Adds what the user says of an object to the request that makes it.</summary>
     public static void Write(S3Request request, PutOptions options)

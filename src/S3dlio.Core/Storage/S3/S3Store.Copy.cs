@@ -52,6 +52,9 @@ public sealed partial class S3Store
 
     async ValueTask<ObjectMeta> CopyWholeAsync(ObjectMeta origin, string destination, bool described, PutOptions full, CancellationToken cancel)
     {
+        // in its copy it is one piece, whose checksum nobody has told the server
+        bool isOfParts = S3Meta.IsOfParts(origin.ETag);
+        bool asks = isOfParts ? _client.Capabilities.SendsWithPut : _client.Capabilities.AsksCopies;
         var request = Request(HttpMethod.Put, destination, patience: CopyPatience)
             .Say("x-amz-copy-source", CopySource(origin.Key))
             .Say("x-amz-copy-source-if-match", origin.ETag is { } tag ? ETags.Quoted(tag) : null);
@@ -66,16 +69,22 @@ public sealed partial class S3Store
             if (_client.Capabilities.NotesBlocks)
                 S3Meta.WriteBlocks(request, full, origin.Blocks);
         }
-        if (_client.Capabilities.Put == Support.Yes)
+        if (asks)
             request.Say("x-amz-checksum-algorithm", "CRC32C");
         var written = new Written(destination, origin.Size, origin.Checksum, origin.ETag);
         var found = await ConditionalAsync(written, full, (_, stop) => AttemptCopyAsync(request, stop), cancel).ConfigureAwait(false);
+        if (asks && !isOfParts && origin.Checksum is { } expected && found.Checksum is { } made && made != expected)
+        {
+            // what this server computes itself is no CRC32C; of an object that was put in one piece it copies the value that it was given
+            _client.Capabilities.SawWrongCopy();
+            return await CopyWholeAsync(origin, destination, described, full, cancel).ConfigureAwait(false);
+        }
         return origin with
         {
             Key = destination,
             LastModified = DateTimeOffset.UtcNow,
             ETag = found.ETag,
-            Checksum = found.Checksum ?? origin.Checksum,
+            Checksum = origin.Checksum ?? found.Checksum,
             ContentType = full.ContentType,
             Metadata = full.Metadata ?? ObjectMeta.NoMetadata,
             Attributes = full.Attributes ?? ObjectMeta.NoMetadata,

@@ -49,7 +49,8 @@ public sealed partial class S3Store
         if (native)
             _client.Capabilities.SawPut(answer.Header(S3Meta.ChecksumHeader) is not null);
         await answer.DrainAsync(cancel).ConfigureAwait(false);
-        return (ETags.Bare(answer.Header("ETag")), S3Meta.Native(answer.Header(S3Meta.ChecksumHeader), answer.Header("x-amz-checksum-type")));
+        string? tag = ETags.Bare(answer.Header("ETag"));
+        return (tag, S3Meta.Native(answer.Header(S3Meta.ChecksumHeader), answer.Header("x-amz-checksum-type"), tag));
     }
 
     /// <summary>

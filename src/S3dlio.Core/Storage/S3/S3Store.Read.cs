@@ -38,7 +38,7 @@ public sealed partial class S3Store
         try
         {
             var (start, size) = Place(request.Subject, answer, begin);
-            var meta = S3Meta.Read(key, answer, size);
+            var meta = S3Meta.Read(key, answer, size, _client.Endpoint.IsAmazon);
             ETags.Check(request.Subject, options.IfMatch, meta.ETag);
             if (whole)
             {
@@ -70,7 +70,9 @@ public sealed partial class S3Store
         var found = await HeadOrNullAsync(meta.Key, cancel).ConfigureAwait(false);
         if (found is null)
             return meta;
-        return found.ETag == meta.ETag && found.Size == meta.Size ? meta with { Checksum = found.Checksum, Digest = found.Digest } : null;
+        return found.ETag == meta.ETag && found.Size == meta.Size
+            ? meta with { Checksum = found.Checksum, MayBeMislabelled = found.MayBeMislabelled, Digest = found.Digest }
+            : null;
     }
 
     async ValueTask<ObjectReader> OpenUnreadAsync(string key, string? ifMatch, CancellationToken cancel)

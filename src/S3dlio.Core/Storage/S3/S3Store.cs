@@ -58,7 +58,7 @@ public sealed partial class S3Store : ObjectStore
     internal async ValueTask<ObjectMeta> FindAsync(string key, CancellationToken cancel)
     {
         var request = Request(HttpMethod.Head, key).Say("x-amz-checksum-mode", _client.Capabilities.SendsWithPut ? "ENABLED" : null);
-        return await _client.SendAsync(request, answer => S3Meta.Read(key, answer, Size(request.Subject, answer)), cancel).ConfigureAwait(false);
+        return await _client.SendAsync(request, answer => S3Meta.Read(key, answer, Size(request.Subject, answer), _client.Endpoint.IsAmazon), cancel).ConfigureAwait(false);
     }
 
     /// <exception cref="StoreException">InvalidData: the answer does not say it, and no other number is as good as none.</exception>

@@ -4,13 +4,12 @@ using Xunit;
 namespace S3dlio.Tests.Hashing;
 
 /// <summary>The definition, a bit at a time, against the ways that are fast.</summary>
-static class ReflectedCrcOracle
+static class CrcOracle
 {
     public delegate ulong Appending(ulong crc, ReadOnlySpan<byte> data);
 
     public static void Attack(int width, ulong polynomial, Appending append, Func<ulong, ulong, long, ulong> combine)
     {
-        var crc = new ReflectedCrc(width, polynomial);
         ulong mask = ulong.MaxValue >> (64 - width);
         var data = new byte[70_000];
         new Random(1).NextBytes(data);
@@ -27,7 +26,6 @@ static class ReflectedCrcOracle
             Assert.Equal(expected, append(0, part));
             Assert.Equal(expected, append(first, part[cut..]));
             Assert.Equal(expected, combine(first, second, length - cut));
-            Assert.Equal(expected, ~crc.AppendTable(mask, part) & mask);
         }
         Assert.Throws<ArgumentOutOfRangeException>(() => combine(1, 1, -1));
     }

@@ -1,0 +1,109 @@
+namespace S3dlio.Storage.Multi;
+
+public sealed partial class MultiStore
+{
+    /// <remarks>Deleted everywhere: an older object of that name elsewhere must not come back to light.</remarks>
+    public override async ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel)
+    {
+        foreach (string key in keys)
+            CheckIsKey(key);
+        if (_options.Replicas)
+            return await RunAnyAsync(store => store.DeleteAsync(keys, cancel)).ConfigureAwait(false);
+        var answers = await Task.WhenAll(_endpoints.Select(async endpoint =>
+        {
+            try
+            {
+                return await endpoint.RunAsync(store => store.DeleteAsync(keys, cancel)).ConfigureAwait(false);
+            }
+            catch (StoreException error) when (Endpoint.IsDown(error))
+            {
+                return [.. keys.Select(key => new DeleteFailure(key, error))];
+            }
+        })).ConfigureAwait(false);
+        foreach (string key in keys)
+            _homes.Forget(key);
+        return [.. answers.SelectMany(failures => failures).DistinctBy(failure => failure.Key)];
+    }
+
+    /// <remarks>
+    /// The delete has its condition where the object is. The other object may be at another endpoint: it is looked for right before, and the
+    /// callers of this store take turns.
+    /// </remarks>
+    public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    {
+        CheckIsKey(key);
+        CheckIsKey(beside);
+        if (_options.Replicas)
+            return await RunAnyAsync(store => store.DeleteBesideAsync(key, seen, beside, cancel)).ConfigureAwait(false);
+        // in the order of their places, so that two never wait for each other
+        int[] places = [.. new[] { Place(key, _claims.Length), Place(beside, _claims.Length) }.Distinct().Order()];
+        int held = 0;
+        try
+        {
+            foreach (int place in places)
+            {
+                await _claims[place].WaitAsync(cancel).ConfigureAwait(false);
+                held++;
+            }
+            return await DeleteBesideInTurnAsync(key, seen, beside, cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (int place in places.AsSpan(0, held))
+                _claims[place].Release();
+        }
+    }
+
+    public override async ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel)
+    {
+        CheckIsKey(key);
+        if (_options.Replicas)
+            return await RunAnyAsync(store => store.DeleteSeenAsync(key, seen, cancel)).ConfigureAwait(false);
+        return await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is null || await DeleteBesideAsync(key, seen, key, cancel).ConfigureAwait(false);
+    }
+
+    async ValueTask<bool> DeleteBesideInTurnAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    {
+        if (await FindAsync(beside, cancel).ConfigureAwait(false) is not { } other)
+            return false;
+        var found = (await AskAllAsync(key, cancel).ConfigureAwait(false)).OrderBy(answer => answer.Meta?.LastModified).ToArray();
+        if (Array.Find(found, answer => answer.Error is not null)?.Error is { } error)
+            throw error;
+        if (Newest(found) is not { } home)
+            return false;
+        // older ones first, so that none comes back to light; only what was seen here, each on the condition that it is still that
+        foreach (var (endpoint, meta, _) in found)
+        {
+            if (meta is not null && endpoint != home)
+                await endpoint.RunAsync(store => store.DeleteBesideAsync(key, meta, key, cancel)).ConfigureAwait(false);
+        }
+        bool deleted = await home.RunAsync(store => store.DeleteBesideAsync(key, seen, home == other ? beside : key, cancel)).ConfigureAwait(false);
+        if (deleted)
+            _homes.Forget(key);
+        return deleted;
+    }
+
+    public override async ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel)
+    {
+        CheckIsKey(prefix);
+        if (_options.Replicas)
+            return await RunAnyAsync(store => store.ListUploadsAsync(prefix, cancel)).ConfigureAwait(false);
+        var found = await Task.WhenAll(_endpoints.Select(endpoint => endpoint.RunAsync(store => store.ListUploadsAsync(prefix, cancel)).AsTask())).ConfigureAwait(false);
+        return [.. found.SelectMany(static uploads => uploads).DistinctBy(static upload => (upload.Key, upload.Id)).OrderBy(static upload => upload.Key, ObjectKey.Order)];
+    }
+
+    /// <remarks>An upload does not say whose it is, and where it is not it counts as aborted.</remarks>
+    public override async ValueTask AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancel)
+    {
+        CheckIsKey(upload.Key);
+        Func<ObjectStore, ValueTask<bool>> abort = async store =>
+        {
+            await store.AbortUploadAsync(upload, cancel).ConfigureAwait(false);
+            return true;
+        };
+        if (_options.Replicas)
+            await RunAnyAsync(abort).ConfigureAwait(false);
+        else
+            await Task.WhenAll(_endpoints.Select(endpoint => endpoint.RunAsync(abort).AsTask())).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,64 @@
+using S3dlio.Hashing;
+
+namespace S3dlio.Storage.Multi;
+
+/// <summary>A writer that counts as under way at its endpoint until it is disposed.</summary>
+sealed class MultiWriter : DelegatingWriter
+{
+    readonly Endpoint _home;
+    int _ended;
+
+    public MultiWriter(Endpoint home, ObjectWriter inner) : base(inner)
+    {
+        _home = home;
+        home.Hold();
+    }
+
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
+    {
+        try
+        {
+            await base.WriteAsync(data, cancel).ConfigureAwait(false);
+            _home.Wrote(data.Length);
+        }
+        catch (StoreException error)
+        {
+            _home.Failed(error);
+            throw;
+        }
+    }
+
+    public override async ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, CancellationToken cancel)
+    {
+        try
+        {
+            await base.WriteAsync(pieces, checksum, cancel).ConfigureAwait(false);
+            _home.Wrote(pieces.Sum(static piece => (long)piece.Length));
+        }
+        catch (StoreException error)
+        {
+            _home.Failed(error);
+            throw;
+        }
+    }
+
+    public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
+    {
+        try
+        {
+            return await base.CompleteAsync(cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error)
+        {
+            _home.Failed(error);
+            throw;
+        }
+    }
+
+    public override ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _ended, 1) == 0)
+            _home.End();
+        return base.DisposeAsync();
+    }
+}
