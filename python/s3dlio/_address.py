@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, Union
 
 from . import _native
 from ._config import completed, merged, without_secrets
@@ -15,6 +15,9 @@ from .exceptions import InvalidArgumentError
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 #: A server, as an S3 address may begin with one: with a port, since no bucket's name has a colon.
 _SERVER = re.compile(r".+:[0-9]{1,5}", re.ASCII)
+
+#: What ``pathlib`` and ``os.path.normpath`` make of an address.
+_LOST_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 
 
 class Root:
@@ -64,7 +67,7 @@ class Location(NamedTuple):
         return self.base + key
 
 
-Address: TypeAlias = "str | os.PathLike[str] | Location"
+Address: TypeAlias = Union[str, os.PathLike[str], Location]
 
 _roots: dict[tuple[str, str], Root] = {}
 #: One lock for all roots, those of ``Store`` objects too; reentrant, because a signal's handler may call anything at any moment.
@@ -114,6 +117,7 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
         raise InvalidArgumentError(f"an address is text or a path of text, found {type(text).__name__}: {text!r}")
     scheme = _SCHEME.match(text)
     if scheme is None:
+        require_slashes(text)
         path = _absolute(text)
         return Location(_shared("file:///", storage_options), path[1:], "/")
     name = scheme.group(1).lower()
@@ -140,6 +144,23 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
 def is_server(name: str) -> bool:
     """Whether the first part of an S3 address is ``host:port`` and no bucket."""
     return _SERVER.fullmatch(name) is not None
+
+
+def require_slashes(path: str) -> None:
+    """Refuses an address that lost a slash, which would be a file's name.
+
+    Raises:
+        InvalidArgumentError: With the right spelling.
+    """
+    lost = _LOST_SLASH.match(path)
+    if lost is not None:
+        name = lost[1].lower()
+        meant = f"{name}://{'/' if name in ('file', 'direct') else ''}{path[lost.end():]}"
+        raise InvalidArgumentError(
+            f"{path}: a slash of the address is missing, as pathlib.Path and os.path.normpath leave one out; write {meant!r} as text, "
+            f"or {'./' + path!r} for a file",
+            path,
+        )
 
 
 def _absolute(path: str) -> str:
