@@ -83,7 +83,7 @@ static unsafe partial class Exports
         bool recursive = false;
         foreach (var option in OptionReader.Read(Json(options), from.Root.Child(name)))
             recursive = option.Name == "recursive" ? option.AsBool() : throw option.Unknown(KnownDelete);
-        return (Jobs.Delete(from, name, recursive), from.IsNear && !recursive);
+        return (Jobs.Delete(from, name, recursive), from.IsNear && !recursive && !name.EndsWith('/'));
     }
 
     static Job Move(

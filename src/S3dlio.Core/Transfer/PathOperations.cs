@@ -65,19 +65,31 @@ public static class PathOperations
         }
     }
 
-    /// <summary>Deletes one object.</summary>
-    /// <exception cref="StoreException">NotFound when it is not there.</exception>
-    public static async ValueTask DeleteAsync(ObjectStore store, string key, CancellationToken cancel)
+    /// <summary>Deletes one object; of a path that ends with <c>/</c> the objects right below it, of which there may be none.</summary>
+    /// <returns>How many were deleted.</returns>
+    /// <exception cref="StoreException">NotFound when the object is not there.</exception>
+    public static async ValueTask<long> DeleteAsync(ObjectStore store, string key, ITransferProgress progress, CancellationToken cancel)
     {
+        // the root of a store is no path that one character too many may empty
+        if (key.EndsWith('/') && key.Trim('/').Length > 0)
+            return await DeleteListedAsync(store, key, ListOptions.Default with { Recursive = false }, progress, cancel).ConfigureAwait(false);
         await store.HeadAsync(key, cancel).ConfigureAwait(false);
         foreach (var failure in await store.DeleteAsync([key], cancel).ConfigureAwait(false))
             throw failure.Error;
+        return 1;
     }
 
     /// <summary>Deletes the object of that key and everything below it; nothing there is not an error.</summary>
     /// <returns>How many objects were deleted.</returns>
     /// <exception cref="StoreException">The first failure, with the count of the others, after everything else was deleted.</exception>
     public static async ValueTask<long> DeleteRecursiveAsync(ObjectStore store, string path, ITransferProgress progress, CancellationToken cancel)
+    {
+        long deleted = await DeleteListedAsync(store, path, ListOptions.Default, progress, cancel).ConfigureAwait(false);
+        await store.RemoveDirectoryAsync(path.TrimEnd('/'), cancel).ConfigureAwait(false);
+        return deleted;
+    }
+
+    static async ValueTask<long> DeleteListedAsync(ObjectStore store, string path, ListOptions options, ITransferProgress progress, CancellationToken cancel)
     {
         long deleted = 0;
         var failures = new List<DeleteFailure>();
@@ -90,7 +102,7 @@ public static class PathOperations
             progress.Report(batch.Count);
             batch.Clear();
         }
-        await foreach (var page in ListAsync(store, path, ListOptions.Default, cancel).ConfigureAwait(false))
+        await foreach (var page in ListAsync(store, path, options, cancel).ConfigureAwait(false))
         {
             foreach (var item in page.Objects)
             {
@@ -106,7 +118,6 @@ public static class PathOperations
             var first = failures[0].Error;
             throw new StoreException(first.Kind, first.Uri, $"{first.Detail} ({failures.Count} of {deleted + failures.Count} objects below {store.Root.Child(path)} could not be deleted)", cause: first) { Reason = first.Reason };
         }
-        await store.RemoveDirectoryAsync(path.TrimEnd('/'), cancel).ConfigureAwait(false);
         return deleted;
     }
 
