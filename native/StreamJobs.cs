@@ -41,6 +41,20 @@ sealed class WriterHandle(ObjectOutput output, string uri) : IAsyncDisposable
         }
     }
 
+    /// <summary>Takes the next bytes. After one that failed or was cancelled, be it while it waited for its turn, the writer can only be closed.</summary>
+    public async Task WriteAsync(LargeMemory data, IProgress<long> progress, CancellationToken cancel)
+    {
+        try
+        {
+            await RunAsync((target, stop) => target.WriteAsync(data, progress, stop).AsTask(), cancel).ConfigureAwait(false);
+        }
+        catch
+        {
+            output.Tear();
+            throw;
+        }
+    }
+
     /// <summary>What runs on it is cancelled and waited for.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -113,7 +127,7 @@ static class StreamJobs
     public static Job Write(WriterHandle writer, LargeMemory data) => async (operation, cancel) =>
     {
         ((ITransferProgress)operation).Begin(data.Length);
-        await writer.RunAsync((output, stop) => output.WriteAsync(data, operation, stop).AsTask(), cancel).ConfigureAwait(false);
+        await writer.WriteAsync(data, operation, cancel).ConfigureAwait(false);
     };
 
     public static Job Complete(WriterHandle writer) => async (operation, cancel) =>

@@ -6,13 +6,16 @@ import os
 import re
 import threading
 from collections.abc import Iterable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, Union
 
 from . import _native
 from ._config import completed, merged, without_secrets
 from .exceptions import InvalidArgumentError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+#: What ``pathlib`` and ``os.path.normpath`` make of an address.
+_LOST_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 
 
 class Root:
@@ -62,7 +65,7 @@ class Location(NamedTuple):
         return self.base + key
 
 
-Address: TypeAlias = "str | os.PathLike[str] | Location"
+Address: TypeAlias = Union[str, os.PathLike[str], Location]
 
 _roots: dict[tuple[str, str], Root] = {}
 #: One lock for all roots, those of ``Store`` objects too; reentrant, because a signal's handler may call anything at any moment.
@@ -112,6 +115,7 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
         raise InvalidArgumentError(f"an address is text or a path of text, found {type(text).__name__}: {text!r}")
     scheme = _SCHEME.match(text)
     if scheme is None:
+        require_slashes(text)
         path = _absolute(text)
         return Location(_shared("file:///", storage_options), path[1:], "/")
     name = scheme.group(1).lower()
@@ -133,6 +137,23 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
         if known is not None:
             known[base] = root
     return Location(root, key, base)
+
+
+def require_slashes(path: str) -> None:
+    """Refuses an address that lost a slash, which would be a file's name.
+
+    Raises:
+        InvalidArgumentError: With the right spelling.
+    """
+    lost = _LOST_SLASH.match(path)
+    if lost is not None:
+        name = lost[1].lower()
+        meant = f"{name}://{'/' if name in ('file', 'direct') else ''}{path[lost.end():]}"
+        raise InvalidArgumentError(
+            f"{path}: a slash of the address is missing, as pathlib.Path and os.path.normpath leave one out; write {meant!r} as text, "
+            f"or {'./' + path!r} for a file",
+            path,
+        )
 
 
 def _absolute(path: str) -> str:

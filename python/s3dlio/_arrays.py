@@ -23,7 +23,7 @@ from ._objects import form_options, put_options, validation_options
 from ._progress import Progress
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
 
-Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 # NumPy's own functions, untyped in its older releases
 _dtype_to_descr: Any = _format.dtype_to_descr

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from . import _native, exceptions
-from ._address import Address, Location, resolve, resolve_all
+from ._address import Address, Location, require_slashes, resolve, resolve_all
 from ._calls import blocking
 from ._containers import create_container_of
 from ._list import _pages
@@ -237,6 +237,8 @@ async def upload(
     if create_bucket:
         await create_container_of(target)
     patterns = [src_patterns] if isinstance(src_patterns, (str, os.PathLike)) else builtins.list(src_patterns)
+    for pattern in patterns:
+        require_slashes(os.fspath(pattern))
     files = [found for pattern in patterns for found in _matches(os.fspath(pattern))]
     base = target.key.rstrip("/") + "/" if target.key.strip("/") else ""
     destinations = [Location(target.root, base + name, target.base) for _, name in files]
@@ -298,6 +300,7 @@ async def download(
         ['crc32c:e3069283']
     """
     _check_on_error(on_error)
+    require_slashes(os.fspath(dest_dir))
     source = resolve(src_uri, storage_options)
     prefix = source.key.rstrip("/")
     keys = [item["key"] async for page in _pages(source, recursive, None, None) for item in page["objects"]]

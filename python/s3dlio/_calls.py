@@ -11,6 +11,7 @@ import functools
 import inspect
 import os
 import re
+import sys
 import threading
 import time
 import weakref
@@ -369,7 +370,7 @@ def twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
         result: R = await _pump(body(*args, **kwargs), begun)
         return result
 
-    named: Callable[P, Coroutine[Any, Any, R]] = _named(call, function)
+    named: Callable[P, Coroutine[Any, Any, R]] = _named(call, function, sys._getframe(1).f_globals["__name__"])
     return named
 
 
@@ -391,7 +392,7 @@ def twin_each(function: Callable[P, Iterator[R]]) -> Callable[P, AsyncIterator[R
         finally:
             await _pump(items.aclose(), begun)
 
-    named: Callable[P, AsyncIterator[R]] = _named(call, function)
+    named: Callable[P, AsyncIterator[R]] = _named(call, function, sys._getframe(1).f_globals["__name__"])
     return named
 
 
@@ -405,9 +406,11 @@ def keyed(function: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[An
     return call
 
 
-def _named(call: Any, function: Any) -> Any:
+def _named(call: Any, function: Any, module: str) -> Any:
     functools.update_wrapper(call, function)
     call.__name__ = f"{function.__name__}_async"
+    # where it is assigned, so that pickle finds it
+    call.__module__ = module
     call.__qualname__ = f"{function.__qualname__}_async"
     # from Python 3.13 on docstrings come without their indentation
     text = re.sub(r"\n\s*Example:\n.*", "\n", inspect.cleandoc(function.__doc__ or ""), flags=re.S)

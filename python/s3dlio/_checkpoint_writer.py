@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
@@ -11,9 +12,10 @@ from . import _calls, _native, _progress
 from ._address import resolve
 from ._calls import blocking, twin
 from ._objects import Buffer, _buffer
+from ._output import Output
 from ._progress import Progress
 from ._store import Store
-from .exceptions import ClosedError, InvalidArgumentError
+from .exceptions import InvalidArgumentError
 
 
 class _Count(int):
@@ -29,13 +31,16 @@ class CheckpointStream:
     The shard is there when it is finalized, or never: an exception inside a ``with``, ``cancel`` and letting go of it leave nothing behind.
     """
 
+    # of a stream whose opening failed
+    _output = Output("", 0, 0)
+
     def __init__(self, objects: Store, target: dict[str, Any]) -> None:
-        self._number = 0
         self._objects = objects
-        self._what = objects.uri
-        self._generation = _native.generation
+        generation = _native.generation
+        # reentrant, because a signal's handler may call anything at any moment
+        self._turn = threading.RLock()
         opened = _calls.run("checkpoint_shard_open", objects._root.number(), _native.options(target))
-        self._number, self._key = opened["writer"], opened["key"]
+        self._output, self._key = Output(objects.uri, opened["writer"], generation, "stream"), opened["key"]
         self._written = 0
         self._shard: dict[str, Any] | None = None
 
@@ -52,15 +57,28 @@ class CheckpointStream:
     def write_chunk(self, data: Buffer) -> int:
         """Takes the next bytes, from their own memory.
 
+        After one that failed or was interrupted the stream takes nothing more and cannot be finalized.
+
         Returns:
             How many.
+
+        Raises:
+            ClosedError: The stream has ended, or an earlier write failed or was interrupted.
         """
-        self._open()
+        self._output.require_open()
         address, length, owner = _buffer(data, resolve(self._objects._at(self._key)))
-        if length:
-            _calls.run("writer_write", self._number, address, length, keep=owner)
-        self._written += length
-        return length
+        try:
+            with self._turn:
+                number = self._output.begin()
+                if length:
+                    _calls.run("writer_write", number, address, length, keep=owner)
+                self._written += length
+                self._output.torn = False
+            return length
+        except BaseException:
+            # also one that came when all was done: whoever is told of a failure may write the same once more
+            self._output.torn = True
+            raise
 
     write = write_chunk
 
@@ -69,42 +87,35 @@ class CheckpointStream:
 
         Returns:
             The shard's description, which ``finalize_distributed_checkpoint`` takes.
+
+        Raises:
+            ClosedError: The stream has ended, or an earlier write failed or was interrupted; there is no shard then.
         """
-        self._open()
-        try:
-            summary = _calls.run("writer_finalize", self._number)
-        except BaseException:
-            self.cancel()
-            raise
-        self._let_go()
+        self._output.require_open()
+        with self._turn:
+            try:
+                summary = _calls.run("writer_finalize", self._output.begin())
+                self._output.stored = True
+            finally:
+                self.cancel()
         shard: dict[str, Any] = summary["shard"]
         self._shard = shard
         return shard
 
     def cancel(self) -> None:
-        """Ends the stream; there is no shard."""
-        self._let_go()
+        """Ends the stream; there is no shard, unless it was finalized."""
+        self._output.end()
+        self._output.torn = False
 
     def __enter__(self) -> CheckpointStream:
-        self._open()
+        self._output.require_open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._let_go()
+        self.cancel()
 
     def __del__(self) -> None:
-        self._let_go()
-
-    def _let_go(self) -> None:
-        number, self._number = getattr(self, "_number", 0), 0
-        if number:
-            _native.close("writer", number, self._generation)
-
-    def _open(self) -> None:
-        if not self._number:
-            raise ClosedError(f"{self._what}: the stream was finalized or cancelled", self._what)
-        if self._generation != _native.generation:
-            raise ClosedError(f"{self._what}: the stream was begun before this process was forked; it goes on in the parent", self._what)
+        self.cancel()
 
 
 class CheckpointWriter:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,7 @@ import numpy as np
 from . import _calls, _native
 from ._address import Address, Location, resolve
 from ._objects import Buffer, _buffer, compression_options, decompress_option, put_options_of
+from ._output import Output
 from ._progress import Progress, watching
 from ._reader import READ_AHEAD, Decompress
 from .exceptions import ClosedError, InvalidArgumentError
@@ -128,6 +130,7 @@ class AsyncObjectReader(_AsyncFile):
             InvalidArgumentError: It leads before the beginning, or ``whence`` is none of the three.
         """
         self._open()
+        offset, whence = operator.index(offset), operator.index(whence)
         if whence == os.SEEK_END and self._size < 0:
             await self._fetch(_BEYOND, np.empty(0, np.uint8))
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}.get(whence)
@@ -172,7 +175,7 @@ class AsyncObjectReader(_AsyncFile):
         """At most ``size`` bytes, fewer at the end only; all that is left when it is negative or None."""
         self._open()
         left = _BEYOND if self._size < 0 else max(0, self._size - self._at)
-        wanted = left if size is None or size < 0 else min(size, left)
+        wanted = left if size is None or operator.index(size) < 0 else min(operator.index(size), left)
         pieces, begin = [], self._at
         try:
             while wanted:
@@ -207,14 +210,19 @@ class AsyncObjectReader(_AsyncFile):
 class AsyncObjectWriter(_AsyncFile):
     """An object in the making in an event loop; what :func:`open_async` gives for modes ``"wb"`` and ``"xb"``.
 
-    As :class:`ObjectWriter`: the object appears when the writer is finalized or closed, whole, or never. An exception inside an
-    ``async with``, a cancelled write and letting go of the writer cancel it. For one task at a time.
+    As :class:`ObjectWriter`: the object appears, whole, when the writer is finalized, when an ``async with`` ends well, or by a deliberate
+    ``close``; or never. An exception inside an ``async with``, ``cancel`` and letting go of the writer cancel it. After a write that
+    failed or whose task was cancelled ``close`` raises and nothing is stored. Calls of several tasks take turns.
     """
 
     _kind = "writer"
 
     def __init__(self, where: Location, opened: dict[str, Any], timeout: float | None, progress: Progress) -> None:
+        import asyncio
+
         super().__init__(where, opened["key"], opened["writer"], timeout, progress, "write")
+        self._output = Output(self._uri, opened["writer"], self._generation)
+        self._turn = asyncio.Lock()
         self._gathered = bytearray()
         self._written = self._sent = 0
 
@@ -231,45 +239,72 @@ class AsyncObjectWriter(_AsyncFile):
     async def write(self, data: Buffer) -> int:
         """Takes all of the data; large pieces straight from their memory.
 
+        After one that failed or whose task was cancelled the writer takes nothing more and cannot be finalized.
+
         Returns:
             Its length in bytes.
+
+        Raises:
+            ClosedError: The writer has ended, or an earlier write failed or was cancelled.
+            OutOfSpaceError, StoreTimeoutError: As the store says.
         """
         self._open()
         _, length, owner = _buffer(data, self._where)
-        if length < _GATHER:
-            self._gathered += owner.data
-            if len(self._gathered) >= _GATHER:
-                await self.flush()
-        else:
-            await self.flush()
-            await self._send(owner)
-        self._written += length
-        return length
+        try:
+            async with self._turn:
+                number = self._output.begin()
+                if length < _GATHER:
+                    self._gathered += owner.data
+                    if len(self._gathered) >= _GATHER:
+                        await self._hand_over(number)
+                else:
+                    await self._hand_over(number)
+                    await self._send(number, owner)
+                self._written += length
+                self._output.torn = False
+            return length
+        except BaseException:
+            # also one that came when all was done: whoever is told of a failure may write the same once more
+            self._output.torn = True
+            raise
 
     async def flush(self) -> None:
-        """Hands over what was gathered; it is not on the store before the writer is finalized."""
+        """Hands over what was gathered; it is not on the store before the writer is finalized.
+
+        Raises:
+            ClosedError: As ``write``.
+        """
         self._open()
-        if self._gathered:
-            gathered, self._gathered = self._gathered, bytearray()
-            await self._send(np.frombuffer(gathered, np.uint8))
+        async with self._turn:
+            number = self._output.begin()
+            await self._hand_over(number)
+            self._output.torn = False
 
     async def finalize(self) -> dict[str, Any]:
-        """Makes the object appear and closes the writer.
+        """Makes the object appear and closes the writer, also while an exception is being handled.
 
         Returns:
             ``uri``, ``size`` and ``checksum`` (of the bytes stored), ``raw_size`` and ``raw_checksum`` (of the bytes written), ``etag``.
 
         Raises:
+            ClosedError: The writer has ended, or an earlier write failed or was cancelled; there is no object then.
             AlreadyExistsError, PreconditionError, OutOfSpaceError: As the store says; there is no object then.
         """
-        await self.flush()
+        self._open()
+        async with self._turn:
+            return await self._finalize()
+
+    async def _finalize(self) -> dict[str, Any]:
         try:
-            summary = await self._run("writer_finalize", self._open())
+            number = self._output.begin()
+            await self._hand_over(number)
+            summary = await self._run("writer_finalize", number)
+            self._output.stored = True
+            if self._progress is not None:
+                self._progress(self._written, self._written)
         finally:
             # it is there, or it never will be
             self._let_go()
-        if self._progress is not None:
-            self._progress(self._written, self._written)
         stored = summary["object"]
         return {
             "uri": self._uri,
@@ -281,29 +316,78 @@ class AsyncObjectWriter(_AsyncFile):
         }
 
     async def cancel(self) -> None:
-        """Ends the writer; nothing is left behind. After the end there is nothing to do."""
+        """Ends the writer; nothing is left behind. A write under way in another task fails. After the end there is nothing to do."""
         self._let_go()
 
-    async def close(self) -> None:
-        """Finalizes, unless the writer was finalized or cancelled."""
-        if self._number:
-            await self.finalize()
+    def close(self) -> Coroutine[Any, Any, None]:
+        """Finalizes, unless the writer was finalized or cancelled.
+
+        Nothing is stored when an exception is being handled that was not when the writer was opened, as of :meth:`ObjectWriter.close`:
+        the exception is raised again; in an ``except`` block call ``finalize``. It is the call that counts, also where another task then
+        awaits it, as for ``asyncio.wait_for(writer.close(), 5)``.
+
+        Raises:
+            ClosedError: An earlier write failed or was cancelled, or another task ended the writer meanwhile without the object.
+            AlreadyExistsError, PreconditionError, OutOfSpaceError: As ``finalize``.
+        """
+        return self._finish(None if self.closed else self._output.unwinding())
+
+    async def _finish(self, error: BaseException | None) -> None:
+        if self.closed:
+            return
+        self._output.require_own()
+        try:
+            if error is not None:
+                self._let_go()
+                raise self._output.refusal(error)
+        finally:
+            # its traceback holds this frame
+            del error
+        async with self._turn:
+            if self._output.stored:
+                self._let_go()
+            elif self._output.torn:
+                self._let_go()
+                raise self._output.loss()
+            elif not self.closed:
+                await self._finalize()
+            else:
+                raise ClosedError(f"{self._uri}: another task ended the writer meanwhile; the object is not stored", self._uri)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:
             await self.cancel()
-        await self.close()
+        else:
+            await self._finish(None)
 
-    async def _send(self, owner: np.ndarray[Any, Any]) -> None:
+    async def _hand_over(self, number: int) -> None:
+        """Sends what was gathered."""
+        if self._gathered:
+            gathered, self._gathered = self._gathered, bytearray()
+            await self._send(number, np.frombuffer(gathered, np.uint8))
+
+    async def _send(self, number: int, owner: np.ndarray[Any, Any]) -> None:
         try:
-            await self._run("writer_write", self._open(), owner.__array_interface__["data"][0], owner.size, keep=owner)
+            await self._run("writer_write", number, owner.__array_interface__["data"][0], owner.size, keep=owner)
         except BaseException:
-            # how much of it was taken nobody knows
-            self._let_go()
+            # what it holds is of no use any more
+            self._output.end()
+            self._gathered = bytearray()
             raise
         self._sent += owner.size
         if self._progress is not None:
             self._progress(self._sent, -1)
+
+    def _open(self) -> int:
+        self._output.require_open()
+        return self._output.number
+
+    def _let_go(self) -> None:
+        if hasattr(self, "_output"):
+            self._output.end()
+            self._output.torn = False
+            self._gathered = bytearray()
+        super()._let_go()
 
 
 class _Opening(Generic[F]):

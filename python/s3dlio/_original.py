@@ -282,11 +282,12 @@ class MultipartUploadWriter:
         self._writer.cancel()
 
     def close(self) -> dict[str, Any]:
-        """Makes the object appear.
+        """Makes the object appear, unless it is called because an exception passes; see :meth:`s3dlio.ObjectWriter.close`.
 
         Returns:
             ``etag``, ``total_bytes``, ``parts``, ``started_at`` and ``completed_at`` (Unix seconds, ``float``).
         """
+        self._writer._refuse_while_unwinding()
         summary = self._writer.finalize()
         # S3 names an object of parts by their number; one that fits a part is put whole
         _, _, parts = (summary["etag"] or "").strip('"').rpartition("-")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, Union
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from ._writer import ObjectWriter
 from .exceptions import ClosedError, InvalidArgumentError, PreconditionError
 
 #: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where the plain name is not there.
-Decompress: TypeAlias = "bool | Literal['auto']"
+Decompress: TypeAlias = Union[bool, Literal["auto"]]
 
 _Bytes: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 
@@ -151,6 +152,7 @@ class ObjectReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As files do it; beyond the end there is nothing to read."""
         self._open()
+        offset, whence = operator.index(offset), operator.index(whence)
         base = 0 if whence == os.SEEK_SET else self._at if whence == os.SEEK_CUR else self.size if whence == os.SEEK_END else None
         if base is None or base + offset < 0:
             raise InvalidArgumentError(f"{self._uri}: seek({offset}, {whence}) leads nowhere", self._uri)
@@ -192,7 +194,7 @@ class ObjectReader(io.RawIOBase):
 
     def read1(self, size: int = -1) -> bytes:
         """As ``read``; without a size, what one read gives."""
-        return self.read(max(self._buffering, 1) if size < 0 else size)
+        return self.read(max(self._buffering, 1) if operator.index(size) < 0 else size)
 
     def _known(self) -> int:
         """Bytes read ahead, from where the next read begins."""
@@ -264,7 +266,7 @@ class ObjectReader(io.RawIOBase):
     def read(self, size: int | None = -1) -> bytes:
         """At most ``size`` bytes, fewer at the end only; all that is left when it is negative or None."""
         self._open()
-        wanted = None if size is None or size < 0 else size
+        wanted = None if size is None or operator.index(size) < 0 else operator.index(size)
         if self._size < 0 and (wanted is None or wanted > _PIECE):
             return b"".join(self._pieces(wanted))
         left = max(0, self._size - self._at)

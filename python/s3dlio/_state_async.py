@@ -13,7 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _calls, _plain, _tree
-from ._address import Address
+from ._address import Address, resolve
+from ._checkpoint_store import CheckpointStore
+from ._objects import compression_options
 from ._sharded import Part, part_of
 from ._state import Gather, finalize_state, is_tensor, save_state_shard
 from ._tensors import _torch
@@ -36,6 +38,7 @@ class PendingSave:
         self._before = before
         self._read = threading.Event()
         self._ended = threading.Event()
+        self._untaken = threading.Lock()
         self._counts = (0, -1)
         self._key: str | None = None
         self._error: BaseException | None = None
@@ -102,6 +105,13 @@ class PendingSave:
         if not event.wait(timeout):
             raise StoreTimeoutError(f"{self._what}: the save of step {self.step} did not end within {timeout} seconds; it goes on", self._what)
 
+    def _take(self) -> bool:
+        """True for the first who asks: the thread that does the work, or the call that could not begin it."""
+        return self._untaken.acquire(blocking=False)
+
+    def _has_untold_failure(self) -> bool:
+        return self._error is not None and not self._told and not isinstance(self._error, CancelledError)
+
     def _mine(self) -> None:
         if self._process != os.getpid():
             raise ClosedError(f"{self._what}: the save of step {self.step} was begun before this process was forked; it goes on in the parent", self._what)
@@ -114,7 +124,7 @@ class AsyncSaver:
     ``result`` of what it returned. A failure is raised by ``result``, or by the next ``save`` or ``wait`` where nobody asked.
 
     Args:
-        uri: The checkpoint store's address.
+        uri: The checkpoint store's address; a relative path is of the working directory that is current now.
         max_in_flight: Saves at once; one more waits for the oldest to end.
         memory_budget: Bytes that copies of states may take at once; a save waits until there is room. None: no limit but
             ``max_in_flight``.
@@ -158,7 +168,12 @@ class AsyncSaver:
             )
         if world_size > 1 and gather is None:
             raise InvalidArgumentError(f"{self._what}: with several ranks gather is needed")
-        self._uri = uri
+        unknown = sorted(set(options) - {"compress", "durable", "storage_options"})
+        if unknown:
+            raise InvalidArgumentError(f"{self._what}: there is no option {', '.join(unknown)}; compress, durable and storage_options are known")
+        compression_options(options.get("compress", False), self._what)
+        # where it points now, and with an error now, whatever the working directory is later
+        self._uri = CheckpointStore(uri, storage_options=options.get("storage_options")).uri
         self._most = max_in_flight
         self._budget = memory_budget
         self._at_exit = at_exit
@@ -191,19 +206,30 @@ class AsyncSaver:
         """
         if self._closed or self._process != os.getpid():
             raise ClosedError(f"{self._what}: the saver was {'closed' if self._closed else 'made before this process was forked'}; make a new one")
-        while len(self._running()) >= self._most:
-            self._running()[0]._ended.wait()
+        while len(running := self._running()) >= self._most:
+            running[0]._ended.wait()
         self._surface()
         if copy:
             self._make_room(state)
+        before = self._last
+        pending = PendingSave(step, self._what, before)
         taken: list[np.ndarray[Any, Any]] = []
-        held = self._snapshot(state, taken if copy else None)
-        pending = PendingSave(step, self._what, self._last)
-        self._last = pending
-        self._pending.append(pending)
-        # a daemon, so that the interpreter's end is ours to order
-        work = threading.Thread(target=self._work, args=(pending, held, taken, epoch, user_meta), name=f"s3dlio-save-{step}", daemon=True)
-        work.start()
+        try:
+            held = self._snapshot(state, taken if copy else None)
+            # a daemon, so that the interpreter's end is ours to order
+            work = threading.Thread(target=self._work, args=(pending, held, taken, epoch, user_meta), name=f"s3dlio-save-{step}", daemon=True)
+            self._last = pending
+            self._pending.append(pending)
+            work.start()
+        except BaseException:
+            # an interrupt may have come after the thread began, which then goes on
+            if pending._take():
+                self._last = before
+                self._pending = [other for other in self._pending if other is not pending]
+                self._memory.give_back(taken)
+                pending._read.set()
+                pending._ended.set()
+            raise
         return pending
 
     def wait(self, timeout: float | None = None) -> None:
@@ -246,12 +272,12 @@ class AsyncSaver:
 
     def _surface(self) -> None:
         """Raises the first failure that nobody was told of; forgets what has ended."""
-        ended = [pending for pending in self._pending if pending._ended.is_set()]
-        self._pending = self._running()
-        for pending in ended:
-            if pending._error is not None and not pending._told and not isinstance(pending._error, CancelledError):
+        # one that ends meanwhile stays for the next time, and so do further failures
+        self._pending = [pending for pending in self._pending if not pending._ended.is_set() or pending._has_untold_failure()]
+        for pending in self._pending:
+            if pending._ended.is_set() and pending._has_untold_failure():
                 pending._told = True
-                raise pending._error
+                raise pending._error or AssertionError
 
     def _make_room(self, state: Any) -> None:
         if self._budget is None:
@@ -265,8 +291,8 @@ class AsyncSaver:
             raise InvalidArgumentError(
                 f"{self._what}: the state has {need} bytes, memory_budget is {self._budget}; give more, or copy=False and leave the state as it is until settle()"
             )
-        while self._memory.used + need > self._budget and self._running():
-            self._running()[0]._ended.wait()
+        while self._memory.used + need > self._budget and (running := self._running()):
+            running[0]._ended.wait()
         self._memory.trim(self._budget - need)
 
     def _saves(self, part: Part) -> bool:
@@ -285,6 +311,8 @@ class AsyncSaver:
         return _tree.replaced(state, hold)
 
     def _work(self, pending: PendingSave, held: Any, taken: list[np.ndarray[Any, Any]], epoch: int, user_meta: Any) -> None:
+        if not pending._take():
+            return
         # each look takes the GIL from the program, for as long as this thread then waits for a processor
         _calls.patience.slice = _SLICE
         try:
@@ -399,7 +427,8 @@ def save_async(uri: Address, state: Any, step: int, *, copy: bool = True, epoch:
         >>> s3dlio.load_state("memory://doc-behind")["w"]
         array([1., 1., 1.])
     """
-    name = (os.getpid(), str(uri))
+    where = resolve(uri, options.get("storage_options"))
+    name = (os.getpid(), where.root.uri + where.key)
     with _gate:
         known = _shared.get(name)
         if known is None:

@@ -6,7 +6,9 @@ import builtins
 import copy
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from . import _arrays, _containers, _list, _objects, _open_async, _reader, _tensors, _twins
 from ._address import Address, Location, Root, resolve
@@ -15,8 +17,7 @@ from ._config import merged
 from ._view import BytesView
 from .exceptions import InvalidArgumentError
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+S = TypeVar("S", bound="Store")
 
 
 class Store:
@@ -52,7 +53,7 @@ class Store:
         # an address or an option that is wrong is told here, not at the first use
         self._root.number()
 
-    def without_secrets(self) -> Self:
+    def without_secrets(self: S) -> S:
         """The same store without the credentials that it was given, to be pickled to places that must not see them.
 
         Keys, tokens, connection strings, customers' encryption keys and proxies with a login are left out. Whoever uses it needs
@@ -134,7 +135,7 @@ class Store:
         """See :func:`s3dlio.save_numpy_array`."""
         return _arrays.save_numpy_array(self._at(key), array, *args, **options)
 
-    def load_numpy_array(self, key: str, *args: Any, **options: Any) -> _arrays.Array:
+    def load_numpy_array(self, key: str, *args: Any, **options: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """See :func:`s3dlio.load_numpy_array`."""
         return _arrays.load_numpy_array(self._at(key), *args, **options)
 

@@ -394,6 +394,13 @@ class LazyTensor:
         """A part; see ``read``."""
         return self.read(index)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        """The whole tensor, by one read that is checked, as ``np.asarray`` asks for it."""
+        if copy is False:
+            raise ValueError(f"{self._what} is not in memory, so an array of it is a copy")
+        loaded = np.asarray(self.load())
+        return loaded if dtype is None else loaded.astype(dtype, copy=False)
+
     @blocking
     async def read(self, index: Any = ..., *, timeout: float | None = None) -> Any:
         """A part, by integers, slices with any step, ``...`` and ``None``, as NumPy's basic indexing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
@@ -13,8 +14,9 @@ import numpy as np
 from . import _calls, _native
 from ._address import Address, resolve
 from ._objects import Buffer, _buffer, _count, compression_options, put_options_of
+from ._output import Output, in_finalizer
 from ._progress import Progress, watching
-from .exceptions import ClosedError, InvalidArgumentError, StoreTimeoutError
+from .exceptions import ClosedError, InvalidArgumentError
 
 #: Smaller writes are gathered to pieces of this many bytes.
 _GATHER = 1 << 20
@@ -23,8 +25,10 @@ _GATHER = 1 << 20
 class ObjectWriter(io.RawIOBase):
     """An object in the making: a binary file to write to, of any length, in bounded memory.
 
-    The object appears when the writer is finalized or closed, whole, or never: an exception inside a ``with`` cancels it, and so
-    does letting go of the writer. For one thread at a time.
+    The object appears, whole, when the writer is finalized, when a ``with`` ends well, or by a deliberate ``close``; or never. Nothing
+    appears after an exception inside a ``with``, after ``cancel``, when the writer or a file that wraps it is let go, and after a write
+    that failed or was interrupted, by Ctrl-C too: then ``close`` raises. Files that wrap it (``io.TextIOWrapper``, ``io.BufferedWriter``)
+    and ``contextlib.closing`` do not tell ``close`` of an exception; see there what it does. Calls of several threads take turns.
 
     Args:
         uri: Where to; with ``compress``, ``.zst`` is appended unless the name ends so (see ``uri``).
@@ -55,6 +59,11 @@ class ObjectWriter(io.RawIOBase):
         b'step done'
     """
 
+    # of a writer whose opening failed
+    _output = Output("", 0, 0)
+    _gathered = bytearray()
+    _abandoned = _ended = False
+
     def __init__(
         self,
         uri: Address,
@@ -69,25 +78,26 @@ class ObjectWriter(io.RawIOBase):
         timeout: float | None = None,
         storage_options: dict[str, Any] | None = None,
     ) -> None:
-        self._number = 0
         self._where = resolve(uri, storage_options)
         what = self._where.address(self._where.key)
         options = put_options_of(overwrite, if_match, durable, content_type, metadata) | compression_options(compress, what)
         key = _native.key(self._where.key)
-        self._generation = _native.generation
+        generation = _native.generation
         self._timeout = timeout
         self._uri = what
-        opened = self._run("writer_open", self._where.root.number(), key, len(key), _native.options(options))
-        self._number = opened["writer"]
-        self._uri = self._where.address(opened["key"])
-        self._compressed = "compression" in options
         self._gathered = bytearray()
         self._reserved: np.ndarray[Any, Any] | None = None
         self._written = 0
         self._stored = 0
         self._summary: dict[str, Any] | None = None
         self._sent = 0
+        self._compressed = "compression" in options
         self._watched = ExitStack()
+        # reentrant, because a signal's handler may call anything at any moment; that bytes are torn meanwhile keeps it from doing harm
+        self._turn = threading.RLock()
+        opened = self._run("writer_open", self._where.root.number(), key, len(key), _native.options(options))
+        self._uri = self._where.address(opened["key"])
+        self._output = Output(self._uri, opened["writer"], generation)
         self._progress = self._watched.enter_context(watching(progress, "write", "B"))
 
     @property
@@ -118,8 +128,13 @@ class ObjectWriter(io.RawIOBase):
     @property
     def stored_bytes(self) -> int:
         """Bytes that went to the store; all of them once it is finalized."""
-        if self._number and self._generation == _native.generation:
-            self._stored = _native.writer_counts(self._number)[1]
+        number = self._output.number
+        if self._output.is_here:
+            try:
+                self._stored = _native.writer_counts(number)[1]
+            except ClosedError:
+                # another thread was quicker
+                pass
         return self._stored
 
     @property
@@ -143,26 +158,44 @@ class ObjectWriter(io.RawIOBase):
 
     def tell(self) -> int:
         """Bytes written."""
-        self._open()
+        self._output.require_open()
         return self._written
 
     def write(self, data: Buffer) -> int:
         """Takes all of the data; large pieces straight from their memory.
 
+        After one that failed or was interrupted, whatever it was that came in between, the writer takes nothing more and cannot be
+        finalized: nobody knows how much of the data is in it.
+
         Returns:
             Its length in bytes.
+
+        Raises:
+            ClosedError: The writer has ended, or an earlier write failed or was interrupted.
+            OutOfSpaceError, StoreTimeoutError: As the store says.
         """
-        self._open()
         address, length, owner = _buffer(data, self._where)
-        if length < _GATHER:
-            self._gathered += owner.data
-            if len(self._gathered) >= _GATHER:
-                self.flush()
-        else:
-            self.flush()
-            self._send(address, length, owner)
-        self._written += length
-        return length
+        if self._abandoned and not self.closed:
+            # by a wrapper that is let go with something left in its own buffer
+            return length
+        self._output.require_open()
+        try:
+            with self._turn:
+                number = self._output.begin()
+                if length < _GATHER:
+                    self._gathered += owner.data
+                    if len(self._gathered) >= _GATHER:
+                        self._hand_over(number)
+                else:
+                    self._hand_over(number)
+                    self._send(number, address, length, owner)
+                self._written += length
+                self._output.torn = False
+            return length
+        except BaseException:
+            # also one that came when all was done: whoever is told of a failure may write the same once more
+            self._output.torn = True
+            raise
 
     def reserve(self, length: int) -> memoryview:
         """Memory to produce the next bytes in; ``commit`` writes them without a copy.
@@ -173,7 +206,7 @@ class ObjectWriter(io.RawIOBase):
         Returns:
             Writable memory. It stays valid as long as anything holds it; what is written to it after ``commit`` is not stored.
         """
-        self._open()
+        self._output.require_open()
         self._reserved = np.empty(_count(length, "length", self._where), np.uint8)
         return self._reserved.data
 
@@ -182,50 +215,67 @@ class ObjectWriter(io.RawIOBase):
 
         Raises:
             InvalidArgumentError: Nothing is reserved, or less than that.
+            ClosedError: As ``write``.
         """
-        self._open()
+        self._output.require_open()
         reserved, length = self._reserved, _count(length, "length", self._where)
         if reserved is None or length > reserved.size:
             found = "nothing" if reserved is None else f"{reserved.size} bytes"
             raise InvalidArgumentError(f"{self._uri}: commit of {length} bytes, {found} reserved", self._uri)
-        self._reserved = None
-        self.flush()
-        if length:
-            self._send(reserved.__array_interface__["data"][0], length, reserved)
-        self._written += length
-        return length
+        try:
+            with self._turn:
+                number = self._output.begin()
+                self._reserved = None
+                self._hand_over(number)
+                if length:
+                    self._send(number, reserved.__array_interface__["data"][0], length, reserved)
+                self._written += length
+                self._output.torn = False
+            return length
+        except BaseException:
+            self._output.torn = True
+            raise
 
     def flush(self) -> None:
-        """Hands over what was gathered; it is not on the store before the writer is finalized."""
-        # RawIOBase.close calls this once more
-        gathered = getattr(self, "_gathered", None)
-        if gathered and self._number:
-            self._gathered = bytearray()
-            whole = np.frombuffer(gathered, np.uint8)
-            self._send(whole.__array_interface__["data"][0], whole.size, whole)
+        """Hands over what was gathered; it is not on the store before the writer is finalized.
+
+        Raises:
+            ClosedError: As ``write``.
+        """
+        if (self._abandoned or self._ended) and not self.closed:
+            # by a wrapper that is let go; by RawIOBase.close when everything is done
+            return
+        self._output.require_open()
+        with self._turn:
+            number = self._output.begin()
+            self._hand_over(number)
+            self._output.torn = False
 
     def finalize(self) -> dict[str, Any]:
-        """Makes the object appear and closes the writer.
+        """Makes the object appear and closes the writer, also while an exception is being handled.
 
         Returns:
             ``uri``, ``size`` and ``checksum`` (of the bytes stored), ``raw_size`` and ``raw_checksum`` (of the bytes written),
             ``ratio``, ``compression`` (``"zstd"`` or ``"none"``), ``etag``.
 
         Raises:
+            ClosedError: The writer has ended, or an earlier write failed or was interrupted; there is no object then.
             AlreadyExistsError, PreconditionError, OutOfSpaceError: As the store says; there is no object then.
         """
-        self._open()
-        try:
-            self.flush()
-            summary = self._run("writer_finalize", self._number)
-        except BaseException:
-            self.cancel()
-            raise
-        stored = summary["object"]
-        self._summary, self._stored = summary, stored["size"]
-        if self._progress is not None:
-            self._progress(self._written, self._written)
-        self._let_go()
+        self._output.require_open()
+        with self._turn:
+            try:
+                number = self._output.begin()
+                self._hand_over(number)
+                summary = self._run("writer_finalize", number)
+                stored = summary["object"]
+                self._summary, self._stored = summary, stored["size"]
+                self._output.stored = True
+                if self._progress is not None:
+                    self._progress(self._written, self._written)
+            finally:
+                # it is there, or it never will be
+                self._let_go()
         return {
             "uri": self._uri,
             "size": stored["size"],
@@ -238,33 +288,90 @@ class ObjectWriter(io.RawIOBase):
         }
 
     def cancel(self) -> None:
-        """Ends the writer; nothing is left behind. After the end there is nothing to do."""
+        """Ends the writer; nothing is left behind. A write under way in another thread fails. After the end there is nothing to do."""
         self._let_go()
 
     def close(self) -> None:
-        """Finalizes, unless the writer was finalized or cancelled."""
-        if self._number:
-            self.finalize()
-        super().close()
+        """Finalizes, unless the writer was finalized or cancelled, or what calls this is no deliberate close.
+
+        Nothing is stored, and the writer is cancelled,
+
+        - when an exception is being handled that was not when the writer was opened: a file that wraps this one, ``contextlib.closing``,
+          an ``ExitStack`` or a ``finally`` closes because something failed. That exception is raised again, so that an ``except`` block
+          that closes on purpose is not told that all is well; there call ``finalize``;
+        - when a file that wraps this one, or an object whose ``__del__`` closes it, is let go;
+        - after a write that failed or was interrupted.
+
+        Of several threads that close at once, one finalizes and the others wait for it.
+
+        Raises:
+            ClosedError: An earlier write failed or was interrupted, or another thread ended the writer meanwhile without the object.
+            AlreadyExistsError, PreconditionError, OutOfSpaceError: As ``finalize``.
+        """
+        if self.closed:
+            return
+        if self._abandoned or in_finalizer():
+            self._let_go()
+        else:
+            self._refuse_while_unwinding()
+            self._finish()
+
+    def _refuse_while_unwinding(self) -> None:
+        error = self._output.unwinding()
+        try:
+            if error is not None:
+                self._let_go()
+                raise self._output.refusal(error)
+        finally:
+            # its traceback holds this frame
+            del error
+
+    def _finish(self) -> None:
+        self._output.require_own()
+        with self._turn:
+            if self._output.stored:
+                self._let_go()
+            elif self._output.torn:
+                self._let_go()
+                raise self._output.loss()
+            elif self._output.number:
+                self.finalize()
+            else:
+                raise ClosedError(f"{self._uri}: another thread ended the writer meanwhile; the object is not stored", self._uri)
+
+    def _dealloc_warn(self, source: object) -> None:
+        """What io's classes call on what they wrap when they are let go and are about to close it."""
+        self._abandoned = True
 
     def __enter__(self) -> ObjectWriter:
-        self._open()
+        self._output.require_open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:
             self.cancel()
-        self.close()
+        elif not self.closed:
+            # it is told that all went well, so no exception that somebody handles matters
+            self._finish()
 
     def __del__(self) -> None:
         # an object that nobody finished must not appear
         self._let_go()
 
-    def _send(self, address: int, length: int, owner: object) -> None:
+    def _hand_over(self, number: int) -> None:
+        """Sends what was gathered."""
+        if self._gathered:
+            gathered, self._gathered = self._gathered, bytearray()
+            whole = np.frombuffer(gathered, np.uint8)
+            self._send(number, whole.__array_interface__["data"][0], whole.size, whole)
+
+    def _send(self, number: int, address: int, length: int, owner: object) -> None:
         try:
-            self._run("writer_write", self._number, address, length, keep=owner)
-        except StoreTimeoutError:
-            self.cancel()
+            self._run("writer_write", number, address, length, keep=owner)
+        except BaseException:
+            # what it holds is of no use any more
+            self._output.end()
+            self._gathered = bytearray()
             raise
         self._sent += length
         if self._progress is not None:
@@ -274,17 +381,14 @@ class ObjectWriter(io.RawIOBase):
         return _calls.run(function, *arguments, keep=keep, about=self._uri, timeout=self._timeout)
 
     def _let_go(self) -> None:
-        number, self._number = getattr(self, "_number", 0), 0
-        if number:
-            _native.close("writer", number, self._generation)
-            self._watched.close()
+        # whatever thread this is: a write under way elsewhere is cancelled and waited for
+        self._ended = True
+        self._output.end()
+        self._output.torn = False
         self._gathered = bytearray()
         self._reserved = None
         if not self.closed:
+            watched = getattr(self, "_watched", None)
+            if watched is not None:
+                watched.close()
             super().close()
-
-    def _open(self) -> None:
-        if not self._number:
-            raise ClosedError(f"{self._uri}: the writer was finalized, cancelled or closed", self._uri)
-        if self._generation != _native.generation:
-            raise ClosedError(f"{self._uri}: the writer was begun before this process was forked; it goes on in the parent", self._uri)

@@ -27,6 +27,7 @@ __all__ = [
     "InvalidDataError",
     "IsDirectoryError",
     "NameResolutionError",
+    "NoChecksumError",
     "NoCredentialsError",
     "NoSuchAccountError",
     "NoSuchBucketError",

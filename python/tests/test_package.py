@@ -20,7 +20,7 @@ from conftest import CHECKOUT, PACKAGE, Child
 import s3dlio
 
 MODULES = ["s3dlio", *sorted(f"s3dlio.{file.stem}" for file in PACKAGE.glob("*.py") if file.stem != "__init__")]
-OPTIONAL = {"s3dlio.torch": "torch", "s3dlio.fsspec": "fsspec", "s3dlio.jax_tf": "jax"}
+OPTIONAL = {"s3dlio.torch": "torch"}
 
 
 def load(name: str) -> ModuleType:
@@ -190,3 +190,11 @@ def test_wheel_installs_and_works_outside_of_the_checkout(tmp_path: Path) -> Non
     outside.mkdir()
     used = subprocess.run([str(python), "-c", USE_WHEEL], capture_output=True, text=True, env=environment, cwd=outside, check=False)
     assert (used.returncode, used.stderr, used.stdout) == (0, "", f"{version}\n")
+
+
+def test_extras_install_what_the_package_imports() -> None:
+    text = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+    part = text[text.index("[project.optional-dependencies]") :].split("\n[", 1)[0]
+    sources = "\n".join(file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py"))
+    for extra, name in re.findall(r'^(\w+) = \["(\w+)', part, re.M):
+        assert extra == "test" or re.search(rf"^\s*(import|from) {name}\b", sources, re.M), f"nothing imports {name} of the extra {extra}"

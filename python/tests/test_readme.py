@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable
@@ -48,8 +49,29 @@ def test_readme_functions_exist_with_these_parameters() -> None:
         if name in ("keys", "configure"):
             continue
         known = inspect.signature(getattr(s3dlio, name)).parameters
-        for parameter in re.sub(r"\{.*?\}", "tensors", parameters).split(","):
-            assert parameter.split("=")[0].strip() in known, f"{name}({parameters})"
+        positional, _, named_only = (part.strip(", ") for part in re.sub(r"\{.*?\}", "tensors", parameters).partition("*"))
+        told = [part.strip() for part in positional.split(",")]
+        assert [part.split("=")[0] for part in told] == list(known)[: len(told)], f"{name}({parameters})"
+        assert all(known[part.split("=")[0]].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for part in told), f"{name}({parameters})"
+        by_name = [part.strip() for part in named_only.split(",") if part.strip()]
+        assert all(known[part.split("=")[0]].kind is inspect.Parameter.KEYWORD_ONLY for part in by_name), f"{name}({parameters})"
+        for part in told + by_name:
+            parameter, _, default = part.partition("=")
+            found = known[parameter].default
+            assert found is inspect.Parameter.empty if not default else found == ast.literal_eval(default), f"{name}({parameters})"
+
+
+def test_readme_tells_which_functions_are_methods_and_take_a_timeout() -> None:
+    part = README.split("## Functions")[1].split("\n## ")[0]
+    methods = re.findall(r"`(\w+)`", part[part.index("instead of addresses:") : part.index("A `Store` can be pickled")])
+    functions = {match[0] for row in part.splitlines() if row.startswith("| `") for match in FUNCTION.findall(row.split(" | ")[0])} - {"keys"}
+    assert set(methods) == {name for name in functions if hasattr(s3dlio.Store, name)}
+    without = set(re.findall(r"`(\w+)`", part[part.index("Every function but") : part.index("takes `timeout=`")]))
+    for name in functions:
+        takes = "timeout" in inspect.signature(getattr(s3dlio, name)).parameters
+        assert takes == (name not in without), name
+        has_twin = name in ("ObjectWriter", "open_async") or hasattr(s3dlio, f"{name}_async")
+        assert has_twin or not takes, name
 
 
 def test_readme_links_lead_somewhere() -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import textwrap
 import threading
@@ -265,3 +266,37 @@ def test_a_stream_ends_in_time(tmp_path: Path) -> None:
             file.write(b"x")
         # far from the minutes that a store would be given otherwise
         assert time.monotonic() - begin < 30
+
+
+NO_MEMORY = """
+import os, resource, sys
+sys.path[:0] = {path!r}
+import numpy as np
+import s3dlio
+array = np.frombuffer(os.urandom(1 << 20) * 8, np.uint8)
+s3dlio.put_bytes("memory://m/window.zst", open(sys.argv[1], "rb").read())
+s3dlio.save_numpy_array("memory://m/a.npy", array, compress=1)
+assert np.array_equal(s3dlio.load_numpy_array("memory://m/a.npy"), array)
+limit = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (24 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    if sys.argv[2] == "compress":
+        s3dlio.save_numpy_array("memory://m/b.npy", array, compress=22)
+    else:
+        s3dlio.get("memory://m/window.zst", decompress=True)
+except s3dlio.S3dlioError as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize("what", ["compress", "decompress"])
+def test_zstd_without_memory_is_no_fault_of_the_caller_or_the_data(tmp_path: Path, what: str) -> None:
+    if shutil.which("zstd") is None:
+        pytest.skip("the zstd program is not installed")
+    # from a pipe, so that the frame asks for the whole window of 128 MiB
+    frame = subprocess.run(["zstd", "--long=27", "-c"], input=b"x" * 1000, capture_output=True, check=True).stdout
+    (tmp_path / "window").write_bytes(frame)
+    ran = subprocess.run(
+        [sys.executable, "-c", NO_MEMORY.format(path=sys.path), str(tmp_path / "window"), what], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (ran.stdout.strip(), ran.returncode) == ("OutOfSpaceError", 0), ran.stderr

@@ -33,7 +33,7 @@ setsid -f "$python" -X "${server[0]}" -m moto.server -H 127.0.0.1 -p "$MOTO_PORT
 for ((i = 0; i < 300; i++)); do
   sleep .1
   [ "$(processes "${server[@]}")" ] || [ "$i" -lt 10 ] || break
-  ! curl --noproxy '*' -fso /dev/null --max-time 2 "http://127.0.0.1:$MOTO_PORT/moto-api/data.json" || exit 0
+  ! curl --noproxy '*' -fso /dev/null --max-time 2 "http://127.0.0.1:$MOTO_PORT/moto-api/" || exit 0
 done
 end_processes "${server[@]}"
 echo "moto did not start: $(tail -n 1 "$dir/moto.log" | grep . || echo "see $dir/moto.log")" >&2

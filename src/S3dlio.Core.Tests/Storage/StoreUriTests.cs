@@ -55,4 +55,16 @@ public class StoreUriTests
     [InlineData("memory://m/p", "k", "memory://m/p/k")]
     public void Child_OfAnAddress_NamesTheObject(string root, string key, string expected) =>
         Assert.Equal(expected, StoreUri.Parse(root).Child(key));
+
+    [Theory]
+    [InlineData("s3:/bucket/x", "s3://bucket/x")]
+    [InlineData("file:/tmp/x", "file:///tmp/x")]
+    [InlineData("az:/a/c/x", "az://a/c/x")]
+    public void Parse_SlashIsMissing_IsRefusedWithTheRightSpelling(string text, string meant)
+    {
+        var error = Assert.Throws<StoreException>(() => StoreUri.Parse(text));
+        Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
+        Assert.Contains($"'{meant}'", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith("/" + text, StoreUri.Parse("./" + text).Key, StringComparison.Ordinal);
+    }
 }

@@ -115,6 +115,15 @@ public sealed class NpyHeaderTests
         "[(('a title', 'a'), [('x', '|u1')]), ((None, 'b'), '<f4'),]", new long[] { 1 })]
     [InlineData("{'descr': [('O', '<i4'), ('\\x00\\'\\u1234', '<i4')], 'fortran_order': False, 'shape': (1,)}",
         "[('O', '<i4'), ('\\x00\\'\\u1234', '<i4')]", new long[] { 1 })]
+    [InlineData("{u'descr': u'<f4', U'fortran_order': False, r'shape': (3,)}", "'<f4'", new long[] { 3 })]
+    [InlineData("# by hand\n{'descr': # the type\n'<f4', 'fortran_order': # order\n False, 'shape': ( # one\n 3, # two\n 4)} # one\n # two\n", "'<f4'", new long[] { 3, 4 })]
+    [InlineData("{'descr': [ # fields\n('a', # name\n '<f4'), # end\n], 'fortran_order': False, 'shape': ()}", "[ \n('a', \n '<f4'), \n]", new long[0])]
+    [InlineData("{'descr': '<f8', 'shape': (1,), 'descr': '<f4', 'fortran_order': True, 'shape': (2,), 'fortran_order': False}", "'<f4'", new long[] { 2 })]
+    [InlineData("{'desc\\x72': '\\x3cf\\064', 'fortran_order': False, 'sha\\u0070e': (2,)}", "'<f4'", new long[] { 2 })]
+    [InlineData("{'descr': '<f' # first\n u'4', 'fortran_order': False, 'shape': ()}", "'<f4'", new long[0])]
+    [InlineData("{'descr': [('''a''', '<f4'), (r'\\b', '<f4'), ('\\a\\q\\\n', \"<f4\"), ('\\x00\\'\\u1234', '<f4')], 'fortran_order': False, 'shape': (1,)}",
+        "[('a', '<f4'), ('\\x5cb', '<f4'), ('\\x07\\x5cq', \"<f4\"), ('\\x00\\'\\u1234', '<f4')]", new long[] { 1 })]
+    [InlineData("{'descr': \\\n'<f4', 'fortran_order': False, 'shape': (10L, # L\n 2L)}", "'<f4'", new long[] { 10, 2 })]
     public void Parse_OtherWritersHeaders_AreRead(string text, string descr, long[] shape)
     {
         byte[] head = Version1(text);

@@ -59,6 +59,7 @@ public sealed class SafetensorsHeaderTests
     [Theory]
     [InlineData("{}")]
     [InlineData("""{"__metadata__":{}}""")]
+    [InlineData("""{"__metadata__":null}""")]
     public void Parse_NoTensors_IsAFile(string json) => Assert.Empty(Parse(json, 0).Tensors);
 
     [Fact]
@@ -111,7 +112,8 @@ public sealed class SafetensorsHeaderTests
         { One("\"U8\"", "[" + new string('[', 100_000), "[0,0]"), 0, "expected strict JSON in the safetensors header, found a fault (The maximum configured depth of 3 has been exceeded" },
         { One("\"U8\"", "[[1]]", "[0,1]"), 1, "found a fault (The maximum configured depth of 3" },
         // metadata
-        { """{"__metadata__":null}""", 0, "expected the object of __metadata__, found null" },
+        { """{"__metadata__":[]}""", 0, "expected the object of __metadata__, found an array" },
+        { """{"__metadata__":null,"__metadata__":null}""", 0, "expected each name once, found \"__metadata__\" again" },
         { """{"__metadata__":{"a":1}}""", 0, "expected a string as __metadata__ entry \"a\", found a number" },
         { """{"__metadata__":{"a":{"b":"c"}}}""", 0, "expected a string as __metadata__ entry \"a\", found an object" },
         { """{"__metadata__":{"a":"1","\u0061":"2"}}""", 0, "expected each key of __metadata__ once, found \"a\" again" },

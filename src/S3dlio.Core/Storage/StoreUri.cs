@@ -42,11 +42,25 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
             throw Wrong(text.Replace("\0", "\\0", StringComparison.Ordinal), "the address holds a NUL character");
         int mark = text.IndexOf("://", StringComparison.Ordinal);
         if (mark < 0 || !IsScheme(text.AsSpan(0, mark)))
+        {
+            RequireSlashes(text);
             return new StoreUri("file", "", Path.GetFullPath(text)[1..]);
+        }
         string scheme = text[..mark].ToLowerInvariant();
         var form = Array.Find(Forms, known => known.Scheme == scheme)
             ?? throw Wrong(text, $"unknown scheme '{scheme}'; known are {string.Join(", ", Forms.Select(known => known.Example))} and plain paths");
         return form.Read(form, text, text[(mark + 3)..]);
+    }
+
+    // what path functions make of an address; it would be a file's name
+    static void RequireSlashes(string text)
+    {
+        int colon = text.IndexOf(":/", StringComparison.Ordinal);
+        if (colon < 2 || !IsScheme(text.AsSpan(0, colon)))
+            return;
+        string scheme = text[..colon].ToLowerInvariant();
+        string meant = $"{scheme}://{(scheme is "file" or "direct" ? "/" : "")}{text[(colon + 2)..]}";
+        throw Wrong(text, $"a slash of the address is missing; write '{meant}', or './{text}' for a file");
     }
 
     static StoreUri ReadPath(Form form, string text, string rest)

@@ -34,7 +34,7 @@ public sealed partial class NpyHeader
     }
 
     /// <summary>The Python literal of the element type as it stands in the file, such as <c>'&lt;f4'</c> or <c>[('a', '&lt;i4')]</c>
-    /// (without the <c>L</c> that Python 2 put after integers). It names no object type, so it is safe to hand to <c>numpy.dtype</c>.</summary>
+    /// (without comments and the <c>L</c> that Python 2 put after integers, its strings as Python's <c>repr</c> writes them). It names no object type, so it is safe to hand to <c>numpy.dtype</c>.</summary>
     public string Descr { get; }
 
     /// <summary>True when the first index varies fastest in the data.</summary>
@@ -138,23 +138,17 @@ public sealed partial class NpyHeader
         while (!literal.TryTake('}'))
         {
             int at = literal.Position;
-            string key = literal.String("a header key").ToString();
+            string key = literal.String("a header key");
             literal.Expect(':', $"the value of {FormatFault.Quote(key)}");
-            bool again = key switch
-            {
-                "descr" => descr is not null,
-                "fortran_order" => fortranOrder is not null,
-                "shape" => shape is not null,
-                _ => throw new PythonLiteralException($"expected the keys descr, fortran_order and shape, found {FormatFault.Quote(key)}", at),
-            };
-            if (again)
-                throw new PythonLiteralException($"expected each header key once, found {FormatFault.Quote(key)} again", at);
+            // as in Python, of a key that comes again the last value counts
             if (key == "descr")
                 descr = literal.Descr();
             else if (key == "fortran_order")
                 fortranOrder = literal.Boolean();
-            else
+            else if (key == "shape")
                 shape = literal.Shape(MaxRank);
+            else
+                throw new PythonLiteralException($"expected the keys descr, fortran_order and shape, found {FormatFault.Quote(key)}", at);
             if (!literal.TryTake(','))
             {
                 literal.Expect('}', "the end of the header's dictionary");
@@ -167,7 +161,7 @@ public sealed partial class NpyHeader
             .Where(name => name.Length > 0));
         if (missing.Length > 0)
             throw new PythonLiteralException($"expected the keys descr, fortran_order and shape, found none named {missing}", end);
-        string? extension = ExtensionFrom(literal.Comment(), descr!, end);
+        string? extension = ExtensionFrom(literal.Comment(ExtensionComment), descr!, end);
         long count = CountElements(shape) ??
             throw new PythonLiteralException($"expected fewer than 2^63 elements, found the shape {FormatFault.ShapeText(shape)}", end);
         return new NpyHeader(descr!, fortranOrder!.Value, shape!, count, dataOffset, extension);

@@ -12,23 +12,23 @@ sealed class PythonLiteralException(string message, int position) : Exception(me
 /// Reads the small part of Python that a .npy header may hold: one dictionary of a dtype description, a bool and a tuple of integers.
 /// It follows the grammar of <c>numpy.lib.format.descr_to_dtype</c> and evaluates nothing.
 /// </summary>
-ref struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
+ref partial struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
 {
     const int MaxDepth = 32;
 
     readonly ReadOnlySpan<char> text = text;
 
-    // where Python 2 wrote a long integer's L, which Python 3 no longer reads
-    List<int>? longSuffixes;
+    // what of a dtype description is another text in what is returned: Python 2's L behind integers, comments, strings that repr does not write
+    readonly List<(int Begin, int End, string Text)> edits = [];
 
     int position;
 
-    /// <summary>The character of the next token.</summary>
+    /// <summary>The character of the next token, or of a comment before it.</summary>
     internal int Position
     {
         get
         {
-            SkipSpace();
+            SkipBlanks();
             return position;
         }
     }
@@ -55,20 +55,18 @@ ref struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
             throw Unexpected("nothing more");
     }
 
-    /// <summary>What stands behind the dictionary: white space and at most one comment, which is returned from its # on.</summary>
-    internal ReadOnlySpan<char> Comment()
+    /// <summary>What stands behind the dictionary: white space and comments. Returns the first that begins so, from its # on.</summary>
+    internal ReadOnlySpan<char> Comment(string beginning)
     {
-        SkipSpace();
-        ReadOnlySpan<char> comment = default;
-        if (position < text.Length && text[position] == '#')
+        ReadOnlySpan<char> found = default;
+        for (SkipBlanks(); position < text.Length && text[position] == '#'; SkipBlanks())
         {
-            ReadOnlySpan<char> rest = text[position..];
-            int line = rest.IndexOfAny('\n', '\r');
-            comment = line < 0 ? rest : rest[..line];
-            position += comment.Length;
+            var comment = TakeComment();
+            if (found.IsEmpty && comment.StartsWith(beginning))
+                found = comment;
         }
         ExpectEnd();
-        return comment;
+        return found;
     }
 
     internal bool Boolean()
@@ -106,13 +104,22 @@ ref struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
     {
         SkipSpace();
         int begin = position;
-        longSuffixes?.Clear();
+        edits.Clear();
         Type(0);
         var descr = new StringBuilder().Append(text[begin..position]);
-        for (int i = (longSuffixes?.Count ?? 0) - 1; i >= 0; i--)
-            descr.Remove(longSuffixes![i] - begin, 1);
-        longSuffixes?.Clear();
-        return descr.ToString();
+        for (int i = edits.Count - 1; i >= 0; i--)
+            descr.Remove(edits[i].Begin - begin, edits[i].End - edits[i].Begin).Insert(edits[i].Begin - begin, edits[i].Text);
+        edits.Clear();
+        return descr.ToString().TrimEnd(Blanks);
+    }
+
+    /// <summary>Notes another text for a stretch of the description; those within it are then of no account.</summary>
+    readonly void Replace(int begin, int end, string with)
+    {
+        edits.RemoveAll(edit => edit.Begin >= begin && edit.End <= end);
+        // comments behind the stretch were noted before it
+        int at = edits.FindIndex(edit => edit.Begin >= end);
+        edits.Insert(at < 0 ? edits.Count : at, (begin, end, with));
     }
 
     // type := 'string' | (type, shape) | [field, ...]
@@ -143,7 +150,7 @@ ref struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
         else
         {
             int at = Position;
-            RefuseObjects(String("a type string, a subarray tuple or a list of fields"), at);
+            RefuseObjects(Token("a type string, a subarray tuple or a list of fields"), at);
         }
     }
 
@@ -213,7 +220,7 @@ ref struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
             throw new PythonLiteralException($"expected {what} without leading zeros", begin);
         if (longIntegers && position < text.Length && text[position] == 'L')
         {
-            (longSuffixes ??= []).Add(position);
+            Replace(position, position + 1, "");
             position++;
         }
         if (position < text.Length && (char.IsAsciiLetterOrDigit(text[position]) || text[position] is '.' or '_'))
@@ -221,60 +228,14 @@ ref struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
         return value;
     }
 
-    /// <summary>A string in single or double quotes; returns what is between them, escapes as they stand.</summary>
-    internal ReadOnlySpan<char> String(string what)
-    {
-        SkipSpace();
-        if (position == text.Length || text[position] is not ('\'' or '"'))
-            throw Unexpected(what);
-        char quote = text[position++];
-        int begin = position;
-        while (position < text.Length && text[position] != quote)
-        {
-            if (text[position] < ' ')
-                throw Unexpected("a string without control characters");
-            if (text[position] == '\\')
-                Escape();
-            else
-                position++;
-        }
-        if (position == text.Length)
-            throw Unexpected("the end of a string");
-        return text[begin..position++];
-    }
-
-    // the escapes that Python's repr writes
-    void Escape()
-    {
-        int at = position++;
-        char kind = position < text.Length ? text[position++] : '\0';
-        int digits = kind switch
-        {
-            '\\' or '\'' or '"' or 'n' or 'r' or 't' => 0,
-            'x' => 2,
-            'u' => 4,
-            'U' => 8,
-            _ => throw new PythonLiteralException("expected an escape that Python's repr writes, found another", at),
-        };
-        uint value = 0;
-        for (; digits > 0; digits--, position++)
-        {
-            if (position == text.Length || !char.IsAsciiHexDigit(text[position]))
-                throw Unexpected("a hexadecimal digit of an escape");
-            value = value * 16 + (uint)Convert.ToInt32(text[position].ToString(), 16);
-        }
-        if (value > 0x10ffff)
-            throw new PythonLiteralException("expected an escape of at most U+10FFFF, found a larger one", at);
-    }
-
     // The bytes of such elements are pointers in memory and pickles in a file. The rule is wider than dtype.str needs, because
     // numpy.dtype also understands names ("object") and lists in one string ("i4,O").
-    static void RefuseObjects(ReadOnlySpan<char> type, int at)
+    static void RefuseObjects(StringToken type, int at)
     {
-        if (type.IndexOfAny('O', 'T', '\\') >= 0 || type.Contains("object", StringComparison.OrdinalIgnoreCase))
+        if (type.Value.AsSpan().IndexOfAny('O', 'T', '\\') >= 0 || type.Value.Contains("object", StringComparison.OrdinalIgnoreCase))
         {
             throw new PythonLiteralException(
-                $"expected elements of plain data, found {FormatFault.Quote(type)}, whose elements are Python objects or unknown; convert the array to numbers or fixed-width strings", at);
+                $"expected elements of plain data, found {FormatFault.Quote(type.Shown)}, whose elements are Python objects or unknown; convert the array to numbers or fixed-width strings", at);
         }
     }
 
@@ -289,10 +250,43 @@ ref struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
         return true;
     }
 
+    static readonly char[] Blanks = [' ', '\t', '\n', '\r', '\f'];
+
+    /// <summary>White space, comments and lines that go on: all that may stand between two tokens.</summary>
     void SkipSpace()
     {
-        while (position < text.Length && text[position] is ' ' or '\t' or '\n' or '\r' or '\f')
-            position++;
+        for (SkipBlanks(); position < text.Length && text[position] == '#'; SkipBlanks())
+        {
+            int begin = position;
+            TakeComment();
+            Replace(begin, position, "");
+        }
+    }
+
+    void SkipBlanks()
+    {
+        while (position < text.Length)
+        {
+            if (Blanks.Contains(text[position]))
+            {
+                position++;
+                continue;
+            }
+            int line = text[position..].StartsWith("\\\n") ? 2 : text[position..].StartsWith("\\\r\n") ? 3 : 0;
+            if (line == 0)
+                break;
+            Replace(position, position + line, " ");
+            position += line;
+        }
+    }
+
+    ReadOnlySpan<char> TakeComment()
+    {
+        var rest = text[position..];
+        int line = rest.IndexOfAny('\n', '\r');
+        var comment = line < 0 ? rest : rest[..line];
+        position += comment.Length;
+        return comment;
     }
 
     PythonLiteralException Unexpected(string expected)

@@ -59,6 +59,9 @@ sealed class SafetensorsJson
         void ReadMetadata()
         {
             Next("the object of __metadata__");
+            // as if it were not there, which is how the reference reads it
+            if (reader.TokenType == JsonTokenType.Null)
+                return;
             Require(JsonTokenType.StartObject, "the object of __metadata__");
             while (NextProperty("a key of __metadata__"))
             {

@@ -15,9 +15,11 @@ public sealed record OutputSummary(ObjectMeta Object, long RawLength, Checksum? 
 public sealed class ObjectOutput : IAsyncDisposable
 {
     readonly ObjectWriter _writer;
+    readonly string _uri;
     readonly int? _level;
+    volatile bool _torn;
 
-    ObjectOutput(string key, ObjectWriter writer, int? level) => (Key, _writer, _level) = (key, writer, level);
+    ObjectOutput(string key, ObjectWriter writer, string uri, int? level) => (Key, _writer, _uri, _level) = (key, writer, uri, level);
 
     /// <summary>The object's key: compressed ones end in <c>.zst</c>.</summary>
     public string Key { get; }
@@ -35,17 +37,35 @@ public sealed class ObjectOutput : IAsyncDisposable
     public static async ValueTask<ObjectOutput> OpenAsync(ObjectStore store, string key, int? level, PutOptions options, CancellationToken cancel)
     {
         if (level is not { } chosen)
-            return new ObjectOutput(key, await store.OpenWriteAsync(key, options, cancel).ConfigureAwait(false), null);
+            return new ObjectOutput(key, await store.OpenWriteAsync(key, options, cancel).ConfigureAwait(false), store.Root.Child(key), null);
         string name = SeekableFormat.Name(key);
         string uri = store.Root.Child(name);
         if (chosen is < 1 or > 22)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"compression levels are 1 to 22, found {chosen}");
         var inner = await store.OpenWriteAsync(name, options, cancel).ConfigureAwait(false);
-        return new ObjectOutput(name, new CompressedWriter(inner, chosen, uri, options.Background), chosen);
+        return new ObjectOutput(name, new CompressedWriter(inner, chosen, uri, options.Background), uri, chosen);
     }
 
     /// <summary>Takes the next bytes; the memory is the caller's again when the task is done.</summary>
+    /// <remarks>After one that failed or was cancelled nothing more is written and nothing can be completed.</remarks>
     public async ValueTask WriteAsync(LargeMemory data, IProgress<long>? progress, CancellationToken cancel)
+    {
+        CheckWhole();
+        try
+        {
+            await WritePiecesAsync(data, progress, cancel).ConfigureAwait(false);
+        }
+        catch
+        {
+            Tear();
+            throw;
+        }
+    }
+
+    /// <summary>Some of the bytes are missing, or may be: the object can no longer be completed.</summary>
+    public void Tear() => _torn = true;
+
+    async ValueTask WritePiecesAsync(LargeMemory data, IProgress<long>? progress, CancellationToken cancel)
     {
         const int pieceLength = 64 << 20;
         if (_writer is CompressedWriter compressed)
@@ -61,12 +81,20 @@ public sealed class ObjectOutput : IAsyncDisposable
         }
     }
 
+    /// <exception cref="StoreException">Closed after a write that failed or was cancelled.</exception>
     public async ValueTask<OutputSummary> CompleteAsync(CancellationToken cancel)
     {
+        CheckWhole();
         var meta = await _writer.CompleteAsync(cancel).ConfigureAwait(false);
         return new OutputSummary(meta, _writer.Written, _writer is CompressedWriter compressed ? compressed.RawChecksum : meta.Checksum, _level);
     }
 
     /// <summary>Unless it was completed, nothing is left behind.</summary>
     public ValueTask DisposeAsync() => _writer.DisposeAsync();
+
+    void CheckWhole()
+    {
+        if (_torn)
+            throw new StoreException(ErrorKind.Closed, _uri, "an earlier write failed or was cancelled, so the object would not be whole; dispose of the writer and begin again");
+    }
 }

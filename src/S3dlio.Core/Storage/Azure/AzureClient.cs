@@ -113,7 +113,7 @@ sealed class AzureClient
         return query.Length == 0 ? Account.Endpoint + path : $"{Account.Endpoint}{path}?{query}";
     }
 
-    async ValueTask<HttpCall> AuthorizeAsync(AzureRequest request, CancellationToken cancel)
+    internal async ValueTask<HttpCall> AuthorizeAsync(AzureRequest request, CancellationToken cancel)
     {
         string query = string.Join('&', request.Query.Select(pair => $"{pair.Key}={PercentEncoding.Value(pair.Value)}"));
         string secret = Account.Credential.Query;

@@ -178,7 +178,7 @@ sealed class S3Client
         return mute;
     }
 
-    HttpCall Sign(S3Request request, string region, S3Credentials? credentials)
+    internal HttpCall Sign(S3Request request, string region, S3Credentials? credentials)
     {
         var (host, path) = Endpoint.Locate(request.Bucket, request.Key, region);
         string query = SigV4Signer.Query(request.Query);
