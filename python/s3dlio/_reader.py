@@ -33,6 +33,9 @@ _MOST_AHEAD = 8 << 20
 #: Pieces in which an object of unknown size is read to its end.
 _PIECE = 4 << 20
 
+#: Bytes among which the end of a line is looked for at once.
+_LINE = 4096
+
 #: No object reaches so far.
 _BEYOND = (1 << 63) - 1
 
@@ -191,6 +194,27 @@ class ObjectReader(io.RawIOBase):
             self._look_ahead()
         start = self._at - self._window_at
         return self._window[start : start + self._known()].tobytes()
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Up to the end of the line, and at most ``size`` bytes unless that is negative or None."""
+        self._open()
+        # io's own may give more than asked for where the end of what was read ahead comes in between
+        left = _BEYOND if size is None or operator.index(size) < 0 else operator.index(size)
+        pieces: list[bytes] = []
+        while left and not (pieces and pieces[-1].endswith(b"\n")):
+            if not self._known() and (self._size < 0 or self._at < self._size):
+                self._look_ahead()
+            start = self._at - self._window_at
+            piece = self._window[start : start + min(self._known(), left, _LINE)].tobytes()
+            if not piece:
+                break
+            piece = piece[: piece.find(b"\n") + 1] or piece
+            pieces.append(piece)
+            self._at += len(piece)
+            left -= len(piece)
+        if self._progress is not None:
+            self._progress(self._at, self._size)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def read1(self, size: int = -1) -> bytes:
         """As ``read``; without a size, what one read gives."""

@@ -66,7 +66,7 @@ def test_readme_tells_which_functions_are_methods_and_take_a_timeout() -> None:
     methods = re.findall(r"`(\w+)`", part[part.index("instead of addresses:") : part.index("A `Store` can be pickled")])
     functions = {match[0] for row in part.splitlines() if row.startswith("| `") for match in FUNCTION.findall(row.split(" | ")[0])} - {"keys"}
     assert set(methods) == {name for name in functions if hasattr(s3dlio.Store, name)}
-    without = set(re.findall(r"`(\w+)`", part[part.index("Every function but") : part.index("takes `timeout=`")]))
+    without = set(re.findall(r"`(\w+)`", part[part.index("Of these every function but") : part.index("takes `timeout=`")]))
     for name in functions:
         takes = "timeout" in inspect.signature(getattr(s3dlio, name)).parameters
         assert takes == (name not in without), name

@@ -95,7 +95,7 @@ CALLS: dict[str, Any] = {
 WITHOUT = {"configure", "presign", "mkdir"}
 
 #: They make objects whose methods block; stores and files have the timeouts of their options.
-MAKERS = {name for name in s3dlio.__all__ if name.startswith("create_") and name.endswith(("_writer", "_store", "_file", "_template"))} | {"open"}
+MAKERS = {name for name in s3dlio.__all__ if name.startswith("create_") and name.endswith(("_writer", "_store", "_file", "_template", "_env"))} | {"open"}
 
 
 def test_every_public_function_takes_a_timeout_and_is_tried_here() -> None:

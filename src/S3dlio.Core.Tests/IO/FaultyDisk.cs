@@ -5,7 +5,8 @@ namespace S3dlio.IO;
 /// <param name="Written">Bytes of a write that arrive before it fails.</param>
 readonly record struct DiskFault(int Errno, int Written = 0);
 
-/// <summary>Passes calls on to another disk until its rule names a fault. Calls are told by name, path and how many of that name there were.</summary>
+/// <summary>Passes calls on to another disk until its rule names a fault.
+/// Calls are told by name, path and how many of that name there were.</summary>
 sealed class FaultyDisk(Disk inner, Func<string, string, int, DiskFault?> rule) : Disk
 {
     readonly Dictionary<string, int> _calls = [];

@@ -40,6 +40,9 @@ sealed class SimulatedDisk : Disk
     /// <summary>How many operations a crash could lose.</summary>
     public int WaitingCount => _waiting.Count;
 
+    /// <summary>The power went or the process was killed: every call fails.</summary>
+    public bool IsOff => _isOff;
+
     sealed class Inode(long id)
     {
         public long Id => id;
@@ -186,15 +189,20 @@ sealed class SimulatedDisk : Disk
         return kept;
     }, random);
 
-    /// <summary>Every image that a power cut can leave when operations are kept whole or lost whole; there are 2 to the power of <see cref="WaitingCount"/>.</summary>
+    /// <summary>Every image that a power cut can leave when operations are kept whole or lost whole;
+    /// there are 2 to the power of <see cref="WaitingCount"/>.</summary>
     public IEnumerable<SimulatedDisk> Crashes()
     {
         Assert(_waiting.Count <= 16, "too many operations to try all subsets");
         for (int mask = 0; mask < 1 << _waiting.Count; mask++)
-        {
-            int subset = mask, index = 0;
-            yield return After(one => ((subset >> index++) & 1) == 0 ? [] : one.Data is null ? [true] : Whole(one), null);
-        }
+            yield return CrashTo(mask);
+    }
+
+    /// <summary>The image that keeps the operations whose bits are set, each whole; those beyond 31 go with the last bit.</summary>
+    public SimulatedDisk CrashTo(int mask)
+    {
+        int index = 0;
+        return After(one => ((mask >> Math.Min(index++, 31)) & 1) == 0 ? [] : one.Data is null ? [true] : Whole(one), null);
 
         static bool[] Whole(Waiting one)
         {

@@ -170,7 +170,9 @@ static unsafe partial class Interop
     {
         Statx raw;
         int result = handle is not null ? statx(handle, "", AtEmptyPath, StatxBasic, &raw) : statx(AtCurrentDirectory, path!, 0, StatxBasic, &raw);
-        status = result == 0 ? new FileIdentity(((ulong)raw.DeviceMajor << 32) | raw.DeviceMinor, raw.Inode, raw.Size, (long)raw.Blocks * 512) : default;
+        status = result == 0
+            ? new FileIdentity(((ulong)raw.DeviceMajor << 32) | raw.DeviceMinor, raw.Inode, raw.Size, (long)raw.Blocks * 512)
+            : default;
         return Result(result);
     }
 

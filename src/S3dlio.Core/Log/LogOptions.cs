@@ -1,0 +1,43 @@
+namespace S3dlio.Log;
+
+/// <summary>What opening does about committed records that turn out damaged.</summary>
+public enum OnDamage
+{
+    /// <summary>The open fails and says where the damage is; nothing is changed.</summary>
+    Raise,
+
+    /// <summary>The damaged records are missing numbers; everything behind them is kept.</summary>
+    Skip,
+
+    /// <summary>The log is cut at the first damaged frame of its newest segment; what follows there is lost.</summary>
+    Cut,
+}
+
+/// <summary>How a log is opened for writing. Kind and layout count when the log is made; later they must agree.</summary>
+public sealed record LogOptions
+{
+    public const long LeastSegment = 16 << 10, MostSegment = 1L << 40;
+
+    /// <summary>Bytes of every record, 0 for records of any length.</summary>
+    public int RecordSize { get; init; }
+
+    /// <summary>JSON that tells readers what the records are (a dtype and a shape); at most 2 KiB.</summary>
+    public string Schema { get; init; } = "";
+
+    /// <summary>Bytes of a segment file; a frame that is larger has one for itself.</summary>
+    public long SegmentSize { get; init; } = 64 << 20;
+
+    /// <summary>Bytes of records that wait in memory before they are written.</summary>
+    public int BufferSize { get; init; } = 1 << 20;
+
+    /// <summary>Every commit begins at a multiple of so many bytes: 8, or 4096 so that no sector is written twice.</summary>
+    public int Alignment { get; init; } = 8;
+
+    public OnDamage OnDamage { get; init; }
+
+    /// <summary>False: a log that is not there is an error.</summary>
+    public bool Create { get; init; } = true;
+
+    /// <summary>True: nothing is changed unless the schema and the record size are those given here.</summary>
+    public bool ChecksSchema { get; init; } = true;
+}

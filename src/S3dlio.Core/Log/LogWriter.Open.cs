@@ -1,0 +1,114 @@
+using S3dlio.IO;
+using S3dlio.Segments;
+using S3dlio.Storage;
+
+namespace S3dlio.Log;
+
+public sealed partial class LogWriter
+{
+    LogWriter(Disk disk, string directory, LogOptions options, IDisposable writerLock, OpenedLog opened)
+        : base(disk, directory)
+    {
+        (_options, _lock, _meta, _tail, _segment, _state, _generation) =
+            (options, writerLock, opened.MetaFile, opened.TailFile, opened.Newest, opened.Meta, opened.Generation);
+        _open = new FrameBuilder(options.BufferSize);
+        _seed = SegmentHeader.SeedOf(opened.Meta.Store);
+        (Begin, _appended, _durable, _durableAddress) = (opened.Meta.Begin, opened.Meta.EndRecord, opened.Meta.EndRecord, opened.Meta.EndAddress);
+        (Schema, RecordSize, Id) = (opened.Meta.Schema, opened.Meta.RecordSize, opened.Meta.Store);
+        Damage = opened.Damage;
+        SetSegments([.. opened.Older.Select(first => new SegmentFile(disk, directory, first)), Growing(_segment)]);
+        WriteTail(0);
+    }
+
+    /// <summary>What the recovery at this opening found damaged and, as asked, went on with; in words.</summary>
+    public IReadOnlyList<string> Damage { get; }
+
+    /// <summary>Opens the log for appending, and makes it where there is none.</summary>
+    /// <exception cref="StoreException">
+    /// Unavailable when another writer has it; ChecksumMismatch where committed records are damaged; InvalidArgument where the options and
+    /// the log disagree; InvalidData where the files are no log or of a newer version.
+    /// </exception>
+    public static LogWriter Open(string directory, LogOptions options) => Open(LocalDisk.Shared, Path.GetFullPath(directory), options);
+
+    internal static LogWriter Open(Disk disk, string directory, LogOptions options)
+    {
+        Validate(options, directory);
+        try
+        {
+            Prepare(disk, directory, options.Create);
+            var held = disk.TryLock($"{directory}/LOCK", out string holder) ?? throw new StoreException(
+                ErrorKind.Unavailable, directory,
+                $"another writer has this log: {holder}. One writer at a time; give each process a log of its own, or read with mode \"r\"");
+            try
+            {
+                var opened = LogRecovery.Open(disk, directory, options);
+                var merged = options with { Alignment = opened.Meta.Alignment, RecordSize = opened.Meta.RecordSize };
+                return new LogWriter(disk, directory, merged, held, opened);
+            }
+            catch
+            {
+                held.Dispose();
+                throw;
+            }
+        }
+        catch (Exception error) when (error is DiskException or SegmentException)
+        {
+            throw LogErrors.Translate(error, directory);
+        }
+    }
+
+    static void Validate(LogOptions options, string directory)
+    {
+        StoreException Wrong(string detail) => new(ErrorKind.InvalidArgument, directory, detail);
+        if (options.SegmentSize is < LogOptions.LeastSegment or > LogOptions.MostSegment)
+            throw Wrong($"segment_size is {options.SegmentSize}, expected {LogOptions.LeastSegment} to {LogOptions.MostSegment}");
+        if (options.Alignment is < 8 or > 1 << 20 || (options.Alignment & (options.Alignment - 1)) != 0)
+            throw Wrong($"commit_align is {options.Alignment}, expected a power of two from 8 to {1 << 20}");
+        if (options.BufferSize is < 4096 or > 1 << 30)
+            throw Wrong($"buffer is {options.BufferSize}, expected 4096 to {1 << 30}");
+        if (options.RecordSize is < 0 or > MostRecord)
+            throw Wrong($"a record has {options.RecordSize} bytes, the most is {MostRecord}");
+        if (System.Text.Encoding.UTF8.GetByteCount(options.Schema) > SegmentHeader.MostJson)
+            throw Wrong($"the description of the records is longer than {SegmentHeader.MostJson} bytes");
+    }
+
+    /// <summary>The directory, durable with those above it that were not there.</summary>
+    static void Prepare(Disk disk, string directory, bool create)
+    {
+        List<string> made = [];
+        for (string? at = directory; at is { Length: > 0 }; at = Path.GetDirectoryName(at))
+        {
+            try
+            {
+                disk.List(at);
+                break;
+            }
+            catch (DiskException error) when (error.IsMissing)
+            {
+                if (!create)
+                    throw new StoreException(ErrorKind.NotFound, directory, "there is no log");
+                made.Add(at);
+            }
+        }
+        if (made.Count == 0)
+            return;
+        disk.CreateDirectory(directory);
+        foreach (string one in made)
+        {
+            if (Path.GetDirectoryName(one) is { Length: > 0 } above)
+                SyncQuietly(disk, above);
+        }
+    }
+
+    static void SyncQuietly(Disk disk, string directory)
+    {
+        try
+        {
+            disk.SyncDirectory(directory);
+        }
+        catch (DiskException error) when (error.Errno is Interop.EACCES or Interop.ENOENT)
+        {
+            // a directory that may be entered and not read: its entries are its owner's matter
+        }
+    }
+}

@@ -1,0 +1,343 @@
+using S3dlio.IO;
+using S3dlio.Segments;
+using S3dlio.Storage;
+
+namespace S3dlio.Log;
+
+/// <summary>
+/// The records of a log, by number: the first has 0, and a number is never given twice. Any number of threads may read. Failures are
+/// <see cref="StoreException"/>: NotFound for a record that was truncated or is not there yet, ChecksumMismatch for one that is damaged.
+/// </summary>
+public abstract class RecordLog : IDisposable
+{
+    const int MostOpenFiles = 64;
+    const long MostCached = 16 << 20;
+
+    readonly Lock _cacheGate = new();
+    readonly Dictionary<(SegmentFile, long), FrameTable> _tables = [];
+    SegmentFile[] _segments = [];
+    long _cached, _begin;
+
+    private protected RecordLog(Disk disk, string directory) => (Disk, Directory) = (disk, directory);
+
+    private protected Disk Disk { get; }
+
+    /// <summary>Where the log lies.</summary>
+    public string Directory { get; }
+
+    public string Schema { get; private protected set; } = "";
+
+    public int RecordSize { get; private protected set; }
+
+    public Guid Id { get; private protected set; }
+
+    /// <summary>The first record that is left; all below were truncated.</summary>
+    public long Begin
+    {
+        get => Volatile.Read(ref _begin);
+        private protected set => Volatile.Write(ref _begin, value);
+    }
+
+    /// <summary>The number of records ever appended that can be read here.</summary>
+    public abstract long EndRecord { get; }
+
+    /// <summary>The records below this number survive any crash.</summary>
+    public abstract long Committed { get; }
+
+    /// <summary>Ends when there is a committed record of that number or the log was closed.</summary>
+    /// <returns>What <see cref="Committed"/> is then.</returns>
+    public abstract ValueTask<long> WaitAsync(long number, CancellationToken cancel);
+
+    internal IReadOnlyList<SegmentFile> Segments => Volatile.Read(ref _segments);
+
+    /// <summary>Finds consecutive records.</summary>
+    /// <param name="first">The first; below <see cref="Begin"/> it is an error.</param>
+    /// <param name="count">Most that are wanted; fewer where the log ends.</param>
+    /// <param name="mostBytes">Ends before a record with which they would be more; the first is always taken.</param>
+    /// <param name="skipDamaged">Passes over records that cannot be found or whose frame is damaged.</param>
+    public RecordPlan Plan(long first, long count, long mostBytes, bool skipDamaged) => Guarded(() =>
+    {
+        var plan = new RecordPlan(this) { Next = first };
+        long end = Math.Min(EndRecord, count > long.MaxValue - first ? long.MaxValue : first + count);
+        CheckBegin(first);
+        while (plan.Next < end && (plan.Numbers.Count == 0 || plan.Length < mostBytes))
+        {
+            if (Waiting(plan.Next) is { } copy)
+            {
+                plan.Add(plan.Next++, copy);
+                continue;
+            }
+            var found = Find(plan.Next, skipDamaged, out long next);
+            if (found is null)
+            {
+                plan.Next = Math.Min(next, end);
+                continue;
+            }
+            var (segment, table) = found.Value;
+            for (int i = (int)(plan.Next - table.Header.FirstRecord); i < table.Count && plan.Next < end; i++)
+            {
+                if (plan.Numbers.Count > 0 && plan.Length + (table.End(i) - table.Start(i)) > mostBytes)
+                    return plan;
+                plan.Add(segment, table, i);
+                plan.Next++;
+            }
+        }
+        return plan;
+    });
+
+    /// <summary>Finds records by number, in the order given; a number may come more than once.</summary>
+    public RecordPlan Plan(ReadOnlySpan<long> numbers)
+    {
+        var wanted = numbers.ToArray();
+        return Guarded(() =>
+        {
+            var plan = new RecordPlan(this);
+            foreach (long number in wanted)
+            {
+                CheckBegin(number);
+                if (number >= EndRecord)
+                    throw new StoreException(ErrorKind.NotFound, Directory, $"record {number} is not there: the log ends before record {EndRecord}");
+                if (Waiting(number) is { } copy)
+                    plan.Add(number, copy);
+                else
+                {
+                    var (segment, table) = Find(number, false, out _)!.Value;
+                    plan.Add(segment, table, (int)(number - table.Header.FirstRecord));
+                }
+                plan.Next = number + 1;
+            }
+            return plan;
+        });
+    }
+
+    /// <summary>One record.</summary>
+    public byte[] Read(long number)
+    {
+        var plan = Plan([number]);
+        var data = new byte[plan.Length];
+        plan.Read(data, CancellationToken.None);
+        return data;
+    }
+
+    /// <summary>A record that is in no file yet; null for others.</summary>
+    private protected virtual byte[]? Waiting(long number) => null;
+
+    /// <summary>Looks where the log begins by now: another process may have truncated it.</summary>
+    private protected virtual void RefreshBegin()
+    {
+        // the writer itself is the one who truncates
+    }
+
+    private protected void SetSegments(IEnumerable<SegmentFile> segments) => Volatile.Write(ref _segments, [.. segments]);
+
+    private protected void AddSegment(SegmentFile segment) => SetSegments([.. Segments, segment]);
+
+    internal void ReadRun(in RecordPlan.Run run, long offset, Span<byte> target)
+    {
+        var (segment, table) = (run.SegmentFile!, run.Table!);
+        int found;
+        try
+        {
+            var file = segment.Lease();
+            try
+            {
+                found = file.Read(target, offset);
+            }
+            finally
+            {
+                segment.Release();
+            }
+        }
+        catch (Exception error) when (error is DiskException or ObjectDisposedException)
+        {
+            CheckTruncated(run.Number);
+            throw LogErrors.Translate(error is DiskException ? error : new DiskException(Interop.ENOENT, segment.Path, "read"), Directory);
+        }
+        uint start = table.Start(run.First);
+        for (int i = 0; i < run.Count; i++)
+        {
+            int index = run.First + i;
+            int from = (int)(table.Start(index) - start), to = (int)(table.End(index) - start);
+            if (to <= found && table.IsRecord(index, target[from..to]))
+                continue;
+            CheckTruncated(run.Number + i);
+            throw new StoreException(
+                ErrorKind.ChecksumMismatch, segment.Path,
+                $"record {run.Number + i} is damaged: the checksum of its {to - from} bytes is not the one that was written", offset + from);
+        }
+    }
+
+    /// <summary>The frame of a record; null, where damage is skipped, with the number to go on at.</summary>
+    (SegmentFile SegmentFile, FrameTable Table)? Find(long number, bool skipDamaged, out long next)
+    {
+        next = number + 1;
+        var segments = Segments;
+        int at = segments.Count - 1;
+        // most look at the newest
+        if (at >= 0 && segments[at].FirstRecord > number)
+        {
+            int low = 0, high = at - 1;
+            at = -1;
+            while (low <= high)
+            {
+                int middle = (low + high) / 2;
+                if (segments[middle].FirstRecord <= number)
+                    (at, low) = (middle, middle + 1);
+                else
+                    high = middle - 1;
+            }
+        }
+        if (at < 0)
+        {
+            CheckTruncated(number);
+            throw Missing(number, Directory, null, "the segment that held it is not there");
+        }
+        var segment = segments[at];
+        try
+        {
+            var file = segment.Lease();
+            try
+            {
+                var index = segment.Index(file);
+                int frame = index.Find(number);
+                if (frame >= 0)
+                {
+                    var (first, offset) = index[frame];
+                    if (Table(segment, file, first, offset) is { } table)
+                    {
+                        if (number - first < table.Count)
+                            return (segment, table);
+                    }
+                    else if (!skipDamaged)
+                    {
+                        CheckTruncated(number);
+                        throw Missing(number, segment.Path, offset, "the header or the table of its frame is damaged");
+                    }
+                }
+                next = frame + 1 < index.Count ? index[frame + 1].FirstRecord
+                    : at + 1 < segments.Count ? segments[at + 1].FirstRecord : long.MaxValue;
+            }
+            finally
+            {
+                segment.Release();
+                CloseSome();
+            }
+        }
+        catch (Exception error) when (error is DiskException { IsMissing: true } or ObjectDisposedException)
+        {
+            CheckTruncated(number);
+            if (!skipDamaged)
+                throw Missing(number, segment.Path, null, "the file is not there");
+            next = at + 1 < segments.Count ? segments[at + 1].FirstRecord : long.MaxValue;
+        }
+        catch (SegmentException) when (skipDamaged)
+        {
+            CheckTruncated(number);
+            next = at + 1 < segments.Count ? segments[at + 1].FirstRecord : long.MaxValue;
+        }
+        if (skipDamaged)
+            return null;
+        CheckTruncated(number);
+        throw Missing(number, segment.Path, null, $"no frame holds it; the next record that can be read is {next}");
+    }
+
+    FrameTable? Table(SegmentFile segment, DiskFile file, long firstRecord, long offset)
+    {
+        lock (_cacheGate)
+        {
+            if (_tables.TryGetValue((segment, offset), out var known))
+                return known;
+        }
+        var header = segment.Header(file);
+        var start = new byte[512];
+        int count = file.Read(start, offset);
+        if (!FrameHeader.TryRead(start.AsSpan(0, count), header.Seed, header.BaseAddress + offset, out var frame) || frame.Type != FrameType.Data
+            || frame.FirstRecord != firstRecord || offset + FrameHeader.Length + frame.TableLength + frame.PayloadLength > file.Length)
+            return null;
+        var bytes = start.AsSpan(FrameHeader.Length, Math.Max(0, count - FrameHeader.Length));
+        if (frame.TableLength > bytes.Length)
+        {
+            bytes = new byte[frame.TableLength];
+            if (file.Read(bytes, offset + FrameHeader.Length) < bytes.Length)
+                return null;
+        }
+        var table = FrameTable.Decode(offset, frame, bytes[..(int)frame.TableLength]);
+        if (table is null)
+            return null;
+        lock (_cacheGate)
+        {
+            if (_cached > MostCached)
+            {
+                _tables.Clear();
+                _cached = 0;
+            }
+            if (_tables.TryAdd((segment, offset), table))
+                _cached += 160 + (8L * table.Count);
+        }
+        return table;
+    }
+
+    private protected void DropTables()
+    {
+        lock (_cacheGate)
+        {
+            _tables.Clear();
+            _cached = 0;
+        }
+    }
+
+    void CloseSome()
+    {
+        var segments = Segments;
+        if (segments.Count <= MostOpenFiles || segments.Count(segment => segment.IsOpen) <= MostOpenFiles)
+            return;
+        foreach (var segment in segments)
+            segment.Rest();
+    }
+
+    void CheckBegin(long number)
+    {
+        if (number < 0)
+            throw new StoreException(ErrorKind.InvalidArgument, Directory, $"record {number} was asked for; numbers begin at 0");
+        if (number < Begin)
+            throw Truncated(number);
+    }
+
+    /// <summary>A record that cannot be read may have been truncated by another process.</summary>
+    void CheckTruncated(long number)
+    {
+        RefreshBegin();
+        if (number < Begin)
+            throw Truncated(number);
+    }
+
+    StoreException Truncated(long number) => new(ErrorKind.NotFound, Directory, $"record {number} was truncated: the log begins at record {Begin}");
+
+    static StoreException Missing(long number, string path, long? offset, string reason) => new(
+        ErrorKind.ChecksumMismatch, path, $"record {number} was committed and cannot be read: {reason}", offset);
+
+    private protected T Guarded<T>(Func<T> body)
+    {
+        try
+        {
+            return body();
+        }
+        catch (Exception error) when (error is DiskException or SegmentException)
+        {
+            throw LogErrors.Translate(error, Directory);
+        }
+    }
+
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual void Dispose(bool disposing)
+    {
+        foreach (var segment in Segments)
+            segment.Dispose();
+        DropTables();
+    }
+}
