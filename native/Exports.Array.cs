@@ -15,12 +15,12 @@ static unsafe partial class Exports
             var (put, level) = Arguments.Save(Json(options), uri);
             var job = TensorJobs.SaveArray(
                 target, name, TensorJson.ParseArray(Arguments.Text(header, "header_json"), uri), Arguments.Memory(data, length, "data"), level, put);
-            return (job, level is null && target.IsBrief((long)length, put));
+            return (job, level is null && target.IsBrief((long)length, put) && target.IsQuickAt(name));
         });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_array_open_begin")]
     public static int ArrayOpenBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
-        Begin(outOperation, () => Near(Store(store), from => TensorJobs.OpenArray(from, Key(key, keyLength))));
+        Begin(outOperation, () => Near(Store(store), Key(key, keyLength), TensorJobs.OpenArray));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_array_read_begin")]
     public static int ArrayReadBegin(ulong file, void* data, ulong length, byte* options, ulong* outOperation) => Begin(outOperation, () =>

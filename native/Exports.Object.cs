@@ -22,11 +22,11 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_head_begin")]
     public static int ObjectHeadBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
-        Begin(outOperation, () => Near(Store(store), from => Jobs.Head(from, Key(key, keyLength))));
+        Begin(outOperation, () => Near(Store(store), Key(key, keyLength), Jobs.Head));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_exists_begin")]
     public static int ObjectExistsBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
-        Begin(outOperation, () => Near(Store(store), from => Jobs.Exists(from, Key(key, keyLength))));
+        Begin(outOperation, () => Near(Store(store), Key(key, keyLength), Jobs.Exists));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_delete_begin")]
     public static int ObjectDeleteBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
@@ -44,24 +44,24 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_directory_create_begin")]
     public static int DirectoryCreateBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
-        Begin(outOperation, () => Near(Store(store), from => Jobs.MakeDirectory(from, Key(key, keyLength))));
+        Begin(outOperation, () => Near(Store(store), Key(key, keyLength), Jobs.MakeDirectory));
 
-    /// <summary>A look at an object, brief where the store is in this machine.</summary>
-    static (Job Work, bool Brief) Near(ObjectStore store, Func<ObjectStore, Job> job) => (job(store), store.IsNear);
+    /// <summary>A look at an object, brief where it lies in this machine.</summary>
+    static (Job Work, bool Brief) Near(ObjectStore store, string key, Func<ObjectStore, string, Job> job) => (job(store, key), store.IsQuickAt(key));
 
     static (Job Work, bool Brief) Put(ulong store, byte* key, nuint keyLength, SegmentStruct* segments, nuint count, byte* options)
     {
         var (target, name) = (Store(store), Key(key, keyLength));
         var payload = new Payload(Arguments.Segments(segments, count));
         var put = Arguments.Put(Json(options), target.Root.Child(name));
-        return (Jobs.Put(target, name, payload, put), target.IsBrief(payload.Length, put));
+        return (Jobs.Put(target, name, payload, put), target.IsBrief(payload.Length, put) && target.IsQuickAt(name));
     }
 
     static (Job Work, bool Brief) Get(ulong store, byte* key, nuint keyLength, byte* options)
     {
         var (from, name) = (Store(store), Key(key, keyLength));
         var (validation, mode) = ReadOptions(Json(options), from.Root.Child(name));
-        return (Jobs.Get(from, name, mode, null, validation), from.IsNear);
+        return (Jobs.Get(from, name, mode, null, validation), from.IsQuickAt(name));
     }
 
     /// <summary>With <paramref name="data"/> null the operation allocates; a negative length then means to the end.</summary>
@@ -72,7 +72,7 @@ static unsafe partial class Exports
             throw Arguments.Wrong("length", "is negative and 'data' is given: its size must be known");
         var target = data is null ? null : Arguments.Memory(data, (ulong)length, "data");
         var (validation, mode) = ReadOptions(Json(options), from.Root.Child(name));
-        return (Jobs.GetRange(from, name, mode, offset, length < 0 ? null : length, target, validation), from.IsNear);
+        return (Jobs.GetRange(from, name, mode, offset, length < 0 ? null : length, target, validation), from.IsQuickAt(name));
     }
 
     static readonly string[] KnownDelete = ["recursive"];
@@ -83,7 +83,7 @@ static unsafe partial class Exports
         bool recursive = false;
         foreach (var option in OptionReader.Read(Json(options), from.Root.Child(name)))
             recursive = option.Name == "recursive" ? option.AsBool() : throw option.Unknown(KnownDelete);
-        return (Jobs.Delete(from, name, recursive), from.IsNear && !recursive && !name.EndsWith('/'));
+        return (Jobs.Delete(from, name, recursive), !recursive && !name.EndsWith('/') && from.IsQuickAt(name));
     }
 
     static Job Move(

@@ -68,20 +68,105 @@ public sealed class LocalTreeTests : IDisposable
     }
 
     [Fact]
-    public async Task List_NamesThatAreNotUtf8_AreLeftOut()
+    public async Task List_NamesThatAreNotUtf8_ErrorThatNamesThemAndDeleteTakesThem()
     {
-        Write("good");
-        await Shell($"touch '{_directory.Path}/'$(printf 'bad\\377')");
-        try
+        Write("tree/good", "tree/sub/good", "other");
+        await Shell($"touch '{_directory.Path}/tree/'$(printf 'bad\\377') && mkdir '{_directory.Path}/tree/'$(printf 'dir\\377') && touch '{_directory.Path}/tree/'$(printf 'dir\\377')/in");
+        foreach (bool recursive in (bool[])[true, false])
         {
-            Assert.Equal(2, Directory.EnumerateFiles(_directory.Path).Count());
-            Assert.Equal(["good"], await List("", recursive: true));
+            var error = await Fails(ErrorKind.InvalidData, () => List("tree/", recursive));
+            Assert.Contains("\\xff", error.Message, StringComparison.Ordinal);
         }
-        finally
+        Assert.Equal(["tree/good"], await List("tree/go", recursive: true));
+        Assert.Equal(4, (await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(["other"], Directory.EnumerateFileSystemEntries(_directory.Path).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task DeleteTree_DirectoryIsSwappedForALink_NothingOutsideIsTouched()
+    {
+        for (int number = 0; number < 5; number++)
         {
-            // .NET could not name it either
-            await Shell($"rm '{_directory.Path}/'bad*");
+            for (int i = 0; i < 50; i++)
+                Write($"victim/{i}", $"tree/sub/{i}", $"tree/zz/{i}");
+            bool swapped = false;
+            // at the first object that goes
+            var looks = new Counted(_ =>
+            {
+                if (swapped)
+                    return;
+                swapped = true;
+                foreach (string name in (string[])["sub", "zz"])
+                {
+                    Directory.Move(_directory[$"tree/{name}"], _directory[$"moved-{number}-{name}"]);
+                    File.CreateSymbolicLink(_directory[$"tree/{name}"], _directory["victim"]);
+                }
+            });
+            await Store.DeleteTreeAsync("tree", looks, None);
+            Assert.True(swapped);
+            Assert.Equal(50, Directory.GetFiles(_directory["victim"]).Length);
+            Directory.Delete(_directory["tree"], recursive: true);
         }
+    }
+
+    [Fact]
+    public async Task DeleteTree_Links_AreRemovedAndNeverFollowed()
+    {
+        Write("real/kept", "tree/file");
+        File.CreateSymbolicLink(_directory["tree/link"], _directory["real"]);
+        File.CreateSymbolicLink(_directory["tree/circle"], "..");
+        File.CreateSymbolicLink(_directory["tree/nowhere"], "none");
+        File.CreateSymbolicLink(_directory["link"], "real");
+        await Fails(ErrorKind.NotDirectory, async () => await Store.DeleteTreeAsync("link/", new Counted(_ => { }), None));
+        Assert.Equal(1, (await Store.DeleteTreeAsync("link", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(4, (await Store.DeleteTreeAsync("tree/", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(["real"], Directory.EnumerateFileSystemEntries(_directory.Path).Select(Path.GetFileName));
+        Assert.True(File.Exists(_directory["real/kept"]));
+        Assert.Equal(0, (await Store.DeleteTreeAsync("never/was", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(0, (await Store.DeleteTreeAsync("real/kept/", new Counted(_ => { }), None))!.Deleted);
+    }
+
+    [Fact]
+    public async Task DeleteTree_DeeperThanDirectoriesAreKeptOpen_IsGone()
+    {
+        string deep = string.Join('/', Enumerable.Repeat("d", 300));
+        Write($"tree/{deep}/file", "tree/d/d/beside");
+        Assert.Equal(2, (await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None))!.Deleted);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
+    }
+
+    [Fact]
+    public async Task DeleteTree_StoresOwnDirectoryIsALink_ItsContentGoes()
+    {
+        Write("real/a/b");
+        File.CreateSymbolicLink(_directory["root"], "real");
+        var store = new LocalStore(StoreUri.Parse($"file://{_directory.Path}/root"), StoreOptions.Default);
+        Assert.Equal(1, (await store.DeleteTreeAsync("", new Counted(_ => { }), None))!.Deleted);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory["real"]));
+        await Fails(ErrorKind.InvalidArgument, async () => await new LocalStore(StoreUri.Parse("file:///"), StoreOptions.Default).DeleteTreeAsync("", new Counted(_ => { }), None));
+    }
+
+    [Fact]
+    public async Task Writes_BesideDeletesOfTheirDirectory_Succeed()
+    {
+        using var stop = new CancellationTokenSource();
+        var deleting = Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+                await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None);
+        });
+        Write("source");
+        await Task.WhenAll(Enumerable.Range(0, 2).Select(worker => Task.Run(async () =>
+        {
+            for (int i = 0; i < 1500; i++)
+            {
+                await Store.PutAsync($"tree/a/b{worker}/c", new Payload(new byte[10]), PutOptions.Default with { Durable = i % 100 == 0 }, null, None);
+                await Store.CopyAsync("source", $"tree/a/d{worker}/e", PutOptions.Default, None);
+                await Store.MakeDirectoryAsync($"tree/a/b{worker}/f/g", None);
+            }
+        })));
+        await stop.CancelAsync();
+        await deleting;
     }
 
     [Fact]

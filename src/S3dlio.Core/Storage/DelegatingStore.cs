@@ -13,6 +13,8 @@ public abstract class DelegatingStore : ObjectStore
 
     public override bool IsNear => Inner.IsNear;
 
+    public override bool IsQuickAt(string key) => Inner.IsQuickAt(key);
+
     public override int RequestsAtOnce => Inner.RequestsAtOnce;
 
     public override bool IsBrief(long length, PutOptions options) => Inner.IsBrief(length, options);
@@ -50,6 +52,8 @@ public abstract class DelegatingStore : ObjectStore
     public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => Inner.SweepDirectoryAsync(key, cancel);
 
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => Inner.RemoveDirectoryAsync(key, cancel);
+
+    public override ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel) => Inner.DeleteTreeAsync(path, progress, cancel);
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) => Inner.PresignAsync(key, options, cancel);
 

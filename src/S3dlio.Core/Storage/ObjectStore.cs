@@ -18,6 +18,12 @@ public abstract class ObjectStore
     /// <summary>Objects lie in this machine, and what is done here is done on the calling thread: what is small needs no other.</summary>
     public virtual bool IsNear => false;
 
+    /// <summary>
+    /// Whether what is done at a key is a matter of microseconds: near, and not on a file system that may wait for a server. The answer itself
+    /// never waits.
+    /// </summary>
+    public virtual bool IsQuickAt(string key) => IsNear;
+
     /// <summary>Requests over a network that it makes at once; 0 for a store that makes none.</summary>
     public virtual int RequestsAtOnce => 0;
 
@@ -122,6 +128,16 @@ public abstract class ObjectStore
     /// <param name="key">With a slash at its end, or empty for the root.</param>
     /// <param name="cancel">Ends it.</param>
     public virtual ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>
+    /// Deletes the object of that key and everything below it, where the store does so better than by its listing and <see cref="DeleteAsync"/>: where
+    /// names may come to mean something else in between.
+    /// </summary>
+    /// <param name="path">With a <c>/</c> at its end only what is below.</param>
+    /// <param name="progress">Gets the number of objects as they are deleted.</param>
+    /// <param name="cancel">Ends it in between.</param>
+    /// <returns>Null, and nothing was done, where the store has no way of its own.</returns>
+    public virtual ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel) => ValueTask.FromResult<TreeDelete?>(null);
 
     /// <summary>
     /// A URL that does one thing to one object for whoever holds it, without credentials, until it expires. It is a secret itself.

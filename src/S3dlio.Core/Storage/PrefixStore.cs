@@ -64,6 +64,11 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : DelegatingStore
 
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => inner.RemoveDirectoryAsync(_prefix + key, cancel);
 
+    public override bool IsQuickAt(string key) => inner.IsQuickAt(_prefix + key);
+
+    public override ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel) =>
+        inner.DeleteTreeAsync(_prefix + path, progress, cancel);
+
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) => inner.PresignAsync(Full(key), options, cancel);
 
     public override async ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel) =>

@@ -18,7 +18,7 @@ public sealed class NpyObject : IAsyncDisposable
 
     public NpyHeader Header { get; }
 
-    /// <summary>See <see cref="ObjectStore.IsNear"/>.</summary>
+    /// <summary>See <see cref="ObjectStore.IsQuickAt"/>.</summary>
     public bool IsNear { get; }
 
     public ObjectMeta Meta => _reader.Meta;
@@ -37,7 +37,7 @@ public sealed class NpyObject : IAsyncDisposable
 
     public static ValueTask<NpyObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(
         store, key, NpyHeader.PrefixLength, NpyHeader.RequiredLength,
-        (reader, uri, head) => new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), head, store.IsNear), cancel);
+        (reader, uri, head) => new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), head, store.IsQuickAt(key)), cancel);
 
     /// <summary>Reads the array's data into <paramref name="target"/>, which is as long as the array, and checks the whole object.</summary>
     public async ValueTask ReadAsync(LargeMemory target, Validation validation, ITransferProgress progress, CancellationToken cancel)

@@ -84,6 +84,8 @@ public static class PathOperations
     /// <exception cref="StoreException">The first failure, with the count of the others, after everything else was deleted.</exception>
     public static async ValueTask<long> DeleteRecursiveAsync(ObjectStore store, string path, ITransferProgress progress, CancellationToken cancel)
     {
+        if (await store.DeleteTreeAsync(path, progress, cancel).ConfigureAwait(false) is { } done)
+            return done.First is null ? done.Deleted : throw Incomplete(store, path, done.First, done.Failed, done.Deleted);
         long deleted = await DeleteListedAsync(store, path, ListOptions.Default, progress, cancel).ConfigureAwait(false);
         await store.RemoveDirectoryAsync(path.TrimEnd('/'), cancel).ConfigureAwait(false);
         return deleted;
@@ -114,12 +116,12 @@ public static class PathOperations
         if (batch.Count > 0)
             await Flush().ConfigureAwait(false);
         if (failures.Count > 0)
-        {
-            var first = failures[0].Error;
-            throw new StoreException(first.Kind, first.Uri, $"{first.Detail} ({failures.Count} of {deleted + failures.Count} objects below {store.Root.Child(path)} could not be deleted)", cause: first) { Reason = first.Reason };
-        }
+            throw Incomplete(store, path, failures[0].Error, failures.Count, deleted);
         return deleted;
     }
+
+    static StoreException Incomplete(ObjectStore store, string path, StoreException first, long failed, long deleted) =>
+        new(first.Kind, first.Uri, $"{first.Detail} ({failed} of {deleted + failed} objects below {store.Root.Child(path)} could not be deleted)", cause: first) { Reason = first.Reason };
 
     static async ValueTask<ObjectMeta?> HeadOrNullAsync(ObjectStore store, string key, CancellationToken cancel)
     {

@@ -11,19 +11,22 @@ namespace S3dlio.Storage.Local;
 /// </summary>
 static unsafe partial class Libc
 {
-    public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, NoTerminal = 0x100, NonBlocking = 0x800, CloseOnExec = 0x80000;
+    public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, NoTerminal = 0x100, PathOnly = 0x200000, NonBlocking = 0x800, CloseOnExec = 0x80000;
 
     // the two flags whose value the architecture decides
     public static readonly int DirectIo = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x10000 : 0x4000;
     public static readonly int Directory = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x4000 : 0x10000;
 
+    static readonly int NoFollow = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x8000 : 0x20000;
+
+    const int AtRemoveDirectory = 0x200;
     const int AtCurrentDirectory = -100, AtEmptyPath = 0x1000, AtNoFollow = 0x100, AtEffectiveAccess = 0x200;
     const uint StatxBasic = 0x7ff, StatxDirect = 0x2000;
     const uint RenameNoReplace = 1;
     const int LockExclusive = 2, LockNonBlocking = 4, Unlocked = 8;
 
     const int MadviseHugePage = 14;
-    const int SetStatusFlags = 4;
+    const int SetStatusFlags = 4, DuplicateCloseOnExec = 1030;
     const int KeepSize = 1;
     const uint StartOfWrite = 2, WholeWrite = 1 | 2 | 4;
     const int WriteAccess = 2;
@@ -204,6 +207,16 @@ static unsafe partial class Libc
         return copy < 0 ? Marshal.GetLastPInvokeError() : Result(close(copy)) is var errno && errno == Errno.EINTR ? 0 : errno;
     }
 
+    /// <summary>Of which type the file system of a path is (linux/magic.h).</summary>
+    public static int FileSystem(string path, out long type)
+    {
+        // struct statfs has 120 bytes on 64 bits, the type first
+        var raw = stackalloc long[32];
+        int errno = Result(statfs(path, raw));
+        type = errno == 0 ? raw[0] : 0;
+        return errno;
+    }
+
     public static int Status(SafeFileHandle handle, out FileStatus status)
     {
         Statx raw;
@@ -272,12 +285,32 @@ static unsafe partial class Libc
     public static int SetAttribute(SafeFileHandle handle, string name, ReadOnlySpan<byte> value) =>
         Result(fsetxattr(handle, name, ref MemoryMarshal.GetReference(value), (nuint)value.Length, 0));
 
-    /// <summary>Calls <paramref name="visit"/> for each entry but <c>.</c> and <c>..</c>; names that are not UTF-8 are passed over: no key can name them.</summary>
-    public static int ReadDirectory(string path, Action<string, EntryType> visit)
+    /// <summary>Reads a directory: every name but <c>.</c> and <c>..</c>.</summary>
+    public static int ReadDirectory(string path, out List<(FileName Name, EntryType Type)> entries)
     {
+        entries = [];
         nint stream = opendir(path);
-        if (stream == 0)
+        return stream == 0 ? Marshal.GetLastPInvokeError() : ReadDirectory(stream, entries);
+    }
+
+    /// <summary>The same of an open one, once.</summary>
+    public static int ReadDirectory(SafeFileHandle directory, out List<(FileName Name, EntryType Type)> entries)
+    {
+        entries = [];
+        // the stream closes what it was given
+        int copy = fcntl(directory, DuplicateCloseOnExec, 0);
+        if (copy < 0)
             return Marshal.GetLastPInvokeError();
+        nint stream = fdopendir(copy);
+        if (stream != 0)
+            return ReadDirectory(stream, entries);
+        int errno = Marshal.GetLastPInvokeError();
+        _ = close(copy);
+        return errno;
+    }
+
+    static int ReadDirectory(nint stream, List<(FileName Name, EntryType Type)> entries)
+    {
         try
         {
             while (true)
@@ -287,9 +320,8 @@ static unsafe partial class Libc
                     return Marshal.GetLastPInvokeError();
                 // struct dirent of glibc and musl on 64 bits: inode 8, offset 8, record length 2, type 1, name
                 var name = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(entry + 19);
-                if (name.SequenceEqual("."u8) || name.SequenceEqual(".."u8) || !System.Text.Unicode.Utf8.IsValid(name))
-                    continue;
-                visit(Encoding.UTF8.GetString(name), (EntryType)entry[18]);
+                if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
+                    entries.Add((FileName.Of(name), (EntryType)entry[18]));
             }
         }
         finally
@@ -297,6 +329,33 @@ static unsafe partial class Libc
             _ = closedir(stream);
         }
     }
+
+    /// <summary>Opens a file of an open directory; links are not followed.</summary>
+    public static int OpenAt(SafeFileHandle directory, FileName name, int flags, out SafeFileHandle? handle)
+    {
+        int fd;
+        do
+            fd = openat(directory, name.Terminated, flags | NoFollow | CloseOnExec);
+        while (fd < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+        handle = fd < 0 ? null : new SafeFileHandle(fd, ownsHandle: true);
+        return fd < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
+    /// <summary>Opens a directory of an open directory; ENOTDIR or ELOOP for a link.</summary>
+    public static int OpenDirectoryAt(SafeFileHandle directory, FileName name, out SafeFileHandle? handle) =>
+        OpenAt(directory, name, ReadOnly | Directory | NonBlocking, out handle);
+
+    /// <summary>Looks at a file of an open directory; a link is the link itself.</summary>
+    public static int StatusAt(SafeFileHandle directory, FileName name, out FileStatus status)
+    {
+        Statx raw;
+        int errno = Result(statx(directory, name.Terminated, AtNoFollow, StatxBasic, &raw));
+        status = errno == 0 ? new FileStatus(raw) : default;
+        return errno;
+    }
+
+    /// <summary>Removes a name of an open directory.</summary>
+    public static int UnlinkAt(SafeFileHandle directory, FileName name, bool isDirectory) => Result(unlinkat(directory, name.Terminated, isDirectory ? AtRemoveDirectory : 0));
 
     static int Result(int result) => result < 0 ? Marshal.GetLastPInvokeError() : 0;
 
@@ -416,6 +475,21 @@ static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int fsetxattr(SafeFileHandle fd, string name, ref byte value, nuint size, int flags);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int statfs(string path, long* status);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int openat(SafeFileHandle directory, byte[] path, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int unlinkat(SafeFileHandle directory, byte[] path, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int statx(SafeFileHandle directory, byte[] path, int flags, uint mask, Statx* status);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint fdopendir(int fd);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint opendir(string path);

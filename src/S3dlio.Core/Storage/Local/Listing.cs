@@ -62,21 +62,29 @@ sealed class Listing
     void Enter(string path, string prefix, string namePrefix)
     {
         var entries = new List<Entry>();
-        int errno = Libc.ReadDirectory(path, (name, type) =>
+        int errno = Libc.ReadDirectory(path, out var found);
+        foreach (var (read, given) in found)
         {
+            var (name, type) = (read.ToString(), given);
             if (!name.StartsWith(namePrefix, StringComparison.Ordinal) || Temporaries.IsName(name))
-                return;
+                continue;
+            // no key can name it, and to leave it out would pass for a whole listing
+            if (!read.IsText)
+                throw NotText(path, read);
             if (type is EntryType.Link or EntryType.Unknown)
                 type = Resolve($"{path}/{name}");
             if (type is EntryType.File or EntryType.Directory)
                 entries.Add(new Entry(name, type == EntryType.Directory));
-        });
+        }
         // a directory that is not there, or went since its parent was read, holds no keys; one that cannot be read is no empty one
         if (errno is not (Errno.ENOENT or Errno.ENOTDIR))
             Errno.Check(errno, _uri, $"list the directory {path}");
         entries.Sort();
         _levels.Push(new Level(path, prefix, entries));
     }
+
+    StoreException NotText(string path, FileName name) => new(ErrorKind.InvalidData, _uri,
+        $"the directory {path} holds the name '{name}', which is not UTF-8, so no key can name it and a listing without it would not be whole. Rename it (convmv), or move it elsewhere");
 
     EntryType Resolve(string path)
     {

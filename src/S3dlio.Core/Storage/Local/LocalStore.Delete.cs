@@ -79,8 +79,59 @@ public sealed partial class LocalStore
             return ValueTask.CompletedTask;
         if (!status.IsDirectory)
             throw Errno.Error(Errno.ENOTDIR, uri, "remove the directory");
-        Directories.RemoveEmpty(uri, path, cancel);
-        return ValueTask.CompletedTask;
+        var done = Remove(uri, path, withObjects: false, null, cancel);
+        return done.First is null ? ValueTask.CompletedTask : throw done.First;
+    }
+
+    /// <remarks>
+    /// Links are removed, never followed, the path's own last name included; the store's own directory may be one. Devices, FIFOs and sockets
+    /// stay, and so do the directories that hold them.
+    /// </remarks>
+    public override ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel)
+    {
+        const string operation = "delete";
+        cancel.ThrowIfCancellationRequested();
+        string key = path.TrimEnd('/');
+        string file = _path.Directory(key);
+        string uri = Root.Child(key);
+        if (file == "/")
+            throw new StoreException(ErrorKind.InvalidArgument, uri, "this is the root of the file system; name the directory that is to be deleted");
+        bool isRoot = file.Length == _path.RootPath.Length;
+        int errno = Libc.Status(file, follow: isRoot, out var status);
+        var nothing = new TreeDelete(0, 0, null);
+        if (errno is Errno.ENOENT or Errno.ENOTDIR)
+            return ValueTask.FromResult<TreeDelete?>(nothing);
+        Errno.Check(errno, uri, operation);
+        if (!status.IsDirectory)
+        {
+            if (status.IsLink && key.Length < path.Length)
+                throw new StoreException(ErrorKind.NotDirectory, uri, "cannot delete what is below: a symbolic link stands there, which is not followed. Delete it without the '/' at its end, or what it points to by its own path");
+            // below a file there is nothing
+            if (key.Length < path.Length || isRoot)
+                return ValueTask.FromResult<TreeDelete?>(nothing);
+            if (!status.IsLink)
+                LocalFile.CheckRegular(uri, status, operation);
+        }
+        return ValueTask.FromResult<TreeDelete?>(isRoot && IsLink(file) ? RemoveContent(uri, file, progress, cancel) : Remove(uri, file, withObjects: true, progress, cancel));
+    }
+
+    static bool IsLink(string path) => Libc.Status(path, follow: false, out var status) == 0 && status.IsLink;
+
+    static TreeDelete RemoveContent(string uri, string path, IProgress<long> progress, CancellationToken cancel)
+    {
+        Errno.Check(Libc.Open(path, Libc.ReadOnly | Libc.Directory, 0, out var directory), uri, "open the directory");
+        using (directory)
+            return TreeRemoval.RemoveContent(uri, directory!, withObjects: true, progress, cancel);
+    }
+
+    static TreeDelete Remove(string uri, string path, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
+    {
+        int errno = Libc.Open(LocalPath.Parent(path), Libc.ReadOnly | Libc.Directory | Libc.PathOnly, 0, out var parent);
+        if (errno is Errno.ENOENT or Errno.ENOTDIR)
+            return new TreeDelete(0, 0, null);
+        Errno.Check(errno, uri, "open the directory above");
+        using (parent)
+            return TreeRemoval.Remove(uri, parent!, FileName.Of(path[(path.LastIndexOf('/') + 1)..]), withObjects, progress, cancel);
     }
 
     public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel)

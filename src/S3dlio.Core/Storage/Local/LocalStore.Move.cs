@@ -79,6 +79,12 @@ public sealed partial class LocalStore
     async ValueTask<bool> TryPlaceAsync(string from, Target target, PutOptions options, CancellationToken cancel)
     {
         int errno = await Temporary.PlaceAsync(from, target, options, LockPatience, cancel).ConfigureAwait(false);
+        for (int tries = 0; errno == Errno.ENOENT && tries < Directories.MostTries && Libc.Status(from, follow: false, out _) == 0; tries++)
+        {
+            // somebody who deletes the tree took the directory away again
+            Directories.Make(target.Uri, LocalPath.Parent(target.Path), []);
+            errno = await Temporary.PlaceAsync(from, target, options, LockPatience, cancel).ConfigureAwait(false);
+        }
         if (errno == Errno.EXDEV)
             return false;
         Errno.Check(errno, target.Uri, "give the file its name");

@@ -11,6 +11,7 @@ public sealed partial class LocalStore : ObjectStore
     readonly LocalPath _path;
     readonly StoreOptions _options;
     readonly bool _direct;
+    readonly NearDirectories _near;
 
     public LocalStore(StoreUri root, StoreOptions options)
     {
@@ -18,11 +19,14 @@ public sealed partial class LocalStore : ObjectStore
         _path = new LocalPath(root);
         _options = options;
         _direct = root.Scheme == "direct";
+        _near = new NearDirectories(_path.Directory);
     }
 
     public override StoreUri Root { get; }
 
     public override bool IsNear => true;
+
+    public override bool IsQuickAt(string key) => _near.Holds(key);
 
     public override bool IsBrief(long length, PutOptions options) => length <= BriefLength && !IsDurable(options);
 

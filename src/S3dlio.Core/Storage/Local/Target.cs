@@ -39,7 +39,10 @@ readonly record struct Target(string Uri, string Path, FileStatus? Existing)
             }
             if (looks >= MostLinks)
                 throw Errno.Error(Errno.ELOOP, uri, operation);
-            Errno.Check(Libc.ReadLink(path, out string next), uri, operation);
+            errno = Libc.ReadLink(path, out string next);
+            if (errno is Errno.ENOENT or Errno.EINVAL)
+                continue; // no link any more
+            Errno.Check(errno, uri, operation);
             // not folded as text: a '..' in a link is relative to where the directory really is
             path = next.StartsWith('/') ? next : $"{LocalPath.Parent(path)}/{next}";
         }

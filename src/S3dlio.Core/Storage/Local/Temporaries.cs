@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using Microsoft.Win32.SafeHandles;
 
 namespace S3dlio.Storage.Local;
 
@@ -48,25 +49,29 @@ static class Temporaries
     /// <returns>How many were removed.</returns>
     public static int Sweep(string directory, TimeSpan grace)
     {
-        var names = new List<string>();
-        _ = Libc.ReadDirectory(directory, (name, type) =>
-        {
-            if (type is EntryType.File or EntryType.Unknown && IsName(name))
-                names.Add(name);
-        });
+        if (Libc.Open(directory, Libc.ReadOnly | Libc.Directory, 0, out var handle) != 0)
+            return 0;
+        using (handle)
+            return Libc.ReadDirectory(handle!, out var entries) == 0 ? Sweep(handle!, entries, grace) : 0;
+    }
+
+    /// <summary>The same of an open directory that was read.</summary>
+    public static int Sweep(SafeFileHandle directory, List<(FileName Name, EntryType Type)> entries, TimeSpan grace)
+    {
         int removed = 0;
-        foreach (string name in names)
+        foreach (var (name, type) in entries)
         {
-            string path = $"{directory}/{name}";
-            if (Libc.Open(path, Libc.ReadOnly | Libc.NonBlocking | Libc.NoTerminal, 0, out var handle) != 0)
+            if (type is not (EntryType.File or EntryType.Unknown) || !name.IsTemporary)
+                continue;
+            if (Libc.OpenAt(directory, name, Libc.ReadOnly | Libc.NonBlocking | Libc.NoTerminal, out var handle) != 0)
                 continue;
             using (handle)
             {
                 if (Libc.Status(handle!, out var status) == 0
                     && status.IsRegular
-                    && DateTimeOffset.UtcNow - status.LastModified >= (IsOurs(name) || grace > ForeignGrace ? grace : ForeignGrace)
+                    && DateTimeOffset.UtcNow - status.LastModified >= (IsOurs(name.ToString()) || grace > ForeignGrace ? grace : ForeignGrace)
                     && Libc.TryLock(handle!) == 0
-                    && Libc.Unlink(path) == 0)
+                    && Libc.UnlinkAt(directory, name, isDirectory: false) == 0)
                     removed++;
             }
         }

@@ -29,7 +29,7 @@ sealed class Temporary : IDisposable
         _durable = durable;
         _cancel = cancel;
         string directory = LocalPath.Parent(target.Path);
-        while (true)
+        for (int tries = 0; ; tries++)
         {
             string path = $"{directory}/{Temporaries.NewName()}";
             int errno = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.Exclusive, target.Existing is null ? DefaultMode : PrivateMode, out var handle);
@@ -39,7 +39,8 @@ sealed class Temporary : IDisposable
                 _path = path;
                 break;
             }
-            if (errno == Errno.ENOENT && _made.Count == 0)
+            // also when somebody who deletes the tree has taken it away again
+            if (errno == Errno.ENOENT && tries < Directories.MostTries)
                 Directories.Make(target.Uri, directory, _made);
             else if (errno != Errno.EEXIST)
                 throw Errno.Error(errno, target.Uri, "create a file in its directory");

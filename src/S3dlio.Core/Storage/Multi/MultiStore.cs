@@ -32,6 +32,8 @@ public sealed partial class MultiStore : DelegatingStore
     /// <remarks>False for near endpoints too: a call may wait for its turn.</remarks>
     public override bool IsNear => false;
 
+    public override bool IsQuickAt(string key) => false;
+
     public override bool IsBrief(long length, PutOptions options) => false;
 
     public override int RequestsAtOnce =>
@@ -81,6 +83,21 @@ public sealed partial class MultiStore : DelegatingStore
     public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.SweepDirectoryAsync(key, cancel));
 
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.RemoveDirectoryAsync(key, cancel));
+
+    /// <summary>Of replicas each object counts once; what one endpoint cannot do better leaves the whole to listing and deleting.</summary>
+    public override async ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel)
+    {
+        var all = new TreeDelete(0, 0, null);
+        foreach (var endpoint in _endpoints)
+        {
+            var one = await endpoint.RunAsync(store => store.DeleteTreeAsync(path, progress, cancel)).ConfigureAwait(false);
+            if (one is null)
+                return null;
+            long deleted = _options.Replicas ? Math.Max(all.Deleted, one.Deleted) : all.Deleted + one.Deleted;
+            all = new TreeDelete(deleted, all.Failed + one.Failed, all.First ?? one.First);
+        }
+        return all;
+    }
 
     async ValueTask OnEachAsync(string key, Func<ObjectStore, ValueTask> call)
     {
