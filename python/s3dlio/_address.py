@@ -67,7 +67,12 @@ class Location(NamedTuple):
 
 Address: TypeAlias = Union[str, os.PathLike[str], Location]
 
+#: Stores that the next call with the same address and options gets again. Those used since the last time there were ``_MOST`` are in the first
+#: dictionary, those used in the time before that in the second; what is in neither is closed when no call holds it any more, and its options,
+#: secrets among them, are let go. So tokens that change with each call do not pile up.
 _roots: dict[tuple[str, str], Root] = {}
+_older: dict[tuple[str, str], Root] = {}
+_MOST = 32
 #: One lock for all roots, those of ``Store`` objects too; reentrant, because a signal's handler may call anything at any moment.
 _opening = threading.RLock()
 
@@ -82,12 +87,17 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _shared(uri: str, options: dict[str, Any] | None) -> Root:
-    """The store of that root: one for each configuration in the process."""
+    """The store of that root: one for each configuration, as long as it is used."""
+    global _roots, _older
     chosen = merged(options, uri)
-    if not chosen:
-        found = _roots.get((uri, ""))
-        return found if found is not None else _roots.setdefault((uri, ""), Root(uri, chosen))
-    return _roots.setdefault((uri, repr(sorted(chosen.items()))), Root(uri, chosen))
+    name = (uri, repr(sorted(chosen.items())) if chosen else "")
+    found = _roots.get(name)
+    if found is None:
+        found = _roots.setdefault(name, _older.get(name) or Root(uri, chosen))
+        if len(_roots) >= _MOST:
+            # each step is whole by itself: several threads that come here at once make the past shorter, no more
+            _roots, _older = {name: found}, _roots
+    return found
 
 
 def resolve_all(addresses: Iterable[Address], storage_options: dict[str, Any] | None = None) -> list[Location]:

@@ -6,7 +6,7 @@ namespace S3dlio.Storage.S3;
 /// <summary>Signs and sends; one for each distinct configuration, shared by all stores of the process that have it.</summary>
 sealed class S3Client
 {
-    static readonly ConcurrentDictionary<S3Options, S3Client> Clients = new();
+    static readonly SharedClients<S3Options, S3Client> Clients = new();
 
     /// <summary>S3's error documents have a few hundred bytes.</summary>
     const int ErrorLimit = 256 << 10;
@@ -41,12 +41,7 @@ sealed class S3Client
 
     public HttpReaderSettings Reading { get; }
 
-    public static S3Client Shared(S3Options options, string subject)
-    {
-        if (Clients.TryGetValue(options, out var found))
-            return found;
-        return Clients.GetOrAdd(options, new S3Client(options, subject));
-    }
+    public static S3Client Shared(S3Options options, string subject) => Clients.Get(options, () => new S3Client(options, subject));
 
     /// <summary>Whether a body of this store has to be hashed for the signature.</summary>
     public bool SignsPayload => Options.PayloadSigning ?? (!Options.Anonymous && (!Endpoint.IsTls || !Capabilities.VerifiesChecksums));
