@@ -13,6 +13,8 @@ from ._config import completed, merged, without_secrets
 from .exceptions import InvalidArgumentError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+#: A server, as an S3 address may begin with one: with a port, since no bucket's name has a colon.
+_SERVER = re.compile(r".+:[0-9]{1,5}", re.ASCII)
 
 #: What ``pathlib`` and ``os.path.normpath`` make of an address.
 _LOST_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
@@ -110,7 +112,7 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
     """Finds the store and the key of an address.
 
     Args:
-        address: ``file:///path``, ``direct:///path``, ``memory://name/key``, ``s3://bucket/key``,
+        address: ``file:///path``, ``direct:///path``, ``memory://name/key``, ``s3://bucket/key``, ``s3://host:port/bucket/key``,
             ``az://account/container/key``, a plain path, or anything with ``__fspath__``.
         storage_options: Settings of the store.
         known: Stores that were found with the same settings before; gets those that were not among them.
@@ -137,7 +139,7 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
             raise InvalidArgumentError(f"{text}: the path is relative; write {name}:///absolute/path", text)
         return Location(_shared(f"{name}:///", storage_options), rest[1:], f"{name}:///")
     container, _, key = rest.partition("/")
-    if name == "az":
+    if name == "az" or (name == "s3" and is_server(container)):
         below, _, key = key.partition("/")
         container = f"{container}/{below}"
     base = f"{name}://{container}/"
@@ -147,6 +149,11 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
         if known is not None:
             known[base] = root
     return Location(root, key, base)
+
+
+def is_server(name: str) -> bool:
+    """Whether the first part of an S3 address is ``host:port`` and no bucket."""
+    return _SERVER.fullmatch(name) is not None
 
 
 def require_slashes(path: str) -> None:

@@ -275,7 +275,8 @@ async def download(
     Args:
         src_uri: An object or a prefix.
         dest_dir: The directory; made if it is not there. An object keeps the last part of its key, what is below a prefix
-            keeps its path relative to it.
+            keeps its path relative to it. Markers of folders become directories: objects of zero bytes whose key ends with
+            ``/``, as consoles make them, or is a folder's name itself.
         max_in_flight: How many at once.
         recursive: Take all that is below; otherwise one level.
         overwrite: False leaves existing files and fails for them.
@@ -303,18 +304,40 @@ async def download(
     require_slashes(os.fspath(dest_dir))
     source = resolve(src_uri, storage_options)
     prefix = source.key.rstrip("/")
-    keys = [item["key"] async for page in _pages(source, recursive, None, None) for item in page["objects"]]
-    if not keys:
+    found = [(item["key"], item["size"]) async for page in _pages(source, recursive, None, None) for item in page["objects"]]
+    if not found:
         raise NotFoundError(f"{source.address(source.key)}: there is nothing to download", source.address(source.key))
-    names = [key.rsplit("/", 1)[-1] if key == prefix else key[len(prefix) + 1 if prefix else 0 :] for key in keys]
+    markers = _markers(found)
     directory = os.path.abspath(os.fspath(dest_dir))
-    for key, name in zip(keys, names, strict=True):
-        if any(part in ("", ".", "..") for part in name.split("/")):
+
+    def path_of(key: str) -> str:
+        if key.rstrip("/") == prefix:
+            # an object keeps its name; a marker of the prefix itself stands for the directory
+            name = "" if key in markers else key.rsplit("/", 1)[-1]
+        else:
+            name = key[len(prefix) + 1 if prefix else 0 :].removesuffix("/" if key in markers else "")
+        if (name or key not in markers) and any(part in ("", ".", "..") for part in name.split("/")):
             raise InvalidArgumentError(f"{source.address(key)}: {name!r} cannot be a path below {directory}; get it by itself")
-    sources = [Location(source.root, key, source.base) for key in keys]
-    destinations = [resolve(os.path.join(directory, name)) for name in names]
+        return os.path.join(directory, name) if name else directory
+
+    paths = [(key, path_of(key)) for key, _ in found]
+    for path in {path for key, path in paths if key in markers}:
+        await create_container_of(resolve(path))
+    sources = [Location(source.root, key, source.base) for key, _ in paths if key not in markers]
+    destinations = [resolve(path) for key, path in paths if key not in markers]
     settings = put_options(overwrite, max_in_flight=max_in_flight)
     return await _copy("download", sources, destinations, settings, on_error, progress)
+
+
+def _markers(found: builtins.list[tuple[str, int]]) -> set[str]:
+    """The keys of objects that stand for folders: of zero bytes, and named as one, with a ``/`` at the end or with keys below."""
+    folders: set[str] = set()
+    for key, _ in found:
+        folder = key.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return {key for key, size in found if size == 0 and (key.endswith("/") or key in folders)}
 
 
 async def _copy(
