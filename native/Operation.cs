@@ -32,6 +32,8 @@ sealed partial class Operation : ITransferProgress, IDisposable
     /// </param>
     public static ulong Begin(Job work, bool brief)
     {
+        if (!brief)
+            ThreadReserve.Require();
         var operation = Start(work, brief);
         try
         {
@@ -48,6 +50,7 @@ sealed partial class Operation : ITransferProgress, IDisposable
     /// <summary>Does the work and waits for it. It gets no number, so no other thread can free it meanwhile.</summary>
     public static void Run(Job work, Action<Operation>? result = null)
     {
+        ThreadReserve.Require();
         // this thread would only wait: it does the work itself, as far as it comes without waiting
         using var operation = Start(work, here: true);
         operation.Wait(-1);

@@ -13,6 +13,8 @@ from ._config import completed, merged, without_secrets
 from .exceptions import InvalidArgumentError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+#: A server, as an S3 address may begin with one: with a port, since no bucket's name has a colon.
+_SERVER = re.compile(r".+:[0-9]{1,5}", re.ASCII)
 
 #: What ``pathlib`` and ``os.path.normpath`` make of an address.
 _LOST_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
@@ -67,7 +69,12 @@ class Location(NamedTuple):
 
 Address: TypeAlias = Union[str, os.PathLike[str], Location]
 
+#: Stores that the next call with the same address and options gets again. Those used since the last time there were ``_MOST`` are in the first
+#: dictionary, those used in the time before that in the second; what is in neither is closed when no call holds it any more, and its options,
+#: secrets among them, are let go. So tokens that change with each call do not pile up.
 _roots: dict[tuple[str, str], Root] = {}
+_older: dict[tuple[str, str], Root] = {}
+_MOST = 32
 #: One lock for all roots, those of ``Store`` objects too; reentrant, because a signal's handler may call anything at any moment.
 _opening = threading.RLock()
 
@@ -82,12 +89,17 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _shared(uri: str, options: dict[str, Any] | None) -> Root:
-    """The store of that root: one for each configuration in the process."""
+    """The store of that root: one for each configuration, as long as it is used."""
+    global _roots, _older
     chosen = merged(options, uri)
-    if not chosen:
-        found = _roots.get((uri, ""))
-        return found if found is not None else _roots.setdefault((uri, ""), Root(uri, chosen))
-    return _roots.setdefault((uri, repr(sorted(chosen.items()))), Root(uri, chosen))
+    name = (uri, repr(sorted(chosen.items())) if chosen else "")
+    found = _roots.get(name)
+    if found is None:
+        found = _roots.setdefault(name, _older.get(name) or Root(uri, chosen))
+        if len(_roots) >= _MOST:
+            # each step is whole by itself: several threads that come here at once make the past shorter, no more
+            _roots, _older = {name: found}, _roots
+    return found
 
 
 def resolve_all(addresses: Iterable[Address], storage_options: dict[str, Any] | None = None) -> list[Location]:
@@ -100,7 +112,7 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
     """Finds the store and the key of an address.
 
     Args:
-        address: ``file:///path``, ``direct:///path``, ``memory://name/key``, ``s3://bucket/key``,
+        address: ``file:///path``, ``direct:///path``, ``memory://name/key``, ``s3://bucket/key``, ``s3://host:port/bucket/key``,
             ``az://account/container/key``, a plain path, or anything with ``__fspath__``.
         storage_options: Settings of the store.
         known: Stores that were found with the same settings before; gets those that were not among them.
@@ -127,7 +139,7 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
             raise InvalidArgumentError(f"{text}: the path is relative; write {name}:///absolute/path", text)
         return Location(_shared(f"{name}:///", storage_options), rest[1:], f"{name}:///")
     container, _, key = rest.partition("/")
-    if name == "az":
+    if name == "az" or (name == "s3" and is_server(container)):
         below, _, key = key.partition("/")
         container = f"{container}/{below}"
     base = f"{name}://{container}/"
@@ -137,6 +149,11 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
         if known is not None:
             known[base] = root
     return Location(root, key, base)
+
+
+def is_server(name: str) -> bool:
+    """Whether the first part of an S3 address is ``host:port`` and no bucket."""
+    return _SERVER.fullmatch(name) is not None
 
 
 def require_slashes(path: str) -> None:

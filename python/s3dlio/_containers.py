@@ -6,7 +6,7 @@ import builtins
 from typing import Any, Literal
 
 from . import _native
-from ._address import Address, Location, resolve
+from ._address import Address, Location, is_server, resolve
 from ._calls import blocking
 from ._config import merged
 from ._objects import to_time
@@ -76,7 +76,8 @@ async def list_containers(uri: str = "s3://", *, timeout: float | None = None, s
     scheme, _, rest = uri.partition("://")
     parts = rest.split("/")
     # an address needs a container where its form has one; which, makes no difference here
-    anchor = f"az://{parts[0]}/any" if scheme == "az" else f"{scheme}://{parts[0] or 'any'}"
+    within = scheme == "az" or (scheme == "s3" and is_server(parts[0]))
+    anchor = f"{scheme}://{parts[0]}/any" if within else f"{scheme}://{parts[0] or 'any'}"
     found = await _native.run("container_list", *_arguments(anchor, storage_options))
     return [item["name"] for item in found]
 

@@ -5,6 +5,7 @@ The only file that knows ctypes. ``include/s3dlio.h`` is the contract; a test ke
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import ctypes as c
 import json
@@ -135,6 +136,7 @@ _key = [_text, _size]
 _FUNCTIONS: dict[str, list[Any]] = {
     "credentials_program": [c.c_char_p],
     "crc32c": [c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
+    "crc32c_append": [c.c_uint32, c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "last_error": [c.POINTER(_Error)],
     "notice_get": [c.c_uint32, c.POINTER(_Notice)],
     "store_open": [_text, _text, _op],
@@ -287,6 +289,7 @@ def library() -> _Library:
         return loaded
     with _gate:
         if _library is None:
+            _require_a_thread()
             path = _path if _loaded_before_fork and _path is not None else _find()
             try:
                 found = _private_copy(path) if _loaded_before_fork else _Library(str(path))
@@ -301,6 +304,18 @@ def library() -> _Library:
                 raise ImportError(f"{path} is not the s3dlio library: {error}") from error
             _library, _path = found, path
         return _library
+
+
+def _require_a_thread() -> None:
+    """The library's runtime cannot begin without a thread of its own, and ends the process where it gets none."""
+    try:
+        # the cheapest that there is
+        _thread.start_new_thread(int, ())
+    except RuntimeError as error:
+        raise exceptions.OutOfSpaceError(
+            f"the s3dlio library cannot start: the system gives this process no more threads ({error}). Raise the limit (ulimit -u, or the container's "
+            "pids limit), or end what else runs under it"
+        ) from None
 
 
 def _check_version(found: _Library, path: Path) -> None:
@@ -720,6 +735,13 @@ def crc32c(address: int, length: int) -> int:
     """The CRC32C of so many bytes of memory."""
     found = c.c_uint32()
     check(library().s3dlio_crc32c(address, length, c.byref(found)))
+    return found.value
+
+
+def crc32c_append(crc: int, address: int, length: int) -> int:
+    """The CRC32C of what has ``crc``, followed by so many bytes of memory."""
+    found = c.c_uint32()
+    check(library().s3dlio_crc32c_append(crc, address, length, c.byref(found)))
     return found.value
 
 

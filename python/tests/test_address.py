@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import weakref
 from pathlib import Path
 
 import pytest
+from conftest import Child
 
 import s3dlio
 from s3dlio._address import resolve
@@ -32,6 +34,72 @@ from s3dlio._address import resolve
 def test_resolve_finds_store_and_key(text: str, root: str, key: str, base: str) -> None:
     found = resolve(text)
     assert (found.root.uri, found.key, found.base) == (root, key, base)
+
+
+def test_resolve_keeps_stores_that_are_used_and_lets_the_others_go() -> None:
+    often = resolve("memory://often/a", {"durable": True}).root
+    held = resolve("memory://held/a", {"durable": True})
+    held.root.number()
+    rare = weakref.ref(resolve("memory://rare/a", {"durable": True}).root)
+    for i in range(1000):
+        resolve(f"memory://{i}/a", {"durable": True})
+        assert resolve("memory://often/b", {"durable": True}).root is often
+    assert rare() is None
+    assert resolve("memory://rare/a", {"durable": True}).root is not None
+    # whoever holds one goes on
+    s3dlio.put_bytes(held, b"x")
+    assert s3dlio.get("memory://held/a") == b"x"
+
+
+def test_tokens_that_change_leave_nothing_behind(child: Child) -> None:
+    child(
+        """
+import gc, http.server, os, threading
+import s3dlio
+from s3dlio import _address
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "3")
+        self.send_header("ETag", '"e"')
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+options = {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}
+
+def use(first, last):
+    for i in range(first, last):
+        now = options | {"session_token": f"token-{i:06}" + "t" * 2000}
+        if i % 10 == 0:
+            s3dlio.stat("s3://b/x", storage_options=now)
+        else:
+            s3dlio.presign("s3://b/x", storage_options=now)
+
+def state():
+    rows = open("/proc/self/smaps_rollup").read().splitlines()
+    private = sum(int(row.split()[1]) for row in rows if row.startswith("Private_Dirty"))
+    return private / 1024, len(os.listdir("/proc/self/fd"))
+
+use(0, 6000)
+before = state()
+use(6000, 16_000)
+after = state()
+gc.collect()
+kept = {one.options["session_token"][:12] for one in gc.get_objects() if isinstance(one, _address.Root)}
+assert len(kept) <= 64 and min(kept) > "token-015900", (len(kept), sorted(kept)[:3])
+assert after[1] <= before[1] + 4, (before, after)
+# 10,000 stores with a token of 4 KB each: 88 MiB when they were kept
+assert after[0] <= before[0] + 32, (before, after)
+""",
+        timeout=120,
+    )
 
 
 def test_resolve_shares_the_store_of_equal_roots() -> None:

@@ -153,6 +153,12 @@ def test_program_that_asks_is_missing_or_ends_badly(tmp_path: Path, child: Child
     assert time.monotonic() - began < 30
     program.write_text("#!/bin/sh\ncat >/dev/null; echo something\n")
     assert f"{program} ended without an answer" in error()
+    # one that goes on after its answer, or after it closed its output, is killed, and leaves no dead child
+    for does in ("echo '{}'", "exec >&-"):
+        program.write_text(f"#!/bin/sh\n{does}\nsleep 100\n")
+        began = time.monotonic()
+        assert f"{program} had closed its output, or answered, and did not end within 5 s; it was killed" in error()
+        assert time.monotonic() - began < 30
     program.chmod(0o644)
     assert f"{program}, cannot be started: Permission denied" in error()
     program.unlink()

@@ -145,3 +145,27 @@ def test_end_waits_for_what_is_under_way_and_says_nothing(child: Child, tmp_path
     assert all_ended == "True"
     assert ended[1:] == ["b'late'"]
     assert time.monotonic() - begun < 30
+
+
+SIGNING = """
+import random, ssl, sys, threading, time
+import s3dlio
+options = {"endpoint_url": "http://127.0.0.1:9", "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}
+
+def sign():
+    while True:
+        try:
+            s3dlio.presign("s3://b/x", storage_options=options)
+        except s3dlio.S3dlioError:
+            pass
+
+for _ in range(4):
+    threading.Thread(target=sign, daemon=True).start()
+time.sleep(random.Random(int(sys.argv[1])).random() * 0.4)
+"""
+
+
+def test_process_that_ends_while_requests_are_signed_never_crashes(child: Child) -> None:
+    """``S3DLIO_ENDS=5000`` ends that many; one or two of a hundred crashed before the library kept its threads from OpenSSL at the end."""
+    for seed in range(int(os.environ.get("S3DLIO_ENDS", "20"))):
+        child(SIGNING, seed)

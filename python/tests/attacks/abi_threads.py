@@ -231,8 +231,10 @@ def random_calls(folder: Path) -> None:
                 return (_native._Object * 4)(*(_native._Object(_native._OBJECT_SIZE, 0, store, b"a", 1) for store in stores))
             if name == "out_items":
                 return (_native._Item * 4)(_native._Item(_native._ITEM_SIZE))
-            if name == "tensor":
-                return chance.choice([0, 1, 2**31, 2**64 - 1])
+            if name in ("tensor", "number"):
+                return chance.choice([0, 1, 2**31, 2**32 - 1 if name == "number" else 2**64 - 1])
+            if name == "crc32c":
+                return chance.choice([0, 1, 2**32 - 1])
             if name == "timeout_ms":
                 return chance.choice([0, 1, 5, -1])
             cell = kind._type_()

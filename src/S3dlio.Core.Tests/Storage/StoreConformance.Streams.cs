@@ -79,6 +79,54 @@ public abstract partial class StoreConformance
         Assert.Empty(await List("streams/"));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(3)]
+    public async Task Stream_WriteOrCompletionInterrupted_CannotBeCompleted(int? level)
+    {
+        var cancelled = new CancellationToken(canceled: true);
+        // before its first byte; in its midst, after many; and a failure of the store's in between is as good as a cancel
+        foreach (int taken in (int[])[0, 100, (17 << 20) + 1])
+        {
+            await using var output = await ObjectOutput.OpenAsync(Store, "streams/torn", level, PutOptions.Default, None);
+            await output.WriteAsync(LargeMemory.From(RandomBytes(taken, 6).AsMemory()), null, None);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await output.WriteAsync(LargeMemory.From(new byte[9].AsMemory()), null, cancelled));
+            await Fails(ErrorKind.Closed, output.Key, () => output.WriteAsync(LargeMemory.From(new byte[9].AsMemory()), null, None).AsTask());
+            await Fails(ErrorKind.Closed, output.Key, () => output.CompleteAsync(None).AsTask());
+            await output.DisposeAsync();
+            Assert.Empty(await List("streams/torn"));
+        }
+        for (int delay = 0; delay < 12; delay++)
+        {
+            using var soon = new CancellationTokenSource();
+            await using var output = await ObjectOutput.OpenAsync(Store, "streams/torn", level, PutOptions.Default, None);
+            var writing = Task.Run(async () =>
+            {
+                for (int i = 0; i < 12; i++)
+                    await output.WriteAsync(LargeMemory.From(RandomBytes(6 << 20, i).AsMemory()), null, soon.Token);
+            });
+            await Task.Delay(delay * delay);
+            await soon.CancelAsync();
+            try
+            {
+                await writing;
+                continue;
+            }
+            catch (OperationCanceledException)
+            {
+                await Fails(ErrorKind.Closed, output.Key, () => output.CompleteAsync(None).AsTask());
+            }
+            await output.DisposeAsync();
+            Assert.Empty(await List("streams/torn"));
+        }
+        await using var whole = await ObjectOutput.OpenAsync(Store, "streams/torn", level, PutOptions.Default, None);
+        await whole.WriteAsync(LargeMemory.From(RandomBytes(100, 6).AsMemory()), null, None);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await whole.CompleteAsync(cancelled));
+        await Fails(ErrorKind.Closed, whole.Key, () => whole.CompleteAsync(None).AsTask());
+        await whole.DisposeAsync();
+        Assert.Empty(await List("streams/torn"));
+    }
+
     [Fact]
     public async Task Stream_NameWithSuffix_GetsNoSecond()
     {

@@ -560,6 +560,40 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
+    public async Task CopyAndRename_OntoItself_ChangeNothingAndObeyTheOptions()
+    {
+        var put = await Put("self", "data");
+        foreach (var move in (Func<string, string, PutOptions, Task<ObjectMeta>>[])
+            [(from, to, options) => Store.CopyAsync(from, to, options, None).AsTask(), (from, to, options) => Store.RenameAsync(from, to, options, None).AsTask()])
+        {
+            Assert.Equal(("self", put.ETag, 4), ((await move("self", "self", PutOptions.Default)) is var same ? same.Key : "", same.ETag, same.Size));
+            Assert.Equal(put.ETag, (await move("self", "self", PutOptions.Default with { IfMatch = put.ETag })).ETag);
+            await Fails(ErrorKind.AlreadyExists, "self", () => move("self", "self", PutOptions.Default with { Overwrite = false }));
+            await Fails(ErrorKind.Precondition, "self", () => move("self", "self", PutOptions.Default with { IfMatch = "\"another\"" }));
+            await Fails(ErrorKind.NotFound, "none", () => move("none", "none", PutOptions.Default));
+            Assert.Equal("data", await GetText("self"));
+        }
+        var described = await Store.RenameAsync("self", "self", PutOptions.Default with { ContentType = "a/b" }, None);
+        Assert.Equal(("a/b", "a/b"), (described.ContentType, (await Store.HeadAsync("self", None)).ContentType));
+        Assert.Equal("data", await GetText("self"));
+        Assert.Equal(["self"], await List("self"));
+    }
+
+    [Fact]
+    public async Task DeleteSeen_WrittenSince_Stays()
+    {
+        var old = await Put("seen", "1");
+        var seen = await Store.HeadAsync("seen", None);
+        Assert.Equal(old.ETag, seen.ETag);
+        await Put("seen", "22");
+        Assert.False(await Store.DeleteSeenAsync("seen", seen, None));
+        Assert.Equal("22", await GetText("seen"));
+        Assert.True(await Store.DeleteSeenAsync("seen", await Store.HeadAsync("seen", None), None));
+        Assert.True(await Store.DeleteSeenAsync("seen", seen, None));
+        Assert.Empty(await List("seen"));
+    }
+
+    [Fact]
     public async Task Put_WhileOthersRead_TheySeeOldOrNew()
     {
         byte[][] versions = [.. Enumerable.Range(0, 2).Select(i => Enumerable.Repeat((byte)('a' + i), (300_000 * (i + 1)) + i).ToArray())];

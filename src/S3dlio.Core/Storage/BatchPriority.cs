@@ -41,7 +41,15 @@ static partial class BatchPriority
                 fault = ExceptionDispatchInfo.Capture(error);
             }
         }, StackLength) { IsBackground = true, Name = "s3dlio behind" };
-        thread.UnsafeStart();
+        try
+        {
+            thread.UnsafeStart();
+        }
+        catch (OutOfMemoryException)
+        {
+            // no more threads: then here, at the priority that there is
+            return work().AsTask().GetAwaiter().GetResult();
+        }
         thread.Join();
         fault?.Throw();
         return result!;

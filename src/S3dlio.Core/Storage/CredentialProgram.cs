@@ -15,6 +15,9 @@ public static partial class CredentialProgram
     /// <summary>The chains' own deadlines are shorter.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(150);
 
+    /// <summary>How long it may take to end after its answer, and after it was killed.</summary>
+    static readonly TimeSpan Grace = TimeSpan.FromSeconds(5), AfterKill = TimeSpan.FromSeconds(5);
+
     public const string Name = "s3dlio-credentials";
 
     /// <summary>Where the program is, when somebody has said so.</summary>
@@ -108,10 +111,31 @@ public static partial class CredentialProgram
         {
             // it has ended; how, is known below
         }
-        status ??= End(process, 0);
+        // it has answered, or closed its output, and may go on all the same; killed, it may sleep where no signal reaches it
+        status ??= End(process, WithoutWaiting) ?? EndWithin(process, Grace);
+        if (status is null)
+        {
+            _ = kill(process, Kill);
+            throw new CredentialException(EndWithin(process, AfterKill) is not null
+                ? $"{Path} had closed its output, or answered, and did not end within {Grace.TotalSeconds} s; it was killed"
+                : $"{Path} did not end when it was killed; it is process {process}");
+        }
         return status is 0 ? answer.ToArray() : throw new CredentialException(late
             ? $"{Path} gave no answer within {Patience.TotalSeconds} s"
             : $"{Path} ended {((status & 0x7f) == 0 ? $"with status {status >> 8}" : $"by signal {status & 0x7f}")}");
+    }
+
+    /// <summary>The same, at most so long: null when it runs still.</summary>
+    static int? EndWithin(int process, TimeSpan most)
+    {
+        long begun = Environment.TickCount64;
+        for (int pause = 1; Environment.TickCount64 - begun < most.TotalMilliseconds; pause = Math.Min(pause * 2, 50))
+        {
+            Thread.Sleep(pause);
+            if (End(process, WithoutWaiting) is { } status)
+                return status;
+        }
+        return null;
     }
 
     /// <summary>How the program ended; null while it runs.</summary>

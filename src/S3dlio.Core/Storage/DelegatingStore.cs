@@ -36,6 +36,10 @@ public abstract class DelegatingStore : ObjectStore
 
     public override ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel) => Inner.DeleteAsync(keys, cancel);
 
+    public override bool TagsEachWrite => Inner.TagsEachWrite;
+
+    public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) => Inner.DeleteSeenAsync(key, seen, cancel);
+
     public override ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
         Inner.DeleteBesideAsync(key, seen, beside, cancel);
 

@@ -37,5 +37,9 @@ public sealed record ObjectMeta
     /// <summary>Further attributes by the name that Python's <c>stat</c> gives them (storage_class, version_id, …).</summary>
     public IReadOnlyDictionary<string, string> Attributes { get; init; } = NoMetadata;
 
+    /// <summary>Whether this is what was seen before: a tag that is made of the content is the same for the same bytes written again, so that is not all.</summary>
+    internal bool IsAsSeen(ObjectMeta seen) =>
+        ETag == seen.ETag && Size == seen.Size && LastModified == seen.LastModified && Metadata.Count == seen.Metadata.Count && !Metadata.Except(seen.Metadata).Any();
+
     internal static IReadOnlyDictionary<string, string> NoMetadata { get; } = new Dictionary<string, string>();
 }

@@ -36,6 +36,32 @@ public abstract class ObjectStore
     /// <summary>True when both are surely the same place, so that a copy from one to the other needs no bytes to pass through here.</summary>
     public virtual bool IsSameAs(ObjectStore other) => this == other || (GetType() == other.GetType() && Root == other.Root);
 
+    /// <summary>
+    /// Each write of an object changes its ETag. False where tags are made of the content and times are whole seconds: the same bytes written
+    /// again within one look as if nothing had been written.
+    /// </summary>
+    public virtual bool TagsEachWrite => true;
+
+    /// <summary>True when both names are surely of one object, as the store sees it and not as they are spelled.</summary>
+    /// <param name="key">The one.</param>
+    /// <param name="other">Perhaps the same store, perhaps another that is the same place.</param>
+    /// <param name="otherKey">The other.</param>
+    /// <param name="moves">For a rename: hard links are two objects then, of which one may go.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public ValueTask<bool> IsSameObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel)
+    {
+        var (mine, myName) = Innermost(key);
+        var (its, itsName) = other.Innermost(otherKey);
+        return mine.IsOneObjectAsync(myName, its, itsName, moves, cancel);
+    }
+
+    /// <summary>The same for a store that stands for no other.</summary>
+    protected virtual ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
+        ValueTask.FromResult(key == otherKey && IsSameAs(other));
+
+    /// <summary>The store that this one is a part of, and what it calls the object.</summary>
+    protected virtual (ObjectStore Store, string Key) Innermost(string key) => (this, key);
+
     /// <summary>Opens an object; the reader sees one version of it, whatever happens to the name meanwhile.</summary>
     public abstract ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel);
 
@@ -65,49 +91,73 @@ public abstract class ObjectStore
     /// the two that were deleted last would have been written before the other.
     /// </remarks>
     /// <returns>False, and nothing is deleted, where it is not as it was seen or the other is not there.</returns>
-    public virtual async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    public virtual async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
+        await HeadOrNullAsync(beside, cancel).ConfigureAwait(false) is not null
+        && await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is { } now && now.IsAsSeen(seen)
+        && await DeleteMatchingAsync(key, seen, cancel).ConfigureAwait(false);
+
+    /// <summary>Deletes an object that is still the one that was seen; one that is gone counts as deleted.</summary>
+    /// <returns>False, and nothing is deleted, where it is another by now.</returns>
+    public virtual async ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
+        await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is not { } now
+        || (now.IsAsSeen(seen) && await DeleteMatchingAsync(key, seen, cancel).ConfigureAwait(false));
+
+    /// <summary>Deletes an object that was as it was seen a moment ago: under its ETag as a condition, where the store has such a thing.</summary>
+    /// <returns>False where it is another by now.</returns>
+    protected virtual async ValueTask<bool> DeleteMatchingAsync(string key, ObjectMeta seen, CancellationToken cancel)
     {
-        if (!await IsAsSeenAsync(key, seen, beside, cancel).ConfigureAwait(false))
-            return false;
         foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))
             throw failure.Error;
         return true;
     }
 
-    /// <summary>Whether an object has the tag and the metadata that it was seen with, and the other is there.</summary>
-    protected async ValueTask<bool> IsAsSeenAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    /// <summary>The object as it stands, or null.</summary>
+    internal async ValueTask<ObjectMeta?> HeadOrNullAsync(string key, CancellationToken cancel)
     {
         try
         {
-            await HeadAsync(beside, cancel).ConfigureAwait(false);
-            var now = await HeadAsync(key, cancel).ConfigureAwait(false);
-            // a tag that is made of the content is the same for the same bytes written again
-            return now.ETag == seen.ETag && now.LastModified == seen.LastModified
-                && now.Metadata.Count == seen.Metadata.Count && !now.Metadata.Except(seen.Metadata).Any();
+            return await HeadAsync(key, cancel).ConfigureAwait(false);
         }
         catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
         {
-            return false;
+            return null;
         }
     }
 
     /// <summary>Copies within the store, metadata and checksum with it, atomically as a put is.</summary>
     public abstract ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel);
 
-    /// <summary>Moves an object within the store. The default copies, then deletes: a crash in between leaves both.</summary>
+    /// <summary>The same of a version that was just seen.</summary>
+    protected virtual ValueTask<ObjectMeta> CopySeenAsync(ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel) =>
+        CopyAsync(origin.Key, destination, options, cancel);
+
+    /// <summary>
+    /// What a copy or a rename of an object onto itself comes to, in every store: nothing but the new description, if there is one.
+    /// <see cref="CopyAsync"/> leaves all else to this.
+    /// </summary>
+    /// <exception cref="StoreException">AlreadyExists or Precondition, as for any other destination.</exception>
+    public async ValueTask<ObjectMeta> OntoItselfAsync(string key, PutOptions options, CancellationToken cancel)
+    {
+        var found = await HeadAsync(key, cancel).ConfigureAwait(false);
+        if (options.IfMatch is null && !options.Overwrite)
+            throw new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off");
+        if (options.IfMatch is { } expected && expected != "*" && expected.Trim('"') != found.ETag?.Trim('"'))
+            throw new StoreException(ErrorKind.Precondition, Root.Child(key), $"expected ETag {expected}, found {found.ETag}: the object was written since");
+        return options.Describes ? await CopyAsync(key, key, options, cancel).ConfigureAwait(false) : found;
+    }
+
+    /// <summary>Moves an object within the store. The default copies, then deletes what it copied: a crash in between leaves both.</summary>
     public virtual ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         CopyThenDeleteAsync(source, destination, options, cancel);
 
     /// <summary>What <see cref="RenameAsync"/> does where a store cannot do better.</summary>
     protected async ValueTask<ObjectMeta> CopyThenDeleteAsync(string source, string destination, PutOptions options, CancellationToken cancel)
     {
-        var meta = await CopyAsync(source, destination, options, cancel).ConfigureAwait(false);
-        if (source != destination)
-        {
-            foreach (var failure in await DeleteAsync([source], cancel).ConfigureAwait(false))
-                throw failure.Error;
-        }
-        return meta;
+        if (source == destination)
+            return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
+        var move = new Move(this, await HeadAsync(source, cancel).ConfigureAwait(false), this, destination);
+        await move.BeginAsync(cancel).ConfigureAwait(false);
+        return await move.EndAsync(await CopySeenAsync(move.Seen, destination, options, cancel).ConfigureAwait(false), cancel).ConfigureAwait(false);
     }
 
     /// <summary>Makes a directory and its parents, where the store has such a thing; elsewhere there is nothing to do.</summary>

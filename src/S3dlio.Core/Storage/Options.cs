@@ -53,6 +53,9 @@ public sealed record PutOptions
 
     /// <summary>Tags, where the store has them: pairs beside the object, which policies and lifecycle rules look at.</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
+
+    /// <summary>Whether a copy gets another description than its source has.</summary>
+    public bool Describes => ContentType is not null || Metadata is not null || Attributes is not null || Tags is not null;
 }
 
 /// <summary>What a presigned URL allows.</summary>

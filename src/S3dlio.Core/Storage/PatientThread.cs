@@ -60,7 +60,15 @@ sealed class PatientThread
             return;
         }
         var made = new PatientThread { _work = work };
-        new Thread(made.Live, StackLength) { IsBackground = true, Name = "s3dlio network" }.UnsafeStart();
+        try
+        {
+            new Thread(made.Live, StackLength) { IsBackground = true, Name = "s3dlio network" }.UnsafeStart();
+        }
+        catch (OutOfMemoryException)
+        {
+            // no more threads: then as everything else does
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work(), work, preferLocal: false);
+        }
     }
 
     void Live()

@@ -11,6 +11,10 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : DelegatingStore
 
     public override bool IsSameAs(ObjectStore other) => this == other || (other is PrefixStore { } same && Root == same.Root && inner.IsSameAs(same.Inner));
 
+    public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) => inner.DeleteSeenAsync(Full(key), seen, cancel);
+
+    protected override (ObjectStore Store, string Key) Innermost(string key) => (inner, Full(key));
+
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
         new Reader(this, await inner.OpenReadAsync(Full(key), options, cancel).ConfigureAwait(false));
 

@@ -5,7 +5,7 @@ namespace S3dlio.Storage;
 /// can hold can be named.
 /// </summary>
 /// <param name="Scheme"><c>file</c>, <c>direct</c>, <c>memory</c>, <c>s3</c> or <c>az</c>.</param>
-/// <param name="Container">Bucket, memory store, or Azure's <c>account/container</c>; empty for files.</param>
+/// <param name="Container">Bucket, memory store, or Azure's <c>account/container</c>, <c>host:port/bucket</c> of an S3 server that the address names; empty for files.</param>
 /// <param name="Key">Key in the container; for files the absolute path without its first <c>/</c>.</param>
 public sealed record StoreUri(string Scheme, string Container, string Key)
 {
@@ -17,7 +17,7 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         new("file", "file:///absolute/path", ReadPath),
         new("direct", "direct:///absolute/path", ReadPath),
         new("memory", "memory://name/key", ReadContainer),
-        new("s3", "s3://bucket/key", ReadContainer),
+        new("s3", "s3://bucket/key", ReadBucket),
         new("az", "az://account/container/key", ReadAccount),
         new("https", "https://account.blob.core.windows.net/container/key", ReadBlobUrl),
     ];
@@ -77,6 +77,32 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         var (container, key) = Cut(rest);
         CheckName(form, text, container);
         return new StoreUri(form.Scheme, container, key);
+    }
+
+    /// <summary>The server's name and port, which an address may begin with; empty for all others.</summary>
+    public string Server => Scheme == "s3" && Container.IndexOf('/', StringComparison.Ordinal) is var slash && slash >= 0 ? Container[..slash] : "";
+
+    /// <summary>The bucket, or Azure's container, by its own name.</summary>
+    public string ContainerName => Container[(Container.IndexOf('/', StringComparison.Ordinal) + 1)..];
+
+    static StoreUri ReadBucket(Form form, string text, string rest)
+    {
+        var (server, below) = Cut(rest);
+        if (!IsServer(server))
+            return ReadContainer(form, text, rest);
+        var (bucket, key) = Cut(below);
+        CheckName(form, text, server);
+        if (bucket.Length == 0)
+            throw Wrong(text, $"the address names the server {server} and no bucket; write s3://{server}/bucket/key");
+        CheckName(form, text, bucket);
+        return new StoreUri(form.Scheme, $"{server}/{bucket}", key);
+    }
+
+    /// <summary>With a port it is a server: no bucket's name has a colon. A name with dots alone may be either, so it is a bucket.</summary>
+    static bool IsServer(string name)
+    {
+        int colon = name.LastIndexOf(':');
+        return colon > 0 && name.Length - colon is > 1 and <= 6 && name.AsSpan(colon + 1).IndexOfAnyExceptInRange('0', '9') < 0;
     }
 
     static StoreUri ReadAccount(Form form, string text, string rest)

@@ -58,9 +58,9 @@ public sealed class CompressedWriter : ObjectWriter
     /// <summary>The same for memory of any length: frames of all of it are made side by side, without a pause in between.</summary>
     public async ValueTask WriteAsync(LargeMemory data, IProgress<long>? progress, CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
         CheckOpen();
         _failed = true;
+        cancel.ThrowIfCancellationRequested();
         // frames are made on this thread
         if (data.Length + _filled >= SeekableFormat.FrameLength)
             await Offload.LeaveCallerAsync();
@@ -100,9 +100,9 @@ public sealed class CompressedWriter : ObjectWriter
 
     public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
         CheckOpen();
         _failed = true;
+        cancel.ThrowIfCancellationRequested();
         if (_filled > 0)
             StartFilled();
         if (_running.Count > 0)

@@ -12,12 +12,26 @@ public static class ObjectCopy
     public static async ValueTask<ObjectMeta> CopyAsync(
         ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress, CancellationToken cancel)
     {
+        if (await from.IsSameObjectAsync(source, to, destination, moves: false, cancel).ConfigureAwait(false))
+            return await to.OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
         if (to.IsSameAs(from))
             return await to.CopyAsync(source, destination, options, cancel).ConfigureAwait(false);
+        var (meta, _) = await PumpAsync(from, source, to, destination, options, moves: false, progress, cancel).ConfigureAwait(false);
+        return meta;
+    }
+
+    /// <summary>Copies through a buffer here.</summary>
+    /// <returns>What was written, and where it moves what is to be deleted.</returns>
+    static async ValueTask<(ObjectMeta Copied, Move? Move)> PumpAsync(
+        ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, bool moves, ITransferProgress progress, CancellationToken cancel)
+    {
         var reader = await from.OpenReadAsync(source, ReadOptions.Default, cancel).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
             var meta = reader.Meta;
+            var move = moves ? new Move(from, meta, to, destination) : null;
+            if (move is not null)
+                await move.BeginAsync(cancel).ConfigureAwait(false);
             progress.Begin(meta.Size);
             var writer = await to.OpenWriteAsync(destination, options with
             {
@@ -30,7 +44,7 @@ public static class ObjectCopy
                 var found = await PumpAsync(reader, writer, progress, cancel).ConfigureAwait(false);
                 // before the destination appears: a damaged source must not become a well-recorded copy
                 await new Validation(null).CheckAsync(reader, from.Root.Child(source), found, cancel).ConfigureAwait(false);
-                return await writer.CompleteAsync(cancel).ConfigureAwait(false);
+                return (await writer.CompleteAsync(cancel).ConfigureAwait(false), move);
             }
         }
     }
@@ -76,11 +90,11 @@ public static class ObjectCopy
     public static async ValueTask<ObjectMeta> RenameAsync(
         ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress, CancellationToken cancel)
     {
+        if (await from.IsSameObjectAsync(source, to, destination, moves: true, cancel).ConfigureAwait(false))
+            return await to.OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
         if (to.IsSameAs(from))
             return await to.RenameAsync(source, destination, options, cancel).ConfigureAwait(false);
-        var meta = await CopyAsync(from, source, to, destination, options, progress, cancel).ConfigureAwait(false);
-        foreach (var failure in await from.DeleteAsync([source], cancel).ConfigureAwait(false))
-            throw failure.Error;
-        return meta;
+        var (copied, move) = await PumpAsync(from, source, to, destination, options, moves: true, progress, cancel).ConfigureAwait(false);
+        return await move!.EndAsync(copied, cancel).ConfigureAwait(false);
     }
 }

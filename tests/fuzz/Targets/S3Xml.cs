@@ -1,4 +1,5 @@
 using S3dlio.Storage;
+using S3dlio.Storage.Http;
 using S3dlio.Storage.S3;
 
 namespace S3dlio.Fuzz.Targets;
@@ -126,7 +127,7 @@ sealed class S3ResultTarget() : S3XmlTarget("s3-result", "CompleteMultipartUploa
         Must(result.Whole is null || result.Type != "COMPOSITE", "checksums of parts are none of the whole");
         string id = S3Upload.Find(input, "UploadId", Subject);
         Must(id.Length > 0, "an upload has a name");
-        return $"{S3Meta.Tag(result.ETag) is null}, {result.Whole is null}, {result.Type is null}";
+        return $"{ETags.Bare(result.ETag) is null}, {result.Whole is null}, {result.Type is null}";
     }
 }
 

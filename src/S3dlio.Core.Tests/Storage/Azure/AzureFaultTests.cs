@@ -68,6 +68,52 @@ public class AzureFaultTests
         Assert.All(server.Seen.Skip(1), exchange => Assert.Equal("\"v1\"", exchange.Headers["If-Match"]));
     }
 
+    [Fact]
+    public async Task Get_ServerHeedsNoIfMatch_AnotherVersionIsRefused()
+    {
+        var data = Data(9 << 20);
+        await using var server = new ScriptedServer(async exchange =>
+        {
+            exchange.Headers.Remove("If-Match");
+            await Serve(exchange, data, exchange.Number == 1 ? "\"v1\"" : "\"v2\"", most: exchange.Number == 1 ? 1 << 20 : int.MaxValue);
+        });
+        Assert.Equal(ErrorKind.Precondition, (await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)))).Kind);
+    }
+
+    [Fact]
+    public async Task Open_ServerHeedsNoIfMatch_AnotherVersionIsRefused()
+    {
+        await using var server = new ScriptedServer(async exchange =>
+        {
+            exchange.Headers.Remove("If-Match");
+            await Serve(exchange, Data(10), "\"v2\"");
+        });
+        var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(server).OpenReadAsync("key", new ReadOptions { IfMatch = "v1" }, None));
+        Assert.Equal(ErrorKind.Precondition, error.Kind);
+    }
+
+    [Fact]
+    public async Task Write_CancelledWhileItWaits_CannotBeCompleted()
+    {
+        const int part = 1 << 20;
+        var held = new TaskCompletionSource();
+        await using var server = new ScriptedServer(async exchange =>
+        {
+            if (exchange.Target.Contains("comp=block&", StringComparison.Ordinal))
+                await held.Task;
+            await exchange.Say(201);
+        });
+        var writer = await Open(server, $$""","part_size":{{part}}""").OpenWriteAsync("key", PutOptions.Default, None);
+        using var soon = new CancellationTokenSource(200);
+        // four blocks are on their way and stay there, so the fifth waits with the sixth half in the buffer
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await writer.WriteAsync(new byte[(5 * part) + 100], soon.Token));
+        held.SetResult();
+        Assert.Equal(ErrorKind.Closed, (await Assert.ThrowsAsync<StoreException>(async () => await writer.WriteAsync(new byte[1], None))).Kind);
+        Assert.Equal(ErrorKind.Closed, (await Assert.ThrowsAsync<StoreException>(async () => await writer.CompleteAsync(None))).Kind);
+        await writer.DisposeAsync();
+        Assert.DoesNotContain(server.Seen, exchange => exchange.Target.Contains("blocklist", StringComparison.Ordinal) || !exchange.Target.Contains("comp=block", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("bytes 5-9/10")]
     [InlineData("bytes 0-9/5")]

@@ -134,7 +134,7 @@ sealed class Exchange(NetworkStream stream, string method, string target, Dictio
 
     public async Task Raw(string head, byte[]? body = null)
     {
-        await stream.WriteAsync(Encoding.ASCII.GetBytes(head));
+        await stream.WriteAsync(Encoding.UTF8.GetBytes(head));
         if (body is not null && method != "HEAD")
             await stream.WriteAsync(body);
         await stream.FlushAsync();

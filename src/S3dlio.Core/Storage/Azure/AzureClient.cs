@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net.Sockets;
 using S3dlio.Storage.Http;
 
@@ -10,7 +9,7 @@ sealed class AzureClient
     /// <summary>Old enough for every region and the emulator; blocks of 4,000 MiB and encoded names in listings need 2021-02-12.</summary>
     public const string Version = "2023-11-03";
 
-    static readonly ConcurrentDictionary<(AzureOptions Options, string Name), AzureClient> Clients = new();
+    static readonly SharedClients<(AzureOptions Options, string Name), AzureClient> Clients = new();
 
     readonly HttpTransport _transport;
 
@@ -41,13 +40,8 @@ sealed class AzureClient
 
     public HttpReaderSettings Reading { get; }
 
-    public static AzureClient Shared(AzureOptions options, string name, string subject)
-    {
-        if (Clients.TryGetValue((options, name), out var found))
-            return found;
-        var account = AzureAccount.Resolve(options, name, subject, Environment.GetEnvironmentVariable);
-        return Clients.GetOrAdd((options, name), new AzureClient(options, account, subject));
-    }
+    public static AzureClient Shared(AzureOptions options, string name, string subject) => Clients.Get(
+        (options, name), () => new AzureClient(options, AzureAccount.Resolve(options, name, subject, Environment.GetEnvironmentVariable), subject));
 
     /// <summary>Sends until it succeeds or there is no more hope, reads the answer with <paramref name="read"/> and lets go of it.</summary>
     public ValueTask<T> SendAsync<T>(AzureRequest request, Func<HttpAnswer, CancellationToken, ValueTask<T>> read, CancellationToken cancel) =>

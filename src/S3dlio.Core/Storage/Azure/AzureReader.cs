@@ -10,11 +10,13 @@ public sealed partial class AzureStore
     {
         protected override async ValueTask<HttpAnswer> AskAsync(long offset, long length, CancellationToken cancel)
         {
-            var request = store.Request(HttpMethod.Get, Meta.Key).SayRange(offset, offset + length - 1).SayIfMatch(Meta.ETag);
+            var request = store.Request(HttpMethod.Get, Meta.Key).SayRange(offset, offset + length - 1).SayIfMatch(Condition);
             HttpAnswer? answer = null;
             try
             {
                 answer = await store._client.AttemptAsync(request, cancel).ConfigureAwait(false);
+                // before the range: another version may have another length
+                CheckVersion(answer);
                 BlobHeaders.CheckRange(answer, offset, length, Meta.Size);
                 return answer;
             }

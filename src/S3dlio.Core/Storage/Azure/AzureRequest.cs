@@ -48,11 +48,3 @@ sealed class AzureRequest(HttpMethod method, string container, string key, strin
     /// <summary>An ETag as a condition; the service wants it quoted.</summary>
     public AzureRequest SayIfMatch(string? etag) => Say("If-Match", etag is null ? null : ETags.Quoted(etag));
 }
-
-/// <summary>ETags come quoted in headers and bare in listings; here they are bare.</summary>
-static class ETags
-{
-    public static string? Bare(string? etag) => etag is { Length: > 1 } && etag[0] == '"' && etag[^1] == '"' ? etag[1..^1] : etag;
-
-    public static string Quoted(string etag) => etag is "*" || etag.StartsWith('"') || etag.StartsWith("W/", StringComparison.Ordinal) ? etag : $"\"{etag}\"";
-}

@@ -16,33 +16,40 @@ public sealed partial class AzureStore
         cancel.ThrowIfCancellationRequested();
         AzureKey.Check(Root, source);
         AzureKey.Check(Root, destination);
+        if (source == destination && !options.Describes)
+            return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
+        return await CopySeenAsync((await FindAsync(source, null, cancel).ConfigureAwait(false)).Meta, destination, options, cancel).ConfigureAwait(false);
+    }
+
+    protected override async ValueTask<ObjectMeta> CopySeenAsync(ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel)
+    {
+        AzureKey.Check(Root, destination);
         ObjectAttributes.Check(Root.Child(destination), options, WritableAttributes, hasTags: true);
-        var original = (await FindAsync(source, null, cancel).ConfigureAwait(false)).Meta;
         string write = Guid.NewGuid().ToString("n");
         var request = Request(HttpMethod.Put, destination)
-            .Say("x-ms-copy-source", _client.Url(_container, source, _client.Account.Credential.Query))
-            .Say("x-ms-source-if-match", ETags.Quoted(original.ETag ?? "*"))
+            .Say("x-ms-copy-source", _client.Url(_container, origin.Key, _client.Account.Credential.Query))
+            .Say("x-ms-source-if-match", ETags.Quoted(origin.ETag ?? "*"))
             .Say("x-ms-access-tier", options.Attributes?.GetValueOrDefault("access_tier"));
-        request.Say("x-ms-tags", ObjectAttributes.Query(options.Tags ?? await TagsToCopyAsync(original, cancel).ConfigureAwait(false)));
+        request.Say("x-ms-tags", ObjectAttributes.Query(options.Tags ?? await TagsToCopyAsync(origin, cancel).ConfigureAwait(false)));
         BlobHeaders.SayConditions(request, options);
-        BlobMetadata.Say(request, options.Metadata ?? original.Metadata, original.Checksum, original.Blocks, write);
+        BlobMetadata.Say(request, options.Metadata ?? origin.Metadata, origin.Checksum, origin.Blocks, write);
         bool pending = true;
         var copied = await MakeAsync(destination, request, answer =>
         {
             pending = answer.Header("x-ms-copy-status") is not (null or "success");
-            return original with
+            return origin with
             {
                 Key = destination,
                 ETag = ETags.Bare(answer.Header("ETag")),
-                LastModified = answer.Date("Last-Modified") ?? original.LastModified,
-                Metadata = options.Metadata ?? original.Metadata,
+                LastModified = answer.Date("Last-Modified") ?? origin.LastModified,
+                Metadata = options.Metadata ?? origin.Metadata,
             };
         }, write, options, cancel).ConfigureAwait(false);
         if (pending)
             copied = await FinishAsync(destination, write, cancel).ConfigureAwait(false);
         return options.ContentType is null && options.Attributes is not { Count: > 0 }
             ? copied
-            : await DescribeAsync(copied, original, options, cancel).ConfigureAwait(false);
+            : await DescribeAsync(copied, origin, options, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Waits for a copy that the service makes in the background.</summary>
@@ -68,11 +75,11 @@ public sealed partial class AzureStore
     }
 
     /// <summary>Gives a fresh copy the content type and attributes that were asked for; all others have to be said again to stay.</summary>
-    async ValueTask<ObjectMeta> DescribeAsync(ObjectMeta copied, ObjectMeta original, PutOptions options, CancellationToken cancel)
+    async ValueTask<ObjectMeta> DescribeAsync(ObjectMeta copied, ObjectMeta origin, PutOptions options, CancellationToken cancel)
     {
-        var attributes = ObjectAttributes.Copied(original, options, WritableAttributes);
+        var attributes = ObjectAttributes.Copied(origin, options, WritableAttributes);
         attributes.Remove("access_tier");
-        string type = options.ContentType ?? original.ContentType ?? "application/octet-stream";
+        string type = options.ContentType ?? origin.ContentType ?? "application/octet-stream";
         var request = Request(HttpMethod.Put, copied.Key).Ask("comp", "properties");
         BlobHeaders.Say(request, new PutOptions { IfMatch = copied.ETag, ContentType = type, Attributes = attributes });
         return await _client.SendAsync(request, answer => copied with

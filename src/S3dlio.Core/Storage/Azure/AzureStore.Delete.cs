@@ -26,10 +26,8 @@ public sealed partial class AzureStore
         return failures;
     }
 
-    public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    protected override async ValueTask<bool> DeleteMatchingAsync(string key, ObjectMeta seen, CancellationToken cancel)
     {
-        if (!await IsAsSeenAsync(key, seen, beside, cancel).ConfigureAwait(false))
-            return false;
         try
         {
             // each write gets a tag of its own here

@@ -36,6 +36,9 @@ public sealed partial class AzureStore
     async IAsyncEnumerable<ListEntry> EntriesAsync(string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
     {
         var order = new KeyOrder();
+        string uri = Root.Child(prefix);
+        // the service cannot begin in the middle
+        var guard = new ListGuard(uri, null);
         bool passesSome = options.StartAfter is not null || options.Pattern is not null;
         string results = Math.Min(MostResults, passesSome ? MostResults : options.PageSize).ToString(CultureInfo.InvariantCulture);
         string? marker = null, lastPrefix = null;
@@ -45,6 +48,13 @@ public sealed partial class AzureStore
                 .Ask("prefix", prefix.Length == 0 ? null : prefix).Ask("delimiter", options.Recursive ? null : "/").Ask("marker", marker);
             var answer = await _client.SendAsync(
                 request, async (found, stop) => ListAnswer.Parse(await found.ReadTextAsync(ListLimit, stop).ConfigureAwait(false), request.Subject), cancel).ConfigureAwait(false);
+            guard.Arrived(answer.Entries.Count, answer.Marker is null);
+            foreach (var entry in answer.AsSent)
+                ListGuard.CheckPlace(uri, prefix, !options.Recursive, entry.Key, entry.Meta is null);
+            guard.Check(
+                answer.AsSent.Where(static entry => entry.Meta is not null).Select(static entry => entry.Key),
+                answer.AsSent.Where(entry => entry.Meta is null && entry.Key != lastPrefix).Select(static entry => entry.Key),
+                isAll: marker is null && answer.Marker is null);
             foreach (var entry in answer.Entries)
             {
                 if (entry.Meta is null)

@@ -21,19 +21,21 @@ public sealed partial class AzureStore
             var request = Request(HttpMethod.Get, key).SayRange(first, last).SayIfMatch(options.IfMatch);
             var answer = await _client.Retry.RunAsync(request.Subject, (_, stop) => OpenRangeAsync(request, stop), cancel).ConfigureAwait(false);
             if (answer is not null)
-                return Opened(key, answer, first, length, options.OneAnswer);
+                return Opened(key, answer, first, length, options);
         }
         var blob = await FindAsync(key, options.IfMatch, cancel).ConfigureAwait(false);
+        ETags.Check(Root.Child(key), options.IfMatch, blob.Meta.ETag);
         return new AzureReader(this, blob.Meta, null, 0, 0);
     }
 
-    AzureReader Opened(string key, HttpAnswer answer, long first, long length, bool inOrder)
+    AzureReader Opened(string key, HttpAnswer answer, long first, long length, ReadOptions options)
     {
         try
         {
             var meta = BlobHeaders.Read(key, answer).Meta;
+            ETags.Check(Root.Child(key), options.IfMatch, meta.ETag);
             BlobHeaders.CheckRange(answer, first, length, meta.Size);
-            return new AzureReader(this, meta, answer, first, Math.Min(meta.Size, first + length)) { InOrder = inOrder };
+            return new AzureReader(this, meta, answer, first, Math.Min(meta.Size, first + length)) { InOrder = options.OneAnswer };
         }
         catch
         {

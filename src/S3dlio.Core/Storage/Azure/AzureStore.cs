@@ -33,6 +33,10 @@ public sealed partial class AzureStore : ObjectStore
 
     public override bool IsSameAs(ObjectStore other) => other is AzureStore same && same._client == _client && same.Root == Root;
 
+    protected override ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
+        ValueTask.FromResult(other is AzureStore same && key == otherKey && _container == same._container
+            && string.Equals(_client.Account.Endpoint, same._client.Account.Endpoint, StringComparison.OrdinalIgnoreCase));
+
     public override IReadOnlyCollection<string> WritableAttributes => BlobHeaders.WritableNames;
 
     public override ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)

@@ -24,6 +24,7 @@ public sealed partial class AzureStore
         const int BlocksPerLength = 8192;
 
         readonly BlockUpload _upload = new(store, key);
+        readonly WriterState _state = new(store.Root.Child(key));
         readonly CancellationTokenSource _stop = new();
         readonly List<Task> _staging = [];
         PooledBuffer? _buffer;
@@ -32,14 +33,12 @@ public sealed partial class AzureStore
         Checksum _checksum = Checksum.Empty, _block = Checksum.Empty;
         readonly List<(long Length, Checksum Checksum)> _stretches = [];
         Exception? _failure;
-        bool _ended;
 
         public override long Written => _written;
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
         {
-            cancel.ThrowIfCancellationRequested();
-            CheckOpen();
+            _state.Begin(cancel);
             while (data.Length > 0)
             {
                 if (_buffer is { } full && _filled == full.Length)
@@ -54,13 +53,12 @@ public sealed partial class AzureStore
                 _written += count;
                 data = data[count..];
             }
+            _state.Wrote();
         }
 
         public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
         {
-            cancel.ThrowIfCancellationRequested();
-            CheckOpen();
-            _ended = true;
+            _state.Begin(cancel);
             if (_blocks == 0)
             {
                 var blocks = _buffer is null ? null : new Payload(_buffer.Memory[.._filled]).DigestBlocks(cancel).Blocks;
@@ -83,7 +81,7 @@ public sealed partial class AzureStore
 
         public override async ValueTask DisposeAsync()
         {
-            _ended = true;
+            _state.End();
             await _stop.CancelAsync().ConfigureAwait(false);
             await Task.WhenAll(_staging).ConfigureAwait(false);
             _buffer?.Return();
@@ -133,12 +131,6 @@ public sealed partial class AzureStore
         {
             if (Volatile.Read(ref _failure) is { } failure)
                 System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
-        }
-
-        void CheckOpen()
-        {
-            if (_ended)
-                throw new StoreException(ErrorKind.Closed, store.Root.Child(key), "the writer was completed or disposed");
         }
     }
 }

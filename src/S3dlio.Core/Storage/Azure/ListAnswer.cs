@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Xml;
+using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Azure;
 
@@ -8,6 +9,9 @@ namespace S3dlio.Storage.Azure;
 /// <param name="Marker">Where the next page begins; null at the end.</param>
 sealed record ListAnswer(IReadOnlyList<ListEntry> Entries, string? Marker)
 {
+    /// <summary>The same in the order in which they came.</summary>
+    public IReadOnlyList<ListEntry> AsSent { get; init; } = Entries;
+
     /// <exception cref="StoreException">InvalidData when it is something else.</exception>
     public static ListAnswer Parse(ReadOnlyMemory<byte> text, string uri)
     {
@@ -69,8 +73,9 @@ sealed record ListAnswer(IReadOnlyList<ListEntry> Entries, string? Marker)
             }
         }
         entry.AddTo(entries);
+        ListEntry[] sent = [.. entries];
         entries.Sort(static (a, b) => ObjectKey.Compare(a.Key, b.Key));
-        return new ListAnswer(entries, marker is { Length: > 0 } ? marker : null);
+        return new ListAnswer(entries, marker is { Length: > 0 } ? marker : null) { AsSent = sent };
     }
 
     static StoreException Wrong(string uri, string what, Exception? cause) =>

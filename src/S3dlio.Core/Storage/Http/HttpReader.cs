@@ -65,6 +65,23 @@ abstract class HttpReader(string uri, ObjectMeta meta, HttpReaderSettings settin
     /// <exception cref="HttpFailure">It failed, perhaps only this time.</exception>
     protected abstract ValueTask<HttpAnswer> AskAsync(long offset, long length, CancellationToken cancel);
 
+    /// <summary>
+    /// Holds an answer against the version that was opened. Servers that pass over If-Match would otherwise mix two; one that leaves the tag
+    /// out has its date compared.
+    /// </summary>
+    /// <exception cref="StoreException">Precondition.</exception>
+    protected void CheckVersion(HttpAnswer answer)
+    {
+        var tag = ETags.Bare(answer.Header("ETag"));
+        bool isSame = tag is not null && meta.ETag is not null ? ETags.AreSame(tag, meta.ETag)
+            : answer.Date("Last-Modified") is not { } modified || meta.LastModified == default || modified == meta.LastModified;
+        if (!isSame)
+            throw new StoreException(ErrorKind.Precondition, uri, $"the object was written while it was read: its ETag was {meta.ETag}, now it is {tag ?? "not named and its date is another"}; open it again");
+    }
+
+    /// <summary>The tag as a condition of a request; null where there is none that a condition could hold for.</summary>
+    protected string? Condition => meta.ETag is { } tag && !ETags.IsWeak(tag) ? tag : null;
+
     void Check(IReadOnlyList<Segment> segments)
     {
         long end = 0;

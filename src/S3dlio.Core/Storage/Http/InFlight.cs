@@ -15,6 +15,16 @@ sealed class InFlight(int requests, long bytes)
 
     public long Bytes => bytes;
 
+    /// <summary>How many wait to be let in; for tests.</summary>
+    internal int Waiting
+    {
+        get
+        {
+            lock (_gate)
+                return _queue.Count;
+        }
+    }
+
     /// <summary>Waits for a place for one request (<paramref name="count"/> 1, or 0 for memory alone) with so many bytes; more than there can ever be is let in when it is alone.</summary>
     public ValueTask<Lease> EnterAsync(int count, long length, CancellationToken cancel)
     {

@@ -9,6 +9,9 @@ readonly struct FileStatus(Libc.Statx raw)
 
     public long Size => raw.Size;
 
+    /// <summary>How many names it has.</summary>
+    public uint Links => raw.Links;
+
     public uint User => raw.User;
 
     public uint Group => raw.Group;

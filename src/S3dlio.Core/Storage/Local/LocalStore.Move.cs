@@ -15,6 +15,8 @@ public sealed partial class LocalStore
         cancel.ThrowIfCancellationRequested();
         string from = _path.Object(source);
         string to = _path.Object(destination);
+        if (!options.Describes && await IsOneObjectAsync(source, this, destination, moves: false, cancel).ConfigureAwait(false))
+            return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
         var reader = OpenReader(source, Root.Child(source), from, ReadOptions.Default);
         await using (reader.ConfigureAwait(false))
         {
@@ -47,15 +49,15 @@ public sealed partial class LocalStore
         Errno.Check(Libc.Status(from, follow: false, out var moved), uri, "rename");
         if (!moved.IsLink)
             LocalFile.CheckRegular(uri, moved, "rename");
-        if (from == to)
-            return await HeadAsync(destination, cancel).ConfigureAwait(false);
+        if (await IsOneObjectAsync(source, this, destination, moves: true, cancel).ConfigureAwait(false))
+            return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
         if (moved.IsLink || options.ContentType is not null || options.Metadata is not null || options.Attributes is not null)
             return await base.RenameAsync(source, destination, options, cancel).ConfigureAwait(false);
         var target = Target.Inspect(Root.Child(destination), to, options);
         var made = new List<string>();
         if (target.Existing is { } existing && existing.IsSameFile(moved))
         {
-            // rename(2) leaves two names of one file as they are
+            // rename(2) leaves two names of one file as they are; that these are two was seen above
             Errno.Check(Libc.Unlink(from), uri, "rename");
         }
         else
@@ -74,6 +76,31 @@ public sealed partial class LocalStore
         }
         return await HeadAsync(destination, cancel).ConfigureAwait(false);
     }
+
+    /// <remarks>
+    /// Of one inode are a file by two ways to it (linked directories, bind mounts, file:// and direct://) and a file with hard links. To a copy
+    /// both are one object; to a rename two links are two, so what holds them and their names are compared.
+    /// </remarks>
+    protected override ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel)
+    {
+        if (other is not LocalStore store)
+            return ValueTask.FromResult(false);
+        string from = _path.Object(key), to = store._path.Object(otherKey);
+        if (!moves)
+            return ValueTask.FromResult(IsOneFile(from, true, to, true, out _));
+        // a symbolic link is moved by itself, and written through
+        bool isOne = (IsOneFile(from, false, to, false, out var link) && (link.Links == 1 || IsOneName(from, to)))
+            || (IsOneFile(from, false, to, true, out var file) && (file.Links == 1 || IsOneName(from, Target.Inspect(store.Root.Child(otherKey), to, PutOptions.Default).Path)));
+        return ValueTask.FromResult(isOne);
+    }
+
+    static bool IsOneFile(string a, bool followA, string b, bool followB, out FileStatus status) =>
+        Libc.Status(a, followA, out status) == 0 & Libc.Status(b, followB, out var other) == 0 && status.IsSameFile(other);
+
+    /// <summary>One entry of one directory. Some file systems do not tell upper from lower case.</summary>
+    static bool IsOneName(string a, string b) =>
+        a[(a.LastIndexOf('/') + 1)..].Equals(b[(b.LastIndexOf('/') + 1)..], StringComparison.OrdinalIgnoreCase)
+        && IsOneFile(LocalPath.Parent(a), true, LocalPath.Parent(b), true, out _);
 
     /// <returns>False when the two places lie on different file systems.</returns>
     async ValueTask<bool> TryPlaceAsync(string from, Target target, PutOptions options, CancellationToken cancel)

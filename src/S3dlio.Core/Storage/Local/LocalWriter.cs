@@ -31,9 +31,9 @@ sealed class LocalWriter(string key, PutOptions options, Temporary temporary, Fi
 
     public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
         CheckOpen();
         _failed = true;
+        cancel.ThrowIfCancellationRequested();
         await sink.FinishAsync(default, cancel).ConfigureAwait(false);
         var meta = await temporary.CommitAsync(key, ObjectRecord.Of(_checksum, _written, options), options, lockPatience, cancel).ConfigureAwait(false);
         await DisposeAsync().ConfigureAwait(false);
@@ -51,10 +51,10 @@ sealed class LocalWriter(string key, PutOptions options, Temporary temporary, Fi
 
     void Begin(CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
         CheckOpen();
-        // after a failure it is not known what the file holds; only a write that went through clears this
+        // after a failure or a cancel it is not known what the file holds; only a write that went through clears this
         _failed = true;
+        cancel.ThrowIfCancellationRequested();
     }
 
     void End(Checksum checksum, long length)

@@ -110,6 +110,8 @@ public sealed class MemoryStore : ObjectStore
         ObjectKey.Check(Root, source);
         ObjectKey.Check(Root, destination);
         CheckAttributes(destination, options);
+        if (source == destination && !options.Describes)
+            return OntoItselfAsync(destination, options, cancel);
         var item = Find(source);
         return ValueTask.FromResult(Commit(destination, item.Data, item.Meta.Checksum!.Value, options with
         {

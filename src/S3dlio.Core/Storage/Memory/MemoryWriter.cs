@@ -6,36 +6,30 @@ sealed class MemoryWriter(MemoryStore store, string key, PutOptions options) : O
 {
     readonly MemoryStream _data = new();
     Checksum _checksum = Checksum.Empty;
-    bool _ended;
+    readonly WriterState _state = new(store.Root.Child(key));
 
     public override long Written => _data.Length;
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
-        CheckOpen();
+        _state.Begin(cancel);
         _data.Write(data.Span);
         _checksum = _checksum.Append(data.Span);
+        _state.Wrote();
         return ValueTask.CompletedTask;
     }
 
     public override ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
-        CheckOpen();
-        _ended = true;
-        return ValueTask.FromResult(store.Commit(key, _data.ToArray(), _checksum, options));
+        _state.Begin(cancel);
+        var meta = store.Commit(key, _data.ToArray(), _checksum, options);
+        _state.End();
+        return ValueTask.FromResult(meta);
     }
 
     public override ValueTask DisposeAsync()
     {
-        _ended = true;
+        _state.End();
         return ValueTask.CompletedTask;
-    }
-
-    void CheckOpen()
-    {
-        if (_ended)
-            throw new StoreException(ErrorKind.Closed, store.Root.Child(key), "the writer was completed or disposed");
     }
 }

@@ -54,6 +54,14 @@ public sealed partial class MultiStore
         }
     }
 
+    public override async ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel)
+    {
+        CheckIsKey(key);
+        if (_options.Replicas)
+            return await RunAnyAsync(store => store.DeleteSeenAsync(key, seen, cancel)).ConfigureAwait(false);
+        return await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is null || await DeleteBesideAsync(key, seen, key, cancel).ConfigureAwait(false);
+    }
+
     async ValueTask<bool> DeleteBesideInTurnAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
         if (await FindAsync(beside, cancel).ConfigureAwait(false) is not { } other)

@@ -44,6 +44,8 @@ public sealed partial class MultiStore : DelegatingStore
 
     public override bool IsSameAs(ObjectStore other) => this == other;
 
+    public override bool TagsEachWrite => _endpoints.All(static endpoint => endpoint.Store.TagsEachWrite);
+
     public IReadOnlyList<EndpointStatistics> Statistics => [.. _endpoints.Select(endpoint => endpoint.Statistics)];
 
     public override ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel) =>

@@ -6,7 +6,7 @@ namespace S3dlio.Storage.S3;
 /// <summary>Signs and sends; one for each distinct configuration, shared by all stores of the process that have it.</summary>
 sealed class S3Client
 {
-    static readonly ConcurrentDictionary<S3Options, S3Client> Clients = new();
+    static readonly SharedClients<S3Options, S3Client> Clients = new();
 
     /// <summary>S3's error documents have a few hundred bytes.</summary>
     const int ErrorLimit = 256 << 10;
@@ -41,12 +41,13 @@ sealed class S3Client
 
     public HttpReaderSettings Reading { get; }
 
-    public static S3Client Shared(S3Options options, string subject)
-    {
-        if (Clients.TryGetValue(options, out var found))
-            return found;
-        return Clients.GetOrAdd(options, new S3Client(options, subject));
-    }
+    /// <summary>Whether a bucket of one name is one bucket to both. At Amazon names are unique throughout a partition, whatever region is asked.</summary>
+    public bool IsSamePlaceAs(S3Client other) =>
+        Endpoint.IsAmazon && other.Endpoint.IsAmazon
+            ? S3Endpoint.Partition(Options.Region) == S3Endpoint.Partition(other.Options.Region)
+            : Endpoint.Base == other.Endpoint.Base;
+
+    public static S3Client Shared(S3Options options, string subject) => Clients.Get(options, () => new S3Client(options, subject));
 
     /// <summary>Whether a body of this store has to be hashed for the signature.</summary>
     public bool SignsPayload => Options.PayloadSigning ?? (!Options.Anonymous && (!Endpoint.IsTls || !Capabilities.VerifiesChecksums));
@@ -81,13 +82,26 @@ sealed class S3Client
     public async ValueTask<HttpAnswer> AttemptAsync(S3Request request, CancellationToken cancel)
     {
         bool moved = false, renewed = false;
+        string region = _regions.GetValueOrDefault(request.Bucket, Options.Region);
         while (true)
         {
-            string region = _regions.GetValueOrDefault(request.Bucket, Options.Region);
             var credentials = await _credentials.GetAsync(request.Subject, cancel).ConfigureAwait(false);
-            var answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+            HttpAnswer answer;
+            try
+            {
+                answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+            }
+            catch (HttpFailure)
+            {
+                // perhaps there is nothing in that region; the next call asks anew where the bucket is
+                _regions.TryRemove(request.Bucket, out _);
+                throw;
+            }
             if (answer.Status is >= 200 and < 300 || answer.Status == request.AlsoAccept)
             {
+                // a region that was only named is not remembered: later calls would be lost in it
+                if (moved)
+                    _regions[request.Bucket] = region;
                 if (request.Key.Length > 0)
                     _buckets.TryAdd(request.Bucket, true);
                 return answer;
@@ -102,9 +116,14 @@ sealed class S3Client
             if (error.Region is { } home && home != region && !moved)
             {
                 moved = true;
-                _regions[request.Bucket] = home;
+                region = home;
                 continue;
             }
+            if (error.Region is not null)
+                _regions.TryRemove(request.Bucket, out _);
+            else if (moved && error.Status is 404 or 412)
+                // an answer about the object: that is where the bucket is
+                _regions[request.Bucket] = region;
             if (error.IsExpired && !renewed && _credentials.Forget(credentials))
             {
                 renewed = true;

@@ -30,6 +30,36 @@ sealed class S3Endpoint
     /// <summary>True when the host follows from the region, so that another region is another host.</summary>
     public bool FollowsRegion => _custom is null;
 
+    /// <summary>Where all buckets are, in one spelling: scheme, host and port as connections have them, and the path.</summary>
+    public string Base => $"{(IsTls ? "https" : "http")}://{_host}{_start}";
+
+    /// <summary>Amazon's separate worlds: the public regions, China, the government's.</summary>
+    public static string Partition(string region)
+    {
+        foreach (string start in (ReadOnlySpan<string>)["cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"])
+        {
+            if (region.StartsWith(start, StringComparison.OrdinalIgnoreCase))
+                return start;
+        }
+        return "";
+    }
+
+    /// <summary>
+    /// True for a label of DNS. A region becomes part of the host that signed requests go to, so one that a server names must not be able to
+    /// name another host.
+    /// </summary>
+    public static bool IsRegion(string? name)
+    {
+        if (name is not { Length: > 0 and <= 63 } || name[0] == '-' || name[^1] == '-')
+            return false;
+        foreach (char c in name)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c != '-')
+                return false;
+        }
+        return true;
+    }
+
     /// <summary>The host as in the Host header, and the encoded path.</summary>
     /// <exception cref="StoreException">Virtual hosts were asked for, and the bucket can be none.</exception>
     public (string Host, string Path) Locate(string bucket, string key, string region)

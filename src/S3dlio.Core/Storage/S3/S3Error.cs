@@ -25,6 +25,8 @@ sealed record S3Error(int Status, string Code, string Message)
         var text = answer.Call.Method == HttpMethod.Head ? default : await answer.ReadTextAsync(limit, cancel).ConfigureAwait(false);
         var error = Parse(answer.Status, text);
         string? region = answer.Header("x-amz-bucket-region") ?? error.Region;
+        if (!S3Endpoint.IsRegion(region))
+            region = null;
         return error with
         {
             Message = Redaction.Clean(answer.Call, error.Message),

@@ -86,7 +86,7 @@ static class S3Meta
                 }
             }
         }
-        string? tag = Tag(answer.Header("ETag")), type = answer.Header("x-amz-checksum-type");
+        string? tag = ETags.Bare(answer.Header("ETag")), type = answer.Header("x-amz-checksum-type");
         var native = Native(answer.Header(ChecksumHeader), type, tag);
         return new ObjectMeta
         {
@@ -121,12 +121,6 @@ static class S3Meta
     /// <summary>What boto3 and S3 itself give objects whose writer asked for nothing.</summary>
     static Digest? Foreign(HttpAnswer answer) =>
         Digest.FromBase64(DigestKind.Crc64Nvme, answer.Header("x-amz-checksum-crc64nvme")) ?? Digest.FromBase64(DigestKind.Crc32, answer.Header("x-amz-checksum-crc32"));
-
-    /// <summary>An ETag without its quotes, as the library names it.</summary>
-    public static string? Tag(string? header) => header is { Length: > 2 } && header[0] == '"' && header[^1] == '"' ? header[1..^1] : header is "" or "\"\"" ? null : header;
-
-    /// <summary>With its quotes, as HTTP wants it.</summary>
-    public static string Quote(string tag) => tag.StartsWith('"') || tag.StartsWith("W/", StringComparison.Ordinal) || tag == "*" ? tag : $"\"{tag}\"";
 
     /// <summary>Adds what the user says of an object to the request that makes it.</summary>
     public static void Write(S3Request request, PutOptions options)
@@ -168,7 +162,7 @@ static class S3Meta
     public static void WriteCondition(S3Request request, PutOptions options, S3Capabilities can)
     {
         if (options.IfMatch is { } tag)
-            request.Say("If-Match", can.Put == Support.No ? Tag(tag) : Quote(tag));
+            request.Say("If-Match", can.Put == Support.No ? ETags.Bare(tag) : ETags.Quoted(tag));
         else if (!options.Overwrite)
             request.Say("If-None-Match", "*");
     }

@@ -86,7 +86,7 @@ sealed record S3Options
             throw new StoreException(ErrorKind.InvalidArgument, uri, "options 'access_key_id' and 'secret_access_key' belong together; one is missing");
         if (result.Anonymous && result.AccessKeyId is not null)
             throw new StoreException(ErrorKind.InvalidArgument, uri, "options 'anonymous' and 'access_key_id' exclude each other");
-        return result.WithEnvironment(uri);
+        return result.WithEnvironment(root);
     }
 
     S3Options? With(NamedOption option) => option.Name switch
@@ -107,20 +107,43 @@ sealed record S3Options
         _ => Http.With(option) is { } http ? this with { Http = http } : null,
     };
 
-    S3Options WithEnvironment(string uri)
+    S3Options WithEnvironment(StoreUri root)
     {
+        string uri = root.ToString();
         var profile = new Lazy<AwsProfile>(() => AwsProfile.Load(Profile));
         string region = First(Region, Variable("AWS_REGION"), Variable("AWS_DEFAULT_REGION")) ?? profile.Value.Region ?? "us-east-1";
         bool ignore = string.Equals(Variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true", StringComparison.OrdinalIgnoreCase);
         string? endpoint = First(EndpointUrl);
         if (endpoint is null && !ignore)
             endpoint = First(Variable("AWS_ENDPOINT_URL_S3"), Variable("AWS_ENDPOINT_URL")) ?? profile.Value.EndpointUrl;
+        if (root.Server.Length > 0)
+            endpoint = OfServer(root.Server, endpoint, uri);
         var settings = Http.Settings;
         if (settings.CaBundle is null)
             settings = settings with { CaBundle = First(Variable("AWS_CA_BUNDLE")) };
         if (endpoint is not null)
             CheckEndpoint(endpoint, uri);
+        else if (!S3Endpoint.IsRegion(region))
+            throw new StoreException(ErrorKind.InvalidArgument, uri, "option 'region' (or AWS_REGION) becomes part of Amazon's host name: it is letters, digits and hyphens, such as eu-central-1");
         return this with { Region = region, EndpointUrl = endpoint, Http = Http with { Settings = settings } };
+    }
+
+    /// <summary>
+    /// The endpoint that the address names. An endpoint of the same host and port tells whether it speaks TLS; without one 443 does, and no other port.
+    /// </summary>
+    string OfServer(string server, string? configured, string uri)
+    {
+        bool isTls = server.EndsWith(":443", StringComparison.Ordinal);
+        string plain = $"{(isTls ? "https" : "http")}://{server}";
+        CheckEndpoint(plain, uri);
+        if (configured is null)
+            return plain;
+        CheckEndpoint(configured, uri);
+        if (new Uri(configured) is var known && new Uri(plain) is var named && known.IdnHost == named.IdnHost && known.Port == named.Port)
+            return configured;
+        return string.IsNullOrEmpty(EndpointUrl)
+            ? plain
+            : throw new StoreException(ErrorKind.InvalidArgument, uri, $"the address names the server {server}, option 'endpoint_url' another; leave out one of them");
     }
 
     static void CheckEndpoint(string text, string uri)

@@ -15,11 +15,12 @@ sealed class S3Reader(S3Store store, ObjectMeta meta, HttpAnswer? first, long fi
         HttpAnswer? answer = null;
         try
         {
-            answer = await store.Client.AttemptAsync(store.Get(Meta.Key, offset, length, Meta.ETag), cancel).ConfigureAwait(false);
+            answer = await store.Client.AttemptAsync(store.Get(Meta.Key, offset, length, Condition), cancel).ConfigureAwait(false);
             var (_, size) = S3Store.Place(Uri, answer, offset);
-            if (size == Meta.Size)
-                return answer;
-            throw new StoreException(ErrorKind.Precondition, Uri, $"the object had {Meta.Size} bytes when it was opened and has {size} now: it was written since");
+            if (size != Meta.Size)
+                throw new StoreException(ErrorKind.Precondition, Uri, $"the object had {Meta.Size} bytes when it was opened and has {size} now: it was written since");
+            CheckVersion(answer);
+            return answer;
         }
         catch (HttpFailure failure) when (failure.Status == 412)
         {

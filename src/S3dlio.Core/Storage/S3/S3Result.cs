@@ -1,4 +1,5 @@
 using S3dlio.Hashing;
+using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.S3;
 
@@ -9,7 +10,7 @@ namespace S3dlio.Storage.S3;
 readonly record struct S3Result(string? ETag, string? Crc, string? Type)
 {
     /// <summary>The checksum of all bytes, null where the server has none or one of its parts' checksums.</summary>
-    public Checksum? Whole => S3Meta.Native(Crc, Type, S3Meta.Tag(ETag));
+    public Checksum? Whole => S3Meta.Native(Crc, Type, ETags.Bare(ETag));
 
     public static S3Result Parse(ReadOnlyMemory<byte> text, string subject) => S3Xml.Read(text, subject, Read);
 

@@ -21,20 +21,25 @@ public sealed partial class S3Store
     {
         ObjectKey.Check(Root, source);
         ObjectKey.Check(Root, destination);
-        var origin = await FindAsync(source, cancel).ConfigureAwait(false);
+        if (source == destination && !options.Describes)
+            return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
+        return await CopySeenAsync(await FindAsync(source, cancel).ConfigureAwait(false), destination, options, cancel).ConfigureAwait(false);
+    }
+
+    protected override async ValueTask<ObjectMeta> CopySeenAsync(ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel)
+    {
+        ObjectKey.Check(Root, destination);
         bool conditional = !options.Overwrite || options.IfMatch is not null;
-        if (source == destination && conditional && options.IfMatch is null)
+        if (origin.Key == destination && conditional && options.IfMatch is null)
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
         // Ceph takes new tags only together with a new description
-        bool described = options.ContentType is not null || options.Metadata is not null || options.Attributes is not null || options.Tags is not null;
+        bool described = options.Describes;
         var full = options with
         {
             ContentType = options.ContentType ?? origin.ContentType,
             Metadata = options.Metadata ?? origin.Metadata,
             Attributes = ObjectAttributes.Copied(origin, options, WritableAttributes),
         };
-        if (source == destination && !conditional && !described)
-            return origin;
         bool whole = !conditional && origin.Size <= MostCopied;
         if (options.Tags is null && (!whole || (described && !_client.Endpoint.IsAmazon)))
             full = full with { Tags = await TagsToCopyAsync(origin, cancel).ConfigureAwait(false) };
@@ -52,7 +57,7 @@ public sealed partial class S3Store
         bool asks = isOfParts ? _client.Capabilities.SendsWithPut : _client.Capabilities.AsksCopies;
         var request = Request(HttpMethod.Put, destination, patience: CopyPatience)
             .Say("x-amz-copy-source", CopySource(origin.Key))
-            .Say("x-amz-copy-source-if-match", origin.ETag is { } tag ? S3Meta.Quote(tag) : null);
+            .Say("x-amz-copy-source-if-match", origin.ETag is { } tag ? ETags.Quoted(tag) : null);
         if (described)
         {
             request.Say("x-amz-metadata-directive", "REPLACE");
@@ -92,12 +97,12 @@ public sealed partial class S3Store
         using var answer = await _client.AttemptAsync(request, cancel).ConfigureAwait(false);
         var text = await S3Upload.ReadResultAsync(_client, answer, request, cancel).ConfigureAwait(false);
         var result = S3Result.Parse(text, request.Subject);
-        return (S3Meta.Tag(result.ETag), result.Whole);
+        return (ETags.Bare(result.ETag), result.Whole);
     }
 
     async ValueTask<ObjectMeta> CopyPartsAsync(ObjectMeta origin, string destination, PutOptions full, CancellationToken cancel)
     {
-        if (!full.Overwrite && full.IfMatch is null && await FindOrNullAsync(destination, cancel).ConfigureAwait(false) is not null)
+        if (!full.Overwrite && full.IfMatch is null && await HeadOrNullAsync(destination, cancel).ConfigureAwait(false) is not null)
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
         var upload = await S3Upload.BeginAsync(_client, _bucket, destination, Root.Child(destination), full, origin.Checksum, origin.Blocks, true, cancel).ConfigureAwait(false);
         try

@@ -37,12 +37,11 @@ public sealed partial class S3Store
     /// Amazon S3 and newer gateways take the condition. A server that does not know it deletes all the same, what it was shown a moment before;
     /// and a tag is the content's, so the same bytes written again in that moment pass for those that were seen.
     /// </remarks>
-    public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    protected override async ValueTask<bool> DeleteMatchingAsync(string key, ObjectMeta seen, CancellationToken cancel)
     {
-        if (!await IsAsSeenAsync(key, seen, beside, cancel).ConfigureAwait(false))
-            return false;
         var request = Request(HttpMethod.Delete, key);
-        S3Meta.WriteCondition(request, new PutOptions { IfMatch = seen.ETag }, _client.Capabilities);
+        if (seen.ETag is { } tag && !ETags.IsWeak(tag))
+            S3Meta.WriteCondition(request, new PutOptions { IfMatch = tag }, _client.Capabilities);
         try
         {
             return await _client.SendAsync(request, static _ => true, cancel).ConfigureAwait(false);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.S3;
 
@@ -17,18 +18,21 @@ public sealed partial class S3Store
         ObjectKey.CheckPrefix(Root, prefix);
         var request = new ListRequest(prefix, options.StartAfter, !options.Recursive, null);
         bool isParallel = options.Recursive && _client.Options.ListConcurrency > 1;
-        while (true)
+        var guard = new ListGuard(Root.Child(prefix), options.StartAfter);
+        for (bool isFirst = true; ; isFirst = false)
         {
-            var page = await ListPageAsync(request, options.PageSize, cancel).ConfigureAwait(false);
+            var page = await ListPageAsync(request, options.PageSize, guard, cancel).ConfigureAwait(false);
+            guard.Check(page.Objects.Select(static found => found.Key), page.Prefixes, isAll: isFirst && page.Next is null);
             if (Select(page.Objects, page.Prefixes, options) is { } selected)
                 yield return selected;
             if (page.Next is null)
                 yield break;
             if (isParallel)
             {
-                var rest = new ParallelListing(prefix, _client.Options.ListConcurrency, (next, stop) => ListPageAsync(next, options.PageSize, stop));
+                var rest = new ParallelListing(prefix, _client.Options.ListConcurrency, (next, stop) => ListPageAsync(next, options.PageSize, guard, stop));
                 await foreach (var objects in rest.RunAsync(page, options.StartAfter, cancel).ConfigureAwait(false))
                 {
+                    guard.Check(objects.Select(static found => found.Key), [], isAll: false);
                     if (Select(objects, [], options) is { } more)
                         yield return more;
                 }
@@ -46,9 +50,15 @@ public sealed partial class S3Store
         return objects.Count + prefixes.Count > 0 ? new ListPage(objects, prefixes) : null;
     }
 
-    async ValueTask<Listed> ListPageAsync(ListRequest wanted, int size, CancellationToken cancel)
+    async ValueTask<Listed> ListPageAsync(ListRequest wanted, int size, ListGuard guard, CancellationToken cancel)
     {
         var page = await AskPageAsync(wanted, size, cancel).ConfigureAwait(false);
+        string uri = Root.Child(wanted.Prefix);
+        foreach (var found in page.Objects)
+            ListGuard.CheckPlace(uri, wanted.Prefix, wanted.Folded, found.Key, isPrefix: false);
+        foreach (string found in page.Prefixes)
+            ListGuard.CheckPlace(uri, wanted.Prefix, wanted.Folded, found, isPrefix: true);
+        guard.Arrived(page.Objects.Count + page.Prefixes.Count, page.Next is null);
         if (wanted.After is not { } after)
             return page;
         // the last page is no less a page than the others: what it repeats would be listed twice
@@ -158,7 +168,7 @@ public sealed partial class S3Store
                         _ = DateTimeOffset.TryParse(xml.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out modified);
                         break;
                     case "ETag":
-                        tag = S3Meta.Tag(xml.Text());
+                        tag = ETags.Bare(xml.Text());
                         break;
                     case "StorageClass":
                         storage = xml.Text();

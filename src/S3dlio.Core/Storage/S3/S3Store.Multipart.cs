@@ -14,7 +14,7 @@ public sealed partial class S3Store
     /// </summary>
     async ValueTask<ObjectMeta> PutPartsAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
     {
-        if (!options.Overwrite && options.IfMatch is null && await FindOrNullAsync(key, cancel).ConfigureAwait(false) is not null)
+        if (!options.Overwrite && options.IfMatch is null && await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is not null)
             // the condition is checked again when it counts; here it saves the upload
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off");
         bool notes = _client.Capabilities.NotesWithUpload;
@@ -67,7 +67,7 @@ public sealed partial class S3Store
     /// <summary>Makes the object of its parts, under the options' condition.</summary>
     async ValueTask<(string? ETag, Checksum? Checksum)> AssembleAsync(S3Upload upload, Written written, PutOptions options, CancellationToken cancel)
     {
-        if (!upload.IsWhole && !options.Overwrite && await FindOrNullAsync(written.Key, cancel).ConfigureAwait(false) is not null)
+        if (!upload.IsWhole && !options.Overwrite && await HeadOrNullAsync(written.Key, cancel).ConfigureAwait(false) is not null)
             // servers without checksums are also those that ignore the condition; what is left of the gap is as small as it can be
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(written.Key), "the object exists and overwrite is off");
         return await ConditionalAsync(written, options, (_, stop) => upload.AttemptCompleteAsync(options, stop), cancel).ConfigureAwait(false);

@@ -83,7 +83,7 @@ public sealed partial class S3Store
                     switch (name)
                     {
                         case "ETag":
-                            tag = S3Meta.Tag(xml.Text());
+                            tag = ETags.Bare(xml.Text());
                             break;
                         case "IsTruncated":
                             truncated = xml.Text() == "true";

@@ -49,7 +49,7 @@ public sealed partial class S3Store
         if (native)
             _client.Capabilities.SawPut(answer.Header(S3Meta.ChecksumHeader) is not null);
         await answer.DrainAsync(cancel).ConfigureAwait(false);
-        string? tag = S3Meta.Tag(answer.Header("ETag"));
+        string? tag = ETags.Bare(answer.Header("ETag"));
         return (tag, S3Meta.Native(answer.Header(S3Meta.ChecksumHeader), answer.Header("x-amz-checksum-type"), tag));
     }
 
@@ -90,7 +90,7 @@ public sealed partial class S3Store
     {
         try
         {
-            var found = await FindOrNullAsync(written.Key, cancel).ConfigureAwait(false);
+            var found = await HeadOrNullAsync(written.Key, cancel).ConfigureAwait(false);
             if (found is null || found.Size != written.Size)
                 return null;
             // without a checksum or an ETag of our own making an equal size proves nothing
@@ -115,7 +115,7 @@ public sealed partial class S3Store
         try
         {
             // some servers do not tell an object that changed from one that is not there
-            return await FindOrNullAsync(key, cancel).ConfigureAwait(false) is { } found
+            return await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is { } found
                 ? new StoreException(ErrorKind.Precondition, uri, $"expected ETag {options.IfMatch}, found {found.ETag}: the object was written since", cause: error)
                 : new StoreException(ErrorKind.NotFound, uri, "no such object", cause: error);
         }

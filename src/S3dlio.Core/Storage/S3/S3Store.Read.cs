@@ -39,6 +39,7 @@ public sealed partial class S3Store
         {
             var (start, size) = Place(request.Subject, answer, begin);
             var meta = S3Meta.Read(key, answer, size, _client.Endpoint.IsAmazon);
+            ETags.Check(request.Subject, options.IfMatch, meta.ETag);
             if (whole)
             {
                 if (!options.OneAnswer)
@@ -66,7 +67,7 @@ public sealed partial class S3Store
     /// <summary>Null where the object is another by now, whose checksum is worth nothing.</summary>
     async ValueTask<ObjectMeta?> WithChecksumAsync(ObjectMeta meta, CancellationToken cancel)
     {
-        var found = await FindOrNullAsync(meta.Key, cancel).ConfigureAwait(false);
+        var found = await HeadOrNullAsync(meta.Key, cancel).ConfigureAwait(false);
         if (found is null)
             return meta;
         return found.ETag == meta.ETag && found.Size == meta.Size
@@ -77,8 +78,7 @@ public sealed partial class S3Store
     async ValueTask<ObjectReader> OpenUnreadAsync(string key, string? ifMatch, CancellationToken cancel)
     {
         var meta = await FindAsync(key, cancel).ConfigureAwait(false);
-        if (ifMatch is not null && S3Meta.Tag(ifMatch) != meta.ETag)
-            throw new StoreException(ErrorKind.Precondition, Root.Child(key), $"expected ETag {ifMatch}, found {meta.ETag}: the object was written since");
+        ETags.Check(Root.Child(key), ifMatch, meta.ETag);
         return new S3Reader(this, meta, null, 0, 0);
     }
 
@@ -89,7 +89,7 @@ public sealed partial class S3Store
     {
         var request = Request(HttpMethod.Get, key)
             .Say("x-amz-checksum-mode", _client.Capabilities.SendsWithPut ? "ENABLED" : null);
-        return ifMatch is null ? request : request.Say("If-Match", S3Meta.Quote(ifMatch));
+        return ifMatch is null ? request : request.Say("If-Match", ETags.Quoted(ifMatch));
     }
 
     /// <summary>Where the answer's bytes lie in the object, and the object's size.</summary>
@@ -98,7 +98,7 @@ public sealed partial class S3Store
         if (answer.Status == 200)
         {
             // ranges are optional in HTTP; a whole object serves as well when it was asked for from its start
-            long whole = answer.Length ?? throw new StoreException(ErrorKind.InvalidData, subject, "the answer does not say how long the object is");
+            long whole = Size(subject, answer);
             return asked == 0 ? (0, whole) : throw new StoreException(ErrorKind.InvalidData, subject, "the server ignores ranges: it sent the whole object");
         }
         string? text = answer.Header("Content-Range");

@@ -6,7 +6,7 @@ public sealed partial class S3Store
     {
         cancel.ThrowIfCancellationRequested();
         ObjectKey.Check(Root, key);
-        if (!options.Overwrite && options.IfMatch is null && await FindOrNullAsync(key, cancel).ConfigureAwait(false) is not null)
+        if (!options.Overwrite && options.IfMatch is null && await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is not null)
             // checked again when the object is to appear
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off");
         return new S3Writer(this, key, options);

@@ -11,14 +11,14 @@ public sealed partial class S3Store : ObjectStore
     public S3Store(StoreUri root, StoreOptions options)
     {
         Root = root with { Key = "" };
-        _bucket = root.Container;
+        _bucket = root.ContainerName;
         _client = S3Client.Shared(S3Options.Read(options, root), root.ToString());
     }
 
     internal S3Store(StoreUri root, S3Client client)
     {
         Root = root with { Key = "" };
-        _bucket = root.Container;
+        _bucket = root.ContainerName;
         _client = client;
     }
 
@@ -29,6 +29,11 @@ public sealed partial class S3Store : ObjectStore
     public override IReadOnlyCollection<string> WritableAttributes => S3Meta.WritableAttributes;
 
     public override bool IsSameAs(ObjectStore other) => other is S3Store same && same._client == _client && same.Root == Root;
+
+    protected override ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
+        ValueTask.FromResult(other is S3Store same && key == otherKey && _bucket == same._bucket && _client.IsSamePlaceAs(same._client));
+
+    public override bool TagsEachWrite => false;
 
     internal S3Client Client => _client;
 
@@ -53,21 +58,12 @@ public sealed partial class S3Store : ObjectStore
     internal async ValueTask<ObjectMeta> FindAsync(string key, CancellationToken cancel)
     {
         var request = Request(HttpMethod.Head, key).Say("x-amz-checksum-mode", _client.Capabilities.SendsWithPut ? "ENABLED" : null);
-        return await _client.SendAsync(request, answer => S3Meta.Read(key, answer, answer.Length ?? 0, _client.Endpoint.IsAmazon), cancel).ConfigureAwait(false);
+        return await _client.SendAsync(request, answer => S3Meta.Read(key, answer, Size(request.Subject, answer), _client.Endpoint.IsAmazon), cancel).ConfigureAwait(false);
     }
 
-    /// <summary>The object as it stands, or null.</summary>
-    async ValueTask<ObjectMeta?> FindOrNullAsync(string key, CancellationToken cancel)
-    {
-        try
-        {
-            return await FindAsync(key, cancel).ConfigureAwait(false);
-        }
-        catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
-        {
-            return null;
-        }
-    }
+    /// <exception cref="StoreException">InvalidData: the answer does not say it, and no other number is as good as none.</exception>
+    static long Size(string subject, HttpAnswer answer) =>
+        answer.Length ?? throw new StoreException(ErrorKind.InvalidData, subject, $"{HttpFault.Place(answer.Call)} does not say how long the object is (no Content-Length); check endpoint_url and what stands between this machine and the server");
 
     S3Request Request(HttpMethod method, string key, HttpBody? body = null, string? hash = null, TimeSpan? patience = null) =>
         new(method, _bucket, key, key.Length == 0 ? Root.ToString() : Root.Child(key)) { Body = body, PayloadHash = hash, Patience = patience };

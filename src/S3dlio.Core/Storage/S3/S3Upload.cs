@@ -79,7 +79,7 @@ sealed class S3Upload
     {
         var request = Request(HttpMethod.Put, null, null, Patience).Ask("partNumber", S3Meta.Number(number)).Ask("uploadId", _id)
             .Say("x-amz-copy-source", source)
-            .Say("x-amz-copy-source-if-match", sourceTag is null ? null : S3Meta.Quote(sourceTag))
+            .Say("x-amz-copy-source-if-match", sourceTag is null ? null : ETags.Quoted(sourceTag))
             .Say("x-amz-copy-source-range", string.Create(CultureInfo.InvariantCulture, $"bytes={begin}-{begin + length - 1}"));
         var (tag, checksum) = await _client.SendAsync(request, async (answer, _, stop) =>
         {
@@ -154,7 +154,7 @@ sealed class S3Upload
         if (IsWhole)
             _client.Capabilities.SawUpload(result.Whole is not null && result.Type is "FULL_OBJECT");
         // older gateways leave the ETag empty
-        return (S3Meta.Tag(result.ETag) ?? ExpectedTag, result.Whole);
+        return (ETags.Bare(result.ETag) ?? ExpectedTag, result.Whole);
     }
 
     /// <summary>Gives back what was uploaded; says nothing when that fails, since the lifecycle rules of the bucket will.</summary>

@@ -14,6 +14,7 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
 
     const int MostGrown = 7;
 
+    readonly WriterState _state = new(store.Root.Child(key));
     readonly CancellationTokenSource _stop = new();
     readonly List<Task> _running = [];
     readonly string _uri = store.Root.Child(key);
@@ -21,72 +22,53 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
     PooledBuffer? _buffer;
     InFlight.Lease _lease;
     int _filled, _number;
-    bool _ended, _failed;
     long _written;
 
     public override long Written => _written;
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
-        CheckOpen();
-        try
+        _state.Begin(cancel);
+        while (data.Length > 0)
         {
-            while (data.Length > 0)
-            {
-                if (_buffer is not null && _filled == _buffer.Length)
-                    await SendAsync(cancel).ConfigureAwait(false);
-                _buffer ??= PooledBuffer.Rent(PartLength);
-                int count = Math.Min(data.Length, _buffer.Length - _filled);
-                data.Span[..count].CopyTo(_buffer.GetSpan()[_filled..]);
-                _filled += count;
-                _written += count;
-                data = data[count..];
-            }
+            if (_buffer is not null && _filled == _buffer.Length)
+                await SendAsync(cancel).ConfigureAwait(false);
+            _buffer ??= PooledBuffer.Rent(PartLength);
+            int count = Math.Min(data.Length, _buffer.Length - _filled);
+            data.Span[..count].CopyTo(_buffer.GetSpan()[_filled..]);
+            _filled += count;
+            _written += count;
+            data = data[count..];
         }
-        catch
-        {
-            _failed = true;
-            throw;
-        }
+        _state.Wrote();
     }
 
     public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
-        CheckOpen();
-        try
+        _state.Begin(cancel);
+        ObjectMeta meta;
+        if (_upload is null)
         {
-            ObjectMeta meta;
-            if (_upload is null)
-            {
-                ReadOnlyMemory<byte> bytes = _buffer is null ? default : _buffer.Memory[.._filled];
-                var (digest, blocks) = new Payload(bytes).DigestBlocks(cancel);
-                meta = await store.PutWholeAsync(key, new PayloadPieces(bytes), digest.Checksum, blocks, options, null, cancel).ConfigureAwait(false);
-            }
-            else
-            {
-                if (_filled > 0)
-                    await SendAsync(cancel).ConfigureAwait(false);
-                await DrainAsync(cancel).ConfigureAwait(false);
-                meta = await store.CompleteAsync(_upload, key, options, cancel).ConfigureAwait(false);
-            }
-            _ended = true;
-            ReleaseBuffer();
-            return meta;
+            ReadOnlyMemory<byte> bytes = _buffer is null ? default : _buffer.Memory[.._filled];
+            var (digest, blocks) = new Payload(bytes).DigestBlocks(cancel);
+            meta = await store.PutWholeAsync(key, new PayloadPieces(bytes), digest.Checksum, blocks, options, null, cancel).ConfigureAwait(false);
         }
-        catch
+        else
         {
-            _failed = true;
-            throw;
+            if (_filled > 0)
+                await SendAsync(cancel).ConfigureAwait(false);
+            await DrainAsync(cancel).ConfigureAwait(false);
+            meta = await store.CompleteAsync(_upload, key, options, cancel).ConfigureAwait(false);
         }
+        _state.End();
+        ReleaseBuffer();
+        return meta;
     }
 
     public override async ValueTask DisposeAsync()
     {
-        if (!_ended)
+        if (_state.End())
         {
-            _ended = true;
             await _stop.CancelAsync().ConfigureAwait(false);
             foreach (var task in _running)
                 await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -102,7 +84,7 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
     /// <summary>Hands the filled buffer to an upload of its own and gets another.</summary>
     async ValueTask SendAsync(CancellationToken cancel)
     {
-        _upload ??= await S3Upload.BeginAsync(store.Client, store.Root.Container, key, _uri, options, null, null, false, cancel).ConfigureAwait(false);
+        _upload ??= await S3Upload.BeginAsync(store.Client, store.Root.ContainerName, key, _uri, options, null, null, false, cancel).ConfigureAwait(false);
         var (buffer, filled, lease, number) = (_buffer!, _filled, _lease, ++_number);
         (_buffer, _filled, _lease) = (null, 0, default);
         _running.Add(Task.Run(() => UploadAsync(number, buffer, filled, lease), CancellationToken.None));
@@ -126,12 +108,12 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
             if (first != memory)
                 await waiting.CancelAsync().ConfigureAwait(false);
             await ((Task)memory).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // granted in the moment of a cancel it is held all the same, and given back with the buffer
+            if (memory.IsCompletedSuccessfully)
+                _lease = await memory.ConfigureAwait(false);
             cancel.ThrowIfCancellationRequested();
             if (memory.IsCompletedSuccessfully)
-            {
-                _lease = await memory.ConfigureAwait(false);
                 break;
-            }
         }
         _buffer = PooledBuffer.Rent(length);
     }
@@ -178,13 +160,5 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
         _buffer = null;
         _lease.Dispose();
         _lease = default;
-    }
-
-    void CheckOpen()
-    {
-        if (_ended)
-            throw new StoreException(ErrorKind.Closed, _uri, "the writer was completed or disposed");
-        if (_failed)
-            throw new StoreException(ErrorKind.Closed, _uri, "an earlier write failed; dispose of the writer and begin again");
     }
 }
