@@ -133,6 +133,9 @@ int32_t s3dlio_credentials_program(const char *program);
 /* The CRC32C of so many bytes; of none it is 0. */
 int32_t s3dlio_crc32c(const void *data, uint64_t length, uint32_t *out_crc32c);
 
+/* The CRC32C of what has crc32c, followed by so many bytes; that of nothing is 0. */
+int32_t s3dlio_crc32c_append(uint32_t crc32c, const void *data, uint64_t length, uint32_t *out_crc32c);
+
 typedef struct s3dlio_error {
     uint32_t struct_size;
     int32_t kind;        /* the status; 0: this thread has not failed yet */
@@ -317,8 +320,9 @@ int32_t s3dlio_object_head_begin(uint64_t store, const char *key, size_t key_len
 int32_t s3dlio_object_exists_begin(uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
 
 /*
- * Deletes one object, or S3DLIO_NOT_FOUND. Option: recursive (bool, false): the object of that key and all below
- * `key/`; nothing there is no failure. Result: the number of objects deleted.
+ * Deletes one object, or S3DLIO_NOT_FOUND; of a key that ends with '/' the objects right below it, and nothing there is no
+ * failure. Option: recursive (bool, false): the object of that key and all below `key/`; nothing there is no failure. Result:
+ * the number of objects deleted.
  */
 int32_t s3dlio_object_delete_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
                                    uint64_t *out_op);
@@ -535,7 +539,7 @@ int32_t s3dlio_object_head(uint64_t store, const char *key, size_t key_length, s
 /* *out_exists is 1 or 0. */
 int32_t s3dlio_object_exists(uint64_t store, const char *key, size_t key_length, int32_t *out_exists);
 
-/* One object, or S3DLIO_NOT_FOUND. */
+/* As the operation without options. */
 int32_t s3dlio_object_delete(uint64_t store, const char *key, size_t key_length);
 
 /* ---- listings ----------------------------------------------------------------------------------------------- */

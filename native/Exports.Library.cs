@@ -31,11 +31,15 @@ static unsafe partial class Exports
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_crc32c")]
-    public static int GetCrc32C(void* data, ulong length, uint* outCrc32C) => Guard.Run(() =>
+    public static int GetCrc32C(void* data, ulong length, uint* outCrc32C) => Append(0, data, length, outCrc32C);
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_crc32c_append")]
+    public static int AppendCrc32C(uint crc32C, void* data, ulong length, uint* outCrc32C) => Append(crc32C, data, length, outCrc32C);
+
+    static int Append(uint value, void* data, ulong length, uint* outCrc32C) => Guard.Run(() =>
     {
         Arguments.Out(outCrc32C, "out_crc32c");
         var memory = Arguments.Memory(data, length, "data");
-        uint value = 0;
         const int piece = 1 << 30;
         for (long at = 0; at < memory.Length; at += piece)
             value = Crc32C.Append(value, memory.Slice(at, (int)Math.Min(piece, memory.Length - at)).Span);

@@ -83,7 +83,7 @@ static unsafe partial class Exports
         bool recursive = false;
         foreach (var option in OptionReader.Read(Json(options), from.Root.Child(name)))
             recursive = option.Name == "recursive" ? option.AsBool() : throw option.Unknown(KnownDelete);
-        return (Jobs.Delete(from, name, recursive), !recursive && from.IsQuickAt(name));
+        return (Jobs.Delete(from, name, recursive), !recursive && !name.EndsWith('/') && from.IsQuickAt(name));
     }
 
     static Job Move(

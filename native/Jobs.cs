@@ -41,11 +41,9 @@ static class Jobs
     /// <summary>Gives the number of objects deleted.</summary>
     public static Job Delete(ObjectStore store, string path, bool recursive) => async (operation, cancel) =>
     {
-        long deleted = 1;
-        if (recursive)
-            deleted = await PathOperations.DeleteRecursiveAsync(store, path, operation, cancel).ConfigureAwait(false);
-        else
-            await PathOperations.DeleteAsync(store, path, cancel).ConfigureAwait(false);
+        long deleted = recursive
+            ? await PathOperations.DeleteRecursiveAsync(store, path, operation, cancel).ConfigureAwait(false)
+            : await PathOperations.DeleteAsync(store, path, operation, cancel).ConfigureAwait(false);
         operation.SetJson(Encoding.ASCII.GetBytes(deleted.ToString(CultureInfo.InvariantCulture)));
     };
 

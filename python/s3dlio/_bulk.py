@@ -48,7 +48,8 @@ async def get_many(
         ``(uri, bytes)`` in the order of ``uris``.
 
     Raises:
-        BulkError: Some could not be read; ``failures`` maps their URIs to exceptions, ``results`` holds the rest.
+        BulkError: Some could not be read; ``errors`` maps their indexes to exceptions, ``failures`` their URIs, and ``results``
+            holds the rest.
 
     Example:
         >>> import s3dlio
@@ -56,6 +57,7 @@ async def get_many(
         >>> [bytes(view) for _, view in s3dlio.get_many(["memory://many/b", "memory://many/a"])]
         [b'2', b'1']
     """
+    _check_on_error(on_error)
     asked = builtins.list(uris)
     places = resolve_all(asked, storage_options)
     chosen = decompress_option(decompress, "get_many")
@@ -111,6 +113,7 @@ async def put_many(
         >>> s3dlio.put_many([("memory://many/c", b"123456789")])
         [('memory://many/c', 'crc32c:e3069283')]
     """
+    _check_on_error(on_error)
     given = builtins.list(items)
     places = resolve_all((uri for uri, _ in given), storage_options)
     buffers = [_buffer(data, where) for (_, data), where in zip(given, places, strict=True)]
@@ -146,7 +149,7 @@ async def stat_many(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> builtins.list[tuple[Any, dict[str, Any]]]:
+) -> builtins.list[dict[str, Any]]:
     """What the stores know of many objects.
 
     Args:
@@ -158,17 +161,18 @@ async def stat_many(
         storage_options: Settings of the stores.
 
     Returns:
-        ``(uri, stat)`` in the order of ``uris``.
+        What :func:`stat` gives of each, in the order of ``uris``.
 
     Raises:
-        BulkError: Some could not be looked at.
+        BulkError: Some could not be looked at; its ``results`` are ``(uri, stat)``.
 
     Example:
         >>> import s3dlio
         >>> _ = s3dlio.put_bytes("memory://many/d", b"xyz")
-        >>> [found["size"] for _, found in s3dlio.stat_many(["memory://many/d"])]
+        >>> [found["size"] for found in s3dlio.stat_many(["memory://many/d"])]
         [3]
     """
+    _check_on_error(on_error)
     asked = builtins.list(uris)
     places = resolve_all(asked, storage_options)
     with watching(progress, "stat", "objects") as callback:
@@ -176,7 +180,7 @@ async def stat_many(
             "objects_head", _references(places), len(places), _native.options({"max_in_flight": max_in_flight}), progress=callback
         )
     results = [None if found is None else to_stat(found) for found in report["objects"]]
-    return _finish("looked at", asked, results, report, on_error)
+    return [found for _, found in _finish("looked at", asked, results, report, on_error)]
 
 
 @blocking
@@ -228,6 +232,7 @@ async def upload(
         ...     s3dlio.upload(folder + "/*.bin", "memory://uploaded/run1")
         [('memory://uploaded/run1/a.bin', 'crc32c:e3069283')]
     """
+    _check_on_error(on_error)
     target = resolve(dest_prefix, storage_options)
     if create_bucket:
         await create_container_of(target)
@@ -295,6 +300,7 @@ async def download(
         ...     [checksum for _, checksum in s3dlio.download("memory://downloaded/run1", folder)]
         ['crc32c:e3069283']
     """
+    _check_on_error(on_error)
     require_slashes(os.fspath(dest_dir))
     source = resolve(src_uri, storage_options)
     prefix = source.key.rstrip("/")
@@ -384,6 +390,12 @@ def _references(places: Sequence[Location]) -> Any:
     return _native.object_references([(where.root.number(), _native.key(where.key)) for where in places])
 
 
+def _check_on_error(on_error: object) -> None:
+    """Before anything is read or written."""
+    if on_error not in ("raise", "return"):
+        raise InvalidArgumentError(f"on_error is 'raise' or 'return', found {on_error!r}")
+
+
 def _finish(
     verb: str,
     asked: Sequence[Any],
@@ -400,9 +412,7 @@ def _finish(
         for index, failure in failures.items():
             results[index] = failure
         return builtins.list(zip(asked, results, strict=True))
-    if on_error != "raise":
-        raise InvalidArgumentError(f"on_error is 'raise' or 'return', found {on_error!r}")
     if failures:
         done = [(uri, result) for index, (uri, result) in enumerate(zip(asked, results, strict=True)) if index not in failures]
-        raise BulkError(verb, {str(asked[index]): failure for index, failure in failures.items()}, done, len(asked))
+        raise BulkError(verb, failures, {index: str(asked[index]) for index in failures}, done, len(asked))
     return builtins.list(zip(asked, results, strict=True))

@@ -136,6 +136,7 @@ _key = [_text, _size]
 _FUNCTIONS: dict[str, list[Any]] = {
     "credentials_program": [c.c_char_p],
     "crc32c": [c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
+    "crc32c_append": [c.c_uint32, c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "last_error": [c.POINTER(_Error)],
     "notice_get": [c.c_uint32, c.POINTER(_Notice)],
     "store_open": [_text, _text, _op],
@@ -734,6 +735,13 @@ def crc32c(address: int, length: int) -> int:
     """The CRC32C of so many bytes of memory."""
     found = c.c_uint32()
     check(library().s3dlio_crc32c(address, length, c.byref(found)))
+    return found.value
+
+
+def crc32c_append(crc: int, address: int, length: int) -> int:
+    """The CRC32C of what has ``crc``, followed by so many bytes of memory."""
+    found = c.c_uint32()
+    check(library().s3dlio_crc32c_append(crc, address, length, c.byref(found)))
     return found.value
 
 

@@ -64,7 +64,7 @@ async def put_bytes(
 
     Args:
         uri: Where to.
-        data: The bytes, as anything that exports a contiguous buffer; not copied.
+        data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``.
         overwrite: False creates the object or fails.
         if_match: Replace only the object with this ETag.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
@@ -498,19 +498,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 async def delete(uri: Address, recursive: bool = False, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> int:
     """Deletes an object, or with ``recursive`` everything at and below a path.
 
-    ``recursive`` takes whole path segments: ``run1`` never touches ``run10``. Directories left empty go too.
+    ``recursive`` takes whole path segments: ``run1`` never touches ``run10``. Directories left empty go too. Of an address that ends
+    with ``/`` the objects right below it are deleted; what is below further directories stays. ``*`` and ``?`` are part of a name.
 
     Args:
-        uri: An object; with ``recursive``, an object, a prefix or a directory.
+        uri: An object; with ``/`` at its end, a directory or prefix; with ``recursive``, any of them.
         recursive: Everything at and below it.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
-        How many objects were deleted; with ``recursive``, 0 when there was nothing.
+        How many objects were deleted; with ``recursive`` or ``/`` at the end, 0 when there was nothing.
 
     Raises:
-        NotFoundError: There is no such object (without ``recursive``).
+        NotFoundError: There is no such object (without ``recursive`` or ``/`` at the end).
         S3dlioError: The first failure, after everything else was deleted.
 
     Example:
@@ -676,7 +677,7 @@ def _buffer(data: Buffer, where: Location, writable: bool = False) -> tuple[int,
     if isinstance(data, str):
         raise InvalidArgumentError(f"{what}: the data is str; encode it, as in text.encode()", what)
     # not by the buffer protocol, which NumPy refuses for dates and for the types of ml_dtypes
-    array = np.asarray(data) if isinstance(data, np.ndarray) else _exported(data, what)
+    array = np.asarray(data) if isinstance(data, np.ndarray) else _exported(data, what, writable)
     if array.dtype.hasobject:
         raise InvalidArgumentError(f"{what}: the array holds Python objects, whose memory are addresses; pickle them first", what)
     if writable and not array.flags.writeable:
@@ -688,11 +689,13 @@ def _buffer(data: Buffer, where: Location, writable: bool = False) -> tuple[int,
     return address, array.nbytes, array
 
 
-def _exported(data: Buffer, what: str) -> np.ndarray[Any, Any]:
-    """The bytes of anything with a buffer, as an array over its memory."""
+def _exported(data: Buffer, what: str, writable: bool) -> np.ndarray[Any, Any]:
+    """The bytes of anything with a buffer, as an array over its memory; or those that ``__bytes__`` gives, where they are only read."""
     try:
         view = memoryview(data)
     except TypeError:
+        if not writable and hasattr(type(data), "__bytes__"):
+            return np.frombuffer(bytes(data), np.uint8)
         raise InvalidArgumentError(
             f"{what}: {type(data).__name__} has no buffer; bytes, bytearray, memoryview or an array is wanted", what
         ) from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import time
 from types import TracebackType
 from typing import Any
 
+from . import _native
 from ._address import Address
-from ._objects import Buffer
+from ._objects import Buffer, _buffer
 from ._writer import ObjectWriter
 from .exceptions import InvalidArgumentError
 
@@ -23,11 +24,11 @@ class PyWriterOptions:
     def __init__(self) -> None:
         self._compress: bool | int = False
 
-    def with_compression(self, compression: str, level: int | None = None) -> PyWriterOptions:
-        """``"zstd"`` at a level from 1 to 22 (3), or ``"none"``."""
-        if compression not in ("zstd", "none"):
-            raise InvalidArgumentError(f"compression is 'zstd' or 'none', found {compression!r}")
-        self._compress = False if compression == "none" else True if level is None else level
+    def with_compression(self, compression_type: str, level: int | None = None) -> PyWriterOptions:
+        """``"zstd"`` at a level from 1 to 22 (3), or ``"none"``, in capitals or not."""
+        if not isinstance(compression_type, str) or compression_type.lower() not in ("zstd", "none"):
+            raise InvalidArgumentError(f"compression is 'zstd' or 'none', found {compression_type!r}")
+        self._compress = False if compression_type.lower() == "none" else True if level is None else level
         return self
 
     def with_buffer_size(self, size: int) -> PyWriterOptions:
@@ -40,14 +41,17 @@ class PyObjectWriter:
 
     def __init__(self, writer: ObjectWriter) -> None:
         self._writer = writer
+        self._crc = 0
 
     def write_chunk(self, data: Buffer) -> None:
         """Takes the next bytes."""
-        self._writer.write(data)
+        address, length, owner = _buffer(data, self._writer._where)
+        self._writer.write(owner)
+        self._crc = _native.crc32c_append(self._crc, address, length)
 
     def write_owned_bytes(self, data: Buffer) -> None:
         """As ``write_chunk``: large pieces are never copied."""
-        self._writer.write(data)
+        self.write_chunk(data)
 
     def finalize(self) -> tuple[int, int]:
         """Makes the object appear.
@@ -71,8 +75,8 @@ class PyObjectWriter:
         return self._writer.stored_bytes
 
     def checksum(self) -> str | None:
-        """CRC32C of the bytes written; None before it is finalized."""
-        return self._writer.checksum
+        """CRC32C of the bytes written so far, ``crc32c:xxxxxxxx``; once it is finalized, of the object's before compression."""
+        return self._writer.checksum or f"crc32c:{self._crc:08x}"
 
     def compression(self) -> str:
         """``"zstd"`` or ``"none"``."""
@@ -92,7 +96,9 @@ class PyObjectWriter:
 
 def _create(scheme: str, uri: Address, options: PyWriterOptions | None, storage_options: dict[str, Any] | None) -> PyObjectWriter:
     text = str(uri)
-    if "://" not in text and scheme in ("file", "direct"):
+    if scheme == "direct" and text.startswith("file://"):
+        uri = f"direct{text[len('file') :]}"
+    elif "://" not in text and scheme in ("file", "direct"):
         uri = text if scheme == "file" else f"direct://{text}"
     elif not text.startswith(f"{scheme}://"):
         raise InvalidArgumentError(f"{text}: a {scheme}:// address is wanted", text)
@@ -130,7 +136,7 @@ def create_direct_filesystem_writer(uri: Address, options: PyWriterOptions | Non
     """A writer of a file past the page cache (``direct://``).
 
     Args:
-        uri: ``direct:///path`` or an absolute path; ``.zst`` is appended when it is compressed.
+        uri: ``direct:///path``, ``file:///path`` or an absolute path; ``.zst`` is appended when it is compressed.
         options: Compression; None writes the bytes as they are.
         storage_options: Settings of the store.
 
@@ -241,20 +247,31 @@ class MultipartUploadWriter:
             raise InvalidArgumentError(f"{uri}: an s3:// address is wanted", uri)
         chosen = {"part_size": part_size, "max_in_flight": max_in_flight}
         settings = {**(storage_options or {}), **{name: value for name, value in chosen.items() if value is not None}}
-        self._started = _now()
+        self._started = time.time()
+        self._reserved = False
         self._writer = ObjectWriter(uri, content_type=content_type, storage_options=settings)
 
     def write(self, data: Buffer) -> int:
         """Takes the next bytes."""
         return self._writer.write(data)
 
-    def reserve(self, length: int) -> memoryview:
-        """See :meth:`s3dlio.ObjectWriter.reserve`."""
-        return self._writer.reserve(length)
+    def reserve(self, size: int) -> memoryview:
+        """See :meth:`s3dlio.ObjectWriter.reserve`; one at a time.
 
-    def commit(self, length: int) -> int:
+        Raises:
+            InvalidArgumentError: What was reserved before has not been committed.
+        """
+        if self._reserved:
+            raise InvalidArgumentError(f"{self._writer.uri}: memory is reserved already; commit it before more is reserved", self._writer.uri)
+        memory = self._writer.reserve(size)
+        self._reserved = True
+        return memory
+
+    def commit(self, nbytes: int) -> int:
         """See :meth:`s3dlio.ObjectWriter.commit`."""
-        return self._writer.commit(length)
+        written = self._writer.commit(nbytes)
+        self._reserved = False
+        return written
 
     def flush(self) -> None:
         """Hands over what was gathered."""
@@ -268,7 +285,7 @@ class MultipartUploadWriter:
         """Makes the object appear, unless it is called because an exception passes; see :meth:`s3dlio.ObjectWriter.close`.
 
         Returns:
-            ``etag``, ``total_bytes``, ``parts``, ``started_at`` and ``completed_at`` (ISO 8601, UTC).
+            ``etag``, ``total_bytes``, ``parts``, ``started_at`` and ``completed_at`` (Unix seconds, ``float``).
         """
         self._writer._refuse_while_unwinding()
         summary = self._writer.finalize()
@@ -279,7 +296,7 @@ class MultipartUploadWriter:
             "total_bytes": summary["raw_size"],
             "parts": int(parts) if parts.isdigit() and len(parts) < 6 else 1,
             "started_at": self._started,
-            "completed_at": _now(),
+            "completed_at": time.time(),
         }
 
     def __enter__(self) -> MultipartUploadWriter:
@@ -287,7 +304,3 @@ class MultipartUploadWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._writer.__exit__(kind, error, trace)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat()

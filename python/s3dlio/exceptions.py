@@ -227,15 +227,21 @@ class BulkError(S3dlioError):
     """Some objects of a call over many failed.
 
     Attributes:
-        failures: The exceptions by address, in the order of the call.
+        errors: The exceptions by index: the place of the object in the call, from 0 on. An address that was given twice has two.
+        failures: The exceptions by address, in the order of the call; of an address that failed twice, the first.
         results: ``(uri, result)`` of all the others, in the order of the call.
     """
 
-    def __init__(self, verb: str, failures: dict[str, S3dlioError], results: list[tuple[object, object]], total: int) -> None:
-        first = next(iter(failures.values()))
-        super().__init__(f"{len(failures)} of {total} objects could not be {verb}; the first: {first}", first.uri, first.detail)
-        self._arguments = (verb, failures, results, total)
-        self.failures = failures
+    def __init__(
+        self, verb: str, errors: dict[int, S3dlioError], uris: dict[int, str], results: list[tuple[object, object]], total: int
+    ) -> None:
+        first = next(iter(errors.values()))
+        super().__init__(f"{len(errors)} of {total} objects could not be {verb}; the first: {first}", first.uri, first.detail)
+        self._arguments = (verb, errors, uris, results, total)
+        self.errors = errors
+        self.failures: dict[str, S3dlioError] = {}
+        for index, error in errors.items():
+            self.failures.setdefault(uris[index], error)
         self.results = results
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -33,6 +33,34 @@ def test_get_many_with_a_failure_keeps_the_rest(base: Base) -> None:
     assert bytes(again[0][1]) == good[0].encode() and isinstance(again[1][1], s3dlio.NotFoundError)
 
 
+def test_one_address_twice_has_two_results() -> None:
+    good, missing = "memory://twice/good", "memory://twice/none"
+    s3dlio.put_bytes(good, b"1")
+    with pytest.raises(s3dlio.BulkError, match="2 of 4 objects") as caught:
+        s3dlio.get_many([missing, good, missing, good])
+    again = pickle.loads(pickle.dumps(caught.value))
+    for error in (caught.value, again):
+        assert list(error.errors) == [0, 2] and list(error.failures) == [missing] and len(error.results) == 2
+        assert all(isinstance(one, s3dlio.NotFoundError) for one in error.errors.values())
+    with pytest.raises(s3dlio.BulkError) as caught:
+        s3dlio.put_many([("memory://twice/once", b"a"), ("memory://twice/once", b"b")], 1, overwrite=False)
+    assert list(caught.value.errors) == [1] and [uri for uri, _ in caught.value.results] == ["memory://twice/once"]
+
+
+def test_wrong_arguments_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+    s3dlio.put_bytes(tmp_path / "source", b"1")
+    for call in (
+        lambda: s3dlio.put_many([(tmp_path / "p1", b"1"), (tmp_path / "p2", b"2")], on_error="skip"),  # type: ignore[arg-type]
+        lambda: s3dlio.upload(tmp_path / "source", tmp_path / "up", on_error="skip"),  # type: ignore[arg-type]
+        lambda: s3dlio.download(tmp_path / "source", tmp_path / "down", on_error="skip"),  # type: ignore[arg-type]
+        lambda: s3dlio.get_many([tmp_path / "none"], on_error="skip"),  # type: ignore[arg-type]
+        lambda: s3dlio.stat_many([tmp_path / "none"], on_error="skip"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="'raise' or 'return', found 'skip'"):
+            call()
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
 def test_bulk_error_pickles() -> None:
     with pytest.raises(s3dlio.BulkError) as caught:
         s3dlio.stat_many(["memory://bulk/none"])
@@ -58,7 +86,7 @@ def test_get_many_views_live_on_their_own() -> None:
 
 def test_stat_many_reports_sizes(base: Base) -> None:
     s3dlio.put_many([(base.text(f"s/{i}"), b"x" * i) for i in range(5)])
-    assert [found["size"] for _, found in s3dlio.stat_many([base.text(f"s/{i}") for i in range(5)])] == [0, 1, 2, 3, 4]
+    assert [found["size"] for found in s3dlio.stat_many([base.text(f"s/{i}") for i in range(5)])] == [0, 1, 2, 3, 4]
 
 
 def test_put_many_without_overwrite_reports_existing(base: Base) -> None:

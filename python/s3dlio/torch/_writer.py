@@ -233,8 +233,8 @@ class StorageWriter(storage.StorageWriter):  # type: ignore[misc]
             detail = f"what ranks wrote is not there; if another save to this address ended while this one ran, that one stands: {error}"
             raise InvalidDataError(f"{self._path}: {detail}", self._path, detail) from error
         for (name, end), found in zip(ends.items(), sizes, strict=True):
-            if found[1]["size"] != end:
-                raise InvalidDataError(f"{self._at(name)}: a rank wrote {end} bytes, {found[1]['size']} are there", self._at(name))
+            if found["size"] != end:
+                raise InvalidDataError(f"{self._at(name)}: a rank wrote {end} bytes, {found['size']} are there", self._at(name))
 
     def _found(self) -> list[str]:
         """Keys of this writer's making below the checkpoint's address."""

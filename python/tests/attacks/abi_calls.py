@@ -161,7 +161,7 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(1)
         elif name in ("length", "capacity"):
             made.append(16)
-        elif name in ("number", "offset", "tensor", "timeout_ms"):
+        elif name in ("number", "offset", "tensor", "timeout_ms", "crc32c"):
             made.append(0)
         elif name == "event_fd":
             made.append(EVENTS)

@@ -232,7 +232,9 @@ def random_calls(folder: Path) -> None:
             if name == "out_items":
                 return (_native._Item * 4)(_native._Item(_native._ITEM_SIZE))
             if name in ("tensor", "number"):
-                return chance.choice([0, 1, 2**31, 2**64 - 1])
+                return chance.choice([0, 1, 2**31, 2**32 - 1 if name == "number" else 2**64 - 1])
+            if name == "crc32c":
+                return chance.choice([0, 1, 2**32 - 1])
             if name == "timeout_ms":
                 return chance.choice([0, 1, 5, -1])
             cell = kind._type_()

@@ -65,13 +65,18 @@ public static class PathOperations
         }
     }
 
-    /// <summary>Deletes one object.</summary>
-    /// <exception cref="StoreException">NotFound when it is not there.</exception>
-    public static async ValueTask DeleteAsync(ObjectStore store, string key, CancellationToken cancel)
+    /// <summary>Deletes one object; of a path that ends with <c>/</c> the objects right below it, of which there may be none.</summary>
+    /// <returns>How many were deleted.</returns>
+    /// <exception cref="StoreException">NotFound when the object is not there.</exception>
+    public static async ValueTask<long> DeleteAsync(ObjectStore store, string key, ITransferProgress progress, CancellationToken cancel)
     {
+        // the root of a store is no path that one character too many may empty
+        if (key.EndsWith('/') && key.Trim('/').Length > 0)
+            return await DeleteListedAsync(store, key, ListOptions.Default with { Recursive = false }, progress, cancel).ConfigureAwait(false);
         await store.HeadAsync(key, cancel).ConfigureAwait(false);
         foreach (var failure in await store.DeleteAsync([key], cancel).ConfigureAwait(false))
             throw failure.Error;
+        return 1;
     }
 
     /// <summary>Deletes the object of that key and everything below it; nothing there is not an error.</summary>
@@ -81,6 +86,13 @@ public static class PathOperations
     {
         if (await store.DeleteTreeAsync(path, progress, cancel).ConfigureAwait(false) is { } done)
             return done.First is null ? done.Deleted : throw Incomplete(store, path, done.First, done.Failed, done.Deleted);
+        long deleted = await DeleteListedAsync(store, path, ListOptions.Default, progress, cancel).ConfigureAwait(false);
+        await store.RemoveDirectoryAsync(path.TrimEnd('/'), cancel).ConfigureAwait(false);
+        return deleted;
+    }
+
+    static async ValueTask<long> DeleteListedAsync(ObjectStore store, string path, ListOptions options, ITransferProgress progress, CancellationToken cancel)
+    {
         long deleted = 0;
         var failures = new List<DeleteFailure>();
         var batch = new List<string>(DeleteBatch);
@@ -92,7 +104,7 @@ public static class PathOperations
             progress.Report(batch.Count);
             batch.Clear();
         }
-        await foreach (var page in ListAsync(store, path, ListOptions.Default, cancel).ConfigureAwait(false))
+        await foreach (var page in ListAsync(store, path, options, cancel).ConfigureAwait(false))
         {
             foreach (var item in page.Objects)
             {
@@ -105,7 +117,6 @@ public static class PathOperations
             await Flush().ConfigureAwait(false);
         if (failures.Count > 0)
             throw Incomplete(store, path, failures[0].Error, failures.Count, deleted);
-        await store.RemoveDirectoryAsync(path.TrimEnd('/'), cancel).ConfigureAwait(false);
         return deleted;
     }
 

@@ -33,7 +33,7 @@ static class Directories
                 throw Errno.Error(Errno.ENOTDIR, uri, operation);
             }
             // what was there is gone again, unless it is a link that leads nowhere
-            if (errno != Errno.EEXIST || Libc.Status(path, follow: false, out _) == 0)
+            if (errno != Errno.EEXIST || (Libc.Status(path, follow: false, out var gone) == 0 && gone.IsLink))
                 break;
         }
         throw Errno.Error(errno, uri, operation);
