@@ -21,25 +21,47 @@ public sealed class NearDirectoriesTests
     public void IsLocal_ByTheKernelsNumbers(long type, bool isLocal) => Assert.Equal(isLocal, NearDirectories.IsLocal(type));
 
     [Fact]
-    public async Task Holds_ADirectoryOfThisMachine_IsKnownAfterAMoment()
+    public void Holds_ADirectoryOfThisMachineBesideOtherMounts_IsKnownOnceItWasAsked()
     {
-        var near = new NearDirectories(key => "/dev/shm/" + key);
+        using var mounts = new MountList("22 1 254:0 / / rw - ext4 /dev/vda rw", "40 22 0:50 / /mnt/data rw - nfs4 server:/data rw");
+        var near = new NearDirectories(key => "/dev/shm/" + key, mounts.Read());
         // nothing is asked of a file system on the caller's thread
         Assert.False(near.Holds("not/there/yet/x"));
-        for (int i = 0; i < 500 && !near.Holds("not/there/yet/x"); i++)
-            await Task.Delay(10);
-        Assert.True(near.Holds("not/there/yet/x"));
-        Assert.False(new NearDirectories(key => "/proc").Holds("x"));
+        near.Learn("not/there/yet/x");
+        Assert.True(near.Holds("not/there/yet/y"));
+        Assert.False(near.Holds("not/there/x"));
     }
 
     [Fact]
-    public async Task Holds_AFileSystemThatIsNotOfADisk_NeverBecomesTrue()
+    public void Holds_AFileSystemThatIsNotOfADisk_NeverBecomesTrue()
     {
-        var near = new NearDirectories(key => "/proc");
-        for (int i = 0; i < 20; i++)
-        {
-            Assert.False(near.Holds("x"));
-            await Task.Delay(10);
-        }
+        using var mounts = new MountList("40 22 0:50 / /mnt/data rw shared:3 - fuse.sshfs host: rw");
+        var near = new NearDirectories(key => "/proc", mounts.Read());
+        near.Learn("x");
+        Assert.False(near.Holds("x"));
+    }
+
+    [Theory]
+    [InlineData(true, "22 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw", "23 22 0:20 / /proc rw - proc proc rw", "24 22 0:21 / /dev/shm rw - tmpfs tmpfs rw")]
+    [InlineData(false, "22 1 254:0 / / rw - ext4 /dev/vda rw", "40 22 0:50 / /mnt rw - fuse.sshfs host: rw")]
+    [InlineData(false, "40 22 0:50 / /home rw - autofs systemd-1 rw")]
+    [InlineData(false, "a line of another form")]
+    public void AllAreLocal_ByTheTypesOfMounts(bool expected, params string[] lines)
+    {
+        using var mounts = new MountList(lines);
+        Assert.Equal(expected, mounts.Read().AllAreLocal);
+        Assert.Equal(expected, new NearDirectories(key => "/proc", mounts.Read()).Holds("x"));
+        Assert.False(new LocalMounts("/proc/self/no-such-list").AllAreLocal);
+    }
+
+    sealed class MountList : IDisposable
+    {
+        readonly string _file = Path.GetTempFileName();
+
+        public MountList(params string[] lines) => File.WriteAllLines(_file, lines);
+
+        public LocalMounts Read() => new(_file);
+
+        public void Dispose() => File.Delete(_file);
     }
 }

@@ -32,6 +32,7 @@ public sealed partial class LocalStore
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
         string uri = Root.Child(key);
+        _near.Learn(key);
         var target = Target.Inspect(uri, path, options);
         if (payload.Length >= SweepFrom)
             SweepOnce(LocalPath.Parent(target.Path));

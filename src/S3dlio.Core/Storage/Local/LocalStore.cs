@@ -19,7 +19,7 @@ public sealed partial class LocalStore : ObjectStore
         _path = new LocalPath(root);
         _options = options;
         _direct = root.Scheme == "direct";
-        _near = new NearDirectories(_path.Directory);
+        _near = new NearDirectories(_path.Directory, LocalMounts.OfThisProcess);
     }
 
     public override StoreUri Root { get; }
@@ -41,6 +41,7 @@ public sealed partial class LocalStore : ObjectStore
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
         string uri = Root.Child(key);
+        _near.Learn(key);
         return ValueTask.FromResult<ObjectReader>(OpenReader(key, uri, path, options));
     }
 
@@ -49,6 +50,7 @@ public sealed partial class LocalStore : ObjectStore
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
         string uri = Root.Child(key);
+        _near.Learn(key);
         using var handle = LocalFile.Open(uri, path, out var status);
         return ValueTask.FromResult(LocalFile.Meta(key, status, ObjectRecord.Read(handle, uri)));
     }

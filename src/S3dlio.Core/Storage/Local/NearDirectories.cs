@@ -4,65 +4,57 @@ namespace S3dlio.Storage.Local;
 
 /// <summary>
 /// Which directories lie on file systems of this machine, where small things are done in microseconds. Network file systems and FUSE may not
-/// answer for minutes, so nothing is done there on a thread that has a deadline or signals to look after. To find out may take as long: a
-/// thread of the pool asks, and until it knows a directory counts as far.
+/// answer for minutes, so nothing is done there on a thread that has a deadline or signals to look after. Where only file systems of this machine
+/// are mounted every directory is near. Elsewhere a directory counts as far until an operation, which may wait, has asked its file system.
 /// </summary>
-sealed class NearDirectories
+/// <param name="path">The path of a directory by its key.</param>
+/// <param name="mounts">What is mounted.</param>
+sealed class NearDirectories(Func<string, string> path, LocalMounts mounts)
 {
-    /// <summary>After which it is asked once more, beside the work: something else may have been mounted there.</summary>
+    /// <summary>After which a directory is asked once more: something else may have been mounted there.</summary>
     const long Milliseconds = 10_000;
 
     const int MostDirectories = 10_000;
 
     readonly ConcurrentDictionary<string, Verdict> _known = new(StringComparer.Ordinal);
-    readonly ConcurrentDictionary<string, Verdict>.AlternateLookup<ReadOnlySpan<char>> _lookup;
-    readonly Func<string, string> _path;
 
-    /// <param name="path">The path of a directory by its key.</param>
-    public NearDirectories(Func<string, string> path)
+    /// <summary>Whether what a key names is known to lie on a file system of this machine, judged by its directory. Never waits for a file system.</summary>
+    public bool Holds(string key) =>
+        mounts.AllAreLocal
+        || (_known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(Directory(key), out var verdict) && verdict is { IsNear: true } && Environment.TickCount64 < verdict.Until);
+
+    /// <summary>Asks the file system of the key's directory, where that is not known. May wait as long as the file system does.</summary>
+    public void Learn(string key)
     {
-        _path = path;
-        _lookup = _known.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (mounts.AllAreLocal)
+            return;
+        var directory = Directory(key);
+        if (_known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(directory, out var verdict) && Environment.TickCount64 < verdict.Until)
+            return;
+        if (_known.Count >= MostDirectories)
+            _known.Clear();
+        string name = directory.ToString();
+        _known[name] = new Verdict(Ask(name), Environment.TickCount64 + Milliseconds);
     }
 
-    /// <summary>Whether what a key names is known to lie on a file system of this machine, judged by its directory. Never waits.</summary>
-    public bool Holds(string key)
-    {
-        var directory = key.AsSpan(0, Math.Max(0, key.AsSpan().TrimEnd('/').LastIndexOf('/')));
-        if (!_lookup.TryGetValue(directory, out var verdict))
-        {
-            if (_known.Count >= MostDirectories)
-                _known.Clear();
-            verdict = _known.GetOrAdd(directory.ToString(), static _ => new Verdict());
-        }
-        long now = Environment.TickCount64;
-        long until = Volatile.Read(ref verdict.Until);
-        if (now >= until && Interlocked.CompareExchange(ref verdict.Until, long.MaxValue, until) == until)
-        {
-            string name = directory.ToString();
-            ThreadPool.UnsafeQueueUserWorkItem(_ => Ask(verdict, name), null);
-        }
-        return verdict.IsNear;
-    }
+    static ReadOnlySpan<char> Directory(string key) => key.AsSpan(0, Math.Max(0, key.AsSpan().TrimEnd('/').LastIndexOf('/')));
 
-    void Ask(Verdict verdict, string key)
+    bool Ask(string key)
     {
-        bool isNear = false;
         try
         {
-            string path = _path(key);
+            string directory = path(key);
             long type;
             // what is not there yet lies where its parent does
-            while (Libc.FileSystem(path, out type) is Errno.ENOENT or Errno.ENOTDIR && path != "/")
-                path = LocalPath.Parent(path);
-            isNear = IsLocal(type);
+            while (Libc.FileSystem(directory, out type) is Errno.ENOENT or Errno.ENOTDIR && directory != "/")
+                directory = LocalPath.Parent(directory);
+            return IsLocal(type);
         }
         catch (StoreException)
         {
             // a key that is refused wherever it is used
+            return false;
         }
-        verdict.IsNear = isNear;
-        Volatile.Write(ref verdict.Until, Environment.TickCount64 + Milliseconds);
     }
 
     /// <summary>By the numbers of linux/magic.h. Those that are not here are networks' (NFS, SMB, Lustre, Ceph, GPFS, 9p, AFS), FUSE, or not known.</summary>
@@ -72,9 +64,5 @@ sealed class NearDirectories
         or 0x3153464a or 0x52654973 or 0x3434 or 0x7366746e // JFS, ReiserFS, NILFS, NTFS
         or 0x4d44 or 0x2011bab0 or 0x9660 or 0x73717368 or 0xe0f5e1e2; // FAT, exFAT, ISO 9660, SquashFS, EROFS
 
-    sealed class Verdict
-    {
-        public long Until = long.MinValue;
-        public volatile bool IsNear;
-    }
+    sealed record Verdict(bool IsNear, long Until);
 }
