@@ -229,6 +229,12 @@ typedef struct s3dlio_result {
 int32_t s3dlio_op_result(uint64_t op, s3dlio_result *out_result);
 
 /*
+ * The same without taking over the file or the writer that the operation opened: it is closed with the operation until s3dlio_op_result has been
+ * called. For callers that may be interrupted before they have noted its number.
+ */
+int32_t s3dlio_op_peek(uint64_t op, s3dlio_result *out_result);
+
+/*
  * Frees the operation and its result. One that still runs is cancelled and waited for, so its memory is the
  * caller's again when this returns, whichever of several threads called it.
  */

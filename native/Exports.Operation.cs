@@ -28,7 +28,12 @@ static unsafe partial class Exports
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_result")]
-    public static int OpResult(ulong operation, ResultStruct* outResult) => Guard.Run(() =>
+    public static int OpResult(ulong operation, ResultStruct* outResult) => Result(operation, outResult, take: true);
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_peek")]
+    public static int OpPeek(ulong operation, ResultStruct* outResult) => Result(operation, outResult, take: false);
+
+    static int Result(ulong operation, ResultStruct* outResult, bool take) => Guard.Run(() =>
     {
         Structs.Out(outResult, "out_result");
         var op = Op(operation);
@@ -42,7 +47,8 @@ static unsafe partial class Exports
             Data = op.Data is null ? null : op.Data.Start,
             DataLength = op.Data is null ? 0 : (ulong)op.Data.Length,
         });
-        op.TakeFile();
+        if (take)
+            op.TakeFile();
         return Guard.Ok;
     });
 

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from array import array
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -148,6 +149,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "op_progress": [_id, c.POINTER(c.c_int64), c.POINTER(c.c_int64)],
     "op_cancel": [_id],
     "op_result": [_id, c.POINTER(_Result)],
+    "op_peek": [_id, c.POINTER(_Result)],
     "op_free": [_id],
     "op_abandon": [_id, c.c_int32],
     "close_behind": [_id],
@@ -409,6 +411,33 @@ class NativeMemory:
             getattr(_library, f"s3dlio_{self._free}")(self._number)
 
 
+#: Operations that open what has to be closed, and how their JSON names it.
+_OPENS = {
+    "object_open": "file",
+    "array_open": "file",
+    "tensors_open": "file",
+    "checkpoint_shard_open": "writer",
+    "writer_open": "writer",
+}
+
+
+class Handle(int):
+    """The number of an open file or writer, which is closed when nothing refers to it any more, if it was not before: numbers are not used again."""
+
+    noun = ""
+
+    def __init__(self, number: int) -> None:
+        self._generation = generation
+
+    def __del__(self) -> None:
+        # the interpreter takes modules' names away before the last objects
+        if self.noun and close is not None:
+            close(self.noun, int(self), self._generation)
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        return int, (int(self),)
+
+
 _RESULT_SIZE = c.sizeof(_Result)
 _SEGMENT_SIZE = c.sizeof(_Segment)
 _TENSOR_READ_SIZE = c.sizeof(_TensorRead)
@@ -417,9 +446,19 @@ _OBJECT_READ_SIZE = c.sizeof(_ObjectRead)
 _ITEM_SIZE = c.sizeof(_Item)
 _parse = json.JSONDecoder().decode
 
+
+class _Call:
+    """Lives as long as the call that began an operation."""
+
+    __slots__ = ("__weakref__",)
+
+
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
 #: strikes, can let go of memory that the library still uses.
-_in_use: dict[int, tuple[c.c_uint64, object, object]] = {}
+_in_use: dict[int, tuple[c.c_uint64, object, object, weakref.ref[_Call]]] = {}
+#: References to calls that are gone while their operation is still in ``_in_use``: an exception of a signal's handler kept them from letting go of
+#: it. Filled without a step of Python, so nothing can come between.
+_lost: list[weakref.ref[_Call]] = []
 #: Cells of those that were cancelled and did not end in time: nobody waits for them any more, and they stay in ``_in_use`` until they have ended.
 #: With the time, by ``time.monotonic``, until which whoever cancelled it still waits.
 _abandoned: dict[int, float] = {}
@@ -428,6 +467,11 @@ _abandoned: dict[int, float] = {}
 def _collect() -> None:
     """Lets go of what abandoned operations used that have ended meanwhile."""
     lib, now = _library, time.monotonic()
+    if _lost:
+        for cell, held_by in [(cell, one[3]) for cell, one in list(_in_use.items())]:
+            if held_by() is None:
+                _abandoned.setdefault(cell, 0.0)
+        _lost.clear()
     for cell, until in list(_abandoned.items()):
         held = _in_use.get(cell)
         if until > now:
@@ -525,13 +569,13 @@ def _end() -> None:
     _ending = time.monotonic()
     # twice: another thread may have been about to begin one
     for _ in range(2):
-        numbers = [number.value for number, _, _ in list(_in_use.values()) if number.value]
+        numbers = [number.value for number, *_ in list(_in_use.values()) if number.value]
         for number in numbers:
             lib.s3dlio_op_cancel(number)
         for number in numbers:
             left = _ending + _END - time.monotonic()
             lib.s3dlio_op_wait(number, max(0, int(left * 1000)))
-    for cell, keep, arguments in list(_in_use.values()):
+    for cell, keep, arguments, _ in list(_in_use.values()):
         if cell.value and lib.s3dlio_op_wait(cell, 0) == PENDING:
             # the kernel may still use this memory when the interpreter has gone through what it lets go of
             for one in (keep, arguments):
@@ -583,13 +627,14 @@ async def run(
     lib = library()
     if _ending:
         _hold()
-    if _abandoned:
+    if _abandoned or _lost:
         _collect()
     begun_in = generation
     number = c.c_uint64()
     cell = id(number)
     running: Running | None = None
-    _in_use[cell] = (number, keep, arguments)
+    call = _Call()
+    _in_use[cell] = (number, keep, arguments, weakref.ref(call, _lost.append))
     handed_over = left = False
     try:
         status = getattr(lib, f"s3dlio_{function}_begin")(*arguments, c.byref(number))
@@ -597,12 +642,14 @@ async def run(
             _raise_last_error(status)
         result = _Result(_RESULT_SIZE)
         # what was brief has ended already
-        status = lib.s3dlio_op_result(number, c.byref(result))
+        noun = _OPENS.get(function)
+        tell = lib.s3dlio_op_result if noun is None else lib.s3dlio_op_peek
+        status = tell(number, c.byref(result))
         if status == PENDING:
             running = Running(lib, number.value, begun_in, progress, lent)
             await running
             _require_same_process(begun_in)
-            status = lib.s3dlio_op_result(number, c.byref(result))
+            status = tell(number, c.byref(result))
         if begun_in != generation or status != 0:
             _require_same_process(begun_in)
             if _ending:
@@ -617,6 +664,11 @@ async def run(
             handed_over = True
             return (memory, _parsed(result)) if both else memory
         parsed = _parsed(result)
+        if noun is not None:
+            parsed[noun] = Handle(parsed[noun])
+            parsed[noun].noun = noun
+            # until now it was closed with the operation, from here on with its handle; an interrupt in between has both do it, which does no harm
+            check(lib.s3dlio_op_result(number, c.byref(result)))
         return parsed if items is None else (parsed, _take_items(lib, number, items))
     finally:
         # one call that cancels, waits until the buffers are let go, and frees: an interrupt cannot come between

@@ -103,7 +103,7 @@ import atexit, sys
 
 def late():
     # registered before s3dlio was imported, so it runs after what s3dlio does at the end
-    under_way = [number.value for number, _, _ in _native._in_use.values()]
+    under_way = [number.value for number, *_ in _native._in_use.values()]
     ended = [_native.library().s3dlio_op_wait(number, 0) != _native.PENDING for number in under_way]
     print(len(ended), all(ended))
     s3dlio.put_bytes(folder + "/late", b"late")
