@@ -358,6 +358,8 @@ def _after_fork_in_child() -> None:
     # last: what is let go here must know already that it belongs to the parent
     _in_use.clear()
     _abandoned.clear()
+    _opened.clear()
+    _lost.clear()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
@@ -422,17 +424,15 @@ _OPENS = {
 
 
 class Handle(int):
-    """The number of an open file or writer, which is closed when nothing refers to it any more, if it was not before: numbers are not used again."""
+    """The number of an open file or writer. When nothing refers to it any more, and it was not closed before, a later call closes it."""
 
-    noun = ""
+    def __new__(cls, noun: str, number: int) -> Handle:
+        made = super().__new__(cls, number)
+        life = made._life = _Call()
+        _opened[number] = (noun, generation, weakref.ref(life, _lost.append))
+        return made
 
-    def __init__(self, number: int) -> None:
-        self._generation = generation
-
-    def __del__(self) -> None:
-        # the interpreter takes modules' names away before the last objects
-        if self.noun and close is not None:
-            close(self.noun, int(self), self._generation)
+    _life: _Call
 
     def __reduce__(self) -> tuple[type[int], tuple[int]]:
         return int, (int(self),)
@@ -448,7 +448,7 @@ _parse = json.JSONDecoder().decode
 
 
 class _Call:
-    """Lives as long as the call that began an operation."""
+    """Lives as long as the call that began an operation, or the number of what was opened."""
 
     __slots__ = ("__weakref__",)
 
@@ -459,6 +459,8 @@ _in_use: dict[int, tuple[c.c_uint64, object, object, weakref.ref[_Call]]] = {}
 #: References to calls that are gone while their operation is still in ``_in_use``: an exception of a signal's handler kept them from letting go of
 #: it. Filled without a step of Python, so nothing can come between.
 _lost: list[weakref.ref[_Call]] = []
+#: Files and writers that were opened and not closed yet, by number.
+_opened: dict[int, tuple[str, int, weakref.ref[_Call]]] = {}
 #: Cells of those that were cancelled and did not end in time: nobody waits for them any more, and they stay in ``_in_use`` until they have ended.
 #: With the time, by ``time.monotonic``, until which whoever cancelled it still waits.
 _abandoned: dict[int, float] = {}
@@ -471,7 +473,10 @@ def _collect() -> None:
         for cell, held_by in [(cell, one[3]) for cell, one in list(_in_use.items())]:
             if held_by() is None:
                 _abandoned.setdefault(cell, 0.0)
+        dropped = [(number, noun, opened_in) for number, (noun, opened_in, life) in list(_opened.items()) if life() is None]
         _lost.clear()
+        for number, noun, opened_in in dropped:
+            close(noun, number, opened_in)
     for cell, until in list(_abandoned.items()):
         held = _in_use.get(cell)
         if until > now:
@@ -665,8 +670,7 @@ async def run(
             return (memory, _parsed(result)) if both else memory
         parsed = _parsed(result)
         if noun is not None:
-            parsed[noun] = Handle(parsed[noun])
-            parsed[noun].noun = noun
+            parsed[noun] = Handle(noun, parsed[noun])
             # until now it was closed with the operation, from here on with its handle; an interrupt in between has both do it, which does no harm
             check(lib.s3dlio_op_result(number, c.byref(result)))
         return parsed if items is None else (parsed, _take_items(lib, number, items))
@@ -786,6 +790,7 @@ def close(noun: str, number: int, opened_in: int) -> None:
         # an abandoned operation may be one on this handle, whose close waits for it
         behind = noun != "queue" and bool(_abandoned) and _is_one_abandoned()
         getattr(_library, "s3dlio_close_behind" if behind else f"s3dlio_{noun}_close")(number)
+        _opened.pop(number, None)
 
 
 def key(text: str) -> bytes:
