@@ -39,7 +39,7 @@
  *   Text, options and arrays of structs are copied before the call returns. Memory that an operation reads from
  *   (`data` of a put, segments) or writes to (`data` of a read) stays the caller's and belongs to the operation
  *   until it has ended: until s3dlio_op_wait or s3dlio_op_result returned something other than S3DLIO_PENDING, or
- *   s3dlio_op_free returned. A cancel does not end an operation by itself. After a read that failed, the content of
+ *   s3dlio_op_free returned, or s3dlio_op_abandon something other than S3DLIO_PENDING. A cancel does not end an operation by itself. After a read that failed, the content of
  *   the memory is undefined. A NULL `data` is allowed where the length is 0. What the library hands out is valid as
  *   long as the function says, and never to be freed by the caller.
  *
@@ -233,6 +233,19 @@ int32_t s3dlio_op_result(uint64_t op, s3dlio_result *out_result);
  * caller's again when this returns, whichever of several threads called it.
  */
 int32_t s3dlio_op_free(uint64_t op);
+
+/*
+ * The same for callers that cannot wait for ever, as where a file system hangs and the kernel holds a call: cancels the operation and waits at
+ * most timeout_ms milliseconds, without end when negative. S3DLIO_OK: it has ended and is freed. S3DLIO_PENDING: it still runs; the library
+ * frees it, and closes what it opened, when it has ended. Until then its memory stays the operation's: call this again, with 0, to learn when.
+ */
+int32_t s3dlio_op_abandon(uint64_t op, int32_t timeout_ms);
+
+/*
+ * Closes a file, a writer or a list on a thread of the library and returns at once: for those whose operation was abandoned, since their close
+ * waits for it. A failure is not told. Closing what is closed, and 0, is no error.
+ */
+int32_t s3dlio_close_behind(uint64_t handle);
 
 /*
  * For event loops: a queue to which operations report that they ended, with an eventfd of the caller's that becomes readable then.

@@ -58,6 +58,37 @@ static unsafe partial class Exports
         return Guard.Ok;
     });
 
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_op_abandon")]
+    public static int OpAbandon(ulong operation, int timeoutMilliseconds) => Guard.Run(() =>
+    {
+        if (!Handles.Find<Operation>(operation, "operation", out var op))
+            return Guard.Ok;
+        if (!op!.End(timeoutMilliseconds))
+        {
+            op.Leave(() => FreeEnded(operation, op));
+            return Guard.Pending;
+        }
+        // what frees one that was left may take long, since it may close a file: not here
+        if (!op.IsLeft)
+            FreeEnded(operation, op);
+        return Guard.Ok;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_close_behind")]
+    public static int CloseBehind(ulong handle) => Guard.Run(() =>
+    {
+        if (Handles.Remove<IAsyncDisposable>(handle, "file, writer or list", out var item))
+            // whoever asks for this does not hear of a failure; what was not finalized is gone or is swept later
+            _ = Task.Run(() => item!.DisposeAsync().AsTask());
+        return Guard.Ok;
+    });
+
+    static void FreeEnded(ulong operation, Operation op)
+    {
+        if (Handles.Remove<Operation>(operation, "operation", out _))
+            op.Dispose();
+    }
+
     static Operation Op(ulong id) => Handles.Get<Operation>(id, "operation");
 
     /// <summary>Begins an operation; the number goes out only when nothing failed before.</summary>

@@ -12,6 +12,7 @@ sealed partial class Operation : ITransferProgress, IDisposable
     long _done;
     long _total = -1;
     ulong _file, _writer;
+    int _left;
 
     /// <summary>JSON text of the result, with a NUL behind it; null when the operation gives none.</summary>
     public ResultMemory? Json { get; private set; }
@@ -167,6 +168,26 @@ sealed partial class Operation : ITransferProgress, IDisposable
             return;
         Cancel();
         ((IAsyncResult)_task).AsyncWaitHandle.WaitOne();
+    }
+
+    /// <summary>Cancels what still runs and waits at most <paramref name="milliseconds"/> for its end, without end when negative.</summary>
+    /// <returns>False when it still runs.</returns>
+    public bool End(int milliseconds)
+    {
+        if (_task.IsCompleted)
+            return true;
+        Cancel();
+        return ((IAsyncResult)_task).AsyncWaitHandle.WaitOne(milliseconds < 0 ? Timeout.Infinite : milliseconds);
+    }
+
+    /// <summary>Whether <see cref="Leave"/> was called: what frees it is on its way then.</summary>
+    public bool IsLeft => Volatile.Read(ref _left) != 0;
+
+    /// <summary>Has <paramref name="free"/> called on a thread of the library when the work has ended; the first call alone counts.</summary>
+    public void Leave(Action free)
+    {
+        if (Interlocked.Exchange(ref _left, 1) == 0)
+            _task.ContinueWith(static (_, state) => ((Action)state!)(), free, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 
     /// <summary>Ends it and frees the result; once only.</summary>

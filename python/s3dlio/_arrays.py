@@ -182,7 +182,8 @@ async def load_numpy_array(
                 target = out
             if _native.generation != generation:
                 raise ClosedError(f"{what}: the process was forked while the object was being opened", what)
-            await _progress.run(progress, "load", "array_read", found["file"], _address_of(target), size, settings, keep=target)
+            read = ("array_read", found["file"], _address_of(target), size, settings)
+            await _progress.run(progress, "load", *read, keep=target, lent=out is not None)
             return target
         finally:
             _native.close("file", found["file"], generation)

@@ -81,12 +81,15 @@ class _Call:
         return self._deadline is not None
 
     def error(self, running: _native.Running) -> StoreTimeoutError:
-        """What a call raises whose time ran out, after its operation has ended."""
+        """What a call raises whose time ran out, after its operation has ended or was given the time to."""
         uri = _subject(self._arguments[0]) if self._arguments else ""
         done, total = running.counts
         far = "" if total < 0 else f" ({done} of {total} done)"
+        state = "was cancelled and its buffers are free" if running.wait(0) else (
+            "was cancelled, and the system holds it still: what it uses is kept until it has ended"
+        )
         detail = (
-            f"{self._name} did not end within timeout={self._timeout} seconds{far}; it was cancelled and its buffers are free. "
+            f"{self._name} did not end within timeout={self._timeout} seconds{far}; it {state}. "
             "Give a longer timeout, or look at what holds the store up"
         )
         return StoreTimeoutError(f"{uri}: {detail}" if uri else detail, uri, detail)
@@ -103,28 +106,33 @@ def _subject(about: Any) -> str:
     return str(about.root.uri + key) if isinstance(key, str) else ""
 
 
-def run(function: str, *arguments: Any, keep: object = None, about: str = "", timeout: float | None = None) -> Any:
+def run(
+    function: str, *arguments: Any, keep: object = None, lent: bool = False, about: str = "", timeout: float | None = None
+) -> Any:
     """One operation of a file-like object or the like, blocking; see ``_native.run``.
 
     Args:
         function: The operation.
         arguments: Its arguments.
         keep: What has to stay alive until it ended.
+        lent: As for ``_native.run``.
         about: The object, for the message of a call whose time ran out.
         timeout: Seconds for the operation.
     """
-    return _block(_native.run(function, *arguments, keep=keep), _Call(function, (about,), {"timeout": timeout}))
+    return _block(_native.run(function, *arguments, keep=keep, lent=lent), _Call(function, (about,), {"timeout": timeout}))
 
 
-async def run_in_loop(function: str, *arguments: Any, keep: object = None, about: str = "", timeout: float | None = None) -> Any:
+async def run_in_loop(
+    function: str, *arguments: Any, keep: object = None, lent: bool = False, about: str = "", timeout: float | None = None
+) -> Any:
     """The same in an event loop, without a thread."""
-    return await _pump(_native.run(function, *arguments, keep=keep), _Call(function, (about,), {"timeout": timeout}))
+    return await _pump(_native.run(function, *arguments, keep=keep, lent=lent), _Call(function, (about,), {"timeout": timeout}))
 
 
 class Background:
     """An operation that goes on while its result is not needed yet.
 
-    Letting go of it, or of whatever holds it, cancels the operation and waits until its buffers are free.
+    Letting go of it, or of whatever holds it, cancels the operation and waits until its buffers are free, or abandons it.
     """
 
     def __init__(self, function: str, *arguments: Any, keep: object = None) -> None:
@@ -180,7 +188,7 @@ def _wait(running: _native.Running, call: _Call, first: bool) -> None:
         running.report()
         late = call.is_over()
     running.cancel()
-    while not running.wait(_native.SLICE):
+    while running.patience != 0.0 and not running.wait(_native.SLICE):
         pass
     # one that ended well at the last moment did what it was asked to
     if running.was_cancelled() or not first:
@@ -236,15 +244,15 @@ async def _wait_in_loop(running: _native.Running, call: _Call, first: bool) -> N
 
 
 async def _cancelled(running: _native.Running, ended: asyncio.Future[None]) -> None:
-    """Cancels and waits until the buffers are let go, however often this task itself is cancelled meanwhile."""
+    """Cancels and waits until the buffers are let go, or until its patience ends, however often this task itself is cancelled meanwhile."""
     import asyncio
 
     if not running.is_ours:
         return
     running.cancel()
-    while not ended.done():
+    while not ended.done() and running.patience != 0.0:
         try:
-            await asyncio.wait({ended})
+            await asyncio.wait({ended}, timeout=running.patience)
         except asyncio.CancelledError:
             continue
 
@@ -417,7 +425,7 @@ def _named(call: Any, function: Any, module: str) -> Any:
     head, _, rest = text.partition("\n")
     call.__doc__ = (
         f"{head}\n\nThe twin of ``{function.__name__}`` for asyncio, without a thread. Cancelling its task cancels the operation and waits until\n"
-        f"its buffers are free.\n{rest}"
+        f"its buffers are free, one second at most where the system holds it and it writes to no memory of the caller.\n{rest}"
         f"\nExample:\n    >>> found = await s3dlio.{call.__name__}(...)  # doctest: +SKIP\n"
     )
     return call

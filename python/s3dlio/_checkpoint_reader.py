@@ -282,7 +282,8 @@ async def read(
     made = b"" if out is not None else _made(size or 0, objects.uri + str(shard.get("key")))
     # nobody else has seen this object yet, so its memory may be filled; those of less than 2 bytes are shared
     address, length, owner = _buffer(out, resolve(objects._at("shards")), writable=True) if out is not None else _memory_of(made)
-    told = await _progress.run(progress, "load", "checkpoint_read", objects._root.number(), described, address, length, options, keep=owner)
+    where = (objects._root.number(), described, address, length, options)
+    told = await _progress.run(progress, "load", "checkpoint_read", *where, keep=owner, lent=out is not None)
     return made, told["verified_by"]
 
 

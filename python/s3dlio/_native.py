@@ -25,6 +25,8 @@ ABI_VERSION = 2
 PENDING = -1
 #: Seconds between two looks at Python's signals while an operation runs.
 SLICE = 0.02
+#: Seconds that a cancelled operation is waited for. One that the kernel holds longer is abandoned.
+GRACE = 1.0
 _CANCELLED = 12
 
 _LIBRARY_NAME = "libs3dlio.so"
@@ -147,6 +149,8 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "op_cancel": [_id],
     "op_result": [_id, c.POINTER(_Result)],
     "op_free": [_id],
+    "op_abandon": [_id, c.c_int32],
+    "close_behind": [_id],
     "op_notify": [_id, _id],
     "queue_open": [c.c_int32, _op],
     "queue_take": [_id, _size, _op, _op],
@@ -351,6 +355,7 @@ def _after_fork_in_child() -> None:
         generation += 1
     # last: what is let go here must know already that it belongs to the parent
     _in_use.clear()
+    _abandoned.clear()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
@@ -415,16 +420,42 @@ _parse = json.JSONDecoder().decode
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
 #: strikes, can let go of memory that the library still uses.
 _in_use: dict[int, tuple[c.c_uint64, object, object]] = {}
+#: Cells of those that were cancelled and did not end in time: nobody waits for them any more, and they stay in ``_in_use`` until they have ended.
+#: With the time, by ``time.monotonic``, until which whoever cancelled it still waits.
+_abandoned: dict[int, float] = {}
+
+
+def _collect() -> None:
+    """Lets go of what abandoned operations used that have ended meanwhile."""
+    lib, now = _library, time.monotonic()
+    for cell, until in list(_abandoned.items()):
+        held = _in_use.get(cell)
+        if until > now:
+            continue
+        if held is None or lib is None or lib.s3dlio_op_abandon(held[0], 0) != PENDING:
+            # in this order: an interrupt in between is made good by the next call
+            _in_use.pop(cell, None)
+            _abandoned.pop(cell, None)
+
+
+def _is_one_abandoned() -> bool:
+    """Whether there is an operation for whose end nobody waits."""
+    _collect()
+    now = time.monotonic()
+    return any(until <= now for until in list(_abandoned.values()))
 
 
 class Running:
     """An operation under way, as whoever drives the call that begun it sees it: see ``_calls``."""
 
-    def __init__(self, lib: _Library, number: int, begun_in: int, progress: Any) -> None:
+    def __init__(self, lib: _Library, number: int, begun_in: int, progress: Any, lent: bool = False) -> None:
         self._lib = lib
         self.number = number
         self._begun_in = begun_in
         self.progress = progress
+        #: Whether it writes to memory of the caller, who may use that when the call has returned: it is waited for however long it takes.
+        self.lent = lent
+        self._patience_until: float | None = None
 
     def __await__(self) -> Generator[Running, None, None]:
         yield self
@@ -441,13 +472,26 @@ class Running:
         return self._begun_in == generation
 
     def was_cancelled(self) -> bool:
-        """Whether that is how it ended."""
+        """Whether that is how it ended, or how it will end."""
         status: int = self._lib.s3dlio_op_wait(self.number, 0)
-        return status == _CANCELLED
+        return status in (_CANCELLED, PENDING)
 
     def cancel(self) -> None:
         """Asks it to stop; its buffers are free when it has ended."""
+        if self._patience_until is None:
+            self._patience_until = time.monotonic() + GRACE
         self._lib.s3dlio_op_cancel(self.number)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._begun_in == generation and self._lib.s3dlio_op_wait(self.number, 0) != PENDING
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it is still waited for now that it is cancelled."""
+        if self.lent:
+            return GRACE
+        return GRACE if self._patience_until is None else max(0.0, self._patience_until - time.monotonic())
 
     def report(self) -> None:
         """Tells the progress function how far it is."""
@@ -487,6 +531,11 @@ def _end() -> None:
         for number in numbers:
             left = _ending + _END - time.monotonic()
             lib.s3dlio_op_wait(number, max(0, int(left * 1000)))
+    for cell, keep, arguments in list(_in_use.values()):
+        if cell.value and lib.s3dlio_op_wait(cell, 0) == PENDING:
+            # the kernel may still use this memory when the interpreter has gone through what it lets go of
+            for one in (keep, arguments):
+                c.pythonapi.Py_IncRef(c.py_object(one))
 
 
 def _hold() -> None:
@@ -510,6 +559,7 @@ async def run(
     data: bool = False,
     both: bool = False,
     items: int | None = None,
+    lent: bool = False,
 ) -> Any:
     """Runs one operation to its end; whoever drives the call that awaits this does the waiting.
 
@@ -521,6 +571,8 @@ async def run(
         data: Whether the operation's memory is the result, as ``NativeMemory``.
         both: With ``data``: whether its JSON is, too.
         items: How many pieces of memory are the result, one for each object of a call over many.
+        lent: Whether it writes to memory that the caller gave and may use again after a failure. Only such an operation is waited for
+            without end when it is cancelled; another that the kernel holds longer than ``GRACE`` is abandoned.
 
     Returns:
         The operation's JSON, parsed; with ``data``, the memory instead; with ``items``, a pair of the JSON and a list of
@@ -531,11 +583,14 @@ async def run(
     lib = library()
     if _ending:
         _hold()
+    if _abandoned:
+        _collect()
     begun_in = generation
     number = c.c_uint64()
     cell = id(number)
+    running: Running | None = None
     _in_use[cell] = (number, keep, arguments)
-    handed_over = False
+    handed_over = left = False
     try:
         status = getattr(lib, f"s3dlio_{function}_begin")(*arguments, c.byref(number))
         if status != 0:
@@ -544,7 +599,8 @@ async def run(
         # what was brief has ended already
         status = lib.s3dlio_op_result(number, c.byref(result))
         if status == PENDING:
-            await Running(lib, number.value, begun_in, progress)
+            running = Running(lib, number.value, begun_in, progress, lent)
+            await running
             _require_same_process(begun_in)
             status = lib.s3dlio_op_result(number, c.byref(result))
         if begun_in != generation or status != 0:
@@ -564,9 +620,18 @@ async def run(
         return parsed if items is None else (parsed, _take_items(lib, number, items))
     finally:
         # one call that cancels, waits until the buffers are let go, and frees: an interrupt cannot come between
-        if number.value and not handed_over and begun_in == generation:
+        if handed_over or not number.value or begun_in != generation:
+            pass
+        elif lent or running is None or running.has_ended:
             lib.s3dlio_op_free(number)
-        _in_use.pop(cell, None)
+        else:
+            patience = running.patience
+            # before the call: an interrupt behind it leaves the cell to those that collect
+            _abandoned[cell] = time.monotonic() + patience
+            left = lib.s3dlio_op_abandon(number, int(patience * 1000 + 0.999)) == PENDING
+        if not left:
+            _in_use.pop(cell, None)
+            _abandoned.pop(cell, None)
 
 
 def _warn(lib: _Library, count: int) -> None:
@@ -666,7 +731,9 @@ def writer_counts(number: int) -> tuple[int, int]:
 def close(noun: str, number: int, opened_in: int) -> None:
     """Closes a handle of this process; one of before a fork belongs to the parent."""
     if opened_in == generation and _library is not None:
-        getattr(_library, f"s3dlio_{noun}_close")(number)
+        # an abandoned operation may be one on this handle, whose close waits for it
+        behind = noun != "queue" and bool(_abandoned) and _is_one_abandoned()
+        getattr(_library, "s3dlio_close_behind" if behind else f"s3dlio_{noun}_close")(number)
 
 
 def key(text: str) -> bytes:

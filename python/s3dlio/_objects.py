@@ -315,7 +315,7 @@ async def get_range(
         what = where.address(where.key)
         raise InvalidArgumentError(f"{what}: out has {size} bytes, length is {length}", what)
     place = (where.root.number(), key, len(key), offset, size, address, settings)
-    found = await _progress.run(progress, "get", "object_get_range", *place, keep=owner, data=out is None)
+    found = await _progress.run(progress, "get", "object_get_range", *place, keep=owner, data=out is None, lent=out is not None)
     return BytesView._over(found if out is None else owner)
 
 

@@ -54,8 +54,8 @@ class _AsyncFile:
         """Whether the file was closed."""
         return not self._number
 
-    async def _run(self, function: str, *arguments: Any, keep: object = None) -> Any:
-        return await _calls.run_in_loop(function, *arguments, keep=keep, about=self._uri, timeout=self._timeout)
+    async def _run(self, function: str, *arguments: Any, keep: object = None, lent: bool = False) -> Any:
+        return await _calls.run_in_loop(function, *arguments, keep=keep, lent=lent, about=self._uri, timeout=self._timeout)
 
     def _open(self) -> int:
         if not self._number:
@@ -145,6 +145,9 @@ class AsyncObjectReader(_AsyncFile):
         Returns:
             Bytes read; 0 at the end.
         """
+        return await self._fill(buffer, True)
+
+    async def _fill(self, buffer: Buffer, lent: bool) -> int:
         self._open()
         _, length, owner = _buffer(buffer, self._where, writable=True)
         if self._size >= 0:
@@ -156,7 +159,7 @@ class AsyncObjectReader(_AsyncFile):
                 count = min(known.size, length - done)
                 owner[done : done + count] = known[:count]
             elif length - done >= self._buffering:
-                count = await self._fetch(at, owner[done:length])
+                count = await self._fetch(at, owner[done:length], lent)
             else:
                 memory = np.empty(self._buffering if self._size < 0 else min(self._buffering, self._size - at), np.uint8)
                 count = await self._fetch(at, memory)
@@ -181,7 +184,7 @@ class AsyncObjectReader(_AsyncFile):
             while wanted:
                 # where nobody knows the size, or has found it out on the way
                 made = np.empty(min(wanted, _PIECE) if left == _BEYOND else wanted, np.uint8)
-                count = await self.readinto(made)
+                count = await self._fill(made, False)
                 if count == 0:
                     break
                 pieces.append(made[:count].tobytes())
@@ -191,10 +194,10 @@ class AsyncObjectReader(_AsyncFile):
             raise
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def _fetch(self, at: int, target: np.ndarray[Any, Any]) -> int:
+    async def _fetch(self, at: int, target: np.ndarray[Any, Any], lent: bool = False) -> int:
         """Reads into memory; fewer bytes than fit at the end only."""
         address = target.__array_interface__["data"][0]
-        found = await self._run("object_read", self._open(), at, address, target.size, keep=target)
+        found = await self._run("object_read", self._open(), at, address, target.size, keep=target, lent=lent)
         if found is None:
             return target.size
         if found["size"] >= 0:

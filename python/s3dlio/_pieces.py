@@ -224,6 +224,8 @@ class Reading:
         self._at = at
         self._validate = validate
         self._casting = casting
+        #: Whether the memory may be of the program, which may use it again after a failure.
+        self.lent = True
         self._wants: list[Want] = []
         #: Bytes that were wanted, and that were asked for.
         self.wanted = 0
@@ -294,6 +296,7 @@ class Reading:
                     len(parts),
                     _native.options({"decompress": "auto"}),
                     keep=list(reads),
+                    lent=self.lent,
                 )
             except ChecksumMismatchError as error:
                 raise _named(error, reads) from None

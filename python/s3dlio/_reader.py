@@ -168,6 +168,9 @@ class ObjectReader(io.RawIOBase):
         Returns:
             Bytes read; 0 at the end.
         """
+        return self._fill(buffer, True)
+
+    def _fill(self, buffer: Buffer, lent: bool) -> int:
         self._open()
         _, length, owner = _buffer(buffer, self._where, writable=True)
         if self._size >= 0:
@@ -178,7 +181,7 @@ class ObjectReader(io.RawIOBase):
                 self._look_ahead()
                 count = self._take(owner, done, length - done)
             else:
-                count = self._fetch(self._at, owner[done:length])
+                count = self._fetch(self._at, owner[done:length], lent)
                 self._at += count
             if count == 0:
                 break
@@ -267,10 +270,10 @@ class ObjectReader(io.RawIOBase):
         whole: _Bytes = spare if spare.base is None else spare.base
         return whole[:length] if whole.size >= length else np.empty(length, np.uint8)
 
-    def _fetch(self, at: int, target: _Bytes) -> int:
+    def _fetch(self, at: int, target: _Bytes, lent: bool = False) -> int:
         """Reads into memory; fewer bytes than fit at the end only."""
         address = target.__array_interface__["data"][0]
-        return self._counted(self._run("object_read", self._number, at, address, target.size, keep=target), target.size)
+        return self._counted(self._run("object_read", self._number, at, address, target.size, keep=target, lent=lent), target.size)
 
     def _counted(self, found: dict[str, int] | None, wanted: int) -> int:
         """How many bytes a read gave."""
@@ -280,8 +283,8 @@ class ObjectReader(io.RawIOBase):
             self._size = found["size"]
         return found["read"]
 
-    def _run(self, function: str, *arguments: Any, keep: object = None) -> Any:
-        return _calls.run(function, *arguments, keep=keep, about=self._uri, timeout=self._timeout)
+    def _run(self, function: str, *arguments: Any, keep: object = None, lent: bool = False) -> Any:
+        return _calls.run(function, *arguments, keep=keep, lent=lent, about=self._uri, timeout=self._timeout)
 
     def readall(self) -> bytes:
         """The rest of the object."""
@@ -295,13 +298,13 @@ class ObjectReader(io.RawIOBase):
             return b"".join(self._pieces(wanted))
         left = max(0, self._size - self._at)
         made = np.empty(left if wanted is None else min(wanted, left) if self._size >= 0 else wanted, np.uint8)
-        return made[: self.readinto(made)].tobytes()
+        return made[: self._fill(made, False)].tobytes()
 
     def _pieces(self, wanted: int | None) -> Iterator[bytes]:
         """What is left, or so many bytes of it, where nobody knows how much there is."""
         while wanted is None or wanted > 0:
             made = np.empty(_PIECE if wanted is None else min(_PIECE, wanted), np.uint8)
-            count = self.readinto(made)
+            count = self._fill(made, False)
             if count == 0:
                 return
             yield made[:count].tobytes()

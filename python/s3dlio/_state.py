@@ -263,6 +263,7 @@ async def load_state(
         raise NotFoundError(f"{store.uri}: {missing}", store.uri, missing)
     saved = SavedState(manifest, store.uri)
     reading = Reading(store.objects._at, validate=validate, casting=casting)
+    reading.lent = into is not None
     # all is looked at before memory is made or a byte of what was given is written
     state = saved.make(framework) if into is None else saved.fill(into, strict, framework, reading)
     if saved.allocates >= _CHECKED_FROM:

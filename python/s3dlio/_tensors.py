@@ -345,6 +345,7 @@ class TensorFile:
             len(reads),
             validation_options(validate, None),
             keep=targets,
+            lent=out is not None,
         )
         return {tensor.name: result for tensor, (result, _, _) in zip(wanted, targets, strict=True)}
 

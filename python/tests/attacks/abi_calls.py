@@ -15,7 +15,7 @@ import abi_header
 from s3dlio import _native
 
 OK, PENDING, END, NOT_FOUND, INVALID, CLOSED, CANCELLED, INTERNAL = 0, -1, -2, 1, 6, 13, 12, 14
-LETS_GO = {"store_close", "op_free", "list_close", "file_close", "buffer_free", "writer_close", "queue_close"}
+LETS_GO = {"store_close", "op_free", "op_abandon", "list_close", "file_close", "buffer_free", "writer_close", "queue_close", "close_behind"}
 NOUNS = {
     "store": "store",
     "source_store": "store",
@@ -165,6 +165,8 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(0)
         elif name == "event_fd":
             made.append(EVENTS)
+        elif name == "handle":
+            made.append(0)
         elif name == "out_ops":
             made.append((c.c_uint64 * 64)())
         elif name == "program":

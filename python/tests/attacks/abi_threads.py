@@ -186,7 +186,7 @@ def random_calls(folder: Path) -> None:
         highest = 8
 
         def argument(name: str, kind: Any) -> Any:
-            if name in NOUNS:
+            if name in NOUNS or name == "handle":
                 return chance.choice([0, 2**64 - 1, chance.randrange(1, 5), chance.randrange(highest + 8), max(0, highest - chance.randrange(40))])
             if name in ("key", "source_key", "path"):
                 return chance.choice([b"a\0\0\0", b"b/c\0", b"\xff\xff\xff\xff", b"../x", b"a/..", b"////"])

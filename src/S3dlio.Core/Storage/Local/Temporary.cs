@@ -97,8 +97,11 @@ sealed class Temporary : IDisposable
             using var held = await FileLock.TakeAsync(target.Uri, target.Path, System.Diagnostics.Stopwatch.StartNew(), patience, cancel).ConfigureAwait(false);
             Errno.Check(Libc.Status(target.Path, follow: false, out var current), target.Uri, "replace");
             LocalFile.CheckMatch(target.Uri, options.IfMatch, current);
+            cancel.ThrowIfCancellationRequested();
             return Libc.Rename(from, target.Path);
         }
+        // whoever cancelled may have gone meanwhile: where a file system hangs, any call before this one may take as long as it likes
+        cancel.ThrowIfCancellationRequested();
         int errno = options.Overwrite ? Libc.Rename(from, target.Path) : Libc.RenameNew(from, target.Path);
         if (errno == Errno.EEXIST && !options.Overwrite)
             throw Target.Exists(target.Uri);
