@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace S3dlio.Storage.Local;
 
 /// <summary>
-/// The lock (flock) of the file that has a name, at which writers and deleters with a condition take turns. It is held for microseconds. A
+/// The lock (flock) of the file or directory that has a name, at which writers with a condition, or those who delete beside, take turns. It is held for microseconds. A
 /// process that is forked meanwhile gets a copy of it, which the kernel does not drop when this process closes its own, so it is always
 /// ended explicitly, which ends it for all copies.
 /// </summary>
@@ -86,6 +86,6 @@ sealed class FileLock : IDisposable
     }
 
     static StoreException Busy(string uri, TimeSpan patience) => new(ErrorKind.Unavailable, uri,
-        $"another process has had the file locked (flock) for {patience.TotalSeconds:0} s, so it cannot be compared and replaced in one step; nothing was changed. "
+        $"another process has had the file, or its directory, locked (flock) for {patience.TotalSeconds:0} s, so it cannot be compared and replaced in one step; nothing was changed. "
         + "Find who holds the lock (lslocks), perhaps a process forked by one that was killed, or write without if_match");
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace S3dlio.Storage.Local;
 
 public sealed partial class LocalStore
@@ -35,15 +37,16 @@ public sealed partial class LocalStore
     }
 
     /// <remarks>
-    /// Both files are locked, so that nobody deletes the other one meanwhile. Writers without a condition do not look at locks: what one puts
-    /// in the deleted one's place between the comparison and the delete goes, too, and the other is there.
+    /// The directory is locked, so that deletes beside one another take turns: each finds its own object there, and none but another of them would take
+    /// that away. A lock of the two files would not do: both are replaced without it, and who locks the new ones would not wait. Writers do not look at
+    /// locks: what one puts in the deleted one's place between the comparison and the delete goes, too, and the other is there.
     /// </remarks>
     public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
-        using var held = await PairLock.TakeAsync(Root.Child(key), path, _path.Object(beside), LockPatience, cancel).ConfigureAwait(false);
-        if (held is null || Libc.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
+        using var held = await FileLock.TakeAsync(Root.Child(key), LocalPath.Parent(path), Stopwatch.StartNew(), LockPatience, cancel).ConfigureAwait(false);
+        if (held is null || Libc.Status(_path.Object(beside), follow: true, out _) != 0 || Libc.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
             return false;
         foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))
             throw failure.Error;
