@@ -30,13 +30,13 @@ sealed class FileLock : IDisposable
     /// <summary>Locks the file that has the name once the lock is held. Where the file system has no locks it is as if it were held.</summary>
     /// <param name="uri">The file, as the user names it.</param>
     /// <param name="path">The file.</param>
-    /// <param name="since">When the caller began to wait.</param>
     /// <param name="patience">How long it waits at most.</param>
     /// <param name="cancel">Is heard while it waits.</param>
     /// <returns>Null where there is no such file.</returns>
     /// <exception cref="StoreException">Unavailable when another has the lock for too long.</exception>
-    public static async ValueTask<FileLock?> TakeAsync(string uri, string path, Stopwatch since, TimeSpan patience, CancellationToken cancel)
+    public static async ValueTask<FileLock?> TakeAsync(string uri, string path, TimeSpan patience, CancellationToken cancel)
     {
+        var since = Stopwatch.StartNew();
         int mode = Libc.ReadOnly;
         while (true)
         {

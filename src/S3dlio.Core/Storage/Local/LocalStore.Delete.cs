@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace S3dlio.Storage.Local;
 
 public sealed partial class LocalStore
@@ -45,7 +43,7 @@ public sealed partial class LocalStore
     {
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
-        using var held = await FileLock.TakeAsync(Root.Child(key), LocalPath.Parent(path), Stopwatch.StartNew(), LockPatience, cancel).ConfigureAwait(false);
+        using var held = await FileLock.TakeAsync(Root.Child(key), LocalPath.Parent(path), LockPatience, cancel).ConfigureAwait(false);
         if (held is null || Libc.Status(_path.Object(beside), follow: true, out _) != 0 || Libc.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
             return false;
         foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))

@@ -94,7 +94,7 @@ sealed class Temporary : IDisposable
         {
             // Writers with a condition take turns at the file they mean to replace. One without a condition, or another program, may
             // still come in between the comparison and the rename: POSIX has no such call.
-            using var held = await FileLock.TakeAsync(target.Uri, target.Path, System.Diagnostics.Stopwatch.StartNew(), patience, cancel).ConfigureAwait(false);
+            using var held = await FileLock.TakeAsync(target.Uri, target.Path, patience, cancel).ConfigureAwait(false);
             Errno.Check(Libc.Status(target.Path, follow: false, out var current), target.Uri, "replace");
             LocalFile.CheckMatch(target.Uri, options.IfMatch, current);
             cancel.ThrowIfCancellationRequested();
