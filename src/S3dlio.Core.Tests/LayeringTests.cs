@@ -17,6 +17,9 @@ public sealed partial class LayeringTests
     /// <summary>Folders of Storage that are no backend but shared by some; only backends know them.</summary>
     static readonly string[] Shared = ["Http"];
 
+    /// <summary>The engine of the object services; only its dialects, which are the folders in it, know it.</summary>
+    const string Engine = "Remote";
+
     /// <summary>Vendors' namespaces, and the one file that may know each, of a program of its own.</summary>
     static readonly (string Namespace, string Home)[] Vendors =
     [
@@ -78,17 +81,25 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Tensors/X.cs", "using S3dlio.Native;")]
     // a backend that knows more than Storage, or another backend
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Storage.Memory;")]
-    [InlineData("src/S3dlio.Core/Storage/S3/X.cs", "class X { Local.Errno? e; }")]
-    [InlineData("src/S3dlio.Core/Storage/S3/X.cs", "using S3dlio.Transfer;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "class X { Local.Errno? e; }")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Transfer;")]
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Compression;")]
     [InlineData("src/S3dlio.Core/Storage/PrefixStore.cs", "using S3dlio.Storage.Local;")]
     [InlineData("src/S3dlio.Core/Transfer/X.cs", "using S3dlio.Storage.Local;")]
     [InlineData("src/S3dlio.Core/Transfer/X.cs", "using S3dlio.Storage.Http;")]
-    [InlineData("src/S3dlio.Core/Storage/Http/X.cs", "using S3dlio.Storage.S3;")]
+    [InlineData("src/S3dlio.Core/Storage/Http/X.cs", "using S3dlio.Storage.Remote.S3;")]
+    // a dialect that knows the other one, the engine that knows a dialect, a backend that knows the engine
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Remote.Azure;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/Azure/X.cs", "class X { S3.S3Store? s; }")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "class X { Remote.Azure.AzureStore? s; }")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/X.cs", "using S3dlio.Storage.Remote.S3;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/X.cs", "using S3dlio.Transfer;")]
+    [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Storage.Remote;")]
+    [InlineData("src/S3dlio.Core/Storage/X.cs", "using S3dlio.Storage.Remote.S3;")]
     // a vendor outside its backend
-    [InlineData("src/S3dlio.Core/Storage/S3/X.cs", "using Amazon.S3;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using Amazon.S3;")]
     [InlineData("src/S3dlio.Credentials/MicrosoftChain.cs", "using Amazon.S3;")]
-    [InlineData("src/S3dlio.Core/Storage/S3/X.cs", "using Azure.Storage.Blobs;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using Azure.Storage.Blobs;")]
     [InlineData("src/S3dlio.Core/Storage/StoreFactory.cs", "class X { object o = new Amazon.S3.AmazonS3Client(); }")]
     [InlineData("native/X.cs", "using Azure;")]
     // exports, handles and pointers
@@ -111,7 +122,9 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Log/X.cs", "using S3dlio.IO;\nusing S3dlio.Segments;\nusing S3dlio.Storage;\nnamespace S3dlio.Log;")]
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Hashing;\nnamespace S3dlio.Storage.Local;")]
     [InlineData("src/S3dlio.Core/Storage/StoreFactory.cs", "using S3dlio.Storage.Local;\nusing S3dlio.Storage.Memory;")]
-    [InlineData("src/S3dlio.Core/Storage/S3/X.cs", "using S3dlio.Storage.Http;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Http;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Remote;\nnamespace S3dlio.Storage.Remote.S3;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/X.cs", "using S3dlio.Storage.Http;\nnamespace S3dlio.Storage.Remote;")]
     [InlineData("src/S3dlio.Credentials/AmazonChain.cs", "using Amazon.Runtime;")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "// unsafe, byte*, S3dlio.Tensors: words in a comment\n/// <see cref=\"Transfer.ITransferProgress\"/>\nclass X { string s = \"using Amazon; unsafe byte* p\"; }")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "class X { int a = 2 * 3; Hashing.Checksum c; long F(int b) => a * b; }")]
@@ -138,7 +151,7 @@ public sealed partial class LayeringTests
         foreach (var (vendor, home) in Vendors)
         {
             // a backend's own namespace may have its vendor's name; the package is not there to be had
-            if (!path.StartsWith(home, StringComparison.Ordinal) && !path.StartsWith($"src/S3dlio.Core/Storage/{vendor}/", StringComparison.Ordinal) && Regex.IsMatch(code, $@"(?<![\w.])(global::)?{vendor}\.\w|\busing\s+{vendor}\s*;"))
+            if (!path.StartsWith(home, StringComparison.Ordinal) && !path.StartsWith($"src/S3dlio.Core/Storage/{Engine}/{vendor}/", StringComparison.Ordinal) && Regex.IsMatch(code, $@"(?<![\w.])(global::)?{vendor}\.\w|\busing\s+{vendor}\s*;"))
                 yield return $"{path}: {vendor} is known in {home} only";
         }
     }
@@ -147,7 +160,7 @@ public sealed partial class LayeringTests
     {
         string[] folders = path.Split('/')[2..^1];
         string layer = folders.FirstOrDefault() ?? "";
-        string? backend = layer == "Storage" && folders.Length > 1 ? folders[1] : null;
+        string? backend = layer == "Storage" ? Backend(folders) : null;
         int rank = Array.IndexOf(Layers, layer);
         foreach (string[] name in Names(code))
         {
@@ -161,12 +174,16 @@ public sealed partial class LayeringTests
                 yield return $"{path}: {layer} knows Segments; only what keeps a log or a table does";
             else if (backend is not null && name[0] is not ("Storage" or "Hashing"))
                 yield return $"{path}: the backend {backend} knows {name[0]}; it may know Storage and Hashing";
-            else if (name[0] == "Storage" && name.Length > 1 && backend is not null && Shared.Contains(name[1]))
-                continue;
-            else if (name[0] == "Storage" && name.Length > 1 && Backends.Contains(name[1]) && name[1] != backend && path != Factory)
-                yield return $"{path}: knows the backend {name[1]}; only {Factory} does";
+            else if (Backend(name) is { } known && known != backend && path != Factory
+                && !(backend is not null && Shared.Contains(known)) && !(known == Engine && Dialects.Contains(backend)))
+                yield return $"{path}: knows the backend {known}; only {Factory} does";
         }
     }
+
+    /// <summary>The backend, dialect or shared folder that a path or name of Storage leads into; null for Storage itself.</summary>
+    static string? Backend(string[] parts) =>
+        parts[0] != "Storage" || parts.Length < 2 || !Backends.Contains(parts[1]) ? null
+        : parts[1] == Engine && parts.Length > 2 && Dialects.Contains(parts[2]) ? parts[2] : parts[1];
 
     static IEnumerable<string> CheckNative(string path, string code)
     {
@@ -190,7 +207,9 @@ public sealed partial class LayeringTests
             if (Layers.Contains(first) && Types(first).Contains(second))
                 yield return [first, second];
             else if (Backends.Contains(first) && Types("Storage/" + first).Contains(second))
-                yield return ["Storage", first];
+                yield return ["Storage", first, second];
+            else if (Dialects.Contains(first) && Types($"Storage/{Engine}/{first}").Contains(second))
+                yield return ["Storage", Engine, first];
         }
     }
 
@@ -209,11 +228,12 @@ public sealed partial class LayeringTests
 
     static readonly ConcurrentDictionary<string, HashSet<string>> Declared = new();
 
-    static readonly string[] Backends =
-    [
-        .. Directory.EnumerateDirectories(Path.Combine(Root, "src/S3dlio.Core/Storage")).Select(folder => Path.GetFileName(folder)!)
-            .Union(["Local", "Memory", "S3", "Azure", .. Shared]),
-    ];
+    static readonly string[] Backends = [.. Folders("Storage").Union(["Local", "Memory", Engine, .. Shared])];
+
+    static readonly string[] Dialects = [.. Folders("Storage/" + Engine)];
+
+    static IEnumerable<string> Folders(string folder) =>
+        Directory.EnumerateDirectories(Path.Combine(Root, "src/S3dlio.Core", folder)).Select(path => Path.GetFileName(path)!);
 
     /// <summary>The text without comments and without what strings say.</summary>
     static string Code(string text) => CommentOrString().Replace(text, match => match.Value[0] == '/' ? " " : "\"\"");

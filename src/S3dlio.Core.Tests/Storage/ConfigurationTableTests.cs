@@ -1,9 +1,9 @@
 using System.Globalization;
 using S3dlio.Storage;
-using S3dlio.Storage.Azure;
+using S3dlio.Storage.Remote.Azure;
 using S3dlio.Storage.Http;
 using S3dlio.Storage.Multi;
-using S3dlio.Storage.S3;
+using S3dlio.Storage.Remote.S3;
 using Xunit;
 
 namespace S3dlio.Tests.Storage;

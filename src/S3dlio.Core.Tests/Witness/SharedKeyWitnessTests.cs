@@ -9,7 +9,7 @@ using Azure.Storage.Blobs.Models;
 using Azure.Storage.Blobs.Specialized;
 using Azure.Storage.Sas;
 using S3dlio.Storage;
-using S3dlio.Storage.Azure;
+using S3dlio.Storage.Remote.Azure;
 using S3dlio.Storage.Http;
 using Xunit;
 

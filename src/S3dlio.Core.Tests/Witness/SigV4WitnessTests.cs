@@ -7,7 +7,7 @@ using Amazon.S3;
 using Amazon.S3.Model;
 using S3dlio.Storage;
 using S3dlio.Storage.Http;
-using S3dlio.Storage.S3;
+using S3dlio.Storage.Remote.S3;
 using Xunit;
 
 namespace S3dlio.Tests.Witness;

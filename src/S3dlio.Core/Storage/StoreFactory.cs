@@ -1,9 +1,9 @@
 using System.Text.Json;
-using S3dlio.Storage.Azure;
+using S3dlio.Storage.Remote.Azure;
 using S3dlio.Storage.Local;
 using S3dlio.Storage.Memory;
 using S3dlio.Storage.Multi;
-using S3dlio.Storage.S3;
+using S3dlio.Storage.Remote.S3;
 
 namespace S3dlio.Storage;
 

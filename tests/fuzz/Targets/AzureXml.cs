@@ -1,5 +1,5 @@
 using S3dlio.Storage;
-using S3dlio.Storage.Azure;
+using S3dlio.Storage.Remote.Azure;
 
 namespace S3dlio.Fuzz.Targets;
 

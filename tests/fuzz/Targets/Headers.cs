@@ -2,9 +2,9 @@ using System.Net.Http;
 using System.Text;
 using S3dlio.Hashing;
 using S3dlio.Storage;
-using S3dlio.Storage.Azure;
+using S3dlio.Storage.Remote.Azure;
 using S3dlio.Storage.Http;
-using S3dlio.Storage.S3;
+using S3dlio.Storage.Remote.S3;
 
 namespace S3dlio.Fuzz.Targets;
 

@@ -1,8 +1,8 @@
 using S3dlio.Native;
 using S3dlio.Storage;
-using S3dlio.Storage.Azure;
+using S3dlio.Storage.Remote.Azure;
 using S3dlio.Storage.Http;
-using S3dlio.Storage.S3;
+using S3dlio.Storage.Remote.S3;
 
 namespace S3dlio.Fuzz.Targets;
 

@@ -1,6 +1,6 @@
 using S3dlio.Storage;
 using S3dlio.Storage.Http;
-using S3dlio.Storage.S3;
+using S3dlio.Storage.Remote.S3;
 
 namespace S3dlio.Fuzz.Targets;
 

@@ -1,0 +1,198 @@
+using System.Globalization;
+using System.Xml;
+using S3dlio.Storage.Http;
+
+namespace S3dlio.Storage.Remote.Azure;
+
+/// <summary>What the service said instead of doing what it was asked.</summary>
+/// <param name="Status">HTTP's.</param>
+/// <param name="Code">The service's name for it, from <c>x-ms-error-code</c> or the document; empty when there is none.</param>
+/// <param name="Message">The first line of its message.</param>
+sealed record AzureError(int Status, string Code, string Message)
+{
+    const int Limit = 256 << 10;
+
+    /// <summary>The service takes dates that are off by this much.</summary>
+    static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(15);
+
+    /// <summary>Why a login is refused, in the service's words; empty when it does not say. It may repeat what was signed: not to be shown but for bearer tokens, and not public, so that it is not printed.</summary>
+    internal string AuthenticationDetail { get; init; } = "";
+
+    public string? RequestId { get; init; }
+
+    public DateTimeOffset? ServerTime { get; init; }
+
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>It is about who asks, not about what that one may do: another token can mend it.</summary>
+    public bool RefusesLogin => Status == 401 || Code is "AuthenticationFailed" or "InvalidAuthenticationInfo";
+
+    public static async ValueTask<AzureError> ReadAsync(HttpAnswer answer, TimeProvider clock, CancellationToken cancel)
+    {
+        var text = answer.Call.Method == HttpMethod.Head ? default : await answer.ReadTextAsync(Limit, cancel).ConfigureAwait(false);
+        var error = Parse(answer.Status, answer.Header("x-ms-error-code"), text);
+        return error with
+        {
+            Message = Redaction.Clean(answer.Call, error.Message),
+            AuthenticationDetail = Redaction.Clean(answer.Call, error.AuthenticationDetail),
+            RequestId = answer.Header("x-ms-request-id"),
+            ServerTime = answer.Date("Date"),
+            RetryAfter = answer.RetryAfter(clock),
+        };
+    }
+
+    /// <summary>From a header and an <c>&lt;Error&gt;</c> document, either of which may be missing.</summary>
+    public static AzureError Parse(int status, string? code, ReadOnlyMemory<byte> text)
+    {
+        var error = new AzureError(status, code ?? "", "");
+        if (text.Span.IndexOf((byte)'<') < 0)
+            return error;
+        try
+        {
+            using var xml = new AzureXml(text);
+            if (xml.Root() != "Error")
+                return error;
+            while (xml.Next() is var (name, depth))
+            {
+                if (depth == 1 && name == "Code" && error.Code.Length == 0)
+                    error = error with { Code = xml.Text() };
+                else if (depth == 1 && name == "Message")
+                    error = error with { Message = FirstLine(xml.Text()) };
+                else if (depth == 1 && name == "AuthenticationErrorDetail")
+                    error = error with { AuthenticationDetail = FirstLine(xml.Text()) };
+            }
+        }
+        catch (XmlException)
+        {
+            // a proxy's page; its status is all there is to know
+        }
+        return error;
+    }
+
+    public HttpFailure ToFailure(AzureRequest request, AzureAccount account, TimeProvider clock)
+    {
+        var (kind, transient, detail) = Explain(request, account, clock);
+        string name = Code.Length > 0 ? Code : Status.ToString(CultureInfo.InvariantCulture);
+        string id = RequestId is { Length: > 0 } ? $" [{name}, request {RequestId}]" : $" [{name}]";
+        return new HttpFailure(new StoreException(kind, request.Subject, detail + id) { Reason = Reason(account, clock) })
+        {
+            Transient = transient,
+            Throttled = Code is "ServerBusy" || Status is 429,
+            OutcomeUnknown = Status >= 500 && Code is not "ServerBusy",
+            RetryAfter = RetryAfter,
+            Status = Status,
+            Code = Code,
+        };
+    }
+
+    ErrorReason Reason(AzureAccount account, TimeProvider clock) => Code switch
+    {
+        "AuthenticationFailed" or "InvalidAuthenticationInfo" or "NoAuthenticationInformation" when Skewed(clock) is not null => ErrorReason.ClockSkew,
+        _ when EndedSignature(account, clock) is not null => ErrorReason.ExpiredCredentials,
+        _ when account.Credential is BearerCredential && RefusesLogin => IsExpiredToken ? ErrorReason.ExpiredCredentials : ErrorReason.None,
+        "AuthenticationFailed" => ErrorReason.WrongSecret,
+        "AuthorizationFailure" when account.Credential is SharedKeyCredential => ErrorReason.WrongSecret,
+        "NoAuthenticationInformation" or "PublicAccessNotPermitted" => ErrorReason.NoCredentials,
+        "ContainerNotFound" => ErrorReason.NoSuchBucket,
+        _ => ErrorReason.None,
+    };
+
+    (ErrorKind Kind, bool Transient, string Detail) Explain(AzureRequest request, AzureAccount account, TimeProvider clock)
+    {
+        string container = request.Container;
+        string who = $"'{account.Name}' with {account.Credential.Origin}";
+        return Code switch
+        {
+            "AuthenticationFailed" or "InvalidAuthenticationInfo" or "NoAuthenticationInformation" when Skewed(clock) is { } skewed => (ErrorKind.Authentication, false, skewed),
+            _ when EndedSignature(account, clock) is { } end => (ErrorKind.Authentication, false, string.Create(CultureInfo.InvariantCulture,
+                $"the shared access signature for {who} ended at {end:yyyy-MM-dd HH:mm:ss} UTC; make a new one, and open the store with that")),
+            _ when account.Credential is BearerCredential && RefusesLogin => (ErrorKind.Authentication, false,
+                $"the service refuses the token for {who}, and the new one that was asked for{(AuthenticationDetail.Length > 0 ? $": {AuthenticationDetail.TrimEnd('.')}" : "")}; log in anew ('az login') or see to the identity that the token is for: it must be of the account's tenant"),
+            "AuthenticationFailed" when account.Credential is SasCredential => (ErrorKind.Authentication, false,
+                $"the shared access signature for {who} is refused: it is wrong, has expired, or was made with a key that has been renewed; make a new one"),
+            "AuthenticationFailed" => (ErrorKind.Authentication, false,
+                $"the service refuses the login to {who}: the key is not (or no longer) this account's; check it against 'Access keys' of the account"),
+            "InvalidAuthenticationInfo" => (ErrorKind.Authentication, false, $"the service cannot read the login to {who}: {Message}"),
+            "NoAuthenticationInformation" => (ErrorKind.Authentication, false, "the container is not public; give credentials instead of credential='anonymous'"),
+            "PublicAccessNotPermitted" => (ErrorKind.Authentication, false, "the account allows no public access; give credentials instead of credential='anonymous'"),
+            "KeyBasedAuthenticationNotPermitted" => (ErrorKind.PermissionDenied, false, "the account does not allow logins with its keys; use credential='default' with a role such as Storage Blob Data Contributor"),
+            "AuthorizationFailure" when account.Credential is SharedKeyCredential => (ErrorKind.Authentication, false,
+                $"the service refuses the login to {who}: the key is not this account's, or the account's firewall keeps this machine out"),
+            "AuthorizationFailure" or "AuthorizationPermissionMismatch" or "InsufficientAccountPermissions" or "AuthorizationServiceMismatch" or "AuthorizationResourceTypeMismatch" =>
+                (ErrorKind.PermissionDenied, false, $"{who} is not allowed to do this; a user needs a role such as Storage Blob Data Contributor (roles take minutes to arrive), a SAS the right permission (r, c, w, d or l) and resource; the account's firewall may also keep this machine out"),
+            "AuthorizationProtocolMismatch" => (ErrorKind.PermissionDenied, false, "the shared access signature is for https only"),
+            "AuthorizationSourceIPMismatch" => (ErrorKind.PermissionDenied, false, "the shared access signature is for other IP addresses than this machine's"),
+            "AccountRequiresHttps" => (ErrorKind.InvalidArgument, false, "the account wants https; check endpoint_url"),
+            "AccountIsDisabled" => (ErrorKind.PermissionDenied, false, $"the account '{account.Name}' is disabled"),
+            "AccountBeingCreated" => (ErrorKind.Unavailable, true, $"the account '{account.Name}' is still being made"),
+            "ContainerNotFound" => (ErrorKind.NotFound, false, $"no such container '{container}' in the account '{account.Name}'; create it first"),
+            "ContainerBeingDeleted" => (ErrorKind.Unavailable, false, $"the container '{container}' is being deleted, which takes half a minute and more; try later"),
+            "ContainerDisabled" => (ErrorKind.Unavailable, false, $"the container '{container}' is disabled"),
+            "ContainerAlreadyExists" => (ErrorKind.AlreadyExists, false, $"the container '{container}' exists"),
+            "BlobNotFound" => (ErrorKind.NotFound, false, "no such object"),
+            "ResourceNotFound" => (ErrorKind.NotFound, false, account.Credential is AnonymousCredential
+                ? "no such object or container, or it is not public: the service does not tell which without credentials" : "no such object or container"),
+            "BlobAlreadyExists" => (ErrorKind.AlreadyExists, false, "the object exists and overwrite is off"),
+            "ConditionNotMet" or "TargetConditionNotMet" or "SourceConditionNotMet" => (ErrorKind.Precondition, false, "the object is not the one that the condition asks for: it was written since"),
+            "InvalidBlockList" => (ErrorKind.Precondition, false, "another writer of this name finished meanwhile, and the service dropped the blocks of this one; write again"),
+            "InvalidBlobOrBlock" => (ErrorKind.Precondition, false, "another program left unfinished blocks with identifiers of another length under this name; delete the object, or wait the week after which the service drops them"),
+            "BlockCountExceedsLimit" or "BlockListTooLong" => (ErrorKind.InvalidArgument, false, "more blocks than the service takes; set option part_size higher"),
+            "InvalidBlobType" => (ErrorKind.InvalidArgument, false, "the object there is no block blob but an append or page blob, which this library does not write; delete it first"),
+            "InvalidRange" => (ErrorKind.InvalidArgument, false, "the range lies outside the object"),
+            "LeaseIdMissing" or "LeaseIdMismatchWithBlobOperation" or "LeaseIdMismatchWithContainerOperation" => (ErrorKind.Precondition, false, "another program holds a lease on it; try when that is released"),
+            "SnapshotsPresent" => (ErrorKind.Precondition, false, "the object has snapshots; set option delete_snapshots to delete them with it"),
+            "BlobImmutableDueToPolicy" or "ContainerImmutabilityPolicyExists" or "BlobImmutable" => (ErrorKind.PermissionDenied, false, "an immutability policy protects it"),
+            "BlobArchived" or "BlobBeingRehydrated" => (ErrorKind.Unavailable, false, "the object is in the archive tier; move it to hot or cool and wait until that is done"),
+            "NoPendingCopyOperation" or "PendingCopyOperation" or "CannotVerifyCopySource" => (ErrorKind.Unavailable, false, $"the copy cannot go on: {Message}"),
+            "Md5Mismatch" or "Crc64Mismatch" or "InvalidMd5" => (ErrorKind.ChecksumMismatch, true, "the bytes that arrived are not those that were sent: they were damaged on the way, or changed in memory meanwhile"),
+            "MetadataTooLarge" => (ErrorKind.InvalidArgument, false, "the metadata is too large: at most 8 KiB, names and what this library keeps there included"),
+            "RequestBodyTooLarge" => (ErrorKind.InvalidArgument, false, "the part is larger than the service takes; set option part_size lower"),
+            "AccountQuotaExceeded" or "InsufficientStorage" or "AccountLimitExceeded" => (ErrorKind.OutOfSpace, false, $"a quota is used up: {Message}"),
+            "ServerBusy" => (ErrorKind.Unavailable, true, "the service asks to slow down"),
+            "OperationTimedOut" => (ErrorKind.Timeout, true, "the service did not get it done in its own time"),
+            "InternalError" => (ErrorKind.Unavailable, true, "the service failed"),
+            "FeatureNotSupported" when Message.Contains("crc64", StringComparison.OrdinalIgnoreCase) => (ErrorKind.InvalidArgument, false, "this server does not check transfers by CRC64; set option transfer_check to md5"),
+            "FeatureNotSupported" or "FeatureVersionMismatch" or "UnsupportedHeader" => (ErrorKind.InvalidArgument, false, $"the server does not have this: {Message}"),
+            "" => ByStatus(),
+            _ => ByStatus() is var (kind, transient, detail) && Message.Length > 0 ? (kind, transient, Message) : ByStatus(),
+        };
+    }
+
+    (ErrorKind Kind, bool Transient, string Detail) ByStatus() => Status switch
+    {
+        400 => (ErrorKind.InvalidArgument, false, "the service refused the request"),
+        401 => (ErrorKind.Authentication, false, "the service wants credentials"),
+        403 => (ErrorKind.PermissionDenied, false, "access is denied: the credentials are known but not allowed to do this"),
+        404 => (ErrorKind.NotFound, false, "no such object or container"),
+        405 => (ErrorKind.InvalidArgument, false, "the server does not allow this; check endpoint_url: is it a Blob service?"),
+        408 => (ErrorKind.Timeout, true, "the server saw no data for too long"),
+        409 => (ErrorKind.Unavailable, false, "another request for the same object is under way"),
+        412 => (ErrorKind.Precondition, false, "the object is not the one that the condition asks for"),
+        413 => (ErrorKind.InvalidArgument, false, "the part is larger than the service takes; set option part_size lower"),
+        416 => (ErrorKind.InvalidArgument, false, "the range lies outside the object"),
+        429 => (ErrorKind.Unavailable, true, "the service asks to slow down"),
+        500 or 502 or 503 or 504 => (ErrorKind.Unavailable, true, $"the server failed with status {Status}"),
+        501 => (ErrorKind.InvalidArgument, false, "the server does not have this"),
+        507 => (ErrorKind.OutOfSpace, false, "the server is full"),
+        >= 500 => (ErrorKind.Unavailable, false, $"the server failed with status {Status}"),
+        _ => (ErrorKind.InvalidArgument, false, $"the server answered with status {Status}; check endpoint_url: is it a Blob service?"),
+    };
+
+    bool IsExpiredToken => AuthenticationDetail.Contains("expired", StringComparison.OrdinalIgnoreCase) || Message.Contains("expired", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>When the signature that was refused ended by its own words, where that has passed at the service.</summary>
+    DateTimeOffset? EndedSignature(AzureAccount account, TimeProvider clock) =>
+        (RefusesLogin || Code == "AuthorizationFailure")
+        && account.Credential is SasCredential { End: { } end } && end <= (ServerTime ?? clock.GetUtcNow()) ? end : null;
+
+    string? Skewed(TimeProvider clock)
+    {
+        if (ServerTime is not { } server)
+            return null;
+        var off = clock.GetUtcNow() - server;
+        return off.Duration() < Tolerance ? null
+            : string.Create(CultureInfo.InvariantCulture, $"this machine's clock is {off.Duration().TotalMinutes:0.#} minutes {(off > TimeSpan.Zero ? "fast" : "slow")}; set it (such as with NTP): signatures hold for 15 minutes");
+    }
+
+    static string FirstLine(string text) => text.AsSpan().IndexOfAny('\r', '\n') is var end && end >= 0 ? text[..end] : text;
+}

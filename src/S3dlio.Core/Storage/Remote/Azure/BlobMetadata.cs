@@ -1,0 +1,144 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using S3dlio.Hashing;
+
+namespace S3dlio.Storage.Remote.Azure;
+
+/// <summary>
+/// The user's key-value pairs as <c>x-ms-meta-*</c> headers. Azure's names are C# identifiers of either case, its values what a header may
+/// hold; pairs with other names travel together as JSON in one value, other values as RFC 2047 words. The names that begin with
+/// <c>s3dlio_</c> are this library's.
+/// </summary>
+static class BlobMetadata
+{
+    const string Header = "x-ms-meta-";
+    const string Own = "s3dlio_";
+    const string ChecksumName = "s3dlio_crc32c";
+    const string BlocksName = "s3dlio_blocks";
+    const string WriteName = "s3dlio_write";
+    const string OtherName = "s3dlio_metadata";
+
+    /// <summary>Azure keeps 8 KiB of names and values; what is not the user's has to leave the rest alone.</summary>
+    const int RoomForBlocks = 7 << 10;
+
+    const string Word = "=?UTF-8?B?";
+    const string WordEnd = "?=";
+
+    static readonly SearchValues<char> Identifier = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+
+    /// <param name="request">Gets the headers.</param>
+    /// <param name="metadata">The user's.</param>
+    /// <param name="checksum">CRC32C of the whole object, where it is known.</param>
+    /// <param name="blocks">Those of its blocks; left out where the user's pairs need the room.</param>
+    /// <param name="write">What tells this write from every other.</param>
+    public static void Say(AzureRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, BlockChecksums? blocks, string write)
+    {
+        SayOwn(request, metadata, checksum, write);
+        if (blocks?.ToString() is { } text
+            && text.Length + request.Headers.Where(header => header.Key.StartsWith(Header, StringComparison.Ordinal)).Sum(header => header.Key.Length + header.Value.Length) <= RoomForBlocks)
+            request.Say(Header + BlocksName, text);
+    }
+
+    static void SayOwn(AzureRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, string write)
+    {
+        if (checksum is { } known)
+            request.Say(Header + ChecksumName, known.ToString());
+        request.Say(Header + WriteName, write);
+        if (metadata is null || metadata.Count == 0)
+            return;
+        var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        Dictionary<string, string>? others = null;
+        foreach (var (name, value) in metadata)
+        {
+            if (name.StartsWith(Own, StringComparison.OrdinalIgnoreCase))
+                throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"the metadata name '{name}' begins with '{Own}', which is kept for what this library writes there itself");
+            if (IsIdentifier(name) && seen.Add(name))
+                request.Say(Header + name, Encode(value));
+            else
+                (others ??= new(StringComparer.Ordinal))[name] = value;
+        }
+        if (others is not null)
+            request.Say(Header + OtherName, Encode(ToJson(others)));
+    }
+
+    /// <summary>What the headers say.</summary>
+    public static (IReadOnlyDictionary<string, string> Metadata, Checksum? Checksum, string? Blocks, string? Write) Read(IEnumerable<(string Name, string Value)> headers)
+    {
+        Dictionary<string, string>? metadata = null;
+        Checksum? checksum = null;
+        string? write = null, blocks = null;
+        foreach (var (name, value) in headers)
+        {
+            if (!name.StartsWith(Header, StringComparison.OrdinalIgnoreCase))
+                continue;
+            string bare = name[Header.Length..];
+            switch (bare.ToLowerInvariant())
+            {
+                case ChecksumName:
+                    checksum = Checksum.TryParse(value, out var found) ? found : null;
+                    break;
+                case BlocksName:
+                    blocks = value;
+                    break;
+                case WriteName:
+                    write = value;
+                    break;
+                case OtherName:
+                    FromJson(Decode(value), metadata ??= new(StringComparer.Ordinal));
+                    break;
+                default:
+                    (metadata ??= new(StringComparer.Ordinal))[bare] = Decode(value);
+                    break;
+            }
+        }
+        return (metadata ?? ObjectMeta.NoMetadata, checksum, blocks, write);
+    }
+
+    static bool IsIdentifier(string name) => name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.AsSpan().IndexOfAnyExcept(Identifier) < 0;
+
+    internal static string Encode(string value)
+    {
+        bool plain = value.Length > 0 && value[0] != ' ' && value[^1] != ' ' && !value.StartsWith(Word, StringComparison.OrdinalIgnoreCase)
+            && value.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0;
+        return plain ? value : Word + Convert.ToBase64String(Encoding.UTF8.GetBytes(value)) + WordEnd;
+    }
+
+    internal static string Decode(string value)
+    {
+        if (!value.StartsWith(Word, StringComparison.OrdinalIgnoreCase) || !value.EndsWith(WordEnd, StringComparison.Ordinal))
+            return value;
+        var bytes = new byte[value.Length];
+        return value.Length >= Word.Length + WordEnd.Length && Convert.TryFromBase64String(value[Word.Length..^WordEnd.Length], bytes, out int length)
+            ? Encoding.UTF8.GetString(bytes, 0, length)
+            : value;
+    }
+
+    static string ToJson(Dictionary<string, string> pairs)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            foreach (var (name, value) in pairs)
+                json.WriteString(name, value);
+            json.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    static void FromJson(string text, Dictionary<string, string> metadata)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            foreach (var pair in document.RootElement.EnumerateObject())
+                metadata[pair.Name] = pair.Value.GetString() ?? "";
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            // somebody else's value; better shown than lost
+            metadata[OtherName] = text;
+        }
+    }
+}
