@@ -1,301 +1,153 @@
 """s3dlio: tensors, checkpoints and training records between memory and storage, every byte checked.
 
 Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIRECT), ``memory://name/key``,
-``s3://bucket/key`` or ``az://account/container/key``. The native
-library is loaded by the first call that needs it, not by the import.
+``s3://bucket/key`` or ``az://account/container/key``.
+
+=====================================================  ==========================================================
+``put`` ``get`` ``get_range`` ``open`` ``stat`` …       objects
+``put_many`` ``get_many`` ``upload`` ``download`` …     many objects, and trees of files
+``save`` ``load`` ``save_tensors`` ``open_tensors`` …   arrays as ``.npy``, dictionaries of tensors as safetensors
+:class:`Store`                                         the same functions for the keys below one address
+:mod:`s3dlio.checkpoint`                               states of training programs, whole or not there
+:mod:`s3dlio.aio`                                      every function as a coroutine
+:mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
+:mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
+:mod:`s3dlio.compat`                                   the names of the original s3dlio; all of them are ``s3dlio.NAME`` too
+=====================================================  ==========================================================
+
+Nothing is imported before it is asked for, and the native library is loaded by the first call that needs it.
 """
 
-from ._arrays import load_numpy_array, save_numpy_array
-from ._bulk import download, get_many, put_many, stat_many, upload
-from ._checkpoint import (
-    finalize_distributed_checkpoint,
-    finalize_distributed_checkpoint_async,
-    load_checkpoint,
-    load_checkpoint_async,
-    load_checkpoint_with_validation,
-    load_checkpoint_with_validation_async,
-    save_checkpoint,
-    save_checkpoint_async,
-    save_distributed_shard,
-    save_distributed_shard_async,
-)
-from ._checkpoint_info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport
-from ._checkpoint_original import (
-    PyCheckpointInfo,
-    PyCheckpointReader,
-    PyCheckpointStore,
-    PyCheckpointStream,
-    PyCheckpointWriter,
-    PyValidatedCheckpointReader,
-)
-from ._checkpoint_reader import CheckpointReader, ValidatedCheckpointReader
-from ._checkpoint_store import CheckpointStore
-from ._checkpoint_writer import CheckpointStream, CheckpointWriter
-from ._config import configure
-from ._containers import abort_uploads, create_bucket, delete_bucket, list_containers, list_uploads, presign
-from ._list import list, list_stream
-from ._multi import (
-    MultiEndpointStore,
-    create_multi_endpoint_store,
-    create_multi_endpoint_store_from_env,
-    create_multi_endpoint_store_from_file,
-    create_multi_endpoint_store_from_template,
-)
-from ._objects import copy, delete, exists, get, get_range, get_range_with_validation, get_with_validation, mkdir, put_bytes, rename, stat
-from ._open_async import AsyncObjectReader, AsyncObjectWriter, open_async
-from ._original import (
-    MultipartUploadWriter,
-    PyObjectWriter,
-    PyWriterOptions,
-    create_azure_writer,
-    create_direct_filesystem_writer,
-    create_filesystem_writer,
-    create_s3_writer,
-)
-from ._reader import ObjectReader, open
-from ._sharded import TensorShard
-from ._state import (
-    finalize_state,
-    finalize_state_async,
-    load_state,
-    load_state_async,
-    save_state,
-    save_state_async,
-    save_state_shard,
-    save_state_shard_async,
-)
-from ._state_async import AsyncSaver, PendingSave, save_async
-from ._store import Store
-from ._tensors import LazyTensor, TensorFile, load_tensors, open_tensors, save_tensors
-from ._twins import (
-    abort_uploads_async,
-    copy_async,
-    create_bucket_async,
-    delete_async,
-    delete_bucket_async,
-    download_async,
-    exists_async,
-    get_async,
-    get_many_async,
-    get_range_async,
-    get_range_with_validation_async,
-    get_with_validation_async,
-    list_async,
-    list_containers_async,
-    list_stream_async,
-    list_uploads_async,
-    load_numpy_array_async,
-    load_tensors_async,
-    mkdir_async,
-    open_tensors_async,
-    presign_async,
-    put_bytes_async,
-    put_many_async,
-    rename_async,
-    save_numpy_array_async,
-    save_tensors_async,
-    stat_async,
-    stat_many_async,
-    upload_async,
-)
-from ._view import BytesView
-from ._writer import ObjectWriter
-from .exceptions import (
-    AlreadyExistsError,
-    AuthenticationError,
-    BulkError,
-    CancelledError,
-    CertificateError,
-    ChecksumMismatchError,
-    ChecksumWarning,
-    ClockSkewError,
-    ClosedError,
-    ExpiredCredentialsError,
-    ForkError,
-    InternalError,
-    InvalidArgumentError,
-    InvalidDataError,
-    IsDirectoryError,
-    NameResolutionError,
-    NoChecksumError,
-    NoCredentialsError,
-    NoSuchAccountError,
-    NoSuchBucketError,
-    NotDirectoryError,
-    NotFoundError,
-    OutOfSpaceError,
-    PermissionDeniedError,
-    PreconditionError,
-    S3dlioError,
-    StoreConnectionRefusedError,
-    StoreTimeoutError,
-    UnavailableError,
-    UnknownAccessKeyError,
-    UnknownTensorError,
-    WrongRegionError,
-    WrongSecretError,
-)
+from __future__ import annotations
 
+import builtins
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # the modules, then their names: what __getattr__ finds, for type checkers and editors
+    from . import admin as admin
+    from . import aio as aio
+    from . import checkpoint as checkpoint
+    from . import compat as compat
+    from . import errors as errors
+    from . import types as types
+    from ._arrays import (
+        load_numpy_array as load_numpy_array,
+        save_numpy_array as save_numpy_array,
+    )
+    from ._bulk import (
+        download as download,
+        get_many as get_many,
+        put_many as put_many,
+        stat_many as stat_many,
+        upload as upload,
+    )
+    from ._config import config as config
+    from ._list import (
+        list as list,
+        list_stream as list_stream,
+    )
+    from ._objects import (
+        copy as copy,
+        delete as delete,
+        exists as exists,
+        get as get,
+        get_file as get_file,
+        get_range as get_range,
+        get_ranges as get_ranges,
+        mkdir as mkdir,
+        move as move,
+        put as put,
+        put_file as put_file,
+        stat as stat,
+    )
+    from ._reader import open as open
+    from ._store import Store as Store
+    from ._tensors import (
+        load_tensors as load_tensors,
+        open_tensors as open_tensors,
+        save_tensors as save_tensors,
+    )
+    from ._whole import (
+        load as load,
+        save as save,
+    )
+    from .compat import *  # noqa: F403
+
+    __version__: str
+
+#: What ``import s3dlio`` shows, by the module that has it.
+_NAMES = {
+    "_arrays": "load_numpy_array save_numpy_array",
+    "_bulk": "download get_many put_many stat_many upload",
+    "_config": "config",
+    "_list": "list list_stream",
+    "_objects": "copy delete exists get get_file get_range get_ranges mkdir move put put_file stat",
+    "_reader": "open",
+    "_store": "Store",
+    "_tensors": "load_tensors open_tensors save_tensors",
+    "_whole": "load save",
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
+_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "types")
+
+# less what would take the place of a builtin in "from s3dlio import *"
 __all__ = [
-    "AlreadyExistsError",
-    "AsyncObjectReader",
-    "AsyncObjectWriter",
-    "AsyncSaver",
-    "AuthenticationError",
-    "BulkError",
-    "BytesView",
-    "CancelledError",
-    "CertificateError",
-    "CheckpointInfo",
-    "CheckpointReader",
-    "CheckpointStore",
-    "CheckpointStream",
-    "CheckpointWarning",
-    "CheckpointWriter",
-    "ChecksumMismatchError",
-    "ChecksumWarning",
-    "ClockSkewError",
-    "ClosedError",
-    "ExpiredCredentialsError",
-    "ForkError",
-    "IntegrityReport",
-    "InternalError",
-    "InvalidArgumentError",
-    "InvalidDataError",
-    "IsDirectoryError",
-    "LazyTensor",
-    "MultiEndpointStore",
-    "MultipartUploadWriter",
-    "NameResolutionError",
-    "NoChecksumError",
-    "NoCredentialsError",
-    "NoSuchAccountError",
-    "NoSuchBucketError",
-    "NotDirectoryError",
-    "NotFoundError",
-    "ObjectReader",
-    "ObjectWriter",
-    "OutOfSpaceError",
-    "PendingSave",
-    "PermissionDeniedError",
-    "PreconditionError",
-    "PruneReport",
-    "PyCheckpointInfo",
-    "PyCheckpointReader",
-    "PyCheckpointStore",
-    "PyCheckpointStream",
-    "PyCheckpointWriter",
-    "PyObjectWriter",
-    "PyValidatedCheckpointReader",
-    "PyWriterOptions",
-    "S3dlioError",
     "Store",
-    "StoreConnectionRefusedError",
-    "StoreTimeoutError",
-    "TensorFile",
-    "TensorShard",
-    "UnavailableError",
-    "UnknownAccessKeyError",
-    "UnknownTensorError",
-    "ValidatedCheckpointReader",
-    "WrongRegionError",
-    "WrongSecretError",
-    "__version__",  # noqa: F822 (by __getattr__)
-    "abort_uploads",
-    "abort_uploads_async",
-    "configure",
+    "admin",
+    "aio",
+    "checkpoint",
+    "compat",
+    "config",
     "copy",
-    "copy_async",
-    "create_azure_writer",
-    "create_bucket",
-    "create_bucket_async",
-    "create_direct_filesystem_writer",
-    "create_filesystem_writer",
-    "create_multi_endpoint_store",
-    "create_multi_endpoint_store_from_env",
-    "create_multi_endpoint_store_from_file",
-    "create_multi_endpoint_store_from_template",
-    "create_s3_writer",
     "delete",
-    "delete_async",
-    "delete_bucket",
-    "delete_bucket_async",
     "download",
-    "download_async",
+    "errors",
     "exists",
-    "exists_async",
-    "finalize_distributed_checkpoint",
-    "finalize_distributed_checkpoint_async",
-    "finalize_state",
-    "finalize_state_async",
     "get",
-    "get_async",
+    "get_file",
     "get_many",
-    "get_many_async",
     "get_range",
-    "get_range_async",
-    "get_range_with_validation",
-    "get_range_with_validation_async",
-    "get_with_validation",
-    "get_with_validation_async",
-    "list",
-    "list_async",
-    "list_containers",
-    "list_containers_async",
+    "get_ranges",
     "list_stream",
-    "list_stream_async",
-    "list_uploads",
-    "list_uploads_async",
-    "load_checkpoint",
-    "load_checkpoint_async",
-    "load_checkpoint_with_validation",
-    "load_checkpoint_with_validation_async",
+    "load",
     "load_numpy_array",
-    "load_numpy_array_async",
-    "load_state",
-    "load_state_async",
     "load_tensors",
-    "load_tensors_async",
     "mkdir",
-    "mkdir_async",
-    "open",
-    "open_async",
+    "move",
     "open_tensors",
-    "open_tensors_async",
-    "presign",
-    "presign_async",
-    "put_bytes",
-    "put_bytes_async",
+    "put",
+    "put_file",
     "put_many",
-    "put_many_async",
-    "rename",
-    "rename_async",
-    "save_async",
-    "save_checkpoint",
-    "save_checkpoint_async",
-    "save_distributed_shard",
-    "save_distributed_shard_async",
+    "save",
     "save_numpy_array",
-    "save_numpy_array_async",
-    "save_state",
-    "save_state_async",
-    "save_state_shard",
-    "save_state_shard_async",
     "save_tensors",
-    "save_tensors_async",
     "stat",
-    "stat_async",
     "stat_many",
-    "stat_many_async",
+    "types",
     "upload",
-    "upload_async",
 ]
 
 
-def __getattr__(name: str) -> str:
-    # found when asked for: looking it up takes longer than the rest of the import
-    if name == "__version__":
+def __getattr__(name: str) -> Any:
+    found: Any
+    if name in _MODULE_OF:
+        found = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+    elif name in _MODULES or name in ("exceptions", "torch"):
+        return importlib.import_module(f".{name}", __name__)
+    elif name == "__version__":
         from ._version import find_version
 
-        return find_version()
-    raise AttributeError(f"module 's3dlio' has no attribute {name!r}")
+        found = find_version()
+    elif name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    else:
+        found = getattr(importlib.import_module(".compat", __name__), name)
+    # found once
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> builtins.list[str]:
+    return sorted([*_MODULE_OF, *_MODULES, "__version__"])

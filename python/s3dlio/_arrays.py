@@ -19,8 +19,9 @@ from ._again import while_replaced
 from ._calls import blocking
 from ._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
 from ._memory import empty_array
-from ._objects import form_options, put_options, validation_options
+from ._objects import Verify, form_options, put_options, verify_options
 from ._progress import Progress
+from ._results import WriteResult, written
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -48,7 +49,7 @@ async def save_numpy_array(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> str:
+) -> WriteResult:
     """Saves an array as a ``.npy`` object that ``np.load`` reads, atomically.
 
     Contiguous arrays, in C or Fortran order, are written straight from their memory; others are copied once.
@@ -72,7 +73,8 @@ async def save_numpy_array(
         storage_options: Settings of the store.
 
     Returns:
-        The checksum of the ``.npy`` bytes, header included, before any compression: ``crc32c:xxxxxxxx``.
+        What was written, ``uri`` with ``.zst`` where it is compressed. As text it is the checksum of the ``.npy`` bytes, header
+        included, before any compression: ``crc32c:xxxxxxxx``.
 
     Raises:
         InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
@@ -81,7 +83,7 @@ async def save_numpy_array(
 
     Example:
         >>> import numpy as np, s3dlio
-        >>> s3dlio.save_numpy_array("memory://doc/x.npy", np.arange(6).reshape(2, 3))
+        >>> s3dlio.save_numpy_array("memory://doc/x.npy", np.arange(6).reshape(2, 3)).checksum
         'crc32c:e5b3a6e0'
         >>> s3dlio.load_numpy_array("memory://doc/x.npy")
         array([[0, 1, 2],
@@ -113,7 +115,7 @@ async def save_numpy_array(
         put_options(overwrite, durable=durable, metadata=metadata, attributes=attributes, tags=tags, compression=compression),
         keep=data,
     )
-    return str(result["raw_checksum"])
+    return written(where.address(result["key"]), result)
 
 
 @blocking
@@ -123,6 +125,8 @@ async def load_numpy_array(
     dtype: Any = None,
     validate_checksum: str | bool | None = None,
     *,
+    verify: Verify = "auto",
+    expected_checksum: str | None = None,
     out: Array | None = None,
     progress: Progress = None,
     timeout: float | None = None,
@@ -134,8 +138,10 @@ async def load_numpy_array(
         uri: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
         shape: The shape that is expected; another in the header is an error before anything is allocated.
         dtype: Likewise for the dtype.
-        validate_checksum: A checksum that the object must have, as ``save_numpy_array`` returned it. None compares with the
-            one recorded with the object, where there is one; True refuses an object without one; False compares with none.
+        validate_checksum: The original's name for the next two: a text is ``expected_checksum``, True is ``verify="require"``.
+        verify: ``"auto"`` compares with the checksum recorded with the object, where there is one; ``"require"`` refuses an object
+            without one; False compares with none.
+        expected_checksum: A checksum that the object must have, as ``save_numpy_array`` returned it.
         out: An array of the object's dtype, shape and order to load into.
         progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -149,16 +155,16 @@ async def load_numpy_array(
         InvalidDataError: It is no ``.npy`` object, is truncated, or holds Python objects.
         InvalidArgumentError: Shape, dtype or ``out`` do not fit it.
         ChecksumMismatchError: The bytes are not those that were written. ``out`` then holds bytes not to be used.
-        NoChecksumError: ``validate_checksum=True``, and nothing is recorded to compare with. ``out`` is as it was.
+        NoChecksumError: ``verify="require"``, and nothing is recorded to compare with. ``out`` is as it was.
     """
     where = resolve(uri, storage_options)
     what = where.address(where.key)
     key = _native.key(where.key)
-    expected = validate_checksum if isinstance(validate_checksum, str) else None
-    if validate_checksum is True:
-        settings = _native.options({"require_validation": True})
-    else:
-        settings = validation_options(validate_checksum is not False, expected)
+    if isinstance(validate_checksum, str):
+        expected_checksum = validate_checksum
+    elif validate_checksum is not None:
+        verify = "require" if validate_checksum else False
+    settings = verify_options(verify, expected_checksum)
 
     async def load() -> Array:
         generation = _native.generation

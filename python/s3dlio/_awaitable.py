@@ -9,6 +9,7 @@ import builtins
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from ._results import WriteResult
 from ._view import BytesView
 
 if TYPE_CHECKING:
@@ -33,5 +34,5 @@ class AwaitableCount(_Finished, int):
     """A number; to await it gives itself."""
 
 
-class AwaitableText(_Finished, str):
-    """Text; to await it gives itself."""
+class AwaitableResult(_Finished, WriteResult):
+    """What a write gives; to await it gives itself."""

@@ -13,8 +13,9 @@ from ._address import Address, Location, require_slashes, resolve, resolve_all
 from ._calls import blocking
 from ._containers import create_container_of
 from ._list import _pages
-from ._objects import _buffer, decompress_option, put_options, to_stat
+from ._objects import Verify, _buffer, decompress_option, put_options
 from ._progress import Progress, watching
+from ._results import ObjectMeta, WriteResult, to_stat, written
 from ._view import BytesView
 from .exceptions import BulkError, InvalidArgumentError, NotFoundError, S3dlioError
 
@@ -24,8 +25,8 @@ async def get_many(
     uris: Iterable[Address],
     max_in_flight: int = 64,
     *,
-    validate: bool = True,
-    decompress: bool | str = False,
+    verify: Verify = "auto",
+    decompress: bool | Literal["auto"] = False,
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
@@ -36,7 +37,7 @@ async def get_many(
     Args:
         uris: Which, of any stores.
         max_in_flight: How many at once, 1 to 4096; with that the memory of what is under way is bounded.
-        validate: Compare each with its recorded checksum.
+        verify: As for :func:`get`, for each of them.
         decompress: As for :func:`get`, for each of them.
         on_error: ``"raise"`` raises one ``BulkError`` at the end, which holds the failures and everything that was read;
             ``"return"`` puts each failure's exception in the place of its bytes.
@@ -61,7 +62,9 @@ async def get_many(
     asked = builtins.list(uris)
     places = resolve_all(asked, storage_options)
     chosen = decompress_option(decompress, "get_many")
-    settings = _native.options({"max_in_flight": max_in_flight, "validate": None if validate else False, "decompress": chosen})
+    if verify == "require":
+        raise InvalidArgumentError("get_many compares where a checksum is recorded; verify='require' is for get, object by object")
+    settings = _native.options({"max_in_flight": max_in_flight, "validate": False if verify is False else None, "decompress": chosen})
     with watching(progress, "get", "objects") as callback:
         report, memories = await _native.run(
             "objects_get", _references(places), len(places), settings, items=len(places), progress=callback
@@ -85,7 +88,7 @@ async def put_many(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> builtins.list[tuple[Any, str]]:
+) -> builtins.list[tuple[Any, WriteResult]]:
     """Writes many objects, several at a time, each atomically.
 
     Args:
@@ -103,14 +106,14 @@ async def put_many(
         storage_options: Settings of the stores.
 
     Returns:
-        ``(uri, checksum)`` in the order of ``items``.
+        ``(uri, result)`` in the order of ``items``; the result is what :func:`put` gives, the checksum as text.
 
     Raises:
         BulkError: Some could not be written; the others were.
 
     Example:
         >>> import s3dlio
-        >>> s3dlio.put_many([("memory://many/c", b"123456789")])
+        >>> [(uri, result.checksum) for uri, result in s3dlio.put_many([("memory://many/c", b"123456789")])]
         [('memory://many/c', 'crc32c:e3069283')]
     """
     _check_on_error(on_error)
@@ -136,7 +139,10 @@ async def put_many(
             keep=buffers,
             progress=callback,
         )
-    results = [None if found is None else found["checksum"] for found in report["objects"]]
+    results = [
+        None if found is None else written(where.address(where.key), found, length)
+        for found, where, (_, length, _) in zip(report["objects"], places, buffers, strict=True)
+    ]
     return _finish("written", [uri for uri, _ in given], results, report, on_error)
 
 
@@ -149,7 +155,7 @@ async def stat_many(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> builtins.list[dict[str, Any]]:
+) -> builtins.list[ObjectMeta]:
     """What the stores know of many objects.
 
     Args:
@@ -199,7 +205,7 @@ async def upload(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> builtins.list[tuple[Any, str]]:
+) -> builtins.list[tuple[Any, WriteResult]]:
     """Copies local files into a store.
 
     Args:
@@ -229,8 +235,8 @@ async def upload(
         >>> import pathlib, tempfile, s3dlio
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = pathlib.Path(folder, "a.bin").write_bytes(b"123456789")
-        ...     s3dlio.upload(folder + "/*.bin", "memory://uploaded/run1")
-        [('memory://uploaded/run1/a.bin', 'crc32c:e3069283')]
+        ...     [(uri, result.size) for uri, result in s3dlio.upload(folder + "/*.bin", "memory://uploaded/run1")]
+        [('memory://uploaded/run1/a.bin', 9)]
     """
     _check_on_error(on_error)
     target = resolve(dest_prefix, storage_options)
@@ -269,7 +275,7 @@ async def download(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> builtins.list[tuple[Any, str]]:
+) -> builtins.list[tuple[Any, WriteResult]]:
     """Copies what is at and below an address into a local directory, each file atomically.
 
     Args:
@@ -297,7 +303,7 @@ async def download(
         >>> import tempfile, s3dlio
         >>> _ = s3dlio.put_bytes("memory://downloaded/run1/a.bin", b"123456789")
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     [checksum for _, checksum in s3dlio.download("memory://downloaded/run1", folder)]
+        ...     [result.checksum for _, result in s3dlio.download("memory://downloaded/run1", folder)]
         ['crc32c:e3069283']
     """
     _check_on_error(on_error)
@@ -347,12 +353,15 @@ async def _copy(
     settings: bytes | None,
     on_error: Literal["raise", "return"],
     progress: Progress,
-) -> builtins.list[tuple[Any, str]]:
+) -> builtins.list[tuple[Any, WriteResult]]:
     with watching(progress, what, "objects") as callback:
         report = await _native.run(
             "objects_copy", _references(sources), _references(destinations), len(sources), settings, progress=callback
         )
-    results = [None if found is None else found.get("checksum") for found in report["objects"]]
+    results = [
+        None if found is None else written(where.address(where.key), found)
+        for found, where in zip(report["objects"], destinations, strict=True)
+    ]
     return _finish("copied", [where.address(where.key) for where in destinations], results, report, on_error)
 
 

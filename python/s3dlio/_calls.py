@@ -14,12 +14,14 @@ import re
 import sys
 import threading
 import time
+import types
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from . import _native
-from .exceptions import InvalidArgumentError, StoreTimeoutError
+from ._config import default_timeout, seconds
+from .exceptions import StoreTimeoutError
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,11 +59,10 @@ class _Call:
     def __init__(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         self._name = name
         self._arguments = (*arguments, *keywords.values())
-        self._timeout = keywords.get("timeout")
+        given = keywords.get("timeout")
+        self._timeout = default_timeout() if given is None else seconds(given)
         self._deadline: float | None = None
         if self._timeout is not None:
-            if isinstance(self._timeout, bool) or not isinstance(self._timeout, (int, float)) or not self._timeout >= 0:
-                raise InvalidArgumentError(f"timeout is a number of seconds, or None for no limit, found {self._timeout!r}")
             self.begin()
 
     def begin(self) -> None:
@@ -332,7 +333,8 @@ def blocking(body: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
 
     @functools.wraps(body)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        begun = _Call(body.__name__, args, kwargs) if kwargs.get("timeout") is not None else None
+        limited = kwargs.get("timeout") is not None or default_timeout() is not None
+        begun = _Call(body.__name__, args, kwargs) if limited else None
         work = body(*args, **kwargs)
         try:
             running = work.send(None)
@@ -369,14 +371,33 @@ def blocking_each(body: Callable[P, AsyncIterator[R]]) -> Callable[P, Iterator[R
     return call
 
 
+async def awaited(name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """What a function that ``blocking`` made does, in an event loop and without a thread; ``name`` is for the error of a call without time."""
+    result: R = await _pump(function.body(*args, **kwargs), _Call(name, args, kwargs))  # type: ignore[attr-defined]
+    return result
+
+
+async def awaited_each(name: str, function: Callable[P, Iterator[R]], /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+    """The same for generators."""
+    begun = _Call(name, args, kwargs)
+    items: Any = function.body(*args, **kwargs)  # type: ignore[attr-defined]
+    try:
+        while True:
+            begun.begin()
+            try:
+                item: R = await _pump(items.__anext__(), begun)
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        await _pump(items.aclose(), begun)
+
+
 def twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     """The asyncio twin of a function that ``blocking`` made. Cancelling its task cancels the operation and waits for its buffers."""
-    body: Any = function.body  # type: ignore[attr-defined]
 
     async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        begun = _Call(call.__name__, args, kwargs)
-        result: R = await _pump(body(*args, **kwargs), begun)
-        return result
+        return await awaited(call.__name__, function, *args, **kwargs)
 
     named: Callable[P, Coroutine[Any, Any, R]] = _named(call, function, sys._getframe(1).f_globals["__name__"])
     return named
@@ -384,24 +405,63 @@ def twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
 
 def twin_each(function: Callable[P, Iterator[R]]) -> Callable[P, AsyncIterator[R]]:
     """The same for generators."""
-    body: Any = function.body  # type: ignore[attr-defined]
 
     async def call(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
-        begun = _Call(call.__name__, args, kwargs)
-        items: Any = body(*args, **kwargs)
+        items = awaited_each(call.__name__, function, *args, **kwargs)
         try:
-            while True:
-                begun.begin()
-                try:
-                    item: R = await _pump(items.__anext__(), begun)
-                except StopAsyncIteration:
-                    return
+            async for item in items:
                 yield item
         finally:
-            await _pump(items.aclose(), begun)
+            await items.aclose()  # type: ignore[attr-defined]
 
     named: Callable[P, AsyncIterator[R]] = _named(call, function, sys._getframe(1).f_globals["__name__"])
     return named
+
+
+async def together(works: Sequence[Any], most: int) -> list[Any]:
+    """Awaits coroutines that await operations, ``most`` of them begun at once; the first failure ends all."""
+    results: list[Any] = [None] * len(works)
+    begun: list[tuple[int, Any]] = []
+    at = 0
+    try:
+        while at < len(works) or begun:
+            while at < len(works) and len(begun) < most:
+                running = _advance(works[at], results, at)
+                if running is not None:
+                    begun.append((at, running))
+                at += 1
+            if begun:
+                index, running = begun.pop(0)
+                await running
+                running = _advance(works[index], results, index)
+                if running is not None:
+                    begun.insert(0, (index, running))
+    except BaseException:
+        # what runs is cancelled, and its memory let go, before this returns
+        for work in works:
+            work.close()
+        raise
+    return results
+
+
+def _advance(work: Any, results: list[Any], index: int) -> Any:
+    try:
+        return work.send(None)
+    except StopIteration as ended:
+        results[index] = ended.value
+        return None
+
+
+def renamed(function: Callable[P, R], name: str) -> Callable[P, R]:
+    """The same function under a name of its own: what calls that run out of time, help and pickles call it."""
+    body: Any = function.body  # type: ignore[attr-defined]
+    made = types.FunctionType(body.__code__, body.__globals__, name, body.__defaults__, body.__closure__)
+    functools.update_wrapper(made, body)
+    made.__kwdefaults__ = body.__kwdefaults__
+    made.__name__ = made.__qualname__ = name
+    made.__doc__ = (body.__doc__ or "").replace(f"s3dlio.{body.__name__}(", f"s3dlio.{name}(")
+    del made.__dict__["__wrapped__"]
+    return blocking(made)
 
 
 def keyed(function: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, str, P], R]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from . import _native, _progress
 from ._address import Address, resolve
-from ._calls import blocking, twin
+from ._calls import blocking, together, twin
 from ._checkpoint_info import IntegrityReport, to_report, warn_skipped
 from ._objects import Buffer, _buffer, stat
 from ._progress import Progress
@@ -343,37 +343,3 @@ def shard_of(manifest: ManifestDict, rank: int, what: str) -> dict[str, Any]:
         if shard["rank"] == rank:
             return shard
     raise InvalidArgumentError(f"{what}: the checkpoint has the shards of {len(shards)} ranks, and none of rank {rank}", what)
-
-
-async def together(works: Sequence[Any], most: int) -> list[Any]:
-    """Awaits coroutines that await operations, ``most`` of them begun at once; the first failure ends all."""
-    results: list[Any] = [None] * len(works)
-    begun: list[tuple[int, Any]] = []
-    at = 0
-    try:
-        while at < len(works) or begun:
-            while at < len(works) and len(begun) < most:
-                running = _advance(works[at], results, at)
-                if running is not None:
-                    begun.append((at, running))
-                at += 1
-            if begun:
-                index, running = begun.pop(0)
-                await running
-                running = _advance(works[index], results, index)
-                if running is not None:
-                    begun.insert(0, (index, running))
-    except BaseException:
-        # what runs is cancelled, and its memory let go, before this returns
-        for work in works:
-            work.close()
-        raise
-    return results
-
-
-def _advance(work: Any, results: list[Any], index: int) -> Any:
-    try:
-        return work.send(None)
-    except StopIteration as ended:
-        results[index] = ended.value
-        return None

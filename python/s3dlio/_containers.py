@@ -9,7 +9,7 @@ from . import _native
 from ._address import Address, Location, is_server, resolve
 from ._calls import blocking
 from ._config import merged
-from ._objects import to_time
+from ._results import to_time
 
 
 @blocking

@@ -9,7 +9,7 @@ from typing import Any
 from . import _native
 from ._address import Address, Location, resolve
 from ._calls import blocking, blocking_each
-from ._objects import to_stat
+from ._results import ObjectMeta, to_stat
 from .exceptions import ClosedError
 
 
@@ -66,7 +66,7 @@ async def list_stream(
     start_after: str | None = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> AsyncIterator[dict[str, Any]]:
+) -> AsyncIterator[ObjectMeta]:
     """The objects of a listing one by one, a page of them in memory at a time.
 
     Args:
@@ -88,13 +88,13 @@ async def list_stream(
     Example:
         >>> import s3dlio
         >>> _ = s3dlio.put_bytes("memory://stream/a", b"xyz")
-        >>> [(item["uri"], item["size"]) for item in s3dlio.list_stream("memory://stream/")]
+        >>> [(item.uri, item.size) for item in s3dlio.list_stream("memory://stream/")]
         [('memory://stream/a', 3)]
     """
     where = resolve(uri, storage_options)
     async for page in _pages(where, recursive, pattern, start_after):
         for item in page["objects"]:
-            yield {"uri": where.address(item["key"]), **to_stat(item)}
+            yield to_stat(item, where.address(item["key"]))
 
 
 async def _pages(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from . import _calls
 from ._address import _SCHEME, Address, Location, resolve
-from ._awaitable import AwaitableCount, AwaitableList, AwaitableText, AwaitableView
+from ._awaitable import AwaitableCount, AwaitableList, AwaitableResult, AwaitableView
 from ._config import without_secrets
 from ._store import Store
 from .exceptions import InvalidArgumentError
@@ -74,15 +74,15 @@ class MultiEndpointStore(Store):
         #: Store and prefix of each endpoint, the longest first.
         self._bases = sorted({(where.root.uri, _folder(where.key)) for where in map(resolve, below)}, key=lambda base: -len(base[1]))
 
-    def put(self, key: str, data: Any, **options: Any) -> AwaitableText:
+    def put(self, key: str, data: Any, **options: Any) -> AwaitableResult:
         """As ``put_bytes``, by the original's name.
 
         Example:
             >>> import s3dlio
-            >>> s3dlio.create_multi_endpoint_store(["memory://put-a/", "memory://put-b/"]).put("k", b"123456789")
+            >>> s3dlio.create_multi_endpoint_store(["memory://put-a/", "memory://put-b/"]).put("k", b"123456789").checksum
             'crc32c:e3069283'
         """
-        return AwaitableText(self.put_bytes(key, data, **options))
+        return AwaitableResult.of(self.put_bytes(key, data, **options))
 
     def get(self, key: str, **options: Any) -> AwaitableView:
         """See :func:`s3dlio.get`."""

@@ -1,51 +1,32 @@
-"""Whole objects: put, get, stat, delete, copy, rename."""
+"""Whole objects: put, get, stat, delete, copy, move."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
-from typing import Any, TypeAlias
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias, Union
 
 import numpy as np
 
 from . import _native, _progress
 from ._address import Address, Location, resolve
-from ._calls import blocking
+from ._calls import blocking, renamed, together
 from ._progress import Progress
+from ._results import ObjectMeta, WriteResult, to_stat, written
 from ._view import BytesView
-from .exceptions import InvalidArgumentError
+from .exceptions import InvalidArgumentError, NotFoundError
+
+#: What is compared when bytes are read: with what is recorded (``"auto"`` or True), the same or else an error (``"require"``), nothing (False).
+Verify: TypeAlias = Union[Literal["auto", "require"], bool]
 
 #: Anything that exports a buffer: bytes, bytearray, memoryview, array.array, NumPy arrays.
 Buffer: TypeAlias = Any
 
-_STAT_KEYS = (
-    "size",
-    "last_modified",
-    "etag",
-    "content_type",
-    "content_language",
-    "content_encoding",
-    "cache_control",
-    "content_disposition",
-    "expires",
-    "storage_class",
-    "server_side_encryption",
-    "ssekms_key_id",
-    "sse_customer_algorithm",
-    "version_id",
-    "replication_status",
-    "metadata",
-    "checksum",
-    "attributes",
-)
-
-#: What the library's description of an object holds under names of its own.
-_NOT_ATTRIBUTES = ("key", "last_modified_ns")
 
 
 @blocking
-async def put_bytes(
+async def put(
     uri: Address,
     data: Buffer,
     *,
@@ -59,12 +40,12 @@ async def put_bytes(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> str:
+) -> WriteResult:
     """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
     Args:
         uri: Where to.
-        data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``.
+        data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
         overwrite: False creates the object or fails.
         if_match: Replace only the object with this ETag.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
@@ -80,7 +61,7 @@ async def put_bytes(
         storage_options: Settings of the store.
 
     Returns:
-        The object's checksum, ``crc32c:xxxxxxxx``.
+        What was written: its checksum, as text, with ``uri``, ``size`` and ``etag``.
 
     Raises:
         AlreadyExistsError: ``overwrite=False`` and the object exists.
@@ -90,7 +71,7 @@ async def put_bytes(
 
     Example:
         >>> import s3dlio
-        >>> s3dlio.put_bytes("memory://doc/a.bin", b"123456789")
+        >>> s3dlio.put("memory://doc/a.bin", b"123456789").checksum
         'crc32c:e3069283'
     """
     where = resolve(uri, storage_options)
@@ -117,7 +98,10 @@ async def put_bytes(
         settings,
         keep=owner,
     )
-    return str(result["checksum"])
+    return written(where.address(where.key), result, length)
+
+
+put_bytes = renamed(put, "put_bytes")
 
 
 def put_options(
@@ -197,9 +181,9 @@ def _pairs(name: str, given: Mapping[str, str] | None) -> dict[str, str] | None:
 async def get(
     uri: Address,
     *,
-    validate: bool = True,
+    verify: Verify = "auto",
     expected_checksum: str | None = None,
-    decompress: bool | str = False,
+    decompress: bool | Literal["auto"] = False,
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
@@ -208,7 +192,8 @@ async def get(
 
     Args:
         uri: Which.
-        validate: Compare with the checksum that was recorded when the object was written, where there is one.
+        verify: ``"auto"`` compares with the checksum that was recorded when the object was written, where there is one; ``"require"``
+            refuses an object without one; False compares with none.
         expected_checksum: Compare with this one instead.
         decompress: False gives the bytes as they are stored. True gives those that were compressed, and finds the object also
             without ``.zst`` in ``uri``; ``"auto"`` does so for names that end in ``.zst`` and gives others as they are.
@@ -223,6 +208,7 @@ async def get(
     Raises:
         NotFoundError: There is no such object.
         ChecksumMismatchError: The bytes are not those that were written.
+        NoChecksumError: ``verify="require"``, and nothing is recorded to compare with.
 
     Example:
         >>> import s3dlio
@@ -233,7 +219,7 @@ async def get(
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     chosen = None if decompress is False else decompress_option(decompress, where.address(where.key))
-    settings = validation_options(validate, expected_checksum, chosen)
+    settings = verify_options(verify, expected_checksum, chosen)
     if progress is None:
         memory = await _native.run("object_get", where.root.number(), key, len(key), settings, data=True)
     else:
@@ -241,11 +227,19 @@ async def get(
     return BytesView._over(memory)
 
 
-def validation_options(validate: bool, expected_checksum: str | None, decompress: str | None = None) -> bytes | None:
-    """The options that every read takes, as JSON."""
-    if validate is True and expected_checksum is None and decompress is None:
+def verify_options(verify: Verify, expected_checksum: str | None, decompress: str | None = None, *, ranged: bool = False) -> bytes | None:
+    """The options that every read takes, as JSON; of a range True also compares the blocks at its ends."""
+    if verify == "auto" and expected_checksum is None and decompress is None:
         return None
-    return _native.options({"validate": None if validate is True else validate, "expected_checksum": expected_checksum, "decompress": decompress})
+    if not isinstance(verify, bool) and verify not in ("auto", "require"):
+        raise InvalidArgumentError(f"verify is 'auto', 'require' or False, found {verify!r}")
+    told = {
+        "validate": False if verify is False else True if verify is True and ranged else None,
+        "require_validation": True if verify == "require" else None,
+        "expected_checksum": expected_checksum,
+        "decompress": decompress,
+    }
+    return _native.options(told)
 
 
 def decompress_option(decompress: bool | str, what: str) -> str | None:
@@ -266,9 +260,9 @@ async def get_range(
     length: int | None = None,
     *,
     out: Buffer | None = None,
-    validate: bool | None = None,
+    verify: Verify = "auto",
     expected_checksum: str | None = None,
-    decompress: bool | str = False,
+    decompress: bool | Literal["auto"] = False,
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
@@ -282,8 +276,8 @@ async def get_range(
         offset: First byte, from 0.
         length: How many bytes; None reads to the end.
         out: Writable contiguous memory of exactly ``length`` bytes to read into.
-        validate: None compares the blocks that lie in the range as a whole; True also reads the rest of the two that it begins
-            and ends in, so that every byte is checked; False compares nothing.
+        verify: ``"auto"`` compares the blocks that lie in the range as a whole; True also reads the rest of the two that it begins
+            and ends in, so that every byte is checked; ``"require"`` is True, and refuses an object without checksums; False compares nothing.
         expected_checksum: CRC32C that the range must have.
         decompress: As for :func:`get`. Offset and length are then of the decompressed bytes; only the frames that the range
             touches are fetched, and each is checked.
@@ -307,7 +301,7 @@ async def get_range(
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     chosen = decompress_option(decompress, where.address(where.key))
-    settings = _native.options({"validate": validate, "expected_checksum": expected_checksum, "decompress": chosen})
+    settings = verify_options(verify, expected_checksum, chosen, ranged=True)
     offset = _count(offset, "offset", where)
     length = None if length is None else _count(length, "length", where)
     address, size, owner = (None, -1 if length is None else length, None) if out is None else _buffer(out, where, writable=True)
@@ -317,6 +311,57 @@ async def get_range(
     place = (where.root.number(), key, len(key), offset, size, address, settings)
     found = await _progress.run(progress, "get", "object_get_range", *place, keep=owner, data=out is None, lent=out is not None)
     return BytesView._over(found if out is None else owner)
+
+
+@blocking
+async def get_ranges(
+    uri: Address,
+    ranges: Iterable[tuple[int, int]],
+    max_in_flight: int = 16,
+    *,
+    verify: Verify = "auto",
+    decompress: bool | Literal["auto"] = False,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> list[BytesView]:
+    """Reads several ranges of an object, some at a time.
+
+    Args:
+        uri: Which object.
+        ranges: ``(offset, length)`` of each; they may overlap and stand in any order.
+        max_in_flight: How many at once, 1 to 4096.
+        verify: As for :func:`get_range`.
+        decompress: As for :func:`get_range`.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        The bytes of each range, in the order of ``ranges``.
+
+    Raises:
+        InvalidArgumentError: A range reaches beyond the object, or is no pair of numbers.
+        ChecksumMismatchError: The bytes are not those that were written.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put("memory://doc/ranges", b"0123456789")
+        >>> [bytes(part) for part in s3dlio.get_ranges("memory://doc/ranges", [(6, 2), (0, 3)])]
+        [b'67', b'012']
+    """
+    where = resolve(uri, storage_options)
+    what = where.address(where.key)
+    if not 1 <= max_in_flight <= 4096:
+        raise InvalidArgumentError(f"{what}: max_in_flight is from 1 to 4096, found {max_in_flight!r}", what)
+    places: list[tuple[int, int]] = []
+    for one in ranges:
+        if not isinstance(one, (tuple, list)) or len(one) != 2:
+            raise InvalidArgumentError(f"{what}: a range is (offset, length), found {one!r}", what)
+        places.append((_count(one[0], "offset", where), _count(one[1], "length", where)))
+    read: Any = get_range.body  # type: ignore[attr-defined]
+    found: list[BytesView] = await together(
+        [read(where, offset, length, verify=verify, decompress=decompress) for offset, length in places], max_in_flight
+    )
+    return found
 
 
 @blocking
@@ -445,7 +490,7 @@ async def exists(uri: Address, *, timeout: float | None = None, storage_options:
 
 
 @blocking
-async def stat(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> dict[str, Any]:
+async def stat(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> ObjectMeta:
     """What the store knows of an object.
 
     Args:
@@ -454,12 +499,12 @@ async def stat(uri: Address, *, timeout: float | None = None, storage_options: d
         storage_options: Settings of the store.
 
     Returns:
-        A dictionary with the keys ``size`` (bytes), ``last_modified`` (ISO 8601, UTC), ``etag``, ``content_type``,
-        ``content_language``, ``content_encoding``, ``cache_control``, ``content_disposition``, ``expires``,
-        ``storage_class``, ``server_side_encryption``, ``ssekms_key_id``, ``sse_customer_algorithm``, ``version_id``,
-        ``replication_status``, ``metadata`` (a dictionary), ``checksum`` (``crc32c:xxxxxxxx``) and ``attributes`` (a
-        dictionary of what else the store says, such as ``tag_count`` or ``access_tier``); what a store does not have is
-        None.
+        A dictionary that has its entries as attributes too: ``size`` (bytes), ``last_modified`` (ISO 8601, UTC; the attribute
+        is a ``datetime``), ``etag``, ``content_type``, ``content_language``, ``content_encoding``, ``cache_control``,
+        ``content_disposition``, ``expires``, ``storage_class``, ``server_side_encryption``, ``ssekms_key_id``,
+        ``sse_customer_algorithm``, ``version_id``, ``replication_status``, ``metadata`` (a dictionary), ``checksum``
+        (``crc32c:xxxxxxxx``) and ``attributes`` (a dictionary of what else the store says, such as ``tag_count`` or
+        ``access_tier``); what a store does not have is None.
 
     Raises:
         NotFoundError: There is no such object.
@@ -468,7 +513,7 @@ async def stat(uri: Address, *, timeout: float | None = None, storage_options: d
         >>> import s3dlio
         >>> _ = s3dlio.put_bytes("memory://doc/d", b"abc", metadata={"epoch": "3"})
         >>> found = s3dlio.stat("memory://doc/d")
-        >>> found["size"], found["metadata"], found["checksum"]
+        >>> found.size, found.metadata, found["checksum"]
         (3, {'epoch': '3'}, 'crc32c:364b3fb7')
     """
     where = resolve(uri, storage_options)
@@ -476,26 +521,15 @@ async def stat(uri: Address, *, timeout: float | None = None, storage_options: d
     return to_stat(await _native.run("object_head", where.root.number(), key, len(key)))
 
 
-def to_stat(found: dict[str, Any]) -> dict[str, Any]:
-    """The library's description of an object under the names of ``stat``."""
-    result: dict[str, Any] = dict.fromkeys(_STAT_KEYS)
-    result.update((name, value) for name, value in found.items() if name in result)
-    result["last_modified"] = to_time(found["last_modified_ns"])
-    result["metadata"] = found.get("metadata", {})
-    result["attributes"] = {name: value for name, value in found.items() if name not in result and name not in _NOT_ATTRIBUTES}
-    return result
-
-
-def to_time(nanoseconds: int) -> str:
-    """Nanoseconds since 1970 as ISO 8601, UTC."""
-    return (_EPOCH + timedelta(microseconds=nanoseconds // 1000)).isoformat()
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
 @blocking
-async def delete(uri: Address, recursive: bool = False, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> int:
+async def delete(
+    uri: Address,
+    recursive: bool = False,
+    *,
+    missing_ok: bool = False,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> int:
     """Deletes an object, or with ``recursive`` everything at and below a path.
 
     ``recursive`` takes whole path segments: ``run1`` never touches ``run10``. Directories left empty go too. Of an address that ends
@@ -504,14 +538,15 @@ async def delete(uri: Address, recursive: bool = False, *, timeout: float | None
     Args:
         uri: An object; with ``/`` at its end, a directory or prefix; with ``recursive``, any of them.
         recursive: Everything at and below it.
+        missing_ok: True: an object that is not there is no error.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
     Returns:
-        How many objects were deleted; with ``recursive`` or ``/`` at the end, 0 when there was nothing.
+        How many objects were deleted; with ``recursive``, ``missing_ok`` or ``/`` at the end, 0 when there was nothing.
 
     Raises:
-        NotFoundError: There is no such object (without ``recursive`` or ``/`` at the end).
+        NotFoundError: There is no such object (without ``recursive``, ``missing_ok`` or ``/`` at the end).
         S3dlioError: The first failure, after everything else was deleted.
 
     Example:
@@ -523,7 +558,13 @@ async def delete(uri: Address, recursive: bool = False, *, timeout: float | None
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     settings = _native.options({"recursive": recursive or None})
-    return int(await _native.run("object_delete", where.root.number(), key, len(key), settings))
+    try:
+        return int(await _native.run("object_delete", where.root.number(), key, len(key), settings))
+    except NotFoundError as error:
+        # a bucket that is not there is another mistake
+        if missing_ok and type(error) is NotFoundError:
+            return 0
+        raise
 
 
 @blocking
@@ -540,7 +581,7 @@ async def copy(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> str | None:
+) -> WriteResult:
     """Copies an object, within a store or between any two, with its content type, metadata and checksum.
 
     Attributes of the content (``cache_control``, ``content_disposition``, ``content_encoding``, ``content_language``,
@@ -561,7 +602,7 @@ async def copy(
         storage_options: Settings of both stores.
 
     Returns:
-        The copy's checksum.
+        What was written: the copy's checksum, as text, where one is recorded, with ``uri``, ``size`` and ``etag``.
 
     Raises:
         NotFoundError: There is no source.
@@ -571,7 +612,7 @@ async def copy(
     Example:
         >>> import s3dlio
         >>> _ = s3dlio.put_bytes("memory://doc/e", b"abc")
-        >>> s3dlio.copy("memory://doc/e", "memory://other/e")
+        >>> s3dlio.copy("memory://doc/e", "memory://other/e").checksum
         'crc32c:364b3fb7'
     """
     settings = put_options(
@@ -581,7 +622,7 @@ async def copy(
 
 
 @blocking
-async def rename(
+async def move(
     src: Address,
     dst: Address,
     *,
@@ -590,7 +631,7 @@ async def rename(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> str | None:
+) -> WriteResult:
     """Moves an object; between stores it is copied and then deleted, so that a crash leaves two and never none.
 
     Args:
@@ -603,7 +644,7 @@ async def rename(
         storage_options: Settings of both stores.
 
     Returns:
-        The object's checksum, where one is recorded.
+        The object at its new address: its checksum, as text, where one is recorded, with ``uri``, ``size`` and ``etag``.
 
     Raises:
         NotFoundError: There is no source.
@@ -612,10 +653,111 @@ async def rename(
     Example:
         >>> import s3dlio
         >>> _ = s3dlio.put_bytes("memory://doc/f", b"abc")
-        >>> s3dlio.rename("memory://doc/f", "memory://doc/g"), s3dlio.exists("memory://doc/f")
-        ('crc32c:364b3fb7', False)
+        >>> s3dlio.move("memory://doc/f", "memory://doc/g").uri, s3dlio.exists("memory://doc/f")
+        ('memory://doc/g', False)
     """
     return await _move("object_rename", src, dst, put_options(overwrite, durable=durable), progress, storage_options)
+
+
+rename = renamed(move, "rename")
+
+
+@blocking
+async def put_file(
+    path: str | os.PathLike[str],
+    uri: Address,
+    *,
+    overwrite: bool = True,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> WriteResult:
+    """Copies one local file to an object, in bounded memory. Trees and patterns: :func:`upload`.
+
+    Args:
+        path: The file.
+        uri: The object that it becomes; a name, not a directory.
+        overwrite: False creates the object or fails.
+        durable: As for :func:`put`.
+        content_type: Kept with the object.
+        metadata: Kept with the object.
+        attributes: As for :func:`put`.
+        tags: As for :func:`put`.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        What was written, as of :func:`put`.
+
+    Raises:
+        NotFoundError: There is no such file.
+        AlreadyExistsError: ``overwrite=False`` and the object exists.
+
+    Example:
+        >>> import pathlib, tempfile, s3dlio
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = pathlib.Path(folder, "a.bin").write_bytes(b"123456789")
+        ...     s3dlio.put_file(folder + "/a.bin", "memory://doc/file").checksum
+        'crc32c:e3069283'
+    """
+    settings = put_options(overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags)
+    return await _move("object_copy", _local(path), resolve(uri, storage_options), settings, progress, None)
+
+
+@blocking
+async def get_file(
+    uri: Address,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = True,
+    durable: bool | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> WriteResult:
+    """Copies one object to a local file, atomically and in bounded memory. Trees: :func:`download`.
+
+    Args:
+        uri: The object.
+        path: The file that it becomes; a name, not a directory. Directories that are missing are made.
+        overwrite: False creates the file or fails.
+        durable: Have it on the device, name and all, before this returns.
+        progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
+        timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+        storage_options: Settings of the store.
+
+    Returns:
+        What was written, ``uri`` the file's path.
+
+    Raises:
+        NotFoundError: There is no such object.
+        AlreadyExistsError: ``overwrite=False`` and the file exists.
+        ChecksumMismatchError: The bytes are not those that were written; no file is left.
+
+    Example:
+        >>> import pathlib, tempfile, s3dlio
+        >>> _ = s3dlio.put("memory://doc/to-file", b"123456789")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = s3dlio.get_file("memory://doc/to-file", folder + "/a.bin")
+        ...     pathlib.Path(folder, "a.bin").read_bytes()
+        b'123456789'
+    """
+    source = resolve(uri, storage_options)
+    return await _move("object_copy", source, _local(path), put_options(overwrite, durable=durable), progress, None)
+
+
+def _local(path: str | os.PathLike[str]) -> Location:
+    where = resolve(path)
+    if where.base != "/":
+        what = where.address(where.key)
+        raise InvalidArgumentError(f"{what}: a path of a local file is wanted, found an address of a store; copy() takes two addresses", what)
+    return where
 
 
 async def _move(
@@ -625,12 +767,12 @@ async def _move(
     settings: bytes | None,
     progress: Progress,
     storage_options: dict[str, Any] | None,
-) -> str | None:
+) -> WriteResult:
     source, target = resolve(src, storage_options), resolve(dst, storage_options)
     source_key, key = _native.key(source.key), _native.key(target.key)
     found = await _progress.run(
         progress,
-        function.removeprefix("object_"),
+        function.removeprefix("object_").replace("rename", "move"),
         function,
         source.root.number(),
         source_key,
@@ -640,8 +782,7 @@ async def _move(
         len(key),
         settings,
     )
-    checksum: str | None = found.get("checksum")
-    return checksum
+    return written(target.address(target.key), found)
 
 
 @blocking

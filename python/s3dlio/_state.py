@@ -29,7 +29,7 @@ from .exceptions import InvalidArgumentError, NotFoundError
 FRAMEWORK = "s3dlio-state"
 
 #: Gets what this rank tells; gives what all ranks told to the one that ends the save, and None to the others.
-Gather = Callable[[Any], "list[Any] | None"]
+Gather = Callable[[Any], list[Any] | None]
 
 #: Memory of fewer bytes is made without a look at the shards that are to fill it.
 _CHECKED_FROM = 1 << 20

@@ -14,13 +14,14 @@ from . import _arrays, _containers, _list, _objects, _open_async, _reader, _tens
 from ._address import Address, Location, Root, resolve
 from ._calls import keyed
 from ._config import merged
+from ._results import ObjectMeta, WriteResult
+from ._store_methods import AsyncStore, StoreMethods
 from ._view import BytesView
 from .exceptions import InvalidArgumentError
 
 S = TypeVar("S", bound="Store")
 
-
-class Store:
+class Store(StoreMethods):
     """The objects below one address.
 
     Holds its address and options, not native state: it can be pickled, sent to other processes and used after a fork. What it pickles is
@@ -38,7 +39,7 @@ class Store:
     Example:
         >>> import s3dlio
         >>> store = s3dlio.Store("memory://doc/run1")
-        >>> _ = store.put_bytes("a", b"xyz")
+        >>> _ = store.put("a", b"xyz")
         >>> bytes(store.get("a")), store.list()
         (b'xyz', ['a'])
     """
@@ -52,6 +53,11 @@ class Store:
             self._root.options["durable"] = durable
         # an address or an option that is wrong is told here, not at the first use
         self._root.number()
+
+    @property
+    def aio(self) -> AsyncStore:
+        """The same methods as coroutines: ``await store.aio.get(key)``."""
+        return AsyncStore(self)
 
     def without_secrets(self: S) -> S:
         """The same store without the credentials that it was given, to be pickled to places that must not see them.
@@ -69,17 +75,9 @@ class Store:
         made._root = self._root.without_secrets()
         return made
 
-    def put_bytes(self, key: str, data: Any, **options: Any) -> str:
+    def put_bytes(self, key: str, data: Any, **options: Any) -> WriteResult:
         """See :func:`s3dlio.put_bytes`."""
         return _objects.put_bytes(self._at(key), data, **options)
-
-    def get(self, key: str, **options: Any) -> BytesView:
-        """See :func:`s3dlio.get`."""
-        return _objects.get(self._at(key), **options)
-
-    def get_range(self, key: str, offset: int, length: int | None = None, **options: Any) -> BytesView:
-        """See :func:`s3dlio.get_range`."""
-        return _objects.get_range(self._at(key), offset, length, **options)
 
     def get_with_validation(self, key: str, expected_checksum: str | None = None, **options: Any) -> BytesView:
         """See :func:`s3dlio.get_with_validation`."""
@@ -91,79 +89,19 @@ class Store:
         """See :func:`s3dlio.get_range_with_validation`."""
         return _objects.get_range_with_validation(self._at(key), offset, length, expected_checksum, **options)
 
-    def open(self, key: str, mode: str = "rb", **options: Any) -> Any:
-        """See :func:`s3dlio.open`."""
-        return _reader.open(self._at(key), mode, **options)
-
     def open_async(self, key: str, mode: str = "rb", **options: Any) -> Any:
         """See :func:`s3dlio.open_async`."""
         return _open_async.open_async(self._at(key), mode, **options)
 
-    def exists(self, key: str = "", **options: Any) -> bool:
-        """See :func:`s3dlio.exists`."""
-        return _objects.exists(self._at(key), **options)
-
-    def stat(self, key: str, **options: Any) -> dict[str, Any]:
-        """See :func:`s3dlio.stat`."""
-        return _objects.stat(self._at(key), **options)
-
-    def delete(self, key: str, recursive: bool = False, **options: Any) -> int:
-        """See :func:`s3dlio.delete`."""
-        return _objects.delete(self._at(key), recursive, **options)
-
-    def copy(self, src: str, dst: str, **options: Any) -> str | None:
-        """See :func:`s3dlio.copy`; both are keys of this store."""
-        return _objects.copy(self._at(src), self._at(dst), **options)
-
-    def rename(self, src: str, dst: str, **options: Any) -> str | None:
+    def rename(self, src: str, dst: str, **options: Any) -> WriteResult:
         """See :func:`s3dlio.rename`; both are keys of this store."""
         return _objects.rename(self._at(src), self._at(dst), **options)
 
-    def mkdir(self, key: str, **options: Any) -> None:
-        """See :func:`s3dlio.mkdir`."""
-        _objects.mkdir(self._at(key), **options)
-
-    def list(self, prefix: str = "", recursive: bool = False, pattern: str | None = None, **options: Any) -> builtins.list[str]:
-        """The keys at and below ``prefix``; see :func:`s3dlio.list`."""
-        return _list.list(self._at(prefix), recursive, pattern, **options)
-
-    def list_stream(self, prefix: str = "", recursive: bool = True, pattern: str | None = None, **options: Any) -> Iterator[dict[str, Any]]:
-        """See :func:`s3dlio.list_stream`; ``uri`` holds keys."""
-        return _list.list_stream(self._at(prefix), recursive, pattern, **options)
-
-    def save_numpy_array(self, key: str, array: Any, *args: Any, **options: Any) -> str:
-        """See :func:`s3dlio.save_numpy_array`."""
-        return _arrays.save_numpy_array(self._at(key), array, *args, **options)
-
-    def load_numpy_array(self, key: str, *args: Any, **options: Any) -> np.ndarray[Any, np.dtype[Any]]:
-        """See :func:`s3dlio.load_numpy_array`."""
-        return _arrays.load_numpy_array(self._at(key), *args, **options)
-
-    def save_tensors(self, key: str, tensors: Mapping[str, Any], *args: Any, **options: Any) -> str:
-        """See :func:`s3dlio.save_tensors`."""
-        return _tensors.save_tensors(self._at(key), tensors, *args, **options)
-
-    def load_tensors(self, key: str, names: Iterable[str] | None = None, *args: Any, **options: Any) -> dict[str, Any]:
-        """See :func:`s3dlio.load_tensors`."""
-        return _tensors.load_tensors(self._at(key), names, *args, **options)
-
-    def open_tensors(self, key: str, framework: _tensors.Framework = "np", **options: Any) -> _tensors.TensorFile:
-        """See :func:`s3dlio.open_tensors`."""
-        return _tensors.open_tensors(self._at(key), framework, **options)
-
-    def list_uploads(self, prefix: str = "", older_than: float = 0, **options: Any) -> builtins.list[dict[str, Any]]:
-        """See :func:`s3dlio.list_uploads`; ``uri`` holds keys."""
-        return _containers.list_uploads(self._at(prefix), older_than, **options)
-
-    def abort_uploads(self, prefix: str = "", older_than: float = 86400, **options: Any) -> builtins.list[dict[str, Any]]:
-        """See :func:`s3dlio.abort_uploads`; ``uri`` holds keys."""
-        return _containers.abort_uploads(self._at(prefix), older_than, **options)
-
-    async def copy_async(self, src: str, dst: str, **options: Any) -> str | None:
+    async def copy_async(self, src: str, dst: str, **options: Any) -> WriteResult:
         """See :func:`s3dlio.copy_async`; both are keys of this store."""
         return await _twins.copy_async(self._at(src), self._at(dst), **options)
 
-    async def rename_async(self, src: str, dst: str, **options: Any) -> str | None:
+    async def rename_async(self, src: str, dst: str, **options: Any) -> WriteResult:
         """See :func:`s3dlio.rename_async`; both are keys of this store."""
         return await _twins.rename_async(self._at(src), self._at(dst), **options)
 
@@ -177,7 +115,7 @@ class Store:
 
     def list_stream_async(
         self, prefix: str = "", recursive: bool = True, pattern: str | None = None, **options: Any
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncIterator[ObjectMeta]:
         """See :func:`s3dlio.list_stream_async`; ``uri`` holds keys."""
         return _twins.list_stream_async(self._at(prefix), recursive, pattern, **options)
 

@@ -23,8 +23,9 @@ from ._dtypes import (
     torch_to_safetensors,
 )
 from ._memory import empty_array, empty_tensor
-from ._objects import form_options, put_options, validation_options
+from ._objects import Verify, form_options, put_options, verify_options
 from ._progress import Progress
+from ._results import WriteResult, written
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, PreconditionError, UnknownTensorError
 
 Framework: TypeAlias = Literal["np", "numpy", "pt", "torch"]
@@ -60,7 +61,7 @@ async def save_tensors(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
-) -> str:
+) -> WriteResult:
     """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
 
     Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
@@ -83,7 +84,8 @@ async def save_tensors(
         storage_options: Settings of the store.
 
     Returns:
-        The checksum of the safetensors bytes, header included, before any compression: ``crc32c:xxxxxxxx``.
+        What was written, ``uri`` with ``.zst`` where it is compressed. As text it is the checksum of the safetensors bytes, header
+        included, before any compression: ``crc32c:xxxxxxxx``.
 
     Raises:
         InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
@@ -120,7 +122,7 @@ async def save_tensors(
         put_options(overwrite, durable=durable, attributes=attributes, tags=tags, compression=compression),
         keep=sources,
     )
-    return str(result["raw_checksum"])
+    return written(where.address(result["key"]), result)
 
 
 @blocking
@@ -130,7 +132,7 @@ async def load_tensors(
     framework: Framework = "np",
     *,
     out: Mapping[str, Any] | None = None,
-    validate: bool = True,
+    verify: Verify = "auto",
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: dict[str, Any] | None = None,
@@ -142,8 +144,8 @@ async def load_tensors(
         names: Which tensors; None for all. Only their bytes are read.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
         out: Arrays or tensors to load into, by name; those not named are allocated.
-        validate: Compare each tensor with its checksum, where the file has them; a file without is compared as a whole
-            when all of it is read and the store has a checksum for it.
+        verify: ``"auto"`` compares each tensor with its checksum, where the file has them; a file without is compared as a whole
+            when all of it is read and the store has a checksum for it. ``"require"`` refuses where nothing is recorded. False compares nothing.
         progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
@@ -162,7 +164,7 @@ async def load_tensors(
 
     async def load() -> dict[str, Any]:
         with await _open(where, framework) as file:
-            return await file._load(chosen, out, validate, progress)
+            return await file._load(chosen, out, verify, progress)
 
     return await while_replaced(load)
 
@@ -256,12 +258,12 @@ class TensorFile:
         names: Iterable[str] | None = None,
         *,
         out: Mapping[str, Any] | None = None,
-        validate: bool = True,
+        verify: Verify = "auto",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
         """Whole tensors, as ``load_tensors`` gives them."""
-        return await self._load(names, out, validate, progress)
+        return await self._load(names, out, verify, progress)
 
     load_async = twin(load)
 
@@ -320,7 +322,7 @@ class TensorFile:
         return f"there is no tensor {_quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else f"; the file has {len(self._tensors)}")
 
     async def _load(
-        self, names: Iterable[str] | None, out: Mapping[str, Any] | None, validate: bool, progress: Progress
+        self, names: Iterable[str] | None, out: Mapping[str, Any] | None, verify: Verify, progress: Progress
     ) -> dict[str, Any]:
         if isinstance(names, str):
             raise InvalidArgumentError(f"{self._what}: names is the text {names!r}; give a list, as in names=[{names!r}]", self._what)
@@ -343,7 +345,7 @@ class TensorFile:
             await self._open_number(),
             _native.tensor_reads(reads),
             len(reads),
-            validation_options(validate, None),
+            verify_options(verify, None),
             keep=targets,
             lent=out is not None,
         )
@@ -380,9 +382,9 @@ class LazyTensor:
         return len(self.shape)
 
     @blocking
-    async def load(self, *, validate: bool = True, timeout: float | None = None) -> Any:
+    async def load(self, *, verify: Verify = "auto", timeout: float | None = None) -> Any:
         """The whole tensor, checked."""
-        return (await self._file._load([self.name], None, validate, None))[self.name]
+        return (await self._file._load([self.name], None, verify, None))[self.name]
 
     load_async = twin(load)
 
@@ -411,7 +413,7 @@ class LazyTensor:
         dims = _memory_shape(self)
         slices, shape = _slices(index, dims, self._what)
         if all(one == (0, extent, 1) for one, extent in zip(slices, dims, strict=True)):
-            return (await self._file._load([self.name], None, True, None))[self.name].reshape(shape)
+            return (await self._file._load([self.name], None, "auto", None))[self.name].reshape(shape)
         if self._type in _PACKED:
             raise InvalidArgumentError(f"{self._what}: elements of {self._type} share bytes; load the whole tensor and index it", self._what)
         result, address, nbytes = _allocate(self, shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import signal
@@ -23,6 +24,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 PACKAGE = Path(s3dlio.__file__).resolve().parent
 CHECKOUT = PACKAGE.parents[1]
+
+#: Every name that ``s3dlio.NAME`` is for, new and old; modules are not among them.
+NAMES = sorted(name for name in {*dir(s3dlio), *s3dlio.compat.__all__} if not inspect.ismodule(getattr(s3dlio, name)) and name != "__version__")
 
 
 def takes_direct(folder: Path) -> bool:

@@ -75,7 +75,7 @@ def test_get_many_validates(tmp_path: Path) -> None:
         file.write(b"z")
     with pytest.raises(s3dlio.BulkError, match="checksum mismatch"):
         s3dlio.get_many([good, bad])
-    assert bytes(s3dlio.get_many([bad], validate=False)[0][1][:2]) == b"zy"
+    assert bytes(s3dlio.get_many([bad], verify=False)[0][1][:2]) == b"zy"
 
 
 def test_get_many_views_live_on_their_own() -> None:

@@ -39,13 +39,13 @@ def test_objects_come_back(place: Place) -> None:
 
 
 @pytest.mark.parametrize("size", [3 << 20, (20 << 20) + 3])
-@pytest.mark.parametrize("validate", [None, True, False])
-def test_ranges_come_back_however_they_are_checked(place: Place, size: int, validate: bool | None) -> None:
+@pytest.mark.parametrize("verify", ["auto", True, "require", False])
+def test_ranges_come_back_however_they_are_checked(place: Place, size: int, verify: Any) -> None:
     uri, options = place
     data = np.random.default_rng(4).bytes(size)
     s3dlio.put_bytes(f"{uri}/r", data, storage_options=options)
     for offset, length in ((0, size), (1, size - 2), (262_144, 524_288), (262_143, 2), (size - 1, 1), (size, 0)):
-        read = s3dlio.get_range(f"{uri}/r", offset, length, validate=validate, storage_options=options)
+        read = s3dlio.get_range(f"{uri}/r", offset, length, verify=verify, storage_options=options)
         assert read == data[offset : offset + length]
     # what this library keeps beside the user's metadata does not show
     assert s3dlio.stat(f"{uri}/r", storage_options=options)["metadata"] == {}

@@ -275,7 +275,7 @@ def test_flipped_bit_is_a_mismatch_that_names_both_values(file_base: Base, recor
         assert written in str(caught.value)
         assert found in str(caught.value)
         assert caught.value.uri.endswith("/a")
-    assert bytes(s3dlio.get(file_base.at("a"), validate=False)) == (file_base.folder / "a").read_bytes()
+    assert bytes(s3dlio.get(file_base.at("a"), verify=False)) == (file_base.folder / "a").read_bytes()
     assert not s3dlio.exists("memory://errors/copy")
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT, PACKAGE, Child
+from conftest import CHECKOUT, NAMES, PACKAGE, Child
 
 import s3dlio
 
-MODULES = ["s3dlio", *sorted(f"s3dlio.{file.stem}" for file in PACKAGE.glob("*.py") if file.stem != "__init__")]
+MODULES = ["s3dlio", "s3dlio.aio", *sorted(f"s3dlio.{file.stem}" for file in PACKAGE.glob("*.py") if file.stem != "__init__")]
 OPTIONAL = {"s3dlio.torch": "torch"}
 
 
@@ -49,10 +49,9 @@ def test_examples_are_there_to_be_run() -> None:
 
 def test_every_name_offered_is_there() -> None:
     assert len(set(s3dlio.__all__)) == len(s3dlio.__all__)
-    for name in s3dlio.__all__:
+    for name in [*dir(s3dlio), *s3dlio.compat.__all__]:
         assert getattr(s3dlio, name) is not None
-    public = {name for name, value in vars(s3dlio).items() if not name.startswith("_") and not inspect.ismodule(value)}
-    assert public == {name for name in s3dlio.__all__ if name != "__version__"}
+    assert {*s3dlio.__all__, "open", "list", "__version__"} == set(dir(s3dlio))
     with pytest.raises(AttributeError, match="nonsense"):
         s3dlio.nonsense  # noqa: B018
 
@@ -60,7 +59,7 @@ def test_every_name_offered_is_there() -> None:
 def functions() -> list[tuple[str, Any]]:
     """Every public function, and every public method of a public class."""
     found = []
-    for name in s3dlio.__all__:
+    for name in NAMES:
         value = getattr(s3dlio, name)
         if inspect.isfunction(value):
             found.append((name, value))
@@ -69,7 +68,7 @@ def functions() -> list[tuple[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name in s3dlio.__all__ if name != "__version__"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_name_offered_is_documented(name: str) -> None:
     value = getattr(s3dlio, name)
     assert value.__doc__, f"{name} has no docstring"

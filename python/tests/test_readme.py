@@ -70,7 +70,7 @@ def test_readme_tells_which_functions_are_methods_and_take_a_timeout() -> None:
     for name in functions:
         takes = "timeout" in inspect.signature(getattr(s3dlio, name)).parameters
         assert takes == (name not in without), name
-        has_twin = name in ("ObjectWriter", "open_async") or hasattr(s3dlio, f"{name}_async")
+        has_twin = name in ("ObjectWriter", "open_async") or hasattr(s3dlio, f"{name}_async") or hasattr(s3dlio.aio, name)
         assert has_twin or not takes, name
 
 

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 import s3dlio
+from conftest import NAMES
 
-FUNCTIONS = [(name, getattr(s3dlio, name)) for name in s3dlio.__all__ if inspect.isfunction(getattr(s3dlio, name))]
+FUNCTIONS = [(name, getattr(s3dlio, name)) for name in NAMES if inspect.isfunction(getattr(s3dlio, name))]
 METHODS = [
     (f"{name}.{part}", method)
-    for name in s3dlio.__all__
+    for name in NAMES
     if inspect.isclass(getattr(s3dlio, name))
     for part, method in vars(getattr(s3dlio, name)).items()
     if inspect.isfunction(method)

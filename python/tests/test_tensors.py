@@ -450,10 +450,10 @@ def test_load_validate_false_reads_damaged_data(tmp_path: Path) -> None:
         # without checksums of its own the whole object's stands in
         with pytest.raises(s3dlio.ChecksumMismatchError):
             load_tensors(path)
-        assert load_tensors(path, validate=False)[damaged][-1] >> 56 == 0x7F
+        assert load_tensors(path, verify=False)[damaged][-1] >> 56 == 0x7F
         with open_tensors(path) as file:
-            assert file[damaged].load(validate=False)[-1] >> 56 == 0x7F
-            assert file.load(validate=False).keys() == {"a", "b"}
+            assert file[damaged].load(verify=False)[-1] >> 56 == 0x7F
+            assert file.load(verify=False).keys() == {"a", "b"}
             # a part is read unchecked
             assert file[damaged][-1] >> 56 == 0x7F
             if checksums:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import s3dlio
+from conftest import NAMES
 
 LIMIT = 0.3
 #: Beyond the limit: what a loaded machine needs to cancel and to say so.
@@ -55,6 +56,13 @@ STATE_SHARD = s3dlio.save_state_shard("memory://timeouts", {"a": np.ones(3)}, 1,
 
 CALLS: dict[str, Any] = {
     "put_bytes": lambda how: s3dlio.put_bytes("s3://b/x", b"data", **how),
+    "put": lambda how: s3dlio.put("s3://b/x", b"data", **how),
+    "put_file": lambda how: s3dlio.put_file(__file__, "s3://b/x", **how),
+    "get_file": lambda how: s3dlio.get_file("s3://b/x", "/nowhere/x", **how),
+    "get_ranges": lambda how: s3dlio.get_ranges("s3://b/x", [(0, 4), (8, 4)], **how),
+    "move": lambda how: s3dlio.move("s3://b/x", "s3://b/y", **how),
+    "save": lambda how: s3dlio.save("s3://b/x.npy", np.ones(4), **how),
+    "load": lambda how: s3dlio.load("s3://b/x.safetensors", **how),
     "get": lambda how: s3dlio.get("s3://b/x", **how),
     "get_range": lambda how: s3dlio.get_range("s3://b/x", 0, 4, **how),
     "get_range_with_validation": lambda how: s3dlio.get_range_with_validation("s3://b/x", 0, 4, **how),
@@ -95,15 +103,15 @@ CALLS: dict[str, Any] = {
 WITHOUT = {"configure", "presign", "mkdir"}
 
 #: They make objects whose methods block; stores and files have the timeouts of their options.
-MAKERS = {name for name in s3dlio.__all__ if name.startswith("create_") and name.endswith(("_writer", "_store", "_file", "_template", "_env"))} | {"open"}
+MAKERS = {name for name in NAMES if name.startswith("create_") and name.endswith(("_writer", "_store", "_file", "_template", "_env"))} | {"open"}
 
 
 def test_every_public_function_takes_a_timeout_and_is_tried_here() -> None:
-    found = {name for name in s3dlio.__all__ if inspect.isfunction(getattr(s3dlio, name)) and not name.endswith("_async")}
+    found = {name for name in NAMES if inspect.isfunction(getattr(s3dlio, name)) and not name.endswith("_async")}
     assert found - WITHOUT - MAKERS == set(CALLS)
     for name in found - {"configure"} - MAKERS:
-        for twin in (name, f"{name}_async"):
-            assert "timeout" in inspect.signature(getattr(s3dlio, twin)).parameters, twin
+        for twin in (getattr(s3dlio, name), getattr(s3dlio.aio, name, None) or getattr(s3dlio, f"{name}_async")):
+            assert "timeout" in inspect.signature(twin).parameters, twin
 
 
 @pytest.mark.parametrize("name", CALLS)
