@@ -69,11 +69,18 @@ class Location(NamedTuple):
 
 Address: TypeAlias = Union[str, os.PathLike[str], Location]
 
+#: A Windows path: a drive's or a share's.
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+
+#: What other programs put behind an address, and keys do not end in.
+_QUERY = re.compile(r"\?(?:[^/?=]+=[^/?]*&)*(?:versionId|partNumber|region|endpoint|endpoint_url|profile|sv|sig|X-Amz-[A-Za-z-]+)=")
+
 #: Stores that the next call with the same address and options gets again. Those used since the last time there were ``_MOST`` are in the first
 #: dictionary, those used in the time before that in the second; what is in neither is closed when no call holds it any more, and its options,
 #: secrets among them, are let go. So tokens that change with each call do not pile up.
-_roots: dict[tuple[str, str], Root] = {}
-_older: dict[tuple[str, str], Root] = {}
+_roots: dict[tuple[str, bytes], Root] = {}
+_older: dict[tuple[str, bytes], Root] = {}
+_SALT = os.urandom(16)
 _MOST = 32
 #: One lock for all roots, those of ``Store`` objects too; reentrant, because a signal's handler may call anything at any moment.
 _opening = threading.RLock()
@@ -92,7 +99,7 @@ def _shared(uri: str, options: dict[str, Any] | None) -> Root:
     """The store of that root: one for each configuration, as long as it is used."""
     global _roots, _older
     chosen = merged(options, uri)
-    name = (uri, repr(sorted(chosen.items())) if chosen else "")
+    name = (uri, _digest(repr(sorted(chosen.items()))) if chosen else b"")
     found = _roots.get(name)
     if found is None:
         found = _roots.setdefault(name, _older.get(name) or Root(uri, chosen))
@@ -100,6 +107,13 @@ def _shared(uri: str, options: dict[str, Any] | None) -> Root:
             # each step is whole by itself: several threads that come here at once make the past shorter, no more
             _roots, _older = {name: found}, _roots
     return found
+
+
+def _digest(text: str) -> bytes:
+    """What stands for options in a dictionary's keys: they hold secrets, which would be shown wherever the keys are."""
+    import hashlib
+
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=_SALT).digest()
 
 
 def resolve_all(addresses: Iterable[Address], storage_options: dict[str, Any] | None = None) -> list[Location]:
@@ -143,6 +157,7 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
         below, _, key = key.partition("/")
         container = f"{container}/{below}"
     base = f"{name}://{container}/"
+    _require_no_query(base, key)
     root = known.get(base) if known is not None else None
     if root is None:
         root = _shared(base, storage_options)
@@ -156,12 +171,26 @@ def is_server(name: str) -> bool:
     return _SERVER.fullmatch(name) is not None
 
 
+def _require_no_query(base: str, key: str) -> None:
+    """Refuses what other programs write behind an address; it would be part of the key, and may be a secret."""
+    found = _QUERY.search(key) if "?" in key else None
+    if found is not None:
+        name = base + key[: found.start()]
+        raise InvalidArgumentError(
+            f"{name}: the address has a query behind it, which is not looked at; settings are given as storage_options={{…}}, and an object "
+            f"whose key looks like that is found by Store({base!r})",
+            name,
+        )
+
+
 def require_slashes(path: str) -> None:
     """Refuses an address that lost a slash, which would be a file's name.
 
     Raises:
         InvalidArgumentError: With the right spelling.
     """
+    if _WINDOWS.match(path):
+        raise InvalidArgumentError(f"{path}: a Windows path; this system's paths are written /like/this, and a file of such a name is {'./' + path!r}", path)
     lost = _LOST_SLASH.match(path)
     if lost is not None:
         name = lost[1].lower()

@@ -155,9 +155,9 @@ def compression_options(compress: bool | int, what: str) -> dict[str, Any]:
         return {}
     if compress is True:
         return {"compression": "zstd"}
-    if not isinstance(compress, int) or not 1 <= compress <= 22:
+    if not hasattr(compress, "__index__") or not 1 <= operator.index(compress) <= 22:
         raise InvalidArgumentError(f"{what}: compress is False, True or a level from 1 to 22, found {compress!r}", what)
-    return {"compression": "zstd", "level": compress}
+    return {"compression": "zstd", "level": operator.index(compress)}
 
 
 def form_options(compress: bool | int | None, where: Location) -> dict[str, Any]:
@@ -354,7 +354,7 @@ async def get_ranges(
         raise InvalidArgumentError(f"{what}: max_in_flight is from 1 to 4096, found {max_in_flight!r}", what)
     places: list[tuple[int, int]] = []
     for one in ranges:
-        if not isinstance(one, (tuple, list)) or len(one) != 2:
+        if not hasattr(one, "__len__") or len(one) != 2:
             raise InvalidArgumentError(f"{what}: a range is (offset, length), found {one!r}", what)
         places.append((_count(one[0], "offset", where), _count(one[1], "length", where)))
     read: Any = get_range.body  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import ExitStack
@@ -384,6 +385,14 @@ class AsyncObjectWriter(_AsyncFile):
     def _open(self) -> int:
         self._output.require_open()
         return self._output.number
+
+    def __del__(self) -> None:
+        output = getattr(self, "_output", None)
+        unfinished = output is not None and output.is_here and not output.stored and not output.torn
+        self._let_go()
+        if unfinished:
+            # told to whoever looks for it: python -X dev, pytest
+            warnings.warn(f"{self._uri}: the writer was let go before it was finalized; nothing is stored", ResourceWarning, source=self)
 
     def _let_go(self) -> None:
         if hasattr(self, "_output"):

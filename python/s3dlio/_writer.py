@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
@@ -356,7 +357,11 @@ class ObjectWriter(io.RawIOBase):
 
     def __del__(self) -> None:
         # an object that nobody finished must not appear
+        unfinished = self._output.is_here and not self._output.stored and not self._output.torn
         self._let_go()
+        if unfinished:
+            # told to whoever looks for it: python -X dev, pytest
+            warnings.warn(f"{self._uri}: the writer was let go before it was finalized; nothing is stored", ResourceWarning, source=self)
 
     def _hand_over(self, number: int) -> None:
         """Sends what was gathered."""

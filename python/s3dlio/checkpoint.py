@@ -19,8 +19,6 @@ Example:
 from __future__ import annotations
 
 import builtins
-import logging
-import warnings
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -40,6 +38,7 @@ from ._state import Gather
 from ._state_async import AsyncSaver as Saver
 from ._state_async import PendingSave
 from ._tensors import Framework
+from ._warnings import warn
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
 
 __all__ = [
@@ -65,8 +64,6 @@ __all__ = [
 ]
 
 OnDamage: TypeAlias = Literal["raise", "previous"]
-
-_log = logging.getLogger("s3dlio")
 
 
 @dataclass(frozen=True)
@@ -253,8 +250,7 @@ async def load(
                 raise
             first = first or error
             tried.add(key)
-            _log.warning("checkpoint %s was passed over: %s", key, error)
-            warnings.warn(f"checkpoint {key} was passed over: {error}", CheckpointWarning, stacklevel=2)
+            warn(f"checkpoint {key} was passed over: {error}", CheckpointWarning)
         left = [info for info in await _checkpoint_store.list_all(objects) if info.is_complete and info.manifest_key not in tried]
         manifest = await _checkpoint_reader.find(objects, {"manifest_key": left[0].manifest_key}) if left else None
     assert first is not None
