@@ -9,6 +9,7 @@ using Azure.Storage.Blobs.Models;
 using Azure.Storage.Blobs.Specialized;
 using Azure.Storage.Sas;
 using S3dlio.Storage;
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.Azure;
 using S3dlio.Storage.Http;
 using Xunit;
@@ -164,27 +165,27 @@ public class SharedKeyWitnessTests
         return key.TrimEnd('/') is { Length: > 0 } name ? name : "k";
     }
 
-    static AzureRequest Request(string container, OddText odd)
+    static RemoteRequest Request(string container, OddText odd)
     {
-        var request = new AzureRequest(odd.Pick([HttpMethod.Get, HttpMethod.Put, HttpMethod.Head, HttpMethod.Delete]), container, AzureKeyOf(odd), "az://a/b/")
+        var request = new RemoteRequest(odd.Pick([HttpMethod.Get, HttpMethod.Put, HttpMethod.Head, HttpMethod.Delete]), container, AzureKeyOf(odd), "az://a/b/")
         {
             Body = odd.Random.Next(3) switch { 0 => null, 1 => new HttpBody([]), _ => new HttpBody(new byte[odd.Random.Next(1, 5000)]) },
         };
         foreach (string name in (string[])["comp", "restype", "prefix", "delimiter", "marker", "blockid", "maxresults", "snapshot"])
         {
             if (odd.Chance(4))
-                request.Ask(name, odd.Key(harsh: true));
+                request.WithQuery(name, odd.Key(harsh: true));
         }
         foreach (string name in (string[])["x-ms-meta-A_1", "x-ms-meta-a1", "x-ms-meta-ab", "x-ms-meta-a_b", "X-Ms-Blob-Type", "x-ms-copy-source", "x-ms-tags", "x-ms-blob-content-md5", "x-ms-range"])
         {
             if (odd.Chance(3))
                 // it signs blanks at the ends, too, which no server gets to see
-                request.Say(name, odd.Value().Trim());
+                request.WithHeader(name, odd.Value().Trim());
         }
         foreach (string name in (string[])["Content-Type", "Content-MD5", "Content-Encoding", "Content-Language", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Range"])
         {
             if (odd.Chance(4))
-                request.Say(name, odd.Value().Trim());
+                request.WithHeader(name, odd.Value().Trim());
         }
         return request;
     }

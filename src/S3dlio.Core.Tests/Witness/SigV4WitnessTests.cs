@@ -7,6 +7,7 @@ using Amazon.S3;
 using Amazon.S3.Model;
 using S3dlio.Storage;
 using S3dlio.Storage.Http;
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.S3;
 using Xunit;
 
@@ -147,7 +148,7 @@ public class SigV4WitnessTests
             var (path, query) = Parts(theirs);
             scene.Clock.Now = DateTimeOffset.ParseExact(query["X-Amz-Date"], "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
             string ours = await scene.Ours.PresignAsync(
-                new S3Request(new HttpMethod(verb), scene.Bucket, key, "s3://b/x"), TimeSpan.FromSeconds(int.Parse(query["X-Amz-Expires"], CultureInfo.InvariantCulture)), default);
+                new RemoteRequest(new HttpMethod(verb), scene.Bucket, key, "s3://b/x"), TimeSpan.FromSeconds(int.Parse(query["X-Amz-Expires"], CultureInfo.InvariantCulture)), default);
             var (ourPath, ourQuery) = Parts(ours);
             Assert.Equal(path, ourPath);
             Assert.Equal(query, ourQuery);
@@ -165,10 +166,10 @@ public class SigV4WitnessTests
     static string? Header(HttpCall call, string name) => call.Headers.Where(header => header.Key == name).Select(header => header.Value).FirstOrDefault();
 
     /// <summary>A request with what ours have: parameters, headers of all kinds, bodies signed and not.</summary>
-    static S3Request Request(string bucket, OddText odd)
+    static RemoteRequest Request(string bucket, OddText odd)
     {
         var body = odd.Random.Next(3) switch { 0 => null, 1 => new HttpBody([]), _ => new HttpBody(new byte[odd.Random.Next(1, 5000)]) };
-        var request = new S3Request(odd.Pick([HttpMethod.Get, HttpMethod.Put, HttpMethod.Post, HttpMethod.Head, HttpMethod.Delete]), bucket, odd.Key(harsh: true), "s3://b/x")
+        var request = new RemoteRequest(odd.Pick([HttpMethod.Get, HttpMethod.Put, HttpMethod.Post, HttpMethod.Head, HttpMethod.Delete]), bucket, odd.Key(harsh: true), "s3://b/x")
         {
             Body = body,
             PayloadHash = body is null || odd.Chance(2) ? null : Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(new byte[body.Length])),
@@ -177,21 +178,21 @@ public class SigV4WitnessTests
         foreach (string name in (string[])["uploads", "uploadId", "partNumber", "prefix", "delimiter", "start-after", "continuation-token", "list-type", "tagging", "a-b", "a", "A", "ab"])
         {
             if (odd.Chance(5) && names.Add(name))
-                request.Ask(name, name is "uploads" or "tagging" ? "" : odd.Key(harsh: true));
+                request.WithQuery(name, name is "uploads" or "tagging" ? "" : odd.Key(harsh: true));
         }
         foreach (string name in (string[])["Content-Type", "Content-MD5", "x-amz-acl", "x-amz-copy-source", "x-amz-checksum-crc32c", "x-amz-meta-A_1", "x-amz-meta-a-1", "X-Amz-Tagging", "x-amz-meta-z"])
         {
             if (odd.Chance(3))
-                request.Say(name, odd.Value());
+                request.WithHeader(name, odd.Value());
         }
         // never signed by us, as proxies may change them
         if (odd.Chance(3))
-            request.Say("Range", "bytes=0-9").Say("If-Match", "\"tag\"").Say("Cache-Control", odd.Value());
+            request.WithHeader("Range", "bytes=0-9").WithHeader("If-Match", "\"tag\"").WithHeader("Cache-Control", odd.Value());
         return request;
     }
 
     /// <summary>What Amazon's signer makes of the same method, key, parameters and headers.</summary>
-    static string TheirSignature(Scene scene, S3Request request, HttpCall call)
+    static string TheirSignature(Scene scene, RemoteRequest request, HttpCall call)
     {
         string payload = Header(call, "x-amz-content-sha256")!;
         var theirs = new DefaultRequest(new GetObjectRequest(), "Amazon.S3")
@@ -203,7 +204,7 @@ public class SigV4WitnessTests
             PrecomputedContentSha256 = payload,
             UseQueryString = true,
         };
-        theirs.AddPathResource("{Bucket}", request.Bucket);
+        theirs.AddPathResource("{Bucket}", request.Container);
         theirs.AddPathResource("{Key+}", request.Key);
         foreach (var (name, value) in request.Query)
             theirs.Parameters.Add(name, value);

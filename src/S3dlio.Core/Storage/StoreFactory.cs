@@ -97,7 +97,7 @@ public static class StoreFactory
     public static ContainerService OpenContainers(StoreUri uri, StoreOptions options) => uri.Scheme switch
     {
         "s3" => new S3Containers(uri, options),
-        "az" => new AzureContainers(uri, options),
+        "az" => AzureContainers.Open(uri, options),
         _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"{uri.Scheme}:// has no buckets or containers to manage"),
     };
 }

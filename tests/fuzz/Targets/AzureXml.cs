@@ -1,4 +1,5 @@
 using S3dlio.Storage;
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.Azure;
 
 namespace S3dlio.Fuzz.Targets;
@@ -48,7 +49,7 @@ sealed class AzureContainersTarget() : AzureXmlTarget("azure-containers", "Enume
 sealed class AzureTagsTarget() : AzureXmlTarget("azure-tags", "Tags",
     "<TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet>", "<Tag><Key>«value»</Key><Value>«value»</Value></Tag>")
 {
-    public override string Run(byte[] input) => $"{Many(AzureStore.ParseTags(input, Uri).Count)} tags";
+    public override string Run(byte[] input) => $"{Many(ObjectTags.Parse(input, Uri, AzureStore.ServiceName).Count)} tags";
 }
 
 sealed class AzureErrorTarget() : AzureXmlTarget("azure-error", "Error",

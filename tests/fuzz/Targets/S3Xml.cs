@@ -1,5 +1,6 @@
 using S3dlio.Storage;
 using S3dlio.Storage.Http;
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.S3;
 
 namespace S3dlio.Fuzz.Targets;
@@ -100,7 +101,7 @@ sealed class S3TagsTarget() : S3XmlTarget("s3-tags", "Tagging",
 {
     public override string Run(byte[] input)
     {
-        var tags = S3Store.ParseTags(input, Subject);
+        var tags = ObjectTags.Parse(input, Subject, S3Xml.Service);
         foreach (string part in (ObjectAttributes.Query(tags) ?? "").Split('&'))
             Must(part.Length == 0 || part.Split('=').Length == 2, "tags are sent on as a query");
         return $"{Many(tags.Count)} tags";
@@ -125,7 +126,7 @@ sealed class S3ResultTarget() : S3XmlTarget("s3-result", "CompleteMultipartUploa
     {
         var result = S3Result.Parse(input, Subject);
         Must(result.Whole is null || result.Type != "COMPOSITE", "checksums of parts are none of the whole");
-        string id = S3Upload.Find(input, "UploadId", Subject);
+        string id = result.RequireUploadId(Subject);
         Must(id.Length > 0, "an upload has a name");
         return $"{ETags.Bare(result.ETag) is null}, {result.Whole is null}, {result.Type is null}";
     }
@@ -149,7 +150,7 @@ sealed class S3ErrorTarget() : S3XmlTarget("s3-error", "Error",
     {
         int status = input.Length == 0 ? 500 : Statuses[input[^1] % Statuses.Length];
         var error = S3Error.Parse(status, input);
-        var failure = error.ToFailure(new S3Request(HttpMethod.Get, "bucket", "key", Subject), Client, "r", TimeProvider.System);
+        var failure = error.ToFailure(new RemoteRequest(HttpMethod.Get, "bucket", "key", Subject), Client, "r");
         Must(failure.Error.Uri == Subject && failure.Error.Detail.Length > 0 && failure.Error.Kind != ErrorKind.Internal, "every answer has an error of its own");
         return $"{failure.Error.Kind} {failure.Error.Reason} {failure.Transient} {error.ServerTime is null}";
     }

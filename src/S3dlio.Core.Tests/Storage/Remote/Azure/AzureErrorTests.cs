@@ -1,5 +1,6 @@
 using System.Text;
 using S3dlio.Storage;
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.Azure;
 using Xunit;
 
@@ -12,7 +13,7 @@ public class AzureErrorTests
     static StoreException Error(int status, string code, AzureCredential? credential = null, TimeSpan? skew = null, string why = "")
     {
         var account = new AzureAccount("acct", "https://acct.blob.core.windows.net", credential ?? new SharedKeyCredential("acct", [1], "option account_key"), true);
-        var request = new AzureRequest(HttpMethod.Get, "box", "key", "az://acct/box/key");
+        var request = new RemoteRequest(HttpMethod.Get, "box", "key", "az://acct/box/key");
         var error = new AzureError(status, code, "what the service says") { RequestId = "id-1", ServerTime = Now - (skew ?? TimeSpan.Zero), AuthenticationDetail = why };
         return error.ToFailure(request, account, new Clock()).Error;
     }

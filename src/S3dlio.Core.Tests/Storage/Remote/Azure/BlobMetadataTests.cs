@@ -1,5 +1,6 @@
 using S3dlio.Hashing;
 using S3dlio.Storage;
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.Azure;
 using Xunit;
 
@@ -7,7 +8,7 @@ namespace S3dlio.Tests.Storage.Remote.Azure;
 
 public class BlobMetadataTests
 {
-    static AzureRequest Request() => new(HttpMethod.Put, "box", "key", "az://acct/box/key");
+    static RemoteRequest Request() => new(HttpMethod.Put, "box", "key", "az://acct/box/key");
 
     [Fact]
     public void Say_AnyPairs_ReadBack()
@@ -24,7 +25,7 @@ public class BlobMetadataTests
             ["1st"] = "{}",
         };
         var request = Request();
-        BlobMetadata.Say(request, metadata, new Checksum(7), null, "w1");
+        BlobMetadata.Write(request, metadata, new Checksum(7), null, "w1");
 
         Assert.All(request.Headers, header => Assert.True(header.Value.All(c => c is >= ' ' and <= '~') && header.Value.Trim() == header.Value, header.Key));
         Assert.Contains(request.Headers, header => header is { Key: "x-ms-meta-plain", Value: "value" });
@@ -36,7 +37,7 @@ public class BlobMetadataTests
 
     [Fact]
     public void Say_NameOfTheLibrary_InvalidArgument() =>
-        Assert.Throws<StoreException>(() => BlobMetadata.Say(Request(), new Dictionary<string, string> { ["S3dlio_crc32c"] = "x" }, null, null, "w"));
+        Assert.Throws<StoreException>(() => BlobMetadata.Write(Request(), new Dictionary<string, string> { ["S3dlio_crc32c"] = "x" }, null, null, "w"));
 
     [Theory]
     [InlineData("not json")]

@@ -1,3 +1,4 @@
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.Azure;
 using S3dlio.Storage.Http;
 using Xunit;
@@ -57,5 +58,5 @@ public class SharedKeySignerTests
     [Theory]
     [InlineData(0UL, "AAAAAAAAAAA=")]
     [InlineData(0xC7A37FBFA4D9D80EUL, "DtjZpL9/o8c=")]
-    public void ToBase64_Crc64_IsLittleEndian(ulong value, string expected) => Assert.Equal(expected, BodyHash.ToBase64(value));
+    public void ToBase64_Crc64_IsLittleEndian(ulong value, string expected) => Assert.Equal(expected, PartHash.ToBase64(value));
 }

@@ -1,5 +1,6 @@
 using S3dlio.Hashing;
 using S3dlio.Storage;
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.S3;
 using S3dlio.Transfer;
 using Xunit;
@@ -161,8 +162,8 @@ public abstract class S3Conformance : StoreConformance
         var root = StoreUri.Parse(Store.Root.ToString());
         var store = new S3Store(root, _settings);
         string whole = root.Key.TrimEnd('/') + "/" + key;
-        var request = new S3Request(HttpMethod.Get, root.Container, whole, root.Child(key)).Ask("tagging");
-        var text = await store.Client.SendAsync(request, async (answer, _, stop) => System.Text.Encoding.UTF8.GetString((await answer.ReadTextAsync(1 << 20, stop)).Span), None);
+        var request = new RemoteRequest(HttpMethod.Get, root.Container, whole, root.Child(key)).WithQuery("tagging");
+        var text = await store.Client.SendAsync(request, 1 << 20, static bytes => System.Text.Encoding.UTF8.GetString(bytes.Span), None);
         if (text.Length == 0)
             return [];
         var found = System.Xml.Linq.XDocument.Parse(text).Descendants().Where(element => element.Name.LocalName == "Tag");

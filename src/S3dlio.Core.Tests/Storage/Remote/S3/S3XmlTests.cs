@@ -1,5 +1,6 @@
 using System.Text;
 using S3dlio.Storage;
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.S3;
 using Xunit;
 
@@ -73,7 +74,7 @@ public class S3XmlTests
         var options = new S3Options { EndpointUrl = "http://127.0.0.1:1", Region = "here", Anonymous = false, AccessKeyId = "id", SecretAccessKey = "a secret" };
         var client = new S3Client(options, "s3://bucket/");
         var error = new S3Error(status, code, "why") { RequestId = "r1", ServerTime = DateTimeOffset.UtcNow.AddHours(-1) };
-        var failure = error.ToFailure(new S3Request(HttpMethod.Get, "bucket", "key", "s3://bucket/key"), client, "here", TimeProvider.System);
+        var failure = error.ToFailure(new RemoteRequest(HttpMethod.Get, "bucket", "key", "s3://bucket/key"), client, "here");
         Assert.Equal((kind, transient), (failure.Error.Kind, failure.Transient));
         Assert.Contains(advice, failure.Error.Message, StringComparison.Ordinal);
         Assert.StartsWith("s3://bucket/key: ", failure.Error.Message, StringComparison.Ordinal);

@@ -1,4 +1,5 @@
 using S3dlio.Storage.Http;
+using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.S3;
 using Xunit;
 
@@ -46,7 +47,7 @@ public class SigV4SignerTests
     public void Path_AnyKey_IsEncodedOnce(string key, string expected)
     {
         Assert.Equal(expected, PercentEncoding.Path(key));
-        Assert.Equal(key, S3Encoding.Decode(PercentEncoding.Value(key)));
+        Assert.Equal(key, PercentText.Decode(PercentEncoding.Value(key)));
     }
 
     [Theory]
@@ -60,10 +61,10 @@ public class SigV4SignerTests
     {
         string encoded = S3Meta.Encode(value);
         Assert.True(encoded.All(c => c is >= ' ' and <= '~'), encoded);
-        Assert.Equal(value, S3Meta.Decode(encoded));
+        Assert.Equal(value, HeaderText.Decode(encoded));
     }
 
     [Fact]
     public void Metadata_QuotedWords_AreRead() =>
-        Assert.Equal("a+b grüße%41", S3Meta.Decode("=?UTF-8?Q?a+b_gr=C3=BC=C3=9Fe%41?="));
+        Assert.Equal("a+b grüße%41", HeaderText.Decode("=?UTF-8?Q?a+b_gr=C3=BC=C3=9Fe%41?="));
 }

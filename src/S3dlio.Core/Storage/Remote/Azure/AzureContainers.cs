@@ -1,35 +1,27 @@
-using System.Xml;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.Azure;
 
 /// <summary>The containers of an account.</summary>
-sealed class AzureContainers : ContainerService
+sealed class AzureContainers(AzureClient client, StoreUri account) : RemoteContainers(client, account.ToString())
 {
-    readonly AzureClient _client;
-    readonly StoreUri _account;
-
     /// <param name="uri">Any address in the account.</param>
     /// <param name="options">As for a store.</param>
-    public AzureContainers(StoreUri uri, StoreOptions options)
+    public static AzureContainers Open(StoreUri uri, StoreOptions options)
     {
         string name = uri.Container.Split('/')[0];
-        _account = new StoreUri(uri.Scheme, name, "");
-        _client = AzureClient.Shared(AzureOptions.Read(options, _account), name, _account.ToString());
+        var account = new StoreUri(uri.Scheme, name, "");
+        return new AzureContainers(AzureClient.Shared(AzureOptions.Read(options, account), name, account.ToString()), account);
     }
 
-    public override async ValueTask CreateAsync(string name, CancellationToken cancel)
-    {
-        var request = Request(HttpMethod.Put, name);
-        await RunAsync(request, static failure => failure.Code == "ContainerAlreadyExists", cancel).ConfigureAwait(false);
-    }
+    public override async ValueTask CreateAsync(string name, CancellationToken cancel) =>
+        await RunAsync(Request(HttpMethod.Put, name), static failure => failure.Code == "ContainerAlreadyExists", cancel).ConfigureAwait(false);
 
     public override async ValueTask DeleteAsync(string name, CancellationToken cancel)
     {
         // the service would delete it with everything in it
-        var list = Request(HttpMethod.Get, name).Ask("comp", "list").Ask("maxresults", "1");
-        var found = await _client.SendAsync(list, async (answer, stop) =>
-            ListAnswer.Parse(await answer.ReadTextAsync(1 << 20, stop).ConfigureAwait(false), list.Subject), cancel).ConfigureAwait(false);
+        var list = Request(HttpMethod.Get, name).WithQuery("comp", "list").WithQuery("maxresults", "1");
+        var found = await client.SendAsync(list, 1 << 20, text => ListAnswer.Parse(text, list.Subject), cancel).ConfigureAwait(false);
         if (found.Entries.Count > 0)
             throw new StoreException(ErrorKind.Precondition, list.Subject, $"the container '{name}' is not empty; delete what is in it first");
         bool unknown = false;
@@ -42,68 +34,47 @@ sealed class AzureContainers : ContainerService
         }, cancel).ConfigureAwait(false);
     }
 
-    public override async ValueTask<bool> ExistsAsync(string name, CancellationToken cancel) =>
-        await RunAsync(Request(HttpMethod.Head, name), static failure => failure.Status == 404, cancel).ConfigureAwait(false);
-
-    public override async ValueTask<IReadOnlyList<ContainerInfo>> ListAsync(CancellationToken cancel)
+    protected override RemoteRequest Request(HttpMethod method, string name)
     {
-        var all = new List<ContainerInfo>();
-        string? marker = null;
-        do
-        {
-            var request = new AzureRequest(HttpMethod.Get, "", "", _account.ToString()).Ask("comp", "list").Ask("marker", marker);
-            var (found, next) = await _client.SendAsync(request, async (answer, stop) =>
-                Parse(await answer.ReadTextAsync(64 << 20, stop).ConfigureAwait(false), request.Subject), cancel).ConfigureAwait(false);
-            all.AddRange(found);
-            if (next is not null && next == marker)
-                throw new StoreException(ErrorKind.InvalidData, _account.ToString(), "the listing does not advance: the service names the same continuation twice");
-            marker = next;
-        }
-        while (marker is not null);
-        return all;
-    }
-
-    /// <returns>False when it ended as <paramref name="expected"/> says.</returns>
-    ValueTask<bool> RunAsync(AzureRequest request, Func<HttpFailure, bool> expected, CancellationToken cancel) =>
-        _client.Retry.RunAsync(request.Subject, async (_, stop) =>
-        {
-            try
-            {
-                return await _client.OnceAsync(request, static _ => true, stop).ConfigureAwait(false);
-            }
-            catch (HttpFailure failure) when (expected(failure))
-            {
-                return false;
-            }
-        }, cancel);
-
-    AzureRequest Request(HttpMethod method, string name)
-    {
-        string uri = $"{_account.Scheme}://{_account.Container}/{name}";
+        string uri = $"{account.Scheme}://{account.Container}/{name}";
         ContainerNames.Check(name, uri);
-        return new AzureRequest(method, name, "", uri).Ask("restype", "container");
+        return new RemoteRequest(method, name, "", uri).WithQuery("restype", "container");
     }
 
-    internal static (List<ContainerInfo> Found, string? Marker) Parse(ReadOnlyMemory<byte> text, string uri)
+    protected override RemoteRequest ListRequest(string? next) =>
+        new RemoteRequest(HttpMethod.Get, "", "", Account).WithQuery("comp", "list").WithQuery("marker", next);
+
+    protected override string? ReadPage(ReadOnlyMemory<byte> text, List<ContainerInfo> all)
+    {
+        var (found, marker) = Parse(text, Account);
+        all.AddRange(found);
+        return marker;
+    }
+
+    internal static (List<ContainerInfo> Found, string? Marker) Parse(ReadOnlyMemory<byte> text, string uri) => ServiceXml.Read(text, uri, AzureStore.ServiceName, static xml =>
     {
         var found = new List<ContainerInfo>();
         string? marker = null;
-        try
+        while (xml.Next() is { } name)
         {
-            using var xml = new AzureXml(text);
-            xml.Root();
-            while (xml.Next() is var (name, depth))
+            if ((xml.Depth, name) is (3, "Name"))
+                found.Add(new ContainerInfo(xml.Text(), null));
+            else if ((xml.Depth, name) is (1, "NextMarker"))
+                marker = xml.Text() is { Length: > 0 } text ? text : null;
+        }
+        return (found, marker);
+    });
+
+    async ValueTask RunAsync(RemoteRequest request, Func<HttpFailure, bool> isDone, CancellationToken cancel) =>
+        await client.Retry.RunAsync(request.Subject, async (_, stop) =>
+        {
+            try
             {
-                if (depth == 3 && name == "Name")
-                    found.Add(new ContainerInfo(xml.Text(), null));
-                else if (depth == 1 && name == "NextMarker")
-                    marker = xml.Text();
+                return await client.OnceAsync(request, static _ => true, stop).ConfigureAwait(false);
             }
-        }
-        catch (XmlException error)
-        {
-            throw new StoreException(ErrorKind.InvalidData, uri, $"the answer is not the list that the Blob service sends: {error.Message}; check endpoint_url", cause: error);
-        }
-        return (found, marker is { Length: > 0 } ? marker : null);
-    }
+            catch (HttpFailure failure) when (isDone(failure))
+            {
+                return true;
+            }
+        }, cancel).ConfigureAwait(false);
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Xml;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.Azure;
@@ -8,21 +7,17 @@ namespace S3dlio.Storage.Remote.Azure;
 /// <param name="Status">HTTP's.</param>
 /// <param name="Code">The service's name for it, from <c>x-ms-error-code</c> or the document; empty when there is none.</param>
 /// <param name="Message">The first line of its message.</param>
-sealed record AzureError(int Status, string Code, string Message)
+sealed record AzureError(int Status, string Code, string Message) : ServiceError(Status, Code, Message)
 {
-    const int Limit = 256 << 10;
-
     /// <summary>The service takes dates that are off by this much.</summary>
     static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(15);
 
     /// <summary>Why a login is refused, in the service's words; empty when it does not say. It may repeat what was signed: not to be shown but for bearer tokens, and not public, so that it is not printed.</summary>
     internal string AuthenticationDetail { get; init; } = "";
 
-    public string? RequestId { get; init; }
+    protected override string Service => AzureStore.ServiceName;
 
-    public DateTimeOffset? ServerTime { get; init; }
-
-    public TimeSpan? RetryAfter { get; init; }
+    protected override string Container => "container";
 
     /// <summary>It is about who asks, not about what that one may do: another token can mend it.</summary>
     public bool RefusesLogin => Status == 401 || Code is "AuthenticationFailed" or "InvalidAuthenticationInfo";
@@ -45,45 +40,26 @@ sealed record AzureError(int Status, string Code, string Message)
     public static AzureError Parse(int status, string? code, ReadOnlyMemory<byte> text)
     {
         var error = new AzureError(status, code ?? "", "");
-        if (text.Span.IndexOf((byte)'<') < 0)
-            return error;
-        try
+        // what came before the text broke off counts
+        ServiceXml.TryRead(text, false, xml =>
         {
-            using var xml = new AzureXml(text);
-            if (xml.Root() != "Error")
-                return error;
-            while (xml.Next() is var (name, depth))
+            while (xml.Root == "Error" && xml.Next() is { } name)
             {
-                if (depth == 1 && name == "Code" && error.Code.Length == 0)
-                    error = error with { Code = xml.Text() };
-                else if (depth == 1 && name == "Message")
-                    error = error with { Message = FirstLine(xml.Text()) };
-                else if (depth == 1 && name == "AuthenticationErrorDetail")
-                    error = error with { AuthenticationDetail = FirstLine(xml.Text()) };
+                error = (xml.Depth, name) switch
+                {
+                    (1, "Code") when error.Code.Length == 0 => error with { Code = xml.Text() },
+                    (1, "Message") => error with { Message = FirstLine(xml.Text()) },
+                    (1, "AuthenticationErrorDetail") => error with { AuthenticationDetail = FirstLine(xml.Text()) },
+                    _ => error,
+                };
             }
-        }
-        catch (XmlException)
-        {
-            // a proxy's page; its status is all there is to know
-        }
+            return true;
+        });
         return error;
     }
 
-    public HttpFailure ToFailure(AzureRequest request, AzureAccount account, TimeProvider clock)
-    {
-        var (kind, transient, detail) = Explain(request, account, clock);
-        string name = Code.Length > 0 ? Code : Status.ToString(CultureInfo.InvariantCulture);
-        string id = RequestId is { Length: > 0 } ? $" [{name}, request {RequestId}]" : $" [{name}]";
-        return new HttpFailure(new StoreException(kind, request.Subject, detail + id) { Reason = Reason(account, clock) })
-        {
-            Transient = transient,
-            Throttled = Code is "ServerBusy" || Status is 429,
-            OutcomeUnknown = Status >= 500 && Code is not "ServerBusy",
-            RetryAfter = RetryAfter,
-            Status = Status,
-            Code = Code,
-        };
-    }
+    public HttpFailure ToFailure(RemoteRequest request, AzureAccount account, TimeProvider clock) =>
+        ToFailure(request.Subject, Explain(request, account, clock), Reason(account, clock), Code is "ServerBusy" || Status is 429);
 
     ErrorReason Reason(AzureAccount account, TimeProvider clock) => Code switch
     {
@@ -97,7 +73,7 @@ sealed record AzureError(int Status, string Code, string Message)
         _ => ErrorReason.None,
     };
 
-    (ErrorKind Kind, bool Transient, string Detail) Explain(AzureRequest request, AzureAccount account, TimeProvider clock)
+    (ErrorKind Kind, bool Transient, string Detail) Explain(RemoteRequest request, AzureAccount account, TimeProvider clock)
     {
         string container = request.Container;
         string who = $"'{account.Name}' with {account.Credential.Origin}";
@@ -144,7 +120,7 @@ sealed record AzureError(int Status, string Code, string Message)
             "BlobImmutableDueToPolicy" or "ContainerImmutabilityPolicyExists" or "BlobImmutable" => (ErrorKind.PermissionDenied, false, "an immutability policy protects it"),
             "BlobArchived" or "BlobBeingRehydrated" => (ErrorKind.Unavailable, false, "the object is in the archive tier; move it to hot or cool and wait until that is done"),
             "NoPendingCopyOperation" or "PendingCopyOperation" or "CannotVerifyCopySource" => (ErrorKind.Unavailable, false, $"the copy cannot go on: {Message}"),
-            "Md5Mismatch" or "Crc64Mismatch" or "InvalidMd5" => (ErrorKind.ChecksumMismatch, true, "the bytes that arrived are not those that were sent: they were damaged on the way, or changed in memory meanwhile"),
+            "Md5Mismatch" or "Crc64Mismatch" or "InvalidMd5" => (ErrorKind.ChecksumMismatch, true, DamagedOnTheWay),
             "MetadataTooLarge" => (ErrorKind.InvalidArgument, false, "the metadata is too large: at most 8 KiB, names and what this library keeps there included"),
             "RequestBodyTooLarge" => (ErrorKind.InvalidArgument, false, "the part is larger than the service takes; set option part_size lower"),
             "AccountQuotaExceeded" or "InsufficientStorage" or "AccountLimitExceeded" => (ErrorKind.OutOfSpace, false, $"a quota is used up: {Message}"),
@@ -153,29 +129,16 @@ sealed record AzureError(int Status, string Code, string Message)
             "InternalError" => (ErrorKind.Unavailable, true, "the service failed"),
             "FeatureNotSupported" when Message.Contains("crc64", StringComparison.OrdinalIgnoreCase) => (ErrorKind.InvalidArgument, false, "this server does not check transfers by CRC64; set option transfer_check to md5"),
             "FeatureNotSupported" or "FeatureVersionMismatch" or "UnsupportedHeader" => (ErrorKind.InvalidArgument, false, $"the server does not have this: {Message}"),
-            "" => ByStatus(),
-            _ => ByStatus() is var (kind, transient, detail) && Message.Length > 0 ? (kind, transient, Message) : ByStatus(),
+            _ => ByStatus(),
         };
     }
 
-    (ErrorKind Kind, bool Transient, string Detail) ByStatus() => Status switch
+    protected override (ErrorKind Kind, bool Transient, string Detail) OfStatus() => Status switch
     {
-        400 => (ErrorKind.InvalidArgument, false, "the service refused the request"),
-        401 => (ErrorKind.Authentication, false, "the service wants credentials"),
-        403 => (ErrorKind.PermissionDenied, false, "access is denied: the credentials are known but not allowed to do this"),
-        404 => (ErrorKind.NotFound, false, "no such object or container"),
-        405 => (ErrorKind.InvalidArgument, false, "the server does not allow this; check endpoint_url: is it a Blob service?"),
-        408 => (ErrorKind.Timeout, true, "the server saw no data for too long"),
         409 => (ErrorKind.Unavailable, false, "another request for the same object is under way"),
-        412 => (ErrorKind.Precondition, false, "the object is not the one that the condition asks for"),
         413 => (ErrorKind.InvalidArgument, false, "the part is larger than the service takes; set option part_size lower"),
-        416 => (ErrorKind.InvalidArgument, false, "the range lies outside the object"),
-        429 => (ErrorKind.Unavailable, true, "the service asks to slow down"),
-        500 or 502 or 503 or 504 => (ErrorKind.Unavailable, true, $"the server failed with status {Status}"),
         501 => (ErrorKind.InvalidArgument, false, "the server does not have this"),
-        507 => (ErrorKind.OutOfSpace, false, "the server is full"),
-        >= 500 => (ErrorKind.Unavailable, false, $"the server failed with status {Status}"),
-        _ => (ErrorKind.InvalidArgument, false, $"the server answered with status {Status}; check endpoint_url: is it a Blob service?"),
+        _ => base.OfStatus(),
     };
 
     bool IsExpiredToken => AuthenticationDetail.Contains("expired", StringComparison.OrdinalIgnoreCase) || Message.Contains("expired", StringComparison.OrdinalIgnoreCase);
@@ -185,14 +148,7 @@ sealed record AzureError(int Status, string Code, string Message)
         (RefusesLogin || Code == "AuthorizationFailure")
         && account.Credential is SasCredential { End: { } end } && end <= (ServerTime ?? clock.GetUtcNow()) ? end : null;
 
-    string? Skewed(TimeProvider clock)
-    {
-        if (ServerTime is not { } server)
-            return null;
-        var off = clock.GetUtcNow() - server;
-        return off.Duration() < Tolerance ? null
-            : string.Create(CultureInfo.InvariantCulture, $"this machine's clock is {off.Duration().TotalMinutes:0.#} minutes {(off > TimeSpan.Zero ? "fast" : "slow")}; set it (such as with NTP): signatures hold for 15 minutes");
-    }
+    string? Skewed(TimeProvider clock) => ClockOffset(clock) is { } off && off.Duration() >= Tolerance ? ClockIsOff(off) : null;
 
     static string FirstLine(string text) => text.AsSpan().IndexOfAny('\r', '\n') is var end && end >= 0 ? text[..end] : text;
 }

@@ -2,7 +2,7 @@ using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.Azure;
 
-public sealed partial class AzureStore
+sealed partial class AzureStore
 {
     static readonly TimeSpan FirstPoll = TimeSpan.FromMilliseconds(100);
     static readonly TimeSpan SlowestPoll = TimeSpan.FromSeconds(5);
@@ -11,40 +11,31 @@ public sealed partial class AzureStore
     /// Copy Blob within an account, which the service does at once unless the account is being moved. Another content type or other
     /// attributes follow in a second request, which is made only if nobody has written in between.
     /// </remarks>
-    public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel)
-    {
-        cancel.ThrowIfCancellationRequested();
-        AzureKey.Check(Root, source);
-        AzureKey.Check(Root, destination);
-        if (source == destination && !options.Describes)
-            return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
-        return await CopySeenAsync((await FindAsync(source, null, cancel).ConfigureAwait(false)).Meta, destination, options, cancel).ConfigureAwait(false);
-    }
-
     protected override async ValueTask<ObjectMeta> CopySeenAsync(ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel)
     {
         AzureKey.Check(Root, destination);
         ObjectAttributes.Check(Root.Child(destination), options, WritableAttributes, hasTags: true);
-        string write = Guid.NewGuid().ToString("n");
+        string write = NewWrite();
         var request = Request(HttpMethod.Put, destination)
-            .Say("x-ms-copy-source", _client.Url(_container, origin.Key, _client.Account.Credential.Query))
-            .Say("x-ms-source-if-match", ETags.Quoted(origin.ETag ?? "*"))
-            .Say("x-ms-access-tier", options.Attributes?.GetValueOrDefault("access_tier"));
-        request.Say("x-ms-tags", ObjectAttributes.Query(options.Tags ?? await TagsToCopyAsync(origin, cancel).ConfigureAwait(false)));
-        BlobHeaders.SayConditions(request, options);
-        BlobMetadata.Say(request, options.Metadata ?? origin.Metadata, origin.Checksum, origin.Blocks, write);
+            .WithHeader("x-ms-copy-source", _client.Url(Container, origin.Key, _client.Account.Credential.Query))
+            .WithHeader("x-ms-source-if-match", ETags.Quoted(origin.ETag ?? "*"))
+            .WithHeader("x-ms-access-tier", options.Attributes?.GetValueOrDefault("access_tier"));
+        request.WithHeader("x-ms-tags", ObjectAttributes.Query(options.Tags ?? await TagsToCopyAsync(origin, cancel).ConfigureAwait(false)));
+        BlobHeaders.WriteConditions(request, options);
+        BlobMetadata.Write(request, options.Metadata ?? origin.Metadata, origin.Checksum, origin.Blocks, write);
         bool pending = true;
-        var copied = await MakeAsync(destination, request, answer =>
+        var written = await MakeAsync(destination, options, stop => _client.OnceAsync(request, answer =>
         {
             pending = answer.Header("x-ms-copy-status") is not (null or "success");
-            return origin with
-            {
-                Key = destination,
-                ETag = ETags.Bare(answer.Header("ETag")),
-                LastModified = answer.Date("Last-Modified") ?? origin.LastModified,
-                Metadata = options.Metadata ?? origin.Metadata,
-            };
-        }, write, options, cancel).ConfigureAwait(false);
+            return BlobHeaders.Written(answer);
+        }, stop), found => found.Write == write, cancel).ConfigureAwait(false);
+        var copied = origin with
+        {
+            Key = destination,
+            ETag = written.ETag,
+            LastModified = written.LastModified ?? origin.LastModified,
+            Metadata = options.Metadata ?? origin.Metadata,
+        };
         if (pending)
             copied = await FinishAsync(destination, write, cancel).ConfigureAwait(false);
         return options.ContentType is null && options.Attributes is not { Count: > 0 }
@@ -58,7 +49,7 @@ public sealed partial class AzureStore
         for (var wait = FirstPoll; ; wait = wait < SlowestPoll ? wait * 2 : SlowestPoll)
         {
             var (blob, status, why) = await _client.SendAsync(Request(HttpMethod.Head, key),
-                answer => (BlobHeaders.Read(key, answer), answer.Header("x-ms-copy-status"), answer.Header("x-ms-copy-status-description")), cancel).ConfigureAwait(false);
+                answer => (Describe(key, answer, null), answer.Header("x-ms-copy-status"), answer.Header("x-ms-copy-status-description")), cancel).ConfigureAwait(false);
             if (blob.Write != write)
                 throw new StoreException(ErrorKind.Precondition, Root.Child(key), "the object was written by another while it was copied to");
             switch (status)
@@ -80,8 +71,8 @@ public sealed partial class AzureStore
         var attributes = ObjectAttributes.Copied(origin, options, WritableAttributes);
         attributes.Remove("access_tier");
         string type = options.ContentType ?? origin.ContentType ?? "application/octet-stream";
-        var request = Request(HttpMethod.Put, copied.Key).Ask("comp", "properties");
-        BlobHeaders.Say(request, new PutOptions { IfMatch = copied.ETag, ContentType = type, Attributes = attributes });
+        var request = Request(HttpMethod.Put, copied.Key).WithQuery("comp", "properties");
+        BlobHeaders.Write(request, new PutOptions { IfMatch = copied.ETag, ContentType = type, Attributes = attributes });
         return await _client.SendAsync(request, answer => copied with
         {
             ETag = ETags.Bare(answer.Header("ETag")),

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace S3dlio.Storage.Remote.Azure;
 
-public sealed partial class AzureStore
+sealed partial class AzureStore
 {
     /// <summary>The service's limit.</summary>
     const int MostResults = 5000;
@@ -44,10 +44,9 @@ public sealed partial class AzureStore
         string? marker = null, lastPrefix = null;
         do
         {
-            var request = Request(HttpMethod.Get, "").Ask("restype", "container").Ask("comp", "list").Ask("maxresults", results)
-                .Ask("prefix", prefix.Length == 0 ? null : prefix).Ask("delimiter", options.Recursive ? null : "/").Ask("marker", marker);
-            var answer = await _client.SendAsync(
-                request, async (found, stop) => ListAnswer.Parse(await found.ReadTextAsync(ListLimit, stop).ConfigureAwait(false), request.Subject), cancel).ConfigureAwait(false);
+            var request = Request(HttpMethod.Get, "").WithQuery("restype", "container").WithQuery("comp", "list").WithQuery("maxresults", results)
+                .WithQuery("prefix", prefix.Length == 0 ? null : prefix).WithQuery("delimiter", options.Recursive ? null : "/").WithQuery("marker", marker);
+            var answer = await _client.SendAsync(request, ListLimit, text => ListAnswer.Parse(text, request.Subject), cancel).ConfigureAwait(false);
             guard.Arrived(answer.Entries.Count, answer.Marker is null);
             foreach (var entry in answer.AsSent)
                 ListGuard.CheckPlace(uri, prefix, !options.Recursive, entry.Key, entry.Meta is null);

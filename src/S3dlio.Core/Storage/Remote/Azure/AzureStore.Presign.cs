@@ -3,7 +3,7 @@ using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.Azure;
 
-public sealed partial class AzureStore
+sealed partial class AzureStore
 {
     /// <summary>The version whose fields <see cref="SasText"/> lists.</summary>
     const string SasVersion = "2021-12-02";
@@ -25,9 +25,9 @@ public sealed partial class AzureStore
         };
         string expiry = (_client.Retry.Clock.GetUtcNow() + options.Expires).UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
         string protocol = _client.Account.IsTls ? "https" : "https,http";
-        string signature = signer.Sign(SasText(_client.Account.Name, _container, key, permissions, expiry, protocol));
+        string signature = signer.Sign(SasText(_client.Account.Name, Container, key, permissions, expiry, protocol));
         string query = $"sv={SasVersion}&sr=b&sp={permissions}&se={PercentEncoding.Value(expiry)}&spr={PercentEncoding.Value(protocol)}&sig={PercentEncoding.Value(signature)}";
-        return ValueTask.FromResult(_client.Url(_container, key, query));
+        return ValueTask.FromResult(_client.Url(Container, key, query));
     }
 
     /// <summary>What is signed: sixteen fields, of which those for policies, addresses, snapshots, encryption scopes and headers are empty.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.Azure;
@@ -6,66 +7,54 @@ namespace S3dlio.Storage.Remote.Azure;
 /// A container of Azure's Blob service, spoken to over its REST interface: <c>az://account/container</c>. Objects are block blobs; their
 /// CRC32C is kept in metadata.
 /// </summary>
-public sealed partial class AzureStore : ObjectStore
+sealed partial class AzureStore : RemoteStore
 {
+    public const string ServiceName = "a Blob service";
+
     readonly AzureClient _client;
-    readonly string _container;
 
     public AzureStore(StoreUri uri, StoreOptions options)
-    {
-        Root = uri with { Key = "" };
-        var (account, container) = Split(uri);
-        ContainerNames.Check(container, Root.ToString());
-        _container = container;
-        _client = AzureClient.Shared(AzureOptions.Read(options, Root), account, Root.ToString());
-    }
+        : this(uri with { Key = "" }, AzureClient.Shared(AzureOptions.Read(options, uri with { Key = "" }), Split(uri).Account, (uri with { Key = "" }).ToString())) =>
+        ContainerNames.Check(Container, Root.ToString());
 
     internal AzureStore(StoreUri root, AzureClient client)
-    {
-        Root = root;
-        _client = client;
-        _container = Split(root).Container;
-    }
-
-    public override StoreUri Root { get; }
-
-    public override int RequestsAtOnce => _client.InFlight.Requests;
-
-    public override bool IsSameAs(ObjectStore other) => other is AzureStore same && same._client == _client && same.Root == Root;
-
-    protected override ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
-        ValueTask.FromResult(other is AzureStore same && key == otherKey && _container == same._container
-            && string.Equals(_client.Account.Endpoint, same._client.Account.Endpoint, StringComparison.OrdinalIgnoreCase));
+        : base(root, Split(root).Container, client) => _client = client;
 
     public override IReadOnlyCollection<string> WritableAttributes => BlobHeaders.WritableNames;
 
-    public override ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)
+    public override int MostParts => 50_000;
+
+    public override int WriterPartsAtOnce => 4;
+
+    public override TransferHash TransferHash => _client.TransferHash;
+
+    protected override string Service => ServiceName;
+
+    protected override bool CountsTags => true;
+
+    protected override bool IsSameService(RemoteStore other) =>
+        other is AzureStore same && string.Equals(_client.Account.Endpoint, same._client.Account.Endpoint, StringComparison.OrdinalIgnoreCase);
+
+    protected override void CheckKey(string key) => AzureKey.Check(Root, key);
+
+    protected override void CheckListedKey(string key) => AzureKey.CheckListed(Root, key);
+
+    protected override RemoteRequest TagsRequest(string key) => Request(HttpMethod.Get, key).WithQuery("comp", "tags");
+
+    public override RemoteRequest GetRequest(string key, (long Begin, long Length)? range, string? ifMatch, int alsoAccept = 0)
     {
-        cancel.ThrowIfCancellationRequested();
-        AzureKey.Check(Root, key);
-        return MetaAsync(key, cancel);
+        var (begin, length) = range ?? (0, long.MaxValue);
+        return new RemoteRequest(HttpMethod.Get, Container, key, Root.Child(key)) { AlsoAccept = alsoAccept }
+            .WithHeader("x-ms-range", begin + length == long.MaxValue ? string.Create(CultureInfo.InvariantCulture, $"bytes={begin}-") : Range(begin, length))
+            .WithIfMatch(ifMatch);
     }
 
-    async ValueTask<ObjectMeta> MetaAsync(string key, CancellationToken cancel) =>
-        (await FindAsync(key, null, cancel).ConfigureAwait(false)).Meta;
+    protected override RemoteObject Describe(string key, HttpAnswer answer, long? size) => BlobHeaders.Read(key, answer, size ?? Size(answer));
 
-    ValueTask<Blob> FindAsync(string key, string? ifMatch, CancellationToken cancel) =>
-        _client.SendAsync(Request(HttpMethod.Head, key).SayIfMatch(ifMatch), answer => BlobHeaders.Read(key, answer), cancel);
+    protected override RemoteRequest DeleteRequest(string key, string? ifMatch) =>
+        Request(HttpMethod.Delete, key).WithHeader("x-ms-delete-snapshots", _client.Options.DeleteSnapshots ? "include" : null).WithIfMatch(ifMatch);
 
-    async ValueTask<Blob?> FindOrNullAsync(string key, CancellationToken cancel)
-    {
-        try
-        {
-            return await FindAsync(key, null, cancel).ConfigureAwait(false);
-        }
-        catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
-        {
-            return null;
-        }
-    }
-
-    AzureRequest Request(HttpMethod method, string key, HttpBody? body = null, TimeSpan? patience = null) =>
-        new(method, _container, key, Root.Child(key)) { Body = body, Patience = patience };
+    protected override bool IsMissing(HttpFailure failure) => failure.Code == "BlobNotFound";
 
     static (string Account, string Container) Split(StoreUri uri)
     {

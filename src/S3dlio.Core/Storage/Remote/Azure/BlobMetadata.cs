@@ -22,9 +22,6 @@ static class BlobMetadata
     /// <summary>Azure keeps 8 KiB of names and values; what is not the user's has to leave the rest alone.</summary>
     const int RoomForBlocks = 7 << 10;
 
-    const string Word = "=?UTF-8?B?";
-    const string WordEnd = "?=";
-
     static readonly SearchValues<char> Identifier = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
 
     /// <param name="request">Gets the headers.</param>
@@ -32,19 +29,19 @@ static class BlobMetadata
     /// <param name="checksum">CRC32C of the whole object, where it is known.</param>
     /// <param name="blocks">Those of its blocks; left out where the user's pairs need the room.</param>
     /// <param name="write">What tells this write from every other.</param>
-    public static void Say(AzureRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, BlockChecksums? blocks, string write)
+    public static void Write(RemoteRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, BlockChecksums? blocks, string write)
     {
-        SayOwn(request, metadata, checksum, write);
+        WriteOwn(request, metadata, checksum, write);
         if (blocks?.ToString() is { } text
             && text.Length + request.Headers.Where(header => header.Key.StartsWith(Header, StringComparison.Ordinal)).Sum(header => header.Key.Length + header.Value.Length) <= RoomForBlocks)
-            request.Say(Header + BlocksName, text);
+            request.WithHeader(Header + BlocksName, text);
     }
 
-    static void SayOwn(AzureRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, string write)
+    static void WriteOwn(RemoteRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, string write)
     {
         if (checksum is { } known)
-            request.Say(Header + ChecksumName, known.ToString());
-        request.Say(Header + WriteName, write);
+            request.WithHeader(Header + ChecksumName, known.ToString());
+        request.WithHeader(Header + WriteName, write);
         if (metadata is null || metadata.Count == 0)
             return;
         var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
@@ -54,12 +51,12 @@ static class BlobMetadata
             if (name.StartsWith(Own, StringComparison.OrdinalIgnoreCase))
                 throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"the metadata name '{name}' begins with '{Own}', which is kept for what this library writes there itself");
             if (IsIdentifier(name) && seen.Add(name))
-                request.Say(Header + name, Encode(value));
+                request.WithHeader(Header + name, Encode(value));
             else
                 (others ??= new(StringComparer.Ordinal))[name] = value;
         }
         if (others is not null)
-            request.Say(Header + OtherName, Encode(ToJson(others)));
+            request.WithHeader(Header + OtherName, Encode(ToJson(others)));
     }
 
     /// <summary>What the headers say.</summary>
@@ -85,10 +82,10 @@ static class BlobMetadata
                     write = value;
                     break;
                 case OtherName:
-                    FromJson(Decode(value), metadata ??= new(StringComparer.Ordinal));
+                    FromJson(HeaderText.Decode(value), metadata ??= new(StringComparer.Ordinal));
                     break;
                 default:
-                    (metadata ??= new(StringComparer.Ordinal))[bare] = Decode(value);
+                    (metadata ??= new(StringComparer.Ordinal))[bare] = HeaderText.Decode(value);
                     break;
             }
         }
@@ -97,22 +94,8 @@ static class BlobMetadata
 
     static bool IsIdentifier(string name) => name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.AsSpan().IndexOfAnyExcept(Identifier) < 0;
 
-    internal static string Encode(string value)
-    {
-        bool plain = value.Length > 0 && value[0] != ' ' && value[^1] != ' ' && !value.StartsWith(Word, StringComparison.OrdinalIgnoreCase)
-            && value.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0;
-        return plain ? value : Word + Convert.ToBase64String(Encoding.UTF8.GetBytes(value)) + WordEnd;
-    }
-
-    internal static string Decode(string value)
-    {
-        if (!value.StartsWith(Word, StringComparison.OrdinalIgnoreCase) || !value.EndsWith(WordEnd, StringComparison.Ordinal))
-            return value;
-        var bytes = new byte[value.Length];
-        return value.Length >= Word.Length + WordEnd.Length && Convert.TryFromBase64String(value[Word.Length..^WordEnd.Length], bytes, out int length)
-            ? Encoding.UTF8.GetString(bytes, 0, length)
-            : value;
-    }
+    /// <summary>The service drops headers without a value.</summary>
+    internal static string Encode(string value) => value.Length > 0 && HeaderText.IsPlain(value) ? value : HeaderText.Word(value);
 
     static string ToJson(Dictionary<string, string> pairs)
     {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Xml;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.Azure;
@@ -13,29 +12,17 @@ sealed record ListAnswer(IReadOnlyList<ListEntry> Entries, string? Marker)
     public IReadOnlyList<ListEntry> AsSent { get; init; } = Entries;
 
     /// <exception cref="StoreException">InvalidData when it is something else.</exception>
-    public static ListAnswer Parse(ReadOnlyMemory<byte> text, string uri)
-    {
-        try
-        {
-            using var xml = new AzureXml(text);
-            if (xml.Root() != "EnumerationResults")
-                throw Wrong(uri, $"its root is <{xml.Root()}>", null);
-            return Read(xml, uri);
-        }
-        catch (XmlException error)
-        {
-            throw Wrong(uri, error.Message, error);
-        }
-    }
+    public static ListAnswer Parse(ReadOnlyMemory<byte> text, string uri) => ServiceXml.Read(text, uri, AzureStore.ServiceName, xml =>
+        xml.Root == "EnumerationResults" ? Read(xml, uri) : throw Wrong(uri, $"its root is <{xml.Root}>"));
 
-    static ListAnswer Read(AzureXml xml, string uri)
+    static ListAnswer Read(ServiceXml xml, string uri)
     {
         var entries = new List<ListEntry>();
         string? marker = null;
         var entry = new Draft();
-        while (xml.Next() is var (name, depth))
+        while (xml.Next() is { } name)
         {
-            switch (depth, name)
+            switch (xml.Depth, name)
             {
                 case (1, "NextMarker"):
                     marker = xml.Text();
@@ -51,11 +38,11 @@ sealed record ListAnswer(IReadOnlyList<ListEntry> Entries, string? Marker)
                     break;
                 case (4, "Content-Length"):
                     if (!long.TryParse(xml.Text(), NumberStyles.None, CultureInfo.InvariantCulture, out entry.Size))
-                        throw Wrong(uri, $"the size of '{entry.Name}' is no number", null);
+                        throw Wrong(uri, $"the size of '{entry.Name}' is no number");
                     break;
                 case (4, "Last-Modified"):
                     if (!DateTimeOffset.TryParse(xml.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out entry.Time))
-                        throw Wrong(uri, $"the time of '{entry.Name}' is no date", null);
+                        throw Wrong(uri, $"the time of '{entry.Name}' is no date");
                     break;
                 case (4, "Etag"):
                     entry.ETag = ETags.Bare(xml.Text());
@@ -78,8 +65,8 @@ sealed record ListAnswer(IReadOnlyList<ListEntry> Entries, string? Marker)
         return new ListAnswer(entries, marker is { Length: > 0 } ? marker : null) { AsSent = sent };
     }
 
-    static StoreException Wrong(string uri, string what, Exception? cause) =>
-        new(ErrorKind.InvalidData, uri, $"the answer is not the list that the Blob service sends: {what}; check endpoint_url", cause: cause);
+    static StoreException Wrong(string uri, string what) =>
+        new(ErrorKind.InvalidData, uri, $"the answer is not the list that the Blob service sends: {what}; check endpoint_url");
 
     sealed class Draft
     {

@@ -4,28 +4,21 @@ using S3dlio.Storage.Http;
 namespace S3dlio.Storage.Remote.S3;
 
 /// <summary>Signs and sends; one for each distinct configuration, shared by all stores of the process that have it.</summary>
-sealed class S3Client
+sealed class S3Client : RemoteClient
 {
     static readonly SharedClients<S3Options, S3Client> Clients = new();
 
-    /// <summary>S3's error documents have a few hundred bytes.</summary>
-    const int ErrorLimit = 256 << 10;
-
-    readonly HttpTransport _transport;
     readonly CredentialSource _credentials;
     readonly ConcurrentDictionary<string, SigV4Signer> _signers = new(StringComparer.Ordinal);
     readonly ConcurrentDictionary<string, string> _regions = new(StringComparer.Ordinal);
     readonly ConcurrentDictionary<string, bool> _buckets = new(StringComparer.Ordinal);
 
     internal S3Client(S3Options options, string subject, TimeProvider? clock = null)
+        : base(options.Http, subject, clock)
     {
         Options = options;
         Endpoint = new S3Endpoint(options);
         Capabilities = new S3Capabilities(options, Endpoint);
-        InFlight = new InFlight(options.Http.MaxInFlight, options.Http.MemoryLimit);
-        Retry = new RetryPolicy(options.Http.Retry, new RetryBudget(), clock);
-        Reading = HttpReaderSettings.Of(options.Http, Retry, InFlight);
-        _transport = HttpTransport.Shared(options.Http.Settings, subject);
         _credentials = CredentialSource.For(options);
     }
 
@@ -34,12 +27,6 @@ sealed class S3Client
     public S3Endpoint Endpoint { get; }
 
     public S3Capabilities Capabilities { get; }
-
-    public InFlight InFlight { get; }
-
-    public RetryPolicy Retry { get; }
-
-    public HttpReaderSettings Reading { get; }
 
     /// <summary>Whether a bucket of one name is one bucket to both. At Amazon names are unique throughout a partition, whatever region is asked.</summary>
     public bool IsSamePlaceAs(S3Client other) =>
@@ -52,64 +39,38 @@ sealed class S3Client
     /// <summary>Whether a body of this store has to be hashed for the signature.</summary>
     public bool SignsPayload => Options.PayloadSigning ?? (!Options.Anonymous && (!Endpoint.IsTls || !Capabilities.VerifiesChecksums));
 
-    /// <summary>Sends until it succeeds or there is no more hope, reads the answer with <paramref name="read"/> and lets go of it.</summary>
-    public ValueTask<T> SendAsync<T>(S3Request request, Func<HttpAnswer, Attempts, CancellationToken, ValueTask<T>> read, CancellationToken cancel) =>
-        Retry.RunAsync(request.Subject, async (attempts, stop) =>
-        {
-            using var place = await InFlight.EnterAsync(1, 0, stop).ConfigureAwait(false);
-            using var answer = await AttemptAsync(request, stop).ConfigureAwait(false);
-            return await read(answer, attempts, stop).ConfigureAwait(false);
-        }, cancel);
-
-    /// <summary>The same for calls whose answer says nothing of interest beyond its headers.</summary>
-    public ValueTask<T> SendAsync<T>(S3Request request, Func<HttpAnswer, T> read, CancellationToken cancel) =>
-        SendAsync(request, async (answer, _, stop) =>
-        {
-            var result = read(answer);
-            await answer.DrainAsync(stop).ConfigureAwait(false);
-            return result;
-        }, cancel);
-
-    /// <summary>Sends until there is an answer, whose body the caller then reads.</summary>
-    public ValueTask<HttpAnswer> OpenAsync(S3Request request, CancellationToken cancel) =>
-        Retry.RunAsync(request.Subject, async (_, stop) =>
-        {
-            using var place = await InFlight.EnterAsync(1, 0, stop).ConfigureAwait(false);
-            return await AttemptAsync(request, stop).ConfigureAwait(false);
-        }, cancel);
-
     /// <summary>One attempt. A bucket that lives in another region and keys that have expired are dealt with once, within it.</summary>
-    public async ValueTask<HttpAnswer> AttemptAsync(S3Request request, CancellationToken cancel)
+    public override async ValueTask<HttpAnswer> AttemptAsync(RemoteRequest request, CancellationToken cancel)
     {
         bool moved = false, renewed = false;
-        string region = _regions.GetValueOrDefault(request.Bucket, Options.Region);
+        string region = _regions.GetValueOrDefault(request.Container, Options.Region);
         while (true)
         {
             var credentials = await _credentials.GetAsync(request.Subject, cancel).ConfigureAwait(false);
             HttpAnswer answer;
             try
             {
-                answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+                answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             }
             catch (HttpFailure)
             {
                 // perhaps there is nothing in that region; the next call asks anew where the bucket is
-                _regions.TryRemove(request.Bucket, out _);
+                _regions.TryRemove(request.Container, out _);
                 throw;
             }
             if (answer.Status is >= 200 and < 300 || answer.Status == request.AlsoAccept)
             {
                 // a region that was only named is not remembered: later calls would be lost in it
                 if (moved)
-                    _regions[request.Bucket] = region;
+                    _regions[request.Container] = region;
                 if (request.Key.Length > 0)
-                    _buckets.TryAdd(request.Bucket, true);
+                    _buckets.TryAdd(request.Container, true);
                 return answer;
             }
             S3Error error;
             using (answer)
             {
-                error = await S3Error.ReadAsync(answer, ErrorLimit, Retry.Clock, cancel).ConfigureAwait(false);
+                error = await S3Error.ReadAsync(answer, Retry.Clock, cancel).ConfigureAwait(false);
             }
             if (error.IsMute && error.Region is null && request.Method == HttpMethod.Head)
                 error = await AskWhyAsync(request, region, credentials, error, cancel).ConfigureAwait(false);
@@ -120,46 +81,58 @@ sealed class S3Client
                 continue;
             }
             if (error.Region is not null)
-                _regions.TryRemove(request.Bucket, out _);
+                _regions.TryRemove(request.Container, out _);
             else if (moved && error.Status is 404 or 412)
                 // an answer about the object: that is where the bucket is
-                _regions[request.Bucket] = region;
+                _regions[request.Container] = region;
             if (error.IsExpired && !renewed && _credentials.Forget(credentials))
             {
                 renewed = true;
                 continue;
             }
             if (error.Code == "NoSuchBucket")
-                Forget(request.Bucket);
+                Forget(request.Container);
             else if (error is { Status: 404, Code: "" } && request.Method == HttpMethod.Head)
                 error = await AskWhatIsMissingAsync(request, region, credentials, error, cancel).ConfigureAwait(false);
-            throw error.ToFailure(request, this, region, Retry.Clock);
+            throw error.ToFailure(request, this, region);
         }
     }
 
     /// <summary>What was seen of a bucket counts no longer.</summary>
     public void Forget(string bucket) => _buckets.TryRemove(bucket, out _);
 
-    /// <summary>A URL that carries its signature.</summary>
-    public async ValueTask<string> PresignAsync(S3Request request, TimeSpan expires, CancellationToken cancel)
+    /// <summary>Reads an answer that began with status 200 before the server knew how it would end.</summary>
+    public async ValueTask<ReadOnlyMemory<byte>> ReadTextAsync(HttpAnswer answer, RemoteRequest request, CancellationToken cancel)
     {
-        string region = _regions.GetValueOrDefault(request.Bucket, Options.Region);
+        var text = await answer.ReadTextAsync(1 << 20, cancel).ConfigureAwait(false);
+        var error = S3Error.Parse(500, text);
+        return error.Code.Length == 0 ? text
+            : throw (error with { Message = Redaction.Clean(answer.Call, error.Message), RequestId = answer.Header("x-amz-request-id") }).ToFailure(request, this);
+    }
+
+    public async ValueTask<S3Result> ReadResultAsync(HttpAnswer answer, RemoteRequest request, CancellationToken cancel) =>
+        S3Result.Parse(await ReadTextAsync(answer, request, cancel).ConfigureAwait(false), request.Subject);
+
+    /// <summary>A URL that carries its signature.</summary>
+    public async ValueTask<string> PresignAsync(RemoteRequest request, TimeSpan expires, CancellationToken cancel)
+    {
+        string region = _regions.GetValueOrDefault(request.Container, Options.Region);
         var credentials = await _credentials.GetAsync(request.Subject, cancel).ConfigureAwait(false)
             ?? throw new StoreException(ErrorKind.Authentication, request.Subject, "an anonymous store has no keys to sign a URL with");
-        var (host, path) = Endpoint.Locate(request.Bucket, request.Key, region);
+        var (host, path) = Endpoint.Locate(request.Container, request.Key, region);
         string query = Signer(region).PresignedQuery(request.Method.Method, path, request.Query, host, SigV4Signer.Stamp(Retry.Clock.GetUtcNow()), expires, credentials);
         return $"{(Endpoint.IsTls ? "https" : "http")}://{host}{path}?{query}";
     }
 
     /// <summary>The answer to a HEAD has no room for a reason; the same as a GET is refused for the same one.</summary>
-    async ValueTask<S3Error> AskWhyAsync(S3Request head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
+    async ValueTask<S3Error> AskWhyAsync(RemoteRequest head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
     {
-        var request = new S3Request(HttpMethod.Get, head.Bucket, head.Key, head.Subject).Say("Range", "bytes=0-0");
+        var request = new RemoteRequest(HttpMethod.Get, head.Container, head.Key, head.Subject).WithHeader("Range", "bytes=0-0");
         try
         {
-            using var answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+            using var answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             if (answer.Status == mute.Status)
-                return await S3Error.ReadAsync(answer, ErrorLimit, Retry.Clock, cancel).ConfigureAwait(false);
+                return await S3Error.ReadAsync(answer, Retry.Clock, cancel).ConfigureAwait(false);
         }
         catch (HttpFailure)
         {
@@ -172,21 +145,21 @@ sealed class S3Client
     /// The answer to a HEAD does not tell a missing object from a missing bucket. One question for each bucket that nothing has been seen of
     /// yet settles it.
     /// </summary>
-    async ValueTask<S3Error> AskWhatIsMissingAsync(S3Request head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
+    async ValueTask<S3Error> AskWhatIsMissingAsync(RemoteRequest head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
     {
         if (head.Key.Length == 0)
             return mute with { Code = "NoSuchBucket" };
-        if (_buckets.ContainsKey(head.Bucket))
+        if (_buckets.ContainsKey(head.Container))
             return mute with { Code = "NoSuchKey" };
         try
         {
-            var request = new S3Request(HttpMethod.Head, head.Bucket, "", head.Subject);
-            using var answer = await _transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+            var request = new RemoteRequest(HttpMethod.Head, head.Container, "", head.Subject);
+            using var answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             if (answer.Status == 404)
                 return mute with { Code = "NoSuchBucket" };
             if (answer.Status is >= 200 and < 300)
             {
-                _buckets.TryAdd(head.Bucket, true);
+                _buckets.TryAdd(head.Container, true);
                 return mute with { Code = "NoSuchKey" };
             }
         }
@@ -197,9 +170,9 @@ sealed class S3Client
         return mute;
     }
 
-    internal HttpCall Sign(S3Request request, string region, S3Credentials? credentials)
+    internal HttpCall Sign(RemoteRequest request, string region, S3Credentials? credentials)
     {
-        var (host, path) = Endpoint.Locate(request.Bucket, request.Key, region);
+        var (host, path) = Endpoint.Locate(request.Container, request.Key, region);
         string query = SigV4Signer.Query(request.Query);
         var call = new HttpCall
         {
@@ -211,7 +184,7 @@ sealed class S3Client
             Patience = request.Patience,
         };
         call.Headers.AddRange(request.Headers);
-        Options.CustomerKey?.Say(call, request);
+        Options.CustomerKey?.Write(call, request);
         if (Options.RequesterPays)
             call.Add("x-amz-request-payer", "requester");
         if (credentials is null)

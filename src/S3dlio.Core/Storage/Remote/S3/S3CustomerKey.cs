@@ -24,17 +24,17 @@ sealed record S3CustomerKey(string Base64)
             : throw option.Wrong($"the base64 of {Length} bytes");
     }
 
-    public void Say(HttpCall call, S3Request request)
+    public void Write(HttpCall call, RemoteRequest request)
     {
         // buckets, listings, deletions and tags know nothing of it
         if (request.Key.Length == 0 || request.Method == HttpMethod.Delete || request.Query.Exists(part => part.Key == "tagging"))
             return;
-        Say(call, "x-amz-server-side-encryption-customer-");
+        Write(call, "x-amz-server-side-encryption-customer-");
         if (request.Headers.Exists(header => header.Key == "x-amz-copy-source"))
-            Say(call, "x-amz-copy-source-server-side-encryption-customer-");
+            Write(call, "x-amz-copy-source-server-side-encryption-customer-");
     }
 
-    void Say(HttpCall call, string prefix)
+    void Write(HttpCall call, string prefix)
     {
         call.Add(prefix + "algorithm", "AES256");
         call.Add(prefix + "key", Base64);

@@ -75,7 +75,7 @@ static class S3Meta
                 else if (name.Equals(BlocksName, StringComparison.OrdinalIgnoreCase))
                     blocks = BlockChecksums.Parse(value, size);
                 else
-                    (metadata ??= new(StringComparer.Ordinal))[name[Prefix.Length..].ToLowerInvariant()] = Decode(value);
+                    (metadata ??= new(StringComparer.Ordinal))[name[Prefix.Length..].ToLowerInvariant()] = HeaderText.Decode(value);
             }
             else if (bytes.Length < ByLength.Length && ByLength[bytes.Length] is { } alike)
             {
@@ -123,9 +123,9 @@ static class S3Meta
         Digest.FromBase64(DigestKind.Crc64Nvme, answer.Header("x-amz-checksum-crc64nvme")) ?? Digest.FromBase64(DigestKind.Crc32, answer.Header("x-amz-checksum-crc32"));
 
     /// <summary>Adds what the user says of an object to the request that makes it.</summary>
-    public static void Write(S3Request request, PutOptions options)
+    public static void Write(RemoteRequest request, PutOptions options)
     {
-        request.Say("Content-Type", Checked(request.Subject, "content_type", options.ContentType));
+        request.WithHeader("Content-Type", Checked(request.Subject, "content_type", options.ContentType));
         long total = 0;
         foreach (var (name, value) in options.Metadata ?? ObjectMeta.NoMetadata)
         {
@@ -136,18 +136,18 @@ static class S3Meta
             if (header is ChecksumName or BlocksName)
                 // a copy from elsewhere; it is set anew from the bytes
                 continue;
-            request.Say(header, text);
+            request.WithHeader(header, text);
         }
         if (total > MetadataLimit)
             throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"the metadata has {total} bytes of names and values; S3 keeps {MetadataLimit}");
         ObjectAttributes.Check(request.Subject, options, WritableAttributes, hasTags: true);
         foreach (var (name, value) in options.Attributes ?? ObjectMeta.NoMetadata)
-            request.Say(Array.Find(Attributes, known => known.Attribute == name).Header, Checked(request.Subject, name, value));
-        request.Say("x-amz-tagging", ObjectAttributes.Query(options.Tags));
+            request.WithHeader(Array.Find(Attributes, known => known.Attribute == name).Header, Checked(request.Subject, name, value));
+        request.WithHeader("x-amz-tagging", ObjectAttributes.Query(options.Tags));
     }
 
     /// <summary>Adds the checksums of an object's blocks, where the user's metadata leaves room for them.</summary>
-    public static void WriteBlocks(S3Request request, PutOptions options, BlockChecksums? blocks)
+    public static void WriteBlocks(RemoteRequest request, PutOptions options, BlockChecksums? blocks)
     {
         if (blocks?.ToString() is not { } text)
             return;
@@ -155,16 +155,20 @@ static class S3Meta
         foreach (var (name, value) in options.Metadata ?? ObjectMeta.NoMetadata)
             used += name.Length + Encode(value).Length;
         if (used + text.Length <= MetadataLimit)
-            request.Say(BlocksName, text);
+            request.WithHeader(BlocksName, text);
     }
 
+    /// <summary>Adds a body's checksum, which the server compares with what arrives.</summary>
+    public static void WriteChecksum(RemoteRequest request, Checksum checksum) =>
+        request.WithHeader(ChecksumHeader, checksum.ToBase64()).WithHeader("x-amz-sdk-checksum-algorithm", "CRC32C");
+
     /// <summary>Adds what makes a put conditional. Ceph before it had checksums compares the tag with its quotes, and so never finds it the same.</summary>
-    public static void WriteCondition(S3Request request, PutOptions options, S3Capabilities can)
+    public static void WriteCondition(RemoteRequest request, PutOptions options, S3Capabilities can)
     {
         if (options.IfMatch is { } tag)
-            request.Say("If-Match", can.Put == Support.No ? ETags.Bare(tag) : ETags.Quoted(tag));
+            request.WithHeader("If-Match", can.Put == Support.No ? ETags.Bare(tag) : ETags.Quoted(tag));
         else if (!options.Overwrite)
-            request.Say("If-None-Match", "*");
+            request.WithHeader("If-None-Match", "*");
     }
 
     static void CheckName(string subject, string name)
@@ -183,34 +187,9 @@ static class S3Meta
         return value;
     }
 
-    /// <summary>Printable ASCII as it is, everything else as RFC 2047 words: S3 itself shows such metadata that way.</summary>
-    public static string Encode(string value)
-    {
-        bool plain = value.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0 && value.Trim(' ').Length == value.Length
-            && !value.Contains("  ", StringComparison.Ordinal) && !value.StartsWith("=?", StringComparison.Ordinal);
-        return plain ? value : $"=?UTF-8?B?{Convert.ToBase64String(Encoding.UTF8.GetBytes(value))}?=";
-    }
-
-    /// <summary>Reads RFC 2047 words (base64 or quoted) in UTF-8; anything else stays as it is.</summary>
-    public static string Decode(string value)
-    {
-        if (!value.StartsWith("=?UTF-8?", StringComparison.OrdinalIgnoreCase) || !value.EndsWith("?=", StringComparison.Ordinal) || value.Length < 12)
-            return value;
-        string body = value[10..^2];
-        try
-        {
-            return char.ToUpperInvariant(value[8]) switch
-            {
-                'B' => Encoding.UTF8.GetString(Convert.FromBase64String(body)),
-                'Q' => S3Encoding.Decode(body.Replace("%", "%25", StringComparison.Ordinal).Replace("+", "%2B", StringComparison.Ordinal).Replace('=', '%').Replace('_', ' ')),
-                _ => value,
-            };
-        }
-        catch (FormatException)
-        {
-            return value;
-        }
-    }
+    /// <summary>S3 itself shows metadata that is no printable ASCII as RFC 2047 words. Runs of blanks would not keep their length in a signature.</summary>
+    public static string Encode(string value) =>
+        HeaderText.IsPlain(value) && !value.Contains("  ", StringComparison.Ordinal) ? value : HeaderText.Word(value);
 
     public static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

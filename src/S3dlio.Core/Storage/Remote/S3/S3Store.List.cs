@@ -4,7 +4,7 @@ using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.S3;
 
-public sealed partial class S3Store
+sealed partial class S3Store
 {
     /// <summary>A page of S3 has at most this many entries.</summary>
     const int MostListed = 1000;
@@ -74,18 +74,13 @@ public sealed partial class S3Store
 
     ValueTask<Listed> AskPageAsync(ListRequest wanted, int size, CancellationToken cancel)
     {
-        var request = Request(HttpMethod.Get, "").Ask("list-type", "2").Ask("encoding-type", "url")
-            .Ask("max-keys", S3Meta.Number(Math.Clamp(size, 1, MostListed)));
-        if (wanted.Prefix.Length > 0)
-            request.Ask("prefix", wanted.Prefix);
-        if (wanted.Folded)
-            request.Ask("delimiter", "/");
-        if (wanted.Token is not null)
-            request.Ask("continuation-token", wanted.Token);
-        else if (wanted.After is { Length: > 0 } after)
-            request.Ask("start-after", after);
-        return _client.SendAsync(request, async (answer, _, stop) =>
-            Listed.Parse(await answer.ReadTextAsync(ListLimit, stop).ConfigureAwait(false), request.Subject), cancel);
+        var request = Request(HttpMethod.Get, "").WithQuery("list-type", "2").WithQuery("encoding-type", "url")
+            .WithQuery("max-keys", S3Meta.Number(Math.Clamp(size, 1, MostListed)))
+            .WithQuery("prefix", wanted.Prefix is { Length: > 0 } prefix ? prefix : null)
+            .WithQuery("delimiter", wanted.Folded ? "/" : null)
+            .WithQuery("continuation-token", wanted.Token)
+            .WithQuery("start-after", wanted is { Token: null, After: { Length: > 0 } after } ? after : null);
+        return _client.SendAsync(request, ListLimit, text => Listed.Parse(text, request.Subject), cancel);
     }
 
     /// <summary>A page as the server sent it.</summary>
@@ -96,13 +91,13 @@ public sealed partial class S3Store
         /// <exception cref="StoreException">InvalidData when it is something else.</exception>
         public static Listed Parse(ReadOnlyMemory<byte> text, string subject) => S3Xml.Read(text, subject, xml => Read(xml, subject));
 
-        static Listed Read(S3Xml xml, string subject)
+        static Listed Read(ServiceXml xml, string subject)
         {
             var objects = new List<ObjectMeta>();
             var prefixes = new List<string>();
             string? next = null, last = null;
             bool truncated = false, encoded = false;
-            if (xml.Root() != "ListBucketResult")
+            if (xml.Root != "ListBucketResult")
                 throw new StoreException(ErrorKind.InvalidData, subject, "the answer is no listing; check endpoint_url: is it an S3 service?");
             while (xml.Next() is { } name)
             {
@@ -117,15 +112,10 @@ public sealed partial class S3Store
                     case "NextContinuationToken":
                         next = xml.Text();
                         break;
-                    case "CommonPrefixes" when !xml.IsEmpty:
-                        int depth = xml.Depth;
-                        while (xml.NextWithin(depth) is { } inner)
-                        {
-                            if (inner == "Prefix")
-                                prefixes.Add(xml.Text());
-                        }
+                    case "CommonPrefixes":
+                        prefixes.AddRange(xml.Within().Where(static inner => inner == "Prefix").Select(_ => xml.Text()));
                         break;
-                    case "Contents" when !xml.IsEmpty:
+                    case "Contents":
                         objects.Add(ParseObject(xml, subject));
                         break;
                 }
@@ -133,9 +123,9 @@ public sealed partial class S3Store
             if (encoded)
             {
                 for (int i = 0; i < objects.Count; i++)
-                    objects[i] = objects[i] with { Key = S3Encoding.Decode(objects[i].Key) };
+                    objects[i] = objects[i] with { Key = PercentText.Decode(objects[i].Key) };
                 for (int i = 0; i < prefixes.Count; i++)
-                    prefixes[i] = S3Encoding.Decode(prefixes[i]);
+                    prefixes[i] = PercentText.Decode(prefixes[i]);
             }
             if (objects.Count > 0)
                 last = objects[^1].Key;
@@ -146,14 +136,13 @@ public sealed partial class S3Store
             return new Listed(objects, prefixes, last, truncated ? next : null);
         }
 
-        static ObjectMeta ParseObject(S3Xml xml, string subject)
+        static ObjectMeta ParseObject(ServiceXml xml, string subject)
         {
-            int depth = xml.Depth;
             string key = "";
             string? tag = null, storage = null;
             long size = 0;
             var modified = default(DateTimeOffset);
-            while (xml.NextWithin(depth) is { } name)
+            foreach (string name in xml.Within())
             {
                 switch (name)
                 {

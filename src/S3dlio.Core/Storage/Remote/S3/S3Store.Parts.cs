@@ -4,11 +4,11 @@ using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.S3;
 
-public sealed partial class S3Store
+sealed partial class S3Store
 {
     /// <summary>The CRC32C of the parts that an object was uploaded in, as the server kept them (GetObjectAttributes).</summary>
     /// <returns>Null where it kept none, does not tell, or the object is another by now.</returns>
-    internal async ValueTask<BlockChecksums?> FindPartsAsync(ObjectMeta meta, CancellationToken cancel)
+    public override async ValueTask<BlockChecksums?> FindBlocksAsync(ObjectMeta meta, CancellationToken cancel)
     {
         // the ETag of an upload in parts ends in their number
         var can = _client.Capabilities;
@@ -18,10 +18,10 @@ public sealed partial class S3Store
         long size = 0;
         for (string? after = ""; after is not null;)
         {
-            var request = Request(HttpMethod.Get, meta.Key).Ask("attributes")
-                .Say("x-amz-object-attributes", "ETag,ObjectParts")
-                .Say("x-amz-max-parts", "1000")
-                .Say("x-amz-part-number-marker", after.Length == 0 ? null : after);
+            var request = Request(HttpMethod.Get, meta.Key).WithQuery("attributes")
+                .WithHeader("x-amz-object-attributes", "ETag,ObjectParts")
+                .WithHeader("x-amz-max-parts", "1000")
+                .WithHeader("x-amz-part-number-marker", after.Length == 0 ? null : after);
             var page = await _client.Retry.RunAsync(request.Subject, (_, stop) => AskForPartsAsync(request, stop), cancel).ConfigureAwait(false);
             if (page?.Parts is null || page.Parts.Count == 0 || (page.ETag is { } tag && tag != meta.ETag))
                 return null;
@@ -34,21 +34,17 @@ public sealed partial class S3Store
         return size == meta.Size ? BlockChecksums.Of(parts) : null;
     }
 
-    async ValueTask<PartsPage?> AskForPartsAsync(S3Request request, CancellationToken cancel)
+    async ValueTask<PartsPage?> AskForPartsAsync(RemoteRequest request, CancellationToken cancel)
     {
-        using var place = await _client.InFlight.EnterAsync(1, 0, cancel).ConfigureAwait(false);
         try
         {
-            using var answer = await _client.AttemptAsync(request, cancel).ConfigureAwait(false);
-            if (answer.Length > ListLimit)
+            return await _client.OnceAsync(request, async (answer, stop) =>
             {
                 // a server that does not know the question sends the object itself
-                _client.Capabilities.SawParts(false);
-                return null;
-            }
-            var page = PartsPage.Parse(await answer.ReadTextAsync(ListLimit, cancel).ConfigureAwait(false));
-            _client.Capabilities.SawParts(true);
-            return page;
+                var page = answer.Length > ListLimit ? null : PartsPage.Parse(await answer.ReadTextAsync(ListLimit, stop).ConfigureAwait(false));
+                _client.Capabilities.SawParts(page is not null);
+                return page;
+            }, cancel).ConfigureAwait(false);
         }
         catch (HttpFailure failure) when (failure.Status == 403)
         {
@@ -67,59 +63,42 @@ public sealed partial class S3Store
     /// <param name="Next">What asks for those that follow; null at the end.</param>
     internal sealed record PartsPage(string? ETag, List<(long Length, Checksum Checksum)>? Parts, string? Next)
     {
-        public static PartsPage Parse(ReadOnlyMemory<byte> text)
+        static readonly PartsPage None = new(null, null, null);
+
+        public static PartsPage Parse(ReadOnlyMemory<byte> text) => ServiceXml.TryRead(text, None, static xml =>
         {
+            // …Response at Amazon, nothing behind it at Ceph
+            if (!xml.Root.StartsWith("GetObjectAttributes", StringComparison.Ordinal))
+                return None;
             List<(long, Checksum)>? parts = [];
             string? tag = null, next = null;
             bool truncated = false;
-            try
+            while (xml.Next() is { } name)
             {
-                using var xml = new S3Xml(text);
-                // …Response at Amazon, nothing behind it at Ceph
-                if (!xml.Root().StartsWith("GetObjectAttributes", StringComparison.Ordinal))
-                    return new PartsPage(null, null, null);
-                while (xml.Next() is { } name)
+                switch (name)
                 {
-                    switch (name)
-                    {
-                        case "ETag":
-                            tag = ETags.Bare(xml.Text());
-                            break;
-                        case "IsTruncated":
-                            truncated = xml.Text() == "true";
-                            break;
-                        case "NextPartNumberMarker":
-                            next = xml.Text();
-                            break;
-                        case "Part" when !xml.IsEmpty:
-                            if (ParsePart(xml) is { } part)
-                                parts?.Add(part);
-                            else
-                                parts = null;
-                            break;
-                    }
+                    case "ETag":
+                        tag = ETags.Bare(xml.Text());
+                        break;
+                    case "IsTruncated":
+                        truncated = xml.Text() == "true";
+                        break;
+                    case "NextPartNumberMarker":
+                        next = xml.Text();
+                        break;
+                    case "Part" when ParsePart(xml.Fields()) is { } part:
+                        parts?.Add(part);
+                        break;
+                    case "Part":
+                        parts = null;
+                        break;
                 }
             }
-            catch (System.Xml.XmlException)
-            {
-                return new PartsPage(null, null, null);
-            }
             return new PartsPage(tag, parts, truncated && next is { Length: > 0 } ? next : null);
-        }
+        });
 
-        static (long Length, Checksum Checksum)? ParsePart(S3Xml xml)
-        {
-            int depth = xml.Depth;
-            long length = 0;
-            string? checksum = null;
-            while (xml.NextWithin(depth) is { } name)
-            {
-                if (name == "Size")
-                    _ = long.TryParse(xml.Text(), NumberStyles.None, CultureInfo.InvariantCulture, out length);
-                else if (name == "ChecksumCRC32C")
-                    checksum = xml.Text();
-            }
-            return length > 0 && Checksum.TryParseBase64(checksum, out var found) ? (length, found) : null;
-        }
+        static (long Length, Checksum Checksum)? ParsePart(Dictionary<string, string> fields) =>
+            long.TryParse(fields.GetValueOrDefault("Size"), NumberStyles.None, CultureInfo.InvariantCulture, out long length) && length > 0
+                && Checksum.TryParseBase64(fields.GetValueOrDefault("ChecksumCRC32C"), out var found) ? (length, found) : null;
     }
 }

@@ -3,49 +3,67 @@ using S3dlio.Storage.Http;
 namespace S3dlio.Storage.Remote.S3;
 
 /// <summary>A bucket of Amazon S3 or of anything that speaks its protocol.</summary>
-public sealed partial class S3Store : ObjectStore
+sealed partial class S3Store : RemoteStore
 {
     readonly S3Client _client;
-    readonly string _bucket;
 
     public S3Store(StoreUri root, StoreOptions options)
+        : this(root, S3Client.Shared(S3Options.Read(options, root), root.ToString()))
     {
-        Root = root with { Key = "" };
-        _bucket = root.ContainerName;
-        _client = S3Client.Shared(S3Options.Read(options, root), root.ToString());
     }
 
     internal S3Store(StoreUri root, S3Client client)
-    {
-        Root = root with { Key = "" };
-        _bucket = root.ContainerName;
-        _client = client;
-    }
-
-    public override StoreUri Root { get; }
-
-    public override int RequestsAtOnce => _client.InFlight.Requests;
+        : base(root with { Key = "" }, root.ContainerName, client) => _client = client;
 
     public override IReadOnlyCollection<string> WritableAttributes => S3Meta.WritableAttributes;
 
-    public override bool IsSameAs(ObjectStore other) => other is S3Store same && same._client == _client && same.Root == Root;
-
-    protected override ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
-        ValueTask.FromResult(other is S3Store same && key == otherKey && _bucket == same._bucket && _client.IsSamePlaceAs(same._client));
-
     public override bool TagsEachWrite => false;
 
-    internal S3Client Client => _client;
+    public override int MostParts => S3Upload.MostParts;
 
-    public override async ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)
+    public override TransferHash TransferHash => _client.SignsPayload ? TransferHash.Sha256 : TransferHash.None;
+
+    protected override string Service => S3Xml.Service;
+
+    protected override bool CountsTags => _client.Endpoint.IsAmazon;
+
+    protected override bool IsSameService(RemoteStore other) => other is S3Store same && _client.IsSamePlaceAs(same._client);
+
+    protected override void CheckKey(string key) => ObjectKey.Check(Root, key);
+
+    protected override RemoteRequest HeadRequest(string key) => Request(HttpMethod.Head, key).WithHeader("x-amz-checksum-mode", WantedChecksum);
+
+    protected override RemoteRequest TagsRequest(string key) => Request(HttpMethod.Get, key).WithQuery("tagging");
+
+    public override RemoteRequest GetRequest(string key, (long Begin, long Length)? range, string? ifMatch, int alsoAccept = 0) =>
+        new RemoteRequest(HttpMethod.Get, Container, key, Root.Child(key)) { AlsoAccept = alsoAccept }
+            .WithHeader("x-amz-checksum-mode", WantedChecksum).WithIfMatch(ifMatch)
+            .WithHeader("Range", range is var (begin, length) ? Range(begin, length) : null);
+
+    protected override RemoteObject Describe(string key, HttpAnswer answer, long? size) => new(S3Meta.Read(key, answer, size ?? Size(answer), _client.Endpoint.IsAmazon));
+
+    string? WantedChecksum => _client.Capabilities.SendsWithPut ? "ENABLED" : null;
+
+    /// <summary>
+    /// Servers leave the checksum out of answers to ranges, so where objects have been small the whole is asked for: one request gives all
+    /// there is to know. Where they have been large a range is, and a HEAD fetches the checksum; beside the parts that follow it costs nothing.
+    /// </summary>
+    protected override bool AsksForWhole => _client.Capabilities.ObjectsAreSmall;
+
+    protected override async ValueTask<ObjectMeta?> CompletedAsync(ObjectMeta meta, bool isPart, bool isSmall, CancellationToken cancel)
     {
-        ObjectKey.Check(Root, key);
-        return await FindAsync(key, cancel).ConfigureAwait(false);
+        _client.Capabilities.ObjectsAreSmall = isSmall;
+        if (!isPart || meta.Checksum is not null || !_client.Capabilities.SendsWithPut
+            || await HeadOrNullAsync(meta.Key, cancel).ConfigureAwait(false) is not { } found)
+            return meta;
+        return found.ETag == meta.ETag && found.Size == meta.Size
+            ? meta with { Checksum = found.Checksum, MayBeMislabelled = found.MayBeMislabelled, Digest = found.Digest }
+            : null;
     }
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel)
     {
-        ObjectKey.Check(Root, key);
+        CheckKey(key);
         if (options.Method is not ("GET" or "HEAD" or "PUT" or "DELETE"))
             throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"a URL for '{options.Method}' cannot be presigned; GET, HEAD, PUT and DELETE can");
         if (options.Expires < TimeSpan.FromSeconds(1) || options.Expires > TimeSpan.FromDays(7))
@@ -54,17 +72,4 @@ public sealed partial class S3Store : ObjectStore
             throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), "a URL cannot carry option 'sse_customer_key', and the object cannot be had without; presign with a store that has none");
         return _client.PresignAsync(Request(new HttpMethod(options.Method), key), options.Expires, cancel);
     }
-
-    internal async ValueTask<ObjectMeta> FindAsync(string key, CancellationToken cancel)
-    {
-        var request = Request(HttpMethod.Head, key).Say("x-amz-checksum-mode", _client.Capabilities.SendsWithPut ? "ENABLED" : null);
-        return await _client.SendAsync(request, answer => S3Meta.Read(key, answer, Size(request.Subject, answer), _client.Endpoint.IsAmazon), cancel).ConfigureAwait(false);
-    }
-
-    /// <exception cref="StoreException">InvalidData: the answer does not say it, and no other number is as good as none.</exception>
-    static long Size(string subject, HttpAnswer answer) =>
-        answer.Length ?? throw new StoreException(ErrorKind.InvalidData, subject, $"{HttpFault.Place(answer.Call)} does not say how long the object is (no Content-Length); check endpoint_url and what stands between this machine and the server");
-
-    S3Request Request(HttpMethod method, string key, HttpBody? body = null, string? hash = null, TimeSpan? patience = null) =>
-        new(method, _bucket, key, key.Length == 0 ? Root.ToString() : Root.Child(key)) { Body = body, PayloadHash = hash, Patience = patience };
 }

@@ -1,9 +1,9 @@
 using System.Text;
 
-namespace S3dlio.Storage.Remote.S3;
+namespace S3dlio.Storage.Remote;
 
-/// <summary>How listings spell keys that XML cannot hold.</summary>
-static class S3Encoding
+/// <summary>Text with percent escapes, as some listings spell keys that XML cannot hold.</summary>
+static class PercentText
 {
     /// <summary>What a listing with <c>encoding-type=url</c> holds; there a plus is a blank.</summary>
     public static string Decode(string text)

@@ -1,16 +1,18 @@
-namespace S3dlio.Storage.Http;
+using S3dlio.Hashing;
+using S3dlio.Storage.Http;
+
+namespace S3dlio.Storage.Remote;
 
 /// <summary>
-/// One version of one object behind HTTP. The answer that opened it serves whoever reads on from where it stands; all other reads are ranged
-/// GETs of their own, held to the same version.
+/// One version of one object. The answer that opened it serves whoever reads on from where it stands; all other reads are ranged GETs of
+/// their own, which name the version's ETag and are compared with it.
 /// </summary>
-/// <param name="uri">What messages name.</param>
+/// <param name="store">Where it is.</param>
 /// <param name="meta">The object.</param>
-/// <param name="settings">How it is read.</param>
 /// <param name="first">The answer that opened it, with its body unread.</param>
 /// <param name="firstStart">Where in the object that body begins.</param>
 /// <param name="firstEnd">How far it is read at most: an answer with all of a large object is not.</param>
-abstract class HttpReader(string uri, ObjectMeta meta, HttpReaderSettings settings, HttpAnswer? first, long firstStart, long firstEnd) : ObjectReader
+sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first, long firstStart, long firstEnd) : ObjectReader
 {
     // a small first read is a header's; what is read next often begins in the middle of it
     const int KeptLength = 64 << 10;
@@ -18,20 +20,28 @@ abstract class HttpReader(string uri, ObjectMeta meta, HttpReaderSettings settin
     // skipping this much of an open answer is cheaper than a request
     const int Skip = 64 << 10;
 
+    /// <summary>Bytes that pass on a connection while another request would be answered.</summary>
+    const int Gap = 1 << 20;
+
+    /// <summary>One object's requests at once, whatever the whole client may have.</summary>
+    const int ReadsAtOnce = 16;
+
+    readonly string _uri = store.Root.Child(meta.Key);
     HttpAnswer? _first = first;
     byte[]? _kept;
     bool _disposed;
 
     public override ObjectMeta Meta => meta;
 
-    public override TransferHints Hints => InOrder ? settings.Hints with { Concurrency = 1 } : settings.Hints;
+    public override TransferHints Hints => new(store.Client.Http.PartSize, InOrder ? 1 : Math.Min(store.RequestsAtOnce, ReadsAtOnce), Gap);
 
     /// <summary>All of it is to be read from the first answer, one piece behind the other.</summary>
     public bool InOrder { get; init; }
 
     public override bool ReadsManyAtOnce => true;
 
-    protected string Uri => uri;
+    public override async ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) =>
+        meta.Blocks ?? await store.FindBlocksAsync(meta, cancel).ConfigureAwait(false);
 
     public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) =>
         ReadAsync([new Segment(offset, destination)], cancel);
@@ -40,7 +50,7 @@ abstract class HttpReader(string uri, ObjectMeta meta, HttpReaderSettings settin
     {
         cancel.ThrowIfCancellationRequested();
         if (_disposed)
-            throw new StoreException(ErrorKind.Closed, uri, "the reader was disposed");
+            throw new StoreException(ErrorKind.Closed, _uri, "the reader was disposed");
         var cursor = new Cursor(segments);
         Check(segments);
         while (cursor.Next is { } wanted)
@@ -61,26 +71,51 @@ abstract class HttpReader(string uri, ObjectMeta meta, HttpReaderSettings settin
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>A single attempt at a ranged GET of this version; what it answers has been held against what was asked for.</summary>
+    /// <summary>A single attempt at a ranged GET of this version; its answer has been compared with what was asked for.</summary>
     /// <exception cref="HttpFailure">It failed, perhaps only this time.</exception>
-    protected abstract ValueTask<HttpAnswer> AskAsync(long offset, long length, CancellationToken cancel);
+    async ValueTask<HttpAnswer> RequestAsync(long offset, long length, CancellationToken cancel)
+    {
+        // a weak tag is no condition that could ever hold
+        string? condition = meta.ETag is { } tag && !ETags.IsWeak(tag) ? tag : null;
+        HttpAnswer? answer = null;
+        try
+        {
+            answer = await store.Client.AttemptAsync(store.GetRequest(meta.Key, (offset, length), condition), cancel).ConfigureAwait(false);
+            // before the range: another version may have another length
+            CheckVersion(answer);
+            var (_, size) = RemoteStore.Place(_uri, answer, offset, length);
+            return size == meta.Size ? answer
+                : throw new StoreException(ErrorKind.Precondition, _uri, $"the object had {meta.Size} bytes when it was opened and has {size} now: it was written since");
+        }
+        catch (HttpFailure failure) when (failure.Status == 412)
+        {
+            throw new StoreException(ErrorKind.Precondition, _uri, $"the object was written while it was read: ETag {meta.ETag} is no longer its own; open it again");
+        }
+        catch (HttpFailure failure) when (failure.Status == 416)
+        {
+            throw new StoreException(ErrorKind.Precondition, _uri, $"the object had {meta.Size} bytes when it was opened and has fewer now: it was written since", offset);
+        }
+        catch
+        {
+            answer?.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>
-    /// Holds an answer against the version that was opened. Servers that pass over If-Match would otherwise mix two; one that leaves the tag
-    /// out has its date compared.
+    /// Compares an answer with the version that was opened. Servers that ignore If-Match would otherwise mix two versions; one that leaves the
+    /// tag out has its date compared.
     /// </summary>
     /// <exception cref="StoreException">Precondition.</exception>
-    protected void CheckVersion(HttpAnswer answer)
+    void CheckVersion(HttpAnswer answer)
     {
         var tag = ETags.Bare(answer.Header("ETag"));
         bool isSame = tag is not null && meta.ETag is not null ? ETags.AreSame(tag, meta.ETag)
             : answer.Date("Last-Modified") is not { } modified || meta.LastModified == default || modified == meta.LastModified;
         if (!isSame)
-            throw new StoreException(ErrorKind.Precondition, uri, $"the object was written while it was read: its ETag was {meta.ETag}, now it is {tag ?? "not named and its date is another"}; open it again");
+            throw new StoreException(ErrorKind.Precondition, _uri,
+                $"the object was written while it was read: its ETag was {meta.ETag}, now it is {tag ?? "not named and its date is another"}; open it again");
     }
-
-    /// <summary>The tag as a condition of a request; null where there is none that a condition could hold for.</summary>
-    protected string? Condition => meta.ETag is { } tag && !ETags.IsWeak(tag) ? tag : null;
 
     void Check(IReadOnlyList<Segment> segments)
     {
@@ -89,7 +124,7 @@ abstract class HttpReader(string uri, ObjectMeta meta, HttpReaderSettings settin
         {
             var segment = segments[i];
             if (segment.Offset < end || segment.Offset > meta.Size - segment.Target.Length)
-                throw new StoreException(ErrorKind.InvalidArgument, uri, $"bytes {segment.Offset}..{segment.End} were asked for behind {end}, the object has {meta.Size}");
+                throw new StoreException(ErrorKind.InvalidArgument, _uri, $"bytes {segment.Offset}..{segment.End} were asked for behind {end}, the object has {meta.Size}");
             end = segment.End;
         }
     }
@@ -156,12 +191,12 @@ abstract class HttpReader(string uri, ObjectMeta meta, HttpReaderSettings settin
     /// <summary>A ranged GET of all that is left; when its body breaks off the next attempt asks for what is missing.</summary>
     async ValueTask FetchAsync(Cursor cursor, CancellationToken cancel)
     {
-        await settings.Retry.RunAsync(uri, async (attempts, stop) =>
+        await store.Client.Retry.RunAsync(_uri, async (attempts, stop) =>
         {
-            using var place = await settings.InFlight.EnterAsync(1, 0, stop).ConfigureAwait(false);
+            using var place = await store.Client.InFlight.EnterAsync(1, 0, stop).ConfigureAwait(false);
             if (cursor.Next is not { } begin)
                 return true;
-            using var answer = await AskAsync(begin.Offset, cursor.End - begin.Offset, stop).ConfigureAwait(false);
+            using var answer = await RequestAsync(begin.Offset, cursor.End - begin.Offset, stop).ConfigureAwait(false);
             while (cursor.Next is { } wanted)
             {
                 await SkipAsync(answer, wanted.Offset - (begin.Offset + answer.Position), stop).ConfigureAwait(false);

@@ -1,24 +1,17 @@
-using S3dlio.Hashing;
 using S3dlio.Storage.Http;
 
-namespace S3dlio.Storage.Remote.S3;
+namespace S3dlio.Storage.Remote;
 
 /// <summary>
 /// An object of unknown length: buffers of a part's size, uploaded while the next is filled. The first buffer is every writer's own;
 /// further ones are taken from the store's memory and given back as their uploads end, so writers can wait for but never block each other.
 /// </summary>
-sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWriter
+sealed class RemoteWriter(RemoteStore store, string key, PutOptions options) : ObjectWriter
 {
-    // after each so many parts they grow twofold, so that 10,000 of them hold any object
-    const int Growth = 1000;
-
-    const int MostGrown = 7;
-
     readonly WriterState _state = new(store.Root.Child(key));
     readonly CancellationTokenSource _stop = new();
     readonly List<Task> _running = [];
-    readonly string _uri = store.Root.Child(key);
-    S3Upload? _upload;
+    PartUpload? _upload;
     PooledBuffer? _buffer;
     InFlight.Lease _lease;
     int _filled, _number;
@@ -32,7 +25,10 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
         while (data.Length > 0)
         {
             if (_buffer is not null && _filled == _buffer.Length)
+            {
                 await SendAsync(cancel).ConfigureAwait(false);
+                await NextBufferAsync(cancel).ConfigureAwait(false);
+            }
             _buffer ??= PooledBuffer.Rent(PartLength);
             int count = Math.Min(data.Length, _buffer.Length - _filled);
             data.Span[..count].CopyTo(_buffer.GetSpan()[_filled..]);
@@ -50,15 +46,15 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
         if (_upload is null)
         {
             ReadOnlyMemory<byte> bytes = _buffer is null ? default : _buffer.Memory[.._filled];
-            var (digest, blocks) = new Payload(bytes).DigestBlocks(cancel);
-            meta = await store.PutWholeAsync(key, new PayloadPieces(bytes), digest.Checksum, blocks, options, null, cancel).ConfigureAwait(false);
+            meta = await store.PutWholeAsync(key, new Payload(bytes), options, null, cancel).ConfigureAwait(false);
         }
         else
         {
             if (_filled > 0)
                 await SendAsync(cancel).ConfigureAwait(false);
-            await DrainAsync(cancel).ConfigureAwait(false);
-            meta = await store.CompleteAsync(_upload, key, options, cancel).ConfigureAwait(false);
+            while (_running.Count > 0)
+                await FinishOneAsync(cancel).ConfigureAwait(false);
+            meta = await store.CompleteUploadAsync(key, _upload, options, cancel).ConfigureAwait(false);
         }
         _state.End();
         ReleaseBuffer();
@@ -79,16 +75,16 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
         _stop.Dispose();
     }
 
-    int PartLength => (int)Math.Min((long)store.Client.Options.Http.PartSize << Math.Min(_number / Growth, MostGrown), 1 << 30);
+    /// <summary>Parts double in length ten times, so that their number suffices for any object.</summary>
+    int PartLength => (int)Math.Min((long)store.Client.Http.PartSize << Math.Min(_number / (store.MostParts / 10), 16), 1 << 30);
 
-    /// <summary>Hands the filled buffer to an upload of its own and gets another.</summary>
+    /// <summary>Hands the filled buffer to an upload of its own.</summary>
     async ValueTask SendAsync(CancellationToken cancel)
     {
-        _upload ??= await S3Upload.BeginAsync(store.Client, store.Root.ContainerName, key, _uri, options, null, null, false, cancel).ConfigureAwait(false);
+        _upload ??= await store.BeginUploadAsync(key, options, null, null, cancel).ConfigureAwait(false);
         var (buffer, filled, lease, number) = (_buffer!, _filled, _lease, ++_number);
         (_buffer, _filled, _lease) = (null, 0, default);
         _running.Add(Task.Run(() => UploadAsync(number, buffer, filled, lease), CancellationToken.None));
-        await NextBufferAsync(cancel).ConfigureAwait(false);
     }
 
     async ValueTask NextBufferAsync(CancellationToken cancel)
@@ -99,6 +95,11 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
             await ReapAsync().ConfigureAwait(false);
             if (_running.Count == 0)
                 break;
+            if (_running.Count >= store.WriterPartsAtOnce)
+            {
+                await FinishOneAsync(cancel).ConfigureAwait(false);
+                continue;
+            }
             if (store.Client.InFlight.TryEnter(0, length, out _lease))
                 break;
             // memory comes back with the uploads, of this writer or another
@@ -118,6 +119,12 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
         _buffer = PooledBuffer.Rent(length);
     }
 
+    async ValueTask FinishOneAsync(CancellationToken cancel)
+    {
+        await Task.WhenAny(_running).WaitAsync(cancel).ConfigureAwait(false);
+        await ReapAsync().ConfigureAwait(false);
+    }
+
     /// <summary>Forgets uploads that have ended, and reports the first that failed.</summary>
     async ValueTask ReapAsync()
     {
@@ -131,21 +138,12 @@ sealed class S3Writer(S3Store store, string key, PutOptions options) : ObjectWri
         }
     }
 
-    async ValueTask DrainAsync(CancellationToken cancel)
-    {
-        while (_running.Count > 0)
-        {
-            await Task.WhenAny(_running).WaitAsync(cancel).ConfigureAwait(false);
-            await ReapAsync().ConfigureAwait(false);
-        }
-    }
-
     async Task UploadAsync(int number, PooledBuffer buffer, int filled, InFlight.Lease lease)
     {
         try
         {
-            var pieces = new PayloadPieces(buffer.Memory[..filled]);
-            await _upload!.PutAsync(number, pieces, pieces.Hash(store.Client.SignsPayload, _stop.Token), null, _stop.Token).ConfigureAwait(false);
+            var part = new PayloadPart(buffer.Memory[..filled]);
+            await _upload!.PutAsync(number, part, part.Hash(store.TransferHash, _stop.Token), null, _stop.Token).ConfigureAwait(false);
         }
         finally
         {
