@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, Union
 
 from . import _native
 from ._config import completed, merged, without_secrets
+from ._options import StorageOptions
 from .exceptions import InvalidArgumentError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -95,7 +96,7 @@ def _after_fork_in_child() -> None:
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _shared(uri: str, options: dict[str, Any] | None) -> Root:
+def _shared(uri: str, options: StorageOptions | None) -> Root:
     """The store of that root: one for each configuration, as long as it is used."""
     global _roots, _older
     chosen = merged(options, uri)
@@ -116,13 +117,13 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=_SALT).digest()
 
 
-def resolve_all(addresses: Iterable[Address], storage_options: dict[str, Any] | None = None) -> list[Location]:
+def resolve_all(addresses: Iterable[Address], storage_options: StorageOptions | None = None) -> list[Location]:
     """The same for many: each store is looked up once."""
     roots: dict[str, Root] = {}
     return [resolve(address, storage_options, roots) for address in addresses]
 
 
-def resolve(address: Address, storage_options: dict[str, Any] | None = None, known: dict[str, Root] | None = None) -> Location:
+def resolve(address: Address, storage_options: StorageOptions | None = None, known: dict[str, Root] | None = None) -> Location:
     """Finds the store and the key of an address.
 
     Args:

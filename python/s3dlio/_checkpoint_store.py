@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -65,7 +66,7 @@ class CheckpointStore:
         *,
         durable: bool = True,
         run_id: str | None = None,
-        storage_options: dict[str, Any] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         #: The objects of the store, by the keys that manifests use.
         self.objects = Store(uri, storage_options=storage_options)  # type: ignore[arg-type]
@@ -325,7 +326,7 @@ async def _only_shard(objects: Store, manifest: dict[str, Any], check: bool, str
     return (await _checkpoint_reader.read(objects, shards[0], None, check, progress))[0]
 
 
-def open_store(uri: Address, storage_options: dict[str, Any] | None) -> CheckpointStore:
+def open_store(uri: Address, storage_options: Mapping[str, Any] | None) -> CheckpointStore:
     """A store by the address of a function's call."""
     resolve(uri)
     return CheckpointStore(uri, storage_options=storage_options)

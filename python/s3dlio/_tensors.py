@@ -24,6 +24,7 @@ from ._dtypes import (
 )
 from ._memory import empty_array, empty_tensor
 from ._objects import Verify, form_options, put_options, verify_options
+from ._options import StorageOptions
 from ._progress import Progress
 from ._results import WriteResult, written
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, PreconditionError, UnknownTensorError
@@ -60,7 +61,7 @@ async def save_tensors(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
 
@@ -135,7 +136,7 @@ async def load_tensors(
     verify: Verify = "auto",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> dict[str, Any]:
     """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
 
@@ -171,7 +172,7 @@ async def load_tensors(
 
 @blocking
 async def open_tensors(
-    uri: Address, framework: Framework = "np", *, timeout: float | None = None, storage_options: dict[str, Any] | None = None
+    uri: Address, framework: Framework = "np", *, timeout: float | None = None, storage_options: StorageOptions | None = None
 ) -> TensorFile:
     """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
 

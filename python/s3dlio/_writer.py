@@ -14,6 +14,7 @@ import numpy as np
 
 from . import _calls, _native
 from ._address import Address, resolve
+from ._options import StorageOptions
 from ._objects import Buffer, _buffer, _count, compression_options, put_options_of
 from ._output import Output, in_finalizer
 from ._progress import Progress, watching
@@ -77,7 +78,7 @@ class ObjectWriter(io.RawIOBase):
         metadata: Mapping[str, str] | None = None,
         progress: Progress = None,
         timeout: float | None = None,
-        storage_options: dict[str, Any] | None = None,
+        storage_options: StorageOptions | None = None,
     ) -> None:
         self._where = resolve(uri, storage_options)
         what = self._where.address(self._where.key)
