@@ -49,7 +49,7 @@ IMPORTS = """from __future__ import annotations
 import builtins
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -58,12 +58,14 @@ TYPES = """from {dots}_address import Address
 from {dots}_arrays import Array
 from {dots}_calls import awaited, awaited_each
 from {dots}_objects import Buffer, Verify
+from {dots}_options import StorageOptions
 from {dots}_progress import Progress
-from {dots}_reader import Decompress, READ_AHEAD
+from {dots}_reader import Decompress, ObjectReader, READ_AHEAD
 from {dots}_results import ObjectMeta, WriteResult
 from {dots}_tensors import Framework, TensorFile
 from {dots}_view import BytesView
 from {dots}_whole import Format
+from {dots}_writer import ObjectWriter
 """
 CANCEL = "Cancelling the task cancels the operation and waits until its buffers are free, one second at most where the system holds it."
 
@@ -111,6 +113,15 @@ def definition(head: str, shown: list[str], returns: str, doc: str, body: str, i
     """One function."""
     inner = indent + "    "
     return f"{indent}{head}(\n" + "".join(f"{inner}{one},\n" for one in shown) + f"{indent}) -> {returns}:\n{doc}\n{inner}{body}\n"
+
+
+def overloads(shown: list[str], reader: str, writer: str, indent: str = "") -> str:
+    """What ``open`` gives by its mode."""
+    made = []
+    for mode, returns in (('Literal["rb", "br"] = "rb"', reader), ('Literal["wb", "xb", "bw", "bx"]', writer), ("str", f"{reader} | {writer}")):
+        inner = "".join(f"{indent}    {re.sub(r'^mode: .*', 'mode: ' + mode, one)},\n" for one in shown)
+        made.append(f"{indent}@overload\n{indent}def open(\n{inner}{indent}) -> {returns}: ...\n")
+    return "".join(made)
 
 
 def functions(group: dict[types.ModuleType, str], called: str) -> str:
@@ -161,7 +172,9 @@ def aio() -> dict[str, str]:
     """The files of ``s3dlio.aio``."""
     note = f"written by python/generate.py"
     shown, passed, _ = parameters(s3dlio.compat.open_async)
-    opening = definition("def open", shown, "Any", docstring(s3dlio.compat.open_async, "    "), f"return open_async({', '.join(passed)})")
+    opening = overloads(shown, "_Opening[AsyncObjectReader]", "_Opening[AsyncObjectWriter]") + definition(
+        "def open", shown, "Any", docstring(s3dlio.compat.open_async, "    "), f"return open_async({', '.join(passed)})"
+    )
     head = f'''"""The functions of s3dlio for asyncio, under the same names; {note}.
 
 Nothing here takes a thread, and thousands may be under way at once. {CANCEL}
@@ -177,7 +190,7 @@ Example:
 """
 
 '''
-    top = IMPORTS + f"from .. import {modules(OBJECTS)}\nfrom .._open_async import open_async\n" + TYPES.format(dots="..") + "from . import admin as admin\nfrom . import checkpoint as checkpoint\n\n#---\n"
+    top = IMPORTS + f"from .. import {modules(OBJECTS)}\nfrom .._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async\n" + TYPES.format(dots="..") + "from . import admin as admin\nfrom . import checkpoint as checkpoint\n\n#---\n"
     files = {
         "aio/__init__.py": head + used(top + exported(OBJECTS, "admin", "checkpoint") + "\n\n" + functions(OBJECTS, "aio") + "\n\n" + opening).replace("from .._calls", "from .._calls"),
         "aio/admin.py": f'"""The functions of :mod:`s3dlio.admin` for asyncio; {note}."""\n\n'
@@ -200,12 +213,13 @@ def store() -> dict[str, str]:
             shown, passed, renamed = parameters(function, PREFIXES.get(name, "key"))
             returns = annotation(inspect.signature(function).return_annotation)
             doc = docstring(function, "        ", renamed)
-            blocking.append(definition(f"def {name}", ["self", *shown], returns, doc, f"return {where}.{name}({', '.join(passed)})", "    "))
+            given_kinds = overloads(["self", *shown], "ObjectReader", "ObjectWriter", "    ") if name == "open" else ""
+            blocking.append(given_kinds + definition(f"def {name}", ["self", *shown], returns, doc, f"return {where}.{name}({', '.join(passed)})", "    "))
             given = ", ".join([f'"Store.aio.{name}"', f"{where}.{name}", *passed])
             if name == "open":
                 kinds = parameters(s3dlio.compat.open_async, "key")
                 opened = docstring(s3dlio.compat.open_async, "        ", kinds[2])
-                coroutines.append(definition("def open", ["self", *kinds[0]], "Any", opened, f"return open_async({', '.join(kinds[1])})", "    "))
+                coroutines.append(overloads(["self", *kinds[0]], "_Opening[AsyncObjectReader]", "_Opening[AsyncObjectWriter]", "    ") + definition("def open", ["self", *kinds[0]], "Any", opened, f"return open_async({', '.join(kinds[1])})", "    "))
             elif name == "list_stream":
                 coroutines.append(
                     definition(f"async def {name}", ["self", *shown], returns.replace("Iterator", "AsyncIterator").replace("AsyncAsync", "Async"), doc, f"async for item in awaited_each({given}):\n            yield item", "    ")
@@ -213,7 +227,7 @@ def store() -> dict[str, str]:
             else:
                 coroutines.append(definition(f"async def {name}", ["self", *shown], returns, doc, f"return await awaited({given})", "    "))
     blocked = "\n".join(blocking).replace("-> AsyncIterator[", "-> Iterator[")
-    top = IMPORTS + f"from . import {modules(METHODS)}\nfrom ._open_async import open_async\n" + TYPES.format(dots=".") + "\n#---\n"
+    top = IMPORTS + f"from . import {modules(METHODS)}\nfrom ._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async\n" + TYPES.format(dots=".") + "\n#---\n"
     body = f'''class StoreMethods:
     """The functions of this package for keys; see :class:`s3dlio.Store`."""
 

@@ -130,23 +130,25 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    found: Any
-    if name in _MODULE_OF:
-        found = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
-    elif name in _MODULES or name in ("exceptions", "torch"):
-        return importlib.import_module(f".{name}", __name__)
-    elif name == "__version__":
-        from ._version import find_version
+if not TYPE_CHECKING:
+    # type checkers know the names above, and no others
+    def __getattr__(name: str) -> Any:
+        found: Any
+        if name in _MODULE_OF:
+            found = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+        elif name in _MODULES or name in ("exceptions", "torch"):
+            return importlib.import_module(f".{name}", __name__)
+        elif name == "__version__":
+            from ._version import find_version
 
-        found = find_version()
-    elif name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    else:
-        found = getattr(importlib.import_module(".compat", __name__), name)
-    # found once
-    globals()[name] = found
-    return found
+            found = find_version()
+        elif name.startswith("__"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        else:
+            found = getattr(importlib.import_module(".compat", __name__), name)
+        # found once
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> builtins.list[str]:

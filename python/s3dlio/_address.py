@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, Union
 
 from . import _native
 from ._config import completed, merged, without_secrets
+from ._options import StorageOptions
 from .exceptions import InvalidArgumentError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -69,11 +70,18 @@ class Location(NamedTuple):
 
 Address: TypeAlias = Union[str, os.PathLike[str], Location]
 
+#: A Windows path: a drive's or a share's.
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+
+#: What other programs put behind an address, and keys do not end in.
+_QUERY = re.compile(r"\?(?:[^/?=]+=[^/?]*&)*(?:versionId|partNumber|region|endpoint|endpoint_url|profile|sv|sig|X-Amz-[A-Za-z-]+)=")
+
 #: Stores that the next call with the same address and options gets again. Those used since the last time there were ``_MOST`` are in the first
 #: dictionary, those used in the time before that in the second; what is in neither is closed when no call holds it any more, and its options,
 #: secrets among them, are let go. So tokens that change with each call do not pile up.
-_roots: dict[tuple[str, str], Root] = {}
-_older: dict[tuple[str, str], Root] = {}
+_roots: dict[tuple[str, bytes], Root] = {}
+_older: dict[tuple[str, bytes], Root] = {}
+_SALT = os.urandom(16)
 _MOST = 32
 #: One lock for all roots, those of ``Store`` objects too; reentrant, because a signal's handler may call anything at any moment.
 _opening = threading.RLock()
@@ -88,11 +96,11 @@ def _after_fork_in_child() -> None:
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _shared(uri: str, options: dict[str, Any] | None) -> Root:
+def _shared(uri: str, options: StorageOptions | None) -> Root:
     """The store of that root: one for each configuration, as long as it is used."""
     global _roots, _older
     chosen = merged(options, uri)
-    name = (uri, repr(sorted(chosen.items())) if chosen else "")
+    name = (uri, _digest(repr(sorted(chosen.items()))) if chosen else b"")
     found = _roots.get(name)
     if found is None:
         found = _roots.setdefault(name, _older.get(name) or Root(uri, chosen))
@@ -102,13 +110,20 @@ def _shared(uri: str, options: dict[str, Any] | None) -> Root:
     return found
 
 
-def resolve_all(addresses: Iterable[Address], storage_options: dict[str, Any] | None = None) -> list[Location]:
+def _digest(text: str) -> bytes:
+    """What stands for options in a dictionary's keys: they hold secrets, which would be shown wherever the keys are."""
+    import hashlib
+
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=_SALT).digest()
+
+
+def resolve_all(addresses: Iterable[Address], storage_options: StorageOptions | None = None) -> list[Location]:
     """The same for many: each store is looked up once."""
     roots: dict[str, Root] = {}
     return [resolve(address, storage_options, roots) for address in addresses]
 
 
-def resolve(address: Address, storage_options: dict[str, Any] | None = None, known: dict[str, Root] | None = None) -> Location:
+def resolve(address: Address, storage_options: StorageOptions | None = None, known: dict[str, Root] | None = None) -> Location:
     """Finds the store and the key of an address.
 
     Args:
@@ -143,6 +158,7 @@ def resolve(address: Address, storage_options: dict[str, Any] | None = None, kno
         below, _, key = key.partition("/")
         container = f"{container}/{below}"
     base = f"{name}://{container}/"
+    _require_no_query(base, key)
     root = known.get(base) if known is not None else None
     if root is None:
         root = _shared(base, storage_options)
@@ -156,12 +172,26 @@ def is_server(name: str) -> bool:
     return _SERVER.fullmatch(name) is not None
 
 
+def _require_no_query(base: str, key: str) -> None:
+    """Refuses what other programs write behind an address; it would be part of the key, and may be a secret."""
+    found = _QUERY.search(key) if "?" in key else None
+    if found is not None:
+        name = base + key[: found.start()]
+        raise InvalidArgumentError(
+            f"{name}: the address has a query behind it, which is not looked at; settings are given as storage_options={{…}}, and an object "
+            f"whose key looks like that is found by Store({base!r})",
+            name,
+        )
+
+
 def require_slashes(path: str) -> None:
     """Refuses an address that lost a slash, which would be a file's name.
 
     Raises:
         InvalidArgumentError: With the right spelling.
     """
+    if _WINDOWS.match(path):
+        raise InvalidArgumentError(f"{path}: a Windows path; this system's paths are written /like/this, and a file of such a name is {'./' + path!r}", path)
     lost = _LOST_SLASH.match(path)
     if lost is not None:
         name = lost[1].lower()

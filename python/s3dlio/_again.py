@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from ._warnings import log
 from .exceptions import PreconditionError
 
 T = TypeVar("T")
@@ -19,9 +20,9 @@ async def while_replaced(load: Callable[[], Awaitable[T]]) -> T:
     On S3 and Azure the old version ends with the write of the new one. A handle that the user holds keeps to its version and says
     so; a call that opens and reads by itself has handed nothing out yet.
     """
-    for _ in range(READS - 1):
+    for attempt in range(READS - 1):
         try:
             return await load()
-        except PreconditionError:
-            continue
+        except PreconditionError as error:
+            log.info("read %d began anew, the object was replaced meanwhile: %s", attempt + 1, error)
     return await load()

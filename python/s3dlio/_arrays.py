@@ -20,6 +20,7 @@ from ._calls import blocking
 from ._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
 from ._memory import empty_array
 from ._objects import Verify, form_options, put_options, verify_options
+from ._options import StorageOptions
 from ._progress import Progress
 from ._results import WriteResult, written
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
@@ -48,7 +49,7 @@ async def save_numpy_array(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Saves an array as a ``.npy`` object that ``np.load`` reads, atomically.
 
@@ -130,7 +131,7 @@ async def load_numpy_array(
     out: Array | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Array:
     """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
 

@@ -14,6 +14,7 @@ from ._calls import blocking
 from ._containers import create_container_of
 from ._list import _pages
 from ._objects import Verify, _buffer, decompress_option, put_options
+from ._options import StorageOptions
 from ._progress import Progress, watching
 from ._results import ObjectMeta, WriteResult, to_stat, written
 from ._view import BytesView
@@ -30,7 +31,7 @@ async def get_many(
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[tuple[Any, BytesView]]:
     """Reads many objects, several at a time.
 
@@ -87,7 +88,7 @@ async def put_many(
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[tuple[Any, WriteResult]]:
     """Writes many objects, several at a time, each atomically.
 
@@ -154,7 +155,7 @@ async def stat_many(
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[ObjectMeta]:
     """What the stores know of many objects.
 
@@ -204,7 +205,7 @@ async def upload(
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[tuple[Any, WriteResult]]:
     """Copies local files into a store.
 
@@ -274,7 +275,7 @@ async def download(
     on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[tuple[Any, WriteResult]]:
     """Copies what is at and below an address into a local directory, each file atomically.
 

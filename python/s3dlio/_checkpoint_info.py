@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import exceptions
+from ._warnings import warn
 from .exceptions import S3dlioError
 
 
@@ -24,7 +24,7 @@ def to_error(told: dict[str, Any]) -> S3dlioError:
 def warn_skipped(skipped: Iterable[dict[str, Any]]) -> None:
     """Says which damaged manifests were passed over."""
     for told in skipped:
-        warnings.warn(f"checkpoint {told['manifest_key']} was passed over: {told['message']}", CheckpointWarning, stacklevel=4)
+        warn(f"checkpoint {told['manifest_key']} was passed over: {told['message']}", CheckpointWarning)
 
 
 class CheckpointInfo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import warnings
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -18,6 +18,7 @@ from ._checkpoint_writer import CheckpointWriter, whole
 from ._objects import Buffer, compression_options
 from ._progress import Progress
 from ._store import Store
+from ._warnings import warn
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError, S3dlioError
 
 _STRATEGIES = {None: "flat", "flat": "flat", "round_robin": "round_robin", "roundrobin": "round_robin", "binary": "binary"}
@@ -65,7 +66,7 @@ class CheckpointStore:
         *,
         durable: bool = True,
         run_id: str | None = None,
-        storage_options: dict[str, Any] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         #: The objects of the store, by the keys that manifests use.
         self.objects = Store(uri, storage_options=storage_options)  # type: ignore[arg-type]
@@ -307,7 +308,7 @@ async def load_newest(objects: Store, fallback: bool, check: bool, strict: bool,
             # one that was deleted meanwhile is none to be told of
             if not isinstance(error, NotFoundError) or await _checkpoint_reader.find(objects, {"manifest_key": key}):
                 first = first or error
-                warnings.warn(f"checkpoint {key} was passed over: {error}", CheckpointWarning, stacklevel=2)
+                warn(f"checkpoint {key} was passed over: {error}", CheckpointWarning)
         left = [info for info in await list_all(objects) if info.is_complete and info.manifest_key not in tried]
         manifest = await _checkpoint_reader.find(objects, {"manifest_key": left[0].manifest_key}) if left else None
     if first is not None:
@@ -325,7 +326,7 @@ async def _only_shard(objects: Store, manifest: dict[str, Any], check: bool, str
     return (await _checkpoint_reader.read(objects, shards[0], None, check, progress))[0]
 
 
-def open_store(uri: Address, storage_options: dict[str, Any] | None) -> CheckpointStore:
+def open_store(uri: Address, storage_options: Mapping[str, Any] | None) -> CheckpointStore:
     """A store by the address of a function's call."""
     resolve(uri)
     return CheckpointStore(uri, storage_options=storage_options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
+import warnings
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
@@ -115,7 +116,11 @@ class CheckpointStream:
         self.cancel()
 
     def __del__(self) -> None:
+        unfinished = self._output.is_here and not self._output.stored and not self._output.torn
         self.cancel()
+        if unfinished:
+            # told to whoever looks for it: python -X dev, pytest
+            warnings.warn(f"{self._objects.uri}: the stream of a shard was let go before it was finalized; nothing is stored", ResourceWarning, source=self)
 
 
 class CheckpointWriter:

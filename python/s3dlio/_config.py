@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from . import _native
+from ._options import StorageOptions
 from .exceptions import InvalidArgumentError
 
 _defaults: dict[str, Any] = {}
@@ -52,7 +53,7 @@ class config:  # noqa: N801 (used as a function)
         >>> s3dlio.config.set(storage_options={"max_in_flight": None})
     """
 
-    def __init__(self, *, timeout: float | None = None, storage_options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, *, timeout: float | None = None, storage_options: StorageOptions | None = None) -> None:
         self._entered = True
         self._tokens: list[Token[tuple[dict[str, Any], float | None]]] = []
         self._timeout = seconds(timeout)
@@ -60,7 +61,7 @@ class config:  # noqa: N801 (used as a function)
         self._entered = False
 
     @staticmethod
-    def set(*, timeout: float | None = None, storage_options: Mapping[str, Any] | None = None) -> None:
+    def set(*, timeout: float | None = None, storage_options: StorageOptions | None = None) -> None:
         """Sets what calls of the whole process have when neither they nor a block say. Calls add to what was set before.
 
         Args:
@@ -144,7 +145,7 @@ def defaults() -> dict[str, Any]:
     return {**_defaults, **scoped} if scoped else _defaults
 
 
-def merged(options: dict[str, Any] | None, uri: str) -> dict[str, Any]:
+def merged(options: Mapping[str, Any] | None, uri: str) -> dict[str, Any]:
     """A call's options with the process's behind them.
 
     Raises:

@@ -9,11 +9,12 @@ from . import _native
 from ._address import Address, Location, is_server, resolve
 from ._calls import blocking
 from ._config import merged
+from ._options import StorageOptions
 from ._results import to_time
 
 
 @blocking
-async def create_bucket(name: str, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> None:
+async def create_bucket(name: str, *, timeout: float | None = None, storage_options: StorageOptions | None = None) -> None:
     """Makes a bucket or container; one that is already yours is no error.
 
     Args:
@@ -33,7 +34,7 @@ async def create_bucket(name: str, *, timeout: float | None = None, storage_opti
 
 
 @blocking
-async def delete_bucket(name: str, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> None:
+async def delete_bucket(name: str, *, timeout: float | None = None, storage_options: StorageOptions | None = None) -> None:
     """Removes an empty bucket or container.
 
     Args:
@@ -53,7 +54,7 @@ async def delete_bucket(name: str, *, timeout: float | None = None, storage_opti
 
 
 @blocking
-async def list_containers(uri: str = "s3://", *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> builtins.list[str]:
+async def list_containers(uri: str = "s3://", *, timeout: float | None = None, storage_options: StorageOptions | None = None) -> builtins.list[str]:
     """The names of the buckets or containers that the credentials may list.
 
     Args:
@@ -89,7 +90,7 @@ async def presign(
     expires_in: int = 3600,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> str:
     """An address that lets whoever has it use the object for a while, without credentials of their own.
 
@@ -123,7 +124,7 @@ async def list_uploads(
     older_than: float = 0,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[dict[str, Any]]:
     """Multipart uploads that were begun and not ended: those under way, and what processes that died left behind.
 
@@ -156,7 +157,7 @@ async def abort_uploads(
     older_than: float = 86400,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[dict[str, Any]]:
     """Throws away multipart uploads that nobody will end.
 
@@ -204,6 +205,6 @@ async def create_container_of(where: Location) -> None:
         await _native.run("directory_create", where.root.number(), key, len(key))
 
 
-def _arguments(name: str, storage_options: dict[str, Any] | None) -> tuple[bytes, bytes | None]:
+def _arguments(name: str, storage_options: StorageOptions | None) -> tuple[bytes, bytes | None]:
     uri = name if "://" in name else f"s3://{name}"
     return _native.key(uri), _native.options(merged(storage_options, uri))

@@ -9,6 +9,7 @@ from typing import Any
 from . import _native
 from ._address import Address, Location, resolve
 from ._calls import blocking, blocking_each
+from ._options import StorageOptions
 from ._results import ObjectMeta, to_stat
 from .exceptions import ClosedError
 
@@ -21,7 +22,7 @@ async def list(
     *,
     start_after: str | None = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[str]:
     """Lists what is at and below a path, in the order of the keys' UTF-8 bytes.
 
@@ -65,7 +66,7 @@ async def list_stream(
     *,
     start_after: str | None = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> AsyncIterator[ObjectMeta]:
     """The objects of a listing one by one, a page of them in memory at a time.
 

@@ -9,18 +9,18 @@ import _thread
 import atexit
 import ctypes as c
 import json
+import numbers
 import os
 import sys
 import threading
 import time
-import warnings
 import weakref
 from array import array
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import _copies, exceptions
+from . import _copies, _warnings, exceptions
 
 ABI_VERSION = 2
 PENDING = -1
@@ -697,10 +697,7 @@ def _warn(lib: _Library, count: int) -> None:
         notice = _Notice(c.sizeof(_Notice))
         check(lib.s3dlio_notice_get(_noticed, c.byref(notice)))
         _noticed += 1
-        level, frame = 1, sys._getframe()
-        while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
-            level, frame = level + 1, frame.f_back
-        warnings.warn((notice.text or b"").decode(), exceptions.ChecksumWarning, stacklevel=level)
+        _warnings.warn((notice.text or b"").decode(), exceptions.ChecksumWarning)
 
 
 def _parsed(result: _Result) -> Any:
@@ -754,11 +751,20 @@ def options(values: dict[str, Any]) -> bytes | None:
     if not given:
         return None
     try:
-        return json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+        return json.dumps(given, ensure_ascii=False, allow_nan=False, default=_plain_number).encode()
     except UnicodeEncodeError as error:
         raise exceptions.InvalidArgumentError(f"an option's text is not valid Unicode: {error.object[error.start : error.end]!a}") from None
     except (TypeError, ValueError) as error:
         raise exceptions.InvalidArgumentError(f"an option's value cannot be expressed as JSON: {error}") from None
+
+
+def _plain_number(value: Any) -> Any:
+    """A number of another library, NumPy's above all, as JSON has it."""
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def open_store(uri: str, settings: dict[str, Any]) -> int:

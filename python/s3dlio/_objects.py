@@ -12,6 +12,7 @@ import numpy as np
 from . import _native, _progress
 from ._address import Address, Location, resolve
 from ._calls import blocking, renamed, together
+from ._options import StorageOptions
 from ._progress import Progress
 from ._results import ObjectMeta, WriteResult, to_stat, written
 from ._view import BytesView
@@ -39,7 +40,7 @@ async def put(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
@@ -155,9 +156,9 @@ def compression_options(compress: bool | int, what: str) -> dict[str, Any]:
         return {}
     if compress is True:
         return {"compression": "zstd"}
-    if not isinstance(compress, int) or not 1 <= compress <= 22:
+    if not hasattr(compress, "__index__") or not 1 <= operator.index(compress) <= 22:
         raise InvalidArgumentError(f"{what}: compress is False, True or a level from 1 to 22, found {compress!r}", what)
-    return {"compression": "zstd", "level": compress}
+    return {"compression": "zstd", "level": operator.index(compress)}
 
 
 def form_options(compress: bool | int | None, where: Location) -> dict[str, Any]:
@@ -186,7 +187,7 @@ async def get(
     decompress: bool | Literal["auto"] = False,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> BytesView:
     """Reads a whole object.
 
@@ -265,7 +266,7 @@ async def get_range(
     decompress: bool | Literal["auto"] = False,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> BytesView:
     """Reads ``length`` bytes from ``offset``; never fewer.
 
@@ -322,7 +323,7 @@ async def get_ranges(
     verify: Verify = "auto",
     decompress: bool | Literal["auto"] = False,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> list[BytesView]:
     """Reads several ranges of an object, some at a time.
 
@@ -354,7 +355,7 @@ async def get_ranges(
         raise InvalidArgumentError(f"{what}: max_in_flight is from 1 to 4096, found {max_in_flight!r}", what)
     places: list[tuple[int, int]] = []
     for one in ranges:
-        if not isinstance(one, (tuple, list)) or len(one) != 2:
+        if not hasattr(one, "__len__") or len(one) != 2:
             raise InvalidArgumentError(f"{what}: a range is (offset, length), found {one!r}", what)
         places.append((_count(one[0], "offset", where), _count(one[1], "length", where)))
     read: Any = get_range.body  # type: ignore[attr-defined]
@@ -372,7 +373,7 @@ async def get_with_validation(
     decompress: bool | str = "auto",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> BytesView:
     """Reads a whole object whose every byte was compared with a checksum, or raises: no byte comes back unchecked.
 
@@ -420,7 +421,7 @@ async def get_range_with_validation(
     decompress: bool | str = "auto",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> BytesView:
     """Reads ``length`` bytes from ``offset``, every one of them compared with a checksum, or raises.
 
@@ -463,7 +464,7 @@ async def get_range_with_validation(
 
 
 @blocking
-async def exists(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> bool:
+async def exists(uri: Address, *, timeout: float | None = None, storage_options: StorageOptions | None = None) -> bool:
     """True for an object, for a prefix with something below it, and for a directory.
 
     An error (no permission, no connection) says nothing about existence and is raised.
@@ -490,7 +491,7 @@ async def exists(uri: Address, *, timeout: float | None = None, storage_options:
 
 
 @blocking
-async def stat(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> ObjectMeta:
+async def stat(uri: Address, *, timeout: float | None = None, storage_options: StorageOptions | None = None) -> ObjectMeta:
     """What the store knows of an object.
 
     Args:
@@ -528,7 +529,7 @@ async def delete(
     *,
     missing_ok: bool = False,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> int:
     """Deletes an object, or with ``recursive`` everything at and below a path.
 
@@ -580,7 +581,7 @@ async def copy(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Copies an object, within a store or between any two, with its content type, metadata and checksum.
 
@@ -630,7 +631,7 @@ async def move(
     durable: bool | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Moves an object; between stores it is copied and then deleted, so that a crash leaves two and never none.
 
@@ -675,7 +676,7 @@ async def put_file(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Copies one local file to an object, in bounded memory. Trees and patterns: :func:`upload`.
 
@@ -719,7 +720,7 @@ async def get_file(
     durable: bool | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Copies one object to a local file, atomically and in bounded memory. Trees: :func:`download`.
 
@@ -766,7 +767,7 @@ async def _move(
     dst: Address,
     settings: bytes | None,
     progress: Progress,
-    storage_options: dict[str, Any] | None,
+    storage_options: StorageOptions | None,
 ) -> WriteResult:
     source, target = resolve(src, storage_options), resolve(dst, storage_options)
     source_key, key = _native.key(source.key), _native.key(target.key)
@@ -786,7 +787,7 @@ async def _move(
 
 
 @blocking
-async def mkdir(uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None) -> None:
+async def mkdir(uri: Address, *, timeout: float | None = None, storage_options: StorageOptions | None = None) -> None:
     """Makes a directory and its parents where the store has directories; elsewhere there is nothing to make.
 
     Args:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import operator
+import warnings
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, overload, TypeVar
 
 import numpy as np
 
 from . import _calls, _native
 from ._address import Address, Location, resolve
 from ._objects import Buffer, _buffer, compression_options, decompress_option, put_options_of
+from ._options import StorageOptions
 from ._output import Output
 from ._progress import Progress, watching
 from ._reader import READ_AHEAD, Decompress
@@ -385,6 +387,14 @@ class AsyncObjectWriter(_AsyncFile):
         self._output.require_open()
         return self._output.number
 
+    def __del__(self) -> None:
+        output = getattr(self, "_output", None)
+        unfinished = output is not None and output.is_here and not output.stored and not output.torn
+        self._let_go()
+        if unfinished:
+            # told to whoever looks for it: python -X dev, pytest
+            warnings.warn(f"{self._uri}: the writer was let go before it was finalized; nothing is stored", ResourceWarning, source=self)
+
     def _let_go(self) -> None:
         if hasattr(self, "_output"):
             self._output.end()
@@ -412,6 +422,57 @@ class _Opening(Generic[F]):
             await self._file.__aexit__(kind, error, trace)
 
 
+@overload
+def open_async(
+    uri: Address,
+    mode: Literal["rb", "br"] = "rb",
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = "auto",
+    buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
+) -> _Opening[AsyncObjectReader]: ...
+@overload
+def open_async(
+    uri: Address,
+    mode: Literal["wb", "xb", "bw", "bx"],
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = "auto",
+    buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
+) -> _Opening[AsyncObjectWriter]: ...
+@overload
+def open_async(
+    uri: Address,
+    mode: str,
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = "auto",
+    buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
+) -> _Opening[AsyncObjectReader] | _Opening[AsyncObjectWriter]: ...
 def open_async(
     uri: Address,
     mode: str = "rb",
@@ -426,7 +487,7 @@ def open_async(
     metadata: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Any:
     """Opens an object as a binary file of an event loop, without a thread. Cancelling a task cancels its read or write.
 

@@ -8,13 +8,14 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, Union
+from typing import Any, Literal, overload, TypeAlias, Union
 
 import numpy as np
 
 from . import _calls, _native
 from ._address import Address, resolve
 from ._objects import Buffer, _buffer, decompress_option
+from ._options import StorageOptions
 from ._progress import Progress, watching
 from ._writer import ObjectWriter
 from .exceptions import ClosedError, InvalidArgumentError, PreconditionError
@@ -78,7 +79,7 @@ class ObjectReader(io.RawIOBase):
         buffering: int = READ_AHEAD,
         progress: Progress = None,
         timeout: float | None = None,
-        storage_options: dict[str, Any] | None = None,
+        storage_options: StorageOptions | None = None,
     ) -> None:
         self._number = 0
         self._buffering = buffering
@@ -363,6 +364,57 @@ class _Ahead:
     work: _calls.Background
 
 
+@overload
+def open(
+    uri: Address,
+    mode: Literal["rb", "br"] = "rb",
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = "auto",
+    buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
+) -> ObjectReader: ...
+@overload
+def open(
+    uri: Address,
+    mode: Literal["wb", "xb", "bw", "bx"],
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = "auto",
+    buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
+) -> ObjectWriter: ...
+@overload
+def open(
+    uri: Address,
+    mode: str,
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = "auto",
+    buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
+) -> ObjectReader | ObjectWriter: ...
 def open(
     uri: Address,
     mode: str = "rb",
@@ -377,7 +429,7 @@ def open(
     metadata: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Any:
     """Opens an object as a binary file.
 

@@ -7,6 +7,8 @@ import os
 import threading
 import time
 import weakref
+from collections.abc import Generator
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Literal
 
@@ -27,10 +29,11 @@ AtExit = Literal["finish", "cancel"]
 _SLICE = 0.25
 
 
-class PendingSave:
-    """A save that goes on behind the program; see ``AsyncSaver``."""
+class PendingSave(Future["str | None"]):
+    """A save that goes on behind the program; see ``AsyncSaver``. It is a ``concurrent.futures.Future``, and can be awaited."""
 
     def __init__(self, step: int, what: str, before: PendingSave | None) -> None:
+        super().__init__()
         #: The step that is saved.
         self.step = step
         self._what = what
@@ -87,9 +90,57 @@ class PendingSave:
             raise self._error
         return self._key
 
-    def cancel(self) -> None:
-        """Asks it to end; there is no checkpoint then, unless it was just made. ``result`` tells."""
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Waits for the end.
+
+        Args:
+            timeout: Seconds; None waits for ever.
+
+        Returns:
+            What the save failed with, or None.
+
+        Raises:
+            StoreTimeoutError: It has not ended then; it goes on.
+        """
+        self._mine()
+        self._wait(self._ended, timeout)
+        self._told = True
+        return self._error
+
+    def cancel(self) -> bool:
+        """Asks it to end; there is no checkpoint then, unless it was just made. ``result`` tells.
+
+        Returns:
+            Whether it had not ended.
+        """
         self._cancelled = True
+        return not self._ended.is_set()
+
+    def cancelled(self) -> bool:
+        """Whether it has ended because ``cancel`` was called."""
+        return isinstance(self._error, CancelledError)
+
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return not self._ended.is_set()
+
+    def __await__(self) -> Generator[Any, Any, str | None]:
+        import asyncio
+
+        self._mine()
+        self._told = True
+        return (yield from asyncio.wrap_future(self).__await__())
+
+    def _end(self, key: str | None, error: BaseException | None) -> None:
+        """It has ended: tells whoever waits."""
+        self._key, self._error = key, error
+        self._before = None
+        self._read.set()
+        self._ended.set()
+        if error is None:
+            self.set_result(key)
+        else:
+            self.set_exception(error)
 
     def __repr__(self) -> str:
         done, total = self._counts
@@ -227,8 +278,7 @@ class AsyncSaver:
                 self._last = before
                 self._pending = [other for other in self._pending if other is not pending]
                 self._memory.give_back(taken)
-                pending._read.set()
-                pending._ended.set()
+                pending._end(None, CancelledError(f"{self._what}: the save of step {step} could not begin", self._what))
             raise
         return pending
 
@@ -315,6 +365,8 @@ class AsyncSaver:
             return
         # each look takes the GIL from the program, for as long as this thread then waits for a processor
         _calls.patience.slice = _SLICE
+        key: str | None = None
+        failure: BaseException | None = None
         try:
             shared = {name: value for name, value in self._options.items() if name in ("durable", "storage_options")}
             shard = save_state_shard(
@@ -330,14 +382,12 @@ class AsyncSaver:
             pending._report(*pending._counts)
             shards = [shard] if self._gather is None else self._gather(shard)
             if shards is not None:
-                pending._key = finalize_state(self._uri, pending.step, shards, epoch=epoch, user_meta=user_meta, **shared)
+                key = finalize_state(self._uri, pending.step, shards, epoch=epoch, user_meta=user_meta, **shared)
         except BaseException as error:
-            pending._error = error
+            failure = error
         finally:
             self._memory.give_back(taken)
-            pending._before = None
-            pending._read.set()
-            pending._ended.set()
+            pending._end(key, failure)
 
     def _end(self) -> None:
         """The interpreter ends."""

@@ -14,6 +14,7 @@ from . import _arrays, _containers, _list, _objects, _open_async, _reader, _tens
 from ._address import Address, Location, Root, resolve
 from ._calls import keyed
 from ._config import merged
+from ._options import StorageOptions
 from ._results import ObjectMeta, WriteResult
 from ._store_methods import AsyncStore, StoreMethods
 from ._view import BytesView
@@ -44,7 +45,7 @@ class Store(StoreMethods):
         (b'xyz', ['a'])
     """
 
-    def __init__(self, uri: str | os.PathLike[str], *, durable: bool | None = None, storage_options: dict[str, Any] | None = None) -> None:
+    def __init__(self, uri: str | os.PathLike[str], *, durable: bool | None = None, storage_options: StorageOptions | None = None) -> None:
         where = resolve(uri)
         prefix = where.key.rstrip("/")
         self.uri = f"{where.root.uri}{prefix}/" if prefix else where.root.uri

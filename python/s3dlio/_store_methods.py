@@ -5,22 +5,23 @@ from __future__ import annotations
 import builtins
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from . import _arrays, _bulk, _containers, _list, _objects, _reader, _tensors, _whole
-from ._open_async import open_async
+from ._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async
 from ._address import Address
 from ._arrays import Array
 from ._calls import awaited, awaited_each
 from ._objects import Buffer, Verify
 from ._progress import Progress
-from ._reader import Decompress, READ_AHEAD
+from ._reader import Decompress, ObjectReader, READ_AHEAD
 from ._results import ObjectMeta, WriteResult
 from ._tensors import Framework, TensorFile
 from ._view import BytesView
 from ._whole import Format
+from ._writer import ObjectWriter
 
 class StoreMethods:
     """The functions of this package for keys; see :class:`s3dlio.Store`."""
@@ -460,6 +461,57 @@ class StoreMethods:
         """
         return _list.list_stream(self._at(prefix), recursive, pattern, start_after=start_after, timeout=timeout)
 
+    @overload
+    def open(
+        self,
+        key: str,
+        mode: Literal["rb", "br"] = "rb",
+        *,
+        compress: bool | int | None = None,
+        decompress: Decompress = 'auto',
+        buffering: int = READ_AHEAD,
+        overwrite: bool = True,
+        if_match: str | None = None,
+        durable: bool | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> ObjectReader: ...
+    @overload
+    def open(
+        self,
+        key: str,
+        mode: Literal["wb", "xb", "bw", "bx"],
+        *,
+        compress: bool | int | None = None,
+        decompress: Decompress = 'auto',
+        buffering: int = READ_AHEAD,
+        overwrite: bool = True,
+        if_match: str | None = None,
+        durable: bool | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> ObjectWriter: ...
+    @overload
+    def open(
+        self,
+        key: str,
+        mode: str,
+        *,
+        compress: bool | int | None = None,
+        decompress: Decompress = 'auto',
+        buffering: int = READ_AHEAD,
+        overwrite: bool = True,
+        if_match: str | None = None,
+        durable: bool | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> ObjectReader | ObjectWriter: ...
     def open(
         self,
         key: str,
@@ -1352,6 +1404,57 @@ class AsyncStore:
         async for item in awaited_each("Store.aio.list_stream", _list.list_stream, self._at(prefix), recursive, pattern, start_after=start_after, timeout=timeout):
             yield item
 
+    @overload
+    def open(
+        self,
+        key: str,
+        mode: Literal["rb", "br"] = "rb",
+        *,
+        compress: bool | int | None = None,
+        decompress: Decompress = 'auto',
+        buffering: int = READ_AHEAD,
+        overwrite: bool = True,
+        if_match: str | None = None,
+        durable: bool | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> _Opening[AsyncObjectReader]: ...
+    @overload
+    def open(
+        self,
+        key: str,
+        mode: Literal["wb", "xb", "bw", "bx"],
+        *,
+        compress: bool | int | None = None,
+        decompress: Decompress = 'auto',
+        buffering: int = READ_AHEAD,
+        overwrite: bool = True,
+        if_match: str | None = None,
+        durable: bool | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> _Opening[AsyncObjectWriter]: ...
+    @overload
+    def open(
+        self,
+        key: str,
+        mode: str,
+        *,
+        compress: bool | int | None = None,
+        decompress: Decompress = 'auto',
+        buffering: int = READ_AHEAD,
+        overwrite: bool = True,
+        if_match: str | None = None,
+        durable: bool | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> _Opening[AsyncObjectReader] | _Opening[AsyncObjectWriter]: ...
     def open(
         self,
         key: str,

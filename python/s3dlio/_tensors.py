@@ -24,6 +24,7 @@ from ._dtypes import (
 )
 from ._memory import empty_array, empty_tensor
 from ._objects import Verify, form_options, put_options, verify_options
+from ._options import StorageOptions
 from ._progress import Progress
 from ._results import WriteResult, written
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, PreconditionError, UnknownTensorError
@@ -60,7 +61,7 @@ async def save_tensors(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
 
@@ -135,7 +136,7 @@ async def load_tensors(
     verify: Verify = "auto",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> dict[str, Any]:
     """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
 
@@ -171,7 +172,7 @@ async def load_tensors(
 
 @blocking
 async def open_tensors(
-    uri: Address, framework: Framework = "np", *, timeout: float | None = None, storage_options: dict[str, Any] | None = None
+    uri: Address, framework: Framework = "np", *, timeout: float | None = None, storage_options: StorageOptions | None = None
 ) -> TensorFile:
     """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
 
@@ -208,8 +209,8 @@ async def _open(where: Location, framework: Framework) -> TensorFile:
     return TensorFile(where, framework in ("pt", "torch"), found, generation)
 
 
-class TensorFile:
-    """An open safetensors object: a mapping from names to lazy tensors, and a context manager.
+class TensorFile(Mapping[str, "LazyTensor"]):
+    """An open safetensors object: a mapping from names to lazy tensors, and a context manager; ``get_tensor`` and ``get_slice`` as safetensors' own.
 
     It can be pickled and used in forked children; there it opens the object again at its first read, and raises PreconditionError
     when that is no longer the same.
@@ -228,13 +229,25 @@ class TensorFile:
         # not the lazy tensors themselves: they refer to the file, which would then live until a collection
         self._tensors: dict[str, tuple[int, dict[str, Any]]] = {item["name"]: (index, item) for index, item in enumerate(found["tensors"])}
 
-    def keys(self) -> list[str]:
+    def keys(self) -> list[str]:  # type: ignore[override]
         """The names, in the order of the file."""
         return list(self._tensors)
 
     def metadata(self) -> dict[str, str]:
         """The user's ``__metadata__``."""
         return dict(self._metadata)
+
+    def get_tensor(self, name: str) -> Any:
+        """The whole tensor, checked, as safetensors' ``safe_open`` has it."""
+        return self[name].load()
+
+    def get_slice(self, name: str) -> LazyTensor:
+        """The tensor, not read yet, as safetensors' ``safe_open`` has it: index it, or ask for its ``get_shape()`` and ``get_dtype()``."""
+        return self[name]
+
+    # as an open file: by itself, not by what it holds
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __getitem__(self, name: str) -> LazyTensor:
         try:
@@ -380,6 +393,14 @@ class LazyTensor:
     def ndim(self) -> int:
         """How many dimensions it has."""
         return len(self.shape)
+
+    def get_shape(self) -> list[int]:
+        """Its dimensions, as safetensors' slices have them."""
+        return list(self.shape)
+
+    def get_dtype(self) -> str:
+        """safetensors' name of its dtype, such as ``"F32"``."""
+        return self._type
 
     @blocking
     async def load(self, *, verify: Verify = "auto", timeout: float | None = None) -> Any:

@@ -17,6 +17,10 @@ else:
     _Bytes = np.ndarray
 
 
+#: What is compared as bytes.
+_BYTES = (bytes, bytearray, memoryview)
+
+
 class BytesView(_Bytes):
     """Read-only bytes without a copy.
 
@@ -49,6 +53,68 @@ class BytesView(_Bytes):
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """The bytes as text."""
         return str(self.data if self.flags.c_contiguous else self.tobytes(), encoding, errors)
+
+    def json(self) -> Any:
+        """What the bytes say as JSON."""
+        import json
+
+        return json.loads(self.tobytes())
+
+    def hex(self, *args: Any) -> str:
+        """As ``bytes.hex``."""
+        return self.tobytes().hex(*args)
+
+    def startswith(self, prefix: bytes | tuple[bytes, ...]) -> bool:
+        """As ``bytes.startswith``."""
+        return bytes(self[: _longest(prefix)]).startswith(prefix)
+
+    def endswith(self, suffix: bytes | tuple[bytes, ...]) -> bool:
+        """As ``bytes.endswith``."""
+        return bytes(self[max(0, self.size - _longest(suffix)) :]).endswith(suffix)
+
+    def find(self, sub: bytes | int, *args: Any) -> int:
+        """As ``bytes.find``."""
+        return self.tobytes().find(sub, *args)
+
+    def rfind(self, sub: bytes | int, *args: Any) -> int:
+        """As ``bytes.rfind``."""
+        return self.tobytes().rfind(sub, *args)
+
+    def index(self, sub: bytes | int, *args: Any) -> int:
+        """As ``bytes.index``."""
+        return self.tobytes().index(sub, *args)
+
+    def count(self, sub: bytes | int, *args: Any) -> int:
+        """As ``bytes.count``."""
+        return self.tobytes().count(sub, *args)
+
+    def split(self, sep: bytes | None = None, maxsplit: int = -1) -> list[bytes]:
+        """As ``bytes.split``."""
+        return self.tobytes().split(sep, maxsplit)
+
+    def splitlines(self, keepends: bool = False) -> list[bytes]:
+        """As ``bytes.splitlines``."""
+        return self.tobytes().splitlines(keepends)
+
+    def strip(self, chars: bytes | None = None) -> bytes:
+        """As ``bytes.strip``."""
+        return self.tobytes().strip(chars)
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        # equal to bytes, and nothing can change it
+        return hash(self.tobytes())
+
+    def __lt__(self, other: Any) -> Any:
+        return self.tobytes() < other if isinstance(other, _BYTES) else super().__lt__(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.tobytes() <= other if isinstance(other, _BYTES) else super().__le__(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.tobytes() > other if isinstance(other, _BYTES) else super().__gt__(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.tobytes() >= other if isinstance(other, _BYTES) else super().__ge__(other)
 
     def __bytes__(self) -> bytes:
         return self.tobytes()
@@ -117,6 +183,10 @@ class BytesView(_Bytes):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_bytes, (self.tobytes(),)
+
+
+def _longest(parts: bytes | tuple[bytes, ...]) -> int:
+    return max((len(part) for part in parts), default=0) if isinstance(parts, tuple) else len(parts)
 
 
 def _from_bytes(data: bytes) -> BytesView:

@@ -9,6 +9,7 @@ from ._address import Address, resolve
 from ._arrays import load_numpy_array, save_numpy_array
 from ._calls import blocking
 from ._objects import Verify
+from ._options import StorageOptions
 from ._progress import Progress
 from ._results import WriteResult
 from ._tensors import Framework, load_tensors, save_tensors
@@ -30,7 +31,7 @@ async def save(
     durable: bool | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Saves an array as ``.npy``, or a dictionary of arrays and tensors as ``.safetensors``, atomically.
 
@@ -85,7 +86,7 @@ async def load(
     verify: Verify = "auto",
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Any:
     """Loads what :func:`save` saved, or any other program: an array of ``.npy``, a dictionary of ``.safetensors``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
@@ -13,6 +14,7 @@ import numpy as np
 
 from . import _calls, _native
 from ._address import Address, resolve
+from ._options import StorageOptions
 from ._objects import Buffer, _buffer, _count, compression_options, put_options_of
 from ._output import Output, in_finalizer
 from ._progress import Progress, watching
@@ -76,7 +78,7 @@ class ObjectWriter(io.RawIOBase):
         metadata: Mapping[str, str] | None = None,
         progress: Progress = None,
         timeout: float | None = None,
-        storage_options: dict[str, Any] | None = None,
+        storage_options: StorageOptions | None = None,
     ) -> None:
         self._where = resolve(uri, storage_options)
         what = self._where.address(self._where.key)
@@ -356,7 +358,11 @@ class ObjectWriter(io.RawIOBase):
 
     def __del__(self) -> None:
         # an object that nobody finished must not appear
+        unfinished = self._output.is_here and not self._output.stored and not self._output.torn
         self._let_go()
+        if unfinished:
+            # told to whoever looks for it: python -X dev, pytest
+            warnings.warn(f"{self._uri}: the writer was let go before it was finalized; nothing is stored", ResourceWarning, source=self)
 
     def _hand_over(self, number: int) -> None:
         """Sends what was gathered."""

@@ -19,10 +19,9 @@ Example:
 from __future__ import annotations
 
 import builtins
-import logging
-import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
+from typing import cast as cast_type
 
 from . import _checkpoint_reader, _checkpoint_store, _state
 from ._address import Address
@@ -34,12 +33,14 @@ from ._checkpoint_store import CheckpointStore as Store
 from ._checkpoint_writer import CheckpointStream as Stream
 from ._checkpoint_writer import CheckpointWriter as Writer
 from ._dtypes import Casting
+from ._options import StorageOptions
 from ._progress import Progress
 from ._sharded import TensorShard as Shard
 from ._state import Gather
 from ._state_async import AsyncSaver as Saver
 from ._state_async import PendingSave
 from ._tensors import Framework
+from ._warnings import warn
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
 
 __all__ = [
@@ -47,11 +48,13 @@ __all__ = [
     "CheckpointInfo",
     "CheckpointWarning",
     "IntegrityReport",
+    "Manifest",
     "PendingSave",
     "PruneReport",
     "Reader",
     "Saver",
     "Shard",
+    "ShardManifest",
     "Store",
     "Stream",
     "ValidatedReader",
@@ -66,7 +69,36 @@ __all__ = [
 
 OnDamage: TypeAlias = Literal["raise", "previous"]
 
-_log = logging.getLogger("s3dlio")
+
+class ShardManifest(TypedDict, total=False):
+    """One shard in a manifest; docs/formats.md tells of each member."""
+
+    rank: int
+    key: str
+    size: int
+    raw_size: int
+    etag: str
+    checksum: str
+    stored_checksum: str
+    compression: str
+    extra: Any
+
+
+class Manifest(TypedDict, total=False):
+    """A checkpoint's manifest; docs/formats.md tells of each member."""
+
+    manifest_key: str
+    format_version: int
+    framework: str
+    global_step: int
+    epoch: int
+    wall_time: str
+    world_size: int
+    shards: builtins.list[ShardManifest]
+    status: Literal["complete", "incomplete"]
+    save_id: str
+    user_meta: Any
+    extra: Any
 
 
 @dataclass(frozen=True)
@@ -83,7 +115,7 @@ class Checkpoint:
     state: Any
     step: int
     metadata: Any
-    manifest: dict[str, Any]
+    manifest: Manifest
 
 
 @blocking
@@ -102,7 +134,7 @@ async def save(
     durable: bool = True,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> CheckpointInfo | None:
     """Saves a nested state as a checkpoint: whole, or not at all.
 
@@ -181,7 +213,7 @@ async def load(
     verify: bool = True,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Checkpoint:
     """Loads a state that :func:`save` saved, on any number of ranks.
 
@@ -247,14 +279,13 @@ async def load(
                 progress=progress,
                 storage_options=storage_options,
             )
-            return Checkpoint(state, int(manifest["global_step"]), manifest["user_meta"], manifest)
+            return Checkpoint(state, int(manifest["global_step"]), manifest["user_meta"], cast_type(Manifest, manifest))
         except (InvalidDataError, NotFoundError) as error:
             if on_damage == "raise":
                 raise
             first = first or error
             tried.add(key)
-            _log.warning("checkpoint %s was passed over: %s", key, error)
-            warnings.warn(f"checkpoint {key} was passed over: {error}", CheckpointWarning, stacklevel=2)
+            warn(f"checkpoint {key} was passed over: {error}", CheckpointWarning)
         left = [info for info in await _checkpoint_store.list_all(objects) if info.is_complete and info.manifest_key not in tried]
         manifest = await _checkpoint_reader.find(objects, {"manifest_key": left[0].manifest_key}) if left else None
     assert first is not None
@@ -263,7 +294,7 @@ async def load(
 
 @blocking
 async def latest(
-    uri: Address, *, step: int | None = None, timeout: float | None = None, storage_options: dict[str, Any] | None = None
+    uri: Address, *, step: int | None = None, timeout: float | None = None, storage_options: StorageOptions | None = None
 ) -> CheckpointInfo | None:
     """The newest complete checkpoint, by its manifest; no shard is read.
 
@@ -291,7 +322,7 @@ async def latest(
 
 @blocking
 async def list(
-    uri: Address, *, timeout: float | None = None, storage_options: dict[str, Any] | None = None
+    uri: Address, *, timeout: float | None = None, storage_options: StorageOptions | None = None
 ) -> builtins.list[CheckpointInfo]:
     """All complete checkpoints, the newest first.
 
@@ -324,7 +355,7 @@ async def validate(
     manifest_key: str | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> IntegrityReport:
     """Reads every byte of a checkpoint as it is stored and compares it with what was saved.
 
@@ -364,7 +395,7 @@ async def prune(
     dry_run: bool = False,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> PruneReport:
     """Deletes old checkpoints, and what crashed saves left; never the last one that is whole.
 

@@ -360,13 +360,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 's3dlio' has no attribute {name!r}{_hint(name)}")
-    found = getattr(importlib.import_module(f".{module}", __package__), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:
+    # type checkers know the names above, and no others
+    def __getattr__(name: str) -> Any:
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module 's3dlio' has no attribute {name!r}{_hint(name)}")
+        found = getattr(importlib.import_module(f".{module}", __package__), name)
+        globals()[name] = found
+        return found
 
 
 def _hint(name: str) -> str:

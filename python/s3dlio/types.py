@@ -8,6 +8,7 @@ Example:
 
 from ._address import Address
 from ._objects import Buffer, Verify
+from ._options import OptionNames, StorageOptions
 from ._open_async import AsyncObjectReader, AsyncObjectWriter
 from ._progress import Progress
 from ._reader import ObjectReader
@@ -27,7 +28,9 @@ __all__ = [
     "ObjectMeta",
     "ObjectReader",
     "ObjectWriter",
+    "OptionNames",
     "Progress",
+    "StorageOptions",
     "TensorFile",
     "Verify",
     "WriteResult",

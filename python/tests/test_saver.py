@@ -88,11 +88,15 @@ def test_save_that_ends_between_two_looks_is_no_index_error(monkeypatch: pytest.
             saver.save({"w": np.ones(3)}, step)
 
 
-def test_each_failure_is_told_once(tmp_path: Path) -> None:
+def test_each_failure_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     saver = AsyncSaver(tmp_path / "file", max_in_flight=3)
+    # none fails before all have begun: the next save would raise it
+    begun, work = threading.Event(), AsyncSaver._work
+    monkeypatch.setattr(AsyncSaver, "_work", lambda self, *arguments: begun.wait(60) and work(self, *arguments))
     for step in range(3):
         saver.save({"w": np.ones(3)}, step)
+    begun.set()
     for _ in range(3):
         with pytest.raises(s3dlio.S3dlioError):
             saver.wait()

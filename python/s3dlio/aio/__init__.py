@@ -17,16 +17,17 @@ from __future__ import annotations
 import builtins
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from .. import _arrays, _bulk, _list, _objects, _tensors, _whole
-from .._open_async import open_async
+from .._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async
 from .._address import Address
 from .._arrays import Array
 from .._calls import awaited, awaited_each
 from .._objects import Buffer, Verify
+from .._options import StorageOptions
 from .._progress import Progress
 from .._reader import Decompress, READ_AHEAD
 from .._results import ObjectMeta, WriteResult
@@ -80,7 +81,7 @@ async def put(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
@@ -121,7 +122,7 @@ async def get(
     decompress: bool | Literal['auto'] = False,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> BytesView:
     """Reads a whole object.
 
@@ -159,7 +160,7 @@ async def get_range(
     decompress: bool | Literal['auto'] = False,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> BytesView:
     """Reads ``length`` bytes from ``offset``; never fewer.
 
@@ -197,7 +198,7 @@ async def get_ranges(
     verify: Verify = 'auto',
     decompress: bool | Literal['auto'] = False,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[BytesView]:
     """Reads several ranges of an object, some at a time.
 
@@ -232,7 +233,7 @@ async def put_file(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Copies one local file to an object, in bounded memory. Trees and patterns: :func:`upload`.
 
@@ -267,7 +268,7 @@ async def get_file(
     durable: bool | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Copies one object to a local file, atomically and in bounded memory. Trees: :func:`download`.
 
@@ -295,7 +296,7 @@ async def exists(
     uri: Address,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> bool:
     """True for an object, for a prefix with something below it, and for a directory.
 
@@ -319,7 +320,7 @@ async def stat(
     uri: Address,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> ObjectMeta:
     """What the store knows of an object.
 
@@ -348,7 +349,7 @@ async def delete(
     *,
     missing_ok: bool = False,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> int:
     """Deletes an object, or with ``recursive`` everything at and below a path.
 
@@ -384,7 +385,7 @@ async def copy(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Copies an object, within a store or between any two, with its content type, metadata and checksum.
 
@@ -424,7 +425,7 @@ async def move(
     durable: bool | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Moves an object; between stores it is copied and then deleted, so that a crash leaves two and never none.
 
@@ -451,7 +452,7 @@ async def mkdir(
     uri: Address,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> None:
     """Makes a directory and its parents where the store has directories; elsewhere there is nothing to make.
 
@@ -474,7 +475,7 @@ async def list(
     *,
     start_after: str | None = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[str]:
     """Lists what is at and below a path, in the order of the keys' UTF-8 bytes.
 
@@ -504,7 +505,7 @@ async def list_stream(
     *,
     start_after: str | None = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> AsyncIterator[ObjectMeta]:
     """The objects of a listing one by one, a page of them in memory at a time.
 
@@ -537,7 +538,7 @@ async def get_many(
     on_error: Literal['raise', 'return'] = 'raise',
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[tuple[Any, BytesView]]:
     """Reads many objects, several at a time.
 
@@ -575,7 +576,7 @@ async def put_many(
     on_error: Literal['raise', 'return'] = 'raise',
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[tuple[Any, WriteResult]]:
     """Writes many objects, several at a time, each atomically.
 
@@ -609,7 +610,7 @@ async def stat_many(
     on_error: Literal['raise', 'return'] = 'raise',
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[ObjectMeta]:
     """What the stores know of many objects.
 
@@ -644,7 +645,7 @@ async def upload(
     on_error: Literal['raise', 'return'] = 'raise',
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[tuple[Any, WriteResult]]:
     """Copies local files into a store.
 
@@ -684,7 +685,7 @@ async def download(
     on_error: Literal['raise', 'return'] = 'raise',
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[tuple[Any, WriteResult]]:
     """Copies what is at and below an address into a local directory, each file atomically.
 
@@ -722,7 +723,7 @@ async def save(
     durable: bool | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Saves an array as ``.npy``, or a dictionary of arrays and tensors as ``.safetensors``, atomically.
 
@@ -755,7 +756,7 @@ async def load(
     verify: Verify = 'auto',
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Any:
     """Loads what :func:`save` saved, or any other program: an array of ``.npy``, a dictionary of ``.safetensors``.
 
@@ -793,7 +794,7 @@ async def save_numpy_array(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Saves an array as a ``.npy`` object that ``np.load`` reads, atomically.
 
@@ -840,7 +841,7 @@ async def load_numpy_array(
     out: Array | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Array:
     """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
 
@@ -883,7 +884,7 @@ async def save_tensors(
     tags: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> WriteResult:
     """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
 
@@ -926,7 +927,7 @@ async def load_tensors(
     verify: Verify = 'auto',
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> dict[str, Any]:
     """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
 
@@ -958,7 +959,7 @@ async def open_tensors(
     framework: Framework = 'np',
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> TensorFile:
     """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
 
@@ -978,6 +979,57 @@ async def open_tensors(
     return await awaited("aio.open_tensors", _tensors.open_tensors, uri, framework, timeout=timeout, storage_options=storage_options)
 
 
+@overload
+def open(
+    uri: Address,
+    mode: Literal["rb", "br"] = "rb",
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = 'auto',
+    buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
+) -> _Opening[AsyncObjectReader]: ...
+@overload
+def open(
+    uri: Address,
+    mode: Literal["wb", "xb", "bw", "bx"],
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = 'auto',
+    buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
+) -> _Opening[AsyncObjectWriter]: ...
+@overload
+def open(
+    uri: Address,
+    mode: str,
+    *,
+    compress: bool | int | None = None,
+    decompress: Decompress = 'auto',
+    buffering: int = READ_AHEAD,
+    overwrite: bool = True,
+    if_match: str | None = None,
+    durable: bool | None = None,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = None,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
+) -> _Opening[AsyncObjectReader] | _Opening[AsyncObjectWriter]: ...
 def open(
     uri: Address,
     mode: str = 'rb',
@@ -992,7 +1044,7 @@ def open(
     metadata: Mapping[str, str] | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Any:
     """Opens an object as a binary file of an event loop, without a thread. Cancelling a task cancels its read or write.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from .. import _containers
 from .._address import Address
 from .._calls import awaited
+from .._options import StorageOptions
 
 __all__ = [
     "abort_uploads",
@@ -23,7 +24,7 @@ async def create_bucket(
     name: str,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> None:
     """Makes a bucket or container; one that is already yours is no error.
 
@@ -43,7 +44,7 @@ async def delete_bucket(
     name: str,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> None:
     """Removes an empty bucket or container.
 
@@ -63,7 +64,7 @@ async def list_containers(
     uri: str = 's3://',
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[str]:
     """The names of the buckets or containers that the credentials may list.
 
@@ -88,7 +89,7 @@ async def presign(
     expires_in: int = 3600,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> str:
     """An address that lets whoever has it use the object for a while, without credentials of their own.
 
@@ -113,7 +114,7 @@ async def list_uploads(
     older_than: float = 0,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[dict[str, Any]]:
     """Multipart uploads that were begun and not ended: those under way, and what processes that died left behind.
 
@@ -140,7 +141,7 @@ async def abort_uploads(
     older_than: float = 86400,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[dict[str, Any]]:
     """Throws away multipart uploads that nobody will end.
 

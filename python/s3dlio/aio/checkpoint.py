@@ -10,6 +10,7 @@ import numpy as np
 from .. import checkpoint as _checkpoint
 from .._address import Address
 from .._calls import awaited
+from .._options import StorageOptions
 from .._progress import Progress
 from .._tensors import Framework
 from .._dtypes import Casting
@@ -41,7 +42,7 @@ async def save(
     durable: bool = True,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> CheckpointInfo | None:
     """Saves a nested state as a checkpoint: whole, or not at all.
 
@@ -92,7 +93,7 @@ async def load(
     verify: bool = True,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Checkpoint:
     """Loads a state that :func:`save` saved, on any number of ranks.
 
@@ -131,7 +132,7 @@ async def latest(
     *,
     step: int | None = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> CheckpointInfo | None:
     """The newest complete checkpoint, by its manifest; no shard is read.
 
@@ -155,7 +156,7 @@ async def list(
     uri: Address,
     *,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> builtins.list[CheckpointInfo]:
     """All complete checkpoints, the newest first.
 
@@ -181,7 +182,7 @@ async def validate(
     manifest_key: str | None = None,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> IntegrityReport:
     """Reads every byte of a checkpoint as it is stored and compares it with what was saved.
 
@@ -212,7 +213,7 @@ async def prune(
     dry_run: bool = False,
     progress: Progress = None,
     timeout: float | None = None,
-    storage_options: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> PruneReport:
     """Deletes old checkpoints, and what crashed saves left; never the last one that is whole.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import uuid
-import warnings
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from .. import _bulk, _list, _objects, _plain
 from .._address import Address, resolve
 from .._pieces import save_pieces, source_of
 from .._tensors import _Source
+from .._warnings import warn
 from ..exceptions import (
     AlreadyExistsError,
     BulkError,
@@ -188,7 +188,7 @@ class StorageWriter(storage.StorageWriter):  # type: ignore[misc]
             except NotFoundError:
                 pass
             except S3dlioError as error:
-                warnings.warn(f"what a former checkpoint left behind could not be deleted: {error}", stacklevel=2)
+                warn(f"what a former checkpoint left behind could not be deleted: {error}")
         metadata.storage_data = stored
         if hasattr(metadata, "storage_meta"):
             metadata.storage_meta = self.storage_meta()
