@@ -38,7 +38,7 @@ sealed partial class AzureStore
         var order = new KeyOrder();
         string uri = Root.Child(prefix);
         // the service cannot begin in the middle
-        var guard = new ListGuard(uri, null);
+        var guard = new ListGuard(uri, null, _client.Retry.Clock);
         bool passesSome = options.StartAfter is not null || options.Pattern is not null;
         string results = Math.Min(MostResults, passesSome ? MostResults : options.PageSize).ToString(CultureInfo.InvariantCulture);
         string? marker = null, lastPrefix = null;
@@ -47,7 +47,7 @@ sealed partial class AzureStore
             var request = Request(HttpMethod.Get, "").WithQuery("restype", "container").WithQuery("comp", "list").WithQuery("maxresults", results)
                 .WithQuery("prefix", prefix.Length == 0 ? null : prefix).WithQuery("delimiter", options.Recursive ? null : "/").WithQuery("marker", marker);
             var answer = await _client.SendAsync(request, ListLimit, text => ListAnswer.Parse(text, request.Subject), cancel).ConfigureAwait(false);
-            guard.Arrived(answer.Entries.Count, answer.Marker is null);
+            guard.Arrived(prefix, answer.Entries.Count, answer.Marker);
             foreach (var entry in answer.AsSent)
                 ListGuard.CheckPlace(uri, prefix, !options.Recursive, entry.Key, entry.Meta is null);
             guard.Check(

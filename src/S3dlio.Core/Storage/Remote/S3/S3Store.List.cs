@@ -18,7 +18,7 @@ sealed partial class S3Store
         ObjectKey.CheckPrefix(Root, prefix);
         var request = new ListRequest(prefix, options.StartAfter, !options.Recursive, null);
         bool isParallel = options.Recursive && _client.Options.ListConcurrency > 1;
-        var guard = new ListGuard(Root.Child(prefix), options.StartAfter);
+        var guard = new ListGuard(Root.Child(prefix), options.StartAfter, _client.Retry.Clock);
         for (bool isFirst = true; ; isFirst = false)
         {
             var page = await ListPageAsync(request, options.PageSize, guard, cancel).ConfigureAwait(false);
@@ -58,7 +58,7 @@ sealed partial class S3Store
             ListGuard.CheckPlace(uri, wanted.Prefix, wanted.Folded, found.Key, isPrefix: false);
         foreach (string found in page.Prefixes)
             ListGuard.CheckPlace(uri, wanted.Prefix, wanted.Folded, found, isPrefix: true);
-        guard.Arrived(page.Objects.Count + page.Prefixes.Count, page.Next is null);
+        guard.Arrived($"{wanted.Folded} {wanted.Prefix}", page.Objects.Count + page.Prefixes.Count, page.Next);
         if (wanted.After is not { } after)
             return page;
         // the last page is no less a page than the others: what it repeats would be listed twice

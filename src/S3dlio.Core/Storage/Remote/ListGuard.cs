@@ -1,21 +1,27 @@
-namespace S3dlio.Storage;
+namespace S3dlio.Storage.Remote;
 
 /// <summary>
-/// Holds a listing of a server against what was asked: keys below the prefix and no others, each once, in order. What is listed is
-/// downloaded and deleted next, so a gateway that passes over the prefix must not get that far.
+/// Compares a server's listing with what was asked for: keys below the prefix and no others, each once, in order. What is listed is
+/// downloaded and deleted next, so a gateway that ignores the prefix must not get that far.
 /// </summary>
 /// <param name="uri">The listing, for messages.</param>
 /// <param name="after">What all keys come after.</param>
-sealed class ListGuard(string uri, string? after)
+/// <param name="clock">Measures how long no key comes.</param>
+sealed class ListGuard(string uri, string? after, TimeProvider clock)
 {
-    /// <summary>Truncated pages without a key, in a row. Some servers send a few where much was deleted.</summary>
-    const int MostEmpty = 1000;
+    /// <summary>
+    /// How long truncated pages without a key may follow one another. S3 sends many where much was deleted, however many there are, so their
+    /// number says nothing.
+    /// </summary>
+    static readonly TimeSpan MostEmpty = TimeSpan.FromMinutes(30);
 
     // by UTF-8 bytes as S3 lists; by UTF-16 units; and with '/' before all else, as trees of directories are walked
     static readonly Comparison<string>[] Orders = [ObjectKey.Compare, string.CompareOrdinal, CompareTree];
 
     readonly Sequence _objects = new(after), _prefixes = new(null);
-    int _empty;
+    readonly Lock _gate = new();
+    readonly HashSet<(string Walk, string Token)> _tokens = [];
+    long _emptySince;
 
     /// <summary>One entry: below the prefix, and folded where that was asked for.</summary>
     /// <exception cref="StoreException">InvalidData.</exception>
@@ -46,13 +52,26 @@ sealed class ListGuard(string uri, string? after)
     }
 
     /// <summary>A page as it came.</summary>
-    /// <exception cref="StoreException">InvalidData: such pages come without end.</exception>
-    public void Arrived(int entries, bool isLast)
+    /// <param name="walk">What it is a page of: pages of several listings below a prefix may come side by side.</param>
+    /// <param name="entries">How many there are on it.</param>
+    /// <param name="next">The token of the next page; null for the last.</param>
+    /// <exception cref="StoreException">InvalidData: the listing has no end.</exception>
+    public void Arrived(string walk, int entries, string? next)
     {
-        if (entries > 0 || isLast)
-            Volatile.Write(ref _empty, 0);
-        else if (Interlocked.Increment(ref _empty) > MostEmpty)
-            throw Wrong(uri, $"it does not advance: {MostEmpty} pages in a row are empty, and none is the last");
+        lock (_gate)
+        {
+            if (entries > 0 || next is null)
+            {
+                _tokens.Clear();
+                return;
+            }
+            if (_tokens.Count == 0)
+                _emptySince = clock.GetTimestamp();
+            if (!_tokens.Add((walk, next)))
+                throw Wrong(uri, "it does not advance: the server names the same continuation twice, and no key in between");
+            if (clock.GetElapsedTime(_emptySince) > MostEmpty)
+                throw Wrong(uri, $"it does not advance: {_tokens.Count} pages in {MostEmpty.TotalMinutes} minutes are empty, and none is the last");
+        }
     }
 
     static StoreException Wrong(string uri, string what) =>

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
 using S3dlio.Storage;
+using S3dlio.Storage.Remote.Azure;
+using S3dlio.Storage.Remote.S3;
 using S3dlio.Transfer;
 using Xunit;
 
@@ -133,20 +135,72 @@ public class ListGuardTests
         Assert.Equal(pages.SelectMany(page => page.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Order(StringComparer.Ordinal), found.Order(StringComparer.Ordinal));
     }
 
+    static string Empty(string kind, int number, int last) =>
+        Page(kind, number == last ? ["a"] : [], number == last ? null : number.ToString(CultureInfo.InvariantCulture));
+
+    static string Page(string kind, string[] names, string? next) => kind == "azure" ? Azure(names, next) : S3(names, next);
+
+    static ObjectStore Open(string kind, ScriptedServer server, TimeProvider clock)
+    {
+        var (root, text) = kind == "azure"
+            ? (StoreUri.Parse("az://acct/box/"), $$"""{"endpoint_url":"{{server.Url}}/acct","account_key":"YS1zZWNyZXQ="}""")
+            : (StoreUri.Parse("s3://bucket/"), $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1"}""");
+        var options = StoreOptions.Parse(text, root.ToString());
+        return kind == "azure"
+            ? new AzureStore(root, new AzureClient(AzureOptions.Read(options, root), AzureAccount.Resolve(AzureOptions.Read(options, root), "acct", "az://acct/box/", static _ => null), "az://acct/box/", clock))
+            : new S3Store(root, new S3Client(S3Options.Read(options, root), "s3://bucket/", clock));
+    }
+
+    static async Task<List<string>> Keys(ObjectStore store)
+    {
+        var keys = new List<string>();
+        await foreach (var page in store.ListAsync("", ListOptions.Default, None))
+            keys.AddRange(page.Objects.Select(found => found.Key));
+        return keys;
+    }
+
     [Theory]
     [InlineData("sequential")]
     [InlineData("azure")]
     public async Task List_EmptyPagesWithoutEnd_IsAnError(string kind)
     {
-        await using var server = new ScriptedServer(exchange => Say(exchange, kind == "azure"
-            ? Azure([], exchange.Number.ToString(CultureInfo.InvariantCulture)) : S3([], exchange.Number.ToString(CultureInfo.InvariantCulture))));
-        var store = kind == "azure" ? OpenAzure(server) : OpenS3(server, 1);
-        var error = await Assert.ThrowsAsync<StoreException>(async () =>
-        {
-            await foreach (var _ in store.ListAsync("", ListOptions.Default, None))
-                Assert.Fail("there is nothing");
-        });
+        // each page takes the server seven minutes
+        var clock = new Clock { Step = TimeSpan.FromMinutes(7) };
+        await using var server = new ScriptedServer(exchange => Say(exchange, Empty(kind, exchange.Number, -1)));
+        var error = await Assert.ThrowsAsync<StoreException>(() => Keys(Open(kind, server, clock)));
         Assert.Equal(ErrorKind.InvalidData, error.Kind);
+    }
+
+    [Theory]
+    [InlineData("sequential")]
+    [InlineData("azure")]
+    public async Task List_ThousandsOfEmptyPages_FindsTheKeyBehindThem(string kind)
+    {
+        await using var server = new ScriptedServer(exchange => Say(exchange, Empty(kind, exchange.Number, 1500)));
+        Assert.Equal(["a"], await Keys(Open(kind, server, TimeProvider.System)));
+    }
+
+    [Theory]
+    [InlineData("sequential")]
+    [InlineData("azure")]
+    public async Task List_ContinuationsInACircle_IsAnErrorAtOnce(string kind)
+    {
+        await using var server = new ScriptedServer(exchange => Say(exchange, Page(kind, [], (exchange.Number % 3).ToString(CultureInfo.InvariantCulture))));
+        var error = await Assert.ThrowsAsync<StoreException>(() => Keys(Open(kind, server, TimeProvider.System)));
+        Assert.Equal(ErrorKind.InvalidData, error.Kind);
+        Assert.True(server.Seen.Count < 10, $"{server.Seen.Count} pages were asked for");
+    }
+
+    /// <summary>A clock that advances whenever somebody looks.</summary>
+    sealed class Clock : TimeProvider
+    {
+        long _now;
+
+        public TimeSpan Step { get; init; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Interlocked.Add(ref _now, Step.Ticks);
     }
 
     [Theory]
