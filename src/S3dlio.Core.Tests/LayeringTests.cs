@@ -30,10 +30,10 @@ public sealed partial class LayeringTests
     /// <summary>Files of Core with raw pointers, and why each cannot do without.</summary>
     static readonly (string File, string Reason)[] Pointers =
     [
-        ("src/S3dlio.Core/Storage/Local/AlignedBuffer.cs", "native memory that O_DIRECT reads into, handed out as Memory<byte>"),
+        ("src/S3dlio.Core/IO/AlignedBuffer.cs", "native memory that O_DIRECT reads into, handed out as Memory<byte>"),
         ("src/S3dlio.Core/Storage/Http/PooledBuffer.cs", "native memory for the parts of an upload, handed out as Memory<byte>"),
-        ("src/S3dlio.Core/Storage/Local/Libc.cs", "the system calls that .NET lacks"),
         ("src/S3dlio.Core/IO/Interop.cs", "the system calls of the lowest floor"),
+        ("src/S3dlio.Core/IO/Interop.Names.cs", "the same"),
         ("src/S3dlio.Core/IO/PathText.cs", "paths as libc takes them, without an array for each"),
     ];
 
@@ -82,7 +82,7 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Tensors/X.cs", "using S3dlio.Native;")]
     // a backend that knows more than Storage, or another backend
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Storage.Memory;")]
-    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "class X { Local.Errno? e; }")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "class X { Local.LocalError? e; }")]
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Transfer;")]
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Compression;")]
     [InlineData("src/S3dlio.Core/Storage/PrefixStore.cs", "using S3dlio.Storage.Local;")]
@@ -108,6 +108,8 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Storage/X.cs", "class X { GCHandle h; }")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "static class Handles { }")]
     [InlineData("src/S3dlio.Core/Hashing/X.cs", "static unsafe class X { }")]
+    [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "class X { [LibraryImport(\"libc\", SetLastError = true)] static partial int close(int fd); }")]
+    [InlineData("src/S3dlio.Core/Log/X.cs", "class X { [DllImport( \"libc.so.6\")] static extern int close(int fd); }")]
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "class X { void F(byte* p) { } }")]
     [InlineData("src/S3dlio.Core/Tensors/X.cs", "class X { delegate*<int, void> f; }")]
     [InlineData("python/s3dlio/_view.py", "import ctypes")]
@@ -121,7 +123,8 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Checkpoint/X.cs", "using S3dlio.Hashing;\nusing S3dlio.Tensors;\nnamespace S3dlio.Checkpoint;")]
     [InlineData("src/S3dlio.Core/Segments/X.cs", "using S3dlio.Hashing;\nusing S3dlio.IO;\nnamespace S3dlio.Segments;")]
     [InlineData("src/S3dlio.Core/Log/X.cs", "using S3dlio.IO;\nusing S3dlio.Segments;\nusing S3dlio.Storage;\nnamespace S3dlio.Log;")]
-    [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Hashing;\nnamespace S3dlio.Storage.Local;")]
+    [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Hashing;\nusing S3dlio.IO;\nnamespace S3dlio.Storage.Local;")]
+    [InlineData("src/S3dlio.Core/IO/X.cs", "class X { [LibraryImport(\"libc\")] static partial int close(int fd); }")]
     [InlineData("src/S3dlio.Core/Storage/StoreFactory.cs", "using S3dlio.Storage.Local;\nusing S3dlio.Storage.Memory;")]
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Http;")]
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Remote;\nnamespace S3dlio.Storage.Remote.S3;")]
@@ -142,6 +145,8 @@ public sealed partial class LayeringTests
             return path != "python/s3dlio/_native.py" && CtypesImport().IsMatch(text) ? [$"{path}: only _native.py knows ctypes"] : [];
         string code = Code(text);
         IEnumerable<string> faults = CheckVendors(path, code);
+        if (LibcImport().IsMatch(text) && path.StartsWith("src/", StringComparison.Ordinal) && !path.StartsWith("src/S3dlio.Core/IO/", StringComparison.Ordinal))
+            faults = faults.Append($"{path}: imports libc; only src/S3dlio.Core/IO does");
         return path.StartsWith("src/S3dlio.Core/", StringComparison.Ordinal)
             ? faults.Concat(CheckLayers(path, code)).Concat(CheckNative(path, code)).Distinct()
             : faults;
@@ -173,8 +178,8 @@ public sealed partial class LayeringTests
                 yield return $"{path}: {layer} knows {name[0]}";
             else if (name[0] == "Segments" && rank >= 0 && layer != "Segments")
                 yield return $"{path}: {layer} knows Segments; only what keeps a log or a table does";
-            else if (backend is not null && name[0] is not ("Storage" or "Hashing"))
-                yield return $"{path}: the backend {backend} knows {name[0]}; it may know Storage and Hashing";
+            else if (backend is not null && name[0] is not ("Storage" or "Hashing" or "IO"))
+                yield return $"{path}: the backend {backend} knows {name[0]}; it may know Storage, Hashing and IO";
             else if (Backend(name) is { } known && known != backend && path != Factory
                 && !(backend is not null && Shared.Contains(known)) && !(known == Engine && Dialects.Contains(backend)))
                 yield return $"{path}: knows the backend {known}; only {Factory} does";
@@ -271,6 +276,9 @@ public sealed partial class LayeringTests
 
     [GeneratedRegex(@"\bunsafe\b|\b(?:byte|sbyte|short|ushort|int|uint|long|ulong|nint|nuint|char|void|float|double)\s*\*+\s*(?:\w+|>|\))|\bdelegate\s*\*")]
     private static partial Regex RawPointer();
+
+    [GeneratedRegex(@"\b(?:LibraryImport|DllImport)\s*\(\s*""libc\b")]
+    private static partial Regex LibcImport();
 
     [GeneratedRegex(@"\bUnmanagedCallersOnly\b|\bGCHandle\b|\bclass\s+Handles\b|\bConcurrentDictionary\s*<\s*ulong\s*,\s*object\b")]
     private static partial Regex Export();

@@ -47,7 +47,7 @@ public sealed class LocalDiskTests : IDisposable
     {
         Assert.True(Assert.Throws<DiskException>(() => _disk.Open(At("none"), DiskOpen.Read)).IsMissing);
         _disk.Open(At("a"), DiskOpen.Create).Dispose();
-        Assert.Equal(Interop.EEXIST, Assert.Throws<DiskException>(() => _disk.Open(At("a"), DiskOpen.Create)).Errno);
+        Assert.Equal(Errno.EEXIST, Assert.Throws<DiskException>(() => _disk.Open(At("a"), DiskOpen.Create)).Errno);
         Assert.True(Assert.Throws<DiskException>(() => _disk.List(At("none"))).IsMissing);
     }
 

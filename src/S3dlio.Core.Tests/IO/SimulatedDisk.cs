@@ -76,11 +76,11 @@ sealed class SimulatedDisk : Disk
             if (folder.Now.TryGetValue(name, out var inode))
             {
                 if (mode == DiskOpen.Create)
-                    throw new DiskException(Interop.EEXIST, path, "create");
+                    throw new DiskException(Errno.EEXIST, path, "create");
                 return new OpenFile(this, inode, path);
             }
             if (mode is DiskOpen.Read or DiskOpen.Write)
-                throw new DiskException(Interop.ENOENT, path, "open");
+                throw new DiskException(Errno.ENOENT, path, "open");
             Step();
             inode = new Inode(++_inodes);
             folder.Now[name] = inode;
@@ -106,7 +106,7 @@ sealed class SimulatedDisk : Disk
             Check();
             return _folders.TryGetValue(directory.TrimEnd('/'), out var folder)
                 ? [.. folder.Now.Keys]
-                : throw new DiskException(Interop.ENOENT, directory, "list the directory");
+                : throw new DiskException(Errno.ENOENT, directory, "list the directory");
         }
     }
 
@@ -119,7 +119,7 @@ sealed class SimulatedDisk : Disk
             var (same, target) = Place(to);
             Assert(ReferenceEquals(folder, same), "renames stay in one directory");
             if (!folder.Now.TryGetValue(name, out var inode))
-                throw new DiskException(Interop.ENOENT, from, "rename");
+                throw new DiskException(Errno.ENOENT, from, "rename");
             Step();
             folder.Now.Remove(name);
             folder.Now[target] = inode;
@@ -134,7 +134,7 @@ sealed class SimulatedDisk : Disk
             Check();
             var (folder, name) = Place(path);
             if (!folder.Now.ContainsKey(name))
-                throw new DiskException(Interop.ENOENT, path, "delete");
+                throw new DiskException(Errno.ENOENT, path, "delete");
             Step();
             folder.Now.Remove(name);
             _waiting.Add(new Waiting(null, folder) { Removed = name });
@@ -147,7 +147,7 @@ sealed class SimulatedDisk : Disk
         {
             Check();
             if (!_folders.TryGetValue(path.TrimEnd('/'), out var folder))
-                throw new DiskException(Interop.ENOENT, path, "flush the directory");
+                throw new DiskException(Errno.ENOENT, path, "flush the directory");
             Step();
             foreach (var one in _waiting.Where(one => one.Directory == folder))
                 Apply(one);
@@ -321,7 +321,7 @@ sealed class SimulatedDisk : Disk
         int slash = path.LastIndexOf('/');
         return _folders.TryGetValue(path[..slash], out var folder)
             ? (folder, path[(slash + 1)..])
-            : throw new DiskException(Interop.ENOENT, path, "open");
+            : throw new DiskException(Errno.ENOENT, path, "open");
     }
 
     void Check()
@@ -415,7 +415,7 @@ sealed class SimulatedDisk : Disk
                 }
                 disk._waiting.RemoveAll(one => one.File == inode);
                 if (fails)
-                    throw new DiskException(Interop.EIO, path, "flush");
+                    throw new DiskException(Errno.EIO, path, "flush");
             }
         }
 
@@ -462,7 +462,7 @@ sealed class SimulatedDisk : Disk
         {
             long used = disk._folders.Values.SelectMany(folder => folder.Now.Values).Sum(file => (long)file.Now.Length);
             if (used + length - inode.Now.Length > disk.Capacity)
-                throw new DiskException(Interop.ENOSPC, path, "write");
+                throw new DiskException(Errno.ENOSPC, path, "write");
             inode.Now = Sized(inode.Now, length);
         }
 

@@ -193,7 +193,7 @@ public sealed class SimulatedDiskTests
         disk.SyncDirectory("/d");
         file.Write(Bytes(10, 1), 0);
         disk.FailFlushOf = "a";
-        Assert.Equal(Interop.EIO, Assert.Throws<DiskException>(file.Flush).Errno);
+        Assert.Equal(Errno.EIO, Assert.Throws<DiskException>(file.Flush).Errno);
         disk.FailFlushOf = null;
         file.Flush();
         Assert.Equal(Bytes(10, 1), Content(disk, "/d/a"));

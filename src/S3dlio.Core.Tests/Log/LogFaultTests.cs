@@ -24,7 +24,7 @@ public sealed class LogFaultTests
     {
         bool fails = false;
         var (inner, disk) = New((call, path, _) =>
-            fails && call == "flush" && path.Contains("seg-", StringComparison.Ordinal) ? new DiskFault(Interop.EIO) : null);
+            fails && call == "flush" && path.Contains("seg-", StringComparison.Ordinal) ? new DiskFault(Errno.EIO) : null);
         var log = Open(disk);
         log.Append([1]);
         log.Commit();
@@ -58,7 +58,7 @@ public sealed class LogFaultTests
                 return null;
             entered.Set();
             go.Wait();
-            return new DiskFault(Interop.EIO);
+            return new DiskFault(Errno.EIO);
         });
         var log = Open(disk);
         log.Append([1]);
@@ -106,8 +106,8 @@ public sealed class LogFaultTests
     }
 
     [Theory]
-    [InlineData(Interop.EIO)]
-    [InlineData(Interop.ENOSPC)]
+    [InlineData(Errno.EIO)]
+    [InlineData(Errno.ENOSPC)]
     public void EveryCall_FailsOnce_AcknowledgedRecordsStay(int errno)
     {
         int calls = 0, failures = 0;
@@ -139,7 +139,7 @@ public sealed class LogFaultTests
                 {
                     failures++;
                     Assert.Contains(error.Kind, new[] { ErrorKind.Unavailable, ErrorKind.OutOfSpace });
-                    if (errno == Interop.EIO && log is not null)
+                    if (errno == Errno.EIO && log is not null)
                         break;
                 }
             }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Storage.Local;
 using Xunit;
@@ -95,7 +96,7 @@ public sealed partial class LocalAccessTests : IDisposable
         File.SetUnixFileMode(_directory.Path, (UnixFileMode)0x1ff);
         await Put("file", "old");
         using (var handle = File.OpenHandle(_directory["file"]))
-            Assert.Equal(0, Libc.Chown(handle, 65534, 12345));
+            Assert.Equal(0, Interop.Chown(handle, 65534, 12345));
         File.SetUnixFileMode(_directory["file"], Private | UnixFileMode.GroupRead);
         AsNobody(() => Put("file", "new"));
         Assert.Equal("new", File.ReadAllText(_directory["file"]));
@@ -217,8 +218,8 @@ public sealed partial class LocalAccessTests : IDisposable
 
     SafeFileHandle Locked(string name)
     {
-        Assert.Equal(0, Libc.Open(_directory[name], Libc.ReadOnly, 0, out var handle));
-        Assert.Equal(0, Libc.TryLock(handle!));
+        Assert.Equal(0, Interop.Open(_directory[name], Interop.ReadOnly, 0, out var handle));
+        Assert.Equal(0, Interop.TryLock(handle!));
         return handle!;
     }
 
@@ -227,10 +228,10 @@ public sealed partial class LocalAccessTests : IDisposable
 
     static bool TrySet(string path, string name, byte[] value)
     {
-        Assert.Equal(0, Libc.Open(path, Libc.ReadOnly, 0, out var handle));
+        Assert.Equal(0, Interop.Open(path, Interop.ReadOnly, 0, out var handle));
         using (handle)
         {
-            int errno = Libc.SetAttribute(handle!, name, value);
+            int errno = Interop.SetAttribute(handle!, name, value);
             Assert.True(errno is 0 or Errno.EOPNOTSUPP, $"errno {errno}");
             return errno == 0;
         }
@@ -239,7 +240,7 @@ public sealed partial class LocalAccessTests : IDisposable
     static byte[]? Get(string path, string name)
     {
         var value = new byte[1024];
-        int errno = Libc.GetAttribute(path, name, value, out int length);
+        int errno = Interop.GetAttribute(path, name, value, out int length);
         Assert.True(errno is 0 or Errno.ENODATA, $"errno {errno}");
         return errno == 0 ? value[..length] : null;
     }

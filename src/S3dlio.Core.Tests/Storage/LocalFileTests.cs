@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Storage.Local;
 using Xunit;
@@ -381,7 +382,7 @@ public sealed partial class LocalFileTests : IDisposable
     public void Record_WithoutExtendedAttributes_LosesTheChecksumButNeverMetadata()
     {
         // procfs has writable files and no attributes
-        Errno.Check(Libc.Open("/proc/self/comm", Libc.ReadWrite, 0, out var handle), "comm", "open");
+        LocalError.Check(Interop.Open("/proc/self/comm", Interop.ReadWrite, 0, out var handle), "comm", "open");
         using (handle)
         {
             ObjectRecord.Of(Checksum.Empty, 0, PutOptions.Default).Write(handle!, "file:///x");
@@ -482,13 +483,13 @@ public sealed partial class LocalFileTests : IDisposable
     {
         var value = new byte[256];
         using var handle = File.OpenHandle(_directory[file]);
-        Errno.Check(Libc.GetAttribute(handle, name, value, out int length), file, "read the attribute");
+        LocalError.Check(Interop.GetAttribute(handle, name, value, out int length), file, "read the attribute");
         return Encoding.UTF8.GetString(value, 0, length);
     }
 
     void SetAttribute(string file, string name, string value)
     {
         using var handle = File.OpenHandle(_directory[file]);
-        Errno.Check(Libc.SetAttribute(handle, name, Encoding.UTF8.GetBytes(value)), file, "write the attribute");
+        LocalError.Check(Interop.SetAttribute(handle, name, Encoding.UTF8.GetBytes(value)), file, "write the attribute");
     }
 }

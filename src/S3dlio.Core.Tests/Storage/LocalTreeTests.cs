@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Storage.Local;
 using Xunit;

@@ -11,7 +11,7 @@ sealed class DiskException(int errno, string path, string operation)
     public string Operation => operation;
 
     /// <summary>The device or the quota is full: freeing space and calling again may help.</summary>
-    public bool IsOutOfSpace => errno is Interop.ENOSPC or Interop.EDQUOT or Interop.EFBIG;
+    public bool IsOutOfSpace => errno is IO.Errno.ENOSPC or IO.Errno.EDQUOT or IO.Errno.EFBIG;
 
-    public bool IsMissing => errno == Interop.ENOENT;
+    public bool IsMissing => errno == IO.Errno.ENOENT;
 }

@@ -3,49 +3,69 @@ using Microsoft.Win32.SafeHandles;
 
 namespace S3dlio.IO;
 
-/// <summary>The system calls of this floor. Each repeats after EINTR and returns an errno, 0 for success.</summary>
+/// <summary>
+/// The calls of libc that .NET lacks or wraps too thickly, in one place. Each repeats after EINTR and returns an errno, 0 for success. This part: open files.
+/// </summary>
 static unsafe partial class Interop
 {
-    public const int ENOENT = 2, EIO = 5, EAGAIN = 11, EACCES = 13, EEXIST = 17, EINVAL = 22, EFBIG = 27, ENOSPC = 28, ENOLCK = 37,
-        ENOSYS = 38, EOPNOTSUPP = 95, EDQUOT = 122;
+    public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, NoTerminal = 0x100, PathOnly = 0x200000, NonBlocking = 0x800, CloseOnExec = 0x80000;
 
-    public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80;
-
+    // the two flags whose value the architecture decides
+    public static readonly int DirectIo = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x10000 : 0x4000;
     public static readonly int Directory = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x4000 : 0x10000;
 
-    const int CloseOnExec = 0x80000, KeepSize = 1, HolePunch = 2, SetLockNow = 6, AtEmptyPath = 0x1000, AtCurrentDirectory = -100, MostPieces = 512;
-    const uint StatxBasic = 0x7ff;
-    const short WriteLock = 1;
+    static readonly int NoFollow = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x8000 : 0x20000;
+
+    const int KeepSize = 1, HolePunch = 2, MostPieces = 512;
+    const int SetStatusFlags = 4, DuplicateCloseOnExec = 1030;
+    const uint StartOfWrite = 2, WholeWrite = 1 | 2 | 4;
+    const int MadviseHugePage = 14;
 
     public static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);
 
-    public static int Open(string path, int flags, out SafeFileHandle? handle)
+    public static int Open(string path, int flags, uint mode, out SafeFileHandle? handle)
     {
         int fd;
         do
-            fd = open(path, flags | CloseOnExec, 0x1b6);
+            fd = open(path, flags | CloseOnExec, mode);
         while (fd < 0 && Interrupted());
         handle = fd < 0 ? null : new SafeFileHandle(fd, ownsHandle: true);
         return fd < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
 
+    /// <summary>The same for files that anybody may use, less the umask.</summary>
+    public static int Open(string path, int flags, out SafeFileHandle? handle) => Open(path, flags, 0x1b6, out handle);
+
+    /// <summary>Turns O_DIRECT on; EINVAL where the file system has no such thing.</summary>
+    public static int SetDirect(SafeFileHandle handle) => Result(fcntl(handle, SetStatusFlags, DirectIo));
+
+    /// <summary>Reads once; at the end of the file <paramref name="count"/> is 0.</summary>
+    public static int ReadOnce(SafeFileHandle handle, Span<byte> buffer, long offset, out int count)
+    {
+        nint got;
+        do
+            got = pread(handle, ref MemoryMarshal.GetReference(buffer), (nuint)buffer.Length, offset);
+        while (got < 0 && Interrupted());
+        count = (int)Math.Max(got, 0);
+        return got < 0 ? Marshal.GetLastPInvokeError() : 0;
+    }
+
     /// <summary>Fills the buffer as far as the file goes.</summary>
     public static int Read(SafeFileHandle handle, Span<byte> buffer, long offset, out int count)
     {
-        count = 0;
-        while (count < buffer.Length)
+        int errno, got;
+        for (count = 0; (errno = ReadOnce(handle, buffer[count..], offset + count, out got)) == 0 && got > 0; count += got)
         {
-            var rest = buffer[count..];
-            nint got = pread(handle, ref MemoryMarshal.GetReference(rest), (nuint)rest.Length, offset + count);
-            if (got < 0 && !Interrupted())
-                return Marshal.GetLastPInvokeError();
-            if (got == 0)
-                return 0;
-            count += (int)Math.Max(got, 0);
+            if (got == buffer.Length - count)
+            {
+                count += got;
+                break;
+            }
         }
-        return 0;
+        return errno;
     }
 
+    /// <summary>Writes all of the bytes.</summary>
     public static int Write(SafeFileHandle handle, ReadOnlySpan<byte> data, long offset)
     {
         while (data.Length > 0)
@@ -54,7 +74,7 @@ static unsafe partial class Interop
             if (done < 0 && !Interrupted())
                 return Marshal.GetLastPInvokeError();
             if (done == 0)
-                return EIO;
+                return Errno.EIO;
             data = data[(int)Math.Max(done, 0)..];
             offset += Math.Max(done, 0);
         }
@@ -103,7 +123,7 @@ static unsafe partial class Interop
                 continue;
             }
             if (done == 0)
-                return EIO;
+                return Errno.EIO;
             offset += done;
             for (; count > 0 && done >= vectors->Length; vectors++, count--)
                 done -= vectors->Length;
@@ -155,30 +175,52 @@ static unsafe partial class Interop
         return Result(result);
     }
 
-    /// <summary>Takes the record lock of the whole file for this process; EAGAIN or EACCES when another process has it.</summary>
-    public static int Lock(SafeFileHandle handle)
+    /// <summary>Reserves room without changing the file's length.</summary>
+    public static int Reserve(SafeFileHandle handle, long length) => Allocate(handle, KeepSize, 0, length);
+
+    /// <summary>Copies within the kernel, as a shared extent where the file system can; <paramref name="count"/> is 0 at the end of the source.</summary>
+    public static int CopyRange(SafeFileHandle source, SafeFileHandle destination, long offset, long length, out long count)
     {
-        var range = new FileLock { Type = WriteLock };
-        return Result(fcntl(handle, SetLockNow, ref range));
+        long from = offset, to = offset;
+        nint done;
+        do
+            done = copy_file_range(source, ref from, destination, ref to, (nuint)length, 0);
+        while (done < 0 && Interrupted());
+        count = Math.Max(done, 0);
+        return done < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
 
-    public static int Status(SafeFileHandle handle, out FileIdentity status) => Status(handle, null, out status);
+    /// <summary>Starts the device on what of the range lies in the page cache, without waiting for it or promising anything.</summary>
+    public static int StartWrite(SafeFileHandle handle, long offset, long length) => Result(sync_file_range(handle, offset, length, StartOfWrite));
 
-    public static int Status(string path, out FileIdentity status) => Status(null, path, out status);
+    /// <summary>
+    /// Waits until the device has the range's bytes, which is not to say that it keeps them: its cache and the file's size and blocks are left
+    /// to a flush. 0 where the file system has no such call.
+    /// </summary>
+    public static int FinishWrite(SafeFileHandle handle, long offset, long length) =>
+        Result(sync_file_range(handle, offset, length, WholeWrite)) is var errno && errno is Errno.EINVAL or Errno.ENOSYS or Errno.EOPNOTSUPP ? 0 : errno;
 
-    static int Status(SafeFileHandle? handle, string? path, out FileIdentity status)
+    public static int Chmod(SafeFileHandle handle, uint mode) => Result(fchmod(handle, mode));
+
+    public static int Chown(SafeFileHandle handle, uint user, uint group) => Result(fchown(handle, user, group));
+
+    /// <summary>Sets the modification time, to the nanosecond; leaves the access time.</summary>
+    public static int SetModified(SafeFileHandle handle, long seconds, long nanoseconds)
     {
-        Statx raw;
-        int result = handle is not null ? statx(handle, "", AtEmptyPath, StatxBasic, &raw) : statx(AtCurrentDirectory, path!, 0, StatxBasic, &raw);
-        status = result == 0
-            ? new FileIdentity(((ulong)raw.DeviceMajor << 32) | raw.DeviceMinor, raw.Inode, raw.Size, (long)raw.Blocks * 512)
-            : default;
-        return Result(result);
+        const long omit = 0x3ffffffe;
+        var times = stackalloc long[4] { 0, omit, seconds, nanoseconds };
+        return Result(futimens(handle, times));
     }
 
-    public static int Rename(string from, string to) => Result(rename(from, to));
+    /// <summary>Closes a second descriptor of the file: network file systems report the errors of delayed writes at a close.</summary>
+    public static int CloseCopy(SafeFileHandle handle)
+    {
+        int copy = dup(handle);
+        return copy < 0 ? Marshal.GetLastPInvokeError() : Result(close(copy)) is var errno && errno == Errno.EINTR ? 0 : errno;
+    }
 
-    public static int Unlink(string path) => Result(unlink(path));
+    /// <summary>Asks for huge pages, which systems may not give.</summary>
+    public static void UseHugePages(byte* start, nuint length) => _ = madvise(start, length, MadviseHugePage);
 
     /// <summary>Sleeps, shorter than <see cref="Thread.Sleep(int)"/> can; a signal ends it early.</summary>
     public static void Nap(int nanoseconds)
@@ -187,7 +229,7 @@ static unsafe partial class Interop
         _ = nanosleep(ref length, 0);
     }
 
-    static bool Interrupted() => Marshal.GetLastPInvokeError() == 4;
+    static bool Interrupted() => Marshal.GetLastPInvokeError() == Errno.EINTR;
 
     static int Result(int result) => result < 0 ? Marshal.GetLastPInvokeError() : 0;
 
@@ -202,36 +244,26 @@ static unsafe partial class Interop
         public long Seconds, Nanoseconds;
     }
 
-    /// <summary>struct flock on 64 bits.</summary>
-    struct FileLock
-    {
-        public short Type, Whence;
-        public long Start, Length;
-        public int Process;
-    }
-
-    /// <summary>struct statx, the same on every architecture (linux/stat.h).</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 256)]
-    struct Statx
-    {
-        [FieldOffset(32)] public ulong Inode;
-        [FieldOffset(40)] public long Size;
-        [FieldOffset(48)] public ulong Blocks;
-        [FieldOffset(136)] public uint DeviceMajor;
-        [FieldOffset(140)] public uint DeviceMinor;
-    }
-
-    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
-    private static partial int open(string path, int flags, uint mode);
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int close(int fd);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial nint pread(SafeFileHandle fd, ref byte buffer, nuint count, long offset);
+    private static partial nint copy_file_range(SafeFileHandle source, ref long from, SafeFileHandle destination, ref long to, nuint count, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial nint pwrite(SafeFileHandle fd, ref byte buffer, nuint count, long offset);
+    private static partial int dup(SafeFileHandle fd);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial nint pwritev(SafeFileHandle fd, IoVector* vectors, int count, long offset);
+    private static partial int fallocate(SafeFileHandle fd, int mode, long offset, long length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fchmod(SafeFileHandle fd, uint mode);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fchown(SafeFileHandle fd, uint user, uint group);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(SafeFileHandle fd, int command, int argument);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fdatasync(SafeFileHandle fd);
@@ -243,26 +275,23 @@ static unsafe partial class Interop
     private static partial int ftruncate(SafeFileHandle fd, long length);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial int fallocate(SafeFileHandle fd, int mode, long offset, long length);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int fcntl(SafeFileHandle fd, int command, ref FileLock range);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
-    private static partial int statx(SafeFileHandle directory, string path, int flags, uint mask, Statx* status);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
-    private static partial int statx(int directory, string path, int flags, uint mask, Statx* status);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
-    private static partial int rename(string from, string to);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
-    private static partial int unlink(string path);
+    private static partial int futimens(SafeFileHandle fd, long* times);
 
     [LibraryImport("libc")]
-    private static partial int nanosleep(ref Timespec length, nint rest);
-}
+    private static partial int madvise(byte* start, nuint length, int advice);
 
-/// <summary>Which file it is, and its sizes.</summary>
-readonly record struct FileIdentity(ulong Device, ulong Inode, long Length, long AllocatedLength);
+    [LibraryImport("libc")]
+    private static partial int nanosleep(ref Timespec length, nint remaining);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint pread(SafeFileHandle fd, ref byte buffer, nuint count, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint pwrite(SafeFileHandle fd, ref byte buffer, nuint count, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint pwritev(SafeFileHandle fd, IoVector* vectors, int count, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int sync_file_range(SafeFileHandle fd, long offset, long length, uint flags);
+}

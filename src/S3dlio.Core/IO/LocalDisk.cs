@@ -42,7 +42,7 @@ sealed class LocalDisk : Disk
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new DiskException(error is UnauthorizedAccessException ? Interop.EACCES : error.HResult & 0xffff, path, "create the directory");
+            throw new DiskException(error is UnauthorizedAccessException ? Errno.EACCES : error.HResult & 0xffff, path, "create the directory");
         }
     }
 
@@ -54,11 +54,11 @@ sealed class LocalDisk : Disk
         }
         catch (DirectoryNotFoundException)
         {
-            throw new DiskException(Interop.ENOENT, directory, "list the directory");
+            throw new DiskException(Errno.ENOENT, directory, "list the directory");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new DiskException(error is UnauthorizedAccessException ? Interop.EACCES : Interop.EIO, directory, "list the directory");
+            throw new DiskException(error is UnauthorizedAccessException ? Errno.EACCES : Errno.EIO, directory, "list the directory");
         }
     }
 
@@ -73,7 +73,7 @@ sealed class LocalDisk : Disk
         {
             // some file systems have nothing to flush for a directory and say so
             int errno = Interop.Flush(handle!);
-            if (errno != Interop.EINVAL)
+            if (errno != Errno.EINVAL)
                 Check(errno, path, "flush the directory");
         }
     }
@@ -84,14 +84,14 @@ sealed class LocalDisk : Disk
     {
         lock (LockGate)
         {
-            if (Interop.Status(path, out var known) == 0 && Held.TryGetValue((known.Device, known.Inode), out string? here))
+            if (Interop.Status(path, follow: true, out var known) == 0 && Held.TryGetValue(known.Identity, out string? here))
             {
                 holder = here;
                 return null;
             }
             Check(Interop.Open(path, Interop.ReadWrite | Interop.Create, out var handle), path, "open the lock file");
             int errno = Interop.Lock(handle!);
-            if (errno is Interop.EAGAIN or Interop.EACCES)
+            if (errno is Errno.EAGAIN or Errno.EACCES)
             {
                 holder = ReadHolder(handle!);
                 handle!.Dispose();
@@ -108,8 +108,8 @@ sealed class LocalDisk : Disk
             // only words for people: a full disk does not keep the lock from being taken
             _ = Interop.SetLength(handle!, 0);
             _ = Interop.Write(handle!, text, 0);
-            Held[(status.Device, status.Inode)] = holder;
-            return new HeldLock(handle!, (status.Device, status.Inode));
+            Held[status.Identity] = holder;
+            return new HeldLock(handle!, status.Identity);
         }
     }
 
@@ -158,7 +158,7 @@ sealed class LocalDiskFile(SafeFileHandle handle, string path) : DiskFile
 {
     public override string Path => path;
 
-    public override long Length => Status().Length;
+    public override long Length => Status().Size;
 
     public override long AllocatedLength => Status().AllocatedLength;
 
@@ -181,14 +181,14 @@ sealed class LocalDiskFile(SafeFileHandle handle, string path) : DiskFile
         if (length <= now)
             return;
         int errno = Interop.Allocate(handle, now, length - now);
-        if (errno is not (Interop.EOPNOTSUPP or Interop.ENOSYS or Interop.EINVAL))
+        if (errno is not (Errno.EOPNOTSUPP or Errno.ENOSYS or Errno.EINVAL))
             LocalDisk.Check(errno, path, "reserve room");
     }
 
     public override void PunchHole(long offset, long length)
     {
         int errno = Interop.PunchHole(handle, offset, length);
-        if (errno is not (Interop.EOPNOTSUPP or Interop.ENOSYS or Interop.EINVAL))
+        if (errno is not (Errno.EOPNOTSUPP or Errno.ENOSYS or Errno.EINVAL))
             LocalDisk.Check(errno, path, "give back room");
     }
 
@@ -196,7 +196,7 @@ sealed class LocalDiskFile(SafeFileHandle handle, string path) : DiskFile
 
     public override void Dispose() => handle.Dispose();
 
-    FileIdentity Status()
+    FileStatus Status()
     {
         LocalDisk.Check(Interop.Status(handle, out var status), path, "look at");
         return status;

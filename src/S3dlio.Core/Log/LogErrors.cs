@@ -35,9 +35,9 @@ static class LogErrors
 
     static ErrorKind Kind(DiskException error) => error.Errno switch
     {
-        Interop.ENOENT => ErrorKind.NotFound,
-        Interop.EEXIST => ErrorKind.AlreadyExists,
-        Interop.EACCES or 1 or 30 => ErrorKind.PermissionDenied,
+        Errno.ENOENT => ErrorKind.NotFound,
+        Errno.EEXIST => ErrorKind.AlreadyExists,
+        Errno.EACCES or 1 or 30 => ErrorKind.PermissionDenied,
         20 => ErrorKind.NotDirectory,
         _ when error.IsOutOfSpace => ErrorKind.OutOfSpace,
         _ => ErrorKind.Unavailable,
@@ -46,9 +46,9 @@ static class LogErrors
     static string Words(DiskException error) => error.Errno switch
     {
         _ when error.IsOutOfSpace => $"cannot {error.Operation} {error.Path}: no space is left; free some and call again, nothing was lost",
-        Interop.ENOLCK or Interop.ENOSYS when error.Operation.StartsWith("lock", StringComparison.Ordinal) =>
+        Errno.ENOLCK or Errno.ENOSYS when error.Operation.StartsWith("lock", StringComparison.Ordinal) =>
             $"cannot {error.Operation} {error.Path}: {Interop.Describe(error.Errno)}; keep logs on a file system with record locks",
-        Interop.EIO => $"cannot {error.Operation} {error.Path}: the device reported an I/O error (EIO); check its health and the kernel's log",
+        Errno.EIO => $"cannot {error.Operation} {error.Path}: the device reported an I/O error (EIO); check its health and the kernel's log",
         _ => $"cannot {error.Operation} {error.Path}: {Interop.Describe(error.Errno)}",
     };
 }

@@ -106,7 +106,7 @@ public sealed partial class LogWriter
         {
             disk.SyncDirectory(directory);
         }
-        catch (DiskException error) when (error.Errno is Interop.EACCES or Interop.ENOENT)
+        catch (DiskException error) when (error.Errno is Errno.EACCES or Errno.ENOENT)
         {
             // a directory that may be entered and not read: its entries are its owner's matter
         }

@@ -151,7 +151,7 @@ public abstract class RecordLog : IDisposable
         catch (Exception error) when (error is DiskException or ObjectDisposedException)
         {
             CheckTruncated(run.Number);
-            throw LogErrors.Translate(error is DiskException ? error : new DiskException(Interop.ENOENT, segment.Path, "read"), Directory);
+            throw LogErrors.Translate(error is DiskException ? error : new DiskException(Errno.ENOENT, segment.Path, "read"), Directory);
         }
         uint start = table.Start(run.First);
         for (int i = 0; i < run.Count; i++)

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage;
 
@@ -87,8 +88,8 @@ public static partial class CredentialProgram
             Span<byte> piece = stackalloc byte[4096];
             for (bool complete = false; !complete;)
             {
-                var wait = new PollFd { Fd = (int)output.Read.DangerousGetHandle(), Events = Readable };
-                if (poll(ref wait, 1, status is null ? Look : 0) > 0)
+                var wait = new Interop.PollFd { Fd = (int)output.Read.DangerousGetHandle(), Events = Readable };
+                if (Interop.poll(ref wait, 1, status is null ? Look : 0) > 0)
                 {
                     int count = reading.Read(piece);
                     answer.Write(piece[..count]);
@@ -103,7 +104,7 @@ public static partial class CredentialProgram
                 {
                     status = End(process, WithoutWaiting);
                     if (!late && Environment.TickCount64 - begun > Patience.TotalMilliseconds)
-                        late = kill(process, Kill) == 0;
+                        late = Interop.kill(process, Kill) == 0;
                 }
             }
         }
@@ -115,7 +116,7 @@ public static partial class CredentialProgram
         status ??= End(process, WithoutWaiting) ?? EndWithin(process, Grace);
         if (status is null)
         {
-            _ = kill(process, Kill);
+            _ = Interop.kill(process, Kill);
             throw new CredentialException(EndWithin(process, AfterKill) is not null
                 ? $"{Path} had closed its output, or answered, and did not end within {Grace.TotalSeconds} s; it was killed"
                 : $"{Path} did not end when it was killed; it is process {process}");
@@ -143,7 +144,7 @@ public static partial class CredentialProgram
     {
         while (true)
         {
-            int found = waitpid(process, out int status, options);
+            int found = Interop.waitpid(process, out int status, options);
             if (found == process)
                 return status;
             if (found == 0)
@@ -159,30 +160,30 @@ public static partial class CredentialProgram
         // opaque structures of the C library, of 80 and 336 bytes on 64-bit Linux
         Span<byte> actions = stackalloc byte[256], attributes = stackalloc byte[512], signals = stackalloc byte[128];
         ref byte files = ref MemoryMarshal.GetReference(actions), how = ref MemoryMarshal.GetReference(attributes), set = ref MemoryMarshal.GetReference(signals);
-        Must(posix_spawn_file_actions_init(ref files));
-        Must(posix_spawnattr_init(ref how));
+        Must(Interop.posix_spawn_file_actions_init(ref files));
+        Must(Interop.posix_spawnattr_init(ref how));
         try
         {
-            Must(posix_spawn_file_actions_adddup2(ref files, (int)input.DangerousGetHandle(), 0));
-            Must(posix_spawn_file_actions_adddup2(ref files, (int)output.DangerousGetHandle(), 1));
-            Must(posix_spawn_file_actions_addopen(ref files, 2, "/dev/null", WriteOnly, 0));
-            Must(posix_spawn_file_actions_addclosefrom_np(ref files, 3));
+            Must(Interop.posix_spawn_file_actions_adddup2(ref files, (int)input.DangerousGetHandle(), 0));
+            Must(Interop.posix_spawn_file_actions_adddup2(ref files, (int)output.DangerousGetHandle(), 1));
+            Must(Interop.posix_spawn_file_actions_addopen(ref files, 2, "/dev/null", WriteOnly, 0));
+            Must(Interop.posix_spawn_file_actions_addclosefrom_np(ref files, 3));
             // as from a shell, whatever this process ignores or blocks
             signals.Clear();
-            Must(posix_spawnattr_setsigmask(ref how, ref set));
+            Must(Interop.posix_spawnattr_setsigmask(ref how, ref set));
             signals.Fill(0xff);
-            Must(posix_spawnattr_setsigdefault(ref how, ref set));
-            Must(posix_spawnattr_setflags(ref how, SetSignalDefaults | SetSignalMask));
+            Must(Interop.posix_spawnattr_setsigdefault(ref how, ref set));
+            Must(Interop.posix_spawnattr_setflags(ref how, SetSignalDefaults | SetSignalMask));
             // the process's own environment; .NET may hold an older copy
             nint environment = Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "environ"));
-            int error = posix_spawn(out int process, Path, ref files, ref how, [Path, null], environment);
+            int error = Interop.posix_spawn(out int process, Path, ref files, ref how, [Path, null], environment);
             return error == 0 ? process : throw new CredentialException(
                 $"the program that asks for them, {Path}, cannot be started: {Marshal.GetPInvokeErrorMessage(error)}; it belongs beside libs3dlio.so: install s3dlio anew");
         }
         finally
         {
-            _ = posix_spawn_file_actions_destroy(ref files);
-            _ = posix_spawnattr_destroy(ref how);
+            _ = Interop.posix_spawn_file_actions_destroy(ref files);
+            _ = Interop.posix_spawnattr_destroy(ref how);
         }
     }
 
@@ -197,7 +198,7 @@ public static partial class CredentialProgram
         public Pipe()
         {
             var ends = new int[2];
-            if (pipe2(ends, CloseOnExec) != 0)
+            if (Interop.pipe2(ends, CloseOnExec) != 0)
                 throw new CredentialException($"{CredentialProgram.Path} cannot be started: {Marshal.GetLastPInvokeErrorMessage()}");
             (Read, Write) = (new SafeFileHandle(ends[0], ownsHandle: true), new SafeFileHandle(ends[1], ownsHandle: true));
         }
@@ -220,56 +221,6 @@ public static partial class CredentialProgram
     const short Readable = 1;
     const short SetSignalDefaults = 4, SetSignalMask = 8;
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int pipe2([Out] int[] ends, int flags);
-
-    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int posix_spawn(out int process, string path, ref byte actions, ref byte attributes, string?[] arguments, nint environment);
-
-    [LibraryImport("libc")]
-    private static partial int posix_spawn_file_actions_init(ref byte actions);
-
-    [LibraryImport("libc")]
-    private static partial int posix_spawn_file_actions_destroy(ref byte actions);
-
-    [LibraryImport("libc")]
-    private static partial int posix_spawn_file_actions_adddup2(ref byte actions, int fd, int newFd);
-
-    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int posix_spawn_file_actions_addopen(ref byte actions, int fd, string path, int flags, uint mode);
-
-    [LibraryImport("libc")]
-    private static partial int posix_spawn_file_actions_addclosefrom_np(ref byte actions, int from);
-
-    [LibraryImport("libc")]
-    private static partial int posix_spawnattr_init(ref byte attributes);
-
-    [LibraryImport("libc")]
-    private static partial int posix_spawnattr_destroy(ref byte attributes);
-
-    [LibraryImport("libc")]
-    private static partial int posix_spawnattr_setflags(ref byte attributes, short flags);
-
-    [LibraryImport("libc")]
-    private static partial int posix_spawnattr_setsigmask(ref byte attributes, ref byte signals);
-
-    [LibraryImport("libc")]
-    private static partial int posix_spawnattr_setsigdefault(ref byte attributes, ref byte signals);
-
-    struct PollFd
-    {
-        public int Fd;
-        public short Events, Happened;
-    }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int poll(ref PollFd wait, ulong count, int milliseconds);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int kill(int process, int signal);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int waitpid(int process, out int status, int options);
 }
 
 /// <summary>Why a chain of credential providers gave nothing, in the words of its vendor or of the program.</summary>

@@ -1,5 +1,6 @@
 using S3dlio.Compression;
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage;
 
 namespace S3dlio.Transfer;

@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 

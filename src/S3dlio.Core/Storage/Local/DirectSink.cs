@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -80,7 +81,7 @@ sealed class DirectSink : FileSink
         while (_inFlight.TryDequeue(out var write))
             await write.ConfigureAwait(false);
         if (length % _alignment != 0)
-            Errno.Check(Libc.Truncate(_handle, length), _uri, "cut the file to its length");
+            LocalError.Check(Interop.SetLength(_handle, length), _uri, "cut the file to its length");
     }
 
     public override async ValueTask DisposeAsync()
@@ -129,5 +130,5 @@ sealed class DirectSink : FileSink
             await _inFlight.Dequeue().ConfigureAwait(false);
     }
 
-    void Write(ReadOnlySpan<byte> data, long offset) => Errno.Check(Libc.Write(_handle, data, offset), _uri, "write");
+    void Write(ReadOnlySpan<byte> data, long offset) => LocalError.Check(Interop.Write(_handle, data, offset), _uri, "write");
 }

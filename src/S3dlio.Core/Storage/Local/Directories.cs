@@ -1,3 +1,5 @@
+using S3dlio.IO;
+
 namespace S3dlio.Storage.Local;
 
 /// <summary>What is done to directories.</summary>
@@ -14,7 +16,7 @@ static class Directories
         int errno = 0;
         for (int tries = 0; tries < MostTries; tries++)
         {
-            errno = Libc.MakeDirectory(path);
+            errno = Interop.MakeDirectory(path);
             if (errno == 0)
             {
                 made.Add(path);
@@ -26,33 +28,33 @@ static class Directories
                 continue;
             }
             // a read-only or automounted parent may say so before it says that the directory is there
-            if (Libc.Status(path, follow: true, out var status) == 0)
+            if (Interop.Status(path, follow: true, out var status) == 0)
             {
                 if (status.IsDirectory)
                     return;
-                throw Errno.Error(Errno.ENOTDIR, uri, operation);
+                throw LocalError.Error(Errno.ENOTDIR, uri, operation);
             }
             // what was there is gone again, unless it is a link that leads nowhere
-            if (errno != Errno.EEXIST || (Libc.Status(path, follow: false, out var gone) == 0 && gone.IsLink))
+            if (errno != Errno.EEXIST || (Interop.Status(path, follow: false, out var gone) == 0 && gone.IsLink))
                 break;
         }
-        throw Errno.Error(errno, uri, operation);
+        throw LocalError.Error(errno, uri, operation);
     }
 
     /// <summary>Has the names in a directory on the device.</summary>
     public static void Sync(string uri, string path)
     {
         const string operation = "flush the directory";
-        int opened = Libc.Open(path, Libc.ReadOnly | Libc.Directory, 0, out var handle);
+        int opened = Interop.Open(path, Interop.ReadOnly | Interop.Directory, 0, out var handle);
         // deleted since, with what was put there
         if (opened == Errno.ENOENT)
             return;
-        Errno.Check(opened, uri, operation);
+        LocalError.Check(opened, uri, operation);
         using (handle)
         {
-            int errno = Libc.Sync(handle!);
+            int errno = Interop.Flush(handle!);
             // file systems without anything to flush say EINVAL
-            Errno.Check(errno == Errno.EINVAL ? 0 : errno, uri, operation);
+            LocalError.Check(errno == Errno.EINVAL ? 0 : errno, uri, operation);
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -25,7 +26,7 @@ sealed class FileLock : IDisposable
 
     /// <summary>True while the name is still that of the locked file.</summary>
     public bool IsCurrent =>
-        Libc.Status(_path, follow: true, out var named) == 0 && Libc.Status(_handle, out var held) == 0 && named.IsSameFile(held);
+        Interop.Status(_path, follow: true, out var named) == 0 && Interop.Status(_handle, out var held) == 0 && named.IsSameFile(held);
 
     /// <summary>Locks the file that has the name once the lock is held. Where the file system has no locks it is as if it were held.</summary>
     /// <param name="uri">The file, as the user names it.</param>
@@ -37,23 +38,23 @@ sealed class FileLock : IDisposable
     public static async ValueTask<FileLock?> TakeAsync(string uri, string path, TimeSpan patience, CancellationToken cancel)
     {
         var since = Stopwatch.StartNew();
-        int mode = Libc.ReadOnly;
+        int mode = Interop.ReadOnly;
         while (true)
         {
             cancel.ThrowIfCancellationRequested();
-            int errno = Libc.Open(path, mode | Libc.NonBlocking | Libc.NoTerminal, 0, out var handle);
+            int errno = Interop.Open(path, mode | Interop.NonBlocking | Interop.NoTerminal, 0, out var handle);
             if (errno is Errno.ENOENT or Errno.ENOTDIR)
                 return null;
-            Errno.Check(errno, uri, "open the file to lock it");
+            LocalError.Check(errno, uri, "open the file to lock it");
             var taken = new FileLock(path, handle!);
             bool isHeld = false;
             try
             {
                 errno = await taken.WaitAsync(uri, since, patience, cancel).ConfigureAwait(false);
                 // NFS makes record locks of these, for which the file has to be open for writing
-                bool tryWriting = errno == Errno.EBADF && mode == Libc.ReadOnly;
+                bool tryWriting = errno == Errno.EBADF && mode == Interop.ReadOnly;
                 if (tryWriting)
-                    mode = Libc.ReadWrite;
+                    mode = Interop.ReadWrite;
                 isHeld = !tryWriting && taken.IsCurrent;
                 if (isHeld)
                     return taken;
@@ -68,7 +69,7 @@ sealed class FileLock : IDisposable
 
     public void Dispose()
     {
-        _ = Libc.Unlock(_handle);
+        _ = Interop.Unlock(_handle);
         _handle.Dispose();
     }
 
@@ -76,7 +77,7 @@ sealed class FileLock : IDisposable
     async ValueTask<int> WaitAsync(string uri, Stopwatch since, TimeSpan patience, CancellationToken cancel)
     {
         int errno;
-        while ((errno = Libc.TryLock(_handle)) == Errno.EAGAIN)
+        while ((errno = Interop.TryLock(_handle)) == Errno.EAGAIN)
         {
             if (since.Elapsed >= patience)
                 throw Busy(uri, patience);

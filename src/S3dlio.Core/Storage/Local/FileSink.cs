@@ -1,5 +1,6 @@
 using System.Buffers;
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -63,7 +64,7 @@ sealed class CachedSink(SafeFileHandle handle, string uri, int headLength) : Fil
             return base.WriteAsync(pieces, cancel);
         Flush();
         Reserve(length);
-        Errno.Check(Libc.Write(handle, pieces, _position), uri, "write");
+        LocalError.Check(Interop.Write(handle, pieces, _position), uri, "write");
         _position += length;
         return ValueTask.CompletedTask;
     }
@@ -71,10 +72,10 @@ sealed class CachedSink(SafeFileHandle handle, string uri, int headLength) : Fil
     public override ValueTask FinishAsync(ReadOnlyMemory<byte> head, CancellationToken cancel)
     {
         Flush();
-        Errno.Check(Libc.Write(handle, head.Span, 0), uri, "write");
+        LocalError.Check(Interop.Write(handle, head.Span, 0), uri, "write");
         // also what a reservation left behind that failed half-way
         if (_reserved > 0 || !_isReserving)
-            Errno.Check(Libc.Truncate(handle, _position), uri, "give back the room that was not needed");
+            LocalError.Check(Interop.SetLength(handle, _position), uri, "give back the room that was not needed");
         return ValueTask.CompletedTask;
     }
 
@@ -99,7 +100,7 @@ sealed class CachedSink(SafeFileHandle handle, string uri, int headLength) : Fil
             return;
         long wanted = (end / ReserveStep * ReserveStep) + ReserveStep;
         // where there is less room than that, or no such call, the file may fit all the same: the writes will tell
-        if (Libc.Allocate(handle, wanted) == 0)
+        if (Interop.Reserve(handle, wanted) == 0)
             _reserved = wanted;
         else
             _isReserving = false;
@@ -108,7 +109,7 @@ sealed class CachedSink(SafeFileHandle handle, string uri, int headLength) : Fil
     void Write(ReadOnlySpan<byte> data)
     {
         Reserve(data.Length);
-        Errno.Check(Libc.Write(handle, data, _position), uri, "write");
+        LocalError.Check(Interop.Write(handle, data, _position), uri, "write");
         _position += data.Length;
     }
 }

@@ -1,4 +1,5 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -113,7 +114,7 @@ sealed class HashedBlocks
         while (Volatile.Read(ref _next) is var next && next < _blocks.Count)
         {
             if (_blocks[next].Offset > Volatile.Read(ref _written) + Lead)
-                Libc.Nap(NapNanoseconds);
+                Interop.Nap(NapNanoseconds);
             else
                 HashNext();
         }

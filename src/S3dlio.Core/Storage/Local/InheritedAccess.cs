@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -17,39 +18,39 @@ static class InheritedAccess
     public static void Give(SafeFileHandle handle, in FileStatus status, in Target target)
     {
         // its owner may have closed it to others since the write began, or somebody else may have made it
-        if (Libc.Status(target.Path, follow: false, out var now) != 0 || !now.IsRegular)
+        if (Interop.Status(target.Path, follow: false, out var now) != 0 || !now.IsRegular)
         {
             if (target.Existing is not { } before)
                 return;
             now = before;
         }
         uint permissions = now.Permissions;
-        bool isGroupKept = now.Group == status.Group || Libc.Chown(handle, Keep, now.Group) == 0;
+        bool isGroupKept = now.Group == status.Group || Interop.Chown(handle, Keep, now.Group) == 0;
         // what the group was allowed is not for another group
         if (!isGroupKept)
             permissions = (permissions & ~GroupBits) | ((permissions & OthersBits) << 3);
         GiveList(handle, target, isGroupKept);
         if (permissions != status.Permissions || target.Existing is not null)
-            Errno.Check(Libc.Chmod(handle, permissions), target.Uri, "keep the file's permissions");
+            LocalError.Check(Interop.Chmod(handle, permissions), target.Uri, "keep the file's permissions");
         // last: whoever may give a file away may not be allowed to change it then
         if (now.User != status.User)
-            _ = Libc.Chown(handle, now.User, Keep);
+            _ = Interop.Chown(handle, now.User, Keep);
     }
 
     /// <summary>Where the replaced file has an access list its group bits are that list's mask, and without one the directory's default list must not open it to others.</summary>
     static void GiveList(SafeFileHandle handle, in Target target, bool isGroupKept)
     {
         Span<byte> list = stackalloc byte[1024];
-        int errno = Libc.GetAttribute(target.Path, AccessList, list, out int length);
+        int errno = Interop.GetAttribute(target.Path, AccessList, list, out int length);
         if (errno == Errno.ERANGE)
         {
             list = new byte[MostAttribute];
-            errno = Libc.GetAttribute(target.Path, AccessList, list, out length);
+            errno = Interop.GetAttribute(target.Path, AccessList, list, out length);
         }
         if (errno == 0 && isGroupKept)
-            Errno.Check(Libc.SetAttribute(handle, AccessList, list[..length]), target.Uri, "keep the file's access list");
+            LocalError.Check(Interop.SetAttribute(handle, AccessList, list[..length]), target.Uri, "keep the file's access list");
         else if (errno is 0 or Errno.ENODATA)
             // there may be none
-            _ = Libc.RemoveAttribute(handle, AccessList);
+            _ = Interop.RemoveAttribute(handle, AccessList);
     }
 }

@@ -1,3 +1,5 @@
+using S3dlio.IO;
+
 namespace S3dlio.Storage.Local;
 
 /// <summary>
@@ -62,7 +64,7 @@ sealed class Listing
     void Enter(string path, string prefix, string namePrefix)
     {
         var entries = new List<Entry>();
-        int errno = Libc.ReadDirectory(path, out var found);
+        int errno = Interop.ReadDirectory(path, out var found);
         foreach (var (name, given) in found)
         {
             var type = given;
@@ -75,17 +77,17 @@ sealed class Listing
         }
         // a directory that is not there, or went since its parent was read, holds no keys; one that cannot be read is no empty one
         if (errno is not (Errno.ENOENT or Errno.ENOTDIR))
-            Errno.Check(errno, _uri, $"list the directory {path}");
+            LocalError.Check(errno, _uri, $"list the directory {path}");
         entries.Sort();
         _levels.Push(new Level(path, prefix, entries));
     }
 
     EntryType Resolve(string path)
     {
-        if (Libc.Status(path, follow: false, out var status) != 0)
+        if (Interop.Status(path, follow: false, out var status) != 0)
             return EntryType.Unknown;
         bool isLink = status.IsLink;
-        if (isLink && Libc.Status(path, follow: true, out status) != 0)
+        if (isLink && Interop.Status(path, follow: true, out status) != 0)
             return EntryType.Unknown;
         if (status.IsDirectory)
             return isLink && _options.Recursive ? EntryType.Unknown : EntryType.Directory;
@@ -95,10 +97,10 @@ sealed class Listing
     /// <returns>Null for a file that went since its directory was read.</returns>
     ObjectMeta? Look(Level level, Entry entry, string key)
     {
-        int errno = Libc.Status($"{level.Path}/{entry.Name}", follow: true, out var status);
+        int errno = Interop.Status($"{level.Path}/{entry.Name}", follow: true, out var status);
         if (errno is Errno.ENOENT or Errno.ENOTDIR || (errno == 0 && !status.IsRegular))
             return null;
-        Errno.Check(errno, _uri, $"look at {level.Path}/{entry.Name}");
+        LocalError.Check(errno, _uri, $"look at {level.Path}/{entry.Name}");
         return new ObjectMeta { Key = key, Size = status.Size, LastModified = status.LastModified, ETag = status.ETag };
     }
 

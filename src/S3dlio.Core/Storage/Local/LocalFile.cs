@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -10,10 +11,10 @@ static class LocalFile
     public static SafeFileHandle Open(string uri, string path, out FileStatus status)
     {
         const string operation = "open for reading";
-        Errno.Check(Libc.Open(path, Libc.ReadOnly | Libc.NonBlocking | Libc.NoTerminal, 0, out var handle), uri, operation);
+        LocalError.Check(Interop.Open(path, Interop.ReadOnly | Interop.NonBlocking | Interop.NoTerminal, 0, out var handle), uri, operation);
         try
         {
-            Errno.Check(Libc.Status(handle!, out status), uri, operation);
+            LocalError.Check(Interop.Status(handle!, out status), uri, operation);
             CheckRegular(uri, status, operation);
             return handle!;
         }
@@ -27,14 +28,14 @@ static class LocalFile
     /// <summary>The kernel's own files (/proc, /sys) say that they are empty: read as objects they would be, without a word.</summary>
     public static void CheckEmpty(string uri, SafeFileHandle handle, in FileStatus status)
     {
-        if (status.Size == 0 && Libc.Read(handle, stackalloc byte[1], 0, out int held) == 0 && held > 0)
+        if (status.Size == 0 && Interop.ReadOnce(handle, stackalloc byte[1], 0, out int held) == 0 && held > 0)
             throw new StoreException(ErrorKind.InvalidData, uri, "the file says that it has 0 bytes and holds some: it is one of the kernel's, or it is being written in place; read it with Python's open()");
     }
 
     public static void CheckRegular(string uri, in FileStatus status, string operation)
     {
         if (status.IsDirectory)
-            throw Errno.Error(Errno.EISDIR, uri, operation);
+            throw LocalError.Error(Errno.EISDIR, uri, operation);
         if (!status.IsRegular)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"cannot {operation}: {status.TypeName} stands there, a regular file was expected");
     }

@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -52,10 +53,10 @@ class LocalReader(string uri, SafeFileHandle handle, ObjectMeta meta, ObjectReco
     /// <returns>Bytes read, at least one.</returns>
     protected int ReadOnce(long offset, Span<byte> destination)
     {
-        int errno = Libc.Read(handle, destination, offset, out int count);
+        int errno = Interop.ReadOnce(handle, destination, offset, out int count);
         if (errno != 0)
         {
-            var error = Errno.Error(errno, uri, "read");
+            var error = LocalError.Error(errno, uri, "read");
             throw new StoreException(error.Kind, uri, error.Detail, offset);
         }
         if (count == 0)

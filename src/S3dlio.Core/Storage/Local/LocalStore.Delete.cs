@@ -1,3 +1,5 @@
+using S3dlio.IO;
+
 namespace S3dlio.Storage.Local;
 
 public sealed partial class LocalStore
@@ -16,15 +18,15 @@ public sealed partial class LocalStore
             string uri = Root.Child(keys[i]);
             try
             {
-                int errno = Libc.Status(paths[i], follow: false, out var status);
+                int errno = Interop.Status(paths[i], follow: false, out var status);
                 if (errno == 0)
                 {
                     if (!status.IsLink)
                         LocalFile.CheckRegular(uri, status, operation);
-                    errno = Libc.Unlink(paths[i]);
+                    errno = Interop.Unlink(paths[i]);
                 }
                 // below a file there is nothing either
-                Errno.Check(errno is Errno.ENOENT or Errno.ENOTDIR ? 0 : errno, uri, operation);
+                LocalError.Check(errno is Errno.ENOENT or Errno.ENOTDIR ? 0 : errno, uri, operation);
             }
             catch (StoreException error)
             {
@@ -44,7 +46,7 @@ public sealed partial class LocalStore
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
         using var held = await FileLock.TakeAsync(Root.Child(key), LocalPath.Parent(path), LockPatience, cancel).ConfigureAwait(false);
-        if (held is null || Libc.Status(_path.Object(beside), follow: true, out _) != 0 || Libc.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
+        if (held is null || Interop.Status(_path.Object(beside), follow: true, out _) != 0 || Interop.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
             return false;
         foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))
             throw failure.Error;
@@ -72,14 +74,14 @@ public sealed partial class LocalStore
         cancel.ThrowIfCancellationRequested();
         string path = _path.Directory(key);
         string uri = Root.Child(key);
-        int errno = Libc.Status(path, follow: false, out var status);
+        int errno = Interop.Status(path, follow: false, out var status);
         if (errno is Errno.ENOENT or Errno.ENOTDIR)
             return ValueTask.CompletedTask;
-        Errno.Check(errno, uri, "remove the directory");
+        LocalError.Check(errno, uri, "remove the directory");
         if (status.IsLink)
             return ValueTask.CompletedTask;
         if (!status.IsDirectory)
-            throw Errno.Error(Errno.ENOTDIR, uri, "remove the directory");
+            throw LocalError.Error(Errno.ENOTDIR, uri, "remove the directory");
         var done = Remove(uri, path, withObjects: false, null, cancel);
         return done.First is null ? ValueTask.CompletedTask : throw done.First;
     }
@@ -98,11 +100,11 @@ public sealed partial class LocalStore
         if (file == "/")
             throw new StoreException(ErrorKind.InvalidArgument, uri, "this is the root of the file system; name the directory that is to be deleted");
         bool isRoot = file.Length == _path.RootPath.Length;
-        int errno = Libc.Status(file, follow: isRoot, out var status);
+        int errno = Interop.Status(file, follow: isRoot, out var status);
         var nothing = new TreeDelete(0, 0, null);
         if (errno is Errno.ENOENT or Errno.ENOTDIR)
             return ValueTask.FromResult<TreeDelete?>(nothing);
-        Errno.Check(errno, uri, operation);
+        LocalError.Check(errno, uri, operation);
         if (!status.IsDirectory)
         {
             if (status.IsLink && key.Length < path.Length)
@@ -116,21 +118,21 @@ public sealed partial class LocalStore
         return ValueTask.FromResult<TreeDelete?>(isRoot && IsLink(file) ? RemoveContent(uri, file, progress, cancel) : Remove(uri, file, withObjects: true, progress, cancel));
     }
 
-    static bool IsLink(string path) => Libc.Status(path, follow: false, out var status) == 0 && status.IsLink;
+    static bool IsLink(string path) => Interop.Status(path, follow: false, out var status) == 0 && status.IsLink;
 
     static TreeDelete RemoveContent(string uri, string path, IProgress<long> progress, CancellationToken cancel)
     {
-        Errno.Check(Libc.Open(path, Libc.ReadOnly | Libc.Directory, 0, out var directory), uri, "open the directory");
+        LocalError.Check(Interop.Open(path, Interop.ReadOnly | Interop.Directory, 0, out var directory), uri, "open the directory");
         using (directory)
             return TreeRemoval.RemoveContent(uri, directory!, withObjects: true, progress, cancel);
     }
 
     static TreeDelete Remove(string uri, string path, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
     {
-        int errno = Libc.Open(LocalPath.Parent(path), Libc.ReadOnly | Libc.Directory | Libc.PathOnly, 0, out var parent);
+        int errno = Interop.Open(LocalPath.Parent(path), Interop.ReadOnly | Interop.Directory | Interop.PathOnly, 0, out var parent);
         if (errno is Errno.ENOENT or Errno.ENOTDIR)
             return new TreeDelete(0, 0, null);
-        Errno.Check(errno, uri, "open the directory above");
+        LocalError.Check(errno, uri, "open the directory above");
         using (parent)
             return TreeRemoval.Remove(uri, parent!, path[(path.LastIndexOf('/') + 1)..], withObjects, progress, cancel);
     }
@@ -139,7 +141,7 @@ public sealed partial class LocalStore
     {
         cancel.ThrowIfCancellationRequested();
         string path = _path.Directory(key);
-        if (Libc.Status(path, follow: true, out var status) == 0 && status.IsDirectory)
+        if (Interop.Status(path, follow: true, out var status) == 0 && status.IsDirectory)
             Directories.Sync(Root.Child(key), path);
         return ValueTask.CompletedTask;
     }
@@ -154,10 +156,10 @@ public sealed partial class LocalStore
     public override ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        int errno = Libc.Status(_path.Directory(key), follow: true, out var status);
+        int errno = Interop.Status(_path.Directory(key), follow: true, out var status);
         if (errno is Errno.ENOENT or Errno.ENOTDIR)
             return ValueTask.FromResult(false);
-        Errno.Check(errno, Root.Child(key), "look at the directory");
+        LocalError.Check(errno, Root.Child(key), "look at the directory");
         return ValueTask.FromResult(status.IsDirectory);
     }
 }

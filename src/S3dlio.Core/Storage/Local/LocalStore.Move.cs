@@ -1,4 +1,5 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -46,7 +47,7 @@ public sealed partial class LocalStore
         string from = _path.Object(source);
         string to = _path.Object(destination);
         string uri = Root.Child(source);
-        Errno.Check(Libc.Status(from, follow: false, out var moved), uri, "rename");
+        LocalError.Check(Interop.Status(from, follow: false, out var moved), uri, "rename");
         if (!moved.IsLink)
             LocalFile.CheckRegular(uri, moved, "rename");
         if (await IsOneObjectAsync(source, this, destination, moves: true, cancel).ConfigureAwait(false))
@@ -58,11 +59,11 @@ public sealed partial class LocalStore
         if (target.Existing is { } existing && existing.IsSameFile(moved))
         {
             // rename(2) leaves two names of one file as they are; that these are two was seen above
-            Errno.Check(Libc.Unlink(from), uri, "rename");
+            LocalError.Check(Interop.Unlink(from), uri, "rename");
         }
         else
         {
-            if (target.Existing is null && Libc.Status(LocalPath.Parent(target.Path), follow: true, out _) == Errno.ENOENT)
+            if (target.Existing is null && Interop.Status(LocalPath.Parent(target.Path), follow: true, out _) == Errno.ENOENT)
                 Directories.Make(target.Uri, LocalPath.Parent(target.Path), made);
             if (IsDurable(options))
                 SyncFile(uri, from);
@@ -95,7 +96,7 @@ public sealed partial class LocalStore
     }
 
     static bool IsOneFile(string a, bool followA, string b, bool followB, out FileStatus status) =>
-        Libc.Status(a, followA, out status) == 0 & Libc.Status(b, followB, out var other) == 0 && status.IsSameFile(other);
+        Interop.Status(a, followA, out status) == 0 & Interop.Status(b, followB, out var other) == 0 && status.IsSameFile(other);
 
     /// <summary>One entry of one directory. Some file systems do not tell upper from lower case.</summary>
     static bool IsOneName(string a, string b) =>
@@ -106,7 +107,7 @@ public sealed partial class LocalStore
     async ValueTask<bool> TryPlaceAsync(string from, Target target, PutOptions options, CancellationToken cancel)
     {
         int errno = await Temporary.PlaceAsync(from, target, options, LockPatience, cancel).ConfigureAwait(false);
-        for (int tries = 0; errno == Errno.ENOENT && tries < Directories.MostTries && Libc.Status(from, follow: false, out _) == 0; tries++)
+        for (int tries = 0; errno == Errno.ENOENT && tries < Directories.MostTries && Interop.Status(from, follow: false, out _) == 0; tries++)
         {
             // somebody who deletes the tree took the directory away again
             Directories.Make(target.Uri, LocalPath.Parent(target.Path), []);
@@ -114,14 +115,14 @@ public sealed partial class LocalStore
         }
         if (errno == Errno.EXDEV)
             return false;
-        Errno.Check(errno, target.Uri, "give the file its name");
+        LocalError.Check(errno, target.Uri, "give the file its name");
         return true;
     }
 
     static void SyncFile(string uri, string path)
     {
         using var handle = LocalFile.Open(uri, path, out _);
-        Errno.Check(Libc.Sync(handle), uri, "flush the data to the device");
+        LocalError.Check(Interop.Flush(handle), uri, "flush the data to the device");
     }
 
     /// <returns>False when the kernel cannot copy between these files.</returns>
@@ -132,10 +133,10 @@ public sealed partial class LocalStore
         for (long at = 0; at < reader.Meta.Size;)
         {
             cancel.ThrowIfCancellationRequested();
-            int errno = Libc.CopyRange(reader.Handle, temporary.Handle, at, Math.Min(step, reader.Meta.Size - at), out long count);
+            int errno = Interop.CopyRange(reader.Handle, temporary.Handle, at, Math.Min(step, reader.Meta.Size - at), out long count);
             if (errno is Errno.EXDEV or Errno.EINVAL or Errno.EOPNOTSUPP or Errno.ENOSYS || (errno == 0 && count == 0 && at == 0))
                 return false;
-            Errno.Check(errno, temporary.Uri, "copy");
+            LocalError.Check(errno, temporary.Uri, "copy");
             if (count == 0)
                 throw reader.Shrunk(at);
             at += count;

@@ -1,4 +1,5 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -75,8 +76,8 @@ public sealed partial class LocalStore
     static void Reserve(Temporary temporary, long length)
     {
         // a file system that cannot reserve may still have the room
-        if (Libc.Allocate(temporary.Handle, length) is var errno && errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG)
-            throw Errno.Error(errno, temporary.Uri, $"reserve {length} bytes");
+        if (Interop.Reserve(temporary.Handle, length) is var errno && errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG)
+            throw LocalError.Error(errno, temporary.Uri, $"reserve {length} bytes");
     }
 
     FileSink OpenSink(Temporary temporary, int headLength)
@@ -88,7 +89,7 @@ public sealed partial class LocalStore
 
     static DirectSink NewDirectSink(Temporary temporary, int headLength)
     {
-        Errno.Check(Libc.Status(temporary.Handle, out var status), temporary.Uri, "look at the file");
+        LocalError.Check(Interop.Status(temporary.Handle, out var status), temporary.Uri, "look at the file");
         return new DirectSink(temporary.Handle, temporary.Uri, status.DirectAlignment, headLength);
     }
 
@@ -104,10 +105,10 @@ public sealed partial class LocalStore
                 return;
             if (helped)
                 // what goes wrong here is reported by the flush
-                _ = Libc.StartWrite(temporary.Handle, started, end - started);
+                _ = Interop.StartWrite(temporary.Handle, started, end - started);
             else
                 // an error that this reports is not reported again
-                Errno.Check(Libc.FinishWrite(temporary.Handle, started, end - started), temporary.Uri, "write to the device");
+                LocalError.Check(Interop.FinishWrite(temporary.Handle, started, end - started), temporary.Uri, "write to the device");
             started = end;
         }, cancel).ConfigureAwait(false);
         if (digest.Head.Length > 0)
@@ -122,7 +123,7 @@ public sealed partial class LocalStore
     {
         // writes that make a file longer lock it, so that one waits for the other
         if (payload.Length >= ReserveFrom)
-            Errno.Check(Libc.Truncate(temporary.Handle, payload.Length), temporary.Uri, "set the file's length");
+            LocalError.Check(Interop.SetLength(temporary.Handle, payload.Length), temporary.Uri, "set the file's length");
         var sink = NewDirectSink(temporary, payload.HeadLength);
         await using (sink.ConfigureAwait(false))
         {
@@ -160,5 +161,5 @@ public sealed partial class LocalStore
     }
 
     static void Write(Temporary temporary, ReadOnlySpan<byte> data, long offset) =>
-        Errno.Check(Libc.Write(temporary.Handle, data, offset), temporary.Uri, "write");
+        LocalError.Check(Interop.Write(temporary.Handle, data, offset), temporary.Uri, "write");
 }

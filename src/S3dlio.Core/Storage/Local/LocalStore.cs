@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -82,11 +83,11 @@ public sealed partial class LocalStore : ObjectStore
     {
         if (!_direct)
             return false;
-        int errno = DirectIsRefused ? Errno.EINVAL : Libc.SetDirect(handle);
+        int errno = DirectIsRefused ? Errno.EINVAL : Interop.SetDirect(handle);
         if (errno == 0)
             return true;
         if (errno != Errno.EINVAL)
-            throw Errno.Error(errno, uri, "turn O_DIRECT on");
+            throw LocalError.Error(errno, uri, "turn O_DIRECT on");
         if (_options.DirectFallback)
             return false;
         throw new StoreException(ErrorKind.InvalidArgument, uri, "the file system refuses O_DIRECT; use file:// or set the option direct_fallback to go through the page cache");

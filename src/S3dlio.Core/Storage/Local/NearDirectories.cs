@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -46,7 +47,7 @@ sealed class NearDirectories(Func<string, string> path, LocalMounts mounts)
             string directory = path(key);
             long type;
             // what is not there yet lies where its parent does
-            while (Libc.FileSystem(directory, out type) is Errno.ENOENT or Errno.ENOTDIR && directory != "/")
+            while (Interop.FileSystem(directory, out type) is Errno.ENOENT or Errno.ENOTDIR && directory != "/")
                 directory = LocalPath.Parent(directory);
             return IsLocal(type);
         }

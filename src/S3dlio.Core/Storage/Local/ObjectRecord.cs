@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
 using S3dlio.Hashing;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -31,15 +32,15 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
     {
         Span<byte> text = stackalloc byte[128];
         var record = Empty;
-        if (Has(Libc.GetAttribute(handle, ChecksumName, text, out int length), uri))
+        if (Has(Interop.GetAttribute(handle, ChecksumName, text, out int length), uri))
             record = ParseChecksum(text[..length], uri);
         text = stackalloc byte[512];
-        int errno = Libc.GetAttribute(handle, MetaName, text, out length);
+        int errno = Interop.GetAttribute(handle, MetaName, text, out length);
         if (errno == Errno.ERANGE)
         {
             // 64 KiB is the kernel's limit for one value
             text = new byte[1 << 16];
-            errno = Libc.GetAttribute(handle, MetaName, text, out length);
+            errno = Interop.GetAttribute(handle, MetaName, text, out length);
         }
         return Has(errno, uri) ? ParseMeta(record, text[..length], uri) : record;
     }
@@ -53,15 +54,15 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
             checksum.TryFormat(text);
             text[Hashing.Checksum.TextLength] = (byte)' ';
             Size.TryFormat(text[(Hashing.Checksum.TextLength + 1)..], out int digits, default, CultureInfo.InvariantCulture);
-            int errno = Libc.SetAttribute(handle, ChecksumName, text[..(Hashing.Checksum.TextLength + 1 + digits)]);
+            int errno = Interop.SetAttribute(handle, ChecksumName, text[..(Hashing.Checksum.TextLength + 1 + digits)]);
             // a full attribute area is no reason to refuse data that is itself whole
             if (errno is not (0 or Errno.EOPNOTSUPP or Errno.EPERM or Errno.ENOSPC or Errno.E2BIG or Errno.ERANGE))
-                throw Errno.Error(errno, uri, "record the checksum");
+                throw LocalError.Error(errno, uri, "record the checksum");
         }
         if (ContentType is null && Metadata.Count == 0 && Attributes.Count == 0)
             return;
         var json = ToJson();
-        switch (Libc.SetAttribute(handle, MetaName, json))
+        switch (Interop.SetAttribute(handle, MetaName, json))
         {
             case 0:
                 return;
@@ -70,7 +71,7 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
             case Errno.ENOSPC or Errno.E2BIG or Errno.ERANGE:
                 throw new StoreException(ErrorKind.InvalidArgument, uri, $"content_type, attributes and metadata take {json.Length} bytes as JSON, more than the file system keeps in extended attributes (ext4: about 4000; at most 65536 anywhere); shorten them");
             case var errno:
-                throw Errno.Error(errno, uri, "record the metadata");
+                throw LocalError.Error(errno, uri, "record the metadata");
         }
     }
 
@@ -80,7 +81,7 @@ sealed record ObjectRecord(Checksum? Checksum, long Size, string? ContentType, I
             return true;
         if (errno is Errno.ENODATA or Errno.EOPNOTSUPP)
             return false;
-        throw errno == Errno.ERANGE ? Broken(uri, ChecksumName, "it is too long") : Errno.Error(errno, uri, "read the extended attributes");
+        throw errno == Errno.ERANGE ? Broken(uri, ChecksumName, "it is too long") : LocalError.Error(errno, uri, "read the extended attributes");
     }
 
     internal static ObjectRecord ParseChecksum(ReadOnlySpan<byte> utf8, string uri)

@@ -1,3 +1,5 @@
+using S3dlio.IO;
+
 namespace S3dlio.Storage.Local;
 
 /// <summary>Where a new object will stand, and what stands there now.</summary>
@@ -16,14 +18,14 @@ readonly record struct Target(string Uri, string Path, FileStatus? Existing)
         ObjectAttributes.Check(uri, options, ObjectAttributes.OfContent, hasTags: false);
         for (int looks = 0; ; looks++)
         {
-            int errno = Libc.Status(path, follow: false, out var status);
+            int errno = Interop.Status(path, follow: false, out var status);
             if (errno == Errno.ENOENT)
             {
                 if (options.IfMatch is not null)
                     throw new StoreException(ErrorKind.NotFound, uri, $"expected ETag {options.IfMatch}, found no such object: it was deleted since");
                 return new Target(uri, path, null);
             }
-            Errno.Check(errno, uri, operation);
+            LocalError.Check(errno, uri, operation);
             if (!status.IsLink)
             {
                 LocalFile.CheckRegular(uri, status, operation);
@@ -31,18 +33,18 @@ readonly record struct Target(string Uri, string Path, FileStatus? Existing)
                     throw Exists(uri);
                 LocalFile.CheckMatch(uri, options.IfMatch, status);
                 // a rename asks the directory only; a file that its owner made read-only is to stay
-                errno = Libc.CheckWritable(path);
+                errno = Interop.CheckWritable(path);
                 if (errno == Errno.ENOENT)
                     continue; // somebody took it away since: what stands there now?
-                Errno.Check(errno, uri, operation);
+                LocalError.Check(errno, uri, operation);
                 return new Target(uri, path, status);
             }
             if (looks >= MostLinks)
-                throw Errno.Error(Errno.ELOOP, uri, operation);
-            errno = Libc.ReadLink(path, out string next);
+                throw LocalError.Error(Errno.ELOOP, uri, operation);
+            errno = Interop.ReadLink(path, out string next);
             if (errno is Errno.ENOENT or Errno.EINVAL)
                 continue; // no link any more
-            Errno.Check(errno, uri, operation);
+            LocalError.Check(errno, uri, operation);
             // not folded as text: a '..' in a link is relative to where the directory really is
             path = next.StartsWith('/') ? next : $"{LocalPath.Parent(path)}/{next}";
         }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -49,10 +50,10 @@ static class Temporaries
     /// <returns>How many were removed.</returns>
     public static int Sweep(string directory, TimeSpan grace)
     {
-        if (Libc.Open(directory, Libc.ReadOnly | Libc.Directory, 0, out var handle) != 0)
+        if (Interop.Open(directory, Interop.ReadOnly | Interop.Directory, 0, out var handle) != 0)
             return 0;
         using (handle)
-            return Libc.ReadDirectory(handle!, out var entries) == 0 ? Sweep(handle!, entries, grace) : 0;
+            return Interop.ReadDirectory(handle!, out var entries) == 0 ? Sweep(handle!, entries, grace) : 0;
     }
 
     /// <summary>The same of an open directory that was read.</summary>
@@ -63,15 +64,15 @@ static class Temporaries
         {
             if (type is not (EntryType.File or EntryType.Unknown) || !IsName(name))
                 continue;
-            if (Libc.OpenAt(directory, name, Libc.ReadOnly | Libc.NonBlocking | Libc.NoTerminal, out var handle) != 0)
+            if (Interop.OpenAt(directory, name, Interop.ReadOnly | Interop.NonBlocking | Interop.NoTerminal, out var handle) != 0)
                 continue;
             using (handle)
             {
-                if (Libc.Status(handle!, out var status) == 0
+                if (Interop.Status(handle!, out var status) == 0
                     && status.IsRegular
                     && DateTimeOffset.UtcNow - status.LastModified >= (IsOurs(name) || grace > ForeignGrace ? grace : ForeignGrace)
-                    && Libc.TryLock(handle!) == 0
-                    && Libc.UnlinkAt(directory, name, isDirectory: false) == 0)
+                    && Interop.TryLock(handle!) == 0
+                    && Interop.UnlinkAt(directory, name, isDirectory: false) == 0)
                     removed++;
             }
         }

@@ -1,5 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 using S3dlio.Hashing;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -32,7 +33,7 @@ sealed class Temporary : IDisposable
         for (int tries = 0; ; tries++)
         {
             string path = $"{directory}/{Temporaries.NewName()}";
-            int errno = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.Exclusive, target.Existing is null ? DefaultMode : PrivateMode, out var handle);
+            int errno = Interop.Open(path, Interop.ReadWrite | Interop.Create | Interop.Exclusive, target.Existing is null ? DefaultMode : PrivateMode, out var handle);
             if (errno == 0)
             {
                 Handle = handle!;
@@ -43,10 +44,10 @@ sealed class Temporary : IDisposable
             if (errno == Errno.ENOENT && tries < Directories.MostTries)
                 Directories.Make(target.Uri, directory, _made);
             else if (errno != Errno.EEXIST)
-                throw Errno.Error(errno, target.Uri, "create a file in its directory");
+                throw LocalError.Error(errno, target.Uri, "create a file in its directory");
         }
         // where locks are not supported nobody can take it for an orphan's either
-        _ = Libc.TryLock(Handle);
+        _ = Interop.TryLock(Handle);
     }
 
     public SafeFileHandle Handle { get; }
@@ -68,19 +69,19 @@ sealed class Temporary : IDisposable
         // otherwise have the same time and number, and then the same ETag.
         var now = DateTimeOffset.UtcNow;
         long ticks = now.Ticks % TimeSpan.TicksPerSecond;
-        Errno.Check(Libc.SetModified(Handle, now.ToUnixTimeSeconds(), ticks * 100), Uri, "set the time of the file");
-        Errno.Check(Libc.Status(Handle, out var status), Uri, "look at the written file");
+        LocalError.Check(Interop.SetModified(Handle, now.ToUnixTimeSeconds(), ticks * 100), Uri, "set the time of the file");
+        LocalError.Check(Interop.Status(Handle, out var status), Uri, "look at the written file");
         InheritedAccess.Give(Handle, status, _target);
-        Errno.Check(Libc.CloseCopy(Handle), Uri, "write");
+        LocalError.Check(Interop.CloseCopy(Handle), Uri, "write");
         if (_durable)
-            Errno.Check(Libc.Sync(Handle), Uri, "flush the data to the device");
+            LocalError.Check(Interop.Flush(Handle), Uri, "flush the data to the device");
         // a flush takes long; whoever cancelled during it wants no new object
         cancel.ThrowIfCancellationRequested();
-        Errno.Check(await PlaceAsync(_path!, _target, options, patience, cancel).ConfigureAwait(false), Uri, "give the file its name");
+        LocalError.Check(await PlaceAsync(_path!, _target, options, patience, cancel).ConfigureAwait(false), Uri, "give the file its name");
         _path = null;
         // The lock told that the temporary is alive; at the object, writers with a condition take turns by it. Not left to the closing, which
         // does not end it while a process that was forked meanwhile lives.
-        _ = Libc.Unlock(Handle);
+        _ = Interop.Unlock(Handle);
         if (_durable)
             SyncNames(_target, _made);
         return LocalFile.Meta(key, status, record);
@@ -95,14 +96,14 @@ sealed class Temporary : IDisposable
             // Writers with a condition take turns at the file they mean to replace. One without a condition, or another program, may
             // still come in between the comparison and the rename: POSIX has no such call.
             using var held = await FileLock.TakeAsync(target.Uri, target.Path, patience, cancel).ConfigureAwait(false);
-            Errno.Check(Libc.Status(target.Path, follow: false, out var current), target.Uri, "replace");
+            LocalError.Check(Interop.Status(target.Path, follow: false, out var current), target.Uri, "replace");
             LocalFile.CheckMatch(target.Uri, options.IfMatch, current);
             cancel.ThrowIfCancellationRequested();
-            return Libc.Rename(from, target.Path);
+            return Interop.Rename(from, target.Path);
         }
         // whoever cancelled may have gone meanwhile: where a file system hangs, any call before this one may take as long as it likes
         cancel.ThrowIfCancellationRequested();
-        int errno = options.Overwrite ? Libc.Rename(from, target.Path) : Libc.RenameNew(from, target.Path);
+        int errno = options.Overwrite ? Interop.Rename(from, target.Path) : Interop.RenameNew(from, target.Path);
         if (errno == Errno.EEXIST && !options.Overwrite)
             throw Target.Exists(target.Uri);
         return errno;
@@ -120,7 +121,7 @@ sealed class Temporary : IDisposable
     {
         // unlinked while still locked: no sweeper can meet it in between
         if (_path is not null)
-            _ = Libc.Unlink(_path);
+            _ = Interop.Unlink(_path);
         bool abandoned = _path is not null;
         _path = null;
         // The name is gone. Closing gives the blocks back, which for gigabytes on ext4 takes a fifth of a second; a Ctrl-C is not held up by it.

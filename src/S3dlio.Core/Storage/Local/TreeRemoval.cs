@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -50,8 +51,8 @@ sealed class TreeRemoval
     public static TreeDelete RemoveContent(string uri, SafeFileHandle directory, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
     {
         var removal = new TreeRemoval(uri, withObjects, progress, cancel);
-        int errno = Libc.ReadDirectory(directory, out var entries);
-        Errno.Check(errno, uri, "read the directory");
+        int errno = Interop.ReadDirectory(directory, out var entries);
+        LocalError.Check(errno, uri, "read the directory");
         foreach (var (name, type) in entries)
         {
             try
@@ -94,7 +95,7 @@ sealed class TreeRemoval
         // what a file system does not tell, and what was given by the caller
         if (type == EntryType.Unknown)
         {
-            int looked = Libc.StatusAt(directory, name, out var status);
+            int looked = Interop.StatusAt(directory, name, out var status);
             if (looked is Errno.ENOENT or Errno.ENOTDIR)
                 return;
             if (looked != 0)
@@ -110,7 +111,7 @@ sealed class TreeRemoval
                 Enter(directory, name);
                 break;
             case EntryType.File or EntryType.Link when _withObjects && !Temporaries.IsName(name):
-                int errno = Libc.UnlinkAt(directory, name, isDirectory: false);
+                int errno = Interop.UnlinkAt(directory, name, isDirectory: false);
                 if (errno == 0)
                 {
                     _deleted++;
@@ -129,21 +130,21 @@ sealed class TreeRemoval
 
     void Enter(SafeFileHandle directory, string name)
     {
-        int errno = Libc.OpenDirectoryAt(directory, name, out var handle);
+        int errno = Interop.OpenDirectoryAt(directory, name, out var handle);
         if (errno is Errno.ENOENT)
             return;
         if (errno is Errno.ENOTDIR or Errno.ELOOP)
         {
             // somebody put a link or a file in its place since it was looked at: that goes, not what it points to
-            if (Libc.StatusAt(directory, name, out var now) == 0 && (now.IsLink || now.IsRegular))
+            if (Interop.StatusAt(directory, name, out var now) == 0 && (now.IsLink || now.IsRegular))
                 Take(directory, name, now.IsLink ? EntryType.Link : EntryType.File);
             return;
         }
         if (errno == 0)
         {
-            errno = Libc.Status(handle!, out var status);
+            errno = Interop.Status(handle!, out var status);
             if (errno == 0)
-                errno = Libc.ReadDirectory(handle!, out var entries) is var read && read != 0 ? read : Push(new Level(name, handle!, status, entries));
+                errno = Interop.ReadDirectory(handle!, out var entries) is var read && read != 0 ? read : Push(new Level(name, handle!, status, entries));
             if (errno != 0)
                 handle!.Dispose();
         }
@@ -169,15 +170,15 @@ sealed class TreeRemoval
         var above = _levels.Count > 1 ? _levels[^2] : null;
         if (above is { Handle: null })
         {
-            Errno.Check(Libc.OpenDirectoryAt(level.Handle!, "..", out var handle), _uri, "go back to the directory above");
+            LocalError.Check(Interop.OpenDirectoryAt(level.Handle!, "..", out var handle), _uri, "go back to the directory above");
             above.Handle = handle;
-            Errno.Check(Libc.Status(handle!, out var status), _uri, "go back to the directory above");
+            LocalError.Check(Interop.Status(handle!, out var status), _uri, "go back to the directory above");
             if (!status.IsSameFile(above.Status))
                 throw new StoreException(ErrorKind.Precondition, _uri, $"the directory {level.Name} was moved elsewhere while the tree was deleted; what was left of the tree stays");
         }
         level.Handle!.Dispose();
         _levels.RemoveAt(_levels.Count - 1);
-        int errno = Libc.UnlinkAt(above?.Handle ?? root, level.Name, isDirectory: true);
+        int errno = Interop.UnlinkAt(above?.Handle ?? root, level.Name, isDirectory: true);
         // not empty: somebody put something there, or something stays; no directory: it was moved, and a link put in its place
         if (errno is not (0 or Errno.ENOTEMPTY or Errno.EEXIST or Errno.ENOENT or Errno.ENOTDIR))
             Fail(errno, level.Name, "remove the directory");
@@ -194,7 +195,7 @@ sealed class TreeRemoval
             path.Append('/').Append(level.Name);
         if (_levels.Count > 0)
             path.Append('/').Append(name);
-        _first = Errno.Error(errno, path.ToString(), operation);
+        _first = LocalError.Error(errno, path.ToString(), operation);
     }
 
     sealed class Level(string name, SafeFileHandle handle, FileStatus status, List<(string Name, EntryType Type)> entries)

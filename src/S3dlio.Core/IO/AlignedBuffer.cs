@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 
-namespace S3dlio.Storage.Local;
+namespace S3dlio.IO;
 
 /// <summary>
 /// Native memory as O_DIRECT wants it, from a pool: it never moves and costs the garbage collector nothing. Whoever rents one gives it
@@ -32,7 +32,7 @@ sealed unsafe class AlignedBuffer : MemoryManager<byte>
         bool huge = length % HugePage == 0;
         _start = (byte*)NativeMemory.AlignedAlloc((nuint)length, (nuint)(huge ? HugePage : Alignment));
         if (huge)
-            Libc.UseHugePages(_start, (nuint)length);
+            Interop.UseHugePages(_start, (nuint)length);
     }
 
     public int Length { get; }

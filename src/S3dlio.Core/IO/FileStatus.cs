@@ -1,9 +1,9 @@
 using System.Globalization;
 
-namespace S3dlio.Storage.Local;
+namespace S3dlio.IO;
 
 /// <summary>What the kernel says of one file.</summary>
-readonly struct FileStatus(Libc.Statx raw)
+readonly struct FileStatus(Interop.Statx raw)
 {
     const uint TypeMask = 0xf000, RegularType = 0x8000, DirectoryType = 0x4000, LinkType = 0xa000;
 
@@ -54,10 +54,11 @@ readonly struct FileStatus(Libc.Statx raw)
     /// <summary>What offsets and lengths of O_DIRECT must be multiples of.</summary>
     public int DirectAlignment => (int)Math.Max(AlignedBuffer.Alignment, raw.DirectOffsetAlignment);
 
-    public bool IsSameFile(in FileStatus other) => IsSame(raw, other);
+    public bool IsSameFile(in FileStatus other) => Identity == other.Identity;
 
-    static bool IsSame(in Libc.Statx mine, in FileStatus other) => other.Is(mine);
+    /// <summary>Which file it is, among all of the machine.</summary>
+    public (ulong Device, ulong Inode) Identity => (((ulong)raw.DeviceMajor << 32) | raw.DeviceMinor, raw.Inode);
 
-    bool Is(in Libc.Statx other) =>
-        raw.Inode == other.Inode && raw.DeviceMajor == other.DeviceMajor && raw.DeviceMinor == other.DeviceMinor;
+    /// <summary>Bytes that it occupies on the device.</summary>
+    public long AllocatedLength => (long)raw.Blocks * 512;
 }

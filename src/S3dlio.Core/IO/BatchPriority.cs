@@ -1,14 +1,13 @@
 using System.Runtime.ExceptionServices;
-using System.Runtime.InteropServices;
 
-namespace S3dlio.Storage;
+namespace S3dlio.IO;
 
 /// <summary>
 /// Work beside a program that computes, which takes the processor from nobody when it wakes (SCHED_BATCH). A save behind a training wakes
 /// thousands of times, with each answer of the device, and took a tenth of the training's time that way. What the process chose itself
 /// for its threads stays.
 /// </summary>
-static partial class BatchPriority
+static class BatchPriority
 {
     const int Normal = 0, Batch = 3;
 
@@ -28,10 +27,10 @@ static partial class BatchPriority
         ExceptionDispatchInfo? fault = null;
         var thread = new Thread(() =>
         {
-            if (sched_getscheduler(0) == Normal)
+            if (Interop.sched_getscheduler(0) == Normal)
                 _ = Set(Batch);
             // it cannot be taken back, which is why this thread ends with the work; some sandboxes refuse, and then it goes on as others do
-            _ = nice(Niceness);
+            _ = Interop.nice(Niceness);
             try
             {
                 result = work().AsTask().GetAwaiter().GetResult();
@@ -56,23 +55,14 @@ static partial class BatchPriority
     }
 
     /// <summary>The current thread as one of batch work for as long as what this gives lives; no thread may be made meanwhile, as above.</summary>
-    public static Scope Enter(bool wanted) => new(wanted && sched_getscheduler(0) == Normal && Set(Batch));
+    public static Scope Enter(bool wanted) => new(wanted && Interop.sched_getscheduler(0) == Normal && Set(Batch));
 
     static bool Set(int policy)
     {
         // its one field: the priority of real-time threads
         int none = 0;
-        return sched_setscheduler(0, policy, ref none) == 0;
+        return Interop.sched_setscheduler(0, policy, ref none) == 0;
     }
-
-    [LibraryImport("libc")]
-    private static partial int nice(int increment);
-
-    [LibraryImport("libc")]
-    private static partial int sched_getscheduler(int thread);
-
-    [LibraryImport("libc")]
-    private static partial int sched_setscheduler(int thread, int policy, ref int parameter);
 
     public readonly ref struct Scope(bool entered)
     {
