@@ -26,9 +26,11 @@
  *
  * Text
  *   All text is UTF-8. Keys and paths are given with their length, need no NUL and must not hold one; they may hold
- *   every other character, and what is not valid UTF-8 is refused. At most 64 KiB are read; stores allow 1,024 bytes
- *   together with the prefix of their address, file systems usually 255 between two '/'. Keys are relative to the
- *   store's address and do not begin with '/'.
+ *   every other character. At most 64 KiB are read; stores allow 1,024 bytes together with the prefix of their address,
+ *   file systems usually 255 between two '/'. Keys are relative to the store's address and do not begin with '/'.
+ *   What is not valid UTF-8 is refused, except that names of local files may carry other bytes: keys, paths, addresses,
+ *   the keys of listings and the uri of an error are those bytes as they are. JSON, given or taken, has each of them as
+ *   the escape of a lone surrogate: "\udc80" to "\udcff" for the bytes 0x80 to 0xff.
  *   Everything else (addresses, options, descriptions) ends with a NUL and has at most 256 MiB.
  *
  * Options
@@ -141,7 +143,7 @@ typedef struct s3dlio_error {
     int32_t kind;        /* the status; 0: this thread has not failed yet */
     int64_t offset;      /* byte of the object where the fault was found, or -1 */
     const char *message; /* uri, offset and detail in one line */
-    const char *uri;     /* the object or store concerned */
+    const char *uri;     /* the object or store concerned; of a local file perhaps not UTF-8 */
     const char *detail;  /* expected, found, and what to do */
     int32_t reason;      /* enum s3dlio_reason; only written where struct_size has room for it */
 } s3dlio_error;
@@ -565,7 +567,7 @@ int32_t s3dlio_object_delete(uint64_t store, const char *key, size_t key_length)
 
 /*
  * Lists the object of that key and all below `path/`; the empty path is the whole store. Objects come in the order of
- * their keys' UTF-8 bytes, within a page before the prefixes. Use either s3dlio_list_next or s3dlio_list_page_begin
+ * their keys' bytes, within a page before the prefixes. Use either s3dlio_list_next or s3dlio_list_page_begin
  * on one list. Once a page failed or was cancelled, the list gives that failure for ever: half a listing never
  * passes as a whole one.
  *

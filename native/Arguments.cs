@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Tensors;
 
@@ -24,10 +25,15 @@ static unsafe class Arguments
     public const int MaxPieces = SafetensorsHeader.MaxTensors;
 
     /// <summary>NUL-terminated UTF-8; null reads as empty.</summary>
-    public static string Text(byte* text, string name)
+    public static string Text(byte* text, string name) => Text(Bytes(text, name), name);
+
+    /// <summary>The same of an address: one of local files may hold bytes that are not UTF-8 (<see cref="PathText"/>).</summary>
+    public static string Address(byte* text, string name) => PathText.Decode(Bytes(text, name));
+
+    static ReadOnlySpan<byte> Bytes(byte* text, string name)
     {
         if (text is null)
-            return "";
+            return [];
         ReadOnlySpan<byte> bytes;
         try
         {
@@ -38,10 +44,10 @@ static unsafe class Arguments
         {
             throw Wrong(name, "has no NUL within 2 GiB");
         }
-        return Text(bytes, MaxText, name);
+        return bytes.Length <= MaxText ? bytes : throw Wrong(name, $"has {bytes.Length} bytes; at most {MaxText} are taken");
     }
 
-    /// <summary>The UTF-8 of a key or path, which has a length and no NUL.</summary>
+    /// <summary>A key or path, which has a length and no NUL. What is not UTF-8 only local files may have: stores check their keys.</summary>
     public static string Key(byte* key, nuint length, string name)
     {
         if (key is null && length > 0)
@@ -51,13 +57,11 @@ static unsafe class Arguments
         var bytes = new ReadOnlySpan<byte>(key, (int)length);
         if (bytes.Contains((byte)0))
             throw Wrong(name, "holds a NUL");
-        return Text(bytes, MaxKey, name);
+        return PathText.Decode(bytes);
     }
 
-    static string Text(ReadOnlySpan<byte> text, int most, string name)
+    static string Text(ReadOnlySpan<byte> text, string name)
     {
-        if (text.Length > most)
-            throw Wrong(name, $"has {text.Length} bytes; at most {most} are taken");
         try
         {
             return Strict.GetString(text);

@@ -39,7 +39,7 @@ static unsafe partial class Exports
 
     static Job OnContainer(byte* uri, byte* options, Func<ContainerService, string, Job> job)
     {
-        string address = Arguments.Text(uri, "uri");
+        string address = Arguments.Address(uri, "uri");
         var parsed = StoreUri.Parse(address);
         return job(StoreFactory.OpenContainers(parsed, StoreOptions.Parse(Json(options), address)), parsed.Container);
     }

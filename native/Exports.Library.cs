@@ -81,7 +81,7 @@ static unsafe partial class Exports
     {
         Arguments.Out(outStore, "out_store");
         *outStore = 0;
-        string address = Arguments.Text(uri, "uri");
+        string address = Arguments.Address(uri, "uri");
         var store = StoreFactory.Open(StoreUri.Parse(address), StoreOptions.Parse(Arguments.Text(options, "options_json"), address));
         *outStore = Handles.Add(store);
         return Guard.Ok;

@@ -16,13 +16,14 @@ static unsafe partial class Exports
         *outList = 0;
         var from = Store(store);
         string start = Arguments.Key(path, pathLength, "path"), uri = from.Root.Child(start);
+        ObjectKey.CheckPrefix(from.Root, start);
         var what = ListOptions.Default;
         foreach (var option in OptionReader.Read(Arguments.Text(options, "options_json"), uri))
         {
             what = option.Name switch
             {
                 "recursive" => what with { Recursive = option.AsBool() },
-                "start_after" => what with { StartAfter = option.AsText() },
+                "start_after" => what with { StartAfter = option.AsKey() },
                 "page_size" => what with { PageSize = (int)option.AsInteger(1, 10_000) },
                 "pattern" => what with { Pattern = Pattern(option) },
                 _ => throw option.Unknown(KnownList),

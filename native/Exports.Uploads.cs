@@ -19,6 +19,7 @@ static unsafe partial class Exports
     static Job OnUploads(ulong store, byte* path, nuint pathLength, byte* options, Func<ObjectStore, string, TimeSpan, Job> job)
     {
         var (from, start) = (Store(store), Arguments.Key(path, pathLength, "path"));
+        ObjectKey.CheckPrefix(from.Root, start);
         var age = TimeSpan.Zero;
         foreach (var option in OptionReader.Read(Json(options), from.Root.Child(start)))
             age = option.Name == "older_than" ? option.AsSeconds() : throw option.Unknown(KnownUploads);

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using S3dlio.IO;
 using S3dlio.Storage;
 
 namespace S3dlio.Native;
@@ -76,7 +77,11 @@ static unsafe class LastError
         }
 
         /// <summary>Cut where a caller's own text would make it endless, and without what would end it early for C.</summary>
-        static byte[] Bytes(string text) => Encoding.UTF8.GetBytes((text.Length <= Longest ? text : text[..Longest] + "…").Replace('\0', '\uFFFD'));
+        static byte[] Bytes(string text)
+        {
+            text = (text.Length <= Longest ? text : text[..Longest] + "…").Replace('\0', '\uFFFD');
+            return PathText.ByteCount(text) is null ? Encoding.UTF8.GetBytes(text) : PathText.Encode(text);
+        }
 
         const int Longest = 16 << 10;
 

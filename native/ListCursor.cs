@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using System.Text;
+using S3dlio.IO;
 using S3dlio.Storage;
 
 namespace S3dlio.Native;
@@ -80,12 +80,12 @@ sealed class ListCursor : IAsyncDisposable
 
     unsafe void Place(string key, out nuint length)
     {
-        int count = Encoding.UTF8.GetByteCount(key);
-        length = (nuint)count;
+        byte[] bytes = PathText.Encode(key);
+        length = (nuint)bytes.Length;
         byte* at = (byte*)NativeMemory.Realloc((void*)_key, length + 1);
         _key = (nint)at;
-        Encoding.UTF8.GetBytes(key, new Span<byte>(at, count));
-        at[count] = 0;
+        bytes.CopyTo(new Span<byte>(at, bytes.Length));
+        at[bytes.Length] = 0;
     }
 
     unsafe void FreeKey()

@@ -11,7 +11,7 @@ static class MetaJson
     public static byte[] Write(Action<Utf8JsonWriter> body)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true }))
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true, Encoder = PathEncoder.Instance }))
             body(json);
         return buffer.WrittenSpan.ToArray();
     }

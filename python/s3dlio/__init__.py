@@ -12,6 +12,8 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.aio`                                      every function as a coroutine
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
+``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, where torch is installed
+:mod:`s3dlio.testing`                                  a pytest plugin with stores for tests
 :mod:`s3dlio.compat`                                   the names of the original s3dlio; all of them are ``s3dlio.NAME`` too
 =====================================================  ==========================================================
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import compat as compat
     from . import errors as errors
+    from . import testing as testing
+    from . import torch as torch
     from . import types as types
     from ._arrays import (
         load_numpy_array as load_numpy_array,
@@ -90,9 +94,9 @@ _NAMES = {
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "testing", "torch", "types")
 
-# less what would take the place of a builtin in "from s3dlio import *"
+# less what would take the place of a builtin, or needs pytest or torch, in "from s3dlio import *"
 __all__ = [
     "Store",
     "admin",
@@ -136,7 +140,7 @@ if not TYPE_CHECKING:
         found: Any
         if name in _MODULE_OF:
             found = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
-        elif name in _MODULES or name in ("exceptions", "torch"):
+        elif name in _MODULES or name == "exceptions":
             return importlib.import_module(f".{name}", __name__)
         elif name == "__version__":
             from ._version import find_version

@@ -24,7 +24,7 @@ async def list(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> builtins.list[str]:
-    """Lists what is at and below a path, in the order of the keys' UTF-8 bytes.
+    """Lists what is at and below a path, in the order of the keys' bytes.
 
     Args:
         uri: An object, a prefix or a directory; ``run1`` does not list ``run10``.
@@ -53,7 +53,7 @@ async def list(
     async for page in _pages(where, recursive, pattern, start_after):
         keys = [item["key"] for item in page["objects"]] + page["prefixes"]
         if page["prefixes"]:
-            keys.sort()
+            keys.sort(key=_native.key)
         found.extend(where.address(key) for key in keys)
     return found
 

@@ -375,7 +375,7 @@ def _raise_last_error(status: int) -> None:
     error = _Error(struct_size=c.sizeof(_Error))
     library().s3dlio_last_error(c.byref(error))
     kind = exceptions._class(status, error.reason)
-    texts = [(text or b"").decode("utf-8", "replace") for text in (error.message, error.uri, error.detail)]
+    texts = [(text or b"").decode("utf-8", "surrogateescape") for text in (error.message, error.uri, error.detail)]
     raise kind(texts[0] or f"status {status}", texts[1], texts[2], None if error.offset < 0 else error.offset)
 
 
@@ -751,9 +751,7 @@ def options(values: dict[str, Any]) -> bytes | None:
     if not given:
         return None
     try:
-        return json.dumps(given, ensure_ascii=False, allow_nan=False, default=_plain_number).encode()
-    except UnicodeEncodeError as error:
-        raise exceptions.InvalidArgumentError(f"an option's text is not valid Unicode: {error.object[error.start : error.end]!a}") from None
+        return json.dumps(given, allow_nan=False, default=_plain_number).encode()
     except (TypeError, ValueError) as error:
         raise exceptions.InvalidArgumentError(f"an option's value cannot be expressed as JSON: {error}") from None
 
@@ -800,13 +798,13 @@ def close(noun: str, number: int, opened_in: int) -> None:
 
 
 def key(text: str) -> bytes:
-    """A key as the ABI takes it."""
+    """A key as the ABI takes it: what ``os.fsdecode`` makes of bytes that are not UTF-8 is those bytes again."""
     return _utf8(text)
 
 
 def _utf8(text: str) -> bytes:
     try:
-        return text.encode("utf-8")
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise exceptions.InvalidArgumentError(f"{ascii(text)} is not valid Unicode: it cannot name an object") from None
 

@@ -105,16 +105,16 @@ class BytesView(_Bytes):
         return hash(self.tobytes())
 
     def __lt__(self, other: Any) -> Any:
-        return self.tobytes() < other if isinstance(other, _BYTES) else super().__lt__(other)
+        return self.tobytes() < bytes(other) if isinstance(other, _BYTES) else super().__lt__(other)
 
     def __le__(self, other: Any) -> Any:
-        return self.tobytes() <= other if isinstance(other, _BYTES) else super().__le__(other)
+        return self.tobytes() <= bytes(other) if isinstance(other, _BYTES) else super().__le__(other)
 
     def __gt__(self, other: Any) -> Any:
-        return self.tobytes() > other if isinstance(other, _BYTES) else super().__gt__(other)
+        return self.tobytes() > bytes(other) if isinstance(other, _BYTES) else super().__gt__(other)
 
     def __ge__(self, other: Any) -> Any:
-        return self.tobytes() >= other if isinstance(other, _BYTES) else super().__ge__(other)
+        return self.tobytes() >= bytes(other) if isinstance(other, _BYTES) else super().__ge__(other)
 
     def __bytes__(self) -> bytes:
         return self.tobytes()

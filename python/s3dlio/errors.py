@@ -13,8 +13,9 @@ Example:
     memory://doc/not-there
 """
 
+from . import exceptions
 from ._checkpoint_info import CheckpointWarning
 from .exceptions import *  # noqa: F403
-from .exceptions import __all__ as _classes
 
-__all__ = [*_classes, "CheckpointWarning"]  # noqa: PLE0604
+__all__ = ["CheckpointWarning"]
+__all__ += exceptions.__all__

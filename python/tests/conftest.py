@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
 import signal
@@ -26,7 +25,7 @@ PACKAGE = Path(s3dlio.__file__).resolve().parent
 CHECKOUT = PACKAGE.parents[1]
 
 #: Every name that ``s3dlio.NAME`` is for, new and old; modules are not among them.
-NAMES = sorted(name for name in {*dir(s3dlio), *s3dlio.compat.__all__} if not inspect.ismodule(getattr(s3dlio, name)) and name != "__version__")
+NAMES = sorted(name for name in {*dir(s3dlio), *s3dlio.compat.__all__} - {*s3dlio._MODULES, "__version__"})
 
 
 def takes_direct(folder: Path) -> bool:

@@ -186,14 +186,6 @@ def test_nul_in_a_stores_address_is_refused(tmp_path: Path) -> None:
             s3dlio.Store(text)
 
 
-def test_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
-    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
-    Path(name).write_bytes(b"x")
-    for action in (s3dlio.get, s3dlio.stat, s3dlio.exists, s3dlio.list, s3dlio.Store):
-        with pytest.raises(s3dlio.InvalidArgumentError, match=r"udcff.* not valid Unicode"):
-            action(name)
-
-
 @pytest.mark.parametrize("address", [None, 5, ["a"], object()])
 def test_address_of_a_wrong_type_is_refused(address: object) -> None:
     with pytest.raises(TypeError, match=type(address).__name__):

@@ -148,22 +148,6 @@ def test_list_leaves_out_what_is_no_object(file_base: Base) -> None:
     assert s3dlio.list(file_base.text()) == [file_base.text("a"), file_base.text("circle/")]
 
 
-def test_list_and_download_of_a_name_that_is_not_utf8_say_so_and_delete_takes_it(file_base: Base, tmp_path: Path) -> None:
-    folder = file_base.folder
-    assert folder is not None
-    fill(file_base, ["t/a"])
-    os.close(os.open(os.fsencode(folder) + b"/t/bad\xff", os.O_CREAT))
-    for call in (
-        lambda: s3dlio.list(file_base.text("t"), recursive=True),
-        lambda: s3dlio.list(file_base.text("t/")),
-        lambda: s3dlio.download(file_base.text("t"), tmp_path / "copy"),
-    ):
-        with pytest.raises(s3dlio.InvalidDataError, match=r"bad\\xff"):
-            call()
-    assert s3dlio.delete(file_base.text("t"), recursive=True) == 2
-    assert not (folder / "t").exists()
-
-
 def test_list_shows_empty_folders_and_linked_files(file_base: Base) -> None:
     assert file_base.folder is not None
     fill(file_base, ["a"])

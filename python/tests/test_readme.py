@@ -14,6 +14,7 @@ import pytest
 from servers_fixture import azure_server, s3_old_server, s3_server
 
 import s3dlio
+from s3dlio.testing import FaultyStore
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,6 +33,24 @@ def test_readme_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.M
         assert names["example"]("memory://readme", None) == 100
 
 
+PAGES = ["index.md", "migration.md", "testing.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_programs_of_the_site_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.S)
+    assert programs
+    for program in programs:
+        names: dict[str, Any] = {}
+        exec(compile(program, page, "exec"), names)
+        for name, test in names.items():
+            if name.startswith("test_"):
+                wanted = inspect.signature(test).parameters
+                fixture = {"memory_store": s3dlio.Store("memory://site"), "faulty_store": FaultyStore(tmp_path / name)}
+                test(**{one: fixture[one] for one in wanted})
+
+
 @pytest.mark.parametrize("server", [s3_server, s3_old_server, azure_server], ids=["s3", "s3-old", "azure"])
 def test_readme_program_for_clouds_runs_there(server: Callable[[], tuple[str, dict[str, Any]]]) -> None:
     uri, options = server()
@@ -46,7 +65,7 @@ def test_readme_functions_exist_with_these_parameters() -> None:
     named = [match for row in rows for match in FUNCTION.findall(row.split(" | ")[0])]
     assert len(named) >= 15
     for name, parameters in named:
-        if name in ("keys", "configure"):
+        if name == "keys":
             continue
         known = inspect.signature(getattr(s3dlio, name)).parameters
         positional, _, named_only = (part.strip(", ") for part in re.sub(r"\{.*?\}", "tensors", parameters).partition("*"))
@@ -77,3 +96,12 @@ def test_readme_tells_which_functions_are_methods_and_take_a_timeout() -> None:
 def test_readme_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_site_names_pages_that_are_there_and_all_of_them() -> None:
+    docs = ROOT / "docs"
+    named = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M))
+    assert named == {str(file.relative_to(docs)) for file in docs.rglob("*.md")}
+    for page in docs.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -34,6 +34,7 @@ public sealed partial class LayeringTests
         ("src/S3dlio.Core/Storage/Http/PooledBuffer.cs", "native memory for the parts of an upload, handed out as Memory<byte>"),
         ("src/S3dlio.Core/Storage/Local/Libc.cs", "the system calls that .NET lacks"),
         ("src/S3dlio.Core/IO/Interop.cs", "the system calls of the lowest floor"),
+        ("src/S3dlio.Core/IO/PathText.cs", "paths as libc takes them, without an array for each"),
     ];
 
     [Fact]

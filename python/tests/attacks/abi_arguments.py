@@ -115,6 +115,7 @@ def lengths(folder: Path) -> None:
 
 def text(folder: Path) -> None:
     real = one_of_each(folder)
+    memory = opened(b"memory://text")
     for function in _native._FUNCTIONS:
         names = names_of(function)
         for at, name in enumerate(names):
@@ -134,6 +135,10 @@ def text(folder: Path) -> None:
                 arguments[at] = value
                 if is_key:
                     arguments[at + 1] = len(value)
+                    # names of local files are bytes
+                    arguments[at - 1] = memory if value in BAD_UTF8 else arguments[at - 1]
+                elif name == "uri" and value in BAD_UTF8:
+                    arguments[at] = b"memory://" + value
                 status = finish(function, arguments, call(function, *arguments))
                 assert status == INVALID, f"{function} with {name}={value[:80]!r} gave {status}: {last_message()[:500]}"
     for description in BAD_ARRAYS:

@@ -197,7 +197,7 @@ def random_calls(folder: Path) -> None:
             if name == "out_ops":
                 return (c.c_uint64 * 4)()
             if name == "uri":
-                return chance.choice([*uris, b"", b"x://y", b"\xff", None])
+                return chance.choice([*uris, b"", b"x://y", b"memory://\xff", None])
             if name == "options_json":
                 return chance.choice([None, None, b"{}", b'{"overwrite":false}', b'{"recursive":true}', b"{", b'{"page_size":1}', *BAD_UTF8])
             if name == "header_json":

@@ -68,16 +68,17 @@ public sealed class LocalTreeTests : IDisposable
     }
 
     [Fact]
-    public async Task List_NamesThatAreNotUtf8_ErrorThatNamesThemAndDeleteTakesThem()
+    public async Task List_NamesThatAreNotUtf8_AreGivenAndReachTheirFiles()
     {
         Write("tree/good", "tree/sub/good", "other");
         await Shell($"touch '{_directory.Path}/tree/'$(printf 'bad\\377') && mkdir '{_directory.Path}/tree/'$(printf 'dir\\377') && touch '{_directory.Path}/tree/'$(printf 'dir\\377')/in");
-        foreach (bool recursive in (bool[])[true, false])
-        {
-            var error = await Fails(ErrorKind.InvalidData, () => List("tree/", recursive));
-            Assert.Contains("\\xff", error.Message, StringComparison.Ordinal);
-        }
+        Assert.Equal(["tree/bad\uDCFF", "tree/dir\uDCFF/", "tree/good", "tree/sub/"], await List("tree/", recursive: false));
+        Assert.Equal(["tree/bad\uDCFF", "tree/dir\uDCFF/in", "tree/good", "tree/sub/good"], await List("tree/", recursive: true));
         Assert.Equal(["tree/good"], await List("tree/go", recursive: true));
+        Assert.Equal(0, (await Store.HeadAsync("tree/dir\uDCFF/in", None)).Size);
+        var error = await Fails(ErrorKind.NotFound, () => Store.HeadAsync("tree/other\uDCFF", None).AsTask());
+        Assert.Equal($"file://{_directory.Path}/tree/other\uDCFF", error.Uri);
+        Assert.StartsWith($"file://{_directory.Path}/tree/other\\xff: ", error.Message, StringComparison.Ordinal);
         Assert.Equal(4, (await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None))!.Deleted);
         Assert.Equal(["other"], Directory.EnumerateFileSystemEntries(_directory.Path).Select(Path.GetFileName));
     }

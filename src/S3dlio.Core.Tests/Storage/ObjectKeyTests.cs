@@ -1,4 +1,5 @@
 using System.Text;
+using S3dlio.IO;
 using S3dlio.Storage;
 using Xunit;
 
@@ -21,6 +22,33 @@ public class ObjectKeyTests
         }
 
         string Text() => string.Concat(Enumerable.Range(0, random.Next(4)).Select(_ => letters[random.Next(letters.Length)]));
+    }
+
+    [Fact]
+    public void Compare_NamesThatAreNotUtf8_OrdersAsTheirBytes()
+    {
+        var random = new Random(2);
+        for (int i = 0; i < 20_000; i++)
+        {
+            byte[] a = Name(), b = Name();
+            int order = ObjectKey.Compare(PathText.Decode(a), PathText.Decode(b));
+            Assert.True(Math.Sign(a.AsSpan().SequenceCompareTo(b)) == Math.Sign(order), $"{Convert.ToHexString(a)} and {Convert.ToHexString(b)}: {order}");
+        }
+
+        byte[] Name()
+        {
+            byte[] some = [0x41, 0x7f, 0x80, 0xa9, 0xbf, 0xc3, 0xed, 0xa0, 0xf0, 0x9f, 0x98, 0x80, 0xff];
+            return [.. Enumerable.Range(0, random.Next(6)).Select(_ => some[random.Next(some.Length)])];
+        }
+    }
+
+    [Fact]
+    public void Check_NamesThatAreNotUtf8_OnlyOfLocalFiles()
+    {
+        ObjectKey.Check(StoreUri.Parse("file:///a"), "x\uDCFF");
+        Assert.Contains("m/x\\xff: ", Assert.Throws<StoreException>(() => ObjectKey.Check(Memory, "x\uDCFF")).Message, StringComparison.Ordinal);
+        foreach (string text in (string[])["\uD800", "\uDC7F", "\uDD00", "\uDC80\uD800"])
+            Assert.Throws<StoreException>(() => ObjectKey.Check(StoreUri.Parse("file:///a"), text));
     }
 
     [Fact]

@@ -221,7 +221,7 @@ static unsafe partial class Interop
         [FieldOffset(140)] public uint DeviceMinor;
     }
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int open(string path, int flags, uint mode);
 
     [LibraryImport("libc", SetLastError = true)]
@@ -248,16 +248,16 @@ static unsafe partial class Interop
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fcntl(SafeFileHandle fd, int command, ref FileLock range);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int statx(SafeFileHandle directory, string path, int flags, uint mask, Statx* status);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int statx(int directory, string path, int flags, uint mask, Statx* status);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int rename(string from, string to);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int unlink(string path);
 
     [LibraryImport("libc")]

@@ -1,4 +1,5 @@
 using System.Text;
+using S3dlio.IO;
 
 namespace S3dlio.Storage;
 
@@ -7,8 +8,6 @@ public static class ObjectKey
 {
     /// <summary>S3's limit; Azure allows as many characters.</summary>
     public const int MaxUtf8Length = 1024;
-
-    static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <exception cref="StoreException">InvalidArgument when no store could hold an object of that name.</exception>
     public static void Check(StoreUri root, string key)
@@ -35,21 +34,22 @@ public static class ObjectKey
 
     static void CheckText(StoreUri root, string key)
     {
-        int length;
-        try
-        {
-            length = Strict.GetByteCount(key);
-        }
-        catch (EncoderFallbackException)
-        {
-            throw new StoreException(ErrorKind.InvalidArgument, root.ToString(), "the key is not valid Unicode: it holds half of a surrogate pair");
-        }
+        CheckUnicode(root, key);
         // a local path may be longer than S3's keys; its file system says so itself
-        if (length > MaxUtf8Length && !root.IsLocal)
+        if (!root.IsLocal && Encoding.UTF8.GetByteCount(key) is var length && length > MaxUtf8Length)
             throw new StoreException(ErrorKind.InvalidArgument, root.Child(key[..64] + "…"), $"the key has {length} bytes; at most {MaxUtf8Length} are allowed");
     }
 
-    /// <summary>Compares as stores list: by UTF-8 bytes, which for text is by code point.</summary>
+    /// <summary>Keys are text; those of local files may hold what <see cref="PathText"/> makes of other bytes.</summary>
+    public static void CheckUnicode(StoreUri root, string key)
+    {
+        if (root.IsLocal ? PathText.ByteCount(key) is null : !PathText.IsUnicode(key))
+            throw new StoreException(ErrorKind.InvalidArgument, root.Child(key), root.IsLocal
+                ? "the key is not valid Unicode: it holds half of a surrogate pair that stands for no byte"
+                : "the key is not valid Unicode: it holds bytes that are not UTF-8, or half of a surrogate pair. Only local files may have such names; give the object another one");
+    }
+
+    /// <summary>Compares as stores list: by bytes, which for text is by code point.</summary>
     public static int Compare(string a, string b)
     {
         int common = Math.Min(a.Length, b.Length);
@@ -58,12 +58,16 @@ public static class ObjectKey
             char x = a[i], y = b[i];
             if (x == y)
                 continue;
+            if (IsLone(a, i) || IsLone(b, i))
+                return PathText.Encode(a.AsSpan(i)).AsSpan().SequenceCompareTo(PathText.Encode(b.AsSpan(i)));
             // UTF-16 puts surrogates (code points above U+FFFF) below U+E000..U+FFFF; UTF-8 puts them above
             bool xs = char.IsSurrogate(x), ys = char.IsSurrogate(y);
             return xs == ys ? x - y : xs ? 1 : -1;
         }
         return a.Length - b.Length;
     }
+
+    static bool IsLone(string text, int at) => char.IsLowSurrogate(text[at]) && (at == 0 || !char.IsHighSurrogate(text[at - 1]));
 
     public static IComparer<string> Order { get; } = Comparer<string>.Create(Compare);
 }

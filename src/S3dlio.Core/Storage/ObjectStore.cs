@@ -161,7 +161,11 @@ public abstract class ObjectStore
     }
 
     /// <summary>Makes a directory and its parents, where the store has such a thing; elsewhere there is nothing to do.</summary>
-    public virtual ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
+    public virtual ValueTask MakeDirectoryAsync(string key, CancellationToken cancel)
+    {
+        ObjectKey.CheckPrefix(Root, key);
+        return ValueTask.CompletedTask;
+    }
 
     /// <summary>Removes the directories left empty at and below <paramref name="key"/>, where the store has such a thing.</summary>
     public virtual ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;

@@ -1,4 +1,7 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
+using S3dlio.IO;
 
 namespace S3dlio.Storage;
 
@@ -13,6 +16,31 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
     };
 
     public string AsText() => Value.ValueKind == JsonValueKind.String ? Text(Value) : throw Wrong("a string");
+
+    /// <summary>A key, which may hold what <see cref="PathText"/> makes of bytes that are not UTF-8: JSON has it as the escape of a lone surrogate.</summary>
+    public string AsKey() => Value.ValueKind == JsonValueKind.String ? Unescape(Value.GetRawText().AsSpan()[1..^1]) : throw Wrong("a string");
+
+    static string Unescape(ReadOnlySpan<char> json)
+    {
+        var text = new StringBuilder(json.Length);
+        for (int at; (at = json.IndexOf('\\')) >= 0;)
+        {
+            text.Append(json[..at]);
+            bool isCode = json[at + 1] == 'u';
+            text.Append(json[at + 1] switch
+            {
+                'u' => (char)ushort.Parse(json.Slice(at + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture),
+                'b' => '\b',
+                'f' => '\f',
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                var plain => plain,
+            });
+            json = json[(at + (isCode ? 6 : 2))..];
+        }
+        return text.Append(json).ToString();
+    }
 
     public long AsInteger(long least, long most) =>
         Value.ValueKind == JsonValueKind.Number && Value.TryGetInt64(out long number) && number >= least && number <= most

@@ -80,7 +80,7 @@ public sealed record ListOptions
     /// <summary>False: one level, keys below a further <c>/</c> folded into prefixes.</summary>
     public bool Recursive { get; init; } = true;
 
-    /// <summary>Only keys after this one, in the order of their UTF-8 bytes.</summary>
+    /// <summary>Only keys after this one, in the order of their bytes.</summary>
     public string? StartAfter { get; init; }
 
     /// <summary>Entries a page, 1 to 10,000.</summary>
@@ -89,11 +89,13 @@ public sealed record ListOptions
     /// <summary>Only objects whose key matches; prefixes are not filtered.</summary>
     public Regex? Pattern { get; init; }
 
-    /// <exception cref="StoreException">InvalidArgument for a page size outside its range: a page of nothing would never end.</exception>
+    /// <exception cref="StoreException">InvalidArgument for a page size outside its range, a page of nothing would never end, or a <see cref="StartAfter"/> that is no key.</exception>
     public void Check(StoreUri root)
     {
         if (PageSize is < 1 or > MaxPageSize)
             throw new StoreException(ErrorKind.InvalidArgument, root.ToString(), $"the page size must be from 1 to {MaxPageSize}, found {PageSize}");
+        if (StartAfter is not null)
+            ObjectKey.CheckUnicode(root, StartAfter);
     }
 }
 

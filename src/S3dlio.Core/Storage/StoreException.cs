@@ -1,3 +1,5 @@
+using S3dlio.IO;
+
 namespace S3dlio.Storage;
 
 /// <summary>The one exception type of the library: what kind of failure, on which object, where in it, and what to do.</summary>
@@ -13,7 +15,7 @@ public sealed class StoreException : Exception
     {
         Kind = kind;
         Uri = uri;
-        Detail = detail;
+        Detail = PathText.Show(detail);
         Offset = offset;
     }
 
@@ -22,6 +24,7 @@ public sealed class StoreException : Exception
     /// <summary>Which of the causes that this kind has, where they are told apart.</summary>
     public ErrorReason Reason { get; init; }
 
+    /// <summary>A local file's name may hold what <see cref="PathText"/> makes of bytes that are not UTF-8; the message and the detail show them as <c>\xff</c>.</summary>
     public string Uri { get; }
 
     public string Detail { get; }
@@ -29,5 +32,5 @@ public sealed class StoreException : Exception
     public long? Offset { get; }
 
     static string Compose(string uri, string detail, long? offset) =>
-        offset is long at ? $"{uri}: at byte {at}: {detail}" : $"{uri}: {detail}";
+        PathText.Show(offset is long at ? $"{uri}: at byte {at}: {detail}" : $"{uri}: {detail}");
 }

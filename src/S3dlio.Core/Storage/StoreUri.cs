@@ -1,3 +1,5 @@
+using S3dlio.IO;
+
 namespace S3dlio.Storage;
 
 /// <summary>
@@ -49,7 +51,10 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         string scheme = text[..mark].ToLowerInvariant();
         var form = Array.Find(Forms, known => known.Scheme == scheme)
             ?? throw Wrong(text, $"unknown scheme '{scheme}'; known are {string.Join(", ", Forms.Select(known => known.Example))} and plain paths");
-        return form.Read(form, text, text[(mark + 3)..]);
+        var address = form.Read(form, text, text[(mark + 3)..]);
+        return address.IsLocal || PathText.IsUnicode(text)
+            ? address
+            : throw Wrong(text, "the address is not valid Unicode: it holds bytes that are not UTF-8, or half of a surrogate pair. Only local files may have such names");
     }
 
     // what path functions make of an address; it would be a file's name

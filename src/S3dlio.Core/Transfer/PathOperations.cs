@@ -48,6 +48,7 @@ public static class PathOperations
     public static async IAsyncEnumerable<ListPage> ListAsync(
         ObjectStore store, string path, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
     {
+        options.Check(store.Root);
         string key = path.TrimEnd('/');
         var pattern = options.Pattern;
         if (key.Length > 0 && key.Length == path.Length && (options.StartAfter is null || ObjectKey.Compare(options.StartAfter, key) < 0))

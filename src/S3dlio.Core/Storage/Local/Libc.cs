@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
-using System.Text;
 using Microsoft.Win32.SafeHandles;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Local;
 
@@ -260,7 +260,7 @@ static unsafe partial class Libc
     {
         Span<byte> buffer = stackalloc byte[4096];
         nint length = readlink(path, ref MemoryMarshal.GetReference(buffer), (nuint)buffer.Length);
-        target = length < 0 ? "" : Encoding.UTF8.GetString(buffer[..(int)length]);
+        target = length < 0 ? "" : PathText.Decode(buffer[..(int)length]);
         return length < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
 
@@ -286,7 +286,7 @@ static unsafe partial class Libc
         Result(fsetxattr(handle, name, ref MemoryMarshal.GetReference(value), (nuint)value.Length, 0));
 
     /// <summary>Reads a directory: every name but <c>.</c> and <c>..</c>.</summary>
-    public static int ReadDirectory(string path, out List<(FileName Name, EntryType Type)> entries)
+    public static int ReadDirectory(string path, out List<(string Name, EntryType Type)> entries)
     {
         entries = [];
         nint stream = opendir(path);
@@ -294,7 +294,7 @@ static unsafe partial class Libc
     }
 
     /// <summary>The same of an open one, once.</summary>
-    public static int ReadDirectory(SafeFileHandle directory, out List<(FileName Name, EntryType Type)> entries)
+    public static int ReadDirectory(SafeFileHandle directory, out List<(string Name, EntryType Type)> entries)
     {
         entries = [];
         // the stream closes what it was given
@@ -309,7 +309,7 @@ static unsafe partial class Libc
         return errno;
     }
 
-    static int ReadDirectory(nint stream, List<(FileName Name, EntryType Type)> entries)
+    static int ReadDirectory(nint stream, List<(string Name, EntryType Type)> entries)
     {
         try
         {
@@ -321,7 +321,7 @@ static unsafe partial class Libc
                 // struct dirent of glibc and musl on 64 bits: inode 8, offset 8, record length 2, type 1, name
                 var name = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(entry + 19);
                 if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
-                    entries.Add((FileName.Of(name), (EntryType)entry[18]));
+                    entries.Add((PathText.Decode(name), (EntryType)entry[18]));
             }
         }
         finally
@@ -331,31 +331,31 @@ static unsafe partial class Libc
     }
 
     /// <summary>Opens a file of an open directory; links are not followed.</summary>
-    public static int OpenAt(SafeFileHandle directory, FileName name, int flags, out SafeFileHandle? handle)
+    public static int OpenAt(SafeFileHandle directory, string name, int flags, out SafeFileHandle? handle)
     {
         int fd;
         do
-            fd = openat(directory, name.Terminated, flags | NoFollow | CloseOnExec);
+            fd = openat(directory, name, flags | NoFollow | CloseOnExec);
         while (fd < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
         handle = fd < 0 ? null : new SafeFileHandle(fd, ownsHandle: true);
         return fd < 0 ? Marshal.GetLastPInvokeError() : 0;
     }
 
     /// <summary>Opens a directory of an open directory; ENOTDIR or ELOOP for a link.</summary>
-    public static int OpenDirectoryAt(SafeFileHandle directory, FileName name, out SafeFileHandle? handle) =>
+    public static int OpenDirectoryAt(SafeFileHandle directory, string name, out SafeFileHandle? handle) =>
         OpenAt(directory, name, ReadOnly | Directory | NonBlocking, out handle);
 
     /// <summary>Looks at a file of an open directory; a link is the link itself.</summary>
-    public static int StatusAt(SafeFileHandle directory, FileName name, out FileStatus status)
+    public static int StatusAt(SafeFileHandle directory, string name, out FileStatus status)
     {
         Statx raw;
-        int errno = Result(statx(directory, name.Terminated, AtNoFollow, StatxBasic, &raw));
+        int errno = Result(statx(directory, name, AtNoFollow, StatxBasic, &raw));
         status = errno == 0 ? new FileStatus(raw) : default;
         return errno;
     }
 
     /// <summary>Removes a name of an open directory.</summary>
-    public static int UnlinkAt(SafeFileHandle directory, FileName name, bool isDirectory) => Result(unlinkat(directory, name.Terminated, isDirectory ? AtRemoveDirectory : 0));
+    public static int UnlinkAt(SafeFileHandle directory, string name, bool isDirectory) => Result(unlinkat(directory, name, isDirectory ? AtRemoveDirectory : 0));
 
     static int Result(int result) => result < 0 ? Marshal.GetLastPInvokeError() : 0;
 
@@ -386,7 +386,7 @@ static unsafe partial class Libc
         [FieldOffset(156)] public uint DirectOffsetAlignment;
     }
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int open(string path, int flags, uint mode);
 
     [LibraryImport("libc", SetLastError = true)]
@@ -434,64 +434,61 @@ static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     private static partial int close(int fd);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int statx(SafeFileHandle directory, string path, int flags, uint mask, Statx* status);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int statx(int directory, string path, int flags, uint mask, Statx* status);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int faccessat(int directory, string path, int mode, int flags);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int mkdir(string path, uint mode);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int rmdir(string path);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int unlink(string path);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int rename(string from, string to);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int renameat2(int fromDirectory, string from, int toDirectory, string to, uint flags);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int link(string from, string to);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial nint readlink(string path, ref byte buffer, nuint size);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial nint fgetxattr(SafeFileHandle fd, string name, ref byte value, nuint size);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial nint lgetxattr(string path, string name, ref byte value, nuint size);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int fremovexattr(SafeFileHandle fd, string name);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int fsetxattr(SafeFileHandle fd, string name, ref byte value, nuint size, int flags);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int statfs(string path, long* status);
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int openat(SafeFileHandle directory, byte[] path, int flags);
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
+    private static partial int openat(SafeFileHandle directory, string path, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int unlinkat(SafeFileHandle directory, byte[] path, int flags);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int statx(SafeFileHandle directory, byte[] path, int flags, uint mask, Statx* status);
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
+    private static partial int unlinkat(SafeFileHandle directory, string path, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint fdopendir(int fd);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial nint opendir(string path);
 
     [LibraryImport("libc")]

@@ -63,14 +63,11 @@ sealed class Listing
     {
         var entries = new List<Entry>();
         int errno = Libc.ReadDirectory(path, out var found);
-        foreach (var (read, given) in found)
+        foreach (var (name, given) in found)
         {
-            var (name, type) = (read.ToString(), given);
+            var type = given;
             if (!name.StartsWith(namePrefix, StringComparison.Ordinal) || Temporaries.IsName(name))
                 continue;
-            // no key can name it, and to leave it out would pass for a whole listing
-            if (!read.IsText)
-                throw NotText(path, read);
             if (type is EntryType.Link or EntryType.Unknown)
                 type = Resolve($"{path}/{name}");
             if (type is EntryType.File or EntryType.Directory)
@@ -82,9 +79,6 @@ sealed class Listing
         entries.Sort();
         _levels.Push(new Level(path, prefix, entries));
     }
-
-    StoreException NotText(string path, FileName name) => new(ErrorKind.InvalidData, _uri,
-        $"the directory {path} holds the name '{name}', which is not UTF-8, so no key can name it and a listing without it would not be whole. Rename it (convmv), or move it elsewhere");
 
     EntryType Resolve(string path)
     {

@@ -132,7 +132,7 @@ public sealed partial class LocalStore
             return new TreeDelete(0, 0, null);
         Errno.Check(errno, uri, "open the directory above");
         using (parent)
-            return TreeRemoval.Remove(uri, parent!, FileName.Of(path[(path.LastIndexOf('/') + 1)..]), withObjects, progress, cancel);
+            return TreeRemoval.Remove(uri, parent!, path[(path.LastIndexOf('/') + 1)..], withObjects, progress, cancel);
     }
 
     public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel)

@@ -56,12 +56,12 @@ static class Temporaries
     }
 
     /// <summary>The same of an open directory that was read.</summary>
-    public static int Sweep(SafeFileHandle directory, List<(FileName Name, EntryType Type)> entries, TimeSpan grace)
+    public static int Sweep(SafeFileHandle directory, List<(string Name, EntryType Type)> entries, TimeSpan grace)
     {
         int removed = 0;
         foreach (var (name, type) in entries)
         {
-            if (type is not (EntryType.File or EntryType.Unknown) || !name.IsTemporary)
+            if (type is not (EntryType.File or EntryType.Unknown) || !IsName(name))
                 continue;
             if (Libc.OpenAt(directory, name, Libc.ReadOnly | Libc.NonBlocking | Libc.NoTerminal, out var handle) != 0)
                 continue;
@@ -69,7 +69,7 @@ static class Temporaries
             {
                 if (Libc.Status(handle!, out var status) == 0
                     && status.IsRegular
-                    && DateTimeOffset.UtcNow - status.LastModified >= (IsOurs(name.ToString()) || grace > ForeignGrace ? grace : ForeignGrace)
+                    && DateTimeOffset.UtcNow - status.LastModified >= (IsOurs(name) || grace > ForeignGrace ? grace : ForeignGrace)
                     && Libc.TryLock(handle!) == 0
                     && Libc.UnlinkAt(directory, name, isDirectory: false) == 0)
                     removed++;

@@ -30,7 +30,7 @@ sealed class TreeRemoval
     /// <param name="withObjects">False leaves files and links, and so the directories that have some; what dead writers left goes in any case.</param>
     /// <param name="progress">Gets the number of objects as they are deleted.</param>
     /// <param name="cancel">Is heard between two entries.</param>
-    public static TreeDelete Remove(string uri, SafeFileHandle parent, FileName name, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
+    public static TreeDelete Remove(string uri, SafeFileHandle parent, string name, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
     {
         var removal = new TreeRemoval(uri, withObjects, progress, cancel);
         try
@@ -89,7 +89,7 @@ sealed class TreeRemoval
     }
 
     /// <summary>Removes an entry, or goes into it.</summary>
-    void Take(SafeFileHandle directory, FileName name, EntryType type)
+    void Take(SafeFileHandle directory, string name, EntryType type)
     {
         // what a file system does not tell, and what was given by the caller
         if (type == EntryType.Unknown)
@@ -109,7 +109,7 @@ sealed class TreeRemoval
             case EntryType.Directory:
                 Enter(directory, name);
                 break;
-            case EntryType.File or EntryType.Link when _withObjects && !name.IsTemporary:
+            case EntryType.File or EntryType.Link when _withObjects && !Temporaries.IsName(name):
                 int errno = Libc.UnlinkAt(directory, name, isDirectory: false);
                 if (errno == 0)
                 {
@@ -127,7 +127,7 @@ sealed class TreeRemoval
         }
     }
 
-    void Enter(SafeFileHandle directory, FileName name)
+    void Enter(SafeFileHandle directory, string name)
     {
         int errno = Libc.OpenDirectoryAt(directory, name, out var handle);
         if (errno is Errno.ENOENT)
@@ -169,7 +169,7 @@ sealed class TreeRemoval
         var above = _levels.Count > 1 ? _levels[^2] : null;
         if (above is { Handle: null })
         {
-            Errno.Check(Libc.OpenDirectoryAt(level.Handle!, FileName.Parent, out var handle), _uri, "go back to the directory above");
+            Errno.Check(Libc.OpenDirectoryAt(level.Handle!, "..", out var handle), _uri, "go back to the directory above");
             above.Handle = handle;
             Errno.Check(Libc.Status(handle!, out var status), _uri, "go back to the directory above");
             if (!status.IsSameFile(above.Status))
@@ -183,7 +183,7 @@ sealed class TreeRemoval
             Fail(errno, level.Name, "remove the directory");
     }
 
-    void Fail(int errno, FileName name, string operation)
+    void Fail(int errno, string name, string operation)
     {
         _failed++;
         if (_first is not null)
@@ -197,15 +197,15 @@ sealed class TreeRemoval
         _first = Errno.Error(errno, path.ToString(), operation);
     }
 
-    sealed class Level(FileName name, SafeFileHandle handle, FileStatus status, List<(FileName Name, EntryType Type)> entries)
+    sealed class Level(string name, SafeFileHandle handle, FileStatus status, List<(string Name, EntryType Type)> entries)
     {
-        public FileName Name => name;
+        public string Name => name;
 
         public SafeFileHandle? Handle { get; set; } = handle;
 
         public FileStatus Status => status;
 
-        public List<(FileName Name, EntryType Type)> Entries => entries;
+        public List<(string Name, EntryType Type)> Entries => entries;
 
         public int Next { get; set; }
     }
