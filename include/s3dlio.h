@@ -606,7 +606,7 @@ int32_t s3dlio_list_close(uint64_t list);
  * where descr is the Python literal of NumPy's dtype and extension_type names a type that NumPy's format cannot.
  * Whether length fits descr and shape is the caller's concern. Put options, and compression and level as for
  * s3dlio_writer_open_begin. An array has one name and two forms: plain as `key` without ".zst", compressed as `key` with it;
- * a save in one form deletes the other when its own is there. Result: the object as stored, and "raw_checksum", that of
+ * a save in one form deletes the other when its own is there. Result: the object as stored, and "raw_size" and "raw_checksum", those of
  * the bytes before compression.
  */
 int32_t s3dlio_array_save_begin(uint64_t store, const char *key, size_t key_length, const char *header_json,
