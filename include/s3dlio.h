@@ -20,7 +20,7 @@
  *   thread that calls it. Calls that succeed leave the last error alone. Messages never hold credentials.
  *
  * Ids
- *   Stores, operations, lists, files and writers are numbers, never 0 and never used twice in a process. A closed number
+ *   Stores, operations, lists, files, writers and logs are numbers, never 0 and never used twice in a process. A closed number
  *   gives S3DLIO_CLOSED, an invented one or one of another noun S3DLIO_INVALID_ARGUMENT; neither does harm.
  *   Closing or freeing 0, or what is closed already, does nothing and succeeds.
  *
@@ -606,7 +606,7 @@ int32_t s3dlio_list_close(uint64_t list);
  * where descr is the Python literal of NumPy's dtype and extension_type names a type that NumPy's format cannot.
  * Whether length fits descr and shape is the caller's concern. Put options, and compression and level as for
  * s3dlio_writer_open_begin. An array has one name and two forms: plain as `key` without ".zst", compressed as `key` with it;
- * a save in one form deletes the other when its own is there. Result: the object as stored, and "raw_checksum", that of
+ * a save in one form deletes the other when its own is there. Result: the object as stored, and "raw_size" and "raw_checksum", those of
  * the bytes before compression.
  */
 int32_t s3dlio_array_save_begin(uint64_t store, const char *key, size_t key_length, const char *header_json,
@@ -760,6 +760,77 @@ int32_t s3dlio_checkpoint_delete_begin(uint64_t store, const char *options_json,
  * "skipped":[…]}.
  */
 int32_t s3dlio_checkpoint_prune_begin(uint64_t store, const char *options_json, uint64_t *out_op);
+
+/* ---- logs ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * A log is a directory of a local file system that holds records in the order in which they were appended. The first has the number 0, and no
+ * number is given twice. One process writes, any number read. A record that a commit was reported for survives any crash; of those
+ * appended later a crash may take the last ones, never one from the middle. docs/formats.md has the files.
+ */
+
+/*
+ * Opens the log at an absolute path or file:///path. Options: mode, "r" (default) or "a", which makes it where there is none unless create is
+ * false; record_size, bytes of every record, 0 (default) for any; schema, at most 2 KiB of JSON that tells what the records are, and
+ * check_schema, true (default) to fail where these two are not the log's; segment_size, bytes of a file (64 MiB); buffer_size, bytes of records
+ * that wait in memory (1 MiB); commit_align, where commits begin (8); on_damage, what is done about committed records that are
+ * damaged: "raise" (default), "skip", "cut". S3DLIO_UNAVAILABLE when another writer has it. Result: {"log":9,"id":"…","schema":"…",
+ * "record_size":0,"damage":["…"]}; the log is the operation's until s3dlio_op_result returned.
+ */
+int32_t s3dlio_log_open_begin(const char *uri, const char *options_json, uint64_t *out_op);
+
+/*
+ * Appends a record; it is durable when a later commit ended well. S3DLIO_OUT_OF_SPACE: it was not taken, and the call may be repeated. Any
+ * other failure of the disk ends this writer: open the log again.
+ */
+int32_t s3dlio_log_append(uint64_t log, const void *data, uint64_t length, int64_t *out_number);
+
+/*
+ * Appends records that lie one behind the other, at most 64 MiB: after a crash all of them are there, or none. ends has for each record
+ * where it ends in data; NULL and 0 where all have the log's record size.
+ */
+int32_t s3dlio_log_append_batch(uint64_t log, const void *data, uint64_t length, const int64_t *ends, size_t count,
+                                int64_t *out_first);
+
+/* Makes durable what was appended before. Commits that run at once share a flush. Result: {"committed":9}, how many records are. */
+int32_t s3dlio_log_commit_begin(uint64_t log, uint64_t *out_op);
+
+/* Ends when the record of that number is there and committed, or the log was closed. Result: {"committed":9}. */
+int32_t s3dlio_log_wait_begin(uint64_t log, int64_t number, uint64_t *out_op);
+
+/*
+ * The log as it is now: the first record that is left, the number that the next record gets, how many are committed, and, for a reader, whether
+ * the last writer known closed it or failed. A reader sees committed records only, a writer all.
+ */
+int32_t s3dlio_log_info(uint64_t log, int64_t *out_begin, int64_t *out_end, int64_t *out_committed, int32_t *out_ended);
+
+/*
+ * Reads records from number first on: at most so many, and none with which they would be more than most_bytes, but for the first. Each is
+ * compared with its checksum. The operation's data begins with count int64_t numbers and count int64_t ends; the records' bytes go to data,
+ * as many as fit, or, with NULL and 0, behind the ends. Option: skip_damaged, true to pass over frames that are damaged. Result:
+ * {"count":2,"length":10,"next":7}.
+ */
+int32_t s3dlio_log_scan_begin(uint64_t log, int64_t first, int64_t most, int64_t most_bytes, void *data, uint64_t length,
+                              const char *options_json, uint64_t *out_op);
+
+/* The same for records of these numbers, in this order; data has exactly their length, or is NULL. */
+int32_t s3dlio_log_read_begin(uint64_t log, const int64_t *numbers, size_t count, void *data, uint64_t length,
+                              uint64_t *out_op);
+
+/* Drops the records before a number, at most that of committed ones, and gives their room back. Result: {"begin":9}. */
+int32_t s3dlio_log_truncate_begin(uint64_t log, int64_t number, uint64_t *out_op);
+
+/* The bytes of the file system that a truncation before this number would give back. */
+int32_t s3dlio_log_reclaimable(uint64_t log, int64_t number, int64_t *out_bytes);
+
+/* Where a consumer of that name (1 to 64 of A-Z, a-z, 0-9, '.', '_', '-') is; the log's beginning when it never set its cursor. */
+int32_t s3dlio_log_cursor_get(uint64_t log, const char *name, int64_t *out_number);
+
+/* Notes, durably, the next record that the consumer needs. Readers may do so too. */
+int32_t s3dlio_log_cursor_set_begin(uint64_t log, const char *name, int64_t number, uint64_t *out_op);
+
+/* Commits what was appended, and closes. What it reports is the commit's failure; the log is closed in any case. */
+int32_t s3dlio_log_close(uint64_t log);
 
 #ifdef __cplusplus
 }

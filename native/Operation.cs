@@ -11,7 +11,7 @@ sealed partial class Operation : ITransferProgress, IDisposable
     Task _task = Task.CompletedTask;
     long _done;
     long _total = -1;
-    ulong _file, _writer;
+    ulong _file, _writer, _log;
     int _left;
 
     /// <summary>JSON text of the result, with a NUL behind it; null when the operation gives none.</summary>
@@ -110,9 +110,17 @@ sealed partial class Operation : ITransferProgress, IDisposable
         return _writer;
     }
 
-    /// <summary>The caller knows the number of the file or writer now and closes it.</summary>
+    /// <summary>The same for a log.</summary>
+    public ulong OwnLog(LogHandle log)
+    {
+        _log = Handles.Add(log);
+        return _log;
+    }
+
+    /// <summary>The caller knows the number of the file, writer or log now and closes it.</summary>
     public void TakeFile()
     {
+        Interlocked.Exchange(ref _log, 0);
         Interlocked.Exchange(ref _file, 0);
         Interlocked.Exchange(ref _writer, 0);
     }
@@ -199,10 +207,13 @@ sealed partial class Operation : ITransferProgress, IDisposable
         foreach (var item in _owned)
             item.Dispose();
         ulong file = Interlocked.Exchange(ref _file, 0);
-        if (file != 0 && Handles.Remove<OpenFile>(file, "file", out var opened))
-            Run(Jobs.Close(opened!));
+        if (file != 0 && Handles.Remove<OpenFile>(file, "file", out var content))
+            Run(Jobs.Close(content!));
         ulong number = Interlocked.Exchange(ref _writer, 0);
         if (number != 0 && Handles.Remove<WriterHandle>(number, "writer", out var writer))
             Run(Jobs.Close(writer!));
+        ulong opened = Interlocked.Exchange(ref _log, 0);
+        if (opened != 0 && Handles.Remove<LogHandle>(opened, "log", out var log))
+            Run(Jobs.Close(log!));
     }
 }

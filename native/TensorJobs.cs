@@ -9,7 +9,7 @@ namespace S3dlio.Native;
 static class TensorJobs
 {
     public static Job SaveArray(ObjectStore store, string key, byte[] header, LargeMemory data, int? level, PutOptions options) => async (operation, cancel) =>
-        operation.SetJson(Saved(await NpyObject.SaveAsync(store, key, header, data, level, options, operation, cancel).ConfigureAwait(false)));
+        operation.SetJson(Saved(await NpyObject.SaveAsync(store, key, header, data, level, options, operation, cancel).ConfigureAwait(false), operation.Total));
 
     public static Job OpenArray(ObjectStore store, string key) => async (operation, cancel) =>
     {
@@ -33,7 +33,7 @@ static class TensorJobs
             operation.SetJson(TensorJson.Write(saved, places));
             return;
         }
-        operation.SetJson(Saved(await SafetensorsObject.SaveAsync(store, key, tensors, data, metadata, checksums, level, options, operation, cancel).ConfigureAwait(false)));
+        operation.SetJson(Saved(await SafetensorsObject.SaveAsync(store, key, tensors, data, metadata, checksums, level, options, operation, cancel).ConfigureAwait(false), operation.Total));
     };
 
     public static Job OpenTensors(ObjectStore store, string key) => async (operation, cancel) =>
@@ -48,9 +48,11 @@ static class TensorJobs
     public static Job ReadSlice(SafetensorsObject tensors, int tensor, DimSlice[] slice, LargeMemory target) => async (operation, cancel) =>
         await tensors.ReadSliceAsync(tensor, slice, target, operation, cancel).ConfigureAwait(false);
 
-    static byte[] Saved((ObjectMeta Stored, Checksum Raw) saved) => MetaJson.Write(json =>
+    // what a save has written when it ends is all that there was to write
+    static byte[] Saved((ObjectMeta Stored, Checksum Raw) saved, long rawSize) => MetaJson.Write(json =>
     {
         json.WriteStartObject();
+        json.WriteNumber("raw_size", rawSize);
         json.WriteString("raw_checksum", saved.Raw.ToString());
         MetaJson.AppendMembers(json, saved.Stored);
         json.WriteEndObject();

@@ -8,6 +8,7 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 ``put_many`` ``get_many`` ``upload`` ``download`` …     many objects, and trees of files
 ``save`` ``load`` ``save_tensors`` ``open_tensors`` …   arrays as ``.npy``, dictionaries of tensors as safetensors
 :class:`Store`                                         the same functions for the keys below one address
+:class:`Log`                                           records appended, read by number and followed; nothing committed is lost
 :mod:`s3dlio.checkpoint`                               states of training programs, whole or not there
 :mod:`s3dlio.aio`                                      every function as a coroutine
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         list as list,
         list_stream as list_stream,
     )
+    from ._log import Log as Log
     from ._objects import (
         copy as copy,
         delete as delete,
@@ -87,6 +89,7 @@ _NAMES = {
     "_bulk": "download get_many put_many stat_many upload",
     "_config": "config",
     "_list": "list list_stream",
+    "_log": "Log",
     "_objects": "copy delete exists get get_file get_range get_ranges mkdir move put put_file stat",
     "_reader": "open",
     "_store": "Store",
@@ -98,6 +101,7 @@ _MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "testing", "torch"
 
 # less what would take the place of a builtin, or needs pytest or torch, in "from s3dlio import *"
 __all__ = [
+    "Log",
     "Store",
     "admin",
     "aio",

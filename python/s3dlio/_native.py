@@ -133,7 +133,7 @@ class _Meta(c.Structure):
 
 
 _id, _text, _size, _op = c.c_uint64, c.c_char_p, c.c_size_t, c.POINTER(c.c_uint64)
-_key = [_text, _size]
+_key, _number = [_text, _size], c.POINTER(c.c_int64)
 
 #: Name, without ``s3dlio_``, and argument types. All return an int32 status, but for the two of ``_PLAIN``.
 _FUNCTIONS: dict[str, list[Any]] = {
@@ -225,6 +225,19 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "checkpoint_validate_begin": [_id, _text, _op],
     "checkpoint_delete_begin": [_id, _text, _op],
     "checkpoint_prune_begin": [_id, _text, _op],
+    "log_open_begin": [_text, _text, _op],
+    "log_append": [_id, c.c_void_p, c.c_uint64, _number],
+    "log_append_batch": [_id, c.c_void_p, c.c_uint64, _number, _size, _number],
+    "log_commit_begin": [_id, _op],
+    "log_wait_begin": [_id, c.c_int64, _op],
+    "log_info": [_id, _number, _number, _number, c.POINTER(c.c_int32)],
+    "log_scan_begin": [_id, c.c_int64, c.c_int64, c.c_int64, c.c_void_p, c.c_uint64, _text, _op],
+    "log_read_begin": [_id, _number, _size, c.c_void_p, c.c_uint64, _op],
+    "log_truncate_begin": [_id, c.c_int64, _op],
+    "log_reclaimable": [_id, c.c_int64, _number],
+    "log_cursor_get": [_id, _text, _number],
+    "log_cursor_set_begin": [_id, _text, c.c_int64, _op],
+    "log_close": [_id],
 }
 _PLAIN: dict[str, Any] = {"abi_version": c.c_uint32, "version": c.c_char_p}
 
@@ -420,6 +433,7 @@ _OPENS = {
     "tensors_open": "file",
     "checkpoint_shard_open": "writer",
     "writer_open": "writer",
+    "log_open": "log",
 }
 
 
@@ -871,6 +885,48 @@ def crc32c_append(crc: int, address: int, length: int) -> int:
     found = c.c_uint32()
     check(library().s3dlio_crc32c_append(crc, address, length, c.byref(found)))
     return found.value
+
+
+def log_append(log: int, data: Any, length: int) -> int:
+    """Appends a record and gives its number."""
+    number = c.c_int64()
+    status = library().s3dlio_log_append(log, data, length, c.byref(number))
+    if status != 0:
+        _raise_last_error(status)
+    return number.value
+
+
+def log_append_batch(log: int, data: Any, length: int, ends: Sequence[int]) -> int:
+    """Appends records that lie one behind the other and gives the first one's number."""
+    first = c.c_int64()
+    check(library().s3dlio_log_append_batch(log, data, length, integers(ends) if ends else None, len(ends), c.byref(first)))
+    return first.value
+
+
+def log_info(log: int) -> tuple[int, int, int, bool]:
+    """The first record, the number of the next one, how many are committed, and whether the writer ended."""
+    begin, end, committed, ended = c.c_int64(), c.c_int64(), c.c_int64(), c.c_int32()
+    check(library().s3dlio_log_info(log, c.byref(begin), c.byref(end), c.byref(committed), c.byref(ended)))
+    return begin.value, end.value, committed.value, ended.value != 0
+
+
+def log_reclaimable(log: int, number: int) -> int:
+    """Bytes that a truncation would give back."""
+    found = c.c_int64()
+    check(library().s3dlio_log_reclaimable(log, number, c.byref(found)))
+    return found.value
+
+
+def log_cursor(log: int, name: bytes) -> int:
+    """Where a named cursor is."""
+    found = c.c_int64()
+    check(library().s3dlio_log_cursor_get(log, name, c.byref(found)))
+    return found.value
+
+
+def log_numbers(address: int) -> Any:
+    """An array of int64 that is the caller's, as the ABI takes it."""
+    return c.cast(address, c.POINTER(c.c_int64))
 
 
 def integers(values: Sequence[int]) -> Any:

@@ -43,7 +43,7 @@ class WriteResult(str):
     Attributes:
         uri: The object's address, with the suffix ``.zst`` where it was added.
         checksum: CRC32C of the data before any compression, ``crc32c:xxxxxxxx``; None where nobody knows it (of a copy without one).
-        size: Bytes of the data before any compression; None where the library does not tell.
+        size: Bytes of the data before any compression; of an array or tensors with the header.
         stored_size: Bytes of the object in its store.
         etag: The store's name for this version.
 
@@ -90,12 +90,12 @@ def written(uri: str, found: Mapping[str, Any], size: int | None = None) -> Writ
     Args:
         uri: The object's address.
         found: The library's description of what it stored.
-        size: Bytes before compression. None: as many as were stored, where nothing was compressed.
+        size: Bytes before compression. None: as the description says, or as many as were stored.
     """
     stored = found.get("size")
     raw = found.get("raw_checksum", found.get("checksum"))
-    if size is None and (raw == found.get("checksum") or not uri.endswith(".zst")):
-        size = stored
+    if size is None:
+        size = found.get("raw_size", stored)
     return WriteResult(uri, raw, size, stored, found.get("etag"))
 
 

@@ -162,7 +162,7 @@ class InternalError(S3dlioError, RuntimeError):
 
 
 class ForkError(S3dlioError, RuntimeError):
-    """This process was forked from one that used the library, and the system does not let it load a copy of its own."""
+    """This process was forked from one that used the library: the system does not let it load a copy of its own, or what it uses is the parent's alone."""
 
 
 class IsDirectoryError(S3dlioError, IsADirectoryError):

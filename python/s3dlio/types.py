@@ -7,6 +7,8 @@ Example:
 """
 
 from ._address import Address
+from ._log import LogCursor
+from ._log_reads import LogFollower
 from ._objects import Buffer, Verify
 from ._options import OptionNames, StorageOptions
 from ._open_async import AsyncObjectReader, AsyncObjectWriter
@@ -25,6 +27,8 @@ __all__ = [
     "BytesView",
     "Framework",
     "LazyTensor",
+    "LogCursor",
+    "LogFollower",
     "ObjectMeta",
     "ObjectReader",
     "ObjectWriter",

@@ -271,6 +271,14 @@ def test_c_program_saves_and_loads_checkpoints_on_a_server(tmp_path: Path, serve
     assert s3dlio.list(f"{uri}/checkpoint-c", recursive=True, storage_options=options) == []
 
 
+def test_c_program_appends_reads_and_follows_a_log(tmp_path: Path) -> None:
+    built, library = tmp_path / "program", _native._find()
+    _compile(NATIVE / "examples/log.c", built, str(library), f"-Wl,-rpath,{library.parent}")
+    done = subprocess.run([built, tmp_path / "log"], capture_output=True, text=True, errors="replace", timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert done.stdout.endswith("all as it should be\n")
+
+
 def test_c_program_with_a_wrong_answer_fails(program: Path) -> None:
     done = subprocess.run([program, "memory://objects", '{"durabel":true}'], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1

@@ -52,6 +52,7 @@ def test_result_of_a_compressed_write_names_what_is_there(base: Base) -> None:
         s3dlio.save(base.at("y.npy"), zeros, compress=True),
     ):
         assert result.uri.endswith(".zst") and result.stored_size is not None and result.stored_size < 100_000
+        assert result.size == len(s3dlio.get(result.uri, decompress=True)) > 800_000
         meta = s3dlio.stat(result.uri)
         assert meta.size == result.stored_size and meta.checksum != result.checksum
         assert s3dlio.exists(result.uri) and result.uri in s3dlio.list(base.text())

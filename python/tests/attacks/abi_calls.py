@@ -15,7 +15,7 @@ import abi_header
 from s3dlio import _native
 
 OK, PENDING, END, NOT_FOUND, INVALID, CLOSED, CANCELLED, INTERNAL = 0, -1, -2, 1, 6, 13, 12, 14
-LETS_GO = {"store_close", "op_free", "op_abandon", "list_close", "file_close", "buffer_free", "writer_close", "queue_close", "close_behind"}
+LETS_GO = {"store_close", "op_free", "op_abandon", "list_close", "file_close", "buffer_free", "writer_close", "queue_close", "close_behind", "log_close"}
 NOUNS = {
     "store": "store",
     "source_store": "store",
@@ -25,6 +25,7 @@ NOUNS = {
     "buffer": "buffer",
     "writer": "writer",
     "queue": "queue",
+    "log": "log",
 }
 STATUSES = set(abi_header.statuses().values())
 
@@ -127,7 +128,8 @@ def one_of_each(folder: Path) -> Names:
     queue = c.c_uint64(0)
     expect({OK}, "queue_open", EVENTS, c.byref(queue))
     ids = {"store": store, "op": op, "list": cursor.value, "file": result(array)["file"], "buffer": taken[0].buffer}
-    return {**ids, "writer": result(writer)["writer"], "queue": queue.value}
+    log = begun("log_open", f"file://{folder}/log".encode(), b'{"mode":"a"}')
+    return {**ids, "writer": result(writer)["writer"], "queue": queue.value, "log": result(log)["log"]}
 
 
 def is_pointer(kind: Any) -> bool:
@@ -161,7 +163,7 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(1)
         elif name in ("length", "capacity"):
             made.append(16)
-        elif name in ("number", "offset", "tensor", "timeout_ms", "crc32c"):
+        elif name in ("number", "offset", "tensor", "timeout_ms", "crc32c", "first", "most", "most_bytes"):
             made.append(0)
         elif name == "event_fd":
             made.append(EVENTS)
@@ -196,7 +198,9 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(_one_stretch)
         elif name in ("objects", "sources"):
             made.append((_native._Object * 1)(_native._Object(_native._OBJECT_SIZE, 0, ids["store"], b"k", 1)))
-        elif name in ("starts", "stops", "steps"):
+        elif name == "name":
+            made.append(b"c")
+        elif name in ("starts", "stops", "steps", "ends", "numbers"):
             made.append(BUFFERS["ints"])
         else:
             assert name.startswith("out_"), f"{function} has a parameter {name} that this test does not know"

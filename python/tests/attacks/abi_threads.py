@@ -218,6 +218,12 @@ def random_calls(folder: Path) -> None:
                 return chance.choice([0, 1, 1, 2, 4, 1_000_001, 2**64 - 1]) if name != "rank" else chance.choice([0, 1, 1, 3, 65, 2**63])
             if name in ("starts", "stops", "steps"):
                 return _native.integers([chance.choice([0, 1, -1, 16, 2**62, -(2**63)]) for _ in range(3)])
+            if name in ("ends", "numbers"):
+                return _native.integers([chance.choice([0, 1, -1, 16, 2**62]) for _ in range(4)])
+            if name in ("first", "most", "most_bytes"):
+                return chance.choice([0, 1, -1, 2**62, -(2**63)])
+            if name == "name":
+                return chance.choice([b"c", b"", b"../c", None])
             if name == "data":
                 return chance.choice([buffer, buffer, buffer, None])
             if name == "segments":

@@ -41,6 +41,49 @@ public sealed class LogTests : IDisposable
     }
 
     [Fact]
+    public void Reader_WhenWhatItHadNotSeenIsTruncated_GoesOnWhereTheLogBegins()
+    {
+        using var log = LogWriter.Open(Log, Small);
+        log.Append(Text("first"));
+        log.Commit();
+        using var reader = LogReader.Open(Log, OnDamage.Raise);
+        for (int i = 1; i < 400; i++)
+        {
+            log.Append(Numbered(i, 300));
+            log.Commit();
+        }
+        log.Truncate(321);
+        Assert.Equal(400, reader.Refresh());
+        Assert.Equal(321, reader.Begin);
+        Assert.Equal(Enumerable.Range(321, 79).Select(i => Numbered(i, 300)), All(reader));
+        Assert.Equal(ErrorKind.NotFound, Assert.Throws<StoreException>(() => reader.Read(320)).Kind);
+        log.Append(Text("last"));
+        log.Commit();
+        Assert.Equal(401, reader.Refresh());
+        Assert.Equal(Text("last"), reader.Read(400));
+    }
+
+    [Fact]
+    public void Cursor_SetAndReopened_IsWhereItWasAndNeverBeforeTheLog()
+    {
+        using var log = LogWriter.Open(Log, Small);
+        for (int i = 0; i < 10; i++)
+            log.Append(Text("x"));
+        log.Commit();
+        using var reader = LogReader.Open(Log, OnDamage.Raise);
+        Assert.Equal(0, reader.Cursor("a"));
+        foreach (long number in new long[] { 4, 9, 3 })
+        {
+            reader.SetCursor("a", number);
+            Assert.Equal(number, log.Cursor("a"));
+        }
+        log.Truncate(6);
+        Assert.Equal(6, reader.Cursor("a"));
+        Assert.Equal(ErrorKind.InvalidArgument, Assert.Throws<StoreException>(() => log.SetCursor("../a", 1)).Kind);
+        Assert.Equal(ErrorKind.InvalidArgument, Assert.Throws<StoreException>(() => log.SetCursor("a", -1)).Kind);
+    }
+
+    [Fact]
     public void Append_ThenReopened_RecordsAndNumbersGoOn()
     {
         using (var log = LogWriter.Open(Log, new LogOptions()))

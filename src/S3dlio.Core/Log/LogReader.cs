@@ -142,7 +142,15 @@ public sealed class LogReader : RecordLog
         while (_growing.Record < tail.EndRecord || _growing.Record < 0)
         {
             var segment = _growing.SegmentFile;
-            var file = segment.Lease();
+            DiskFile file;
+            try
+            {
+                file = segment.Lease();
+            }
+            catch (DiskException error) when (error.IsMissing && BeginAgain(segment.FirstRecord))
+            {
+                continue;
+            }
             try
             {
                 var walk = new FrameWalk(file, segment.Header(file), _growing.Offset, _growing.Record) { Epoch = _growing.Epoch };
@@ -175,6 +183,19 @@ public sealed class LogReader : RecordLog
         Begin = Math.Max(Begin, tail.Begin);
         _seen = tail;
         Volatile.Write(ref _end, Math.Max(tail.EndRecord, _end));
+    }
+
+    /// <summary>The log was truncated beyond what was walked: goes on where it begins now. False when the segment belongs to the log still.</summary>
+    bool BeginAgain(long missing)
+    {
+        string path = $"{Directory}/{LogMeta.FileName}";
+        if (TwoSlots.Read(Disk, path) is not { } slot || LogMeta.Parse(slot.Content, path) is not { } meta || meta.BeginSegment <= missing)
+            return false;
+        var first = new SegmentFile(Disk, Directory, meta.BeginSegment) { GrowingIndex = new FrameIndex() };
+        SetSegments([first]);
+        Begin = Math.Max(Begin, meta.Begin);
+        _growing = new Growing(first, meta.BeginOffset, -1, 0);
+        return true;
     }
 
     /// <summary>Goes on behind a place that was truncated meanwhile, or that is damaged where damage is passed over.</summary>

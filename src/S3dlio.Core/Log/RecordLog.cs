@@ -48,6 +48,22 @@ public abstract class RecordLog : IDisposable
     /// <returns>What <see cref="Committed"/> is then.</returns>
     public abstract ValueTask<long> WaitAsync(long number, CancellationToken cancel);
 
+    /// <summary>Where a consumer of that name is; where the log begins when it never set its cursor, or when what it had not read was truncated.</summary>
+    public long Cursor(string name) => Guarded(() =>
+    {
+        RefreshBegin();
+        return Math.Max(LogCursor.Get(Disk, Directory, name) ?? 0, Begin);
+    });
+
+    /// <summary>Notes durably the next record that a consumer of that name needs.</summary>
+    public void SetCursor(string name, long number) => Guarded(() =>
+    {
+        if (number < 0)
+            throw new StoreException(ErrorKind.InvalidArgument, Directory, $"the cursor '{name}' was set to record {number}; numbers begin at 0");
+        LogCursor.Set(Disk, Directory, name, number);
+        return true;
+    });
+
     internal IReadOnlyList<SegmentFile> Segments => Volatile.Read(ref _segments);
 
     /// <summary>Finds consecutive records.</summary>

@@ -13,15 +13,15 @@ sealed class S3Credentials(string accessKeyId, string secretAccessKey, string? s
         AccessKeyId == other.AccessKeyId && SecretAccessKey == other.SecretAccessKey && SessionToken == other.SessionToken;
 }
 
-/// <summary>Where keys come from.</summary>
-abstract class CredentialSource
+/// <summary>Where keys come from: what was given, or else Amazon's chain. Neither: nothing is signed.</summary>
+sealed class CredentialSource(S3Credentials? given, ChainCredentials? chain = null)
 {
-    /// <summary>The keys to use now; null to sign nothing.</summary>
-    public abstract ValueTask<S3Credentials?> GetAsync(string subject, CancellationToken cancel);
+    public async ValueTask<S3Credentials?> GetAsync(string subject, CancellationToken cancel) =>
+        chain is null ? given : await chain.GetAsync(subject, DateTimeOffset.UtcNow, cancel).ConfigureAwait(false);
 
     /// <summary>Forgets keys that the server called expired, unless there are newer ones already.</summary>
     /// <returns>False when there can be no others.</returns>
-    public virtual bool Forget(S3Credentials? expired) => false;
+    public bool Forget(S3Credentials? expired) => chain is not null && chain.Forget(expired);
 
     /// <summary>
     /// Amazon's order: what is given explicitly, the environment, the profile, and then all that its SDK can find (SSO, web identity,
@@ -30,26 +30,21 @@ abstract class CredentialSource
     public static CredentialSource For(S3Options options)
     {
         if (options.Anonymous)
-            return new Fixed(null);
+            return new CredentialSource(null);
         if (options.AccessKeyId is not null)
-            return new Fixed(new S3Credentials(options.AccessKeyId, options.SecretAccessKey!, options.SessionToken));
+            return new CredentialSource(new S3Credentials(options.AccessKeyId, options.SecretAccessKey!, options.SessionToken));
         if (options.Profile is null && Variable("AWS_ACCESS_KEY_ID") is { } id && Variable("AWS_SECRET_ACCESS_KEY") is { } secret)
-            return new Fixed(new S3Credentials(id, secret, Variable("AWS_SESSION_TOKEN")));
+            return new CredentialSource(new S3Credentials(id, secret, Variable("AWS_SESSION_TOKEN")));
         // web identity comes before profiles unless one was named
         bool named = options.Profile is not null || Variable("AWS_PROFILE") is not null;
         if (named || Variable("AWS_WEB_IDENTITY_TOKEN_FILE") is null)
         {
             var profile = AwsProfile.Load(options.Profile);
             if (profile.HasPlainKeys)
-                return new Fixed(new S3Credentials(profile.AccessKeyId!, profile.SecretAccessKey!, profile.SessionToken));
+                return new CredentialSource(new S3Credentials(profile.AccessKeyId!, profile.SecretAccessKey!, profile.SessionToken));
         }
-        return new ChainCredentials(options.Profile, options.Region);
+        return new CredentialSource(null, new ChainCredentials(options.Profile, options.Region));
     }
 
     static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
-
-    sealed class Fixed(S3Credentials? credentials) : CredentialSource
-    {
-        public override ValueTask<S3Credentials?> GetAsync(string subject, CancellationToken cancel) => ValueTask.FromResult(credentials);
-    }
 }

@@ -1,0 +1,323 @@
+"""Durable logs from Python: appended, read by number, followed by other processes, killed at random moments."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import PACKAGE
+
+import s3dlio
+from s3dlio import errors
+
+STEP = np.dtype([("obs", "f4", (3,)), ("action", "<i4"), ("reward", "f8")], align=True)
+#: Seconds of the loop that kills writers; the long form is S3DLIO_LOG_KILLS=600.
+SECONDS = float(os.environ.get("S3DLIO_LOG_KILLS", "8"))
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[s3dlio.Log]:
+    with s3dlio.Log.open(tmp_path / "log", "a") as opened:
+        yield opened
+
+
+def test_append_and_read_give_the_same_records(log: s3dlio.Log) -> None:
+    wanted = [b"", b"a", bytes(range(256)) * 2000, b"b"]
+    assert [log.append(one) for one in wanted[:2]] == [0, 1]
+    assert log.append(bytearray(wanted[2])) == 2 and log.append(memoryview(wanted[3])) == 3
+    assert log.append_batch([b"c", b"", b"dd"]) == range(4, 7)
+    assert log.append_batch(np.array([[1, 2], [3, 4]], np.uint8)) == range(7, 9)
+    wanted += [b"c", b"", b"dd", b"\1\2", b"\3\4"]
+    assert list(log) == wanted and log[:] == wanted and [log[i] for i in range(9)] == wanted
+    assert log[-1] == wanted[-1] and log[1:8:3] == wanted[1:8:3] and log[::-1] == wanted[::-1] and log[5:2] == []
+    assert log.read([3, 0, 3]) == [b"b", b"", b"b"] and log.read([]) == []
+    assert (len(log), log.begin, log.end, log.committed) == (9, 0, 9, 0)
+    assert log.commit() == 9 == log.committed
+    assert asyncio.run(log.acommit()) == 9
+
+
+def test_reopened_log_has_what_was_committed(tmp_path: Path) -> None:
+    with s3dlio.Log.open(tmp_path, "a") as log:
+        log.append(b"x")
+    assert log.closed
+    with s3dlio.Log.open(f"file://{tmp_path}", "a") as log:
+        assert log.append(b"y") == 1
+    with s3dlio.Log.open(tmp_path) as log:
+        assert list(log) == [b"x", b"y"] and log.damage == []
+    with pytest.raises(errors.ClosedError, match="closed"):
+        log.append(b"z")
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [("f4", (2, 3)), ("f4", ()), (STEP, ()), (np.dtype(("i2", 5)), 2), ("S7", ()), ("M8[us]", (2,))])
+def test_array_records_come_back_as_they_were(tmp_path: Path, dtype: Any, shape: Any) -> None:
+    whole = np.dtype((dtype, shape))
+    values = np.frombuffer(np.random.default_rng(1).bytes(whole.itemsize * 5000), np.uint8)
+    with s3dlio.Log.open(tmp_path, "a", dtype=dtype, shape=shape) as log:
+        records = values.view(log.dtype).reshape(5000, *log.shape)
+        assert log.append(records[0]) == 0
+        assert log.append_batch(records[1:]) == range(1, 5000)
+    with s3dlio.Log.open(tmp_path) as log:
+        assert log.dtype == records.dtype and log.shape == records.shape[1:]
+        assert log[:].tobytes() == records.tobytes() and log[7].tobytes() == records[7].tobytes()
+        assert np.concatenate(list(log.batches(999))).tobytes() == records.tobytes()
+        numbers = np.random.default_rng(2).integers(0, 5000, 300)
+        out = np.empty((300, *log.shape), log.dtype)
+        assert log.read(numbers, out=out) is out and out.tobytes() == records[numbers].tobytes()
+        drawn = log.sample(300, np.random.default_rng(2))
+        assert drawn.tobytes() == records[numbers].tobytes()
+
+
+def test_wrong_records_and_types_are_refused(tmp_path: Path, log: s3dlio.Log) -> None:
+    for wrong in (lambda: log.append("text"), lambda: log.append_batch(b"one"), lambda: log.read([0], out=np.empty(1))):
+        with pytest.raises(errors.InvalidArgumentError):
+            wrong()
+    for kind in ({"dtype": object}, {"dtype": "V0"}, {"dtype": "f4", "shape": (0,)}, {"dtype": "f4", "shape": -1}, {"dtype": "nonsense"}):
+        with pytest.raises(errors.InvalidArgumentError):
+            s3dlio.Log.open(tmp_path / "no", "a", **kind)
+    assert not (tmp_path / "no").exists()
+    with s3dlio.Log.open(tmp_path / "array", "a", dtype="i4", shape=2) as array:
+        for record in (np.zeros(2), np.zeros(3, "i4"), [1], "ab"):
+            with pytest.raises(errors.InvalidArgumentError):
+                array.append(record)
+        assert array.append([1, 2]) == 0
+        with pytest.raises(errors.InvalidArgumentError, match="out must be"):
+            array.read([0], out=np.empty((1, 2), "f4"))
+    for again in ({"dtype": "f4", "shape": 2}, {"dtype": "i4"}):
+        with pytest.raises(errors.InvalidArgumentError, match="i4|int32"):
+            s3dlio.Log.open(tmp_path / "array", **again)
+    with pytest.raises(errors.InvalidArgumentError, match="are bytes"):
+        s3dlio.Log.open(log.path, dtype="f4")
+
+
+def test_missing_logs_and_records_say_so(tmp_path: Path, log: s3dlio.Log) -> None:
+    with pytest.raises(errors.NotFoundError, match="no log"):
+        s3dlio.Log.open(tmp_path / "none")
+    with pytest.raises(errors.NotFoundError, match="no log"):
+        s3dlio.Log.open(tmp_path / "none", "a", create=False)
+    with pytest.raises(errors.InvalidArgumentError, match="local file system"):
+        s3dlio.Log.open("s3://bucket/log")
+    with pytest.raises(errors.UnavailableError, match=f"process {os.getpid()}"):
+        s3dlio.Log.open(log.path, "a")
+    with pytest.raises(IndexError):
+        log[0]
+    with pytest.raises(errors.InvalidArgumentError, match="empty"):
+        log.sample(1)
+    log.append(b"a")
+    with pytest.raises(errors.NotFoundError, match="before record 1"):
+        log.read([1])
+    with pytest.raises(errors.InvalidArgumentError, match="commit first"):
+        log.truncate_before(1)
+
+
+def test_truncation_frees_room_and_keeps_numbers(tmp_path: Path) -> None:
+    with s3dlio.Log.open(tmp_path, "a", segment_size=1 << 20) as log, s3dlio.Log.open(tmp_path) as reader:
+        for _ in range(40):
+            log.append_batch([b"x" * 1000] * 200)
+        log.commit()
+        before = sum(file.stat().st_blocks * 512 for file in tmp_path.iterdir())
+        told = log.reclaimable_space(6000)
+        assert log.truncate_before(6000) == 6000 == log.begin == log.truncate_before(10)
+        freed = before - sum(file.stat().st_blocks * 512 for file in tmp_path.iterdir())
+        assert abs(freed - told) <= 8192 and told > 5_000_000
+        assert len(log) == 2000 == len(reader) and log[6000] == b"x" * 1000 == reader[-1] and log[:6001] == [b"x" * 1000]
+        with pytest.raises(IndexError, match="6000 to 7999"):
+            reader[5999]
+        with pytest.raises(errors.NotFoundError, match="truncated"):
+            next(reader.follow(0))
+
+
+def test_cursor_is_kept_and_never_points_before_the_log(log: s3dlio.Log) -> None:
+    log.append_batch([b"a"] * 10)
+    log.commit()
+    reader = s3dlio.Log.open(log.path)
+    cursor = reader.cursor("trainer-0")
+    assert cursor.get() == 0
+    for number in (4, 7, 2):
+        cursor.set(number)
+        assert log.cursor("trainer-0").get() == number
+    log.truncate_before(5)
+    assert cursor.get() == 5
+    for name in ("", "a/b", "x" * 65, "é"):
+        with pytest.raises(errors.InvalidArgumentError, match="cursor"):
+            log.cursor(name).get()
+
+
+def test_follow_ends_after_its_timeout_and_goes_on_where_it_was(log: s3dlio.Log) -> None:
+    log.append_batch([b"0", b"1"])
+    log.commit()
+    log.append(b"not committed")
+    follower = log.follow(0, timeout=0.05)
+    assert [next(follower), follower.next, *follower] == [b"0", 1, b"1"]
+    log.commit()
+    assert (list(follower), follower.next) == ([b"not committed"], 3)
+    assert list(log.follow(timeout=0)) == []
+
+    async def rest() -> list[bytes]:
+        return [record async for record in log.follow(1, timeout=0.05)]
+
+    assert asyncio.run(rest()) == [b"1", b"not committed"]
+
+
+def test_follow_ends_when_the_log_is_closed(tmp_path: Path) -> None:
+    log = s3dlio.Log.open(tmp_path, "a")
+    seen: list[Any] = []
+    thread = threading.Thread(target=lambda: seen.append(list(log.follow(0))))
+    thread.start()
+    time.sleep(0.1)
+    log.close()
+    thread.join(10)
+    assert seen == [[]]
+
+
+def test_forked_child_reads_and_leaves_the_writer_alone(log: s3dlio.Log) -> None:
+    log.append_batch([b"a", b"b"])
+    log.commit()
+    reader = s3dlio.Log.open(log.path)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            assert list(reader) == [b"a", b"b"] and reader.follow(1, timeout=0).__next__() == b"b"
+            try:
+                log.append(b"c")
+            except errors.ForkError:
+                log.close()
+                code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    assert log.append(b"c") == 2 and log.commit() == 3 and len(reader) == 3
+
+
+def test_reader_can_be_pickled_and_a_writer_not(log: s3dlio.Log) -> None:
+    log.append(b"a")
+    log.commit()
+    again = pickle.loads(pickle.dumps(s3dlio.Log.open(log.path)))
+    assert list(again) == [b"a"] and again.mode == "r"
+    with pytest.raises(TypeError, match="reader can"):
+        pickle.dumps(log)
+
+
+def test_damaged_record_is_told_with_its_place(tmp_path: Path) -> None:
+    with s3dlio.Log.open(tmp_path, "a") as log:
+        log.append_batch([b"first", b"second"])
+    (segment,) = tmp_path.glob("seg-*")
+    data = bytearray(segment.read_bytes())
+    at = data.index(b"second")
+    data[at] ^= 1
+    segment.write_bytes(data)
+    with s3dlio.Log.open(tmp_path) as log:
+        assert log[0] == b"first"
+        with pytest.raises(errors.ChecksumMismatchError, match="record 1 is damaged") as caught:
+            log[1]
+    assert caught.value.offset == at
+
+
+def test_threads_append_and_commit_beside_each_other(log: s3dlio.Log) -> None:
+    numbers: list[list[int]] = [[] for _ in range(4)]
+
+    def work(index: int) -> None:
+        for i in range(200):
+            numbers[index].append(log.append(f"{index} {i}".encode()))
+            if i % 20 == 0:
+                assert log.commit() > numbers[index][-1]
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(number for mine in numbers for number in mine) == list(range(800))
+    for index, mine in enumerate(numbers):
+        assert log.read(mine) == [f"{index} {i}".encode() for i in range(200)]
+
+
+WRITER = """
+import random, sys
+import s3dlio
+log = s3dlio.Log.open(sys.argv[1], "a", segment_size=65536)
+chance = random.Random(int(sys.argv[2]))
+number = log.end
+print("open", number, flush=True)
+while True:
+    for _ in range(chance.randrange(1, 30)):
+        size = chance.choice([0, 10, 200, 5000])
+        if chance.random() < 0.3:
+            batch = [(b"%d " % (number + i)) + b"b" * size for i in range(chance.randrange(1, 9))]
+            assert log.append_batch(batch) == range(number, number + len(batch))
+            number += len(batch)
+        else:
+            assert log.append((b"%d " % number) + b"r" * size) == number
+            number += 1
+    print("acknowledged", log.commit(), flush=True)
+"""
+
+
+def _child(program: str, *arguments: object) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])}
+    return subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def test_killed_writer_loses_nothing_acknowledged_and_invents_nothing(tmp_path: Path) -> None:
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    chance, end, acknowledged, kills = random.Random(seed), time.monotonic() + SECONDS, 0, 0
+    while time.monotonic() < end or kills < 3:
+        writer = _child(WRITER, tmp_path, chance.randrange(1 << 30))
+        assert writer.stdout is not None
+        opened = writer.stdout.readline().split()
+        assert opened[0] == "open" and int(opened[1]) >= acknowledged
+        time.sleep(chance.random() * 0.3)
+        writer.send_signal(signal.SIGKILL)
+        told = [int(line.split()[1]) for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+        writer.wait()
+        acknowledged = max([acknowledged, *told])
+        with s3dlio.Log.open(tmp_path) as log:
+            count = 0
+            for record in log:
+                head, _, body = record.partition(b" ")
+                assert int(head) == count and len(body) in (0, 10, 200, 5000) and not body.strip(b"rb"), (seed, count)
+                count += 1
+            assert count >= acknowledged, (seed, count, acknowledged)
+        kills += 1
+
+
+FOLLOWER = """
+import struct, sys, time
+import s3dlio
+log = s3dlio.Log.open(sys.argv[1])
+print("ready", flush=True)
+for record in log.follow(0, timeout=10):
+    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    if not record:
+        break
+    print(now - struct.unpack("q", record)[0], flush=True)
+"""
+
+
+def test_follower_of_another_process_hears_of_a_commit_soon(log: s3dlio.Log) -> None:
+    """The figure of docs/performance.md; here only that nobody waits for a poll of a hundredth of a second."""
+    follower = _child(FOLLOWER, log.path)
+    assert follower.stdout is not None and follower.stdout.readline() == "ready\n"
+    for _ in range(100):
+        log.append(time.clock_gettime_ns(time.CLOCK_MONOTONIC).to_bytes(8, "little"))
+        log.commit()
+        time.sleep(0.002)
+    log.append(b"")
+    log.commit()
+    latencies = [int(line) / 1e6 for line in follower.stdout]
+    assert follower.wait() == 0 and len(latencies) == 100
+    print(f"follower: p50 {statistics.median(latencies):.2f} ms, p99 {sorted(latencies)[98]:.2f} ms, commit included")
