@@ -25,6 +25,10 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import os
+import threading
+import time
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -138,14 +142,58 @@ __all__ = [
 ]
 
 
+#: How deep each thread is in imports of this package's modules.
+_importing: dict[int, int] = {}
+#: Guards it. Held during a fork.
+_guard = threading.RLock()
+#: Seconds that a fork waits for them at most.
+_PATIENCE = 5.0
+
+
+def _imported(name: str) -> ModuleType:
+    """A module of this package. A child that is forked while another thread imports one would have its lock for ever, so forks wait."""
+    me = threading.get_ident()
+    with _guard:
+        _importing[me] = _importing.get(me, 0) + 1
+    try:
+        return importlib.import_module(f".{name}", __name__)
+    finally:
+        with _guard:
+            _importing[me] -= 1
+            if _importing[me] == 0:
+                del _importing[me]
+
+
+def _before_fork() -> None:
+    # who imports waits for nobody here but a fork, so this ends; the limit is for modules that never come to an end
+    end = time.monotonic() + _PATIENCE
+    _guard.acquire()
+    while _importing.keys() - {threading.get_ident()} and time.monotonic() < end:
+        _guard.release()
+        try:
+            time.sleep(0.001)
+        finally:
+            _guard.acquire()
+
+
+def _after_fork_in_child() -> None:
+    # no other thread came along
+    for thread in _importing.keys() - {threading.get_ident()}:
+        del _importing[thread]
+    _guard.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
+
+
 if not TYPE_CHECKING:
     # type checkers know the names above, and no others
     def __getattr__(name: str) -> Any:
         found: Any
         if name in _MODULE_OF:
-            found = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+            found = getattr(_imported(_MODULE_OF[name]), name)
         elif name in _MODULES or name == "exceptions":
-            return importlib.import_module(f".{name}", __name__)
+            return _imported(name)
         elif name == "__version__":
             from ._version import find_version
 
@@ -153,7 +201,7 @@ if not TYPE_CHECKING:
         elif name.startswith("__"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         else:
-            found = getattr(importlib.import_module(".compat", __name__), name)
+            found = getattr(_imported("compat"), name)
         # found once
         globals()[name] = found
         return found

@@ -88,22 +88,28 @@ class LogFollower:
 
     def __next__(self) -> Any:
         while self._at >= len(self._numbers):
+            committed: int | None
             try:
-                more = _fetch(self, timeout=self._timeout)
+                committed = _wait(self, timeout=self._timeout)
             except StoreTimeoutError:
-                more = self._timeout is None
-            if not more:
+                committed = None if self._timeout is None else self._next
+            if committed == self._next:
                 raise StopIteration
+            if committed is not None:
+                _fetch(self, committed)
         return self._take()
 
     async def __anext__(self) -> Any:
         while self._at >= len(self._numbers):
+            committed: int | None
             try:
-                more = await _calls.awaited("follow", _fetch, self, timeout=self._timeout)
+                committed = await _calls.awaited("follow", _wait, self, timeout=self._timeout)
             except StoreTimeoutError:
-                more = self._timeout is None
-            if not more:
+                committed = None if self._timeout is None else self._next
+            if committed == self._next:
                 raise StopAsyncIteration
+            if committed is not None:
+                await _calls.awaited("follow", _fetch, self, committed)
         return self._take()
 
     def _take(self) -> Any:
@@ -112,12 +118,15 @@ class LogFollower:
 
 
 @blocking
-async def _fetch(follower: LogFollower, timeout: float | None = None) -> bool:
-    """Waits for the next records; False when the log was closed."""
+async def _wait(follower: LogFollower, timeout: float | None = None) -> int:
+    """Waits for the next record; gives the number that the next commit will begin with, which is the follower's own where the log was closed."""
+    committed = (await _native.run("log_wait", follower._log._live(), follower._next))["committed"]
+    return max(int(committed), follower._next)
+
+
+@blocking
+async def _fetch(follower: LogFollower, committed: int) -> None:
+    """Reads the next records. The follower's timeout is for the wait alone: records that are there are given, however long their reading takes."""
     log, at = follower._log, follower._next
-    committed = (await _native.run("log_wait", log._live(), at))["committed"]
-    if committed <= at:
-        return False
     numbers, records, after = await scan.body(log, at, min(committed - at, 1024))  # type: ignore[attr-defined]
     follower._numbers, follower._records, follower._next, follower._at = numbers.tolist(), records, after, 0
-    return True

@@ -244,6 +244,8 @@ _PLAIN: dict[str, Any] = {"abi_version": c.c_uint32, "version": c.c_char_p}
 #: Held while the library is loaded, and by whoever forks: no child is born with half a library. Reentrant, because a signal's
 #: handler may call anything at any moment.
 _gate = threading.RLock()
+#: How many forks under way hold it.
+_held_for_forks = 0
 _library: _Library | None = None
 #: Where it was loaded from, for the copies of forked children.
 _path: Path | None = None
@@ -351,18 +353,24 @@ def _check_version(found: _Library, path: Path) -> None:
 
 
 def _before_fork() -> None:
+    global _held_for_forks
     _gate.acquire()
+    _held_for_forks += 1
     if _library is not None and _path is not None:
         _copies.prepare(_path)
 
 
 def _after_fork_in_parent() -> None:
-    _gate.release()
+    global _held_for_forks
+    # not where this module was imported while the fork waited for imports
+    if _held_for_forks > 0:
+        _held_for_forks -= 1
+        _gate.release()
 
 
 def _after_fork_in_child() -> None:
-    global _library, _gate, generation, _loaded_before_fork, _noticed
-    _gate = threading.RLock()
+    global _library, _gate, _held_for_forks, generation, _loaded_before_fork, _noticed
+    _gate, _held_for_forks = threading.RLock(), 0
     if _library is not None:
         _loaded_before_fork = True
         _library = None

@@ -267,6 +267,7 @@ async def get_range(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
+    validate: Verify | None = None,
 ) -> BytesView:
     """Reads ``length`` bytes from ``offset``; never fewer.
 
@@ -285,6 +286,7 @@ async def get_range(
         progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
+        validate: The first name of ``verify``; it counts where it is given.
 
     Returns:
         The bytes, read-only; with ``out``, a view of it.
@@ -302,7 +304,7 @@ async def get_range(
     where = resolve(uri, storage_options)
     key = _native.key(where.key)
     chosen = decompress_option(decompress, where.address(where.key))
-    settings = verify_options(verify, expected_checksum, chosen, ranged=True)
+    settings = verify_options(verify if validate is None else validate, expected_checksum, chosen, ranged=True)
     offset = _count(offset, "offset", where)
     length = None if length is None else _count(length, "length", where)
     address, size, owner = (None, -1 if length is None else length, None) if out is None else _buffer(out, where, writable=True)

@@ -118,6 +118,7 @@ class StoreMethods:
         decompress: bool | Literal['auto'] = False,
         progress: Progress = None,
         timeout: float | None = None,
+        validate: Verify | None = None,
     ) -> BytesView:
         """Reads ``length`` bytes from ``offset``; never fewer.
 
@@ -135,6 +136,7 @@ class StoreMethods:
                 touches are fetched, and each is checked.
             progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+            validate: The first name of ``verify``; it counts where it is given.
 
         Returns:
             The bytes, read-only; with ``out``, a view of it.
@@ -143,7 +145,7 @@ class StoreMethods:
             InvalidArgumentError: The range reaches beyond the object.
             ChecksumMismatchError: The bytes are not those expected, or not those that were written.
         """
-        return _objects.get_range(self._at(key), offset, length, out=out, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout)
+        return _objects.get_range(self._at(key), offset, length, out=out, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout, validate=validate)
 
     def get_ranges(
         self,
@@ -414,7 +416,7 @@ class StoreMethods:
         start_after: str | None = None,
         timeout: float | None = None,
     ) -> builtins.list[str]:
-        """Lists what is at and below a path, in the order of the keys' UTF-8 bytes.
+        """Lists what is at and below a path, in the order of the keys' bytes.
 
         Args:
             prefix: An object, a prefix or a directory; ``run1`` does not list ``run10``.
@@ -1060,6 +1062,7 @@ class AsyncStore:
         decompress: bool | Literal['auto'] = False,
         progress: Progress = None,
         timeout: float | None = None,
+        validate: Verify | None = None,
     ) -> BytesView:
         """Reads ``length`` bytes from ``offset``; never fewer.
 
@@ -1077,6 +1080,7 @@ class AsyncStore:
                 touches are fetched, and each is checked.
             progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+            validate: The first name of ``verify``; it counts where it is given.
 
         Returns:
             The bytes, read-only; with ``out``, a view of it.
@@ -1085,7 +1089,7 @@ class AsyncStore:
             InvalidArgumentError: The range reaches beyond the object.
             ChecksumMismatchError: The bytes are not those expected, or not those that were written.
         """
-        return await awaited("Store.aio.get_range", _objects.get_range, self._at(key), offset, length, out=out, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout)
+        return await awaited("Store.aio.get_range", _objects.get_range, self._at(key), offset, length, out=out, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout, validate=validate)
 
     async def get_ranges(
         self,
@@ -1356,7 +1360,7 @@ class AsyncStore:
         start_after: str | None = None,
         timeout: float | None = None,
     ) -> builtins.list[str]:
-        """Lists what is at and below a path, in the order of the keys' UTF-8 bytes.
+        """Lists what is at and below a path, in the order of the keys' bytes.
 
         Args:
             prefix: An object, a prefix or a directory; ``run1`` does not list ``run10``.

@@ -6,8 +6,9 @@ They are found as ``s3dlio.NAME`` and as ``s3dlio.compat.NAME``, and are importe
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from . import _imported
 
 if TYPE_CHECKING:
     from ._checkpoint import (
@@ -366,7 +367,7 @@ if not TYPE_CHECKING:
         module = _MODULE_OF.get(name)
         if module is None:
             raise AttributeError(f"module 's3dlio' has no attribute {name!r}{_hint(name)}")
-        found = getattr(importlib.import_module(f".{module}", __package__), name)
+        found = getattr(_imported(module), name)
         globals()[name] = found
         return found
 

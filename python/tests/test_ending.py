@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PACKAGE, Child
+from servers_fixture import s3_server
 
 PROGRAM = """
 import asyncio, os, signal, socket, sys, threading, time
@@ -169,3 +171,89 @@ def test_process_that_ends_while_requests_are_signed_never_crashes(child: Child)
     """``S3DLIO_ENDS=5000`` ends that many; one or two of a hundred crashed before the library kept its threads from OpenSSL at the end."""
     for seed in range(int(os.environ.get("S3DLIO_ENDS", "20"))):
         child(SIGNING, seed)
+
+
+MIX = """
+import asyncio, builtins, json, os, random, sys, threading, time
+chance = random.Random(int(sys.argv[1]))
+folder, uri, options = sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
+import ssl
+import numpy as np
+import s3dlio
+kept, children = [], []
+builtins.kept = kept
+
+def often(call):
+    def use():
+        while True:
+            try:
+                call()
+            except s3dlio.S3dlioError:
+                pass
+    threading.Thread(target=use, daemon=True).start()
+
+def loop(place, chosen):
+    # nobody closes it
+    running = asyncio.new_event_loop()
+    async def begin():
+        for i in range(4):
+            kept.append(asyncio.ensure_future(s3dlio.get_async(place + "/a", storage_options=chosen)))
+            kept.append(asyncio.ensure_future(s3dlio.put_bytes_async(f"{place}/{i}", bytes(1 << 20), storage_options=chosen)))
+        await asyncio.sleep(chance.random() * 0.05)
+    running.run_until_complete(begin())
+    kept.append(running)
+
+def stream(place, chosen, compress):
+    def use():
+        writer = s3dlio.ObjectWriter(place + "/stream", compress=compress, storage_options=chosen)
+        kept.append(writer)
+        writer.write(bytes(6 << 20))
+        kept.append(s3dlio.open(place + "/a", storage_options=chosen))
+        kept[-1].read(10)
+    often(use)
+
+def save(place, chosen):
+    saver = s3dlio.AsyncSaver(place + "/saves", storage_options=chosen, at_exit=chance.choice(["finish", "cancel"]))
+    kept.append(saver)
+    for step in range(3):
+        saver.save({"w": np.ones(1 << 18)}, step=step)
+
+def fork(place, chosen):
+    child = os.fork()
+    if child == 0:
+        try:
+            s3dlio.get(place + "/a", storage_options=chosen)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    children.append(child)
+
+WORK = {
+    "gets": lambda place, chosen: often(lambda: s3dlio.get(place + "/a", storage_options=chosen)),
+    "puts": lambda place, chosen: often(lambda: s3dlio.put_bytes(place + "/b", np.ones(1 << 18), storage_options=chosen)),
+    "signs": lambda place, chosen: often(lambda: s3dlio.presign(uri + "/a", storage_options=options)),
+    "plain streams": lambda place, chosen: stream(place, chosen, False),
+    "compressed streams": lambda place, chosen: stream(place, chosen, True),
+    "saves": save,
+    "loop": loop,
+    "forks": fork,
+}
+for place, chosen in ((folder, None), (uri, options)):
+    s3dlio.put_bytes(place + "/a", b"x" * 300_000, storage_options=chosen)
+for name in chance.sample(sorted(WORK), 4):
+    for place, chosen in ((folder, None), (uri, options)):
+        WORK[name](place, chosen)
+time.sleep(chance.random() * 0.3)
+for child in children:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print("at work", flush=True)
+"""
+
+
+def test_process_that_ends_in_the_midst_of_everything_ends_well(child: Child, tmp_path: Path) -> None:
+    """Files, S3, streams, savers, an event loop and forks under way at once, four of them in each process."""
+    uri, options = s3_server()
+    (tmp_path / "data").mkdir()
+    for seed in range(int(os.environ.get("S3DLIO_ENDS", "20"))):
+        ended = child(MIX, seed, tmp_path / "data", uri + f"/ending-{os.getpid()}", json.dumps(options))
+        assert ended.stdout == "at work\n"

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Child, compiled
+from conftest import IN_CHILD, Child, compiled
 from servers_fixture import s3_server
 
 FORKS = int(os.environ.get("S3DLIO_FORKS", "40"))
@@ -352,4 +352,27 @@ assert in_child(use) == first
 """,
         "memory://m/x",
         "null",
+    )
+
+
+def test_child_forked_while_another_thread_imports_a_module_can_import_it(child: Child) -> None:
+    """Modules are imported by the first use of their names; a child would have the import's lock as another thread held it, for ever."""
+    child(
+        IN_CHILD
+        + """
+import concurrent.futures, logging, sys, threading, time
+import s3dlio
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "s3dlio._tensors":
+            begun.set()
+            time.sleep(0.5)
+
+sys.meta_path.insert(0, Slow())
+begun = threading.Event()
+threading.Thread(target=lambda: s3dlio.load_tensors).start()
+begun.wait()
+in_child(lambda: s3dlio.load_tensors)
+"""
     )

@@ -161,6 +161,7 @@ async def get_range(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
+    validate: Verify | None = None,
 ) -> BytesView:
     """Reads ``length`` bytes from ``offset``; never fewer.
 
@@ -179,6 +180,7 @@ async def get_range(
         progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
+        validate: The first name of ``verify``; it counts where it is given.
 
     Returns:
         The bytes, read-only; with ``out``, a view of it.
@@ -187,7 +189,7 @@ async def get_range(
         InvalidArgumentError: The range reaches beyond the object.
         ChecksumMismatchError: The bytes are not those expected, or not those that were written.
     """
-    return await awaited("aio.get_range", _objects.get_range, uri, offset, length, out=out, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited("aio.get_range", _objects.get_range, uri, offset, length, out=out, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout, storage_options=storage_options, validate=validate)
 
 
 async def get_ranges(
@@ -477,7 +479,7 @@ async def list(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> builtins.list[str]:
-    """Lists what is at and below a path, in the order of the keys' UTF-8 bytes.
+    """Lists what is at and below a path, in the order of the keys' bytes.
 
     Args:
         uri: An object, a prefix or a directory; ``run1`` does not list ``run10``.

@@ -4,6 +4,8 @@ using Microsoft.Win32.SafeHandles;
 using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Storage.Local;
+using S3dlio.Tests.Checkpoint;
+using S3dlio.Transfer;
 using Xunit;
 
 namespace S3dlio.Tests.Storage;
@@ -86,6 +88,46 @@ public sealed partial class LocalAccessTests : IDisposable
             await writer.CompleteAsync(None);
         }
         Assert.Equal(Private, File.GetUnixFileMode(_directory["late"]));
+    }
+
+    [Fact]
+    public async Task WhatIsMadeOfAPrivateFile_IsPrivate()
+    {
+        await Put("file", "secret");
+        File.SetUnixFileMode(_directory["file"], Private);
+        File.CreateSymbolicLink(_directory["link"], "file");
+        Directory.CreateDirectory(_directory["elsewhere"]);
+        var elsewhere = new LocalStore(StoreUri.Parse($"file://{_directory["elsewhere"]}"), StoreOptions.Default);
+        await Store.CopyAsync("file", "copied", PutOptions.Default, None);
+        await Store.CopyAsync("file", "described", PutOptions.Default with { ContentType = "text/plain" }, None);
+        await ObjectCopy.CopyAsync(Store, "file", elsewhere, "pumped", PutOptions.Default, new Unwatched(), None);
+        // a link is copied, as is a file where the two places are on different file systems
+        await Store.RenameAsync("link", "moved", PutOptions.Default, None);
+        await ObjectCopy.RenameAsync(Store, "moved", elsewhere, "moved", PutOptions.Default, new Unwatched(), None);
+        await Store.CopyAsync("file", "moved", PutOptions.Default, None);
+        foreach (string name in new[] { "copied", "described", "elsewhere/pumped", "elsewhere/moved", "moved" })
+            Assert.Equal(Private, File.GetUnixFileMode(_directory[name]));
+    }
+
+    [Theory]
+    [InlineData(null, 1)]
+    [InlineData(1, null)]
+    public async Task Save_OtherFormOfAPrivateFile_IsPrivate(int? first, int? second)
+    {
+        var (before, _) = await ObjectForms.SaveAsync(Store, "x", first, new Payload(new byte[100]), PutOptions.Default, new Unwatched(), None);
+        File.SetUnixFileMode(_directory[before.Key], Private);
+        var (after, _) = await ObjectForms.SaveAsync(Store, "x", second, new Payload(new byte[100]), PutOptions.Default, new Unwatched(), None);
+        Assert.Equal([_directory[after.Key]], Directory.EnumerateFiles(_directory.Path));
+        Assert.Equal(Private, File.GetUnixFileMode(_directory[after.Key]));
+    }
+
+    [Fact]
+    public async Task Copy_OfAFileThatNobodyMayWrite_CanBeReplaced()
+    {
+        await Put("file", "old");
+        File.SetUnixFileMode(_directory["file"], UnixFileMode.UserRead);
+        await Store.CopyAsync("file", "copied", PutOptions.Default, None);
+        Assert.Equal(Private, File.GetUnixFileMode(_directory["copied"]));
     }
 
     [Fact]

@@ -16,6 +16,10 @@ public static class PathText
 {
     const char FirstEscape = '\uDC80', LastEscape = '\uDCFF', EscapeBase = '\uDC00';
 
+    /// <summary>Control characters, ends of lines and of paragraphs, and those that change the direction of text.</summary>
+    static readonly SearchValues<char> Obeyed = SearchValues.Create(
+        [.. Enumerable.Range(0, 0xa0).Select(static c => (char)c).Where(char.IsControl), .. "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"]);
+
     public static string Decode(ReadOnlySpan<byte> name)
     {
         if (Utf8.IsValid(name))
@@ -74,23 +78,28 @@ public static class PathText
         return -1;
     }
 
-    /// <summary>The text for a message: every lone surrogate as the byte that it stands for, such as <c>\xff</c>.</summary>
+    /// <summary>
+    /// The text for a message: every lone surrogate as the byte that it stands for, such as <c>\xff</c>, and escaped what a terminal would obey:
+    /// names and servers choose parts of messages, and none of them begins a line of a log, moves the cursor or turns text round.
+    /// </summary>
     public static string Show(string text)
     {
-        if (IsUnicode(text))
+        if (IsUnicode(text) && !text.AsSpan().ContainsAny(Obeyed))
             return text;
         var shown = new StringBuilder(text.Length + 8);
-        for (ReadOnlySpan<char> left = text; ;)
+        for (int i = 0; i < text.Length; i++)
         {
-            int lone = FirstLone(left);
-            if (lone < 0)
-                return shown.Append(left).ToString();
-            shown.Append(left[..lone]);
-            _ = IsEscape(left[lone])
-                ? shown.Append(CultureInfo.InvariantCulture, $"\\x{left[lone] - EscapeBase:x2}")
-                : shown.Append(CultureInfo.InvariantCulture, $"\\u{(int)left[lone]:x4}");
-            left = left[(lone + 1)..];
+            char c = text[i];
+            if (i + 1 < text.Length && char.IsSurrogatePair(c, text[i + 1]))
+                shown.Append(c).Append(text[++i]);
+            else if (IsEscape(c))
+                shown.Append(CultureInfo.InvariantCulture, $"\\x{c - EscapeBase:x2}");
+            else if (char.IsSurrogate(c) || Obeyed.Contains(c))
+                _ = c switch { '\n' => shown.Append("\\n"), '\r' => shown.Append("\\r"), '\t' => shown.Append("\\t"), _ => shown.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") };
+            else
+                shown.Append(c);
         }
+        return shown.ToString();
     }
 
     static bool IsEscape(char c) => c is >= FirstEscape and <= LastEscape;

@@ -41,5 +41,8 @@ public sealed record ObjectMeta
     internal bool IsAsSeen(ObjectMeta seen) =>
         ETag == seen.ETag && Size == seen.Size && LastModified == seen.LastModified && Metadata.Count == seen.Metadata.Count && !Metadata.Except(seen.Metadata).Any();
 
+    /// <summary>Who may read the file, as the bits of its mode; null where objects have none.</summary>
+    internal uint? Permissions { get; init; }
+
     internal static IReadOnlyDictionary<string, string> NoMetadata { get; } = new Dictionary<string, string>();
 }

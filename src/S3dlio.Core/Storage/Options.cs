@@ -54,6 +54,9 @@ public sealed record PutOptions
     /// <summary>Tags, where the store has them: pairs beside the object, which policies and lifecycle rules look at.</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
 
+    /// <summary>Those of the object that this one is made from, or takes the place of: a new file is open to no more users than that was.</summary>
+    internal uint? Permissions { get; init; }
+
     /// <summary>Whether a copy gets another description than its source has.</summary>
     public bool Describes => ContentType is not null || Metadata is not null || Attributes is not null || Tags is not null;
 }

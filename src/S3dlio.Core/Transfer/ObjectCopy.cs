@@ -38,6 +38,7 @@ public static class ObjectCopy
                 ContentType = options.ContentType ?? meta.ContentType,
                 Metadata = options.Metadata ?? meta.Metadata,
                 Attributes = ObjectAttributes.Copied(meta, options, to.WritableAttributes),
+                Permissions = meta.Permissions,
             }, cancel).ConfigureAwait(false);
             await using (writer.ConfigureAwait(false))
             {

@@ -96,6 +96,7 @@ public static class ObjectForms
         }
         if (!options.Overwrite)
             throw new StoreException(ErrorKind.AlreadyExists, store.Root.Child(other), "the object exists in its other form and overwrite is off");
+        options = options with { Permissions = before.Permissions };
         var metadata = new Dictionary<string, string>(options.Metadata ?? new Dictionary<string, string>())
         {
             [GenerationName] = (Generation(before) + 1).ToString(CultureInfo.InvariantCulture),

@@ -49,6 +49,7 @@ static class LocalFile
             Size = status.Size,
             LastModified = status.LastModified,
             ETag = status.ETag,
+            Permissions = status.Permissions,
             Checksum = record.Checksum,
             ContentType = record.ContentType,
             Metadata = record.Metadata,

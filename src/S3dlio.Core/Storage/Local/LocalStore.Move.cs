@@ -21,7 +21,7 @@ public sealed partial class LocalStore
         var reader = OpenReader(source, Root.Child(source), from, ReadOptions.Default);
         await using (reader.ConfigureAwait(false))
         {
-            using var temporary = new Temporary(Target.Inspect(Root.Child(destination), to, options), IsDurable(options), cancel);
+            using var temporary = new Temporary(Target.Inspect(Root.Child(destination), to, options with { Permissions = reader.Meta.Permissions }), IsDurable(options), cancel);
             var record = reader.Record with
             {
                 ContentType = options.ContentType ?? reader.Meta.ContentType,

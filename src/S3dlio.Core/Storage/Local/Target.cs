@@ -6,8 +6,15 @@ namespace S3dlio.Storage.Local;
 /// <param name="Uri">The object, as the user names it.</param>
 /// <param name="Path">The file to be replaced: symbolic links are resolved, as a plain write would follow them.</param>
 /// <param name="Existing">The regular file that stands there.</param>
-readonly record struct Target(string Uri, string Path, FileStatus? Existing)
+/// <param name="Mode">The permissions that a file made for it begins with, less the umask.</param>
+readonly record struct Target(string Uri, string Path, FileStatus? Existing, uint Mode)
 {
+    /// <summary>rw-------: what replaces a file may be as secret as that is, and gets its permissions when it is whole.</summary>
+    const uint PrivateMode = 0x180;
+
+    /// <summary>rw-rw-rw-.</summary>
+    const uint DefaultMode = 0x1b6;
+
     // the kernel's own limit
     const int MostLinks = 40;
 
@@ -23,7 +30,7 @@ readonly record struct Target(string Uri, string Path, FileStatus? Existing)
             {
                 if (options.IfMatch is not null)
                     throw new StoreException(ErrorKind.NotFound, uri, $"expected ETag {options.IfMatch}, found no such object: it was deleted since");
-                return new Target(uri, path, null);
+                return new Target(uri, path, null, PrivateMode | (DefaultMode & (options.Permissions ?? DefaultMode)));
             }
             LocalError.Check(errno, uri, operation);
             if (!status.IsLink)
@@ -37,7 +44,7 @@ readonly record struct Target(string Uri, string Path, FileStatus? Existing)
                 if (errno == Errno.ENOENT)
                     continue; // somebody took it away since: what stands there now?
                 LocalError.Check(errno, uri, operation);
-                return new Target(uri, path, status);
+                return new Target(uri, path, status, PrivateMode);
             }
             if (looks >= MostLinks)
                 throw LocalError.Error(Errno.ELOOP, uri, operation);

@@ -10,11 +10,6 @@ namespace S3dlio.Storage.Local;
 /// </summary>
 sealed class Temporary : IDisposable
 {
-    const uint DefaultMode = 0x1b6; // rw-rw-rw-, less the umask
-
-    /// <summary>rw-------: what replaces a file may be as secret as that is, and gets its permissions when it is whole.</summary>
-    const uint PrivateMode = 0x180;
-
     readonly Target _target;
     readonly bool _durable;
     readonly CancellationToken _cancel;
@@ -33,7 +28,7 @@ sealed class Temporary : IDisposable
         for (int tries = 0; ; tries++)
         {
             string path = $"{directory}/{Temporaries.NewName()}";
-            int errno = Interop.Open(path, Interop.ReadWrite | Interop.Create | Interop.Exclusive, target.Existing is null ? DefaultMode : PrivateMode, out var handle);
+            int errno = Interop.Open(path, Interop.ReadWrite | Interop.Create | Interop.Exclusive, target.Mode, out var handle);
             if (errno == 0)
             {
                 Handle = handle!;
