@@ -74,7 +74,9 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
         {
             if (property.Value.ValueKind != JsonValueKind.String)
                 throw new StoreException(ErrorKind.InvalidArgument, Uri, $"option '{Name}': the value of '{OptionReader.NameOf(property, Uri)}' must be a string, found {property.Value.ValueKind}");
-            map[OptionReader.NameOf(property, Uri)] = Text(property.Value);
+            string name = OptionReader.NameOf(property, Uri);
+            if (!map.TryAdd(name, Text(property.Value)))
+                throw new StoreException(ErrorKind.InvalidArgument, Uri, $"option '{Name}': '{name}' is given twice");
         }
         return map;
     }

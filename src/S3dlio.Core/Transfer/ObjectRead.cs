@@ -80,7 +80,7 @@ public static class ObjectRead
             progress.Begin(reader.Meta.Size);
             string uri = store.Root.Child(reader.Meta.Key);
             var check = await Proof.OfWholeAsync(reader, validation, uri, cancel).ConfigureAwait(false);
-            var target = allocate(reader.Meta.Size);
+            var target = Memory(allocate, reader.Meta.Size, uri);
             if (reader.Meta.Size > ObjectStore.BriefLength)
                 await Offload.LeaveCallerAsync();
             var found = await ParallelRead.ReadAsync(reader, 0, target, validation.Compares(reader.Meta), check, progress, cancel).ConfigureAwait(false);
@@ -135,7 +135,7 @@ public static class ObjectRead
                 : whole && validation.Foreign(reader.Meta) is { } foreign
                     ? foreign
                     : await Proof.OfRangeAsync(store, reader, count, validation, uri, cancel).ConfigureAwait(false);
-            var target = allocate(count);
+            var target = Memory(allocate, count, uri);
             if (count > ObjectStore.BriefLength)
                 await Offload.LeaveCallerAsync();
             bool hash = whole ? validation.Compares(reader.Meta) : validation is { Validate: true, Expected: not null };
@@ -148,6 +148,18 @@ public static class ObjectRead
             else if (validation is { Validate: true, Expected: Checksum demanded } && demanded != found)
                 throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + count}: {demanded} expected, {found} found", offset);
             return reader.Meta;
+        }
+    }
+
+    static LargeMemory Memory(Func<long, LargeMemory> allocate, long length, string uri)
+    {
+        try
+        {
+            return allocate(length);
+        }
+        catch (OutOfMemoryException error)
+        {
+            throw new StoreException(ErrorKind.OutOfSpace, uri, $"the machine has not enough memory for {length} bytes of it; read it in ranges, or as a stream", cause: error);
         }
     }
 }

@@ -1,7 +1,7 @@
 namespace S3dlio.Storage.Http;
 
 /// <summary>An answer that came over HttpClient.</summary>
-sealed class ProxiedAnswer(HttpSettings settings, HttpCall call, HttpResponseMessage response) : HttpAnswer(call, HttpHead.Of((int)response.StatusCode, All(response)))
+sealed class ProxiedAnswer(HttpSettings settings, HttpCall call, HttpResponseMessage response) : HttpAnswer(call, HttpHead.Of((int)response.StatusCode, All(response)), call.Patience ?? settings.ReadTimeout)
 {
     Stream? _body;
 
