@@ -90,8 +90,9 @@ public static partial class CredentialProgram
             for (bool complete = false; !complete;)
             {
                 bool asks = asked < question.Length;
-                int wait = status is null ? Look : 0;
-                if (asks && IsReady(input.Write, Writable, wait))
+                // while it does not take the question it may be answering
+                int wait = status is not null ? 0 : asks ? LookBetween : Look;
+                if (asks && IsReady(input.Write, Writable, 0))
                 {
                     // a pipe that is ready takes a page without waiting
                     int count = Math.Min(Page, question.Length - asked);
@@ -99,7 +100,7 @@ public static partial class CredentialProgram
                     if ((asked += count) == question.Length)
                         writing.Dispose();
                 }
-                else if (!asks && IsReady(output.Read, Readable, wait))
+                else if (IsReady(output.Read, Readable, wait))
                 {
                     int count = reading.Read(piece);
                     answer.Write(piece[..count]);
@@ -233,6 +234,9 @@ public static partial class CredentialProgram
 
     /// <summary>Milliseconds between two looks whether it still runs, should it end without a word.</summary>
     const int Look = 100;
+
+    /// <summary>And whether it takes more of the question.</summary>
+    const int LookBetween = 10;
 
     const int WriteOnly = 1, CloseOnExec = 0x80000, Kill = 9, Interrupted = 4, WithoutWaiting = 1;
     const short Readable = 1, Writable = 4;

@@ -17,9 +17,9 @@ public class HostileServerTests
     /// <summary>Above what any limit lets through, with what the system buffers on the way.</summary>
     const long Flood = 16 << 20;
 
-    static ObjectStore Open(string url, string options = "") => StoreFactory.Open(
+    static ObjectStore Open(string url, string options = "", int attempts = 2) => StoreFactory.Open(
         StoreUri.Parse("s3://bucket/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{url}}","proxy":"","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":2{{options}}}""", "s3://bucket/"));
+        StoreOptions.Parse($$"""{"endpoint_url":"{{url}}","proxy":"","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":{{attempts}}{{options}}}""", "s3://bucket/"));
 
     static async Task<string> Get(ObjectStore store, string key = "key")
     {
@@ -139,7 +139,7 @@ public class HostileServerTests
             }
         });
         var clock = Stopwatch.StartNew();
-        var error = await Refused(() => Get(Open(server.Url, ""","read_timeout":0.5,"max_attempts":3""")));
+        var error = await Refused(() => Get(Open(server.Url, ""","read_timeout":0.5""", attempts: 3)));
         Assert.Equal(ErrorKind.Timeout, error.Kind);
         Assert.Contains("fewer than 256 bytes a second", error.Detail, StringComparison.Ordinal);
         // what opened the object, and the attempts
@@ -157,7 +157,7 @@ public class HostileServerTests
             await exchange.Raw($"HTTP/1.1 206 X\r\nETag: \"v1\"\r\nContent-Range: bytes {first}-999/1000\r\nContent-Length: {1000 - first}\r\n\r\nx");
             await Task.Delay(60_000);
         });
-        Assert.Equal(ErrorKind.Timeout, (await Refused(() => Get(Open(server.Url, ""","read_timeout":0.3,"max_attempts":3""")))).Kind);
+        Assert.Equal(ErrorKind.Timeout, (await Refused(() => Get(Open(server.Url, ""","read_timeout":0.3""", attempts: 3)))).Kind);
         Assert.InRange(server.Seen.Count, 2, 4);
     }
 
@@ -256,7 +256,7 @@ public class HostileServerTests
     {
         await using var server = Saying("HTTP/1.1 200 OK\r\nContent-Length: 999999999999999999\r\n\r\n<ListBucketResult>");
         var before = GC.GetAllocatedBytesForCurrentThread();
-        await Refused(() => List(Open(server.Url, ""","max_attempts":1""")));
+        await Refused(() => List(Open(server.Url, attempts: 1)));
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 << 20);
     }
 
