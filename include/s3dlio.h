@@ -849,10 +849,10 @@ int32_t s3dlio_log_inspect_begin(const char *uri, const char *options_json, uint
 
 /*
  * Checks a log as s3dlio_log_inspect_begin does and tells what can be repaired; with the option dry_run false repairs it, under the writer's lock,
- * and tells what is left, with "repaired", the findings before. Damaged sealed segments are replaced by their copies under the key of copy_store,
+ * and tells what is left, with "repaired", the findings before. Damaged sealed segments are replaced by their copies under the key of store,
  * which is 0 for none. No record that can be read is given up.
  */
-int32_t s3dlio_log_repair_begin(const char *uri, uint64_t copy_store, const char *key, size_t key_length,
+int32_t s3dlio_log_repair_begin(const char *uri, uint64_t store, const char *key, size_t key_length,
                                 const char *options_json, uint64_t *out_op);
 
 /* Copies the sealed segments that are not there yet below a key of a store. Result: {"uploaded":2,"bytes":9,"end":7}. */

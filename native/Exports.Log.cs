@@ -67,16 +67,20 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_repair_begin")]
     public static int LogRepairBegin(byte* uri, ulong copyStore, byte* key, nuint keyLength, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
+        var copy = copyStore == 0 ? null : Store(copyStore);
         string directory = LogDirectory(uri);
         bool dry = true;
         foreach (var option in OptionReader.Read(Json(options), directory))
             dry = option.Name == "dry_run" ? option.AsBool() : throw option.Unknown(["dry_run"]);
-        return LogJobs.Repair(directory, copyStore == 0 ? null : Store(copyStore), copyStore == 0 ? "" : Prefix(key, keyLength), dry);
+        return LogJobs.Repair(directory, copy, copy is null ? "" : Prefix(key, keyLength), dry);
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_upload_begin")]
     public static int LogUploadBegin(byte* uri, ulong store, byte* key, nuint keyLength, ulong* outOperation) => Begin(outOperation, () =>
-        LogJobs.Upload(LogDirectory(uri), Store(store), Prefix(key, keyLength)));
+    {
+        var to = Store(store);
+        return LogJobs.Upload(LogDirectory(uri), to, Prefix(key, keyLength));
+    });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_seal_begin")]
     public static int LogSealBegin(ulong log, ulong* outOperation) => Begin(outOperation, () => LogJobs.Seal(Log(log).Writer));
