@@ -63,8 +63,8 @@ static class BulkJobs
     };
 
     /// <summary>All of it, or the first failure: a part of a checkpoint is none.</summary>
-    public static Job Scatter(ObjectRef[] objects, ScatterStretch[] stretches, Decompress mode, int inFlight) => async (operation, cancel) =>
-        await ObjectScatter.ReadAsync(objects, stretches, mode, inFlight, operation, cancel).ConfigureAwait(false);
+    public static Job Scatter(ObjectRef[] objects, ScatterRange[] ranges, Decompress mode, int inFlight) => async (operation, cancel) =>
+        await ObjectScatter.ReadAsync(objects, ranges, mode, inFlight, operation, cancel).ConfigureAwait(false);
 
     static byte[] Report(StoreException?[] failures, ObjectMeta?[]? found) => MetaJson.Write(json =>
     {

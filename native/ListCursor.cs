@@ -94,7 +94,7 @@ sealed class ListCursor : IAsyncDisposable
         _key = 0;
     }
 
-    /// <summary>Cancels a page under way; whoever waits for it, or comes later, hears that the listing is closed.</summary>
+    /// <summary>Cancels a page under way; its waiter, and later calls, fail with Closed.</summary>
     /// <remarks>The semaphore and the token source stay usable: threads that found the cursor before it was closed may still come.</remarks>
     public async ValueTask DisposeAsync()
     {

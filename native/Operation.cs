@@ -42,7 +42,7 @@ sealed partial class Operation : ITransferProgress, IDisposable
         }
         catch
         {
-            // without a number nobody could wait until the buffers are let go
+            // without an id the caller could not wait until its buffers are released
             operation.Dispose();
             throw;
         }

@@ -189,10 +189,7 @@ static class StreamJobs
     {
         if (offset < 0 || offset > reader.Meta.Size - target.Length)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"bytes {offset}..{(decimal)offset + target.Length} were asked for, the object has {reader.Meta.Size}");
-        bool whole = offset == 0 && target.Length == reader.Meta.Size;
-        var found = await ParallelRead.ReadAsync(reader, offset, target, whole, operation, cancel).ConfigureAwait(false);
-        if (whole)
-            await new Validation(null).CheckAsync(reader, uri, found, cancel).ConfigureAwait(false);
+        await ObjectRead.OfOpenAsync(reader, uri, offset, target, operation, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Of an object whose length shows at its end: how many bytes there were, and its size once it is known.</summary>

@@ -17,7 +17,7 @@ static unsafe partial class ThreadReserve
     static readonly Lock Gate = new();
     static (int Workers, int Ports)? s_before;
 
-    /// <exception cref="StoreException">OutOfSpace: there are too few, and no more to be had.</exception>
+    /// <exception cref="StoreException">OutOfSpace: too few threads, and the system refuses more.</exception>
     public static void Require()
     {
         int left = s3dlio_threads_reserve(&Hold);

@@ -2,7 +2,7 @@ using S3dlio.Storage;
 
 namespace S3dlio.Native;
 
-/// <summary>Finds and ends the uploads that nobody else will.</summary>
+/// <summary>Lists and aborts unfinished uploads.</summary>
 static class UploadJobs
 {
     public static Job List(ObjectStore store, string path, TimeSpan age) => async (operation, cancel) =>

@@ -1,6 +1,7 @@
 using System.Text;
 using S3dlio.Checkpoint;
 using S3dlio.Storage;
+using S3dlio.Transfer;
 using Xunit;
 using static S3dlio.Tests.Checkpoint.CheckpointScene;
 
@@ -19,7 +20,7 @@ public sealed class CheckpointOrderTests
         return (await CheckpointCommit.RunAsync(store, request, None)).Found;
     }
 
-    static async Task<byte[]> PointerAsync(ObjectStore store) => (await StoreProbe.ReadAsync(store, CheckpointLayout.Latest, 1 << 20, None))!.Value.Bytes;
+    static async Task<byte[]> PointerAsync(ObjectStore store) => (await CheckpointObjects.ReadAsync(store, CheckpointLayout.Latest, 1 << 20, None))!.Value.Bytes;
 
     static async Task<string?> NewestAsync(ObjectStore store) => (await CheckpointCatalog.NewestAsync(store, None)).Found?.Key;
 
@@ -45,7 +46,7 @@ public sealed class CheckpointOrderTests
         var last = await SaveAsync(store, step);
         Assert.Equal(last.Key, await NewestAsync(store));
         Assert.Equal(last.Key, (await CheckpointCatalog.ReadAllAsync(store, null, None)).Complete.First().Key);
-        Assert.Equal([last.Key], (await Retention.RunAsync(store, KeepOne, Unwatched.Instance, None)).Kept);
+        Assert.Equal([last.Key], (await Retention.RunAsync(store, KeepOne, NoProgress.Instance, None)).Kept);
         Assert.Equal(last.Key, await NewestAsync(store));
     }
 
@@ -80,7 +81,7 @@ public sealed class CheckpointOrderTests
         Assert.Equal(3, await Calls(last));
         await CheckpointDelete.OfStepAsync(store, 3, None);
         Assert.Equal(3, await Calls(last));
-        await Retention.RunAsync(store, new RetentionRule { KeepLast = 5 }, Unwatched.Instance, None);
+        await Retention.RunAsync(store, new RetentionRule { KeepLast = 5 }, NoProgress.Instance, None);
         Assert.Equal(3, await Calls(last));
         await CheckpointDelete.OfStepAsync(store, 20, None);
         Assert.Equal(3, await Calls((await CheckpointCatalog.ReadAllAsync(store, 19, None)).Complete.Single().Key));
@@ -109,9 +110,9 @@ public sealed class CheckpointOrderTests
         var store = NewStore();
         await SaveAsync(store, 1);
         string last = (await SaveAsync(store, 2)).Key;
-        byte[] whole = (await StoreProbe.ReadAsync(store, last, 1 << 20, None))!.Value.Bytes;
+        byte[] whole = (await CheckpointObjects.ReadAsync(store, last, 1 << 20, None))!.Value.Bytes;
         await PutAsync(store, last, whole[..100]);
-        await Retention.RunAsync(store, KeepOne, Unwatched.Instance, None);
+        await Retention.RunAsync(store, KeepOne, NoProgress.Instance, None);
         Assert.NotEqual(last, await NewestAsync(store));
         await PutAsync(store, last, whole);
         Assert.Equal(last, await NewestAsync(store));

@@ -16,7 +16,7 @@ static class CheckpointScene
     public static byte[] Content(long step, int rank) => Encoding.UTF8.GetBytes($"step {step} rank {rank} ");
 
     public static async ValueTask<ShardRecord> PutShardAsync(ObjectStore store, long step, int rank, AgreedSave save, byte[]? data = null, int? level = null) =>
-        await ShardWrite.PutAsync(store, new ShardTarget { Step = step, Rank = rank, Save = save, Level = level }, [LargeMemory.From((data ?? Content(step, rank)).AsMemory())], Unwatched.Instance, None);
+        await ShardWrite.PutAsync(store, new ShardTarget { Step = step, Rank = rank, Save = save, Level = level }, [LargeMemory.From((data ?? Content(step, rank)).AsMemory())], NoProgress.Instance, None);
 
     public static async ValueTask<FoundManifest> SaveAsync(ObjectStore store, long step, int worldSize = 2, int? level = null)
     {
@@ -36,7 +36,7 @@ static class CheckpointScene
         Assert.Empty(catalog.Skipped);
         foreach (var found in catalog.Complete)
         {
-            var report = await CheckpointValidation.RunAsync(store, found.Key, Unwatched.Instance, None);
+            var report = await CheckpointValidation.RunAsync(store, found.Key, NoProgress.Instance, None);
             Assert.True(report.IsWhole, $"{found.Key}: {string.Join("; ", report.Findings.Select(finding => finding.Error.Message))}");
             Assert.Empty(report.Unchecked);
             foreach (var shard in found.Manifest.Shards)
@@ -48,7 +48,7 @@ static class CheckpointScene
     public static async ValueTask<byte[]> ReadAsync(ObjectStore store, ShardRecord shard)
     {
         byte[] bytes = [];
-        await ShardRead.RunAsync(store, shard, size => LargeMemory.From((bytes = new byte[size]).AsMemory()), validate: true, Unwatched.Instance, None);
+        await ShardRead.RunAsync(store, shard, size => LargeMemory.From((bytes = new byte[size]).AsMemory()), validate: true, NoProgress.Instance, None);
         return bytes;
     }
 
@@ -61,19 +61,4 @@ static class CheckpointScene
     }
 
     public static ValueTask<ObjectMeta> PutAsync(ObjectStore store, string key, byte[] data) => store.PutAsync(key, new Payload(data.AsMemory()), PutOptions.Default, null, None);
-}
-
-sealed class Unwatched : ITransferProgress
-{
-    public static readonly Unwatched Instance = new();
-
-    public void Begin(long total)
-    {
-        // nobody looks
-    }
-
-    public void Report(long value)
-    {
-        // nobody looks
-    }
 }

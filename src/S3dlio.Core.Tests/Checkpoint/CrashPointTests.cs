@@ -1,5 +1,6 @@
 using S3dlio.Checkpoint;
 using S3dlio.Storage;
+using S3dlio.Transfer;
 using Xunit;
 using static S3dlio.Tests.Checkpoint.CheckpointScene;
 
@@ -28,11 +29,11 @@ public sealed class CrashPointTests
         new("save the same step again", store => SaveAsync(store, 20).AsTask(), [10, 20], []),
         new("delete the newest", store => CheckpointDelete.OfStepAsync(store, 20, None).AsTask(), [10], [20]),
         new("delete the oldest", store => CheckpointDelete.OfStepAsync(store, 10, None).AsTask(), [20], [10]),
-        new("prune", store => Retention.RunAsync(store, Rule(1), Unwatched.Instance, None).AsTask(), [20], [10]),
+        new("prune", store => Retention.RunAsync(store, Rule(1), NoProgress.Instance, None).AsTask(), [20], [10]),
         new("save and prune", async store =>
         {
             await SaveAsync(store, 30);
-            await Retention.RunAsync(store, Rule(2), Unwatched.Instance, None);
+            await Retention.RunAsync(store, Rule(2), NoProgress.Instance, None);
             await SaveAsync(store, 40);
         }, [], [10, 20]),
     ];
@@ -65,8 +66,8 @@ public sealed class CrashPointTests
                 await CheckAsync(store, work, $"{name}, call {point}, {(after ? "after" : "before")}");
                 await work.Run(store);
                 await CheckAsync(store, work, $"{name}, call {point}, again");
-                await Retention.RunAsync(store, Rule(100), Unwatched.Instance, None);
-                await Retention.RunAsync(store, Rule(100), Unwatched.Instance, None);
+                await Retention.RunAsync(store, Rule(100), NoProgress.Instance, None);
+                await Retention.RunAsync(store, Rule(100), NoProgress.Instance, None);
                 await CheckAsync(store, work, $"{name}, call {point}, pruned");
                 var catalog = await CheckpointCatalog.ReadAllAsync(store, null, None);
                 var needed = catalog.Complete.SelectMany(found => found.Manifest.Shards).Select(shard => shard.Key).Order(StringComparer.Ordinal);

@@ -68,11 +68,11 @@ public class BlockChecksumsTests
     [Fact]
     public void Join_ManyStretches_FewBlocks()
     {
-        var stretches = Enumerable.Range(0, 5000).Select(i => ((long)(i % 7) * 100_000, new Checksum((uint)i))).ToList();
-        var blocks = BlockChecksums.Join(stretches);
+        var ranges = Enumerable.Range(0, 5000).Select(i => ((long)(i % 7) * 100_000, new Checksum((uint)i))).ToList();
+        var blocks = BlockChecksums.Join(ranges);
         Assert.NotNull(blocks);
         Assert.InRange(blocks.Count, 32, 65);
-        Assert.Equal(stretches.Sum(stretch => stretch.Item1), blocks.Size);
+        Assert.Equal(ranges.Sum(range => range.Item1), blocks.Size);
         Assert.True(blocks.ToString().Length < 1500, blocks.ToString().Length.ToString(CultureInfo.InvariantCulture));
         Assert.Null(BlockChecksums.Join([(1000, default)]));
     }

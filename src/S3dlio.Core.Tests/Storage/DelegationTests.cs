@@ -107,7 +107,7 @@ public class DelegationTests
         var type when type == typeof(UnfinishedUpload) => new UnfinishedUpload("key", "id", null),
         var type when type == typeof(Payload) => new Payload(new byte[1]),
         var type when type == typeof(IReadOnlyList<string>) => (string[])["key"],
-        var type when type == typeof(IReadOnlyList<Segment>) => (Segment[])[new Segment(0, new byte[1])],
+        var type when type == typeof(IReadOnlyList<ReadRange>) => (ReadRange[])[new ReadRange(0, new byte[1])],
         var type when type == typeof(IReadOnlyList<ReadOnlyMemory<byte>>) => (ReadOnlyMemory<byte>[])[new byte[1]],
         var type when type == typeof(ObjectStore) => Recorder(typeof(ObjectStore)),
         var type when type.GetProperty("Default", BindingFlags.Public | BindingFlags.Static) is { } standard => standard.GetValue(null),

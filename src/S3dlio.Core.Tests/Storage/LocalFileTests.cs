@@ -36,7 +36,7 @@ public sealed partial class LocalFileTests : IDisposable
     public async Task Put_InTheBackground_TakesTheProcessorFromNobody(bool background, int policy, int niceness)
     {
         var seen = new HashSet<(int Policy, int Niceness)>();
-        var looks = new Counted(_ => seen.Add(Scheduling()));
+        var looks = new SynchronousProgress(_ => seen.Add(Scheduling()));
         var before = Scheduling();
         byte[] data = new byte[(20 << 20) + 1];
         data.AsSpan().Fill(7);
@@ -209,7 +209,7 @@ public sealed partial class LocalFileTests : IDisposable
         // one step before the store: should the check ever fail, the machine keeps its /dev/null
         foreach (string path in (string[])["/dev/null", _directory["null"]])
         {
-            var error = Assert.Throws<StoreException>(() => Target.Inspect("file:///dev/null", path, PutOptions.Default));
+            var error = Assert.Throws<StoreException>(() => WriteTarget.Inspect("file:///dev/null", path, PutOptions.Default));
             Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
             Assert.Contains("character device", error.Message, StringComparison.Ordinal);
         }
@@ -385,9 +385,9 @@ public sealed partial class LocalFileTests : IDisposable
         LocalError.Check(Interop.Open("/proc/self/comm", Interop.ReadWrite, 0, out var handle), "comm", "open");
         using (handle)
         {
-            ObjectRecord.Of(Checksum.Empty, 0, PutOptions.Default).Write(handle!, "file:///x");
-            Assert.Null(ObjectRecord.Read(handle!, "file:///x").Checksum);
-            var error = Assert.Throws<StoreException>(() => ObjectRecord.Of(Checksum.Empty, 0, PutOptions.Default with { ContentType = "a/b" }).Write(handle!, "file:///x"));
+            FileAttributeRecord.Of(Checksum.Empty, 0, PutOptions.Default).Write(handle!, "file:///x");
+            Assert.Null(FileAttributeRecord.Read(handle!, "file:///x").Checksum);
+            var error = Assert.Throws<StoreException>(() => FileAttributeRecord.Of(Checksum.Empty, 0, PutOptions.Default with { ContentType = "a/b" }).Write(handle!, "file:///x"));
             Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
             Assert.Contains("extended attributes", error.Message, StringComparison.Ordinal);
         }
@@ -446,7 +446,7 @@ public sealed partial class LocalFileTests : IDisposable
     [Fact]
     public async Task Put_LargeInADirectoryWithLeftovers_ClearsThem()
     {
-        string orphan = _directory[Temporaries.NewName()];
+        string orphan = _directory[TemporaryFiles.NewName()];
         File.WriteAllText(orphan, "half");
         File.SetLastWriteTimeUtc(orphan, DateTime.UtcNow.AddHours(-1));
         await Put("small", "x");

@@ -80,7 +80,7 @@ public sealed class LocalTreeTests : IDisposable
         var error = await Fails(ErrorKind.NotFound, () => Store.HeadAsync("tree/other\uDCFF", None).AsTask());
         Assert.Equal($"file://{_directory.Path}/tree/other\uDCFF", error.Uri);
         Assert.StartsWith($"file://{_directory.Path}/tree/other\\xff: ", error.Message, StringComparison.Ordinal);
-        Assert.Equal(4, (await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(4, (await Store.DeleteTreeAsync("tree", new SynchronousProgress(_ => { }), None))!.Deleted);
         Assert.Equal(["other"], Directory.EnumerateFileSystemEntries(_directory.Path).Select(Path.GetFileName));
     }
 
@@ -93,7 +93,7 @@ public sealed class LocalTreeTests : IDisposable
                 Write($"victim/{i}", $"tree/sub/{i}", $"tree/zz/{i}");
             bool swapped = false;
             // at the first object that goes
-            var looks = new Counted(_ =>
+            var looks = new SynchronousProgress(_ =>
             {
                 if (swapped)
                     return;
@@ -119,13 +119,13 @@ public sealed class LocalTreeTests : IDisposable
         File.CreateSymbolicLink(_directory["tree/circle"], "..");
         File.CreateSymbolicLink(_directory["tree/nowhere"], "none");
         File.CreateSymbolicLink(_directory["link"], "real");
-        await Fails(ErrorKind.NotDirectory, async () => await Store.DeleteTreeAsync("link/", new Counted(_ => { }), None));
-        Assert.Equal(1, (await Store.DeleteTreeAsync("link", new Counted(_ => { }), None))!.Deleted);
-        Assert.Equal(4, (await Store.DeleteTreeAsync("tree/", new Counted(_ => { }), None))!.Deleted);
+        await Fails(ErrorKind.NotDirectory, async () => await Store.DeleteTreeAsync("link/", new SynchronousProgress(_ => { }), None));
+        Assert.Equal(1, (await Store.DeleteTreeAsync("link", new SynchronousProgress(_ => { }), None))!.Deleted);
+        Assert.Equal(4, (await Store.DeleteTreeAsync("tree/", new SynchronousProgress(_ => { }), None))!.Deleted);
         Assert.Equal(["real"], Directory.EnumerateFileSystemEntries(_directory.Path).Select(Path.GetFileName));
         Assert.True(File.Exists(_directory["real/kept"]));
-        Assert.Equal(0, (await Store.DeleteTreeAsync("never/was", new Counted(_ => { }), None))!.Deleted);
-        Assert.Equal(0, (await Store.DeleteTreeAsync("real/kept/", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(0, (await Store.DeleteTreeAsync("never/was", new SynchronousProgress(_ => { }), None))!.Deleted);
+        Assert.Equal(0, (await Store.DeleteTreeAsync("real/kept/", new SynchronousProgress(_ => { }), None))!.Deleted);
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public sealed class LocalTreeTests : IDisposable
     {
         string deep = string.Join('/', Enumerable.Repeat("d", 300));
         Write($"tree/{deep}/file", "tree/d/d/beside");
-        Assert.Equal(2, (await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(2, (await Store.DeleteTreeAsync("tree", new SynchronousProgress(_ => { }), None))!.Deleted);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
     }
 
@@ -143,9 +143,9 @@ public sealed class LocalTreeTests : IDisposable
         Write("real/a/b");
         File.CreateSymbolicLink(_directory["root"], "real");
         var store = new LocalStore(StoreUri.Parse($"file://{_directory.Path}/root"), StoreOptions.Default);
-        Assert.Equal(1, (await store.DeleteTreeAsync("", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(1, (await store.DeleteTreeAsync("", new SynchronousProgress(_ => { }), None))!.Deleted);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory["real"]));
-        await Fails(ErrorKind.InvalidArgument, async () => await new LocalStore(StoreUri.Parse("file:///"), StoreOptions.Default).DeleteTreeAsync("", new Counted(_ => { }), None));
+        await Fails(ErrorKind.InvalidArgument, async () => await new LocalStore(StoreUri.Parse("file:///"), StoreOptions.Default).DeleteTreeAsync("", new SynchronousProgress(_ => { }), None));
     }
 
     [Fact]
@@ -155,7 +155,7 @@ public sealed class LocalTreeTests : IDisposable
         var deleting = Task.Run(async () =>
         {
             while (!stop.IsCancellationRequested)
-                await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None);
+                await Store.DeleteTreeAsync("tree", new SynchronousProgress(_ => { }), None);
         });
         Write("source");
         await Task.WhenAll(Enumerable.Range(0, 2).Select(worker => Task.Run(async () =>
@@ -244,11 +244,11 @@ public sealed class LocalTreeTests : IDisposable
                 File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddHours(-1));
         }
         await using var writer = await Store.OpenWriteAsync("alive", PutOptions.Default, None);
-        string living = Directory.EnumerateFiles(_directory.Path, ".s3dlio-*").Single(path => Temporaries.IsName(Path.GetFileName(path)) && path != orphan && path != young && path != foreign && path != forgotten);
+        string living = Directory.EnumerateFiles(_directory.Path, ".s3dlio-*").Single(path => TemporaryFiles.IsName(Path.GetFileName(path)) && path != orphan && path != young && path != foreign && path != forgotten);
         File.SetLastWriteTimeUtc(living, DateTime.UtcNow.AddHours(-1));
 
         Assert.Equal(4, (await List("", recursive: true)).Count);
-        Assert.Equal(2, Temporaries.Sweep(_directory.Path, Temporaries.Grace));
+        Assert.Equal(2, TemporaryFiles.Sweep(_directory.Path, TemporaryFiles.Grace));
 
         Assert.False(File.Exists(orphan));
         Assert.False(File.Exists(forgotten));
@@ -271,7 +271,7 @@ public sealed class LocalTreeTests : IDisposable
 
     string Orphan(string directory, TimeSpan age)
     {
-        string path = Path.Combine(_directory[directory], Temporaries.NewName());
+        string path = Path.Combine(_directory[directory], TemporaryFiles.NewName());
         File.WriteAllText(path, "half");
         File.SetLastWriteTimeUtc(path, DateTime.UtcNow - age);
         return path;

@@ -467,16 +467,16 @@ public abstract partial class StoreConformance : IAsyncLifetime
         await Put("pair/a", "1");
         await Put("pair/b", "2");
         var seen = await Store.HeadAsync("pair/a", None);
-        Assert.False(await Store.DeleteBesideAsync("pair/a", seen, "pair/none", None));
+        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/none", None));
         await Put("pair/a", "new");
-        Assert.False(await Store.DeleteBesideAsync("pair/a", seen, "pair/b", None));
+        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
         seen = await Store.HeadAsync("pair/a", None);
         await Put("pair/a", "new", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["k"] = "v" } });
-        Assert.False(await Store.DeleteBesideAsync("pair/a", seen, "pair/b", None));
+        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
         Assert.Equal("new", await GetText("pair/a"));
         seen = await Store.HeadAsync("pair/a", None);
-        Assert.True(await Store.DeleteBesideAsync("pair/a", seen, "pair/b", None));
-        Assert.False(await Store.DeleteBesideAsync("pair/a", seen, "pair/b", None));
+        Assert.True(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
+        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
         Assert.Equal(["pair/b"], await List("pair/"));
     }
 
@@ -490,8 +490,8 @@ public abstract partial class StoreConformance : IAsyncLifetime
             var one = await Put("pair/a", "1");
             var other = await Put("pair/b", "2");
             var deleted = await Task.WhenAll(
-                Task.Run(async () => await Store.DeleteBesideAsync("pair/a", one, "pair/b", None)),
-                Task.Run(async () => await Store.DeleteBesideAsync("pair/b", other, "pair/a", None)));
+                Task.Run(async () => await Store.DeleteIfUnchangedAsync("pair/a", one, "pair/b", None)),
+                Task.Run(async () => await Store.DeleteIfUnchangedAsync("pair/b", other, "pair/a", None)));
             Assert.Single(deleted, true);
             Assert.Single(await List("pair/"));
         }

@@ -48,7 +48,7 @@ public class TensorRequestsTests
 
     static bool IsForm(Exchange exchange) => exchange.Target.EndsWith(".zst", StringComparison.Ordinal);
 
-    static Task NotThere(Exchange exchange) => exchange.Say(404, "x-ms-error-code: BlobNotFound\r\n", "<Error><Code>NoSuchKey</Code></Error>");
+    static Task NotThere(Exchange exchange) => exchange.Respond(404, "x-ms-error-code: BlobNotFound\r\n", "<Error><Code>NoSuchKey</Code></Error>");
 
     static ObjectStore Open(string root, string options) => StoreFactory.Open(StoreUri.Parse(root), StoreOptions.Parse(options, root));
 
@@ -56,7 +56,7 @@ public class TensorRequestsTests
     {
         long[] ends = [.. exchange.Headers["x-ms-range"]["bytes=".Length..].Split('-').Select(text => long.Parse(text, CultureInfo.InvariantCulture))];
         long last = Math.Min(ends[1], file.Length - 1);
-        return exchange.Say(206, $"ETag: \"v1\"\r\nContent-Range: bytes {ends[0]}-{last}/{file.Length}\r\n", file[(int)ends[0]..((int)last + 1)]);
+        return exchange.Respond(206, $"ETag: \"v1\"\r\nContent-Range: bytes {ends[0]}-{last}/{file.Length}\r\n", file[(int)ends[0]..((int)last + 1)]);
     }
 
     static async Task Load(ObjectStore store, int[] wanted, int length)

@@ -111,7 +111,7 @@ public class CompressedReaderTests
         // 16 rows of 4 MiB: a row lies in two frames, since the header comes before the first
         var data = SmallObject.Text(16 * SeekableFormat.FrameLength, 8);
         TensorSpec[] tensors = [new("w", DType.U8, [16, SeekableFormat.FrameLength])];
-        await SafetensorsObject.SaveAsync(Store, "slices", tensors, [LargeMemory.From(data.AsMemory())], null, true, 1, PutOptions.Default, new NoProgress(), None);
+        await SafetensorsObject.SaveAsync(Store, "slices", tensors, [LargeMemory.From(data.AsMemory())], null, true, 1, PutOptions.Default, NoProgress.Instance, None);
         foreach (var (slice, most) in new (DimSlice[], int)[]
         {
             ([new(5, 6, 1), new(0, 100, 1)], 1),
@@ -124,7 +124,7 @@ public class CompressedReaderTests
             var reader = Assert.IsType<CompressedReader>(file.Reader);
             int rows = (int)slice[0].Count, columns = (int)slice[1].Count, before = reader.FramesDecoded;
             var target = new byte[rows * columns];
-            await file.ReadSliceAsync(0, slice, LargeMemory.From(target.AsMemory()), new NoProgress(), None);
+            await file.ReadSliceAsync(0, slice, LargeMemory.From(target.AsMemory()), NoProgress.Instance, None);
             Assert.InRange(reader.FramesDecoded - before, 0, most);
             for (int row = 0; row < rows; row++)
             {
@@ -193,19 +193,6 @@ public class CompressedReaderTests
         string key = $"foreign-{Guid.NewGuid():n}.zst";
         await Store.PutAsync(key, new Payload(stored), PutOptions.Default, null, None);
         return Assert.IsType<CompressedReader>(await ObjectInput.OpenAsync(Store, key, Decompress.Auto, ReadOptions.Default, None));
-    }
-
-    sealed class NoProgress : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-            // nobody asks
-        }
-
-        public void Report(long value)
-        {
-            // nobody asks
-        }
     }
 
     static async Task SaveAsync(string key, byte[] raw)

@@ -15,30 +15,15 @@ public sealed partial class ObjectMoveTests : IDisposable
 
     public void Dispose() => _directory.Delete();
 
-    sealed class Silent : ITransferProgress
-    {
-        public static readonly Silent Instance = new();
-
-        public void Begin(long total)
-        {
-            // nobody asks
-        }
-
-        public void Report(long value)
-        {
-            // nobody asks
-        }
-    }
-
     static readonly CancellationToken None = CancellationToken.None;
 
     static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 
     static ValueTask<ObjectMeta> Rename(ObjectStore from, string source, ObjectStore to, string destination, PutOptions? options = null) =>
-        ObjectCopy.RenameAsync(from, source, to, destination, options ?? PutOptions.Default, Silent.Instance, None);
+        ObjectCopy.RenameAsync(from, source, to, destination, options ?? PutOptions.Default, NoProgress.Instance, None);
 
     static ValueTask<ObjectMeta> Copy(ObjectStore from, string source, ObjectStore to, string destination) =>
-        ObjectCopy.CopyAsync(from, source, to, destination, PutOptions.Default, Silent.Instance, None);
+        ObjectCopy.CopyAsync(from, source, to, destination, PutOptions.Default, NoProgress.Instance, None);
 
     static LocalStore Open(string scheme) => new(StoreUri.Parse(scheme + ":///"), StoreOptions.Default with { DirectFallback = true });
 
@@ -145,7 +130,7 @@ public sealed partial class ObjectMoveTests : IDisposable
     public async Task S3_Rename_DeletesUnderACondition()
     {
         var bucket = new S3Bucket { ["a"] = Bytes("old") };
-        await using var server = new ScriptedServer(exchange => exchange.Method == "DELETE" ? exchange.Say(412, "", "<Error><Code>PreconditionFailed</Code></Error>") : bucket.Answer(exchange));
+        await using var server = new ScriptedServer(exchange => exchange.Method == "DELETE" ? exchange.Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>") : bucket.Answer(exchange));
         var store = S3Bucket.Open(server.Url);
         Assert.Equal(ErrorKind.Precondition, (await Assert.ThrowsAsync<StoreException>(async () => await Rename(store, "a", store, "b"))).Kind);
         Assert.Contains(server.Seen, exchange => exchange.Method == "DELETE" && exchange.Headers["If-Match"].Trim('"') == "149603e6c03516362a8da23f624db945");

@@ -12,7 +12,7 @@ static class Reads
     public static async Task<byte[]> Whole(ObjectStore store, string key, bool required)
     {
         byte[] read = [];
-        await ObjectRead.WholeAsync(store, key, count => LargeMemory.From(read = new byte[count]), new Validation(null, Required: required), new Quiet(), default);
+        await ObjectRead.WholeAsync(store, key, count => LargeMemory.From(read = new byte[count]), new Validation(null, Required: required), NoProgress.Instance, default);
         return read;
     }
 
@@ -30,16 +30,5 @@ static class Reads
             found.AddRange(page.Objects.Select(meta => $"{meta.Key} {meta.Size} {meta.ETag}").Concat(page.Prefixes));
         found.Sort(string.CompareOrdinal);
         return found;
-    }
-
-    sealed class Quiet : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-        }
-
-        public void Report(long value)
-        {
-        }
     }
 }

@@ -46,7 +46,7 @@ public static class CheckpointCatalog
         string uri = store.Root.Child(key);
         if (!CheckpointLayout.TryParseManifestKey(key, out long step, out string id))
             throw new StoreException(ErrorKind.InvalidArgument, uri, "a manifest's key is manifests/ckpt-STEP-SAVE.json");
-        if (await StoreProbe.ReadAsync(store, key, ManifestJson.MaxLength, cancel).ConfigureAwait(false) is not { } read)
+        if (await CheckpointObjects.ReadAsync(store, key, ManifestJson.MaxLength, cancel).ConfigureAwait(false) is not { } read)
             return null;
         var manifest = ManifestJson.Read(read.Bytes, uri);
         if (manifest.Step != step || (manifest.SaveId is { } own && own != id))
@@ -59,7 +59,7 @@ public static class CheckpointCatalog
     public static async ValueTask<List<ObjectMeta>> ListAsync(ObjectStore store, long? step, CancellationToken cancel)
     {
         string prefix = step is { } one ? CheckpointLayout.ManifestsOf(one) : CheckpointLayout.Manifests;
-        var listed = await StoreProbe.ListAsync(store, prefix, cancel).ConfigureAwait(false);
+        var listed = await CheckpointObjects.ListAsync(store, prefix, cancel).ConfigureAwait(false);
         return [.. listed.Where(static entry => CheckpointLayout.TryParseManifestKey(entry.Key, out _, out _))];
     }
 
@@ -129,7 +129,7 @@ public static class CheckpointCatalog
             if (failures[i] is not { } failure)
                 continue;
             // what cannot be read now may be the newest; and a later version's is not ours to pass over
-            if (!StoreProbe.IsDamage(failure) || ManifestJson.IsNewerFormat(failure))
+            if (!CheckpointObjects.IsDamage(failure) || ManifestJson.IsNewerFormat(failure))
                 throw failure;
             skipped.Add(new SkippedManifest(keys[i], failure));
         }

@@ -131,7 +131,7 @@ public static class CheckpointCommit
         {
             return await CheckpointCatalog.SurveyAsync(store, cancel).ConfigureAwait(false);
         }
-        catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || StoreProbe.IsDamage(error))
+        catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || CheckpointObjects.IsDamage(error))
         {
             var none = new SortedSet<string>(StringComparer.Ordinal);
             var named = await LatestPointer.ReadAsync(store, cancel).ConfigureAwait(false) is { } pointer ? await ReadOrNullAsync(store, pointer.ManifestKey, cancel).ConfigureAwait(false) : null;
@@ -165,7 +165,7 @@ public static class CheckpointCommit
             string key = CheckpointLayout.ManifestKey(manifest.Step, manifest.SaveId!);
             try
             {
-                await StoreProbe.PutAsync(store, key, ManifestJson.Write(manifest), PutOptions.Default with { Overwrite = false, Durable = durable }, cancel).ConfigureAwait(false);
+                await CheckpointObjects.PutAsync(store, key, ManifestJson.Write(manifest), PutOptions.Default with { Overwrite = false, Durable = durable }, cancel).ConfigureAwait(false);
                 return new FoundManifest(key, manifest);
             }
             catch (StoreException error) when (error.Kind == ErrorKind.AlreadyExists && i < OtherNames)
@@ -187,16 +187,16 @@ public static class CheckpointCommit
         {
             return await CheckpointCatalog.ReadAsync(store, key, cancel).ConfigureAwait(false);
         }
-        catch (StoreException error) when (StoreProbe.IsDamage(error))
+        catch (StoreException error) when (CheckpointObjects.IsDamage(error))
         {
             return null;
         }
     }
 
-    /// <summary>A claim whose save is committed serves nobody; one that was replaced meanwhile does.</summary>
+    /// <summary>Removes the claim of a committed save, unless it was replaced meanwhile.</summary>
     static async ValueTask RemoveSpentAsync(ObjectStore store, string claim, Manifest manifest, CancellationToken cancel)
     {
         if (await SaveClaim.ReadAsync(store, claim, cancel).ConfigureAwait(false) is { } found && found.Step == manifest.Step && found.Id == manifest.SaveId)
-            await StoreProbe.DeleteAsync(store, [claim], cancel).ConfigureAwait(false);
+            await CheckpointObjects.DeleteAsync(store, [claim], cancel).ConfigureAwait(false);
     }
 }

@@ -103,6 +103,6 @@ public static class CheckpointLayout
             && !key.Any(static c => char.IsControl(c) || c == '\\')
             && key.Split('/').All(static part => part is not ("" or "." or ".."));
         if (!good)
-            throw new StoreException(kind, uri, $"expected a shard's key, which begins with '{Shards}' and stays below it, found {FormatFault.Quote(key)}");
+            throw new StoreException(kind, uri, $"expected a shard's key, which begins with '{Shards}' and stays below it, found {MessageText.Quote(key)}");
     }
 }

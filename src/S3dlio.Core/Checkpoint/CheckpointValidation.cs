@@ -35,7 +35,7 @@ public static class CheckpointValidation
                 return await RunAsync(store, found.Manifest.Shards, progress, cancel).ConfigureAwait(false);
             fault = new StoreException(ErrorKind.NotFound, store.Root.Child(manifestKey), "there is no such manifest");
         }
-        catch (StoreException error) when (StoreProbe.IsDamage(error) && !ManifestJson.IsNewerFormat(error))
+        catch (StoreException error) when (CheckpointObjects.IsDamage(error) && !ManifestJson.IsNewerFormat(error))
         {
             fault = error;
         }

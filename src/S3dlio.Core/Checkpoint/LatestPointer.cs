@@ -26,7 +26,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
     public static async ValueTask<LatestPointer?> ReadAsync(ObjectStore store, CancellationToken cancel) =>
         (await FindAsync(store, cancel).ConfigureAwait(false)).Pointer;
 
-    /// <summary>Whether it was written by somebody who saw just these manifests: then it is the newest of them, whatever happened meanwhile.</summary>
+    /// <summary>Whether the pointer was written after a listing of exactly these manifests: then it names the newest of them.</summary>
     internal bool IsNewestOf(SortedSet<string> keys) => Among is { } among && WallTime is { } time && keys.Contains(ManifestKey) && among == Of(keys, ManifestKey, time);
 
     /// <summary>To the microsecond, which is what it holds.</summary>
@@ -41,14 +41,14 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         }
         catch (StoreException)
         {
-            // whoever reads it finds that it is of other manifests
+            // a reader finds that it is of other manifests
         }
     }
 
     /// <summary>Has it name the newest checkpoint that there is.</summary>
     /// <param name="store">The checkpoint store.</param>
     /// <param name="known">What the caller knows of the manifests; those that came since are read.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     internal static async ValueTask PublishAsync(ObjectStore store, Survey known, CancellationToken cancel)
     {
         for (int i = 0; i < Attempts; i++)
@@ -63,7 +63,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
                 if (known.Newest is { } newest && known.Skipped.Count == 0)
                     among = Of(known.Keys, newest.Key, newest.Manifest.WallTime);
             }
-            catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || StoreProbe.IsDamage(error))
+            catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || CheckpointObjects.IsDamage(error))
             {
                 // who may not list, and who finds a manifest of a later version, cannot say of which it is the newest
             }
@@ -72,7 +72,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
             if (pointer is not null && pointer.ManifestKey == found.Key && pointer.Among == among)
                 return;
             if (among is null && pointer is { WallTime: { } time } && (time, pointer.Step).CompareTo((found.Manifest.WallTime, found.Manifest.Step)) > 0
-                && await StoreProbe.HeadAsync(store, pointer.ManifestKey, cancel).ConfigureAwait(false) is not null)
+                && await CheckpointObjects.HeadAsync(store, pointer.ManifestKey, cancel).ConfigureAwait(false) is not null)
                 return;
             if (await TryWriteAsync(store, found, among, meta, cancel).ConfigureAwait(false))
                 return;
@@ -85,7 +85,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         var (pointer, _) = await FindAsync(store, cancel).ConfigureAwait(false);
         if (pointer?.ManifestKey != manifestKey)
             return;
-        await StoreProbe.DeleteAsync(store, [CheckpointLayout.Latest], cancel).ConfigureAwait(false);
+        await CheckpointObjects.DeleteAsync(store, [CheckpointLayout.Latest], cancel).ConfigureAwait(false);
         await PublishAsync(store, await CheckpointCatalog.SurveyAsync(store, cancel).ConfigureAwait(false), cancel).ConfigureAwait(false);
     }
 
@@ -93,13 +93,13 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
     {
         try
         {
-            return await StoreProbe.ReadAsync(store, CheckpointLayout.Latest, MaxLength, cancel).ConfigureAwait(false) is { } read
+            return await CheckpointObjects.ReadAsync(store, CheckpointLayout.Latest, MaxLength, cancel).ConfigureAwait(false) is { } read
                 ? (Parse(read.Bytes, store.Root.Child(CheckpointLayout.Latest)), read.Meta)
                 : (null, null);
         }
-        catch (StoreException error) when (StoreProbe.IsDamage(error))
+        catch (StoreException error) when (CheckpointObjects.IsDamage(error))
         {
-            return (null, await StoreProbe.HeadAsync(store, CheckpointLayout.Latest, cancel).ConfigureAwait(false));
+            return (null, await CheckpointObjects.HeadAsync(store, CheckpointLayout.Latest, cancel).ConfigureAwait(false));
         }
     }
 
@@ -115,7 +115,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
             var among = fields.FindText(AmongName) is { } text && Checksum.TryParse(text, out var parsed) ? parsed : (Checksum?)null;
             return new LatestPointer(key, fields.Integer("global_step", 0, long.MaxValue), fields.Has("wall_time") ? ManifestJson.ReadTime(fields, "wall_time") : null, among);
         }
-        catch (StoreException error) when (StoreProbe.IsDamage(error))
+        catch (StoreException error) when (CheckpointObjects.IsDamage(error))
         {
             return null;
         }
@@ -141,7 +141,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         options = replaced is null ? options with { Overwrite = false } : replaced.ETag is { } tag ? options with { IfMatch = tag } : options;
         try
         {
-            await StoreProbe.PutAsync(store, CheckpointLayout.Latest, buffer.WrittenSpan.ToArray(), options, cancel).ConfigureAwait(false);
+            await CheckpointObjects.PutAsync(store, CheckpointLayout.Latest, buffer.WrittenSpan.ToArray(), options, cancel).ConfigureAwait(false);
             return true;
         }
         catch (StoreException error) when (error.Kind is ErrorKind.AlreadyExists or ErrorKind.Precondition or ErrorKind.NotFound)

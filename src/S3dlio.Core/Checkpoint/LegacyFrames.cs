@@ -4,7 +4,7 @@ using S3dlio.Storage;
 namespace S3dlio.Checkpoint;
 
 /// <summary>
-/// Compressed shards of the original: zstd frames without a seek table, whose raw size nobody wrote down. They are decoded as a whole, in
+/// Compressed shards of the original: zstd frames without a seek table, whose raw size is not recorded. They are decoded as a whole, in
 /// memory; what would need more than 2 GiB of it is refused.
 /// </summary>
 static class LegacyFrames
@@ -19,7 +19,7 @@ static class LegacyFrames
     {
         string uri = store.Root.Child(shard.Key);
         ShardCheck.CompareSize(store, shard, (await store.HeadAsync(shard.Key, cancel).ConfigureAwait(false)).Size);
-        var read = await StoreProbe.ReadAsync(store, shard.Key, Array.MaxLength, cancel).ConfigureAwait(false)
+        var read = await CheckpointObjects.ReadAsync(store, shard.Key, Array.MaxLength, cancel).ConfigureAwait(false)
             ?? throw new StoreException(ErrorKind.NotFound, uri, "no such object");
         var raw = Decode(read.Bytes, uri);
         var target = allocate(raw.Length);

@@ -96,7 +96,7 @@ public static class ManifestJson
         int worldSize = (int)fields.Integer("world_size", 1, Manifest.MaxWorldSize);
         string status = fields.Text("status");
         if (status is not ("complete" or "incomplete"))
-            throw Fault(uri, $"expected status 'complete' or 'incomplete' in the manifest, found {FormatFault.Quote(status)}");
+            throw Fault(uri, $"expected status 'complete' or 'incomplete' in the manifest, found {MessageText.Quote(status)}");
         var shards = new List<ShardRecord>();
         foreach (var element in fields.Array("shards", worldSize))
             shards.Add(ShardJson.Read(element, version == Manifest.LegacyVersion, ErrorKind.InvalidData, uri));
@@ -115,7 +115,7 @@ public static class ManifestJson
             Extra = fields.Find("extra")?.Clone(),
         };
         if (manifest.SaveId is { } id && !SaveId.IsValid(id))
-            throw Fault(uri, $"expected a save id of letters, digits, '.', '_' and '-' in the manifest, found {FormatFault.Quote(id)}");
+            throw Fault(uri, $"expected a save id of letters, digits, '.', '_' and '-' in the manifest, found {MessageText.Quote(id)}");
         return manifest;
     }
 
@@ -148,7 +148,7 @@ public static class ManifestJson
         string text = fields.Text(name);
         return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
             ? time
-            : throw fields.Fault($"expected a time such as 2026-01-31T12:00:00Z in field '{name}', found {FormatFault.Quote(text)}");
+            : throw fields.Fault($"expected a time such as 2026-01-31T12:00:00Z in field '{name}', found {MessageText.Quote(text)}");
     }
 
     static void CheckChecksum(ReadOnlySpan<byte> text, bool required, string uri)
@@ -168,7 +168,7 @@ public static class ManifestJson
         var recorded = text.Slice(place.At, place.Length);
         if (!recorded.SequenceEqual(expected))
             throw new StoreException(ErrorKind.ChecksumMismatch, uri,
-                $"checksum mismatch over the manifest's {text.Length} bytes: {FormatFault.Quote(System.Text.Encoding.Latin1.GetString(recorded))} recorded, {found} found; it is damaged or was edited");
+                $"checksum mismatch over the manifest's {text.Length} bytes: {MessageText.Quote(System.Text.Encoding.Latin1.GetString(recorded))} recorded, {found} found; it is damaged or was edited");
     }
 
     /// <summary>Where the checksum's text stands, between its quotes.</summary>

@@ -35,7 +35,7 @@ static class Orphans
                 collected.RemoveRange(collected.Count - keys.Length, keys.Length);
                 continue;
             }
-            await StoreProbe.DeleteAsync(store, keys, cancel).ConfigureAwait(false);
+            await CheckpointObjects.DeleteAsync(store, keys, cancel).ConfigureAwait(false);
             foreach (string directory in keys.Select(CheckpointLayout.DirectoryOf).Distinct())
                 await store.RemoveDirectoryAsync(directory, cancel).ConfigureAwait(false);
         }
@@ -48,12 +48,12 @@ static class Orphans
     static async ValueTask<HashSet<string>> FindClaimsAsync(ObjectStore store, DateTimeOffset limit, RetentionRule rule, CancellationToken cancel)
     {
         var stems = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var entry in await StoreProbe.ListAsync(store, CheckpointLayout.Saves, cancel).ConfigureAwait(false))
+        foreach (var entry in await CheckpointObjects.ListAsync(store, CheckpointLayout.Saves, cancel).ConfigureAwait(false))
         {
             if (entry.LastModified <= limit)
             {
                 if (!rule.DryRun)
-                    await StoreProbe.DeleteAsync(store, [entry.Key], cancel).ConfigureAwait(false);
+                    await CheckpointObjects.DeleteAsync(store, [entry.Key], cancel).ConfigureAwait(false);
             }
             else if (await SaveClaim.ReadAsync(store, entry.Key, cancel).ConfigureAwait(false) is { Id: { } id } claim)
             {
@@ -82,7 +82,7 @@ static class Orphans
         };
         try
         {
-            await StoreProbe.PutAsync(store, CheckpointLayout.ManifestKey(step, id), ManifestJson.Write(tombstone), PutOptions.Default with { Overwrite = false, Durable = true }, cancel).ConfigureAwait(false);
+            await CheckpointObjects.PutAsync(store, CheckpointLayout.ManifestKey(step, id), ManifestJson.Write(tombstone), PutOptions.Default with { Overwrite = false, Durable = true }, cancel).ConfigureAwait(false);
             return true;
         }
         catch (StoreException error) when (error.Kind == ErrorKind.AlreadyExists)
@@ -91,11 +91,11 @@ static class Orphans
         }
     }
 
-    /// <summary>Tombstones that stood for as long as a save could take, and uploads that nobody ended.</summary>
+    /// <summary>Tombstones older than the longest save, and unfinished uploads.</summary>
     static async ValueTask SweepAsync(ObjectStore store, Catalog catalog, DateTimeOffset limit, CancellationToken cancel)
     {
         string[] tombstones = [.. catalog.Found.Where(found => found.Manifest is { IsComplete: false, Shards.Count: 0, IsLegacy: false } && found.Manifest.WallTime <= limit).Select(static found => found.Key)];
-        await StoreProbe.DeleteAsync(store, tombstones, cancel).ConfigureAwait(false);
+        await CheckpointObjects.DeleteAsync(store, tombstones, cancel).ConfigureAwait(false);
         foreach (var upload in await store.ListUploadsAsync(CheckpointLayout.Shards, cancel).ConfigureAwait(false))
         {
             if (upload.Begun is { } begun && begun <= limit)
@@ -121,7 +121,7 @@ static class Orphans
                 await foreach (var page in store.ListAsync(folder, ListOptions.Default with { Recursive = false }, cancel).ConfigureAwait(false))
                     below.AddRange(page.Prefixes);
             }
-            catch (StoreException error) when (StoreProbe.IsAbsence(error))
+            catch (StoreException error) when (CheckpointObjects.IsAbsence(error))
             {
                 continue;
             }

@@ -47,7 +47,7 @@ public static class Retention
         if (rule.KeepLast < 1 || rule.KeepEvery < 1)
             throw new StoreException(ErrorKind.InvalidArgument, store.Root.ToString(), $"keep_last and keep_every must be 1 or more, found {rule.KeepLast} and {rule.KeepEvery}");
         // before the manifests: what is listed here and committed meanwhile is seen to be referred to
-        var shards = await StoreProbe.ListAsync(store, CheckpointLayout.Shards, cancel).ConfigureAwait(false);
+        var shards = await CheckpointObjects.ListAsync(store, CheckpointLayout.Shards, cancel).ConfigureAwait(false);
         var catalog = await CheckpointCatalog.ReadAllAsync(store, null, cancel).ConfigureAwait(false);
         FoundManifest[] complete = [.. catalog.Complete];
         var kept = complete.Where((found, i) => i < rule.KeepLast || (rule.KeepEvery is { } every && found.Manifest.Step % every == 0)).ToHashSet();

@@ -24,5 +24,5 @@ static class ShardCheck
         new(error.Kind, error.Uri, $"shard of rank {shard.Rank}: {error.Detail}", error.Offset, error) { Reason = error.Reason };
 
     /// <summary>What a shard can be found to be, as opposed to what keeps one from looking.</summary>
-    public static bool IsFinding(StoreException error) => error.Kind is ErrorKind.NotFound or ErrorKind.IsDirectory or ErrorKind.NotDirectory || StoreProbe.IsDamage(error);
+    public static bool IsFinding(StoreException error) => error.Kind is ErrorKind.NotFound or ErrorKind.IsDirectory or ErrorKind.NotDirectory || CheckpointObjects.IsDamage(error);
 }

@@ -22,7 +22,7 @@ public static class ShardJson
         bool old = legacy ?? fields.FindBool("legacy") ?? false;
         string? compression = fields.FindText("compression");
         if (compression is not (null or "none" or "zstd"))
-            throw fields.Fault($"expected 'none' or 'zstd' as compression of the shard of rank {rank}, found {FormatFault.Quote(compression)}; update s3dlio");
+            throw fields.Fault($"expected 'none' or 'zstd' as compression of the shard of rank {rank}, found {MessageText.Quote(compression)}; update s3dlio");
         return new ShardRecord
         {
             Rank = rank,
@@ -93,6 +93,6 @@ public static class ShardJson
             return null;
         if (Checksum.TryParse(text, out var checksum) || (legacy && Checksum.TryParse($"crc32c:{text}", out checksum)))
             return checksum;
-        throw fields.Fault($"expected a checksum such as \"crc32c:1a2b3c4d\" in field '{name}' of a shard, found {FormatFault.Quote(text)}");
+        throw fields.Fault($"expected a checksum such as \"crc32c:1a2b3c4d\" in field '{name}' of a shard, found {MessageText.Quote(text)}");
     }
 }

@@ -7,7 +7,7 @@ namespace S3dlio.Checkpoint;
 /// <summary>By which checksum the bytes of a shard were found to be good.</summary>
 public enum VerifiedBy
 {
-    /// <summary>None is recorded, or nobody wanted to know.</summary>
+    /// <summary>No checksum is recorded, or validation is off.</summary>
     Nothing,
     /// <summary>CRC32C.</summary>
     Crc32C,
@@ -22,8 +22,8 @@ public static class ShardRead
     /// <param name="shard">Which, as its manifest says.</param>
     /// <param name="allocate">Gives the memory for its raw size.</param>
     /// <param name="validate">False hands the bytes out unchecked.</param>
-    /// <param name="progress">Hears of raw bytes.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="progress">Receives the number of raw bytes.</param>
+    /// <param name="cancel">Cancels the call.</param>
     /// <exception cref="StoreException">Names the rank: NotFound, InvalidData, ChecksumMismatch.</exception>
     public static async ValueTask<VerifiedBy> RunAsync(
         ObjectStore store, ShardRecord shard, Func<long, LargeMemory> allocate, bool validate, ITransferProgress progress, CancellationToken cancel)

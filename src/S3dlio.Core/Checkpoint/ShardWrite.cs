@@ -91,7 +91,7 @@ public sealed class ShardWrite : IAsyncDisposable
         while (true)
         {
             string key = CheckpointLayout.ShardKey(target.Placement, target.Step, target.Save.SaveId, target.Rank, nonce);
-            if (await StoreProbe.HeadAsync(store, target.Level is null ? key : SeekableFormat.Name(key), cancel).ConfigureAwait(false) is null)
+            if (await CheckpointObjects.HeadAsync(store, target.Level is null ? key : SeekableFormat.Name(key), cancel).ConfigureAwait(false) is null)
                 return key;
             nonce = SaveId.Nonce();
         }

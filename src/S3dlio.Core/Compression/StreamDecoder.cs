@@ -27,7 +27,7 @@ public sealed class StreamDecoder : IDisposable
 
     /// <summary>Takes bytes and gives what they hold.</summary>
     /// <param name="source">The next bytes; at least <see cref="MostHeader"/> of them, or all that are left.</param>
-    /// <param name="target">Where to; may be filled before the source is used up.</param>
+    /// <param name="target">The output; it can be full before the source is used up.</param>
     /// <exception cref="CompressionException">They are no zstd frames, are damaged, or belong to an object that had a seek table.</exception>
     public (int Taken, int Given) Decode(ReadOnlySpan<byte> source, Span<byte> target)
     {

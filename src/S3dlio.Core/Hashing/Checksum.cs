@@ -27,10 +27,10 @@ public readonly record struct Checksum(uint Value)
     /// <summary>The checksum of the bytes so far with <paramref name="data"/> after them.</summary>
     public Checksum Append(ReadOnlySpan<byte> data) => new(Crc32C.Append(Value, data));
 
-    /// <summary>The checksum of two stretches of bytes in a row, from the checksums of each; nothing is read again.</summary>
-    /// <param name="first">Checksum of the first stretch, of any length.</param>
-    /// <param name="second">Checksum of the second stretch.</param>
-    /// <param name="secondLength">Length of the second stretch in bytes, 0 or more.</param>
+    /// <summary>The checksum of two ranges of bytes in a row, from the checksums of each; nothing is read again.</summary>
+    /// <param name="first">Checksum of the first range, of any length.</param>
+    /// <param name="second">Checksum of the second range.</param>
+    /// <param name="secondLength">Length of the second range in bytes, 0 or more.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="secondLength"/> is negative.</exception>
     public static Checksum Combine(Checksum first, Checksum second, long secondLength) =>
         new(Crc32C.Combine(first.Value, second.Value, secondLength));

@@ -3,7 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace S3dlio.IO;
 
 /// <summary>
-/// Work beside a program that computes, which takes the processor from nobody when it wakes (SCHED_BATCH). A save behind a training wakes
+/// Priority for work beside a program that computes: SCHED_BATCH, under which a thread that wakes does not preempt another. A save behind a training wakes
 /// thousands of times, with each answer of the device, and took a tenth of the training's time that way. What the process chose itself
 /// for its threads stays.
 /// </summary>

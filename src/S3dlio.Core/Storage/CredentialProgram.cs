@@ -8,7 +8,7 @@ namespace S3dlio.Storage;
 /// <summary>
 /// The vendors' chains of credential providers, which are a program of their own, s3dlio-credentials: what they link in would double this library
 /// and the time in which it starts, in each forked child anew; some start processes, for which .NET takes over the signals of the whole process,
-/// and here that is somebody else's. A question goes to its standard input and an answer comes from its standard output, both a line of
+/// which in a library belongs to the host program. The request goes to its standard input and the response comes from its standard output, both a line of
 /// JSON; secrets are in no arguments and in no file.
 /// </summary>
 public static partial class CredentialProgram
@@ -21,14 +21,14 @@ public static partial class CredentialProgram
 
     public const string Name = "s3dlio-credentials";
 
-    /// <summary>Where the program is, when somebody has said so.</summary>
+    /// <summary>Absolute path of the program, where the caller has set one.</summary>
     public static string? Chosen
     {
         get;
         set => field = value is null || System.IO.Path.IsPathRooted(value) ? value : throw new ArgumentException($"'{value}' is no absolute path", nameof(value));
     }
 
-    /// <summary>The folder where it is otherwise: that of this library.</summary>
+    /// <summary>Returns the folder of the program otherwise: that of this library.</summary>
     public static Func<string> Folder { get; set; } = () => AppContext.BaseDirectory;
 
     // of a library that has no folder, never what lies in the current one
@@ -55,11 +55,10 @@ public static partial class CredentialProgram
         byte[] answer = await Task.Factory.StartNew(() => Run(question.ToArray()), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
         try
         {
-            using var document = JsonDocument.Parse(answer);
-            var found = document.RootElement.Clone();
+            var found = StrictJson.Parse(answer, maxDepth: 8);
             return found.TryGetProperty("error", out var error) ? throw new CredentialException(error.GetString() ?? "") : found;
         }
-        catch (JsonException)
+        catch (StrictJsonException)
         {
             throw new CredentialException($"{Path} ended without an answer");
         }

@@ -15,7 +15,7 @@ public abstract class DelegatingReader(ObjectReader inner) : ObjectReader
 
     public override bool ReadsManyAtOnce => inner.ReadsManyAtOnce;
 
-    public override ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel) => inner.ReadAsync(segments, cancel);
+    public override ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel) => inner.ReadAsync(segments, cancel);
 
     public override ValueTask DisposeAsync()
     {

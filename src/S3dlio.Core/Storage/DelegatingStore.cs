@@ -6,7 +6,7 @@ namespace S3dlio.Storage;
 /// </summary>
 public abstract class DelegatingStore : ObjectStore
 {
-    /// <summary>Where calls go that a derived class does not override.</summary>
+    /// <summary>The store that receives all calls that a derived class does not override.</summary>
     protected abstract ObjectStore Inner { get; }
 
     public override StoreUri Root => Inner.Root;
@@ -40,8 +40,8 @@ public abstract class DelegatingStore : ObjectStore
 
     public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) => Inner.DeleteSeenAsync(key, seen, cancel);
 
-    public override ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        Inner.DeleteBesideAsync(key, seen, beside, cancel);
+    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
+        Inner.DeleteIfUnchangedAsync(key, seen, beside, cancel);
 
     public override ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         Inner.CopyAsync(source, destination, options, cancel);

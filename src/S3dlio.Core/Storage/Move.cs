@@ -25,7 +25,7 @@ public sealed class Move(ObjectStore from, ObjectMeta seen, ObjectStore to, stri
 
     /// <summary>After the copy: deletes the source, if it is still what was copied.</summary>
     /// <returns>What <paramref name="copied"/> says, or, where both names turn out to be of one object, that object.</returns>
-    /// <exception cref="StoreException">Precondition: somebody wrote the source meanwhile, and both are kept.</exception>
+    /// <exception cref="StoreException">Precondition: the source was written meanwhile; both objects are kept.</exception>
     public async ValueTask<ObjectMeta> EndAsync(ObjectMeta copied, CancellationToken cancel)
     {
         if (await from.DeleteSeenAsync(seen.Key, seen, cancel).ConfigureAwait(false))
@@ -48,7 +48,7 @@ public sealed class Move(ObjectStore from, ObjectMeta seen, ObjectStore to, stri
         }
         catch (StoreException error) when (error.Kind is ErrorKind.PermissionDenied or ErrorKind.IsDirectory or ErrorKind.NotDirectory)
         {
-            // whoever may write and not look knows no more
+            // a caller that may write but not read cannot tell more
             return null;
         }
     }

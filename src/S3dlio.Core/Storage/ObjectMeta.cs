@@ -20,7 +20,7 @@ public sealed record ObjectMeta
     /// <summary>CRC32C of the stored bytes, where the store kept one.</summary>
     public Checksum? Checksum { get; init; }
 
-    /// <summary>The server said it, and there are servers that label another function's value so: see <see cref="Mislabelled"/>.</summary>
+    /// <summary>The server said it, and there are servers that label another function's value so: see <see cref="MislabelledCrc32"/>.</summary>
     internal bool MayBeMislabelled { get; init; }
 
     /// <summary>The checksum of the stored bytes that another program chose, where there is no CRC32C.</summary>

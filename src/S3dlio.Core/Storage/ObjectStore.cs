@@ -9,7 +9,7 @@ namespace S3dlio.Storage;
 /// </summary>
 public abstract class ObjectStore
 {
-    /// <summary>Where the store's keys begin.</summary>
+    /// <summary>The address that keys are relative to.</summary>
     public abstract StoreUri Root { get; }
 
     /// <summary>Bytes that are copied or read from the page cache in less time than another thread takes to wake.</summary>
@@ -47,7 +47,7 @@ public abstract class ObjectStore
     /// <param name="other">Perhaps the same store, perhaps another that is the same place.</param>
     /// <param name="otherKey">The other.</param>
     /// <param name="moves">For a rename: hard links are two objects then, of which one may go.</param>
-    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="cancel">Cancels the call.</param>
     public ValueTask<bool> IsSameObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel)
     {
         var (mine, myName) = Innermost(key);
@@ -91,7 +91,7 @@ public abstract class ObjectStore
     /// the two that were deleted last would have been written before the other.
     /// </remarks>
     /// <returns>False, and nothing is deleted, where it is not as it was seen or the other is not there.</returns>
-    public virtual async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
+    public virtual async ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
         await HeadOrNullAsync(beside, cancel).ConfigureAwait(false) is not null
         && await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is { } now && now.IsAsSeen(seen)
         && await DeleteMatchingAsync(key, seen, cancel).ConfigureAwait(false);
@@ -175,12 +175,12 @@ public abstract class ObjectStore
     /// crash of the machine. Nothing where the store has no directories, and where there is no such one.
     /// </summary>
     /// <param name="key">With a slash at its end, or empty for the root.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     public virtual ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
     /// <summary>Removes what writers that died left in a directory itself, where the store has such a thing.</summary>
     /// <param name="key">With a slash at its end, or empty for the root.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     public virtual ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
     /// <summary>
@@ -194,13 +194,13 @@ public abstract class ObjectStore
     public virtual ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel) => ValueTask.FromResult<TreeDelete?>(null);
 
     /// <summary>
-    /// A URL that does one thing to one object for whoever holds it, without credentials, until it expires. It is a secret itself.
+    /// A presigned URL: it allows one method on one object without credentials until it expires. It is itself a secret.
     /// </summary>
     /// <exception cref="StoreException">InvalidArgument where the store has no such thing.</exception>
     public virtual ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
         throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"{Root.Scheme}:// has no presigned URLs");
 
-    /// <summary>The uploads of keys beginning with <paramref name="prefix"/> that nobody ended, where the store has such a thing; elsewhere there are none.</summary>
+    /// <summary>The unfinished uploads of keys that begin with <paramref name="prefix"/>; none where the store has no multipart uploads.</summary>
     public virtual ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel) =>
         ValueTask.FromResult<IReadOnlyList<UnfinishedUpload>>([]);
 
@@ -229,7 +229,7 @@ public abstract class ObjectReader : IAsyncDisposable
     public virtual bool ReadsManyAtOnce => false;
 
     /// <summary>Fills the targets of <paramref name="segments"/>, which are in the order of their offsets and do not overlap.</summary>
-    public virtual async ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel)
+    public virtual async ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel)
     {
         foreach (var segment in segments)
             await ReadAsync(segment.Offset, segment.Target, cancel).ConfigureAwait(false);

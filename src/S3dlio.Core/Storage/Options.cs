@@ -21,7 +21,7 @@ public sealed record ReadOptions
 
     /// <summary>
     /// All that the first read wants comes with the answer that opens the object, and is read in its order: slower than parts side by side,
-    /// and whoever replaces the object meanwhile does not disturb it. Stores whose readers keep their version anyway pass over this.
+    /// and a concurrent write of the object does not disturb it. Stores whose readers keep their version anyway pass over this.
     /// </summary>
     public bool OneAnswer { get; init; }
 }
@@ -114,5 +114,5 @@ public sealed record DeleteFailure(string Key, StoreException Error);
 /// <param name="PartSize">Bytes of one read.</param>
 /// <param name="Concurrency">Reads in flight.</param>
 /// <param name="Gap">Unwanted bytes between two pieces that cost less than a read of their own.</param>
-/// <param name="Alignment">Where reads had better begin: at multiples of so many bytes. A divisor of the part size; 1 where it does not matter.</param>
+/// <param name="Alignment">Reads should begin at multiples of this many bytes. A divisor of the part size; 1 where it does not matter.</param>
 public readonly record struct TransferHints(int PartSize, int Concurrency, int Gap = 16 << 10, int Alignment = 1);

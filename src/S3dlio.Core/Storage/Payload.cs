@@ -129,7 +129,7 @@ public sealed class Payload
 }
 
 /// <param name="Segment">Index of the segment the block lies in.</param>
-/// <param name="Offset">Where the block lies in the object.</param>
+/// <param name="Offset">First byte of the block in the object.</param>
 /// <param name="Bytes">The caller's memory; never written to.</param>
 public readonly record struct PayloadBlock(int Segment, long Offset, ReadOnlyMemory<byte> Bytes);
 

@@ -15,7 +15,7 @@ static class HeadRead
     public static async ValueTask<T> OpenAsync<T>(
         ObjectStore store, string key, int prefixLength, RequiredLength required, Func<ObjectReader, string, byte[], T> make, CancellationToken cancel)
     {
-        var reader = await ObjectForms.OpenReadAsync(store, key, cancel).ConfigureAwait(false);
+        var reader = await CompressedVariants.OpenReadAsync(store, key, cancel).ConfigureAwait(false);
         string uri = store.Root.Child(reader.Meta.Key);
         try
         {

@@ -139,7 +139,7 @@ public sealed partial class NpyHeader
         {
             int at = literal.Position;
             string key = literal.String("a header key");
-            literal.Expect(':', $"the value of {FormatFault.Quote(key)}");
+            literal.Expect(':', $"the value of {MessageText.Quote(key)}");
             // as in Python, of a key that comes again the last value counts
             if (key == "descr")
                 descr = literal.Descr();
@@ -148,7 +148,7 @@ public sealed partial class NpyHeader
             else if (key == "shape")
                 shape = literal.Shape(MaxRank);
             else
-                throw new PythonLiteralException($"expected the keys descr, fortran_order and shape, found {FormatFault.Quote(key)}", at);
+                throw new PythonLiteralException($"expected the keys descr, fortran_order and shape, found {MessageText.Quote(key)}", at);
             if (!literal.TryTake(','))
             {
                 literal.Expect('}', "the end of the header's dictionary");
@@ -173,9 +173,9 @@ public sealed partial class NpyHeader
             return null;
         ReadOnlySpan<char> name = comment[ExtensionComment.Length..].Trim(' ');
         if (!IsExtensionName(name))
-            throw new PythonLiteralException($"expected 1 to {MaxExtensionName} letters, digits or underscores as the s3dlio-dtype, found {FormatFault.Quote(name)}", at);
+            throw new PythonLiteralException($"expected 1 to {MaxExtensionName} letters, digits or underscores as the s3dlio-dtype, found {MessageText.Quote(name)}", at);
         if (!IsVoidDescr(descr))
-            throw new PythonLiteralException($"expected descr '|V1', '|V2', ... for the s3dlio-dtype {FormatFault.Quote(name)}, found {FormatFault.Quote(descr)}", at);
+            throw new PythonLiteralException($"expected descr '|V1', '|V2', ... for the s3dlio-dtype {MessageText.Quote(name)}, found {MessageText.Quote(descr)}", at);
         return name.ToString();
     }
 

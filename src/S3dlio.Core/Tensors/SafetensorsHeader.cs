@@ -117,7 +117,7 @@ public sealed class SafetensorsHeader
             if (tensor.Begin != end)
             {
                 string fault = tensor.Begin > end ? "a hole" : "an overlap";
-                throw FormatFault.Data(uri, $"expected tensor {FormatFault.Quote(tensor.Name)} to begin at data byte {end}, found {tensor.Begin}, {fault}; {Advice}", at);
+                throw FormatFault.Data(uri, $"expected tensor {MessageText.Quote(tensor.Name)} to begin at data byte {end}, found {tensor.Begin}, {fault}; {Advice}", at);
             }
             end = tensor.End;
         }

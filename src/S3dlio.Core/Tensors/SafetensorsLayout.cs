@@ -128,9 +128,9 @@ public sealed class SafetensorsLayout
             if (name == SafetensorsJson.MetadataKey)
                 throw FormatFault.Argument(uri, "expected a tensor's name, found __metadata__, which the format keeps for itself; rename the tensor");
             if (names[i].Length > SafetensorsHeader.MaxNameLength)
-                throw FormatFault.Argument(uri, $"expected names of at most {SafetensorsHeader.MaxNameLength} bytes, found {FormatFault.Quote(name)} of {names[i].Length}");
+                throw FormatFault.Argument(uri, $"expected names of at most {SafetensorsHeader.MaxNameLength} bytes, found {MessageText.Quote(name)} of {names[i].Length}");
             if (!unique.Add(name))
-                throw FormatFault.Argument(uri, $"expected each name once, found {FormatFault.Quote(name)} again; rename one of the tensors");
+                throw FormatFault.Argument(uri, $"expected each name once, found {MessageText.Quote(name)} again; rename one of the tensors");
         }
         int[] order = new int[names.Length];
         for (int i = 0; i < order.Length; i++)
@@ -144,7 +144,7 @@ public sealed class SafetensorsLayout
 
     static TensorEntry Place(TensorSpec tensor, long begin, string uri)
     {
-        string quoted = FormatFault.Quote(tensor.Name);
+        string quoted = MessageText.Quote(tensor.Name);
         if (!Enum.IsDefined(tensor.DType))
             throw FormatFault.Argument(uri, $"expected a known dtype for tensor {quoted}, found {(int)tensor.DType}");
         if (tensor.Shape.Count > SafetensorsHeader.MaxRank)
@@ -163,7 +163,7 @@ public sealed class SafetensorsLayout
         foreach ((string key, string value) in metadata ?? new Dictionary<string, string>())
         {
             if (key.StartsWith(SafetensorsChecksums.Prefix, StringComparison.Ordinal))
-                throw FormatFault.Argument(uri, $"expected metadata keys of the user's own, found {FormatFault.Quote(key)}; s3dlio keeps those with {SafetensorsChecksums.Prefix} for itself; rename it");
+                throw FormatFault.Argument(uri, $"expected metadata keys of the user's own, found {MessageText.Quote(key)}; s3dlio keeps those with {SafetensorsChecksums.Prefix} for itself; rename it");
             lines.Add(new MetadataLine(
                 SafetensorsText.Encode(key, "a metadata key", uri), SafetensorsText.Encode(value, "a metadata value", uri), MetadataLine.Plain));
         }

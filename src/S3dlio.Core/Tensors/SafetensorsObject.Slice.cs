@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Transfer;
 
@@ -19,7 +20,7 @@ public sealed partial class SafetensorsObject
         var hints = _reader.Hints;
         var plan = TensorSlice.Plan([.. entry.Shape], entry.DType.Bits(), slices, hints.Gap, MaxRange, _uri);
         if (plan.ResultLength != target.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, _uri, $"the slice of tensor {FormatFault.Quote(entry.Name)} has {plan.ResultLength} bytes, the memory given for it {target.Length}");
+            throw new StoreException(ErrorKind.InvalidArgument, _uri, $"the slice of tensor {MessageText.Quote(entry.Name)} has {plan.ResultLength} bytes, the memory given for it {target.Length}");
         progress.Begin(plan.ResultLength);
         long start = Header.DataOffset + entry.Begin;
         using var ranges = plan.Ranges().GetEnumerator();
@@ -43,7 +44,7 @@ public sealed partial class SafetensorsObject
                 progress.Report(plan.ResultBytes(range));
             }
         }
-        await Together.RunAsync((int)Math.Min(hints.Concurrency, 1 + plan.ResultLength / MaxRange), Work, cancel).ConfigureAwait(false);
+        await ParallelWork.RunAsync((int)Math.Min(hints.Concurrency, 1 + plan.ResultLength / MaxRange), Work, cancel).ConfigureAwait(false);
     }
 
     static bool TryNext(IEnumerator<SliceRange> ranges, out SliceRange range)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using S3dlio.Storage;
 
 namespace S3dlio.Tensors;
 
@@ -30,7 +31,7 @@ sealed class SafetensorsText
         }
         catch (EncoderFallbackException)
         {
-            throw FormatFault.Argument(uri, $"expected whole characters in {what}, found half of a surrogate pair in {FormatFault.Quote(text)}; rename it");
+            throw FormatFault.Argument(uri, $"expected whole characters in {what}, found half of a surrogate pair in {MessageText.Quote(text)}; rename it");
         }
     }
 

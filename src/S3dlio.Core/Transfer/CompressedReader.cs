@@ -52,7 +52,7 @@ public sealed class CompressedReader : ObjectReader
 
     /// <param name="inner">The stored bytes; disposed with the reader, and also when this fails.</param>
     /// <param name="uri">The object, for messages.</param>
-    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="cancel">Cancels the call.</param>
     /// <returns>A reader; a <see cref="SequentialReader"/> where there is no seek table.</returns>
     /// <exception cref="StoreException">InvalidData: the seek table cannot be true. ChecksumMismatch: it is damaged.</exception>
     public static async ValueTask<ObjectReader> OpenAsync(ObjectReader inner, string uri, CancellationToken cancel)

@@ -42,9 +42,10 @@ public static class ObjectCopy
             }, cancel).ConfigureAwait(false);
             await using (writer.ConfigureAwait(false))
             {
-                var found = await PumpAsync(reader, writer, progress, cancel).ConfigureAwait(false);
+                var verification = ReadVerification.OfRecorded(reader, from.Root.Child(source));
+                var found = await PumpAsync(reader, writer, verification, progress, cancel).ConfigureAwait(false);
                 // before the destination appears: a damaged source must not become a well-recorded copy
-                await new Validation(null).CheckAsync(reader, from.Root.Child(source), found, cancel).ConfigureAwait(false);
+                await verification.CompleteAsync(0, meta.Size, found, cancel).ConfigureAwait(false);
                 return (await writer.CompleteAsync(cancel).ConfigureAwait(false), move);
             }
         }
@@ -52,7 +53,8 @@ public static class ObjectCopy
 
     /// <summary>Reads windows, each in parallel parts, while the one before is written.</summary>
     /// <returns>The CRC32C of what went through.</returns>
-    static async ValueTask<Checksum> PumpAsync(ObjectReader reader, ObjectWriter writer, ITransferProgress progress, CancellationToken cancel)
+    static async ValueTask<Checksum> PumpAsync(
+        ObjectReader reader, ObjectWriter writer, ReadVerification verification, ITransferProgress progress, CancellationToken cancel)
     {
         long size = reader.Meta.Size;
         int window = (int)Math.Min(WindowLength, Math.Max(1, size));
@@ -61,7 +63,7 @@ public static class ObjectCopy
             buffers[i] = GC.AllocateUninitializedArray<byte>(window);
         Memory<byte> Window(long at) => buffers[(int)(at / window % buffers.Length)].AsMemory(0, (int)Math.Min(window, size - at));
         Task<Checksum> Read(long at) => Task.Run(
-            () => ParallelRead.ReadAsync(reader, at, LargeMemory.From(Window(at)), true, null, cancel).AsTask(), CancellationToken.None);
+            () => ParallelRead.ReadAsync(reader, at, LargeMemory.From(Window(at)), verification, null, cancel).AsTask(), CancellationToken.None);
 
         var found = Checksum.Empty;
         if (size == 0)

@@ -1,4 +1,5 @@
 using S3dlio.Compression;
+using S3dlio.IO;
 using S3dlio.Storage;
 
 namespace S3dlio.Transfer;
@@ -25,7 +26,7 @@ public static class ObjectInput
             return reader;
         try
         {
-            await Offload.LeaveCallerAsync();
+            await ThreadSwitch.ToPoolAsync();
             await sequential.MeasureAsync(cancel).ConfigureAwait(false);
             return reader;
         }
@@ -36,7 +37,7 @@ public static class ObjectInput
         }
     }
 
-    /// <summary>The same, where nobody asks how long the object is: a <see cref="SequentialReader"/> then does not know yet.</summary>
+    /// <summary>The same without measuring: the size of a <see cref="SequentialReader"/> is unknown until its end is read.</summary>
     public static async ValueTask<ObjectReader> OpenStreamAsync(ObjectStore store, string key, Decompress mode, ReadOptions options, CancellationToken cancel)
     {
         if (mode == Decompress.Never)

@@ -29,11 +29,11 @@ public sealed class ObjectOutput : IAsyncDisposable
     /// <summary>Bytes handed to the store so far.</summary>
     public long StoredLength => _writer is CompressedWriter compressed ? compressed.Stored : _writer.Written;
 
-    /// <param name="store">Which store.</param>
+    /// <param name="store">The store.</param>
     /// <param name="key">The object's key; with a level, <c>.zst</c> is appended unless it ends so.</param>
     /// <param name="level">1 to 22; null writes the bytes as they are.</param>
-    /// <param name="options">As for every write.</param>
-    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="options">Options of the write.</param>
+    /// <param name="cancel">Cancels the call.</param>
     public static async ValueTask<ObjectOutput> OpenAsync(ObjectStore store, string key, int? level, PutOptions options, CancellationToken cancel)
     {
         if (level is not { } chosen)

@@ -27,7 +27,7 @@ sealed class AzureListTarget() : AzureXmlTarget("azure-list", "EnumerationResult
 {
     public override string Run(byte[] input)
     {
-        var answer = ListAnswer.Parse(input, Uri);
+        var answer = ListResponse.Parse(input, Uri);
         Must(answer.Marker is null or { Length: > 0 }, "a page that goes on says how");
         Must(answer.Entries.Zip(answer.Entries.Skip(1)).All(pair => ObjectKey.Compare(pair.First.Key, pair.Second.Key) <= 0), "entries are in order");
         Must(answer.Entries.All(entry => entry.Key.Length > 0 && entry.Meta is not { Size: < 0 }), "entries have names and sizes");

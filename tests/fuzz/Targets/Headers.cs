@@ -27,7 +27,7 @@ abstract class HeadersTarget(params string[] fields) : Target
         ["length"] = ["100", "«number»"],
     });
 
-    protected static HttpAnswer Answer(byte[] input)
+    protected static HttpResponse Answer(byte[] input)
     {
         string[] lines = Text(input).Split('\n');
         _ = int.TryParse(lines[0], out int status);
@@ -45,7 +45,7 @@ abstract class HeadersTarget(params string[] fields) : Target
     public override bool Documents(Exception fault) => base.Documents(fault) || fault is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse };
 
     /// <summary>Headers that all answers may have.</summary>
-    protected static string Common(HttpAnswer answer)
+    protected static string Common(HttpResponse answer)
     {
         var wait = answer.RetryAfter(TimeProvider.System);
         Must(wait is null || wait >= TimeSpan.Zero, "nobody waits for the past");
@@ -200,7 +200,7 @@ sealed class BlockChecksumsTarget : Target
 }
 
 /// <summary>The extended attributes of files.</summary>
-sealed class ObjectRecordTarget : Target
+sealed class FileAttributeRecordTarget : Target
 {
     const string Uri = "file:///fuzz/x";
 
@@ -215,12 +215,12 @@ sealed class ObjectRecordTarget : Target
     {
         if (input.Length > 0 && input[0] != '{')
         {
-            var found = Storage.Local.ObjectRecord.ParseChecksum(input, Uri);
+            var found = Storage.Local.FileAttributeRecord.ParseChecksum(input, Uri);
             Must(found.Checksum is not null && found.Size >= 0, "a checksum is of some bytes");
             return "checksum";
         }
-        var record = Storage.Local.ObjectRecord.ParseMeta(Storage.Local.ObjectRecord.Empty, input, Uri);
-        var again = Storage.Local.ObjectRecord.ParseMeta(Storage.Local.ObjectRecord.Empty, record.ToJson(), Uri);
+        var record = Storage.Local.FileAttributeRecord.ParseMeta(Storage.Local.FileAttributeRecord.Empty, input, Uri);
+        var again = Storage.Local.FileAttributeRecord.ParseMeta(Storage.Local.FileAttributeRecord.Empty, record.ToJson(), Uri);
         Must(again.ContentType == record.ContentType && again.Metadata.Count == record.Metadata.Count && again.Attributes.Count == record.Attributes.Count
             && again.Metadata.All(pair => record.Metadata[pair.Key] == pair.Value), "what is written again reads the same");
         return $"{record.ContentType is null} {Math.Min(2, record.Metadata.Count)} {Math.Min(2, record.Attributes.Count)}";

@@ -44,7 +44,7 @@ public class ListGuardTests
         await using var server = new ScriptedServer(exchange =>
         {
             if (exchange.Method == "HEAD")
-                return exchange.Say(404);
+                return exchange.Respond(404);
             int page = 0;
             foreach (string name in (string[])["continuation-token=", "marker="])
             {
@@ -53,7 +53,7 @@ public class ListGuardTests
             }
             string[] names = pages[page].Split(' ', StringSplitOptions.RemoveEmptyEntries);
             string? next = page + 1 < pages.Length ? (page + 1).ToString(CultureInfo.InvariantCulture) : null;
-            return Say(exchange, kind == "azure" ? Azure(names, next) : S3(names, next));
+            return Respond(exchange, kind == "azure" ? Azure(names, next) : S3(names, next));
         });
         var store = kind == "azure" ? OpenAzure(server) : OpenS3(server, kind == "parallel" ? 8 : 1);
         var found = new List<string>();
@@ -70,7 +70,7 @@ public class ListGuardTests
     }
 
     // in one write: two would wait for each other's acknowledgement
-    static Task Say(Exchange exchange, string body) => exchange.Raw(Exchange.Head(200, "", Encoding.UTF8.GetByteCount(body)) + body);
+    static Task Respond(Exchange exchange, string body) => exchange.Raw(Exchange.Head(200, "", Encoding.UTF8.GetByteCount(body)) + body);
 
     static string Join(string[] pages) => string.Join('|', pages);
 
@@ -166,7 +166,7 @@ public class ListGuardTests
     {
         // each page takes the server seven minutes
         var clock = new Clock { Step = TimeSpan.FromMinutes(7) };
-        await using var server = new ScriptedServer(exchange => Say(exchange, Empty(kind, exchange.Number, -1)));
+        await using var server = new ScriptedServer(exchange => Respond(exchange, Empty(kind, exchange.Number, -1)));
         var error = await Assert.ThrowsAsync<StoreException>(() => Keys(Open(kind, server, clock)));
         Assert.Equal(ErrorKind.InvalidData, error.Kind);
     }
@@ -176,7 +176,7 @@ public class ListGuardTests
     [InlineData("azure")]
     public async Task List_ThousandsOfEmptyPages_FindsTheKeyBehindThem(string kind)
     {
-        await using var server = new ScriptedServer(exchange => Say(exchange, Empty(kind, exchange.Number, 1500)));
+        await using var server = new ScriptedServer(exchange => Respond(exchange, Empty(kind, exchange.Number, 1500)));
         Assert.Equal(["a"], await Keys(Open(kind, server, TimeProvider.System)));
     }
 
@@ -185,7 +185,7 @@ public class ListGuardTests
     [InlineData("azure")]
     public async Task List_ContinuationsInACircle_IsAnErrorAtOnce(string kind)
     {
-        await using var server = new ScriptedServer(exchange => Say(exchange, Page(kind, [], (exchange.Number % 3).ToString(CultureInfo.InvariantCulture))));
+        await using var server = new ScriptedServer(exchange => Respond(exchange, Page(kind, [], (exchange.Number % 3).ToString(CultureInfo.InvariantCulture))));
         var error = await Assert.ThrowsAsync<StoreException>(() => Keys(Open(kind, server, TimeProvider.System)));
         Assert.Equal(ErrorKind.InvalidData, error.Kind);
         Assert.True(server.Seen.Count < 10, $"{server.Seen.Count} pages were asked for");
@@ -209,23 +209,10 @@ public class ListGuardTests
     public async Task Delete_KeysOutsideOfThePrefix_DeletesNothing(string kind)
     {
         string[] names = ["other/precious", "run1/a"];
-        await using var server = new ScriptedServer(exchange => exchange.Method is "HEAD" ? exchange.Say(exchange.Target.Contains("key", StringComparison.Ordinal) ? 404 : 200)
-            : exchange.Say(200, "", kind == "azure" ? Azure(names, null) : S3(names, null)));
+        await using var server = new ScriptedServer(exchange => exchange.Method is "HEAD" ? exchange.Respond(exchange.Target.Contains("key", StringComparison.Ordinal) ? 404 : 200)
+            : exchange.Respond(200, "", kind == "azure" ? Azure(names, null) : S3(names, null)));
         var store = kind == "azure" ? OpenAzure(server) : OpenS3(server, 8);
-        await Assert.ThrowsAsync<StoreException>(async () => await PathOperations.DeleteRecursiveAsync(store, "run1", new Unwatched(), None));
+        await Assert.ThrowsAsync<StoreException>(async () => await PathOperations.DeleteRecursiveAsync(store, "run1", NoProgress.Instance, None));
         Assert.DoesNotContain(server.Seen, exchange => exchange.Method is "DELETE" or "POST");
-    }
-
-    sealed class Unwatched : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-            // nobody asks
-        }
-
-        public void Report(long value)
-        {
-            // nobody asks
-        }
     }
 }

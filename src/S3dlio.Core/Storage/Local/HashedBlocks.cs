@@ -42,13 +42,13 @@ sealed class HashedBlocks
     readonly bool _helped;
     readonly List<PayloadBlock> _blocks = [];
     readonly Checksum[] _checksums;
-    /// <summary>The first block that nobody hashes yet.</summary>
+    /// <summary>The first block that no thread has taken.</summary>
     int _next;
     /// <summary>End of what is written.</summary>
     long _written;
     Helper _helper;
 
-    /// <param name="payload">What is written.</param>
+    /// <param name="payload">The data.</param>
     /// <param name="helped">Whether another core may be taken.</param>
     public HashedBlocks(Payload payload, bool helped)
     {
@@ -120,7 +120,7 @@ sealed class HashedBlocks
         }
     }
 
-    /// <summary>Hashes the next block that nobody has; false where there is none.</summary>
+    /// <summary>Takes and hashes the next block; false where there is none.</summary>
     bool HashNext()
     {
         int next = Volatile.Read(ref _next);

@@ -68,7 +68,7 @@ sealed class Listing
         foreach (var (name, given) in found)
         {
             var type = given;
-            if (!name.StartsWith(namePrefix, StringComparison.Ordinal) || Temporaries.IsName(name))
+            if (!name.StartsWith(namePrefix, StringComparison.Ordinal) || TemporaryFiles.IsName(name))
                 continue;
             if (type is EntryType.Link or EntryType.Unknown)
                 type = Resolve($"{path}/{name}");

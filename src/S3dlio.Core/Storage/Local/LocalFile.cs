@@ -41,7 +41,7 @@ static class LocalFile
     }
 
     /// <summary>The object as its open file and its record tell it.</summary>
-    public static ObjectMeta Meta(string key, in FileStatus status, ObjectRecord record)
+    public static ObjectMeta Meta(string key, in FileStatus status, FileAttributeRecord record)
     {
         var meta = new ObjectMeta
         {

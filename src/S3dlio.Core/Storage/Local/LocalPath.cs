@@ -39,7 +39,7 @@ readonly struct LocalPath
             var segment = key.AsSpan()[range];
             if (segment.SequenceEqual(".."))
                 throw new StoreException(ErrorKind.InvalidArgument, _root.Child(key), "the key holds a '..' segment, which could leave the store; write the path without it");
-            if (Temporaries.IsName(segment))
+            if (TemporaryFiles.IsName(segment))
                 throw new StoreException(ErrorKind.InvalidArgument, _root.Child(key), $"the key holds '{segment}', the name of an object in the making: listings leave it out and housekeeping removes it; choose another name");
             folds |= segment.IsEmpty || segment.SequenceEqual(".");
         }

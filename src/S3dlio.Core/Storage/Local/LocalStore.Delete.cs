@@ -41,7 +41,7 @@ public sealed partial class LocalStore
     /// that away. A lock of the two files would not do: both are replaced without it, and who locks the new ones would not wait. Writers do not look at
     /// locks: what one puts in the deleted one's place between the comparison and the delete goes, too, and the other is there.
     /// </remarks>
-    public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    public override async ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
@@ -149,7 +149,7 @@ public sealed partial class LocalStore
     public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        Temporaries.Sweep(_path.Directory(key), Temporaries.Grace);
+        TemporaryFiles.Sweep(_path.Directory(key), TemporaryFiles.Grace);
         return ValueTask.CompletedTask;
     }
 

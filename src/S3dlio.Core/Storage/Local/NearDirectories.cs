@@ -35,12 +35,12 @@ sealed class NearDirectories(Func<string, string> path, LocalMounts mounts)
         if (_known.Count >= MostDirectories)
             _known.Clear();
         string name = directory.ToString();
-        _known[name] = new Verdict(Ask(name), Environment.TickCount64 + Milliseconds);
+        _known[name] = new Verdict(Query(name), Environment.TickCount64 + Milliseconds);
     }
 
     static ReadOnlySpan<char> Directory(string key) => key.AsSpan(0, Math.Max(0, key.AsSpan().TrimEnd('/').LastIndexOf('/')));
 
-    bool Ask(string key)
+    bool Query(string key)
     {
         try
         {

@@ -67,7 +67,7 @@ sealed class TreeRemoval
                 removal._levels.Clear();
             }
         }
-        Temporaries.Sweep(directory, entries, Temporaries.Grace);
+        TemporaryFiles.Sweep(directory, entries, TemporaryFiles.Grace);
         return new TreeDelete(removal._deleted, removal._failed, removal._first);
     }
 
@@ -110,7 +110,7 @@ sealed class TreeRemoval
             case EntryType.Directory:
                 Enter(directory, name);
                 break;
-            case EntryType.File or EntryType.Link when _withObjects && !Temporaries.IsName(name):
+            case EntryType.File or EntryType.Link when _withObjects && !TemporaryFiles.IsName(name):
                 int errno = Interop.UnlinkAt(directory, name, isDirectory: false);
                 if (errno == 0)
                 {
@@ -135,7 +135,7 @@ sealed class TreeRemoval
             return;
         if (errno is Errno.ENOTDIR or Errno.ELOOP)
         {
-            // somebody put a link or a file in its place since it was looked at: that goes, not what it points to
+            // replaced by a link or a file since it was inspected: unlink that, not what it points to
             if (Interop.StatusAt(directory, name, out var now) == 0 && (now.IsLink || now.IsRegular))
                 Take(directory, name, now.IsLink ? EntryType.Link : EntryType.File);
             return;
@@ -166,7 +166,7 @@ sealed class TreeRemoval
 
     void Leave(Level level, SafeFileHandle root)
     {
-        Temporaries.Sweep(level.Handle!, level.Entries, Temporaries.Grace);
+        TemporaryFiles.Sweep(level.Handle!, level.Entries, TemporaryFiles.Grace);
         var above = _levels.Count > 1 ? _levels[^2] : null;
         if (above is { Handle: null })
         {
@@ -179,7 +179,7 @@ sealed class TreeRemoval
         level.Handle!.Dispose();
         _levels.RemoveAt(_levels.Count - 1);
         int errno = Interop.UnlinkAt(above?.Handle ?? root, level.Name, isDirectory: true);
-        // not empty: somebody put something there, or something stays; no directory: it was moved, and a link put in its place
+        // ENOTEMPTY: new or kept entries; ENOTDIR: the directory was moved and replaced by a link
         if (errno is not (0 or Errno.ENOTEMPTY or Errno.EEXIST or Errno.ENOENT or Errno.ENOTDIR))
             Fail(errno, level.Name, "remove the directory");
     }

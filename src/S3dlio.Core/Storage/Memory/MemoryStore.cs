@@ -96,7 +96,7 @@ public sealed class MemoryStore : ObjectStore
         return ValueTask.FromResult<IReadOnlyList<DeleteFailure>>([]);
     }
 
-    public override ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         ObjectKey.Check(Root, key);

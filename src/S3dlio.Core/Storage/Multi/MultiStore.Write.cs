@@ -18,13 +18,13 @@ public sealed partial class MultiStore
     /// <remarks>Begun at one endpoint, it ends there: what was written of it is not kept for another.</remarks>
     public override async ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel)
     {
-        Endpoint? home = null;
+        Endpoint? holder = null;
         var writer = await WriteAsync(key, options, (endpoint, store) =>
         {
-            home = endpoint;
+            holder = endpoint;
             return store.OpenWriteAsync(key, options, cancel);
         }, cancel).ConfigureAwait(false);
-        return new MultiWriter(home!, writer);
+        return new MultiWriter(holder!, writer);
     }
 
     public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel)
@@ -37,7 +37,7 @@ public sealed partial class MultiStore
         var copied = from == to
             ? await to.RunAsync(store => store.CopyAsync(source, destination, options, cancel)).ConfigureAwait(false)
             : await PumpAsync(from, source, to, destination, options, cancel).ConfigureAwait(false);
-        _homes.Set(destination, to);
+        _locations.Set(destination, to);
         return copied;
     }
 
@@ -52,16 +52,16 @@ public sealed partial class MultiStore
             return await CopyThenDeleteAsync(source, destination, options, cancel).ConfigureAwait(false);
         var moved = await to.RunAsync(store => store.RenameAsync(source, destination, options, cancel)).ConfigureAwait(false);
         if (source != destination)
-            _homes.Forget(source);
-        _homes.Set(destination, to);
+            _locations.Forget(source);
+        _locations.Set(destination, to);
         return moved;
     }
 
     /// <summary>Where a source is, and where its copy goes: to the object that it replaces, else beside the source.</summary>
     async ValueTask<(Endpoint From, Endpoint To)> PlacesAsync(string source, string destination, CancellationToken cancel)
     {
-        var from = _homes.Find(source) ?? await FindAsync(source, cancel).ConfigureAwait(false) ?? _endpoints[0];
-        var to = source == destination ? from : _homes.Find(destination) ?? await FindAsync(destination, cancel).ConfigureAwait(false) ?? from;
+        var from = _locations.Find(source) ?? await FindAsync(source, cancel).ConfigureAwait(false) ?? _endpoints[0];
+        var to = source == destination ? from : _locations.Find(destination) ?? await FindAsync(destination, cancel).ConfigureAwait(false) ?? from;
         return (from, to);
     }
 
@@ -77,8 +77,8 @@ public sealed partial class MultiStore
         Endpoint[] order = Order();
         if (!_options.Replicas)
         {
-            var home = await ClaimAsync(key, conditional, order[0], cancel).ConfigureAwait(false);
-            order = [home, .. order.Where(endpoint => endpoint != home)];
+            var holder = await ClaimAsync(key, conditional, order[0], cancel).ConfigureAwait(false);
+            order = [holder, .. order.Where(endpoint => endpoint != holder)];
         }
         for (int i = 0; ; i++)
         {
@@ -87,7 +87,7 @@ public sealed partial class MultiStore
             {
                 var result = await endpoint.RunAsync(store => call(endpoint, store)).ConfigureAwait(false);
                 if (!_options.Replicas)
-                    _homes.Set(key, endpoint);
+                    _locations.Set(key, endpoint);
                 return result;
             }
             catch (StoreException error) when (Endpoint.IsDown(error) && !conditional && i + 1 < order.Length)
@@ -98,31 +98,31 @@ public sealed partial class MultiStore
     }
 
     /// <summary>
-    /// The endpoint that has the key or, from now on, is to have it. Whoever writes a new key at the same time is sent to the same place; a
+    /// The endpoint that has the key or, from now on, is to have it. Concurrent writes of a new key go to the same endpoint; a
     /// conditional write to one that follows from the key, so that writers in other processes meet there too and one wins.
     /// </summary>
     async ValueTask<Endpoint> ClaimAsync(string key, bool conditional, Endpoint next, CancellationToken cancel)
     {
-        if (_homes.Find(key) is { } known)
+        if (_locations.Find(key) is { } known)
             return known;
         var gate = _claims[Place(key, _claims.Length)];
         await gate.WaitAsync(cancel).ConfigureAwait(false);
         try
         {
-            if (_homes.Find(key) is { } meanwhile)
+            if (_locations.Find(key) is { } meanwhile)
                 return meanwhile;
-            Endpoint? home = null;
+            Endpoint? holder = null;
             try
             {
-                home = await FindAsync(key, cancel).ConfigureAwait(false);
+                holder = await FindAsync(key, cancel).ConfigureAwait(false);
             }
             catch (StoreException error) when (!conditional && Endpoint.IsDown(error))
             {
                 // if it has an object of that key, that one is older than what is written now
             }
-            home ??= conditional ? _endpoints[Place(key, _endpoints.Length)] : next;
-            _homes.Set(key, home);
-            return home;
+            holder ??= conditional ? _endpoints[Place(key, _endpoints.Length)] : next;
+            _locations.Set(key, holder);
+            return holder;
         }
         finally
         {
@@ -164,7 +164,7 @@ public sealed partial class MultiStore
                     await writer.WriteAsync(piece, cancel).ConfigureAwait(false);
                 }
                 string uri = from.Store.Root.Child(source);
-                if (meta.Checksum is { } expected && expected != found && !await Mislabelled.IsCrc32Async(reader, meta, found, uri, cancel).ConfigureAwait(false))
+                if (meta.Checksum is { } expected && expected != found && !await MislabelledCrc32.IsCrc32Async(reader, meta, found, uri, cancel).ConfigureAwait(false))
                     throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over {meta.Size} bytes: {expected} recorded when it was written, {found} found while copying");
                 return await writer.CompleteAsync(cancel).ConfigureAwait(false);
             }

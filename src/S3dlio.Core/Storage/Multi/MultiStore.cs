@@ -9,7 +9,7 @@ public sealed partial class MultiStore : DelegatingStore
 {
     readonly Endpoint[] _endpoints;
     readonly MultiOptions _options;
-    readonly Homes _homes = new();
+    readonly KeyLocationCache _locations = new();
     readonly SemaphoreSlim[] _claims = [.. Enumerable.Range(0, 64).Select(static _ => new SemaphoreSlim(1))];
     uint _turn;
 
@@ -53,13 +53,13 @@ public sealed partial class MultiStore : DelegatingStore
 
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
     {
-        Endpoint? home = null;
+        Endpoint? holder = null;
         var reader = await ReadAsync(key, (endpoint, store) =>
         {
-            home = endpoint;
+            holder = endpoint;
             return store.OpenReadAsync(key, options, cancel);
         }, cancel).ConfigureAwait(false);
-        return new MultiReader(home!, reader);
+        return new MultiReader(holder!, reader);
     }
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
@@ -122,7 +122,7 @@ public sealed partial class MultiStore : DelegatingStore
         CheckIsKey(key);
         if (_options.Replicas)
             return await RunAnyAsync(call).ConfigureAwait(false);
-        if (_homes.Find(key) is { } known)
+        if (_locations.Find(key) is { } known)
         {
             try
             {
@@ -131,12 +131,12 @@ public sealed partial class MultiStore : DelegatingStore
             catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
             {
                 // another program may have moved it
-                _homes.Forget(key);
+                _locations.Forget(key);
             }
         }
-        var home = await FindAsync(key, cancel).ConfigureAwait(false);
-        // with no home the first endpoint says in its own words that there is no such object
-        var asked = home ?? _endpoints[0];
+        var holder = await FindAsync(key, cancel).ConfigureAwait(false);
+        // with no holder the first endpoint says in its own words that there is no such object
+        var asked = holder ?? _endpoints[0];
         return await asked.RunAsync(store => call(asked, store)).ConfigureAwait(false);
     }
 
@@ -145,12 +145,12 @@ public sealed partial class MultiStore : DelegatingStore
     async ValueTask<Endpoint?> FindAsync(string key, CancellationToken cancel)
     {
         var found = await AskAllAsync(key, cancel).ConfigureAwait(false);
-        var home = Newest(found);
-        if (home is not null)
-            _homes.Set(key, home);
+        var holder = Newest(found);
+        if (holder is not null)
+            _locations.Set(key, holder);
         else if (Array.Find(found, answer => answer.Error is not null)?.Error is { } error)
             throw error;
-        return home;
+        return holder;
     }
 
     static Endpoint? Newest(IEnumerable<Answer> answers) =>

@@ -66,7 +66,7 @@ abstract partial class RemoteStore
     public virtual ValueTask<BlockChecksums?> FindBlocksAsync(ObjectMeta meta, CancellationToken cancel) => new((BlockChecksums?)null);
 
     /// <param name="key">The object's.</param>
-    /// <param name="range">Where the bytes begin and how many; null for all.</param>
+    /// <param name="range">Offset and length; null for the whole object.</param>
     /// <param name="ifMatch">The version's ETag; null for any.</param>
     /// <param name="alsoAccept">As in <see cref="RemoteRequest.AlsoAccept"/>.</param>
     public abstract RemoteRequest GetRequest(string key, (long Begin, long Length)? range, string? ifMatch, int alsoAccept = 0);
@@ -82,7 +82,7 @@ abstract partial class RemoteStore
 
     /// <summary>Where the answer's bytes lie in the object, and the object's size: other bytes than those asked for must not become the caller's data.</summary>
     /// <exception cref="StoreException">InvalidData.</exception>
-    internal static (long Start, long Size) Place(string subject, HttpAnswer answer, long asked, long length)
+    internal static (long Start, long Size) Place(string subject, HttpResponse answer, long asked, long length)
     {
         string? text = answer.Header("Content-Range");
         // ranges are optional in HTTP; a whole object serves as well when it was asked for from its start

@@ -1,4 +1,5 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote;
@@ -71,7 +72,7 @@ abstract partial class RemoteStore
     /// <param name="options">How it is written.</param>
     /// <param name="checksum">The whole object's, where it is known beforehand.</param>
     /// <param name="blocks">Those of its blocks, likewise.</param>
-    /// <param name="cancel">Stops it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     public abstract ValueTask<PartUpload> BeginUploadAsync(string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, CancellationToken cancel);
 
     /// <exception cref="StoreException">The service dropped the parts, or the upload failed in another way.</exception>
@@ -104,13 +105,13 @@ abstract partial class RemoteStore
             var parts = new PartPlan(payload, PartLength(key, payload.Length));
             int withHead = digest is null ? parts.CountWithHead : 0;
             var body = new BodyChecksums(payload);
-            await Crew.RunAsync(parts.Count - withHead, PutConcurrency, async (i, stop) =>
+            await ParallelWork.ForAsync(parts.Count - withHead, PutConcurrency, async (i, stop) =>
             {
                 var part = parts.Part(withHead + i, digest?.Head ?? default);
                 var hash = part.Hash(TransferHash, stop);
                 body.Add(part, hash);
                 await upload.PutAsync(withHead + i + 1, part, hash, progress, stop).ConfigureAwait(false);
-            }, cancel).ConfigureAwait(false);
+            }, cancel, WorkerThreads.Pool).ConfigureAwait(false);
             if (withHead > 0)
             {
                 // what of the body lies beside the head is hashed now, and the head can be built
@@ -167,7 +168,7 @@ abstract partial class RemoteStore
     /// <param name="options">The condition.</param>
     /// <param name="attempt">One attempt.</param>
     /// <param name="isOurs">Whether an object that is there is the one that was being written.</param>
-    /// <param name="cancel">Stops it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     protected internal async ValueTask<Written> MakeAsync(
         string key, PutOptions options, Func<CancellationToken, ValueTask<Written>> attempt, Func<RemoteObject, bool> isOurs, CancellationToken cancel)
     {

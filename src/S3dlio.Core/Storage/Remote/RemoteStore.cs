@@ -56,13 +56,13 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
     /// <param name="key">The object's.</param>
     /// <param name="answer">To a HEAD or a GET.</param>
     /// <param name="size">Bytes of the whole object; null: the answer's length.</param>
-    protected abstract RemoteObject Describe(string key, HttpAnswer answer, long? size);
+    protected abstract RemoteObject Describe(string key, HttpResponse answer, long? size);
 
     protected RemoteRequest Request(HttpMethod method, string key, HttpBody? body = null, string? hash = null, TimeSpan? patience = null) =>
         new(method, container, key, key.Length == 0 ? Root.ToString() : Root.Child(key)) { Body = body, PayloadHash = hash, Patience = patience };
 
     /// <exception cref="StoreException">InvalidData: the answer does not say it.</exception>
-    protected static long Size(HttpAnswer answer) =>
+    protected static long Size(HttpResponse answer) =>
         answer.Length ?? throw new StoreException(ErrorKind.InvalidData, answer.Call.Subject,
             $"{HttpFault.Place(answer.Call)} does not say how long the object is (no Content-Length); check endpoint_url and what stands between this machine and the server");
 

@@ -27,10 +27,10 @@ abstract class RenewedCredential<T>
     public ValueTask<T> GetAsync(string subject, DateTimeOffset now, CancellationToken cancel)
     {
         if (Volatile.Read(ref _known) is not { } known)
-            return new(WaitAsync(Ask(subject), cancel));
+            return new(WaitAsync(Request(subject), cancel));
         if (known.RenewOn > now)
             return new(known.Value);
-        var asking = Ask(subject);
+        var asking = Request(subject);
         return known.End - Last > now ? new(known.Value) : new(WaitAsync(asking, cancel));
     }
 
@@ -62,7 +62,7 @@ abstract class RenewedCredential<T>
     static async Task<T> WaitAsync(Task<Held> asking, CancellationToken cancel) => (await asking.WaitAsync(cancel).ConfigureAwait(false)).Value;
 
     /// <summary>All calls wait for one question; it goes on when some of them are cancelled.</summary>
-    Task<Held> Ask(string subject)
+    Task<Held> Request(string subject)
     {
         lock (_gate)
         {

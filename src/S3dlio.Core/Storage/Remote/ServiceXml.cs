@@ -22,7 +22,7 @@ sealed class ServiceXml : IDisposable
 
     readonly XmlReader _reader;
 
-    /// <summary>The reader is at an element that nobody has been told of.</summary>
+    /// <summary>The reader is at an element that was not returned yet.</summary>
     bool _pending;
 
     /// <exception cref="XmlException">It is not UTF-8.</exception>
@@ -63,7 +63,7 @@ sealed class ServiceXml : IDisposable
         }
     }
 
-    /// <summary>Reads a document that may be missing or somebody else's, such as a proxy's page; <paramref name="otherwise"/> then.</summary>
+    /// <summary>Reads a document that may be missing, or another program's, such as a proxy's error page; returns <paramref name="otherwise"/> then.</summary>
     public static T TryRead<T>(ReadOnlyMemory<byte> text, T otherwise, Func<ServiceXml, T> read)
     {
         if (text.Span.IndexOf((byte)'<') < 0)

@@ -30,7 +30,7 @@ public class AzureFaultTests
     {
         if (exchange.Headers.TryGetValue("If-Match", out string? wanted) && wanted != tag)
         {
-            await exchange.Say(412, "x-ms-error-code: ConditionNotMet\r\n");
+            await exchange.Respond(412, "x-ms-error-code: ConditionNotMet\r\n");
             return;
         }
         long[] ends = [.. exchange.Headers["x-ms-range"]["bytes=".Length..].Split('-').Select(text => long.Parse(text, CultureInfo.InvariantCulture))];
@@ -101,7 +101,7 @@ public class AzureFaultTests
         {
             if (exchange.Target.Contains("comp=block&", StringComparison.Ordinal))
                 await held.Task;
-            await exchange.Say(201);
+            await exchange.Respond(201);
         });
         var writer = await Open(server, $$""","part_size":{{part}}""").OpenWriteAsync("key", PutOptions.Default, None);
         using var soon = new CancellationTokenSource(200);
@@ -120,7 +120,7 @@ public class AzureFaultTests
     [InlineData("nonsense")]
     public async Task Get_AnswerOfAnotherRange_IsRefused(string range)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
         Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)))).Kind);
     }
 
@@ -138,7 +138,7 @@ public class AzureFaultTests
                 exchange.Break();
             }
             else
-                await exchange.Say(409, "x-ms-error-code: BlobAlreadyExists\r\n");
+                await exchange.Respond(409, "x-ms-error-code: BlobAlreadyExists\r\n");
         });
         var meta = await Put(Open(server), "data"u8.ToArray(), PutOptions.Default with { Overwrite = false });
         Assert.Equal(("v1", Checksum.Of("data"u8)), (meta.ETag, meta.Checksum));
@@ -155,7 +155,7 @@ public class AzureFaultTests
             else if (exchange.Number == 1)
                 exchange.Break();
             else
-                await exchange.Say(409, "x-ms-error-code: BlobAlreadyExists\r\n");
+                await exchange.Respond(409, "x-ms-error-code: BlobAlreadyExists\r\n");
         });
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Put(Open(server), "data"u8.ToArray(), PutOptions.Default with { Overwrite = false }));
         Assert.Equal(ErrorKind.AlreadyExists, error.Kind);
@@ -167,11 +167,11 @@ public class AzureFaultTests
         int commits = 0;
         await using var server = new ScriptedServer(exchange =>
             exchange.Target.Contains("comp=blocklist", StringComparison.Ordinal) && Interlocked.Increment(ref commits) < 3
-                ? exchange.Say(400, "x-ms-error-code: InvalidBlockList\r\n")
-                : exchange.Say(201, "ETag: \"v1\"\r\n"));
+                ? exchange.Respond(400, "x-ms-error-code: InvalidBlockList\r\n")
+                : exchange.Respond(201, "ETag: \"v1\"\r\n"));
         long seen = 0;
         var data = Data(300_000);
-        await Open(server, ""","part_size":65536""").PutAsync("key", new Payload(data), PutOptions.Default, new Counted(value => Interlocked.Add(ref seen, value)), None);
+        await Open(server, ""","part_size":65536""").PutAsync("key", new Payload(data), PutOptions.Default, new SynchronousProgress(value => Interlocked.Add(ref seen, value)), None);
         Assert.Equal(3, commits);
         Assert.Equal(data.Length, seen);
         var last = server.Seen.Last(exchange => exchange.Target.Contains("comp=blocklist", StringComparison.Ordinal));
@@ -189,7 +189,7 @@ public class AzureFaultTests
     public async Task Put_PassingTrouble_IsTriedAgain(int status, string code)
     {
         await using var server = new ScriptedServer(exchange =>
-            exchange.Number < 3 ? exchange.Say(status, $"x-ms-error-code: {code}\r\n") : exchange.Say(201, "ETag: \"v1\"\r\n"));
+            exchange.Number < 3 ? exchange.Respond(status, $"x-ms-error-code: {code}\r\n") : exchange.Respond(201, "ETag: \"v1\"\r\n"));
         Assert.Equal("v1", (await Put(Open(server), "Hello Azure!"u8.ToArray())).ETag);
         Assert.Equal(3, server.Seen.Count);
         Assert.All(server.Seen, exchange => Assert.Equal("DtjZpL9/o8c=", exchange.Headers["x-ms-content-crc64"]));
@@ -199,7 +199,7 @@ public class AzureFaultTests
     public async Task List_ContinuationRepeats_EndsWithAnError()
     {
         const string page = "<EnumerationResults><Blobs><Blob><Name>a</Name><Properties><Last-Modified>Wed, 01 Jan 2025 00:00:00 GMT</Last-Modified><Content-Length>1</Content-Length></Properties></Blob></Blobs><NextMarker>m</NextMarker></EnumerationResults>";
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", page));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", page));
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
         {
             await foreach (var found in Open(server).ListAsync("", ListOptions.Default, None))
@@ -219,7 +219,7 @@ public class AzureFaultTests
             if (exchange.Method == "PUT")
             {
                 write = exchange.Headers["x-ms-meta-s3dlio_write"];
-                await exchange.Say(202, "ETag: \"v2\"\r\nx-ms-copy-status: pending\r\n");
+                await exchange.Respond(202, "ETag: \"v2\"\r\nx-ms-copy-status: pending\r\n");
             }
             else if (write.Length == 0)
                 await exchange.Raw(Exchange.Head(200, "ETag: \"v1\"\r\n", 4));

@@ -165,7 +165,7 @@ public class ParallelListingTests
     {
         var listing = new ListingServer(Tree(40, 25), 10);
         await using var server = new ScriptedServer(exchange => ListingServer.Query(exchange).GetValueOrDefault("prefix") == "00003/"
-            ? exchange.Say(403, "", "<Error><Code>AccessDenied</Code></Error>") : listing.Answer(exchange));
+            ? exchange.Respond(403, "", "<Error><Code>AccessDenied</Code></Error>") : listing.Answer(exchange));
         var found = new List<string>();
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
         {

@@ -22,7 +22,7 @@ public class S3AddressTests
     [InlineData("My_Bucket", "http://s3.example.test", "auto", "s3.example.test", "/My_Bucket")]
     public async Task AnyCall_EachStyle_IsSentAndSignedForItsHost(string bucket, string endpoint, string style, string host, string start)
     {
-        await using var proxy = new ScriptedServer(exchange => exchange.Method == "GET" ? exchange.Serve(new byte[10], "\"v1\"") : exchange.Say(200, "ETag: \"v1\"\r\n"));
+        await using var proxy = new ScriptedServer(exchange => exchange.Method == "GET" ? exchange.Serve(new byte[10], "\"v1\"") : exchange.Respond(200, "ETag: \"v1\"\r\n"));
         var store = Open(proxy, bucket, endpoint, style);
         const string key = "a/../b c//ü+%";
         await store.PutAsync(key, new Payload(new byte[10]), PutOptions.Default with { ContentType = "text/plain" }, null, default);
@@ -54,7 +54,7 @@ public class S3AddressTests
     [InlineData("bucket", "http://[::1]:7480")]
     public async Task AnyCall_VirtualHostThatCannotBe_IsRefusedUnsent(string bucket, string endpoint)
     {
-        await using var proxy = new ScriptedServer(exchange => exchange.Say(200));
+        await using var proxy = new ScriptedServer(exchange => exchange.Respond(200));
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(proxy, bucket, endpoint, "virtual").HeadAsync("key", default));
         Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
         Assert.Contains("addressing_style", error.Detail, StringComparison.Ordinal);

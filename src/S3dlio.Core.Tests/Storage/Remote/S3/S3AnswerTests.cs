@@ -83,7 +83,7 @@ public class S3AnswerTests
     [Fact]
     public async Task Open_ServerHeedsNoIfMatch_AnotherVersionIsRefused()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "ETag: \"v2\"\r\n", "new"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "ETag: \"v2\"\r\n", "new"));
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(server).OpenReadAsync("key", new ReadOptions { IfMatch = "v1" }, None));
         Assert.Equal(ErrorKind.Precondition, error.Kind);
     }
@@ -122,7 +122,7 @@ public class S3AnswerTests
         await using var server = new ScriptedServer(exchange => exchange.Number switch
         {
             1 => exchange.Raw("HTTP/1.1 301 X\r\nContent-Length: 0\r\nx-amz-bucket-region: mars-1\r\n\r\n"),
-            2 => exchange.Say(403, "", "<Error><Code>SignatureDoesNotMatch</Code></Error>"),
+            2 => exchange.Respond(403, "", "<Error><Code>SignatureDoesNotMatch</Code></Error>"),
             _ => exchange.Serve(Data(10, 1), "\"v1\""),
         });
         var store = Open(server);
@@ -146,9 +146,9 @@ public class S3AnswerTests
         await using var server = new ScriptedServer(async exchange =>
         {
             if (exchange.Method == "POST")
-                await exchange.Say(200, "", "<InitiateMultipartUploadResult><UploadId>up</UploadId></InitiateMultipartUploadResult>");
+                await exchange.Respond(200, "", "<InitiateMultipartUploadResult><UploadId>up</UploadId></InitiateMultipartUploadResult>");
             else if (exchange.Method == "DELETE")
-                await exchange.Say(204);
+                await exchange.Respond(204);
             else
                 await held.Task;
         });

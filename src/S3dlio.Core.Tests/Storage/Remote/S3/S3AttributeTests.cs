@@ -17,11 +17,11 @@ public class S3AttributeTests
     static Task Answer(Exchange exchange) => exchange.Method switch
     {
         "HEAD" => exchange.Raw(Exchange.Head(200, "ETag: \"v1\"\r\nx-amz-tagging-count: 1\r\nCache-Control: no-store\r\n", 4)),
-        "GET" when exchange.Target.Contains("tagging", StringComparison.Ordinal) => exchange.Say(200, "", "<Tagging><TagSet><Tag><Key>team</Key><Value>a b</Value></Tag></TagSet></Tagging>"),
-        "POST" when exchange.Target.Contains("uploads", StringComparison.Ordinal) => exchange.Say(200, "", "<R><UploadId>u</UploadId></R>"),
-        "POST" => exchange.Say(200, "", "<R><ETag>\"v2\"</ETag></R>"),
-        _ when exchange.Headers.ContainsKey("x-amz-copy-source") => exchange.Say(200, "", "<R><ETag>\"v2\"</ETag></R>"),
-        _ => exchange.Say(200, "ETag: \"v1\"\r\n"),
+        "GET" when exchange.Target.Contains("tagging", StringComparison.Ordinal) => exchange.Respond(200, "", "<Tagging><TagSet><Tag><Key>team</Key><Value>a b</Value></Tag></TagSet></Tagging>"),
+        "POST" when exchange.Target.Contains("uploads", StringComparison.Ordinal) => exchange.Respond(200, "", "<R><UploadId>u</UploadId></R>"),
+        "POST" => exchange.Respond(200, "", "<R><ETag>\"v2\"</ETag></R>"),
+        _ when exchange.Headers.ContainsKey("x-amz-copy-source") => exchange.Respond(200, "", "<R><ETag>\"v2\"</ETag></R>"),
+        _ => exchange.Respond(200, "ETag: \"v1\"\r\n"),
     };
 
     static readonly Dictionary<string, string> Attributes = new()
@@ -55,7 +55,7 @@ public class S3AttributeTests
     [Fact]
     public async Task Copy_ByParts_BringsTheTagsThatTheSourceHas()
     {
-        await using var server = new ScriptedServer(exchange => exchange is { Method: "HEAD", Target: "/bucket/to" } ? exchange.Say(404) : Answer(exchange));
+        await using var server = new ScriptedServer(exchange => exchange is { Method: "HEAD", Target: "/bucket/to" } ? exchange.Respond(404) : Answer(exchange));
         await Open(server).CopyAsync("from", "to", new PutOptions { Overwrite = false }, None);
         var begun = server.Seen.Single(exchange => exchange.Target.EndsWith("?uploads=", StringComparison.Ordinal));
         Assert.Equal("team=a%20b", begun.Headers["x-amz-tagging"]);
@@ -79,7 +79,7 @@ public class S3AttributeTests
     public async Task CustomerKey_EveryCallOnAnObject_CarriesItAndNoMessageDoes()
     {
         await using var server = new ScriptedServer(exchange => exchange.Target.Contains("broken", StringComparison.Ordinal)
-            ? exchange.Say(400, "", "<Error><Code>InvalidRequest</Code></Error>") : Answer(exchange));
+            ? exchange.Respond(400, "", "<Error><Code>InvalidRequest</Code></Error>") : Answer(exchange));
         var store = Open(server, $$""","sse_customer_key":"{{Key}}" """);
         await store.PutAsync("key", new Payload(new byte[20 << 20]), PutOptions.Default, null, None);
         await store.CopyAsync("key", "to", PutOptions.Default, None);

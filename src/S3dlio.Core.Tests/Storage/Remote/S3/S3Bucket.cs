@@ -39,26 +39,26 @@ sealed class S3Bucket
                 case "PUT" when exchange.Headers.TryGetValue("x-amz-copy-source", out string? source):
                     string from = Uri.UnescapeDataString(source[1..]);
                     if (!_items.TryGetValue(from[(from.IndexOf('/', StringComparison.Ordinal) + 1)..], out var copied))
-                        return exchange.Say(404, "", "<Error><Code>NoSuchKey</Code></Error>");
+                        return exchange.Respond(404, "", "<Error><Code>NoSuchKey</Code></Error>");
                     this[key] = copied.Data;
                     Written?.Invoke(key);
-                    return exchange.Say(200, "", $"<CopyObjectResult><ETag>\"{copied.Tag}\"</ETag></CopyObjectResult>");
+                    return exchange.Respond(200, "", $"<CopyObjectResult><ETag>\"{copied.Tag}\"</ETag></CopyObjectResult>");
                 case "PUT":
                     this[key] = exchange.Body;
                     Written?.Invoke(key);
-                    return exchange.Say(200, $"ETag: \"{_items[key].Tag}\"\r\n");
+                    return exchange.Respond(200, $"ETag: \"{_items[key].Tag}\"\r\n");
                 case "DELETE":
                     _items.Remove(key);
-                    return exchange.Say(204);
+                    return exchange.Respond(204);
                 case "HEAD" when key.Length == 0:
-                    return exchange.Say(200);
+                    return exchange.Respond(200);
                 default:
                     if (!_items.TryGetValue(key, out var found))
-                        return exchange.Say(404, "", exchange.Method == "HEAD" ? "" : "<Error><Code>NoSuchKey</Code></Error>");
+                        return exchange.Respond(404, "", exchange.Method == "HEAD" ? "" : "<Error><Code>NoSuchKey</Code></Error>");
                     string head = string.Create(CultureInfo.InvariantCulture, $"ETag: \"{found.Tag}\"\r\nLast-Modified: {found.Written:R}\r\n");
                     return exchange.Headers.ContainsKey("Range")
                         ? exchange.Serve(found.Data, $"\"{found.Tag}\"", extra: head[(head.IndexOf('\n', StringComparison.Ordinal) + 1)..])
-                        : exchange.Say(200, head, found.Data);
+                        : exchange.Respond(200, head, found.Data);
             }
         }
     }

@@ -25,17 +25,17 @@ public class S3CopyTests
         if (exchange.Method == "HEAD")
             return exchange.Raw($"HTTP/1.1 200 X\r\nContent-Length: {size}\r\nETag: \"v1\"\r\nContent-Type: text/plain\r\nx-amz-meta-a: b\r\n\r\n");
         if (exchange.Target.Contains("tagging", StringComparison.Ordinal))
-            return exchange.Say(200, "", "<Tagging><TagSet/></Tagging>");
+            return exchange.Respond(200, "", "<Tagging><TagSet/></Tagging>");
         if (exchange.Target.Contains("uploads", StringComparison.Ordinal))
-            return exchange.Say(200, "", "<InitiateMultipartUploadResult><UploadId>up</UploadId></InitiateMultipartUploadResult>");
+            return exchange.Respond(200, "", "<InitiateMultipartUploadResult><UploadId>up</UploadId></InitiateMultipartUploadResult>");
         if (exchange.Method == "DELETE")
-            return exchange.Say(204);
+            return exchange.Respond(204);
         if (exchange.Method == "POST")
-            return exchange.Say(200, "", "<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>");
+            return exchange.Respond(200, "", "<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>");
         if (!exchange.Target.Contains("partNumber=", StringComparison.Ordinal))
-            return exchange.Say(200, "", "<CopyObjectResult><ETag>\"one\"</ETag></CopyObjectResult>");
+            return exchange.Respond(200, "", "<CopyObjectResult><ETag>\"one\"</ETag></CopyObjectResult>");
         int number = Number(exchange);
-        return part?.Invoke(exchange, number) ?? exchange.Say(200, "", $"<CopyPartResult><ETag>{Tag(number)}</ETag></CopyPartResult>");
+        return part?.Invoke(exchange, number) ?? exchange.Respond(200, "", $"<CopyPartResult><ETag>{Tag(number)}</ETag></CopyPartResult>");
     }
 
     static int Number(Exchange exchange) => int.Parse(exchange.Target.Split("partNumber=")[1].Split('&')[0], System.Globalization.CultureInfo.InvariantCulture);
@@ -73,7 +73,7 @@ public class S3CopyTests
     public async Task Copy_SourceChangesBetweenParts_PreconditionAndAborted()
     {
         await using var server = new ScriptedServer(exchange => Answer(exchange, Size, (part, number) =>
-            number < 3 ? null : part.Say(412, "", "<Error><Code>PreconditionFailed</Code></Error>")));
+            number < 3 ? null : part.Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>")));
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(server).CopyAsync("from", "to", PutOptions.Default, default));
         Assert.Equal(ErrorKind.Precondition, error.Kind);
         CheckAborted(server);
@@ -85,7 +85,7 @@ public class S3CopyTests
     public async Task Copy_APartFails_AbortsTheUploadOnce(int status, string code, ErrorKind kind)
     {
         await using var server = new ScriptedServer(exchange => Answer(exchange, Size, (part, number) =>
-            number != 2 ? null : part.Say(status, "", $"<Error><Code>{code}</Code></Error>")));
+            number != 2 ? null : part.Respond(status, "", $"<Error><Code>{code}</Code></Error>")));
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(server).CopyAsync("from", "to", PutOptions.Default, default));
         Assert.Equal(kind, error.Kind);
         CheckAborted(server);
@@ -96,7 +96,7 @@ public class S3CopyTests
     {
         int failures = 0;
         await using var server = new ScriptedServer(exchange => Answer(exchange, Size, (part, number) =>
-            number == 2 && Interlocked.Increment(ref failures) == 1 ? part.Say(200, "", "<Error><Code>InternalError</Code></Error>") : null));
+            number == 2 && Interlocked.Increment(ref failures) == 1 ? part.Respond(200, "", "<Error><Code>InternalError</Code></Error>") : null));
         await Open(server).CopyAsync("from", "to", PutOptions.Default, default);
         Assert.Equal([1, 2, 2, 3, 4], Parts(server).Select(Number));
     }

@@ -76,7 +76,7 @@ public sealed partial class S3CredentialTests : IDisposable
 
     static string KeyOf(Exchange exchange) => exchange.Headers["Authorization"].Split("Credential=")[1].Split('/')[0];
 
-    static Task Expired(Exchange exchange) => exchange.Say(400, "", "<Error><Code>ExpiredToken</Code></Error>");
+    static Task Expired(Exchange exchange) => exchange.Respond(400, "", "<Error><Code>ExpiredToken</Code></Error>");
 
     static Task Serve(Exchange exchange) => exchange.Serve(new byte[10], "\"v1\"");
 
@@ -160,7 +160,7 @@ public sealed partial class S3CredentialTests : IDisposable
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)));
         Assert.Equal((ErrorKind.Authentication, ErrorReason.NoCredentials), (error.Kind, error.Reason));
         Assert.Empty(server.Seen);
-        await using var container = new ScriptedServer(exchange => exchange.Say(200, "Content-Type: application/json\r\n",
+        await using var container = new ScriptedServer(exchange => exchange.Respond(200, "Content-Type: application/json\r\n",
             $$"""{"AccessKeyId":"key{{exchange.Number}}","SecretAccessKey":"s","Token":"token{{exchange.Number}}","Expiration":"{{Later}}"}"""));
         Set("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.Url + "/keys");
         await Get(Open(server));

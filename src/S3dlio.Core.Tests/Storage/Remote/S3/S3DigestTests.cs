@@ -38,7 +38,7 @@ public class S3DigestTests
         else if (exchange.Headers.ContainsKey("Range"))
             await exchange.Serve(served, "\"v1\"");
         else
-            await exchange.Say(200, $"ETag: \"v1\"\r\n{header}", served);
+            await exchange.Respond(200, $"ETag: \"v1\"\r\n{header}", served);
     });
 
     static async Task<byte[]> Get(ScriptedServer server, Validation validation)
@@ -47,7 +47,7 @@ public class S3DigestTests
             $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","part_size":5242880}""", "s3://bucket/"));
         byte[] read = [];
         LargeMemory Allocate(long count) => LargeMemory.From(read = new byte[count]);
-        await ObjectRead.WholeAsync(store, "key", Allocate, validation, new Quiet(), None);
+        await ObjectRead.WholeAsync(store, "key", Allocate, validation, NoProgress.Instance, None);
         return read;
     }
 
@@ -102,7 +102,7 @@ public class S3DigestTests
     {
         await using var array = await NpyObject.OpenAsync(Open(server), "key.npy", None);
         byte[] read = new byte[length];
-        await array.ReadAsync(LargeMemory.From(read.AsMemory()), validation, new Quiet(), None);
+        await array.ReadAsync(LargeMemory.From(read.AsMemory()), validation, NoProgress.Instance, None);
         return read;
     }
 
@@ -113,7 +113,7 @@ public class S3DigestTests
         List<(int, LargeMemory)> wanted = [(0, LargeMemory.From(read.AsMemory()))];
         if (all)
             wanted.Add((1, LargeMemory.From(new byte[100].AsMemory())));
-        await tensors.ReadAsync(wanted, validation, new Quiet(), None);
+        await tensors.ReadAsync(wanted, validation, NoProgress.Instance, None);
         return read;
     }
 
@@ -175,17 +175,6 @@ public class S3DigestTests
                 Assert.Equal(ErrorReason.NoChecksum, (await Assert.ThrowsAsync<StoreException>(() => ReadTensors(server, 1000, new Validation(null, Required: true), all))).Reason);
                 Assert.Equal(Data(1000), await ReadTensors(server, 1000, new Validation(null), all));
             }
-        }
-    }
-
-    sealed class Quiet : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-        }
-
-        public void Report(long value)
-        {
         }
     }
 }

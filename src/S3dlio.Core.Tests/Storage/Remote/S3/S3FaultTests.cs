@@ -68,7 +68,7 @@ public class S3FaultTests
     [InlineData("nonsense")]
     public async Task Get_AnswerOfAnotherRange_IsRefused(string range)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
         Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)))).Kind);
     }
 
@@ -81,7 +81,7 @@ public class S3FaultTests
     public async Task Get_ServerHasTrouble_IsTriedAgain(int status, string code)
     {
         await using var server = new ScriptedServer(exchange => exchange.Number < 3
-            ? exchange.Say(status, "Retry-After: 0\r\n", code.Length == 0 ? "" : $"<Error><Code>{code}</Code></Error>")
+            ? exchange.Respond(status, "Retry-After: 0\r\n", code.Length == 0 ? "" : $"<Error><Code>{code}</Code></Error>")
             : exchange.Serve(Data(10), "\"v1\""));
         Assert.Equal(Data(10), await Get(Open(server)));
         Assert.Equal(3, server.Seen.Count);
@@ -92,7 +92,7 @@ public class S3FaultTests
     {
         await using var server = new ScriptedServer(exchange => exchange.Headers["Authorization"].Contains("/r2/s3/", StringComparison.Ordinal)
             ? exchange.Serve(Data(10), "\"v1\"")
-            : exchange.Say(400, "", "<Error><Code>AuthorizationHeaderMalformed</Code><Region>r2</Region></Error>"));
+            : exchange.Respond(400, "", "<Error><Code>AuthorizationHeaderMalformed</Code><Region>r2</Region></Error>"));
         var store = Open(server);
         Assert.Equal(Data(10), await Get(store));
         Assert.Equal(Data(10), await Get(store));
@@ -102,7 +102,7 @@ public class S3FaultTests
     [Fact]
     public async Task Head_MissingKey_AsksForTheBucketOnce()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(exchange.Target.TrimEnd('/') == "/bucket" ? 200 : 404));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(exchange.Target.TrimEnd('/') == "/bucket" ? 200 : 404));
         var store = Open(server);
         for (int i = 0; i < 3; i++)
         {
@@ -116,7 +116,7 @@ public class S3FaultTests
     [Fact]
     public async Task Head_MissingKeyOfABucketThatAnswered_AsksNothingMore()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Method == "GET" ? exchange.Serve(Data(10), "\"v1\"") : exchange.Say(404));
+        await using var server = new ScriptedServer(exchange => exchange.Method == "GET" ? exchange.Serve(Data(10), "\"v1\"") : exchange.Respond(404));
         var store = Open(server);
         await Get(store);
         var error = await Assert.ThrowsAsync<StoreException>(async () => await store.HeadAsync("other", None));
@@ -130,7 +130,7 @@ public class S3FaultTests
     [InlineData(500, ErrorReason.None)]
     public async Task Head_BucketAnswers_TellsWhatIsMissing(int bucket, ErrorReason reason)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(exchange.Target.TrimEnd('/') == "/bucket" ? bucket : 404));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(exchange.Target.TrimEnd('/') == "/bucket" ? bucket : 404));
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(server).HeadAsync("key", None));
         Assert.Equal((ErrorKind.NotFound, reason), (error.Kind, error.Reason));
     }
@@ -147,7 +147,7 @@ public class S3FaultTests
             else if (exchange.Number == 1)
                 exchange.Break();
             else
-                await exchange.Say(412, "", "<Error><Code>PreconditionFailed</Code></Error>");
+                await exchange.Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>");
         });
         var put = await Put(Open(server), data, PutOptions.Default with { Overwrite = false });
         Assert.Equal("v1", put.ETag);
@@ -157,7 +157,7 @@ public class S3FaultTests
     [Fact]
     public async Task Put_ConditionFailsAtOnce_AlreadyExists()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(412, "", "<Error><Code>PreconditionFailed</Code></Error>"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>"));
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Put(Open(server), Data(10), PutOptions.Default with { Overwrite = false }));
         Assert.Equal(ErrorKind.AlreadyExists, error.Kind);
         Assert.Single(server.Seen);
@@ -166,7 +166,7 @@ public class S3FaultTests
     [Fact]
     public async Task Put_ServerWithoutChecksums_NotesThemInTheMetadata()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "ETag: \"v1\"\r\n"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "ETag: \"v1\"\r\n"));
         var store = Open(server);
         await Put(store, Data(10));
         await Put(store, Data(10));
@@ -189,7 +189,7 @@ public class S3FaultTests
             if (exchange.Method == "DELETE")
             {
                 aborted = true;
-                await exchange.Say(204);
+                await exchange.Respond(204);
             }
             else if (exchange.Method == "HEAD")
             {
@@ -197,11 +197,11 @@ public class S3FaultTests
             }
             else if (exchange.Target.EndsWith("?uploads=", StringComparison.Ordinal))
             {
-                await exchange.Say(200, "x-amz-checksum-algorithm: CRC32C\r\nx-amz-checksum-type: FULL_OBJECT\r\n", "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
+                await exchange.Respond(200, "x-amz-checksum-algorithm: CRC32C\r\nx-amz-checksum-type: FULL_OBJECT\r\n", "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
             }
             else if (exchange.Method == "PUT")
             {
-                await exchange.Say(200, "ETag: \"00000000000000000000000000000000\"\r\n");
+                await exchange.Respond(200, "ETag: \"00000000000000000000000000000000\"\r\n");
             }
             else
             {
@@ -209,19 +209,19 @@ public class S3FaultTests
                 switch (how)
                 {
                     case "error" when completions == 1:
-                        await exchange.Say(200, "", "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code><Message>try again</Message></Error>");
+                        await exchange.Respond(200, "", "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code><Message>try again</Message></Error>");
                         break;
                     case "error":
-                        await exchange.Say(200, "", $"<CompleteMultipartUploadResult><ETag>\"v9\"</ETag><ChecksumCRC32C>{Checksum.Of(data).ToBase64()}</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>");
+                        await exchange.Respond(200, "", $"<CompleteMultipartUploadResult><ETag>\"v9\"</ETag><ChecksumCRC32C>{Checksum.Of(data).ToBase64()}</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>");
                         break;
                     case "lost" when completions == 1:
                         exchange.Break();
                         break;
                     case "lost":
-                        await exchange.Say(404, "", "<Error><Code>NoSuchUpload</Code></Error>");
+                        await exchange.Respond(404, "", "<Error><Code>NoSuchUpload</Code></Error>");
                         break;
                     default:
-                        await exchange.Say(403, "", "<Error><Code>AccessDenied</Code></Error>");
+                        await exchange.Respond(403, "", "<Error><Code>AccessDenied</Code></Error>");
                         break;
                 }
             }
@@ -276,7 +276,7 @@ public class S3FaultTests
     [Fact]
     public async Task List_PageThatRepeats_IsNotListedForEver()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", $"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{exchange.Number}</NextContinuationToken><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", $"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{exchange.Number}</NextContinuationToken><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"));
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
         {
             await foreach (var _ in Open(server).ListAsync("", ListOptions.Default, None))
@@ -291,7 +291,7 @@ public class S3FaultTests
     public async Task List_LastPageRepeatsTheFirst_InvalidData()
     {
         const string keys = "<Contents><Key>a</Key><Size>1</Size></Contents><Contents><Key>b</Key><Size>1</Size></Contents></ListBucketResult>";
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", (exchange.Number == 1
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", (exchange.Number == 1
             ? "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>"
             : "<ListBucketResult><IsTruncated>false</IsTruncated>") + keys));
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
@@ -314,7 +314,7 @@ public class S3FaultTests
             var text = new StringBuilder($"<ListBucketResult><IsTruncated>{(page < pages - 1 ? "true" : "false")}</IsTruncated><NextContinuationToken>{page + 1}</NextContinuationToken>");
             for (int i = 0; i < perPage; i++)
                 text.Append(CultureInfo.InvariantCulture, $"<Contents><Key>k{(page * perPage) + i:0000000}</Key><Size>1</Size></Contents>");
-            return exchange.Say(200, "", text.Append("</ListBucketResult>").ToString());
+            return exchange.Respond(200, "", text.Append("</ListBucketResult>").ToString());
         });
         long count = 0;
         var earlier = new List<WeakReference>();
@@ -332,7 +332,7 @@ public class S3FaultTests
     [Fact]
     public async Task Delete_SomeKeysFail_NamesThoseAndTriesTheTransientOnesAgain()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", exchange.Number == 1
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", exchange.Number == 1
             ? "<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code></Error><Error><Key>b&lt;</Key><Code>InternalError</Code></Error></DeleteResult>"
             : "<DeleteResult/>"));
         var failure = Assert.Single(await Open(server).DeleteAsync(["a", "b<", "c"], None));
@@ -344,7 +344,7 @@ public class S3FaultTests
     [Fact]
     public async Task Error_AnyFailure_HoldsNoSecret()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(403, "", "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>AWS4 a-secret</StringToSign></Error>"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(403, "", "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>AWS4 a-secret</StringToSign></Error>"));
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)));
         Assert.Equal(ErrorKind.Authentication, error.Kind);
         Assert.DoesNotContain("a-secret", error.ToString(), StringComparison.Ordinal);

@@ -251,7 +251,7 @@ public class S3TlsStoreTests() : S3Conformance("S3_TLS")
         string address = Store.Root.ToString();
         await using var proxy = new ScriptedServer(exchange => exchange.Headers.ContainsKey("Proxy-Authorization")
             ? exchange.Tunnel(exchange.Target.Split(':')[0], int.Parse(exchange.Target.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture))
-            : exchange.Say(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
+            : exchange.Respond(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
         var store = StoreFactory.Open(StoreUri.Parse(address), StoreOptions.Parse(
             NeedsServerAttribute.Variable("S3_TLS", "OPTIONS")!.TrimEnd('}') + $$""", "proxy":"{{proxy.Url.Replace("://", "://user:secret@", StringComparison.Ordinal)}}"}""", address));
         var data = RandomBytes(3 << 20, 50);
@@ -345,18 +345,7 @@ public class S3MotoStoreTests() : S3Conformance("S3_MOTO")
     async Task<byte[]> Whole(string key)
     {
         byte[] read = [];
-        await ObjectRead.WholeAsync(Store, key, count => LargeMemory.From(read = new byte[count]), new Validation(null), new Quiet(), None);
+        await ObjectRead.WholeAsync(Store, key, count => LargeMemory.From(read = new byte[count]), new Validation(null), NoProgress.Instance, None);
         return read;
-    }
-
-    sealed class Quiet : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-        }
-
-        public void Report(long value)
-        {
-        }
     }
 }

@@ -35,13 +35,13 @@ sealed class AzureClient : RemoteClient
         (options, name), () => new AzureClient(options, AzureAccount.Resolve(options, name, subject, Environment.GetEnvironmentVariable), subject));
 
     /// <summary>One attempt. Tokens that have expired are renewed once, within it.</summary>
-    public override async ValueTask<HttpAnswer> AttemptAsync(RemoteRequest request, CancellationToken cancel)
+    public override async ValueTask<HttpResponse> AttemptAsync(RemoteRequest request, CancellationToken cancel)
     {
         bool renewed = false;
         while (true)
         {
             var call = await AuthorizeAsync(request, cancel).ConfigureAwait(false);
-            HttpAnswer answer;
+            HttpResponse answer;
             try
             {
                 answer = await Transport.SendAsync(call, cancel).ConfigureAwait(false);

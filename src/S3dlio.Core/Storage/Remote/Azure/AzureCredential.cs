@@ -57,7 +57,7 @@ sealed class SasCredential(string token, string origin) : AzureCredential
     }
 }
 
-/// <summary>Nobody in particular: public containers.</summary>
+/// <summary>Anonymous access, for public containers.</summary>
 sealed class AnonymousCredential : AzureCredential
 {
     public override string Origin => "no credentials";

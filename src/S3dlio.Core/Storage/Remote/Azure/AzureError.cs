@@ -22,7 +22,7 @@ sealed record AzureError(int Status, string Code, string Message) : ServiceError
     /// <summary>It is about who asks, not about what that one may do: another token can mend it.</summary>
     public bool RefusesLogin => Status == 401 || Code is "AuthenticationFailed" or "InvalidAuthenticationInfo";
 
-    public static async ValueTask<AzureError> ReadAsync(HttpAnswer answer, TimeProvider clock, CancellationToken cancel)
+    public static async ValueTask<AzureError> ReadAsync(HttpResponse answer, TimeProvider clock, CancellationToken cancel)
     {
         var text = answer.Call.Method == HttpMethod.Head ? default : await answer.ReadTextAsync(Limit, cancel).ConfigureAwait(false);
         var error = Parse(answer.Status, answer.Header("x-ms-error-code"), text);

@@ -9,7 +9,7 @@ sealed partial class AzureStore
 
     /// <remarks>
     /// Copy Blob within an account, which the service does at once unless the account is being moved. Another content type or other
-    /// attributes follow in a second request, which is made only if nobody has written in between.
+    /// attributes follow in a second request, on the condition that the blob did not change in between.
     /// </remarks>
     protected override async ValueTask<ObjectMeta> CopySeenAsync(ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel)
     {

@@ -46,7 +46,7 @@ sealed partial class AzureStore
         {
             var request = Request(HttpMethod.Get, "").WithQuery("restype", "container").WithQuery("comp", "list").WithQuery("maxresults", results)
                 .WithQuery("prefix", prefix.Length == 0 ? null : prefix).WithQuery("delimiter", options.Recursive ? null : "/").WithQuery("marker", marker);
-            var answer = await _client.SendAsync(request, ListLimit, text => ListAnswer.Parse(text, request.Subject), cancel).ConfigureAwait(false);
+            var answer = await _client.SendAsync(request, ListLimit, text => ListResponse.Parse(text, request.Subject), cancel).ConfigureAwait(false);
             guard.Arrived(prefix, answer.Entries.Count, answer.Marker);
             foreach (var entry in answer.AsSent)
                 ListGuard.CheckPlace(uri, prefix, !options.Recursive, entry.Key, entry.Meta is null);

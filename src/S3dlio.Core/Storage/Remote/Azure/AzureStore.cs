@@ -49,7 +49,7 @@ sealed partial class AzureStore : RemoteStore
             .WithIfMatch(ifMatch);
     }
 
-    protected override RemoteObject Describe(string key, HttpAnswer answer, long? size) => BlobHeaders.Read(key, answer, size ?? Size(answer));
+    protected override RemoteObject Describe(string key, HttpResponse answer, long? size) => BlobHeaders.Read(key, answer, size ?? Size(answer));
 
     protected override RemoteRequest DeleteRequest(string key, string? ifMatch) =>
         Request(HttpMethod.Delete, key).WithHeader("x-ms-delete-snapshots", _client.Options.DeleteSnapshots ? "include" : null).WithIfMatch(ifMatch);

@@ -44,7 +44,7 @@ static class BlobHeaders
     }
 
     /// <summary>An existing blob, from the answer to a Get Blob or Get Blob Properties.</summary>
-    public static RemoteObject Read(string key, HttpAnswer answer, long size)
+    public static RemoteObject Read(string key, HttpResponse answer, long size)
     {
         var (metadata, checksum, blocks, write) = BlobMetadata.Read(answer.Headers());
         Dictionary<string, string>? attributes = null;
@@ -68,6 +68,6 @@ static class BlobHeaders
     }
 
     /// <summary>What a write that succeeded has made.</summary>
-    public static Written Written(HttpAnswer answer) =>
+    public static Written Written(HttpResponse answer) =>
         new(ETags.Bare(answer.Header("ETag")), LastModified: answer.Date("Last-Modified") ?? answer.Date("Date"));
 }

@@ -14,6 +14,7 @@ static class BlobMetadata
 {
     const string Header = "x-ms-meta-";
     const string Own = "s3dlio_";
+    const int MaxDepth = 4;
     const string ChecksumName = "s3dlio_crc32c";
     const string BlocksName = "s3dlio_blocks";
     const string WriteName = "s3dlio_write";
@@ -114,13 +115,12 @@ static class BlobMetadata
     {
         try
         {
-            using var document = JsonDocument.Parse(text);
-            foreach (var pair in document.RootElement.EnumerateObject())
-                metadata[pair.Name] = pair.Value.GetString() ?? "";
+            foreach (var (name, value) in StrictJson.TextMap(StrictJson.Parse(Encoding.UTF8.GetBytes(text), MaxDepth)))
+                metadata[name] = value;
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (StrictJsonException)
         {
-            // somebody else's value; better shown than lost
+            // another program's value: return it as it is
             metadata[OtherName] = text;
         }
     }

@@ -40,14 +40,14 @@ sealed class S3Client : RemoteClient
     public bool SignsPayload => Options.PayloadSigning ?? (!Options.Anonymous && (!Endpoint.IsTls || !Capabilities.VerifiesChecksums));
 
     /// <summary>One attempt. A bucket that lives in another region and keys that have expired are dealt with once, within it.</summary>
-    public override async ValueTask<HttpAnswer> AttemptAsync(RemoteRequest request, CancellationToken cancel)
+    public override async ValueTask<HttpResponse> AttemptAsync(RemoteRequest request, CancellationToken cancel)
     {
         bool moved = false, renewed = false;
         string region = _regions.GetValueOrDefault(request.Container, Options.Region);
         while (true)
         {
             var credentials = await _credentials.GetAsync(request.Subject, cancel).ConfigureAwait(false);
-            HttpAnswer answer;
+            HttpResponse answer;
             try
             {
                 answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
@@ -102,7 +102,7 @@ sealed class S3Client : RemoteClient
     public void Forget(string bucket) => _buckets.TryRemove(bucket, out _);
 
     /// <summary>Reads an answer that began with status 200 before the server knew how it would end.</summary>
-    public async ValueTask<ReadOnlyMemory<byte>> ReadTextAsync(HttpAnswer answer, RemoteRequest request, CancellationToken cancel)
+    public async ValueTask<ReadOnlyMemory<byte>> ReadTextAsync(HttpResponse answer, RemoteRequest request, CancellationToken cancel)
     {
         var text = await answer.ReadTextAsync(1 << 20, cancel).ConfigureAwait(false);
         var error = S3Error.Parse(500, text);
@@ -110,7 +110,7 @@ sealed class S3Client : RemoteClient
             : throw (error with { Message = Redaction.Clean(answer.Call, error.Message), RequestId = answer.Header("x-amz-request-id") }).ToFailure(request, this);
     }
 
-    public async ValueTask<S3Result> ReadResultAsync(HttpAnswer answer, RemoteRequest request, CancellationToken cancel) =>
+    public async ValueTask<S3Result> ReadResultAsync(HttpResponse answer, RemoteRequest request, CancellationToken cancel) =>
         S3Result.Parse(await ReadTextAsync(answer, request, cancel).ConfigureAwait(false), request.Subject);
 
     /// <summary>A URL that carries its signature.</summary>

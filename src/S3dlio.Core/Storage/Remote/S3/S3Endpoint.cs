@@ -3,7 +3,7 @@ using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.S3;
 
-/// <summary>Where a bucket is spoken to, and in which style.</summary>
+/// <summary>The endpoint of a bucket, and its addressing style.</summary>
 sealed class S3Endpoint
 {
     readonly Uri? _custom;

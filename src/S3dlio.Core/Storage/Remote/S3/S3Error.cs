@@ -17,7 +17,7 @@ sealed record S3Error(int Status, string Code, string Message) : ServiceError(St
     /// <summary>Refused, and no word why.</summary>
     public bool IsMute => Code.Length == 0 && Status is (400 or 401 or 403);
 
-    public static async ValueTask<S3Error> ReadAsync(HttpAnswer answer, TimeProvider clock, CancellationToken cancel)
+    public static async ValueTask<S3Error> ReadAsync(HttpResponse answer, TimeProvider clock, CancellationToken cancel)
     {
         var text = answer.Call.Method == HttpMethod.Head ? default : await answer.ReadTextAsync(Limit, cancel).ConfigureAwait(false);
         var error = Parse(answer.Status, text);

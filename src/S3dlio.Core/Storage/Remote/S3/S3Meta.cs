@@ -10,10 +10,10 @@ static class S3Meta
 {
     public const string Prefix = "x-amz-meta-";
 
-    /// <summary>Where a checksum is kept on servers that keep none themselves.</summary>
+    /// <summary>Metadata name of the checksum, for servers that keep none themselves.</summary>
     public const string ChecksumName = Prefix + "s3dlio-crc32c";
 
-    /// <summary>Where the checksums of an object's blocks are kept.</summary>
+    /// <summary>Metadata name of the checksums of the object's blocks.</summary>
     public const string BlocksName = Prefix + "s3dlio-blocks";
 
     public const string ChecksumHeader = "x-amz-checksum-crc32c";
@@ -58,7 +58,7 @@ static class S3Meta
     /// <param name="answer">Whose headers are read.</param>
     /// <param name="size">The object's length in bytes.</param>
     /// <param name="isAmazon">Whether the server is Amazon's, whose checksums are what their labels say.</param>
-    public static ObjectMeta Read(string key, HttpAnswer answer, long size, bool isAmazon = false)
+    public static ObjectMeta Read(string key, HttpResponse answer, long size, bool isAmazon = false)
     {
         Dictionary<string, string>? metadata = null, attributes = null;
         Checksum? noted = null;
@@ -119,7 +119,7 @@ static class S3Meta
         tag?.LastIndexOf('-') is int dash and >= 0 && dash < tag.Length - 1 && tag.AsSpan(dash + 1).IndexOfAnyExceptInRange('0', '9') < 0;
 
     /// <summary>What boto3 and S3 itself give objects whose writer asked for nothing.</summary>
-    static Digest? Foreign(HttpAnswer answer) =>
+    static Digest? Foreign(HttpResponse answer) =>
         Digest.FromBase64(DigestKind.Crc64Nvme, answer.Header("x-amz-checksum-crc64nvme")) ?? Digest.FromBase64(DigestKind.Crc32, answer.Header("x-amz-checksum-crc32"));
 
     /// <summary>Adds what the user says of an object to the request that makes it.</summary>

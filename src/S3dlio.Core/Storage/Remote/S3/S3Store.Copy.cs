@@ -1,4 +1,5 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.S3;
@@ -41,7 +42,7 @@ sealed partial class S3Store
 
     async ValueTask<ObjectMeta> CopyWholeAsync(ObjectMeta origin, string destination, bool described, PutOptions full, CancellationToken cancel)
     {
-        // in its copy it is one piece, whose checksum nobody has told the server
+        // the copy is one piece, and the server has no checksum of it
         bool isOfParts = S3Meta.IsOfParts(origin.ETag);
         bool asks = isOfParts ? _client.Capabilities.SendsWithPut : _client.Capabilities.AsksCopies;
         var request = Request(HttpMethod.Put, destination, patience: ServerWork);
@@ -85,11 +86,11 @@ sealed partial class S3Store
                 length = origin.Size;
             int count = (int)((origin.Size + length - 1) / length);
             // a part that the server works on is waited for when another fails, rather than dropped: dropped, it could come after the abort
-            await Crew.RunAsync(count, PutConcurrency, (i, _) =>
+            await ParallelWork.ForAsync(count, PutConcurrency, (i, _) =>
             {
                 long begin = i * length;
-                return upload.CopyAsync(i + 1, origin, begin, Math.Min(length, origin.Size - begin), cancel).AsTask();
-            }, cancel).ConfigureAwait(false);
+                return upload.CopyAsync(i + 1, origin, begin, Math.Min(length, origin.Size - begin), cancel);
+            }, cancel, WorkerThreads.Pool).ConfigureAwait(false);
             if (upload.Whole is { } whole && origin.Checksum is { } expected && whole != expected)
                 throw new StoreException(ErrorKind.ChecksumMismatch, Root.Child(origin.Key), $"checksum mismatch over {origin.Size} bytes: {expected} recorded when it was written, {whole} found by the server while copying");
             await CheckUnchangedAsync(origin, cancel).ConfigureAwait(false);
@@ -103,7 +104,7 @@ sealed partial class S3Store
         }
     }
 
-    /// <summary>Ceph copies parts whatever their condition says, so nobody else would notice that they are of two versions.</summary>
+    /// <summary>Ceph ignores the condition of a part copy, so only this comparison finds parts of two versions.</summary>
     async ValueTask CheckUnchangedAsync(ObjectMeta origin, CancellationToken cancel)
     {
         if (_client.Endpoint.IsAmazon)

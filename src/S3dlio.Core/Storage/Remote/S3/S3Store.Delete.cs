@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.S3;
@@ -31,7 +32,7 @@ sealed partial class S3Store
         var batch = keys.Count == 1 ? [] : keys.Where(S3Xml.CanHold).ToList();
         await base.DeleteAsync(batch.Count == keys.Count ? [] : [.. keys.Except(batch)], failures, cancel).ConfigureAwait(false);
         var chunks = batch.Chunk(MostDeleted).ToArray();
-        await Crew.RunAsync(chunks.Length, 4, (i, stop) => DeleteManyAsync(chunks[i], failures, stop), cancel).ConfigureAwait(false);
+        await ParallelWork.ForAsync(chunks.Length, 4, (i, stop) => new(DeleteManyAsync(chunks[i], failures, stop)), cancel, WorkerThreads.Pool).ConfigureAwait(false);
     }
 
     async Task DeleteManyAsync(string[] keys, List<DeleteFailure> failures, CancellationToken cancel)

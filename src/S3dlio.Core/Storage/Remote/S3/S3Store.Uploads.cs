@@ -1,6 +1,6 @@
 namespace S3dlio.Storage.Remote.S3;
 
-/// <summary>Multipart uploads that nobody ended. They are invisible in listings and are paid for all the same.</summary>
+/// <summary>Unfinished multipart uploads. Listings of objects do not show them, and the service charges for their parts.</summary>
 sealed partial class S3Store
 {
     public override async ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel)
@@ -38,7 +38,7 @@ sealed partial class S3Store
         }
     }
 
-    /// <param name="Next">Where the next page goes on; null at the end.</param>
+    /// <param name="Next">Marker of the next page; null at the end.</param>
     internal sealed record Uploads(List<UnfinishedUpload> Found, (string Key, string Id)? Next)
     {
         /// <exception cref="StoreException">InvalidData when it is something else.</exception>

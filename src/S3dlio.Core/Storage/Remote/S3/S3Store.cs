@@ -40,7 +40,7 @@ sealed partial class S3Store : RemoteStore
             .WithHeader("x-amz-checksum-mode", WantedChecksum).WithIfMatch(ifMatch)
             .WithHeader("Range", range is var (begin, length) ? Range(begin, length) : null);
 
-    protected override RemoteObject Describe(string key, HttpAnswer answer, long? size) => new(S3Meta.Read(key, answer, size ?? Size(answer), _client.Endpoint.IsAmazon));
+    protected override RemoteObject Describe(string key, HttpResponse answer, long? size) => new(S3Meta.Read(key, answer, size ?? Size(answer), _client.Endpoint.IsAmazon));
 
     string? WantedChecksum => _client.Capabilities.SendsWithPut ? "ENABLED" : null;
 

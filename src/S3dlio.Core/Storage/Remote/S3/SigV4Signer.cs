@@ -52,7 +52,7 @@ sealed class SigV4Signer(string region, string service = "s3")
         return text.ToString();
     }
 
-    /// <summary>A query that carries its own signature, for whoever holds the URL. Only the host is signed with it.</summary>
+    /// <summary>A presigned query: the URL works without credentials. Only the Host header is signed.</summary>
     public string PresignedQuery(string method, string path, List<KeyValuePair<string, string>> query, string host, string stamp, TimeSpan expires, S3Credentials credentials)
     {
         var all = new List<KeyValuePair<string, string>>(query)
