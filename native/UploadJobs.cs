@@ -22,7 +22,8 @@ static class UploadJobs
         string folder = path.Length == 0 || path.EndsWith('/') ? path : path + "/";
         var now = DateTimeOffset.UtcNow;
         var found = await store.ListUploadsAsync(path, cancel).ConfigureAwait(false);
-        return [.. found.Where(upload => (upload.Key == path || upload.Key.StartsWith(folder, StringComparison.Ordinal)) && upload.IsOlderThan(age, now))];
+        return [.. found.Where(
+                upload => (upload.Key == path || upload.Key.StartsWith(folder, StringComparison.Ordinal)) && upload.IsOlderThan(age, now))];
     }
 
     static byte[] Write(List<UnfinishedUpload> found) => MetaJson.Write(json =>

@@ -11,7 +11,8 @@ public sealed partial class LayeringTests
     static readonly string Page = File.ReadAllText(Path.Combine(Root, "docs/architecture.md"));
 
     /// <summary>The folder of each node's id.</summary>
-    static readonly Dictionary<string, string> Nodes = Node().Matches(Page).ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value);
+    static readonly Dictionary<string, string> Nodes = Node().Matches(
+        Page).ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value);
 
     static readonly HashSet<(string From, string To)> Arrows =
         [.. Arrow().Matches(Page).Select(match => (Nodes[match.Groups[1].Value], Nodes[match.Groups[2].Value]))];
@@ -23,7 +24,8 @@ public sealed partial class LayeringTests
             .Select(file => Path.GetRelativePath(Path.Combine(Root, Core), Path.GetDirectoryName(file)!))
             .Where(folder => folder != "." && !folder.Split('/').Any(part => part is "bin" or "obj")).ToHashSet();
         Assert.True(folders.SetEquals(Nodes.Values),
-            $"docs/architecture.md: its diagram lacks {Text(folders.Except(Nodes.Values))}; no folders are {Text(Nodes.Values.Except(folders))}");
+            $"docs/architecture.md: its diagram lacks {Text(folders.Except(Nodes.Values))}; no folders are "
+            + $"{Text(Nodes.Values.Except(folders))}");
     }
 
     [Fact]
@@ -32,14 +34,18 @@ public sealed partial class LayeringTests
         var found = Dependencies();
         var missing = found.Where(pair => !Reaches(pair.From, pair.To)).Select(pair => $"{pair.From} --> {pair.To}");
         var surplus = Arrows.Except(found).Select(pair => $"{pair.From} --> {pair.To}");
-        Assert.True(!missing.Any() && !surplus.Any(), $"docs/architecture.md: its diagram lacks {Text(missing)}; the sources have no {Text(surplus)}");
+        Assert.True(!missing.Any() && !surplus.Any(),
+            $"docs/architecture.md: its diagram lacks {Text(missing)}; the sources have no {Text(surplus)}");
     }
 
     [Fact]
     public void Diagram_EachNameOnThePage_IsInTheSources()
     {
-        string sources = string.Concat(Sources().Select(source => source.Path + "\n" + source.Text)) + File.ReadAllText(Path.Combine(Root, "include/s3dlio.h"));
-        string[] names = [.. PageName().Matches(Page).SelectMany(match => match.Groups[1].Value.Split('.')).Where(name => name is not ("py" or "cs" or "h")).Distinct()];
+        string sources = string.Concat(Sources().Select(source => source.Path + "\n" + source.Text))
+            + File.ReadAllText(Path.Combine(Root, "include/s3dlio.h"));
+        string[] names =
+            [.. PageName().Matches(Page).SelectMany(
+                    match => match.Groups[1].Value.Split('.')).Where(name => name is not ("py" or "cs" or "h")).Distinct()];
         Assert.True(names.Length > 30);
         Assert.DoesNotContain(names, name => !Regex.IsMatch(sources, $@"(?<!\w){Regex.Escape(name)}(?!\w)"));
     }

@@ -12,7 +12,9 @@ namespace S3dlio.Tests.Checkpoint;
 /// </summary>
 public sealed class CrashPointTests
 {
-    /// <summary>What a process was about: its work, the steps that must be there whatever happens, and those that the work may take away.</summary>
+    /// <summary>
+    /// What a process was about: its work, the steps that must be there whatever happens, and those that the work may take away.
+    /// </summary>
     public sealed record Work(string Name, Func<ObjectStore, Task> Run, long[] Stays, long[] MayGo)
     {
         public override string ToString() => Name;
@@ -70,7 +72,8 @@ public sealed class CrashPointTests
                 await Retention.RunAsync(store, Rule(100), NoProgress.Instance, None);
                 await CheckAsync(store, work, $"{name}, call {point}, pruned");
                 var catalog = await CheckpointCatalog.ReadAllAsync(store, null, None);
-                var needed = catalog.Complete.SelectMany(found => found.Manifest.Shards).Select(shard => shard.Key).Order(StringComparer.Ordinal);
+                var needed = catalog.Complete.SelectMany(
+                    found => found.Manifest.Shards).Select(shard => shard.Key).Order(StringComparer.Ordinal);
                 Assert.Equal(needed, (await KeysAsync(store, "shards/")).Order(StringComparer.Ordinal));
                 Assert.Empty(await KeysAsync(store, "saves/"));
                 Assert.True(point < 1000);
@@ -85,11 +88,15 @@ public sealed class CrashPointTests
         foreach (long step in work.Stays)
             Assert.True(steps.Contains(step), $"{where}: step {step} is lost");
         var (newest, skipped) = await CheckpointCatalog.NewestAsync(store, None);
-        Assert.True(newest?.Manifest.Step == steps.Max(), $"{where}: the newest of {string.Join(' ', steps)} is said to be {newest?.Manifest.Step}");
+        Assert.True(newest?.Manifest.Step == steps.Max(),
+            $"{where}: the newest of {string.Join(' ', steps)} is said to be {newest?.Manifest.Step}");
         Assert.Empty(skipped);
     }
 
-    /// <summary>The prefix guarantee: when a checkpoint is reported, every one reported before it is whole, though the writer died in each of its saves.</summary>
+    /// <summary>
+    /// The prefix guarantee: when a checkpoint is reported, every one reported before it is whole, though the writer died in each of its
+    /// saves.
+    /// </summary>
     [Fact]
     public async Task Crash_InEachSaveOfASeries_KeepsAllBefore()
     {

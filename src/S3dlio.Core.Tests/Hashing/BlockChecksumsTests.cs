@@ -22,7 +22,9 @@ public class BlockChecksumsTests
     public void DigestBlocks_HeadAndSegments_AreThoseOfTheBytes(int head, int body)
     {
         var (front, data) = (Data(head), Data(body));
-        LargeMemory[] segments = [LargeMemory.From(data.AsMemory(0, 5)), LargeMemory.From(data.AsMemory(5, 1 << 20)), LargeMemory.From(data.AsMemory(5 + (1 << 20)))];
+        LargeMemory[] segments =
+            [LargeMemory.From(data.AsMemory(0, 5)), LargeMemory.From(data.AsMemory(5, 1 << 20)),
+                LargeMemory.From(data.AsMemory(5 + (1 << 20)))];
         var payload = new Payload(head, _ => front, segments);
         byte[] whole = [.. front, .. data];
         var (digest, blocks) = payload.DigestBlocks(CancellationToken.None);

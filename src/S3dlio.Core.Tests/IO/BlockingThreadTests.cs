@@ -14,13 +14,17 @@ public class BlockingThreadTests
 
     static ObjectStore Open(ScriptedServer server, string options = "") => StoreFactory.Open(
         StoreUri.Parse("s3://bucket/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","proxy":""{{options}}}""", "s3://bucket/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","proxy":""{{options}}}""", "s3://bucket/"));
 
-    static async Task<(byte[]?[] Found, StoreException?[] Failures)> GetMany(ObjectStore store, int count, int inFlight, CancellationToken cancel = default)
+    static async Task<(byte[]?[] Found, StoreException?[] Failures)> GetMany(
+        ObjectStore store, int count, int inFlight, CancellationToken cancel = default)
     {
         var objects = Enumerable.Range(0, count).Select(i => new ObjectRef(store, $"k{i}")).ToArray();
         var found = new byte[]?[count];
-        var failures = await Bulk.GetAsync(objects, inFlight, Decompress.Never, (i, length) => LargeMemory.From((found[i] = new byte[length]).AsMemory()), true, NoProgress.Instance, cancel);
+        var failures = await Bulk.GetAsync(
+            objects, inFlight, Decompress.Never, (i, length) => LargeMemory.From((found[i] = new byte[length]).AsMemory()), true,
+            NoProgress.Instance, cancel);
         return (found, failures);
     }
 
@@ -77,7 +81,10 @@ public class BlockingThreadTests
         {
             var (_, failures) = await GetMany(store, 12, 4);
             Assert.All(failures, Assert.Null);
-            await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => ObjectRead.WholeAsync(store, "key", size => LargeMemory.From(new byte[size]), new Validation(null), NoProgress.Instance, None).AsTask()));
+            await Task.WhenAll(
+                Enumerable.Range(0, 2).Select(
+                    _ => ObjectRead.WholeAsync(
+                        store, "key", size => LargeMemory.From(new byte[size]), new Validation(null), NoProgress.Instance, None).AsTask()));
         }
         // 4 and 2, and those which the others took before they had their own
         Assert.InRange(server.Connections, 4, 10);
@@ -123,7 +130,10 @@ public class BlockingThreadTests
     [Fact]
     public async Task GetMany_ServerFallsSilent_TimesOut()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Target.EndsWith("k3", StringComparison.Ordinal) ? Task.Delay(30_000) : exchange.Serve(new byte[10], "\"v1\""));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Target.EndsWith("k3", StringComparison.Ordinal)
+                ? Task.Delay(30_000)
+                : exchange.Serve(new byte[10], "\"v1\""));
         var (found, failures) = await GetMany(Open(server, ""","read_timeout":1,"max_attempts":1"""), 6, 6);
         Assert.Equal(ErrorKind.Timeout, failures[3]?.Kind);
         Assert.Contains("silent for 1 s", failures[3]!.Detail, StringComparison.Ordinal);
@@ -135,7 +145,8 @@ public class BlockingThreadTests
     {
         await using var server = new ScriptedServer(_ => Task.Delay(120_000));
         using var cancel = new CancellationTokenSource(200);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => GetMany(Open(server), 20, 8, cancel.Token)).WaitAsync(TimeSpan.FromSeconds(60));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => GetMany(Open(server), 20, 8, cancel.Token)).WaitAsync(TimeSpan.FromSeconds(60));
     }
 
     [Fact]
@@ -143,7 +154,8 @@ public class BlockingThreadTests
     {
         var store = StoreFactory.Open(
             StoreUri.Parse("s3://bucket/"),
-            StoreOptions.Parse("""{"endpoint_url":"http://127.0.0.1:1","access_key_id":"id","secret_access_key":"a-secret","region":"r1","proxy":"","max_attempts":1}""", "s3://bucket/"));
+            StoreOptions.Parse(
+                """{"endpoint_url":"http://127.0.0.1:1","access_key_id":"id","secret_access_key":"a-secret","region":"r1","proxy":"","max_attempts":1}""", "s3://bucket/"));
         var (_, failures) = await GetMany(store, 4, 4);
         Assert.All(failures, failure => Assert.Equal(ErrorReason.ConnectionRefused, failure?.Reason));
     }

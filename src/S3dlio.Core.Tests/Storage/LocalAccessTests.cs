@@ -114,9 +114,11 @@ public sealed partial class LocalAccessTests : IDisposable
     [InlineData(1, null)]
     public async Task Save_OtherFormOfAPrivateFile_IsPrivate(int? first, int? second)
     {
-        var (before, _) = await CompressedVariants.SaveAsync(Store, "x", first, new Payload(new byte[100]), PutOptions.Default, NoProgress.Instance, None);
+        var (before, _) = await CompressedVariants.SaveAsync(
+            Store, "x", first, new Payload(new byte[100]), PutOptions.Default, NoProgress.Instance, None);
         File.SetUnixFileMode(_directory[before.Key], Private);
-        var (after, _) = await CompressedVariants.SaveAsync(Store, "x", second, new Payload(new byte[100]), PutOptions.Default, NoProgress.Instance, None);
+        var (after, _) = await CompressedVariants.SaveAsync(
+            Store, "x", second, new Payload(new byte[100]), PutOptions.Default, NoProgress.Instance, None);
         Assert.Equal([_directory[after.Key]], Directory.EnumerateFiles(_directory.Path));
         Assert.Equal(Private, File.GetUnixFileMode(_directory[after.Key]));
     }

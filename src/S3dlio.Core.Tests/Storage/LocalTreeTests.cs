@@ -72,7 +72,8 @@ public sealed class LocalTreeTests : IDisposable
     public async Task List_NamesThatAreNotUtf8_AreGivenAndReachTheirFiles()
     {
         Write("tree/good", "tree/sub/good", "other");
-        await Shell($"touch '{_directory.Path}/tree/'$(printf 'bad\\377') && mkdir '{_directory.Path}/tree/'$(printf 'dir\\377') && touch '{_directory.Path}/tree/'$(printf 'dir\\377')/in");
+        await Shell($"touch '{_directory.Path}/tree/'$(printf 'bad\\377') && mkdir '{_directory.Path}/tree/'$(printf 'dir\\377') && touch "
+            + $"'{_directory.Path}/tree/'$(printf 'dir\\377')/in");
         Assert.Equal(["tree/bad\uDCFF", "tree/dir\uDCFF/", "tree/good", "tree/sub/"], await List("tree/", recursive: false));
         Assert.Equal(["tree/bad\uDCFF", "tree/dir\uDCFF/in", "tree/good", "tree/sub/good"], await List("tree/", recursive: true));
         Assert.Equal(["tree/good"], await List("tree/go", recursive: true));
@@ -145,7 +146,8 @@ public sealed class LocalTreeTests : IDisposable
         var store = new LocalStore(StoreUri.Parse($"file://{_directory.Path}/root"), StoreOptions.Default);
         Assert.Equal(1, (await store.DeleteTreeAsync("", new SynchronousProgress(_ => { }), None))!.Deleted);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory["real"]));
-        await Fails(ErrorKind.InvalidArgument, async () => await new LocalStore(StoreUri.Parse("file:///"), StoreOptions.Default).DeleteTreeAsync("", new SynchronousProgress(_ => { }), None));
+        await Fails(ErrorKind.InvalidArgument, async () => await new LocalStore(
+                StoreUri.Parse("file:///"), StoreOptions.Default).DeleteTreeAsync("", new SynchronousProgress(_ => { }), None));
     }
 
     [Fact]
@@ -162,7 +164,8 @@ public sealed class LocalTreeTests : IDisposable
         {
             for (int i = 0; i < 1500; i++)
             {
-                await Store.PutAsync($"tree/a/b{worker}/c", new Payload(new byte[10]), PutOptions.Default with { Durable = i % 100 == 0 }, null, None);
+                await Store.PutAsync(
+                    $"tree/a/b{worker}/c", new Payload(new byte[10]), PutOptions.Default with { Durable = i % 100 == 0 }, null, None);
                 await Store.CopyAsync("source", $"tree/a/d{worker}/e", PutOptions.Default, None);
                 await Store.MakeDirectoryAsync($"tree/a/b{worker}/f/g", None);
             }
@@ -237,14 +240,17 @@ public sealed class LocalTreeTests : IDisposable
         Write(".s3dlio-1-0123456789abcdef.tmp", ".s3dlio-2-0123456789abcdef.tmp");
         string foreign = _directory[".s3dlio-1-0123456789abcdef.tmp"], forgotten = _directory[".s3dlio-2-0123456789abcdef.tmp"];
         File.SetLastWriteTimeUtc(forgotten, DateTime.UtcNow.AddDays(-2));
-        Write(".s3dlio-1-0123456789abcde.tmp", ".s3dlio-x-0123456789abcdef.tmp", ".s3dlio-1-0123456789abcdef.tmp2", "s3dlio-1-0123456789abcdef.tmp");
+        Write(".s3dlio-1-0123456789abcde.tmp", ".s3dlio-x-0123456789abcdef.tmp", ".s3dlio-1-0123456789abcdef.tmp2",
+            "s3dlio-1-0123456789abcdef.tmp");
         foreach (string path in Directory.EnumerateFiles(_directory.Path))
         {
             if (path != young && path != forgotten)
                 File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddHours(-1));
         }
         await using var writer = await Store.OpenWriteAsync("alive", PutOptions.Default, None);
-        string living = Directory.EnumerateFiles(_directory.Path, ".s3dlio-*").Single(path => TemporaryFiles.IsName(Path.GetFileName(path)) && path != orphan && path != young && path != foreign && path != forgotten);
+        string living = Directory.EnumerateFiles(_directory.Path, ".s3dlio-*").Single(
+            path => TemporaryFiles.IsName(Path.GetFileName(path)) && path != orphan && path != young && path != foreign
+                && path != forgotten);
         File.SetLastWriteTimeUtc(living, DateTime.UtcNow.AddHours(-1));
 
         Assert.Equal(4, (await List("", recursive: true)).Count);
@@ -329,7 +335,8 @@ public sealed class LocalTreeTests : IDisposable
             async () => await store.OpenWriteAsync("new", PutOptions.Default, None),
             async () => await store.OpenReadAsync("file", ReadOptions.Default, None),
             // a real refusal
-            async () => await new LocalStore(StoreUri.Parse("direct:///proc"), StoreOptions.Default).OpenReadAsync("version", ReadOptions.Default, None),
+            async () => await new LocalStore(
+                StoreUri.Parse("direct:///proc"), StoreOptions.Default).OpenReadAsync("version", ReadOptions.Default, None),
         ];
         foreach (var call in calls)
         {

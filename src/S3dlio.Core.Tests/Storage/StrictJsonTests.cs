@@ -7,7 +7,8 @@ namespace S3dlio.Tests.Storage;
 
 public class StrictJsonTests
 {
-    static StrictJsonException Refused(string text) => Assert.Throws<StrictJsonException>(() => StrictJson.TextMap(StrictJson.Parse(Encoding.UTF8.GetBytes(text), 4)));
+    static StrictJsonException Refused(string text) =>
+        Assert.Throws<StrictJsonException>(() => StrictJson.TextMap(StrictJson.Parse(Encoding.UTF8.GetBytes(text), 4)));
 
     [Theory]
     [InlineData("""{"a":"1","a":"2"}""", nameof(JsonProblem.DuplicateName), "a")]
@@ -29,14 +30,16 @@ public class StrictJsonTests
 
     [Fact]
     public void Parse_NotUtf8_IsRefused() =>
-        Assert.Equal(JsonProblem.NotUtf8, Assert.Throws<StrictJsonException>(() => StrictJson.Parse(new byte[] { (byte)'"', 0xff, (byte)'"' }, 4)).Problem);
+        Assert.Equal(JsonProblem.NotUtf8,
+            Assert.Throws<StrictJsonException>(() => StrictJson.Parse(new byte[] { (byte)'"', 0xff, (byte)'"' }, 4)).Problem);
 
     [Fact]
     public void Parse_FaultOnTheSecondLine_TellsWhere() => Assert.Equal((2, 1), Refused("{\n x}").Position);
 
     [Fact]
     public void Members_ManyNames_KeepTheirOrder() =>
-        Assert.Equal(["b", "a", "c"], StrictJson.Members(StrictJson.Parse("""{"b":1,"a":2,"c":3}"""u8.ToArray(), 4)).Select(member => member.Name));
+        Assert.Equal(["b", "a", "c"],
+            StrictJson.Members(StrictJson.Parse("""{"b":1,"a":2,"c":3}"""u8.ToArray(), 4)).Select(member => member.Name));
 
     [Fact]
     public void AsTextMap_NameTwice_IsRefused()

@@ -26,7 +26,8 @@ public class ObjectScatterTests
         var ranges = new List<ScatterRange>();
         for (int i = 0; i < 300; i++)
         {
-            int of = random.Next(objects.Length), begin = random.Next(objects[of].Length), length = random.Next(objects[of].Length - begin + 1);
+            int of = random.Next(objects.Length), begin = random.Next(objects[of].Length),
+                length = random.Next(objects[of].Length - begin + 1);
             var target = new byte[length];
             var expected = objects[of].AsMemory(begin, length);
             wanted.Add((target, expected));
@@ -41,7 +42,8 @@ public class ObjectScatterTests
     {
         await _store.PutAsync("o0", new Payload(new byte[100]), PutOptions.Default, null, None);
         var range = new ScatterRange(0, 10, LargeMemory.From(new byte[20].AsMemory()), new Checksum(7));
-        var error = await Assert.ThrowsAsync<StoreException>(() => ObjectScatter.ReadAsync(Refs(1), [range], Decompress.Never, 1, NoProgress.Instance, None));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            () => ObjectScatter.ReadAsync(Refs(1), [range], Decompress.Never, 1, NoProgress.Instance, None));
         Assert.Equal((ErrorKind.ChecksumMismatch, 10L), (error.Kind, error.Offset));
         Assert.Contains("o0", error.Message, StringComparison.Ordinal);
     }
@@ -51,7 +53,8 @@ public class ObjectScatterTests
     {
         await _store.PutAsync("o0", new Payload(new byte[100]), PutOptions.Default, null, None);
         var range = new ScatterRange(0, 90, LargeMemory.From(new byte[11].AsMemory()), null);
-        var error = await Assert.ThrowsAsync<StoreException>(() => ObjectScatter.ReadAsync(Refs(1), [range], Decompress.Never, 1, NoProgress.Instance, None));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            () => ObjectScatter.ReadAsync(Refs(1), [range], Decompress.Never, 1, NoProgress.Instance, None));
         Assert.Equal(ErrorKind.InvalidData, error.Kind);
     }
 
@@ -69,12 +72,15 @@ public class ObjectScatterTests
         var data = Array.ConvertAll(sizes, size => { var bytes = new byte[size]; random.NextBytes(bytes); return bytes; });
         var specs = sizes.Select((size, i) => new TensorSpec($"t{i}", DType.U8, [size])).ToArray();
         var (output, saved) = await SafetensorsObject.SaveBlocksAsync(
-            _store, "t", specs, Array.ConvertAll(data, bytes => LargeMemory.From(bytes.AsMemory())), null, level, PutOptions.Default, NoProgress.Instance, None);
+            _store, "t", specs, Array.ConvertAll(data, bytes => LargeMemory.From(bytes.AsMemory())), null, level, PutOptions.Default,
+            NoProgress.Instance, None);
         if (level is not null)
         {
             Assert.Equal("t.zst", output.Object.Key);
             var raw = new byte[output.RawLength];
-            await ObjectRead.WholeAsync(_store, "t.zst", Decompress.Always, _ => LargeMemory.From(raw.AsMemory()), new Validation(output.RawChecksum), NoProgress.Instance, None);
+            await ObjectRead.WholeAsync(
+                _store, "t.zst", Decompress.Always, _ => LargeMemory.From(raw.AsMemory()), new Validation(output.RawChecksum),
+                NoProgress.Instance, None);
             await _store.PutAsync("t", new Payload(raw), PutOptions.Default, null, None);
         }
         var file = await SafetensorsObject.OpenAsync(_store, "t", None);

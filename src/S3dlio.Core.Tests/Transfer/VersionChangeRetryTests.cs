@@ -15,7 +15,8 @@ public class VersionChangeRetryTests
 
     static ObjectStore Open(ScriptedServer server) => StoreFactory.Open(
         StoreUri.Parse("s3://bucket/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1"}""", "s3://bucket/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1"}""", "s3://bucket/"));
 
     static byte[] Data(int length)
     {
@@ -70,7 +71,8 @@ public class VersionChangeRetryTests
         var data = Data(20 << 20);
         // no answer is whole, and none of the next is of the same version
         await using var server = new ScriptedServer(exchange => exchange.Serve(data, $"\"v{exchange.Number}\"", most: 1 << 20));
-        var error = await Assert.ThrowsAsync<StoreException>(() => ObjectRead.WholeAsync(Open(server), "key", Allocate, new Validation(null), _progress, None).AsTask());
+        var error = await Assert.ThrowsAsync<StoreException>(
+            () => ObjectRead.WholeAsync(Open(server), "key", Allocate, new Validation(null), _progress, None).AsTask());
         Assert.Equal((ErrorKind.Precondition, "s3://bucket/key"), (error.Kind, error.Uri));
         Assert.Contains("written while it was read", error.Detail, StringComparison.Ordinal);
         Assert.Contains($"{VersionChangeRetry.Reads} reads", error.Detail, StringComparison.Ordinal);

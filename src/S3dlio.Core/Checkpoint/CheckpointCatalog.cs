@@ -22,9 +22,11 @@ public sealed record Catalog(IReadOnlyList<FoundManifest> Found, IReadOnlyList<S
     /// <summary>What is left when some are gone.</summary>
     internal Survey Without(IReadOnlyCollection<string> gone)
     {
-        var keys = new SortedSet<string>(Found.Select(static found => found.Key).Concat(Skipped.Select(static skipped => skipped.Key)), StringComparer.Ordinal);
+        var keys = new SortedSet<string>(
+            Found.Select(static found => found.Key).Concat(Skipped.Select(static skipped => skipped.Key)), StringComparer.Ordinal);
         keys.ExceptWith(gone);
-        return new Survey(keys, Complete.FirstOrDefault(found => keys.Contains(found.Key)), [.. Skipped.Where(skipped => keys.Contains(skipped.Key))]);
+        return new Survey(
+            keys, Complete.FirstOrDefault(found => keys.Contains(found.Key)), [.. Skipped.Where(skipped => keys.Contains(skipped.Key))]);
     }
 }
 
@@ -51,7 +53,8 @@ public static class CheckpointCatalog
         var manifest = ManifestJson.Read(read.Bytes, uri);
         if (manifest.Step != step || (manifest.SaveId is { } own && own != id))
             throw new StoreException(ErrorKind.InvalidData, uri,
-                $"expected the manifest of step {step} and save {id}, as its name says, found step {manifest.Step} and save {manifest.SaveId}; it was renamed or copied over another");
+                $"expected the manifest of step {step} and save {id}, as its name says, found step {manifest.Step} and save "
+                + $"{manifest.SaveId}; it was renamed or copied over another");
         return new FoundManifest(key, manifest);
     }
 
@@ -71,16 +74,19 @@ public static class CheckpointCatalog
     }
 
     /// <summary>The newest complete checkpoint that there is, and what was passed over on the way to it.</summary>
-    public static async ValueTask<(FoundManifest? Found, IReadOnlyList<SkippedManifest> Skipped)> NewestAsync(ObjectStore store, CancellationToken cancel)
+    public static async ValueTask<(FoundManifest? Found, IReadOnlyList<SkippedManifest> Skipped)> NewestAsync(
+        ObjectStore store, CancellationToken cancel)
     {
         var survey = await SurveyAsync(store, cancel).ConfigureAwait(false);
         return (survey.Newest, survey.Skipped);
     }
 
-    /// <summary>Looks which manifests there are and which of them is the newest. No clock is asked: not this machine's, nor the store's.</summary>
+    /// <summary>
+    /// Looks which manifests there are and which of them is the newest. No clock is asked: not this machine's, nor the store's.
+    /// </summary>
     /// <remarks>
-    /// What <c>latest.json</c> says is a statement about one set of manifests, which stays true whatever comes later: where that set is what
-    /// is listed, one manifest is read, and otherwise all.
+    /// What <c>latest.json</c> says is a statement about one set of manifests, which stays true whatever comes later: where that set is
+    /// what is listed, one manifest is read, and otherwise all.
     /// </remarks>
     internal static async ValueTask<Survey> SurveyAsync(ObjectStore store, CancellationToken cancel)
     {
@@ -122,7 +128,9 @@ public static class CheckpointCatalog
     static async ValueTask<Catalog> ReadAsync(ObjectStore store, string[] keys, CancellationToken cancel)
     {
         var found = new FoundManifest?[keys.Length];
-        var failures = await Bulk.RunAsync(keys.Length, ReadsInFlight, 0, async (i, stop) => found[i] = await ReadAsync(store, keys[i], stop).ConfigureAwait(false), i => store.Root.Child(keys[i]), cancel).ConfigureAwait(false);
+        var failures = await Bulk.RunAsync(
+            keys.Length, ReadsInFlight, 0, async (i, stop) => found[i] = await ReadAsync(store, keys[i], stop).ConfigureAwait(false),
+            i => store.Root.Child(keys[i]), cancel).ConfigureAwait(false);
         var skipped = new List<SkippedManifest>();
         for (int i = 0; i < keys.Length; i++)
         {
@@ -136,5 +144,6 @@ public static class CheckpointCatalog
         return new Catalog([.. found.OfType<FoundManifest>().OrderDescending(Comparer<FoundManifest>.Create(Newer))], skipped);
     }
 
-    internal static int Newer(FoundManifest a, FoundManifest b) => a.Manifest.CompareAge(b.Manifest) is var age && age != 0 ? age : string.CompareOrdinal(a.Key, b.Key);
+    internal static int Newer(FoundManifest a, FoundManifest b) =>
+        a.Manifest.CompareAge(b.Manifest) is var age && age != 0 ? age : string.CompareOrdinal(a.Key, b.Key);
 }

@@ -3,10 +3,14 @@ using S3dlio.Transfer;
 
 namespace S3dlio.Checkpoint;
 
-/// <summary>Small objects of a checkpoint store. "Not there" is the one failure that has an answer; every other goes to the caller.</summary>
+/// <summary>
+/// Small objects of a checkpoint store. "Not there" is the one failure that has an answer; every other goes to the caller.
+/// </summary>
 static class CheckpointObjects
 {
-    /// <summary>The object is not there. A bucket or an account that is not there is a mistake in the address, and no store without checkpoints.</summary>
+    /// <summary>
+    /// The object is not there. A bucket or an account that is not there is a mistake in the address, and no store without checkpoints.
+    /// </summary>
     public static bool IsAbsence(StoreException error) => error is { Kind: ErrorKind.NotFound, Reason: ErrorReason.None };
 
     /// <summary>The object is there and is not what was written.</summary>
@@ -26,7 +30,8 @@ static class CheckpointObjects
 
     /// <summary>A whole small object, compared with the checksum that its store keeps; null where there is none.</summary>
     /// <exception cref="StoreException">InvalidData: it has more bytes than that.</exception>
-    public static async ValueTask<(byte[] Bytes, ObjectMeta Meta)?> ReadAsync(ObjectStore store, string key, int most, CancellationToken cancel)
+    public static async ValueTask<(byte[] Bytes, ObjectMeta Meta)?> ReadAsync(
+        ObjectStore store, string key, int most, CancellationToken cancel)
     {
         byte[] bytes = [];
         try
@@ -46,7 +51,8 @@ static class CheckpointObjects
         }
     }
 
-    public static ValueTask<ObjectMeta> PutAsync(ObjectStore store, string key, byte[] bytes, PutOptions options, CancellationToken cancel) =>
+    public static ValueTask<ObjectMeta> PutAsync(
+        ObjectStore store, string key, byte[] bytes, PutOptions options, CancellationToken cancel) =>
         store.PutAsync(key, new Payload(bytes.AsMemory()), options with { ContentType = "application/json" }, null, cancel);
 
     /// <summary>Deletes keys; those not there count as deleted.</summary>

@@ -15,7 +15,8 @@ static class LegacyFrames
     /// <summary>No honest frame holds more raw bytes for each stored one.</summary>
     const long MostRatio = 32_768;
 
-    public static async ValueTask ReadAsync(ObjectStore store, ShardRecord shard, Func<long, LargeMemory> allocate, CancellationToken cancel)
+    public static async ValueTask ReadAsync(
+        ObjectStore store, ShardRecord shard, Func<long, LargeMemory> allocate, CancellationToken cancel)
     {
         string uri = store.Root.Child(shard.Key);
         ShardCheck.CompareSize(store, shard, (await store.HeadAsync(shard.Key, cancel).ConfigureAwait(false)).Size);
@@ -37,7 +38,9 @@ static class LegacyFrames
         if (told == Libzstd.SizeError)
             throw Fault(uri, "it does not begin with a zstd frame");
         long most = Math.Min(Array.MaxLength, stored.Length * MostRatio);
-        long capacity = told == Libzstd.SizeUnknown ? Math.Min(most, (long)stored.Length * FirstRatio + 1024) : (long)Math.Min(told, (ulong)most);
+        long capacity = told == Libzstd.SizeUnknown
+            ? Math.Min(most, (long)stored.Length * FirstRatio + 1024)
+            : (long)Math.Min(told, (ulong)most);
         using var context = Libzstd.Check(Libzstd.CreateDecompression());
         while (true)
         {
@@ -49,7 +52,9 @@ static class LegacyFrames
             if (!Libzstd.Describe(result).Contains("too small", StringComparison.Ordinal))
                 Libzstd.Check(result, reason => Fault(uri, reason));
             if (capacity >= most)
-                throw new StoreException(ErrorKind.InvalidData, uri, $"expected at most {most} raw bytes in the shard, found more; decompress it with 'zstd -d' and load it from there");
+                throw new StoreException(
+                    ErrorKind.InvalidData, uri,
+                    $"expected at most {most} raw bytes in the shard, found more; decompress it with 'zstd -d' and load it from there");
             capacity = Math.Min(most, capacity * 2);
         }
     }

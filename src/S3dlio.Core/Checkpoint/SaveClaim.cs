@@ -10,8 +10,8 @@ namespace S3dlio.Checkpoint;
 public sealed record AgreedSave(string SaveId, string? ClaimKey);
 
 /// <summary>
-/// How ranks that cannot talk to each other come to the same save id: the first to come creates <c>saves/ckpt-STEP.json</c>, the others read
-/// it. A claim is spent when a manifest of its id exists; the next save of the step replaces it then. One that was never committed is
+/// How ranks that cannot talk to each other come to the same save id: the first to come creates <c>saves/ckpt-STEP.json</c>, the others
+/// read it. A claim is spent when a manifest of its id exists; the next save of the step replaces it then. One that was never committed is
 /// joined again: its save crashed or is under way, and shards never overwrite each other.
 /// </summary>
 /// <remarks>
@@ -33,14 +33,17 @@ public static class SaveClaim
     /// <param name="run">The job, where several may save the same step; the same for all its ranks.</param>
     /// <param name="cancel">Cancels the call.</param>
     /// <exception cref="StoreException">AlreadyExists: a checkpoint of that id is there.</exception>
-    public static async ValueTask<AgreedSave> AgreeAsync(ObjectStore store, long step, string? saveId, string? run, CancellationToken cancel)
+    public static async ValueTask<AgreedSave> AgreeAsync(
+        ObjectStore store, long step, string? saveId, string? run, CancellationToken cancel)
     {
         if (saveId is not null)
         {
             SaveId.Check(saveId, "save_id", store.Root.ToString());
             string slot = CheckpointLayout.ManifestKey(step, saveId);
             if (await CheckpointObjects.HeadAsync(store, slot, cancel).ConfigureAwait(false) is not null)
-                throw new StoreException(ErrorKind.AlreadyExists, store.Root.Child(slot), $"step {step} was saved under the save id '{saveId}' before; a save needs an id of its own");
+                throw new StoreException(
+                    ErrorKind.AlreadyExists, store.Root.Child(slot),
+                    $"step {step} was saved under the save id '{saveId}' before; a save needs an id of its own");
             return new AgreedSave(saveId, null);
         }
         if (run is not null)
@@ -51,7 +54,9 @@ public static class SaveClaim
             if (await TryAgreeAsync(store, step, key, cancel).ConfigureAwait(false) is { } id)
                 return new AgreedSave(id, key);
         }
-        throw new StoreException(ErrorKind.Unavailable, store.Root.Child(key), $"others changed the claim of step {step} {Attempts} times in a row; give the ranks a save_id");
+        throw new StoreException(
+            ErrorKind.Unavailable, store.Root.Child(key),
+            $"others changed the claim of step {step} {Attempts} times in a row; give the ranks a save_id");
     }
 
     /// <summary>Removes the claims of one save, so that no further rank joins it.</summary>
@@ -65,14 +70,16 @@ public static class SaveClaim
     }
 
     /// <summary>What a claim says; null where there is none. One that is damaged says nothing.</summary>
-    internal static async ValueTask<(long Step, string? Id, ObjectMeta? Meta)?> ReadAsync(ObjectStore store, string key, CancellationToken cancel)
+    internal static async ValueTask<(long Step, string? Id, ObjectMeta? Meta)?> ReadAsync(
+        ObjectStore store, string key, CancellationToken cancel)
     {
         try
         {
             if (await CheckpointObjects.ReadAsync(store, key, MaxLength, cancel).ConfigureAwait(false) is not { } read)
                 return null;
             string uri = store.Root.Child(key);
-            var fields = new JsonFields(JsonFields.Parse(read.Bytes, "a claim", ErrorKind.InvalidData, uri), "a claim", ErrorKind.InvalidData, uri);
+            var fields = new JsonFields(
+                JsonFields.Parse(read.Bytes, "a claim", ErrorKind.InvalidData, uri), "a claim", ErrorKind.InvalidData, uri);
             string id = fields.Text("save_id");
             return (fields.Integer("global_step", 0, long.MaxValue), SaveId.IsValid(id) ? id : null, read.Meta);
         }
@@ -90,7 +97,8 @@ public static class SaveClaim
         if (claim.Step == step && claim.Id is { } id
             && await CheckpointObjects.HeadAsync(store, CheckpointLayout.ManifestKey(step, id), cancel).ConfigureAwait(false) is null)
         {
-            if (claim.Meta is { } meta && DateTimeOffset.UtcNow - meta.LastModified > FreshFor && await TryWriteAsync(store, step, key, id, meta, cancel).ConfigureAwait(false) is null)
+            if (claim.Meta is { } meta && DateTimeOffset.UtcNow - meta.LastModified > FreshFor
+                    && await TryWriteAsync(store, step, key, id, meta, cancel).ConfigureAwait(false) is null)
                 return null;
             // a checkpoint that was deleted meanwhile took its claim with it first
             var again = await ReadAsync(store, key, cancel).ConfigureAwait(false);
@@ -100,7 +108,8 @@ public static class SaveClaim
     }
 
     /// <summary>Claims that id in the place of what was there, unless another rank was quicker.</summary>
-    static async ValueTask<string?> TryWriteAsync(ObjectStore store, long step, string key, string id, ObjectMeta? replaced, CancellationToken cancel)
+    static async ValueTask<string?> TryWriteAsync(
+        ObjectStore store, long step, string key, string id, ObjectMeta? replaced, CancellationToken cancel)
     {
         var buffer = new ArrayBufferWriter<byte>(128);
         using (var json = new Utf8JsonWriter(buffer))

@@ -132,7 +132,8 @@ public sealed class BlockChecksums
         {
             int star = run.IndexOf('*', StringComparison.Ordinal);
             int count = 1;
-            if (!long.TryParse(star < 0 ? run : run[..star], NumberStyles.None, CultureInfo.InvariantCulture, out long length) || length <= 0
+            if (!long.TryParse(star < 0 ? run : run[..star], NumberStyles.None, CultureInfo.InvariantCulture, out long length)
+                    || length <= 0
                 || (star >= 0 && !int.TryParse(run[(star + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out count))
                 || count < 1 || count > blocks - ends.Count)
                 return null;

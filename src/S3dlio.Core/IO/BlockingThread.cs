@@ -4,8 +4,8 @@ namespace S3dlio.IO;
 
 /// <summary>
 /// Threads that block in the kernel while they wait for network I/O. A blocking read is cheaper than an asynchronous one, which costs an
-/// epoll event, a thread switch and a state machine on the heap. A bulk call has one such thread for each request at once. Work that waits for
-/// something else (a request slot, a retry delay) continues on the thread pool.
+/// epoll event, a thread switch and a state machine on the heap. A bulk call has one such thread for each request at once. Work that waits
+/// for something else (a request slot, a retry delay) continues on the thread pool.
 /// </summary>
 #pragma warning disable CA1001 // the semaphore lives as long as the thread that waits on it, and holds nothing native
 sealed class BlockingThread

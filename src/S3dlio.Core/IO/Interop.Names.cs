@@ -160,7 +160,8 @@ static unsafe partial class Interop
     }
 
     /// <summary>Removes a name of an open directory.</summary>
-    public static int UnlinkAt(SafeFileHandle directory, string name, bool isDirectory) => Result(unlinkat(directory, name, isDirectory ? AtRemoveDirectory : 0));
+    public static int UnlinkAt(SafeFileHandle directory, string name, bool isDirectory) =>
+        Result(unlinkat(directory, name, isDirectory ? AtRemoveDirectory : 0));
 
     /// <summary>struct statx, the same on every architecture (linux/stat.h).</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]

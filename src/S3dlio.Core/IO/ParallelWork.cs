@@ -19,7 +19,9 @@ enum WorkerThreads
 /// </summary>
 static class ParallelWork
 {
-    /// <summary>Runs <paramref name="item"/> for each index from 0 to <paramref name="count"/> - 1; workers take the next index when they are free.</summary>
+    /// <summary>
+    /// Runs <paramref name="item"/> for each index from 0 to <paramref name="count"/> - 1; workers take the next index when they are free.
+    /// </summary>
     /// <param name="count">Number of items.</param>
     /// <param name="workers">Most items at once.</param>
     /// <param name="item">Processes one item.</param>
@@ -27,7 +29,8 @@ static class ParallelWork
     /// <param name="threads">The threads that workers begin on.</param>
     /// <exception cref="OperationCanceledException"><paramref name="cancel"/> was cancelled; the exception carries that token.</exception>
     public static Task ForAsync(
-        int count, int workers, Func<int, CancellationToken, ValueTask> item, CancellationToken cancel, WorkerThreads threads = WorkerThreads.CallerAndPool)
+        int count, int workers, Func<int, CancellationToken, ValueTask> item, CancellationToken cancel,
+        WorkerThreads threads = WorkerThreads.CallerAndPool)
     {
         int next = -1;
         async Task Worker(CancellationToken stop)

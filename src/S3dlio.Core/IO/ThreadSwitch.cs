@@ -10,5 +10,7 @@ static class ThreadSwitch
 {
     /// <summary>Continues on the thread pool. Does nothing on a thread of the pool and on a <see cref="BlockingThread"/>.</summary>
     public static ConfiguredTaskAwaitable ToPoolAsync() => Task.CompletedTask.ConfigureAwait(
-        Thread.CurrentThread.IsThreadPoolThread || BlockingThread.IsCurrent ? ConfigureAwaitOptions.None : ConfigureAwaitOptions.ForceYielding);
+        Thread.CurrentThread.IsThreadPoolThread || BlockingThread.IsCurrent
+            ? ConfigureAwaitOptions.None
+            : ConfigureAwaitOptions.ForceYielding);
 }

@@ -11,7 +11,8 @@ public abstract class DelegatingReader(ObjectReader inner) : ObjectReader
 
     public override ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) => inner.FindBlocksAsync(cancel);
 
-    public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) => inner.ReadAsync(offset, destination, cancel);
+    public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) =>
+        inner.ReadAsync(offset, destination, cancel);
 
     public override bool ReadsManyAtOnce => inner.ReadsManyAtOnce;
 

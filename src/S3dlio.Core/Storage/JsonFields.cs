@@ -64,7 +64,8 @@ public sealed class JsonFields
     public bool Has(string name) => Find(name) is not null;
 
     /// <summary>A member; null where there is none, and where it is null.</summary>
-    public JsonElement? Find(string name) => _members.TryGetValue(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    public JsonElement? Find(string name) =>
+        _members.TryGetValue(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     public string? FindText(string name)
     {

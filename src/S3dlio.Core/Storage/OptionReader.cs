@@ -27,8 +27,11 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
         }
     }
 
-    /// <summary>A key, which may hold what <see cref="PathText"/> makes of bytes that are not UTF-8: JSON has it as the escape of a lone surrogate.</summary>
-    public string AsKey() => Value.ValueKind == JsonValueKind.String ? Unescape(Value.GetRawText().AsSpan()[1..^1]) : throw Wrong("a string");
+    /// <summary>
+    /// A key, which may hold what <see cref="PathText"/> makes of bytes that are not UTF-8: JSON has it as the escape of a lone surrogate.
+    /// </summary>
+    public string AsKey() =>
+        Value.ValueKind == JsonValueKind.String ? Unescape(Value.GetRawText().AsSpan()[1..^1]) : throw Wrong("a string");
 
     static string Unescape(ReadOnlySpan<char> json)
     {
@@ -86,7 +89,8 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
             throw error.Problem switch
             {
                 JsonProblem.NotObject => Wrong("an object of strings"),
-                JsonProblem.NotText => Fault($"option '{Name}': the value of '{error.Name}' must be a string, found {error.Value.ValueKind}"),
+                JsonProblem.NotText => Fault(
+                    $"option '{Name}': the value of '{error.Name}' must be a string, found {error.Value.ValueKind}"),
                 JsonProblem.DuplicateName => Fault($"option '{Name}': '{error.Name}' is given twice"),
                 _ => NotUnicode(),
             };
@@ -100,7 +104,8 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
     public StoreException Wrong(string expected) =>
         new(ErrorKind.InvalidArgument, Uri, $"option '{Name}' must be {expected}, found {Shown()}");
 
-    public StoreException Unknown(IReadOnlyCollection<string> known) => new(ErrorKind.InvalidArgument, Uri, NearestName.Refuse("option", Name, known));
+    public StoreException Unknown(IReadOnlyCollection<string> known) =>
+        new(ErrorKind.InvalidArgument, Uri, NearestName.Refuse("option", Name, known));
 
     /// <summary>The value as a message may show it: long or possibly secret text is not repeated.</summary>
     string Shown() => Value.ValueKind is JsonValueKind.String or JsonValueKind.Object or JsonValueKind.Array
@@ -126,7 +131,9 @@ public static class OptionReader
         }
         catch (JsonException error)
         {
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"the options are not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine}", cause: error);
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri, $"the options are not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine}",
+                cause: error);
         }
         return Read(root, uri);
     }
@@ -136,7 +143,8 @@ public static class OptionReader
     {
         try
         {
-            return [.. StrictJson.Members(root).Where(static member => member.Value.ValueKind != JsonValueKind.Null).Select(member => new NamedOption(member.Name, member.Value, uri))];
+            return [.. StrictJson.Members(root).Where(static member => member.Value.ValueKind != JsonValueKind.Null).Select(
+                    member => new NamedOption(member.Name, member.Value, uri))];
         }
         catch (StrictJsonException error)
         {

@@ -71,7 +71,9 @@ public sealed class Payload
         }
     }
 
-    /// <summary>Hashes the body block by block, builds the head and combines both: everything a put has to know before its bytes go.</summary>
+    /// <summary>
+    /// Hashes the body block by block, builds the head and combines both: everything a put has to know before its bytes go.
+    /// </summary>
     public PayloadDigest Digest(CancellationToken cancel)
     {
         const int blockLength = 1 << 20;

@@ -16,7 +16,8 @@ enum JsonProblem
 }
 
 /// <summary>JSON that was refused. The caller, who knows what the JSON is, words the message.</summary>
-sealed class StrictJsonException(JsonProblem problem, string name = "", JsonElement value = default, JsonException? cause = null) : Exception(problem.ToString(), cause)
+sealed class StrictJsonException(JsonProblem problem, string name = "", JsonElement value = default, JsonException? cause = null)
+    : Exception(problem.ToString(), cause)
 {
     public JsonProblem Problem { get; } = problem;
 
@@ -31,8 +32,8 @@ sealed class StrictJsonException(JsonProblem problem, string name = "", JsonElem
 }
 
 /// <summary>
-/// The one reader of JSON that others wrote, for options, manifests and metadata: UTF-8 without faults, a limited depth, each name once, text
-/// without halves of surrogate pairs. System.Text.Json by itself takes the last of two equal names.
+/// The one reader of JSON that others wrote, for options, manifests and metadata: UTF-8 without faults, a limited depth, each name once,
+/// text without halves of surrogate pairs. System.Text.Json by itself takes the last of two equal names.
 /// </summary>
 static class StrictJson
 {

@@ -20,7 +20,9 @@ sealed class WriterState(string uri)
             case Ended:
                 throw new StoreException(ErrorKind.Closed, uri, "the writer was completed or disposed");
             case Spoiled:
-                throw new StoreException(ErrorKind.Closed, uri, "an earlier write failed or was cancelled, or another is under way; dispose of the writer and begin again");
+                throw new StoreException(
+                    ErrorKind.Closed, uri,
+                    "an earlier write failed or was cancelled, or another is under way; dispose of the writer and begin again");
         }
         cancel.ThrowIfCancellationRequested();
     }

@@ -29,7 +29,8 @@ public sealed class NpyObject : IAsyncDisposable
     /// <summary>Writes an array: the header, then the data straight from the caller's memory; with a level, compressed.</summary>
     /// <returns>The object as stored, and the checksum of header and data.</returns>
     public static ValueTask<(ObjectMeta Stored, Checksum Raw)> SaveAsync(
-        ObjectStore store, string key, byte[] header, LargeMemory data, int? level, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, string key, byte[] header, LargeMemory data, int? level, PutOptions options, ITransferProgress progress,
+        CancellationToken cancel)
     {
         var payload = new Payload(header.Length, _ => header, [data]) { HeadNeedsChecksums = false };
         return CompressedVariants.SaveAsync(store, key, level, payload, options, progress, cancel);
@@ -37,13 +38,18 @@ public sealed class NpyObject : IAsyncDisposable
 
     public static ValueTask<NpyObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(
         store, key, NpyHeader.PrefixLength, NpyHeader.RequiredLength,
-        (reader, uri, head) => new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), head, store.IsQuickAt(key)), cancel);
+        (reader, uri, head) => new NpyObject(reader, uri, NpyHeader.Parse(head, reader.Meta.Size, uri), head, store.IsQuickAt(key)),
+        cancel);
 
-    /// <summary>Reads the array's data into <paramref name="target"/>, which is as long as the array, and checks the whole object.</summary>
+    /// <summary>
+    /// Reads the array's data into <paramref name="target"/>, which is as long as the array, and checks the whole object.
+    /// </summary>
     public async ValueTask ReadAsync(LargeMemory target, Validation validation, ITransferProgress progress, CancellationToken cancel)
     {
         if (target.Length > DataLength)
-            throw new StoreException(ErrorKind.InvalidData, _uri, $"the array needs {target.Length} bytes behind its header, the object has {DataLength}: it is truncated", Meta.Size);
+            throw new StoreException(
+                ErrorKind.InvalidData, _uri,
+                $"the array needs {target.Length} bytes behind its header, the object has {DataLength}: it is truncated", Meta.Size);
         progress.Begin(target.Length);
         var verification = await ReadVerification.OfWholeAsync(_reader, validation, _uri, cancel).ConfigureAwait(false);
         var head = verification.Append(Checksum.Empty, 0, _head);

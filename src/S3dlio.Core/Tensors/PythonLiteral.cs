@@ -19,7 +19,8 @@ ref partial struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
 
     readonly ReadOnlySpan<char> text = text;
 
-    // what of a dtype description is another text in what is returned: Python 2's L behind integers, comments, strings that repr does not write
+    // what of a dtype description is another text in what is returned: Python 2's L behind integers, comments, strings that repr does not
+    // write
     readonly List<(int Begin, int End, string Text)> edits = [];
 
     int position;
@@ -236,7 +237,8 @@ ref partial struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
         if (type.Value.AsSpan().IndexOfAny('O', 'T', '\\') >= 0 || type.Value.Contains("object", StringComparison.OrdinalIgnoreCase))
         {
             throw new PythonLiteralException(
-                $"expected elements of plain data, found {MessageText.Quote(type.Shown)}, whose elements are Python objects or unknown; convert the array to numbers or fixed-width strings", at);
+                $"expected elements of plain data, found {MessageText.Quote(type.Shown)}, whose elements are Python objects or unknown; "
+                + "convert the array to numbers or fixed-width strings", at);
         }
     }
 

@@ -32,7 +32,9 @@ sealed class SafetensorsJson
         // header, tensor, array
         const int MaxDepth = 3;
 
-        Utf8JsonReader reader = new(text, new JsonReaderOptions { MaxDepth = MaxDepth, CommentHandling = JsonCommentHandling.Disallow, AllowTrailingCommas = false });
+        Utf8JsonReader reader = new(
+            text, new JsonReaderOptions {
+                MaxDepth = MaxDepth, CommentHandling = JsonCommentHandling.Disallow, AllowTrailingCommas = false });
 
         readonly int At => SafetensorsHeader.PrefixLength + (int)reader.TokenStartIndex;
 
@@ -95,7 +97,9 @@ sealed class SafetensorsJson
                     "dtype" => type is not null,
                     "shape" => shape is not null,
                     "data_offsets" => offsets is not null,
-                    _ => throw Fault($"expected the fields dtype, shape and data_offsets of tensor {MessageText.Quote(name)}, found {MessageText.Quote(field)}", at),
+                    _ => throw Fault(
+                        $"expected the fields dtype, shape and data_offsets of tensor {MessageText.Quote(name)}, found "
+                        + $"{MessageText.Quote(field)}", at),
                 };
                 if (again)
                     throw Fault($"expected each field of tensor {MessageText.Quote(name)} once, found {field} again", at);
@@ -109,17 +113,21 @@ sealed class SafetensorsJson
             if (type is not DType dtype || shape is null || offsets is null)
             {
                 string missing = type is null ? "dtype" : shape is null ? "shape" : "data_offsets";
-                throw Fault($"expected the fields dtype, shape and data_offsets of tensor {MessageText.Quote(name)}, found no {missing}", nameAt);
+                throw Fault($"expected the fields dtype, shape and data_offsets of tensor {MessageText.Quote(name)}, found no {missing}",
+                    nameAt);
             }
             if (offsets.Length != 2)
-                throw Fault($"expected begin and end as data_offsets of tensor {MessageText.Quote(name)}, found {offsets.Length} numbers", nameAt);
+                throw Fault($"expected begin and end as data_offsets of tensor {MessageText.Quote(name)}, found {offsets.Length} numbers",
+                    nameAt);
             if (offsets[1] < offsets[0])
-                throw Fault($"expected data_offsets of tensor {MessageText.Quote(name)} that end at or behind their begin, found {offsets[0]} to {offsets[1]}", nameAt);
+                throw Fault($"expected data_offsets of tensor {MessageText.Quote(name)} that end at or behind their begin, found "
+                    + $"{offsets[0]} to {offsets[1]}", nameAt);
             if (dtype.TryByteLength(shape, out long bytes) is string problem)
                 throw Fault($"tensor {MessageText.Quote(name)}: {problem}", nameAt);
             if (offsets[1] - offsets[0] != bytes)
             {
-                throw Fault($"expected {bytes} bytes for tensor {MessageText.Quote(name)} of {dtype.Name()} {FormatFault.ShapeText(shape)}, " +
+                throw Fault($"expected {bytes} bytes for tensor {MessageText.Quote(name)} of {dtype.Name()} "
+                    + $"{FormatFault.ShapeText(shape)}, " +
                     $"found data_offsets {offsets[0]} to {offsets[1]}, {offsets[1] - offsets[0]} bytes", nameAt);
             }
             json.Tensors.Add((new TensorEntry(name, dtype, shape, offsets[0], offsets[1]), nameAt));
@@ -132,7 +140,9 @@ sealed class SafetensorsJson
             string name = Text("a dtype");
             if (DTypes.TryParse(name, out DType type))
                 return type;
-            throw FormatFault.Data(uri, $"expected a dtype that safetensors 0.8 knows for tensor {MessageText.Quote(tensor)}, found {MessageText.Quote(name)}; " +
+            throw FormatFault.Data(
+                uri, $"expected a dtype that safetensors 0.8 knows for tensor {MessageText.Quote(tensor)}, found "
+                + $"{MessageText.Quote(name)}; " +
                 "update s3dlio, or convert the tensor where it was written", At);
         }
 
@@ -176,7 +186,8 @@ sealed class SafetensorsJson
         void Next(string what, string? tensor = null)
         {
             if (!TryNext())
-                throw Fault($"expected {Whole(what, tensor)}, found the end of the header", SafetensorsHeader.PrefixLength + (int)reader.BytesConsumed);
+                throw Fault($"expected {Whole(what, tensor)}, found the end of the header",
+                    SafetensorsHeader.PrefixLength + (int)reader.BytesConsumed);
         }
 
         bool TryNext()

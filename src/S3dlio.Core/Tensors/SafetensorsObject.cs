@@ -5,7 +5,9 @@ using S3dlio.Transfer;
 
 namespace S3dlio.Tensors;
 
-/// <summary>A safetensors object in a store, open for reading: its header is read and checked, its tensors are fetched as they are asked for.</summary>
+/// <summary>
+/// A safetensors object in a store, open for reading: its header is read and checked, its tensors are fetched as they are asked for.
+/// </summary>
 public sealed partial class SafetensorsObject : IAsyncDisposable
 {
     readonly ObjectReader _reader;
@@ -23,7 +25,9 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
 
     internal ObjectReader Reader => _reader;
 
-    /// <summary>Writes tensors whose data lies in the caller's memory, in the order of <paramref name="tensors"/>; with a level, compressed.</summary>
+    /// <summary>
+    /// Writes tensors whose data lies in the caller's memory, in the order of <paramref name="tensors"/>; with a level, compressed.
+    /// </summary>
     /// <returns>The object as stored, and the checksum of the safetensors file.</returns>
     public static ValueTask<(ObjectMeta Stored, Checksum Raw)> SaveAsync(
         ObjectStore store,
@@ -38,7 +42,8 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         CancellationToken cancel)
     {
         var (layout, body) = Plan(store.Root.Child(key), tensors, data, metadata, checksums);
-        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body) { HeadNeedsChecksums = layout.HasChecksums };
+        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body) {
+            HeadNeedsChecksums = layout.HasChecksums };
         return CompressedVariants.SaveAsync(store, key, level, payload, options, progress, cancel);
     }
 
@@ -80,7 +85,8 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
                 for (int k = 0; k < count; k++)
                     wholes[i] = Checksum.Combine(wholes[i], blocks[k], segments[first + k].Length);
                 first += count;
-                saved[layout.Sources[i]] = new TensorBlocks(layout.Tensors[i], layout.HeadLength + layout.Tensors[i].Begin, wholes[i], length, count > 1 ? blocks : []);
+                saved[layout.Sources[i]] = new TensorBlocks(
+                    layout.Tensors[i], layout.HeadLength + layout.Tensors[i].Begin, wholes[i], length, count > 1 ? blocks : []);
             }
             return layout.BuildHead(wholes);
         }, segments);
@@ -93,7 +99,8 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
 
     /// <summary>A stream is written from its begin, so the body is hashed for the head first.</summary>
     static async ValueTask<OutputSummary> CompressAsync(
-        ObjectStore store, string key, Payload payload, int? level, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, string key, Payload payload, int? level, PutOptions options, ITransferProgress progress,
+        CancellationToken cancel)
     {
         await ThreadSwitch.ToPoolAsync();
         var digest = payload.Digest(cancel);
@@ -108,7 +115,8 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
     }
 
     static (SafetensorsLayout Layout, LargeMemory[] Body) Plan(
-        string uri, IReadOnlyList<TensorSpec> tensors, IReadOnlyList<LargeMemory> data, IReadOnlyDictionary<string, string>? metadata, bool checksums)
+        string uri, IReadOnlyList<TensorSpec> tensors, IReadOnlyList<LargeMemory> data, IReadOnlyDictionary<string, string>? metadata,
+        bool checksums)
     {
         var layout = SafetensorsLayout.Create(tensors, metadata, checksums, uri);
         var body = new LargeMemory[layout.Tensors.Count];
@@ -116,7 +124,10 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         {
             body[i] = data[layout.Sources[i]];
             if (body[i].Length != layout.Tensors[i].Length)
-                throw new StoreException(ErrorKind.InvalidArgument, uri, $"tensor {MessageText.Quote(layout.Tensors[i].Name)} has {body[i].Length} bytes of data, its dtype and shape need {layout.Tensors[i].Length}");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, uri,
+                    $"tensor {MessageText.Quote(layout.Tensors[i].Name)} has {body[i].Length} bytes of data, its dtype and shape need "
+                    + $"{layout.Tensors[i].Length}");
         }
         return (layout, body);
     }
@@ -139,7 +150,10 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         {
             var tensor = Tensor(wanted[i].Tensor);
             if (wanted[i].Target.Length != tensor.Length)
-                throw new StoreException(ErrorKind.InvalidArgument, _uri, $"tensor {MessageText.Quote(tensor.Name)} has {tensor.Length} bytes, the memory given for it {wanted[i].Target.Length}");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, _uri,
+                    $"tensor {MessageText.Quote(tensor.Name)} has {tensor.Length} bytes, "
+                    + $"the memory given for it {wanted[i].Target.Length}");
             ranges[i] = new LargeReadRange(Header.DataOffset + tensor.Begin, wanted[i].Target);
             total += tensor.Length;
         }
@@ -156,12 +170,14 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         }
         else
         {
-            await verification.CompleteAsync(Header.DataOffset, ranges, verification.Hashes ? Whole(wanted, found) : default, cancel).ConfigureAwait(false);
+            await verification.CompleteAsync(
+                Header.DataOffset, ranges, verification.Hashes ? Whole(wanted, found) : default, cancel).ConfigureAwait(false);
         }
     }
 
     /// <summary>What the tensors are compared with: the checksums in the file, or those of the whole object; null for nothing.</summary>
-    async ValueTask<ReadVerification?> VerificationAsync(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, CancellationToken cancel)
+    async ValueTask<ReadVerification?> VerificationAsync(
+        IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, CancellationToken cancel)
     {
         if (!validation.Validate)
             return null;
@@ -181,7 +197,8 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
     {
         if (tensor.Checksum is Checksum recorded && recorded != found)
             throw new StoreException(ErrorKind.ChecksumMismatch, _uri,
-                $"checksum mismatch in tensor {MessageText.Quote(tensor.Name)} ({tensor.Length} bytes): {recorded} recorded when it was written, {found} found. The bytes are damaged; validate=False reads them unchecked",
+                $"checksum mismatch in tensor {MessageText.Quote(tensor.Name)} ({tensor.Length} bytes): {recorded} recorded when it was "
+                + $"written, {found} found. The bytes are damaged; validate=False reads them unchecked",
                 Header.DataOffset + tensor.Begin);
     }
 

@@ -53,7 +53,8 @@ sealed class BlockVerifier(BlockChecksums blocks) : PieceVerifier
             (block, end) = (here, offset + length);
             if (end == blocks.End(here) && found != blocks[here])
                 throw new StoreException(ErrorKind.ChecksumMismatch, uri,
-                    $"checksum mismatch over bytes {blocks.Begin(here)}..{end}: {blocks[here]} recorded when it was written, {found} found. The bytes are damaged; validate=False reads them unchecked", blocks.Begin(here));
+                    $"checksum mismatch over bytes {blocks.Begin(here)}..{end}: {blocks[here]} recorded when it was written, {found} "
+                    + "found. The bytes are damaged; validate=False reads them unchecked", blocks.Begin(here));
         }
     }
 }

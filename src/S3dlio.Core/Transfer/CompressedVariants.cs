@@ -71,7 +71,8 @@ public static class CompressedVariants
     /// <param name="cancel">Cancels the call.</param>
     /// <returns>The object as stored, and the CRC32C of the raw bytes.</returns>
     public static async ValueTask<(ObjectMeta Stored, Checksum Raw)> SaveAsync(
-        ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress,
+        CancellationToken cancel)
     {
         for (int attempt = 0; ; attempt++)
         {
@@ -79,12 +80,15 @@ public static class CompressedVariants
             if (isThere)
                 return (stored, raw);
             if (attempt == Attempts)
-                throw new StoreException(ErrorKind.Precondition, store.Root.Child(stored.Key), "others save the object in its other form at the same time and took this one away; save it again");
+                throw new StoreException(
+                    ErrorKind.Precondition, store.Root.Child(stored.Key),
+                    "others save the object in its other form at the same time and took this one away; save it again");
         }
     }
 
     static async ValueTask<(ObjectMeta Stored, Checksum Raw, bool IsThere)> SaveOnceAsync(
-        ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress,
+        CancellationToken cancel)
     {
         string plain = PlainKey(key);
         var (name, other) = level is null ? (plain, SeekableFormat.Name(plain)) : (SeekableFormat.Name(plain), plain);
@@ -96,7 +100,8 @@ public static class CompressedVariants
             return (written.Stored, written.Raw, true);
         }
         if (!options.Overwrite)
-            throw new StoreException(ErrorKind.AlreadyExists, store.Root.Child(other), "the object exists in its other form and overwrite is off");
+            throw new StoreException(
+                ErrorKind.AlreadyExists, store.Root.Child(other), "the object exists in its other form and overwrite is off");
         options = options with { Permissions = before.Permissions };
         var metadata = new Dictionary<string, string>(options.Metadata ?? new Dictionary<string, string>())
         {
@@ -104,7 +109,8 @@ public static class CompressedVariants
         };
         try
         {
-            written = await WriteAsync(store, name, level, payload, options with { Metadata = metadata }, progress, cancel).ConfigureAwait(false);
+            written = await WriteAsync(
+                store, name, level, payload, options with { Metadata = metadata }, progress, cancel).ConfigureAwait(false);
         }
         catch (StoreException error) when (error.Kind == ErrorKind.InvalidArgument && store.IsNear)
         {
@@ -118,7 +124,8 @@ public static class CompressedVariants
     }
 
     static async ValueTask<(ObjectMeta Stored, Checksum Raw)> WriteAsync(
-        ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress,
+        CancellationToken cancel)
     {
         progress.Begin(payload.Length);
         if (level is not { } chosen)
@@ -165,15 +172,19 @@ public static class CompressedVariants
         catch (StoreException error)
         {
             throw new StoreException(error.Kind, error.Uri,
-                $"the object was saved as {name} and is read from there; its earlier form could not be deleted: {error.Detail}. Delete it", cause: error) { Reason = error.Reason };
+                $"the object was saved as {name} and is read from there; its earlier form could not be deleted: {error.Detail}. Delete it",
+                cause: error) { Reason = error.Reason };
         }
     }
 
-    static async ValueTask<(ObjectReader? Reader, StoreException? Missing)> OpenAsync(ObjectStore store, string key, Task? beside, CancellationToken cancel)
+    static async ValueTask<(ObjectReader? Reader, StoreException? Missing)> OpenAsync(
+        ObjectStore store, string key, Task? beside, CancellationToken cancel)
     {
         try
         {
-            return (await ObjectInput.OpenStreamAsync(store, key, IsCompressed(key) ? Decompress.Always : Decompress.Never, ReadOptions.Default, cancel).ConfigureAwait(false), null);
+            return (await ObjectInput.OpenStreamAsync(
+                    store, key, IsCompressed(key) ? Decompress.Always : Decompress.Never, ReadOptions.Default,
+                    cancel).ConfigureAwait(false), null);
         }
         catch (StoreException error) when (error.Kind == ErrorKind.NotFound && error.Reason == ErrorReason.None)
         {
@@ -205,7 +216,10 @@ public static class CompressedVariants
         }
     }
 
-    /// <summary>Null for what is not there, for what may not be looked at (S3 says so of absent keys to who may not list), and for names too long to be there.</summary>
+    /// <summary>
+    /// Null for what is not there, for what may not be looked at (S3 says so of absent keys to who may not list), and for names too long to
+    /// be there.
+    /// </summary>
     static async ValueTask<ObjectMeta?> HeadAsync(ObjectStore store, string key, CancellationToken cancel)
     {
         try
@@ -217,7 +231,9 @@ public static class CompressedVariants
             await using (reader.ConfigureAwait(false))
                 return reader.Meta;
         }
-        catch (StoreException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.IsDirectory or ErrorKind.NotDirectory or ErrorKind.PermissionDenied or ErrorKind.InvalidArgument)
+        catch (StoreException error)
+            when (error.Kind is ErrorKind.NotFound or ErrorKind.IsDirectory or ErrorKind.NotDirectory or ErrorKind.PermissionDenied
+                    or ErrorKind.InvalidArgument)
         {
             return null;
         }
@@ -228,7 +244,8 @@ public static class CompressedVariants
         : one.LastModified > than.LastModified;
 
     static long Generation(ObjectMeta meta) =>
-        meta.Metadata.TryGetValue(GenerationName, out string? text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : 0;
+        meta.Metadata.TryGetValue(GenerationName, out string? text)
+            && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : 0;
 
     static ObjectMeta Stored(ObjectReader reader) => reader switch
     {

@@ -6,10 +6,10 @@ using S3dlio.Storage;
 namespace S3dlio.Transfer;
 
 /// <summary>
-/// Compresses what passes into frames, on all cores or, in the background, on half of them, and writes them in order. Whoever writes makes the frame that is due itself unless
-/// another thread has begun with it: a busy machine is not waited for, and the bytes go to the store from the cache. Memory is bounded: a buffer for the raw bytes and one for
-/// the frame, for each core and one more. Whole frames of large writes are read from the caller's memory, without the first, and what does
-/// not shrink is written from there, without the second.
+/// Compresses what passes into frames, on all cores or, in the background, on half of them, and writes them in order. Whoever writes makes
+/// the frame that is due itself unless another thread has begun with it: a busy machine is not waited for, and the bytes go to the store
+/// from the cache. Memory is bounded: a buffer for the raw bytes and one for the frame, for each core and one more. Whole frames of large
+/// writes are read from the caller's memory, without the first, and what does not shrink is written from there, without the second.
 /// </summary>
 public sealed class CompressedWriter : ObjectWriter
 {

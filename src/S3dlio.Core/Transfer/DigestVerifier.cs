@@ -32,6 +32,7 @@ sealed class DigestVerifier(Digest expected, long size) : PieceVerifier
             found = found.Then(digest, length);
         if (found != expected)
             throw new StoreException(ErrorKind.ChecksumMismatch, uri,
-                $"checksum mismatch over {size} bytes: {expected} recorded by the program that wrote it, {found} found. The bytes are damaged; validate=False reads them unchecked", 0);
+                $"checksum mismatch over {size} bytes: {expected} recorded by the program that wrote it, {found} found. The bytes are "
+                + "damaged; validate=False reads them unchecked", 0);
     }
 }

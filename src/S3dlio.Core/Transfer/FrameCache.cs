@@ -19,7 +19,9 @@ sealed class FrameCache(int capacity)
     /// <param name="target">Memory for the part.</param>
     /// <param name="decode">Fills the memory it gets with the whole frame.</param>
     /// <param name="cancel">Cancels the call.</param>
-    public async ValueTask CopyAsync(int frame, int length, int start, Memory<byte> target, Func<Memory<byte>, CancellationToken, ValueTask> decode, CancellationToken cancel)
+    public async ValueTask CopyAsync(
+        int frame, int length, int start, Memory<byte> target, Func<Memory<byte>, CancellationToken, ValueTask> decode,
+        CancellationToken cancel)
     {
         while (true)
         {

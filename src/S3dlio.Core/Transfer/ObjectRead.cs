@@ -9,12 +9,14 @@ public static class ObjectRead
 {
     /// <summary>Reads a whole object into memory that <paramref name="allocate"/> returns for its size.</summary>
     public static ValueTask<ObjectMeta> WholeAsync(
-        ObjectStore store, string key, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel) =>
+        ObjectStore store, string key, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress,
+        CancellationToken cancel) =>
         WholeAsync(store, key, Decompress.Never, allocate, validation, progress, cancel);
 
     /// <summary>The same, decompressed on request: size, checksum and memory are then those of the raw bytes.</summary>
     public static ValueTask<ObjectMeta> WholeAsync(
-        ObjectStore store, string key, Decompress mode, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel) =>
+        ObjectStore store, string key, Decompress mode, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress,
+        CancellationToken cancel) =>
         VersionChangeRetry.RunAsync(ReadOptions.Default, async options =>
         {
             var reader = await ObjectInput.OpenAsync(store, key, mode, options, cancel).ConfigureAwait(false);
@@ -30,12 +32,13 @@ public static class ObjectRead
         });
 
     /// <summary>
-    /// Reads the range [<paramref name="offset"/>, offset + <paramref name="length"/>); a null length means to the end. A range that reaches
-    /// beyond the object is refused: a short answer is how data gets lost silently. The blocks that it holds whole are compared with their
-    /// checksums, where those are known.
+    /// Reads the range [<paramref name="offset"/>, offset + <paramref name="length"/>); a null length means to the end. A range that
+    /// reaches beyond the object is refused: a short answer is how data gets lost silently. The blocks that it holds whole are compared
+    /// with their checksums, where those are known.
     /// </summary>
     public static ValueTask<ObjectMeta> RangeAsync(
-        ObjectStore store, string key, Decompress mode, long offset, long? length, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, string key, Decompress mode, long offset, long? length, Func<long, LargeMemory> allocate, Validation validation,
+        ITransferProgress progress, CancellationToken cancel)
     {
         string uri = store.Root.Child(key);
         if (offset < 0 || length < 0)
@@ -47,10 +50,13 @@ public static class ObjectRead
             {
                 long size = reader.Meta.Size;
                 if (offset > size || length > size - offset)
-                    throw new StoreException(ErrorKind.InvalidArgument, uri, $"the range {offset}..{(length is long n ? offset + n : "end")} lies outside the object, which has {size} bytes");
+                    throw new StoreException(
+                        ErrorKind.InvalidArgument, uri,
+                        $"the range {offset}..{(length is long n ? offset + n : "end")} lies outside the object, which has {size} bytes");
                 long count = length ?? size - offset;
                 progress.Begin(count);
-                var verification = await ReadVerification.OfRangeAsync(store, reader, offset, count, validation, uri, cancel).ConfigureAwait(false);
+                var verification = await ReadVerification.OfRangeAsync(
+                    store, reader, offset, count, validation, uri, cancel).ConfigureAwait(false);
                 await ReadAsync(reader, offset, allocate(count), verification, progress, cancel).ConfigureAwait(false);
                 return reader.Meta;
             }
@@ -68,7 +74,8 @@ public static class ObjectRead
     }
 
     static async ValueTask ReadAsync(
-        ObjectReader reader, long offset, LargeMemory target, ReadVerification verification, ITransferProgress progress, CancellationToken cancel)
+        ObjectReader reader, long offset, LargeMemory target, ReadVerification verification, ITransferProgress progress,
+        CancellationToken cancel)
     {
         if (target.Length > ObjectStore.BriefLength)
             await ThreadSwitch.ToPoolAsync();

@@ -21,17 +21,20 @@ public static class ObjectScatter
     /// <param name="progress">Receives the number of bytes.</param>
     /// <param name="cancel">Cancels the call.</param>
     /// <exception cref="StoreException">
-    /// NotFound; InvalidData for a range beyond its object's end; ChecksumMismatch with the offset of the first range that is not what was expected.
+    /// NotFound; InvalidData for a range beyond its object's end; ChecksumMismatch with the offset of the first range that is not what was
+    /// expected.
     /// </exception>
     public static async Task ReadAsync(
-        IReadOnlyList<ObjectRef> objects, IReadOnlyList<ScatterRange> ranges, Decompress mode, int inFlight, ITransferProgress progress, CancellationToken cancel)
+        IReadOnlyList<ObjectRef> objects, IReadOnlyList<ScatterRange> ranges, Decompress mode, int inFlight, ITransferProgress progress,
+        CancellationToken cancel)
     {
         var groups = Group(objects, ranges);
         progress.Begin(ranges.Sum(range => range.Target.Length));
         // opening is a request, or at least a system call, for each object
         await ThreadSwitch.ToPoolAsync();
         await ParallelWork.ForAsync(
-            groups.Count, inFlight, (i, stop) => OneAsync(objects[groups[i].Object], groups[i].Members, mode, progress, stop), cancel).ConfigureAwait(false);
+            groups.Count, inFlight, (i, stop) => OneAsync(objects[groups[i].Object], groups[i].Members, mode, progress, stop),
+            cancel).ConfigureAwait(false);
     }
 
     static List<(int Object, List<ScatterRange> Members)> Group(IReadOnlyList<ObjectRef> objects, IReadOnlyList<ScatterRange> ranges)
@@ -58,7 +61,8 @@ public static class ObjectScatter
         return groups;
     }
 
-    static async ValueTask OneAsync(ObjectRef place, List<ScatterRange> members, Decompress mode, ITransferProgress progress, CancellationToken cancel)
+    static async ValueTask OneAsync(
+        ObjectRef place, List<ScatterRange> members, Decompress mode, ITransferProgress progress, CancellationToken cancel)
     {
         // with the first range, not the whole object, the request that opens it brings nothing unwanted
         var options = new ReadOptions { FirstOffset = members[0].Offset, FirstLength = Beginning(members) };
@@ -70,7 +74,8 @@ public static class ObjectScatter
             {
                 if (member.Offset > reader.Meta.Size - member.Target.Length)
                     throw new StoreException(ErrorKind.InvalidData, uri,
-                        $"bytes {member.Offset}..{(decimal)member.Offset + member.Target.Length} are needed, the object has {reader.Meta.Size}: it was cut short, or it is not the one that was written", member.Offset);
+                        $"bytes {member.Offset}..{(decimal)member.Offset + member.Target.Length} are needed, the object has "
+                        + $"{reader.Meta.Size}: it was cut short, or it is not the one that was written", member.Offset);
             }
             var verification = members.Exists(member => member.Expected is not null) ? ReadVerification.HashOnly : null;
             var ranges = members.ConvertAll(member => new LargeReadRange(member.Offset, member.Target));

@@ -23,7 +23,8 @@ sealed class ObjectVerifier(Checksum recorded, ObjectMeta meta, string address) 
         await ReadAsync(reader, 0, begin, cancel).ConfigureAwait(false);
         await ReadAsync(reader, end, meta.Size, cancel).ConfigureAwait(false);
         var found = Whole();
-        _isMislabelled = found != recorded && await MislabelledCrc32.IsCrc32Async(reader, meta, found, address, cancel).ConfigureAwait(false);
+        _isMislabelled = found != recorded
+            && await MislabelledCrc32.IsCrc32Async(reader, meta, found, address, cancel).ConfigureAwait(false);
     }
 
     public override void Check(string uri)

@@ -9,7 +9,9 @@ namespace S3dlio.Transfer;
 /// <param name="Target">Memory for its bytes; as long as the range.</param>
 public readonly record struct LargeReadRange(long Offset, LargeMemory Target);
 
-/// <summary>Reads ranges of an object into the caller's memory: cut into turns that workers take, each read hashed while it is warm in the cache.</summary>
+/// <summary>
+/// Reads ranges of an object into the caller's memory: cut into turns that workers take, each read hashed while it is warm in the cache.
+/// </summary>
 public static class ParallelRead
 {
     /// <summary>
@@ -25,13 +27,15 @@ public static class ParallelRead
     /// <param name="cancel">Cancels the reads.</param>
     /// <returns>The CRC32C of each range, in order; without meaning where the verification takes none.</returns>
     internal static ValueTask<Checksum[]> ReadAsync(
-        ObjectReader reader, IReadOnlyList<LargeReadRange> ranges, ReadVerification? verification, IProgress<long>? progress, CancellationToken cancel) =>
+        ObjectReader reader, IReadOnlyList<LargeReadRange> ranges, ReadVerification? verification, IProgress<long>? progress,
+        CancellationToken cancel) =>
         reader.ReadsManyAtOnce && ranges.Count > 1 && verification is not { NeedsPieces: true }
             ? ScatterRead.ReadAsync(reader, ranges, verification is { Hashes: true }, progress, cancel)
             : EachAsync(reader, ranges, verification, progress, cancel);
 
     static async ValueTask<Checksum[]> EachAsync(
-        ObjectReader reader, IReadOnlyList<LargeReadRange> ranges, ReadVerification? verification, IProgress<long>? progress, CancellationToken cancel)
+        ObjectReader reader, IReadOnlyList<LargeReadRange> ranges, ReadVerification? verification, IProgress<long>? progress,
+        CancellationToken cancel)
     {
         var hints = reader.Hints;
         int turnLength = LengthOfTurns(reader, ranges);
@@ -86,7 +90,8 @@ public static class ParallelRead
 
     /// <summary>Reads one range.</summary>
     internal static async ValueTask<Checksum> ReadAsync(
-        ObjectReader reader, long offset, LargeMemory target, ReadVerification? verification, IProgress<long>? progress, CancellationToken cancel)
+        ObjectReader reader, long offset, LargeMemory target, ReadVerification? verification, IProgress<long>? progress,
+        CancellationToken cancel)
     {
         if (target.Length > reader.Hints.PartSize)
             return (await EachAsync(reader, [new LargeReadRange(offset, target)], verification, progress, cancel).ConfigureAwait(false))[0];

@@ -3,7 +3,9 @@ using S3dlio.Storage;
 
 namespace S3dlio.Transfer;
 
-/// <summary>Hashes the pieces of an object that a read appends, in any order and from any thread, and compares them when all were read.</summary>
+/// <summary>
+/// Hashes the pieces of an object that a read appends, in any order and from any thread, and compares them when all were read.
+/// </summary>
 abstract class PieceVerifier
 {
     /// <summary>Takes in the bytes at <paramref name="offset"/>.</summary>

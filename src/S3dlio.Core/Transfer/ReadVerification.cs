@@ -32,7 +32,8 @@ sealed class ReadVerification
 
     /// <summary>Verifies a whole object.</summary>
     /// <exception cref="StoreException">InvalidData: the caller requires a checksum, and none is recorded.</exception>
-    public static async ValueTask<ReadVerification> OfWholeAsync(ObjectReader reader, Validation validation, string uri, CancellationToken cancel)
+    public static async ValueTask<ReadVerification> OfWholeAsync(
+        ObjectReader reader, Validation validation, string uri, CancellationToken cancel)
     {
         PieceVerifier? pieces = DigestOf(reader.Meta, validation);
         bool hashes = Compares(validation, reader.Meta);
@@ -45,7 +46,8 @@ sealed class ReadVerification
     public static ReadVerification OfRecorded(ObjectReader reader, string uri)
     {
         var validation = new Validation(null);
-        return new ReadVerification(reader, validation, uri, DigestOf(reader.Meta, validation), whole: true, Compares(validation, reader.Meta));
+        return new ReadVerification(
+            reader, validation, uri, DigestOf(reader.Meta, validation), whole: true, Compares(validation, reader.Meta));
     }
 
     /// <summary>
@@ -69,14 +71,16 @@ sealed class ReadVerification
 
     /// <summary>Verifies several parts of an object that has no checksums of them: the rest of the object is read as well.</summary>
     /// <exception cref="StoreException">InvalidData: no checksum is recorded.</exception>
-    public static async ValueTask<ReadVerification> OfPartsAsync(ObjectReader reader, Validation validation, string uri, CancellationToken cancel)
+    public static async ValueTask<ReadVerification> OfPartsAsync(
+        ObjectReader reader, Validation validation, string uri, CancellationToken cancel)
     {
         PieceVerifier? pieces = null;
         if (!IsVerifiedByReader(reader))
         {
             pieces = reader.Meta.Checksum is { } recorded
                 ? new ObjectVerifier(recorded, reader.Meta, uri)
-                : DigestOf(reader.Meta, validation) ?? (PieceVerifier?)await BlocksAsync(reader, cancel).ConfigureAwait(false) ?? throw Unknown(uri);
+                : DigestOf(reader.Meta, validation) ?? (PieceVerifier?)await BlocksAsync(reader, cancel).ConfigureAwait(false)
+                ?? throw Unknown(uri);
         }
         return new ReadVerification(reader, validation, uri, pieces, whole: false, hashes: false);
     }
@@ -88,7 +92,8 @@ sealed class ReadVerification
 
     /// <summary>Compares what was read.</summary>
     /// <param name="begin">First byte of the range that was appended.</param>
-    /// <param name="end">The byte behind it. Where the whole object is verified, the bytes from here on are read for their checksum.</param>
+    /// <param name="end">The byte behind it. Where the whole object is verified, the bytes from here on are read for their
+    /// checksum.</param>
     /// <param name="found">CRC32C of the range; not used where <see cref="Hashes"/> is false.</param>
     /// <param name="cancel">Cancels the reads that the comparison needs.</param>
     /// <exception cref="StoreException">ChecksumMismatch.</exception>
@@ -134,15 +139,21 @@ sealed class ReadVerification
     public static void CheckRange(string uri, long offset, long length, Checksum? expected, Checksum found)
     {
         if (expected is { } demanded && demanded != found)
-            throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + length}: {demanded} expected, {found} found", offset);
+            throw new StoreException(
+                ErrorKind.ChecksumMismatch, uri,
+                $"checksum mismatch over bytes {offset}..{offset + length}: {demanded} expected, {found} found", offset);
     }
 
-    static bool Compares(Validation validation, ObjectMeta meta) => validation.Validate && (validation.Expected ?? meta.Checksum) is not null;
+    static bool Compares(Validation validation, ObjectMeta meta) =>
+        validation.Validate && (validation.Expected ?? meta.Checksum) is not null;
 
     static DigestVerifier? DigestOf(ObjectMeta meta, Validation validation) =>
-        validation is { Validate: true, Expected: null } && meta.Checksum is null && meta.Digest is { } digest ? new DigestVerifier(digest, meta.Size) : null;
+        validation is { Validate: true, Expected: null } && meta.Checksum is null && meta.Digest is { } digest
+            ? new DigestVerifier(digest, meta.Size)
+            : null;
 
-    static async ValueTask<PieceVerifier?> RangePiecesAsync(ObjectStore store, ObjectReader reader, long count, Validation validation, string uri, CancellationToken cancel)
+    static async ValueTask<PieceVerifier?> RangePiecesAsync(
+        ObjectStore store, ObjectReader reader, long count, Validation validation, string uri, CancellationToken cancel)
     {
         if (!validation.Validate)
             return null;
@@ -172,10 +183,12 @@ sealed class ReadVerification
     }
 
     /// <summary>Whether the reader itself compares what it decodes.</summary>
-    static bool IsVerifiedByReader(ObjectReader reader) => reader is CompressedReader { IsChecked: true } or SequentialReader { IsChecked: true };
+    static bool IsVerifiedByReader(ObjectReader reader) =>
+        reader is CompressedReader { IsChecked: true } or SequentialReader { IsChecked: true };
 
     static StoreException Unknown(string uri) => new(ErrorKind.InvalidData, uri,
-        "no checksum is recorded with the object, so nothing can be said of its bytes; give expected_checksum, or read it unchecked with get() or get_range()") { Reason = ErrorReason.NoChecksum };
+        "no checksum is recorded with the object, so nothing can be said of its bytes; give expected_checksum, or read it unchecked with "
+        + "get() or get_range()") { Reason = ErrorReason.NoChecksum };
 
     async ValueTask CheckWholeAsync(Checksum found, CancellationToken cancel)
     {
@@ -191,12 +204,17 @@ sealed class ReadVerification
     internal static StoreException Mismatch(ObjectMeta meta, string uri, Checksum? expected, Checksum found)
     {
         string source = expected is not null ? "expected" : "recorded when it was written";
-        string resized = meta.Attributes.TryGetValue("recorded_size", out string? size) ? $" The record is of {size} bytes, the object has {meta.Size}." : "";
+        string resized = meta.Attributes.TryGetValue("recorded_size", out string? size)
+            ? $" The record is of {size} bytes, the object has {meta.Size}."
+            : "";
         return new StoreException(ErrorKind.ChecksumMismatch, uri,
-            $"checksum mismatch over {meta.Size} bytes: {expected ?? meta.Checksum} {source}, {found} found.{resized} The bytes are damaged, or another program changed them in place; validate=False reads them unchecked", 0);
+            $"checksum mismatch over {meta.Size} bytes: {expected ?? meta.Checksum} {source}, {found} found.{resized} The bytes are "
+            + "damaged, or another program changed them in place; validate=False reads them unchecked", 0);
     }
 
-    /// <summary>Reads what lies behind the bytes that the caller wanted: a file of np.save can hold several arrays, and the checksum is of all.</summary>
+    /// <summary>
+    /// Reads what lies behind the bytes that the caller wanted: a file of np.save can hold several arrays, and the checksum is of all.
+    /// </summary>
     async ValueTask<Checksum> AppendRestAsync(Checksum found, long from, CancellationToken cancel)
     {
         long size = _reader!.Meta.Size;

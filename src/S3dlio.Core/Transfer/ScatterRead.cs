@@ -21,7 +21,8 @@ static class ScatterRead
             var turn = turns[i];
             var segments = new ReadRange[turn.Count];
             for (int k = 0; k < segments.Length; k++)
-                segments[k] = new ReadRange(ranges[turn[k].Range].Offset + turn[k].Start, ranges[turn[k].Range].Target.Slice(turn[k].Start, turn[k].Length));
+                segments[k] = new ReadRange(
+                    ranges[turn[k].Range].Offset + turn[k].Start, ranges[turn[k].Range].Target.Slice(turn[k].Start, turn[k].Length));
             await reader.ReadAsync(segments, stop).ConfigureAwait(false);
             checksums[i] = Array.ConvertAll(segments, segment => hash ? Checksum.Of(segment.Target.Span) : Checksum.Empty);
             progress?.Report(segments.Sum(segment => (long)segment.Target.Length));

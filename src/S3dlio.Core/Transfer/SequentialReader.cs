@@ -54,7 +54,8 @@ public sealed class SequentialReader : ObjectReader
     public ObjectMeta StoredMeta => _inner.Meta;
 
     /// <summary>Whether the bytes read so far were compared with something that is kept in the object or with it.</summary>
-    internal bool IsChecked => _inner.Meta.Checksum is not null || _inner.Meta.Digest is not null || _decoder is null or { HasChecksums: true };
+    internal bool IsChecked =>
+        _inner.Meta.Checksum is not null || _inner.Meta.Digest is not null || _decoder is null or { HasChecksums: true };
 
     /// <summary>Looks at the object's first bytes, so that what is no zstd frame is told at once.</summary>
     internal async ValueTask BeginAsync(CancellationToken cancel)
@@ -73,14 +74,19 @@ public sealed class SequentialReader : ObjectReader
             return;
         await ReadSomeAsync(most + 1, Memory<byte>.Empty, cancel).ConfigureAwait(false);
         if (_meta.Size == UnknownSize)
-            throw new StoreException(ErrorKind.InvalidData, _uri, $"decompressed it has more than {most} bytes, from {_inner.Meta.Size}: it is not read into memory as a whole; read it as a stream with open(), or unpack it with 'zstd -d'");
+            throw new StoreException(
+                ErrorKind.InvalidData, _uri,
+                $"decompressed it has more than {most} bytes, from {_inner.Meta.Size}: it is not read into memory as a whole; read it as a "
+                + "stream with open(), or unpack it with 'zstd -d'");
     }
 
     public override async ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel)
     {
         int count = await ReadSomeAsync(offset, destination, cancel).ConfigureAwait(false);
         if (count < destination.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, _uri, $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_meta.Size} decompressed");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, _uri,
+                $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_meta.Size} decompressed");
     }
 
     /// <summary>Reads from that place on, fewer bytes than asked for at the end only.</summary>

@@ -38,5 +38,7 @@ static class VersionChangeRetry
         number < OneAnswerFrom ? options : options == ReadOptions.Default ? ReadOptions.Undivided : options with { OneAnswer = true };
 
     static StoreException Final(StoreException error) => new(error.Kind, error.Uri,
-        string.Create(CultureInfo.InvariantCulture, $"{error.Detail} ({Reads} reads from the start met a new version each; its writers leave no time to read it)"), error.Offset, error) { Reason = error.Reason };
+        string.Create(CultureInfo.InvariantCulture,
+            $"{error.Detail} ({Reads} reads from the start met a new version each; its writers leave no time to read it)"), error.Offset,
+        error) { Reason = error.Reason };
 }

@@ -54,7 +54,8 @@ public class MultiChecksTests
     [InlineData("""{"endpoints":["file:///a","direct:///b"]}""")]
     public void Open_EndpointsOfDifferentSchemes_InvalidArgument(string json)
     {
-        var error = Assert.Throws<StoreException>(() => StoreFactory.Open(StoreUri.Parse("memory://a"), StoreOptions.Parse(json, "memory://a")));
+        var error = Assert.Throws<StoreException>(
+            () => StoreFactory.Open(StoreUri.Parse("memory://a"), StoreOptions.Parse(json, "memory://a")));
         Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
         Assert.Contains("same scheme", error.Message, StringComparison.Ordinal);
     }
@@ -70,7 +71,9 @@ public class MultiChecksTests
             """;
         await using ScriptedServer first = new(Answer("u1")), second = new(Answer(replicas ? "u1" : "u2"));
         static Func<Exchange, Task> Answer(string id) => exchange =>
-            exchange.Method == "DELETE" ? exchange.Respond(204) : exchange.Respond(200, "", listing.Replace("{0}", id, StringComparison.Ordinal));
+            exchange.Method == "DELETE"
+                ? exchange.Respond(204)
+                : exchange.Respond(200, "", listing.Replace("{0}", id, StringComparison.Ordinal));
         string json = $$"""{"endpoints":["{{first.Url}}","{{second.Url}}"],"replicas":{{(replicas ? "true" : "false")}},"anonymous":true}""";
         var store = StoreFactory.Open(StoreUri.Parse("s3://bucket/"), StoreOptions.Parse(json, "s3://bucket/"));
         var found = await store.ListUploadsAsync("", None);
@@ -119,7 +122,9 @@ public class MultiChecksTests
             await reader.ReadAsync(1, new byte[3], None);
             await reader.ReadAsync([new ReadRange(0, new byte[1]), new ReadRange(4, new byte[1])], None);
         }
-        Assert.Equal((5, 12, 0), (store.Statistics.Sum(one => one.BytesRead), store.Statistics.Sum(one => one.BytesWritten), store.Statistics.Sum(one => one.Errors)));
+        Assert.Equal((5, 12, 0),
+            (store.Statistics.Sum(one => one.BytesRead), store.Statistics.Sum(one => one.BytesWritten),
+                store.Statistics.Sum(one => one.Errors)));
         await Assert.ThrowsAsync<StoreException>(async () => await store.HeadAsync("missing", None));
         Assert.Equal(1, store.Statistics.Sum(one => one.Errors));
     }

@@ -9,12 +9,14 @@ using S3dlio.IO;
 namespace S3dlio.Storage.Local;
 
 /// <summary>
-/// The object's checksum, content type and metadata, kept in extended attributes: <c>user.s3dlio.crc32c</c> holds <c>crc32c:1a2b3c4d 12345</c>, the
-/// checksum and the size it was taken over; <c>user.s3dlio.meta</c> holds JSON, the content type, the
+/// The object's checksum, content type and metadata, kept in extended attributes: <c>user.s3dlio.crc32c</c> holds <c>crc32c:1a2b3c4d
+/// 12345</c>, the checksum and the size it was taken over; <c>user.s3dlio.meta</c> holds JSON, the content type, the
 /// attributes and the user's metadata.
 /// A program that changes the file in place does not update the record, so the next read finds the mismatch.
 /// </summary>
-sealed record FileAttributeRecord(Checksum? Checksum, long Size, string? ContentType, IReadOnlyDictionary<string, string> Metadata, IReadOnlyDictionary<string, string> Attributes)
+sealed record FileAttributeRecord(
+    Checksum? Checksum, long Size, string? ContentType,
+    IReadOnlyDictionary<string, string> Metadata, IReadOnlyDictionary<string, string> Attributes)
 {
     const int MaxDepth = 64;
     const string ChecksumName = "user.s3dlio.crc32c";
@@ -46,7 +48,9 @@ sealed record FileAttributeRecord(Checksum? Checksum, long Size, string? Content
         return Has(errno, uri) ? ParseMeta(record, text[..length], uri) : record;
     }
 
-    /// <summary>Writes the record to a file in the making. The checksum is dropped where attributes are not supported; metadata never is.</summary>
+    /// <summary>
+    /// Writes the record to a file in the making. The checksum is dropped where attributes are not supported; metadata never is.
+    /// </summary>
     public void Write(SafeFileHandle handle, string uri)
     {
         if (Checksum is { } checksum)
@@ -68,9 +72,15 @@ sealed record FileAttributeRecord(Checksum? Checksum, long Size, string? Content
             case 0:
                 return;
             case Errno.EOPNOTSUPP or Errno.EPERM:
-                throw new StoreException(ErrorKind.InvalidArgument, uri, "the file system has no extended attributes, so content_type, attributes and metadata cannot be kept; write without them");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, uri,
+                    "the file system has no extended attributes, so content_type, attributes and metadata cannot be kept; write without "
+                    + "them");
             case Errno.ENOSPC or Errno.E2BIG or Errno.ERANGE:
-                throw new StoreException(ErrorKind.InvalidArgument, uri, $"content_type, attributes and metadata take {json.Length} bytes as JSON, more than the file system keeps in extended attributes (ext4: about 4000; at most 65536 anywhere); shorten them");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, uri,
+                    $"content_type, attributes and metadata take {json.Length} bytes as JSON, more than the file system keeps in extended "
+                    + "attributes (ext4: about 4000; at most 65536 anywhere); shorten them");
             case var errno:
                 throw LocalError.Error(errno, uri, "record the metadata");
         }
@@ -82,7 +92,9 @@ sealed record FileAttributeRecord(Checksum? Checksum, long Size, string? Content
             return true;
         if (errno is Errno.ENODATA or Errno.EOPNOTSUPP)
             return false;
-        throw errno == Errno.ERANGE ? Broken(uri, ChecksumName, "it is too long") : LocalError.Error(errno, uri, "read the extended attributes");
+        throw errno == Errno.ERANGE
+            ? Broken(uri, ChecksumName, "it is too long")
+            : LocalError.Error(errno, uri, "read the extended attributes");
     }
 
     internal static FileAttributeRecord ParseChecksum(ReadOnlySpan<byte> utf8, string uri)
@@ -146,5 +158,6 @@ sealed record FileAttributeRecord(Checksum? Checksum, long Size, string? Content
     }
 
     static StoreException Broken(string uri, string name, string how) =>
-        new(ErrorKind.InvalidData, uri, $"the extended attribute {name} is broken: {how}; remove it (setfattr -x {name}) to read the file without it");
+        new(ErrorKind.InvalidData, uri,
+            $"the extended attribute {name} is broken: {how}; remove it (setfattr -x {name}) to read the file without it");
 }

@@ -11,7 +11,9 @@ static class InheritedAccess
     const int MostAttribute = 1 << 16; // XATTR_SIZE_MAX
     const uint Keep = uint.MaxValue;
 
-    /// <summary>Gives a written file what the one that stands under the target's name has now; with none there it stays as it was made.</summary>
+    /// <summary>
+    /// Gives a written file what the one that stands under the target's name has now; with none there it stays as it was made.
+    /// </summary>
     /// <param name="handle">The written file.</param>
     /// <param name="status">What the kernel says of it.</param>
     /// <param name="target">The path that it will have.</param>
@@ -37,7 +39,10 @@ static class InheritedAccess
             _ = Interop.Chown(handle, now.User, Keep);
     }
 
-    /// <summary>Where the replaced file has an access list its group bits are that list's mask, and without one the directory's default list must not open it to others.</summary>
+    /// <summary>
+    /// Where the replaced file has an access list its group bits are that list's mask, and without one the directory's default list must
+    /// not open it to others.
+    /// </summary>
     static void GiveList(SafeFileHandle handle, in WriteTarget target, bool isGroupKept)
     {
         Span<byte> list = stackalloc byte[1024];

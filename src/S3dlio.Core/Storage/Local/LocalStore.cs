@@ -90,7 +90,9 @@ public sealed partial class LocalStore : ObjectStore
             throw LocalError.Error(errno, uri, "turn O_DIRECT on");
         if (_options.DirectFallback)
             return false;
-        throw new StoreException(ErrorKind.InvalidArgument, uri, "the file system refuses O_DIRECT; use file:// or set the option direct_fallback to go through the page cache");
+        throw new StoreException(
+            ErrorKind.InvalidArgument, uri,
+            "the file system refuses O_DIRECT; use file:// or set the option direct_fallback to go through the page cache");
     }
 
     bool IsDurable(PutOptions options) => options.Durable ?? _options.Durable;

@@ -35,7 +35,8 @@ sealed class LocalWriter(string key, PutOptions options, TemporaryFile temporary
         _failed = true;
         cancel.ThrowIfCancellationRequested();
         await sink.FinishAsync(default, cancel).ConfigureAwait(false);
-        var meta = await temporary.CommitAsync(key, FileAttributeRecord.Of(_checksum, _written, options), options, lockPatience, cancel).ConfigureAwait(false);
+        var meta = await temporary.CommitAsync(
+            key, FileAttributeRecord.Of(_checksum, _written, options), options, lockPatience, cancel).ConfigureAwait(false);
         await DisposeAsync().ConfigureAwait(false);
         return meta;
     }

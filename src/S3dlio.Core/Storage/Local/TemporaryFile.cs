@@ -57,7 +57,8 @@ sealed class TemporaryFile : IDisposable
     /// <param name="options">Its conditions.</param>
     /// <param name="patience">How long the lock of the file that is replaced is waited for, where there is a condition.</param>
     /// <param name="cancel">Until the object has its name.</param>
-    public async ValueTask<ObjectMeta> CommitAsync(string key, FileAttributeRecord record, PutOptions options, TimeSpan patience, CancellationToken cancel)
+    public async ValueTask<ObjectMeta> CommitAsync(
+        string key, FileAttributeRecord record, PutOptions options, TimeSpan patience, CancellationToken cancel)
     {
         record.Write(Handle, Uri);
         // The kernel's clock ticks every few milliseconds and inode numbers are used again, so two versions of the same size could
@@ -74,8 +75,8 @@ sealed class TemporaryFile : IDisposable
         cancel.ThrowIfCancellationRequested();
         LocalError.Check(await PlaceAsync(_path!, _target, options, patience, cancel).ConfigureAwait(false), Uri, "give the file its name");
         _path = null;
-        // The lock told that the temporary is alive; at the object, writers with a condition take turns by it. Not left to the closing, which
-        // does not end it while a process that was forked meanwhile lives.
+        // The lock told that the temporary is alive; at the object, writers with a condition take turns by it. Not left to the closing,
+        // which does not end it while a process that was forked meanwhile lives.
         _ = Interop.Unlock(Handle);
         if (_durable)
             SyncNames(_target, _made);
@@ -84,7 +85,8 @@ sealed class TemporaryFile : IDisposable
 
     /// <summary>Gives <paramref name="from"/> the target's name, as far as the conditions allow.</summary>
     /// <returns>The rename's errno.</returns>
-    public static async ValueTask<int> PlaceAsync(string from, WriteTarget target, PutOptions options, TimeSpan patience, CancellationToken cancel)
+    public static async ValueTask<int> PlaceAsync(
+        string from, WriteTarget target, PutOptions options, TimeSpan patience, CancellationToken cancel)
     {
         if (options.IfMatch is not null)
         {
@@ -119,7 +121,8 @@ sealed class TemporaryFile : IDisposable
             _ = Interop.Unlink(_path);
         bool abandoned = _path is not null;
         _path = null;
-        // The name is gone. Closing gives the blocks back, which for gigabytes on ext4 takes a fifth of a second; a Ctrl-C is not held up by it.
+        // The name is gone. Closing gives the blocks back, which for gigabytes on ext4 takes a fifth of a second; a Ctrl-C is not held up
+        // by it.
         if (abandoned && _cancel.IsCancellationRequested)
             ThreadPool.UnsafeQueueUserWorkItem(static handle => handle.Dispose(), Handle, preferLocal: false);
         else

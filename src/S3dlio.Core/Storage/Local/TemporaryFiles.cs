@@ -29,7 +29,8 @@ static class TemporaryFiles
     static readonly uint Host = ReadHost();
 
     public static string NewName() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Prefix}{Environment.ProcessId}-{Host:x8}{(uint)Random.Shared.NextInt64():x8}{Suffix}");
+        string.Create(CultureInfo.InvariantCulture,
+            $"{Prefix}{Environment.ProcessId}-{Host:x8}{(uint)Random.Shared.NextInt64():x8}{Suffix}");
 
     /// <summary>True for the names of <see cref="NewName"/> and no others, so that no user's file is ever taken for one.</summary>
     public static bool IsName(ReadOnlySpan<char> name)
@@ -44,7 +45,9 @@ static class TemporaryFiles
             && random.IndexOfAnyExcept(HexDigits) < 0;
     }
 
-    /// <summary>Removes the orphans of a directory. What cannot be read or removed stays: this is housekeeping, never a reason to fail.</summary>
+    /// <summary>
+    /// Removes the orphans of a directory. What cannot be read or removed stays: this is housekeeping, never a reason to fail.
+    /// </summary>
     /// <param name="directory">The directory itself; those below are left alone.</param>
     /// <param name="grace">How long a file of this host must have been left unwritten.</param>
     /// <returns>How many were removed.</returns>
@@ -79,7 +82,8 @@ static class TemporaryFiles
         return removed;
     }
 
-    static bool IsOurs(string name) => Host != 0 && name.AsSpan(name.IndexOf('-', Prefix.Length) + 1).StartsWith(Host.ToString("x8", CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    static bool IsOurs(string name) => Host != 0 && name.AsSpan(name.IndexOf('-', Prefix.Length) + 1).StartsWith(
+        Host.ToString("x8", CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
     static uint ReadHost()
     {

@@ -5,8 +5,9 @@ using S3dlio.IO;
 namespace S3dlio.Storage.Local;
 
 /// <summary>
-/// Removes a directory tree from the leaves up, by descriptors: every name is looked up in the open directory that it was read from and no link
-/// is followed, so nothing outside of the tree is touched, whatever is swapped in it meanwhile. Names are bytes, whether they are UTF-8 or not.
+/// Removes a directory tree from the leaves up, by descriptors: every name is looked up in the open directory that it was read from and no
+/// link is followed, so nothing outside of the tree is touched, whatever is swapped in it meanwhile. Names are bytes, whether they are
+/// UTF-8 or not.
 /// </summary>
 sealed class TreeRemoval
 {
@@ -28,10 +29,12 @@ sealed class TreeRemoval
     /// <param name="uri">It, as the user names it.</param>
     /// <param name="parent">The directory.</param>
     /// <param name="name">The name in it.</param>
-    /// <param name="withObjects">False leaves files and links, and so the directories that have some; what dead writers left goes in any case.</param>
+    /// <param name="withObjects">False leaves files and links, and so the directories that have some; what dead writers left goes in any
+    /// case.</param>
     /// <param name="progress">Gets the number of objects as they are deleted.</param>
     /// <param name="cancel">Is heard between two entries.</param>
-    public static TreeDelete Remove(string uri, SafeFileHandle parent, string name, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
+    public static TreeDelete Remove(
+        string uri, SafeFileHandle parent, string name, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
     {
         var removal = new TreeRemoval(uri, withObjects, progress, cancel);
         try
@@ -48,7 +51,8 @@ sealed class TreeRemoval
     }
 
     /// <summary>Removes what is in an open directory, which stays.</summary>
-    public static TreeDelete RemoveContent(string uri, SafeFileHandle directory, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
+    public static TreeDelete RemoveContent(
+        string uri, SafeFileHandle directory, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
     {
         var removal = new TreeRemoval(uri, withObjects, progress, cancel);
         int errno = Interop.ReadDirectory(directory, out var entries);
@@ -103,7 +107,9 @@ sealed class TreeRemoval
                 Fail(looked, name, "delete");
                 return;
             }
-            type = status.IsDirectory ? EntryType.Directory : status.IsLink ? EntryType.Link : status.IsRegular ? EntryType.File : EntryType.Unknown;
+            type = status.IsDirectory ? EntryType.Directory : status.IsLink ? EntryType.Link : status.IsRegular
+                ? EntryType.File
+                : EntryType.Unknown;
         }
         switch (type)
         {
@@ -144,7 +150,9 @@ sealed class TreeRemoval
         {
             errno = Interop.Status(handle!, out var status);
             if (errno == 0)
-                errno = Interop.ReadDirectory(handle!, out var entries) is var read && read != 0 ? read : Push(new Level(name, handle!, status, entries));
+                errno = Interop.ReadDirectory(handle!, out var entries) is var read && read != 0
+                    ? read
+                    : Push(new Level(name, handle!, status, entries));
             if (errno != 0)
                 handle!.Dispose();
         }
@@ -174,7 +182,9 @@ sealed class TreeRemoval
             above.Handle = handle;
             LocalError.Check(Interop.Status(handle!, out var status), _uri, "go back to the directory above");
             if (!status.IsSameFile(above.Status))
-                throw new StoreException(ErrorKind.Precondition, _uri, $"the directory {level.Name} was moved elsewhere while the tree was deleted; what was left of the tree stays");
+                throw new StoreException(
+                    ErrorKind.Precondition, _uri,
+                    $"the directory {level.Name} was moved elsewhere while the tree was deleted; what was left of the tree stays");
         }
         level.Handle!.Dispose();
         _levels.RemoveAt(_levels.Count - 1);

@@ -29,7 +29,8 @@ readonly record struct WriteTarget(string Uri, string Path, FileStatus? Existing
             if (errno == Errno.ENOENT)
             {
                 if (options.IfMatch is not null)
-                    throw new StoreException(ErrorKind.NotFound, uri, $"expected ETag {options.IfMatch}, found no such object: it was deleted since");
+                    throw new StoreException(
+                        ErrorKind.NotFound, uri, $"expected ETag {options.IfMatch}, found no such object: it was deleted since");
                 return new WriteTarget(uri, path, null, PrivateMode | (DefaultMode & (options.Permissions ?? DefaultMode)));
             }
             LocalError.Check(errno, uri, operation);

@@ -26,8 +26,8 @@ public sealed partial class MultiStore
     }
 
     /// <remarks>
-    /// The delete has its condition where the object is. The other object may be at another endpoint: it is looked for right before, and the
-    /// callers of this store take turns.
+    /// The delete has its condition where the object is. The other object may be at another endpoint: it is looked for right before, and
+    /// the callers of this store take turns.
     /// </remarks>
     public override async ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
@@ -59,7 +59,8 @@ public sealed partial class MultiStore
         CheckIsKey(key);
         if (_options.Replicas)
             return await RunAnyAsync(store => store.DeleteSeenAsync(key, seen, cancel)).ConfigureAwait(false);
-        return await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is null || await DeleteIfUnchangedAsync(key, seen, key, cancel).ConfigureAwait(false);
+        return await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is null
+            || await DeleteIfUnchangedAsync(key, seen, key, cancel).ConfigureAwait(false);
     }
 
     async ValueTask<bool> DeleteIfUnchangedInTurnAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
@@ -77,7 +78,8 @@ public sealed partial class MultiStore
             if (meta is not null && endpoint != holder)
                 await endpoint.RunAsync(store => store.DeleteIfUnchangedAsync(key, meta, key, cancel)).ConfigureAwait(false);
         }
-        bool deleted = await holder.RunAsync(store => store.DeleteIfUnchangedAsync(key, seen, holder == other ? beside : key, cancel)).ConfigureAwait(false);
+        bool deleted = await holder.RunAsync(
+            store => store.DeleteIfUnchangedAsync(key, seen, holder == other ? beside : key, cancel)).ConfigureAwait(false);
         if (deleted)
             _locations.Forget(key);
         return deleted;
@@ -88,8 +90,11 @@ public sealed partial class MultiStore
         CheckIsKey(prefix);
         if (_options.Replicas)
             return await RunAnyAsync(store => store.ListUploadsAsync(prefix, cancel)).ConfigureAwait(false);
-        var found = await Task.WhenAll(_endpoints.Select(endpoint => endpoint.RunAsync(store => store.ListUploadsAsync(prefix, cancel)).AsTask())).ConfigureAwait(false);
-        return [.. found.SelectMany(static uploads => uploads).DistinctBy(static upload => (upload.Key, upload.Id)).OrderBy(static upload => upload.Key, ObjectKey.Order)];
+        var found = await Task.WhenAll(
+            _endpoints.Select(
+                endpoint => endpoint.RunAsync(store => store.ListUploadsAsync(prefix, cancel)).AsTask())).ConfigureAwait(false);
+        return [.. found.SelectMany(static uploads => uploads).DistinctBy(
+                static upload => (upload.Key, upload.Id)).OrderBy(static upload => upload.Key, ObjectKey.Order)];
     }
 
     /// <remarks>An upload does not say whose it is, and where it is not it counts as aborted.</remarks>

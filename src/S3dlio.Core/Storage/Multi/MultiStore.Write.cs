@@ -7,7 +7,8 @@ public sealed partial class MultiStore
     // one window of a copy between two endpoints
     const int CopyLength = 8 << 20;
 
-    public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
+    public override ValueTask<ObjectMeta> PutAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
         WriteAsync(key, options, async (endpoint, store) =>
         {
             var put = await store.PutAsync(key, payload, options, progress, cancel).ConfigureAwait(false);
@@ -31,7 +32,8 @@ public sealed partial class MultiStore
     {
         CheckIsKey(source);
         if (_options.Replicas)
-            return await WriteAsync(destination, options, (_, store) => store.CopyAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
+            return await WriteAsync(
+                destination, options, (_, store) => store.CopyAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
         CheckIsKey(destination);
         var (from, to) = await PlacesAsync(source, destination, cancel).ConfigureAwait(false);
         var copied = from == to
@@ -45,7 +47,8 @@ public sealed partial class MultiStore
     {
         CheckIsKey(source);
         if (_options.Replicas)
-            return await WriteAsync(destination, options, (_, store) => store.RenameAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
+            return await WriteAsync(
+                destination, options, (_, store) => store.RenameAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
         CheckIsKey(destination);
         var (from, to) = await PlacesAsync(source, destination, cancel).ConfigureAwait(false);
         if (from != to)
@@ -61,16 +64,18 @@ public sealed partial class MultiStore
     async ValueTask<(Endpoint From, Endpoint To)> PlacesAsync(string source, string destination, CancellationToken cancel)
     {
         var from = _locations.Find(source) ?? await FindAsync(source, cancel).ConfigureAwait(false) ?? _endpoints[0];
-        var to = source == destination ? from : _locations.Find(destination) ?? await FindAsync(destination, cancel).ConfigureAwait(false) ?? from;
+        var to = source == destination ? from : _locations.Find(destination) ?? await FindAsync(destination, cancel).ConfigureAwait(false)
+            ?? from;
         return (from, to);
     }
 
     /// <summary>Runs a call that makes an object: where one of that key is, else at the endpoint whose turn it is.</summary>
     /// <remarks>
-    /// One without conditions goes on to the next endpoint when the first is down; a later read finds the newer. A conditional one does not:
-    /// its condition is about an object that only that endpoint knows, or its outcome there is.
+    /// One without conditions goes on to the next endpoint when the first is down; a later read finds the newer. A conditional one does
+    /// not: its condition is about an object that only that endpoint knows, or its outcome there is.
     /// </remarks>
-    async ValueTask<T> WriteAsync<T>(string key, PutOptions options, Func<Endpoint, ObjectStore, ValueTask<T>> call, CancellationToken cancel)
+    async ValueTask<T> WriteAsync<T>(
+        string key, PutOptions options, Func<Endpoint, ObjectStore, ValueTask<T>> call, CancellationToken cancel)
     {
         CheckIsKey(key);
         bool conditional = !options.Overwrite || options.IfMatch is not null;
@@ -130,7 +135,9 @@ public sealed partial class MultiStore
         }
     }
 
-    /// <summary>A number below <paramref name="count"/> that is the same for a key in every process: FNV-1a over its UTF-16 units.</summary>
+    /// <summary>
+    /// A number below <paramref name="count"/> that is the same for a key in every process: FNV-1a over its UTF-16 units.
+    /// </summary>
     static int Place(string key, int count)
     {
         ulong hash = 14695981039346656037;
@@ -139,9 +146,11 @@ public sealed partial class MultiStore
         return (int)(hash % (ulong)count);
     }
 
-    static async ValueTask<ObjectMeta> PumpAsync(Endpoint from, string source, Endpoint to, string destination, PutOptions options, CancellationToken cancel)
+    static async ValueTask<ObjectMeta> PumpAsync(
+        Endpoint from, string source, Endpoint to, string destination, PutOptions options, CancellationToken cancel)
     {
-        var reader = new MultiReader(from, await from.RunAsync(store => store.OpenReadAsync(source, ReadOptions.Default, cancel)).ConfigureAwait(false));
+        var reader = new MultiReader(
+            from, await from.RunAsync(store => store.OpenReadAsync(source, ReadOptions.Default, cancel)).ConfigureAwait(false));
         await using (reader.ConfigureAwait(false))
         {
             var meta = reader.Meta;
@@ -151,7 +160,8 @@ public sealed partial class MultiStore
                 Metadata = options.Metadata ?? meta.Metadata,
                 Attributes = ObjectAttributes.Copied(meta, options, to.Store.WritableAttributes),
             };
-            var writer = new MultiWriter(to, await to.RunAsync(store => store.OpenWriteAsync(destination, full, cancel)).ConfigureAwait(false));
+            var writer = new MultiWriter(
+                to, await to.RunAsync(store => store.OpenWriteAsync(destination, full, cancel)).ConfigureAwait(false));
             await using (writer.ConfigureAwait(false))
             {
                 var buffer = new byte[Math.Min(CopyLength, meta.Size)];
@@ -164,8 +174,11 @@ public sealed partial class MultiStore
                     await writer.WriteAsync(piece, cancel).ConfigureAwait(false);
                 }
                 string uri = from.Store.Root.Child(source);
-                if (meta.Checksum is { } expected && expected != found && !await MislabelledCrc32.IsCrc32Async(reader, meta, found, uri, cancel).ConfigureAwait(false))
-                    throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over {meta.Size} bytes: {expected} recorded when it was written, {found} found while copying");
+                if (meta.Checksum is { } expected && expected != found
+                        && !await MislabelledCrc32.IsCrc32Async(reader, meta, found, uri, cancel).ConfigureAwait(false))
+                    throw new StoreException(
+                        ErrorKind.ChecksumMismatch, uri,
+                        $"checksum mismatch over {meta.Size} bytes: {expected} recorded when it was written, {found} found while copying");
                 return await writer.CompleteAsync(cancel).ConfigureAwait(false);
             }
         }

@@ -15,13 +15,17 @@ public sealed partial class MultiStore : DelegatingStore
 
     /// <param name="root">The address of the whole; keys are the same below each endpoint's own root.</param>
     /// <param name="endpoints">One to 32 stores and what to call them in statistics.</param>
-    public MultiStore(StoreUri root, IReadOnlyList<(ObjectStore Store, string Name)> endpoints, MultiOptions options, TimeProvider? clock = null)
+    public MultiStore(
+        StoreUri root, IReadOnlyList<(ObjectStore Store, string Name)> endpoints, MultiOptions options, TimeProvider? clock = null)
     {
         if (endpoints.Count is 0 or > MultiOptions.MostEndpoints)
-            throw new StoreException(ErrorKind.InvalidArgument, root.ToString(), $"option 'endpoints' must name 1 to {MultiOptions.MostEndpoints}, found {endpoints.Count}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.ToString(),
+                $"option 'endpoints' must name 1 to {MultiOptions.MostEndpoints}, found {endpoints.Count}");
         Root = root;
         _options = options;
-        _endpoints = [.. endpoints.Select(endpoint => new Endpoint(endpoint.Store, endpoint.Name, options.Cooldown, clock ?? TimeProvider.System))];
+        _endpoints = [.. endpoints.Select(
+                endpoint => new Endpoint(endpoint.Store, endpoint.Name, options.Cooldown, clock ?? TimeProvider.System))];
     }
 
     public override StoreUri Root { get; }
@@ -37,10 +41,13 @@ public sealed partial class MultiStore : DelegatingStore
     public override bool IsBrief(long length, PutOptions options) => false;
 
     public override int RequestsAtOnce =>
-        Array.TrueForAll(_endpoints, endpoint => endpoint.Store.RequestsAtOnce > 0) ? _endpoints.Sum(endpoint => endpoint.Store.RequestsAtOnce) : 0;
+        Array.TrueForAll(_endpoints, endpoint => endpoint.Store.RequestsAtOnce > 0)
+            ? _endpoints.Sum(endpoint => endpoint.Store.RequestsAtOnce)
+            : 0;
 
     public override IReadOnlyCollection<string> WritableAttributes =>
-        [.. _endpoints[0].Store.WritableAttributes.Where(name => _endpoints.All(endpoint => endpoint.Store.WritableAttributes.Contains(name)))];
+        [.. _endpoints[0].Store.WritableAttributes.Where(
+                name => _endpoints.All(endpoint => endpoint.Store.WritableAttributes.Contains(name)))];
 
     public override bool IsSameAs(ObjectStore other) => this == other;
 
@@ -63,7 +70,9 @@ public sealed partial class MultiStore : DelegatingStore
     }
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
-        options.Method is "PUT" && IsKey(key) ? RunAnyAsync(store => store.PresignAsync(key, options, cancel)) : ReadAsync(key, store => store.PresignAsync(key, options, cancel), cancel);
+        options.Method is "PUT" && IsKey(key)
+            ? RunAnyAsync(store => store.PresignAsync(key, options, cancel))
+            : ReadAsync(key, store => store.PresignAsync(key, options, cancel), cancel);
 
     public override async ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel)
     {
@@ -78,13 +87,17 @@ public sealed partial class MultiStore : DelegatingStore
         return false;
     }
 
-    public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.MakeDirectoryAsync(key, cancel));
+    public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) =>
+        OnEachAsync(key, store => store.MakeDirectoryAsync(key, cancel));
 
-    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.FlushDirectoryAsync(key, cancel));
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) =>
+        OnEachAsync(key, store => store.FlushDirectoryAsync(key, cancel));
 
-    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.SweepDirectoryAsync(key, cancel));
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) =>
+        OnEachAsync(key, store => store.SweepDirectoryAsync(key, cancel));
 
-    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.RemoveDirectoryAsync(key, cancel));
+    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) =>
+        OnEachAsync(key, store => store.RemoveDirectoryAsync(key, cancel));
 
     /// <summary>Of replicas each object counts once; what one endpoint cannot do better leaves the whole to listing and deleting.</summary>
     public override async ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel)
@@ -114,7 +127,8 @@ public sealed partial class MultiStore : DelegatingStore
         }
     }
 
-    ValueTask<T> ReadAsync<T>(string key, Func<ObjectStore, ValueTask<T>> call, CancellationToken cancel) => ReadAsync(key, (_, store) => call(store), cancel);
+    ValueTask<T> ReadAsync<T>(string key, Func<ObjectStore, ValueTask<T>> call, CancellationToken cancel) =>
+        ReadAsync(key, (_, store) => call(store), cancel);
 
     /// <summary>Runs a call that reads one object where that object is.</summary>
     async ValueTask<T> ReadAsync<T>(string key, Func<Endpoint, ObjectStore, ValueTask<T>> call, CancellationToken cancel)
@@ -162,7 +176,8 @@ public sealed partial class MultiStore : DelegatingStore
         {
             try
             {
-                return new Answer(endpoint, await endpoint.RunAsync(store => store.HeadAsync(key, cancel), isSearch: true).ConfigureAwait(false), null);
+                return new Answer(
+                    endpoint, await endpoint.RunAsync(store => store.HeadAsync(key, cancel), isSearch: true).ConfigureAwait(false), null);
             }
             catch (StoreException error)
             {
@@ -174,12 +189,15 @@ public sealed partial class MultiStore : DelegatingStore
 
     static bool IsKey(string key) => !StoreUri.IsAddress(key);
 
-    /// <summary>An address would be a key like any other to the endpoints, and an object below one of them be called <c>file:/…</c>.</summary>
+    /// <summary>
+    /// An address would be a key like any other to the endpoints, and an object below one of them be called <c>file:/…</c>.
+    /// </summary>
     void CheckIsKey(string key)
     {
         if (!IsKey(key))
             throw new StoreException(ErrorKind.InvalidArgument, key,
-                $"a whole address where a key is wanted; give the key below the endpoints, which are {string.Join(", ", _endpoints.Select(endpoint => endpoint.Store.Root.ToString()).Distinct())}");
+                "a whole address where a key is wanted; give the key below the endpoints, which are "
+                + $"{string.Join(", ", _endpoints.Select(endpoint => endpoint.Store.Root.ToString()).Distinct())}");
     }
 
     /// <summary>What one endpoint says of a key; all null when it has no such object.</summary>

@@ -2,7 +2,9 @@ using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote;
 
-/// <summary>Signs and sends the requests of one configuration of a service; all stores of the process with that configuration share it.</summary>
+/// <summary>
+/// Signs and sends the requests of one configuration of a service; all stores of the process with that configuration share it.
+/// </summary>
 abstract class RemoteClient
 {
     protected RemoteClient(HttpOptions options, string subject, TimeProvider? clock)
@@ -21,7 +23,9 @@ abstract class RemoteClient
 
     protected HttpTransport Transport { get; }
 
-    /// <summary>Sends once, with what belongs to the attempt itself: new credentials for those that expired, a redirect to another region.</summary>
+    /// <summary>
+    /// Sends once, with what belongs to the attempt itself: new credentials for those that expired, a redirect to another region.
+    /// </summary>
     /// <exception cref="HttpFailure">It failed, perhaps only this time.</exception>
     public abstract ValueTask<HttpResponse> AttemptAsync(RemoteRequest request, CancellationToken cancel);
 
@@ -35,7 +39,8 @@ abstract class RemoteClient
         }, cancel);
 
     /// <summary>Sends, with retries, reads the answer with <paramref name="read"/> and disposes of it.</summary>
-    public ValueTask<T> SendAsync<T>(RemoteRequest request, Func<HttpResponse, CancellationToken, ValueTask<T>> read, CancellationToken cancel) =>
+    public ValueTask<T> SendAsync<T>(
+        RemoteRequest request, Func<HttpResponse, CancellationToken, ValueTask<T>> read, CancellationToken cancel) =>
         Retry.RunAsync(request.Subject, (_, stop) => OnceAsync(request, read, stop), cancel);
 
     /// <summary>The same for answers of which only the headers matter.</summary>
@@ -57,7 +62,8 @@ abstract class RemoteClient
             return result;
         }, cancel);
 
-    public async ValueTask<T> OnceAsync<T>(RemoteRequest request, Func<HttpResponse, CancellationToken, ValueTask<T>> read, CancellationToken cancel)
+    public async ValueTask<T> OnceAsync<T>(
+        RemoteRequest request, Func<HttpResponse, CancellationToken, ValueTask<T>> read, CancellationToken cancel)
     {
         using var place = await InFlight.EnterAsync(1, 0, cancel).ConfigureAwait(false);
         using var answer = await AttemptAsync(request, cancel).ConfigureAwait(false);

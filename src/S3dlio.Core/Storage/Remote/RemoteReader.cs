@@ -4,8 +4,8 @@ using S3dlio.Storage.Http;
 namespace S3dlio.Storage.Remote;
 
 /// <summary>
-/// One version of one object. The response to the opening request serves sequential reads from its position; all other reads are ranged GETs of
-/// their own, which name the version's ETag and are compared with it.
+/// One version of one object. The response to the opening request serves sequential reads from its position; all other reads are ranged
+/// GETs of their own, which name the version's ETag and are compared with it.
 /// </summary>
 /// <param name="store">Its store.</param>
 /// <param name="meta">The object.</param>
@@ -85,15 +85,21 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
             CheckVersion(answer);
             var (_, size) = RemoteStore.Place(_uri, answer, offset, length);
             return size == meta.Size ? answer
-                : throw new StoreException(ErrorKind.Precondition, _uri, $"the object had {meta.Size} bytes when it was opened and has {size} now: it was written since");
+                : throw new StoreException(
+                    ErrorKind.Precondition, _uri,
+                    $"the object had {meta.Size} bytes when it was opened and has {size} now: it was written since");
         }
         catch (HttpFailure failure) when (failure.Status == 412)
         {
-            throw new StoreException(ErrorKind.Precondition, _uri, $"the object was written while it was read: ETag {meta.ETag} is no longer its own; open it again");
+            throw new StoreException(
+                ErrorKind.Precondition, _uri,
+                $"the object was written while it was read: ETag {meta.ETag} is no longer its own; open it again");
         }
         catch (HttpFailure failure) when (failure.Status == 416)
         {
-            throw new StoreException(ErrorKind.Precondition, _uri, $"the object had {meta.Size} bytes when it was opened and has fewer now: it was written since", offset);
+            throw new StoreException(
+                ErrorKind.Precondition, _uri,
+                $"the object had {meta.Size} bytes when it was opened and has fewer now: it was written since", offset);
         }
         catch
         {
@@ -103,8 +109,8 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
     }
 
     /// <summary>
-    /// Compares an answer with the version that was opened. Servers that ignore If-Match would otherwise mix two versions; one that leaves the
-    /// tag out has its date compared.
+    /// Compares an answer with the version that was opened. Servers that ignore If-Match would otherwise mix two versions; one that leaves
+    /// the tag out has its date compared.
     /// </summary>
     /// <exception cref="StoreException">Precondition.</exception>
     void CheckVersion(HttpResponse answer)
@@ -114,7 +120,8 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
             : answer.Date("Last-Modified") is not { } modified || meta.LastModified == default || modified == meta.LastModified;
         if (!isSame)
             throw new StoreException(ErrorKind.Precondition, _uri,
-                $"the object was written while it was read: its ETag was {meta.ETag}, now it is {tag ?? "not named and its date is another"}; open it again");
+                $"the object was written while it was read: its ETag was {meta.ETag}, now it is "
+                + $"{tag ?? "not named and its date is another"}; open it again");
     }
 
     void Check(IReadOnlyList<ReadRange> segments)
@@ -124,7 +131,9 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
         {
             var segment = segments[i];
             if (segment.Offset < end || segment.Offset > meta.Size - segment.Target.Length)
-                throw new StoreException(ErrorKind.InvalidArgument, _uri, $"bytes {segment.Offset}..{segment.End} were asked for behind {end}, the object has {meta.Size}");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, _uri,
+                    $"bytes {segment.Offset}..{segment.End} were asked for behind {end}, the object has {meta.Size}");
             end = segment.End;
         }
     }

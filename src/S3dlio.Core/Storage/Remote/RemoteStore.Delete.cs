@@ -45,8 +45,8 @@ abstract partial class RemoteStore
         }, cancel, WorkerThreads.Pool);
 
     /// <remarks>
-    /// Amazon S3, Azure and newer gateways take the condition. A server that does not know it deletes all the same what it was asked about a
-    /// moment before; and where a tag is the content's, the same bytes written again in that moment pass for those that were seen.
+    /// Amazon S3, Azure and newer gateways take the condition. A server that does not know it deletes all the same what it was asked about
+    /// a moment before; and where a tag is the content's, the same bytes written again in that moment pass for those that were seen.
     /// </remarks>
     protected override async ValueTask<bool> DeleteMatchingAsync(string key, ObjectMeta seen, CancellationToken cancel)
     {

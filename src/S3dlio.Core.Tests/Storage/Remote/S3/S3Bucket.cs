@@ -4,7 +4,9 @@ using S3dlio.Storage;
 
 namespace S3dlio.Tests.Storage;
 
-/// <summary>One bucket as simple servers keep it: whole objects, copies and deletes, tags of the content, times in whole seconds, no conditions.</summary>
+/// <summary>
+/// One bucket as simple servers keep it: whole objects, copies and deletes, tags of the content, times in whole seconds, no conditions.
+/// </summary>
 sealed class S3Bucket
 {
     sealed record Kept(byte[] Data, DateTimeOffset Written)
@@ -55,7 +57,8 @@ sealed class S3Bucket
                 default:
                     if (!_items.TryGetValue(key, out var found))
                         return exchange.Respond(404, "", exchange.Method == "HEAD" ? "" : "<Error><Code>NoSuchKey</Code></Error>");
-                    string head = string.Create(CultureInfo.InvariantCulture, $"ETag: \"{found.Tag}\"\r\nLast-Modified: {found.Written:R}\r\n");
+                    string head = string.Create(
+                        CultureInfo.InvariantCulture, $"ETag: \"{found.Tag}\"\r\nLast-Modified: {found.Written:R}\r\n");
                     return exchange.Headers.ContainsKey("Range")
                         ? exchange.Serve(found.Data, $"\"{found.Tag}\"", extra: head[(head.IndexOf('\n', StringComparison.Ordinal) + 1)..])
                         : exchange.Respond(200, head, found.Data);
@@ -65,5 +68,6 @@ sealed class S3Bucket
 
     public static ObjectStore Open(string url, string bucket = "bucket") => StoreFactory.Open(
         StoreUri.Parse($"s3://{bucket}/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":1,"checksum":"off"}""", $"s3://{bucket}/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":1,"checksum":"off"}""", $"s3://{bucket}/"));
 }

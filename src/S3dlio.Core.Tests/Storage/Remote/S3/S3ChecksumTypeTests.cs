@@ -96,7 +96,9 @@ public class S3ChecksumTypeTests
         Assert.Equal(said, Notices.Count);
         await using var reader = await ObjectInput.OpenStreamAsync(Store(server), "key", Decompress.Never, ReadOptions.Default, None);
         var part = new byte[700];
-        await ObjectRead.RangeAsync(Store(server), "key", Decompress.Never, 100, 700, _ => LargeMemory.From(part), new Validation(null, Required: true), NoProgress.Instance, None);
+        await ObjectRead.RangeAsync(
+            Store(server), "key", Decompress.Never, 100, 700, _ => LargeMemory.From(part), new Validation(null, Required: true),
+            NoProgress.Instance, None);
         Assert.Equal(data[100..800], part);
 
         // one changed byte: the value is neither checksum of these bytes

@@ -16,7 +16,8 @@ public sealed partial class S3CredentialTests : IDisposable
     static readonly string[] Variables =
     [
         "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
-        "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EC2_METADATA_DISABLED",
+        "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_EC2_METADATA_DISABLED",
     ];
 
     static readonly TemporaryDirectory Folder = new();
@@ -86,7 +87,8 @@ public sealed partial class S3CredentialTests : IDisposable
     public async Task AnyCall_KeysOfAProcessExpire_AreRenewedOnce()
     {
         WriteProcess();
-        await using var server = new ScriptedServer(exchange => KeyOf(exchange) == "key1" && exchange.Number > 1 ? Expired(exchange) : Serve(exchange));
+        await using var server = new ScriptedServer(
+            exchange => KeyOf(exchange) == "key1" && exchange.Number > 1 ? Expired(exchange) : Serve(exchange));
         var store = Open(server, ""","profile":"proc" """);
         for (int i = 0; i < 3; i++)
             await Get(store);
@@ -135,7 +137,8 @@ public sealed partial class S3CredentialTests : IDisposable
     public async Task AnyCall_GivenKeysExpire_FailsAtOnce()
     {
         await using var server = new ScriptedServer(Expired);
-        var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server, ""","access_key_id":"given","secret_access_key":"s","session_token":"t" """)));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            () => Get(Open(server, ""","access_key_id":"given","secret_access_key":"s","session_token":"t" """)));
         Assert.Equal((ErrorKind.Authentication, ErrorReason.ExpiredCredentials), (error.Kind, error.Reason));
         Assert.Equal(["given"], server.Seen.Select(KeyOf));
     }

@@ -13,7 +13,9 @@ public class S3FaultTests
 
     static ObjectStore Open(ScriptedServer server, string options = "") => StoreFactory.Open(
         StoreUri.Parse("s3://bucket/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1"{{options}}}""", "s3://bucket/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1"{{options}}}""",
+            "s3://bucket/"));
 
     static byte[] Data(int length)
     {
@@ -45,7 +47,8 @@ public class S3FaultTests
     public async Task Get_BodyBreaksOff_GoesOnFromThere()
     {
         var data = Data(3 << 20);
-        await using var server = new ScriptedServer(exchange => exchange.Serve(data, "\"v1\"", most: exchange.Number < 8 ? 400_000 : int.MaxValue));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Serve(data, "\"v1\"", most: exchange.Number < 8 ? 400_000 : int.MaxValue));
         Assert.Equal(data, await Get(Open(server, ""","max_attempts":2""")));
         var asked = server.Seen.Skip(1).Select(exchange => exchange.Range.First).ToArray();
         Assert.Equal(asked.Order(), asked);
@@ -57,7 +60,9 @@ public class S3FaultTests
     public async Task Get_ObjectChangesBetweenParts_Precondition()
     {
         var data = Data(9 << 20);
-        await using var server = new ScriptedServer(exchange => exchange.Serve(data, exchange.Number == 1 ? "\"v1\"" : "\"v2\"", most: exchange.Number == 1 ? 1 << 20 : int.MaxValue));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Serve(
+                data, exchange.Number == 1 ? "\"v1\"" : "\"v2\"", most: exchange.Number == 1 ? 1 << 20 : int.MaxValue));
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)));
         Assert.Equal(ErrorKind.Precondition, error.Kind);
     }
@@ -68,7 +73,8 @@ public class S3FaultTests
     [InlineData("nonsense")]
     public async Task Get_AnswerOfAnotherRange_IsRefused(string range)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Respond(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Respond(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
         Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)))).Kind);
     }
 
@@ -90,7 +96,8 @@ public class S3FaultTests
     [Fact]
     public async Task Get_OtherRegion_IsFollowedOnceAndRemembered()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Headers["Authorization"].Contains("/r2/s3/", StringComparison.Ordinal)
+        await using var server = new ScriptedServer(
+            exchange => exchange.Headers["Authorization"].Contains("/r2/s3/", StringComparison.Ordinal)
             ? exchange.Serve(Data(10), "\"v1\"")
             : exchange.Respond(400, "", "<Error><Code>AuthorizationHeaderMalformed</Code><Region>r2</Region></Error>"));
         var store = Open(server);
@@ -116,7 +123,8 @@ public class S3FaultTests
     [Fact]
     public async Task Head_MissingKeyOfABucketThatAnswered_AsksNothingMore()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Method == "GET" ? exchange.Serve(Data(10), "\"v1\"") : exchange.Respond(404));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Method == "GET" ? exchange.Serve(Data(10), "\"v1\"") : exchange.Respond(404));
         var store = Open(server);
         await Get(store);
         var error = await Assert.ThrowsAsync<StoreException>(async () => await store.HeadAsync("other", None));
@@ -157,8 +165,10 @@ public class S3FaultTests
     [Fact]
     public async Task Put_ConditionFailsAtOnce_AlreadyExists()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>"));
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Put(Open(server), Data(10), PutOptions.Default with { Overwrite = false }));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>"));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await Put(Open(server), Data(10), PutOptions.Default with { Overwrite = false }));
         Assert.Equal(ErrorKind.AlreadyExists, error.Kind);
         Assert.Single(server.Seen);
     }
@@ -193,11 +203,14 @@ public class S3FaultTests
             }
             else if (exchange.Method == "HEAD")
             {
-                await exchange.Raw(Exchange.Head(200, $"ETag: \"v9\"\r\nx-amz-checksum-crc32c: {Checksum.Of(data).ToBase64()}\r\n", data.Length));
+                await exchange.Raw(
+                    Exchange.Head(200, $"ETag: \"v9\"\r\nx-amz-checksum-crc32c: {Checksum.Of(data).ToBase64()}\r\n", data.Length));
             }
             else if (exchange.Target.EndsWith("?uploads=", StringComparison.Ordinal))
             {
-                await exchange.Respond(200, "x-amz-checksum-algorithm: CRC32C\r\nx-amz-checksum-type: FULL_OBJECT\r\n", "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
+                await exchange.Respond(
+                    200, "x-amz-checksum-algorithm: CRC32C\r\nx-amz-checksum-type: FULL_OBJECT\r\n",
+                    "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
             }
             else if (exchange.Method == "PUT")
             {
@@ -209,10 +222,12 @@ public class S3FaultTests
                 switch (how)
                 {
                     case "error" when completions == 1:
-                        await exchange.Respond(200, "", "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code><Message>try again</Message></Error>");
+                        await exchange.Respond(
+                            200, "", "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code><Message>try again</Message></Error>");
                         break;
                     case "error":
-                        await exchange.Respond(200, "", $"<CompleteMultipartUploadResult><ETag>\"v9\"</ETag><ChecksumCRC32C>{Checksum.Of(data).ToBase64()}</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>");
+                        await exchange.Respond(
+                            200, "", $"<CompleteMultipartUploadResult><ETag>\"v9\"</ETag><ChecksumCRC32C>{Checksum.Of(data).ToBase64()}</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>");
                         break;
                     case "lost" when completions == 1:
                         exchange.Break();
@@ -267,7 +282,10 @@ public class S3FaultTests
     [Fact]
     public async Task Get_ServerFallsSilent_TimesOut()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Number == 1 ? exchange.Raw(Exchange.Head(200, "ETag: \"v1\"\r\n", 1000), new byte[10]) : Task.CompletedTask);
+        await using var server = new ScriptedServer(
+            exchange => exchange.Number == 1
+                ? exchange.Raw(Exchange.Head(200, "ETag: \"v1\"\r\n", 1000), new byte[10])
+                : Task.CompletedTask);
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server, ""","read_timeout":0.2,"max_attempts":2""")));
         Assert.Equal(ErrorKind.Timeout, error.Kind);
         Assert.Contains("silent for 0.2 s", error.Message, StringComparison.Ordinal);
@@ -276,7 +294,9 @@ public class S3FaultTests
     [Fact]
     public async Task List_PageThatRepeats_IsNotListedForEver()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", $"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{exchange.Number}</NextContinuationToken><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Respond(
+                200, "", $"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{exchange.Number}</NextContinuationToken><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"));
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
         {
             await foreach (var _ in Open(server).ListAsync("", ListOptions.Default, None))
@@ -290,7 +310,8 @@ public class S3FaultTests
     [Fact]
     public async Task List_LastPageRepeatsTheFirst_InvalidData()
     {
-        const string keys = "<Contents><Key>a</Key><Size>1</Size></Contents><Contents><Key>b</Key><Size>1</Size></Contents></ListBucketResult>";
+        const string keys =
+            "<Contents><Key>a</Key><Size>1</Size></Contents><Contents><Key>b</Key><Size>1</Size></Contents></ListBucketResult>";
         await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", (exchange.Number == 1
             ? "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>"
             : "<ListBucketResult><IsTruncated>false</IsTruncated>") + keys));
@@ -311,7 +332,8 @@ public class S3FaultTests
         {
             int page = exchange.Target.Contains("continuation-token=", StringComparison.Ordinal)
                 ? int.Parse(exchange.Target.Split("continuation-token=")[1].Split('&')[0], CultureInfo.InvariantCulture) : 0;
-            var text = new StringBuilder($"<ListBucketResult><IsTruncated>{(page < pages - 1 ? "true" : "false")}</IsTruncated><NextContinuationToken>{page + 1}</NextContinuationToken>");
+            var text = new StringBuilder(
+                $"<ListBucketResult><IsTruncated>{(page < pages - 1 ? "true" : "false")}</IsTruncated><NextContinuationToken>{page + 1}</NextContinuationToken>");
             for (int i = 0; i < perPage; i++)
                 text.Append(CultureInfo.InvariantCulture, $"<Contents><Key>k{(page * perPage) + i:0000000}</Key><Size>1</Size></Contents>");
             return exchange.Respond(200, "", text.Append("</ListBucketResult>").ToString());
@@ -344,7 +366,9 @@ public class S3FaultTests
     [Fact]
     public async Task Error_AnyFailure_HoldsNoSecret()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Respond(403, "", "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>AWS4 a-secret</StringToSign></Error>"));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Respond(
+                403, "", "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>AWS4 a-secret</StringToSign></Error>"));
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)));
         Assert.Equal(ErrorKind.Authentication, error.Kind);
         Assert.DoesNotContain("a-secret", error.ToString(), StringComparison.Ordinal);

@@ -31,12 +31,15 @@ public class S3RangeTests
 
     static ObjectStore Open(ScriptedServer server) => StoreFactory.Open(
         StoreUri.Parse("s3://bucket/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","max_attempts":1,"part_size":5242880}""", "s3://bucket/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","max_attempts":1,"part_size":5242880}""", "s3://bucket/"));
 
     static async Task<byte[]> Range(ScriptedServer server, long offset, long length, Validation validation)
     {
         byte[] read = [];
-        await ObjectRead.RangeAsync(Open(server), "key", Decompress.Never, offset, length, count => LargeMemory.From(read = new byte[count]), validation, NoProgress.Instance, None);
+        await ObjectRead.RangeAsync(
+            Open(server), "key", Decompress.Never, offset, length, count => LargeMemory.From(read = new byte[count]), validation,
+            NoProgress.Instance, None);
         return read;
     }
 
@@ -100,7 +103,8 @@ public class S3RangeTests
     {
         var text = new StringBuilder($"<{root}><ETag>abc-3</ETag><ObjectParts><IsTruncated>false</IsTruncated>");
         for (int i = 0; i < 3; i++)
-            text.Append(CultureInfo.InvariantCulture, $"<Part><PartNumber>{i + 1}</PartNumber><Size>{1 << 20}</Size><ChecksumCRC32C>{Checksum.Of(Data().AsSpan(i << 20, 1 << 20)).ToBase64()}</ChecksumCRC32C></Part>");
+            text.Append(CultureInfo.InvariantCulture,
+                $"<Part><PartNumber>{i + 1}</PartNumber><Size>{1 << 20}</Size><ChecksumCRC32C>{Checksum.Of(Data().AsSpan(i << 20, 1 << 20)).ToBase64()}</ChecksumCRC32C></Part>");
         text.Append(CultureInfo.InvariantCulture, $"</ObjectParts></{root}>");
         await using var server = new ScriptedServer(exchange => exchange.Target.Contains("attributes", StringComparison.Ordinal)
             ? exchange.Respond(200, "", text.ToString())

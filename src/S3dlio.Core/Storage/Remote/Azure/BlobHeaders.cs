@@ -23,7 +23,8 @@ static class BlobHeaders
         ("x-ms-lease-state", null, "lease_state"),
     ];
 
-    public static IReadOnlyCollection<string> WritableNames { get; } = [.. Known.Where(known => known.Write is not null).Select(known => known.Name)];
+    public static IReadOnlyCollection<string> WritableNames { get; } =
+        [.. Known.Where(known => known.Write is not null).Select(known => known.Name)];
 
     /// <summary>Content type, attributes and conditions of a write.</summary>
     public static void Write(RemoteRequest request, PutOptions options)

@@ -87,7 +87,9 @@ sealed record ListResponse(IReadOnlyList<ListEntry> Entries, string? Marker)
                 LastModified = Time,
                 ETag = ETag,
                 ContentType = ContentType,
-                Attributes = Tier is null ? ObjectMeta.NoMetadata : new Dictionary<string, string>(StringComparer.Ordinal) { ["access_tier"] = Tier },
+                Attributes = Tier is null
+                    ? ObjectMeta.NoMetadata
+                    : new Dictionary<string, string>(StringComparer.Ordinal) { ["access_tier"] = Tier },
             }));
         }
     }
