@@ -151,7 +151,8 @@ static class TensorJson
                 switch (field.Name)
                 {
                     case "name": name = field.AsText(); break;
-                    case "dtype": type = DTypes.TryParse(field.AsText(), out var known)
+                    case "dtype":
+                        type = DTypes.TryParse(field.AsText(), out var known)
                         ? known
                         : throw field.Wrong("a safetensors dtype such as 'F32'"); break;
                     case "shape": shape = Shape(field); break;

@@ -14,9 +14,12 @@ for (int i = 0; i < args.Length; i++)
             && long.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out long number))
     {
         (executions, seed, threads) =
-            args[i] switch {
-                "--executions" => (number, seed, threads), "--seed" => (executions, (int)number, threads),
-                _ => (executions, seed, (int)number) };
+            args[i] switch
+            {
+                "--executions" => (number, seed, threads),
+                "--seed" => (executions, (int)number, threads),
+                _ => (executions, seed, (int)number)
+            };
         i++;
     }
     else

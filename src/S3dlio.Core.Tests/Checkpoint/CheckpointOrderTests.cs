@@ -16,8 +16,15 @@ public sealed class CheckpointOrderTests
     static async Task<FoundManifest> SaveAheadAsync(ObjectStore store, long step, TimeSpan ahead)
     {
         var shard = await PutShardAsync(store, step, 0, new AgreedSave(SaveId.New(DateTimeOffset.UtcNow), null));
-        var request = new CommitRequest {
-            Step = step, Epoch = 1, Framework = "test", WorldSize = 1, Shards = [shard], WallTime = DateTimeOffset.UtcNow + ahead };
+        var request = new CommitRequest
+        {
+            Step = step,
+            Epoch = 1,
+            Framework = "test",
+            WorldSize = 1,
+            Shards = [shard],
+            WallTime = DateTimeOffset.UtcNow + ahead
+        };
         return (await CheckpointCommit.RunAsync(store, request, None)).Found;
     }
 
@@ -173,8 +180,15 @@ public sealed class CheckpointOrderTests
         var store = NewStore();
         var shard = await PutShardAsync(store, 1, 0, new AgreedSave("end", null));
         await CheckpointCommit.RunAsync(
-            store, new CommitRequest {
-                Step = 1, Epoch = 1, Framework = "test", WorldSize = 1, Shards = [shard], WallTime = DateTimeOffset.MaxValue }, None);
+            store, new CommitRequest
+            {
+                Step = 1,
+                Epoch = 1,
+                Framework = "test",
+                WorldSize = 1,
+                Shards = [shard],
+                WallTime = DateTimeOffset.MaxValue
+            }, None);
         Assert.Equal((await SaveAsync(store, 2)).Key, await NewestAsync(store));
     }
 

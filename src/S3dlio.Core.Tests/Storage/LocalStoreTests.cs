@@ -52,8 +52,10 @@ public class DirectStoreTests : FileConformance
 public class DirectFallbackTests : FileConformance
 {
     protected override ObjectStore Store =>
-        new LocalStore(StoreUri.Parse($"direct://{DirectoryPath}"), StoreOptions.Default with { DirectFallback = true }) {
-            DirectIsRefused = true };
+        new LocalStore(StoreUri.Parse($"direct://{DirectoryPath}"), StoreOptions.Default with { DirectFallback = true })
+        {
+            DirectIsRefused = true
+        };
 
     protected override int ManyEntries => 60;
 }

@@ -353,9 +353,13 @@ public abstract partial class StoreConformance : IAsyncLifetime
     public async Task Put_WithAttributes_AreToldCopiedAndReplaced()
     {
         var attributes =
-            new Dictionary<string, string> {
-                ["cache_control"] = "no-store", ["content_encoding"] = "zstd", ["content_disposition"] = "attachment",
-                ["content_language"] = "de" };
+            new Dictionary<string, string>
+            {
+                ["cache_control"] = "no-store",
+                ["content_encoding"] = "zstd",
+                ["content_disposition"] = "attachment",
+                ["content_language"] = "de"
+            };
         await Put("attributes/from", "text", PutOptions.Default with { Attributes = attributes });
         await Store.CopyAsync("attributes/from", "attributes/to", PutOptions.Default, None);
         await Store.CopyAsync(

@@ -28,8 +28,13 @@ public sealed class SafetensorsLayoutTests
     [Fact]
     public void BuildHead_Metadata_StandsFirstAndSorted()
     {
-        var metadata = new Dictionary<string, string> {
-            ["\uff21"] = "2", ["\U0001f600"] = "3", ["Z"] = "1", ["a"] = "\"\\\b\f\n\r\t\u0000\u001f\u007f/\u00e9" };
+        var metadata = new Dictionary<string, string>
+        {
+            ["\uff21"] = "2",
+            ["\U0001f600"] = "3",
+            ["Z"] = "1",
+            ["a"] = "\"\\\b\f\n\r\t\u0000\u001f\u007f/\u00e9"
+        };
 
         string json = Json(Plain(metadata, new TensorSpec("s", DType.F32, [])));
 

@@ -197,7 +197,8 @@ public class AzureBlobWitnessTests : IAsyncLifetime
         }
         var ends = DateTimeOffset.UtcNow.AddHours(1);
         string account = new AccountSasBuilder(
-            AccountSasPermissions.All, ends, AccountSasServices.Blobs, AccountSasResourceTypes.All) { Protocol = SasProtocol.HttpsAndHttp }
+            AccountSasPermissions.All, ends, AccountSasServices.Blobs, AccountSasResourceTypes.All)
+        { Protocol = SasProtocol.HttpsAndHttp }
             .ToSasQueryParameters(_key).ToString();
         string container = _theirs.GenerateSasUri(BlobContainerSasPermissions.All, ends).Query;
         string blob = Their("sas/" + Keys[2]).GenerateSasUri(BlobSasPermissions.Read, ends).Query;

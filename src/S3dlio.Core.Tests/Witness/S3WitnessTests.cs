@@ -116,8 +116,13 @@ public abstract class S3WitnessTests : IAsyncLifetime
             ChecksumAlgorithm = type is null ? null : ChecksumAlgorithm.CRC32C,
             ChecksumType = type is null ? null : new ChecksumType(type),
         });
-        var complete = new CompleteMultipartUploadRequest {
-            BucketName = _bucket, Key = _prefix + "parts", UploadId = begun.UploadId, PartETags = [] };
+        var complete = new CompleteMultipartUploadRequest
+        {
+            BucketName = _bucket,
+            Key = _prefix + "parts",
+            UploadId = begun.UploadId,
+            PartETags = []
+        };
         for (int i = 0, at = 0; at < data.Length; i++, at += 5 << 20)
         {
             using var part = new MemoryStream(data, at, Math.Min(5 << 20, data.Length - at));
@@ -244,8 +249,13 @@ public abstract class S3WitnessTests : IAsyncLifetime
     async Task<List<string>> TheirList(string prefix, bool recursive, int pageSize)
     {
         var found = new List<string>();
-        var request = new ListObjectsV2Request {
-            BucketName = _bucket, Prefix = _prefix + prefix, MaxKeys = pageSize, Delimiter = recursive ? null : "/" };
+        var request = new ListObjectsV2Request
+        {
+            BucketName = _bucket,
+            Prefix = _prefix + prefix,
+            MaxKeys = pageSize,
+            Delimiter = recursive ? null : "/"
+        };
         ListObjectsV2Response page;
         do
         {
@@ -265,8 +275,14 @@ public abstract class S3WitnessTests : IAsyncLifetime
     async Task<PutObjectResponse> TheyPut(string key, byte[] data, Action<PutObjectRequest>? more = null)
     {
         using var body = new MemoryStream(data);
-        var request = new PutObjectRequest {
-            BucketName = _bucket, Key = _prefix + key, InputStream = body, UseChunkEncoding = false, ChecksumAlgorithm = Algorithm };
+        var request = new PutObjectRequest
+        {
+            BucketName = _bucket,
+            Key = _prefix + key,
+            InputStream = body,
+            UseChunkEncoding = false,
+            ChecksumAlgorithm = Algorithm
+        };
         more?.Invoke(request);
         return await _theirs.PutObjectAsync(request);
     }

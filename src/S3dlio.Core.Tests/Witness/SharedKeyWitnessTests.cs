@@ -216,16 +216,23 @@ public class SharedKeyWitnessTests
         string key = AzureKeyOf(odd);
         var blob = scene.Theirs.GetBlockBlobClient(key);
         var metadata = new Dictionary<string, string> { [odd.Name()] = odd.Value().Trim(), ["a_b"] = "x", ["ab"] = "y", ["a1"] = "z" };
-        var conditions = new BlobRequestConditions {
-            IfMatch = odd.Chance(2) ? null : new ETag("\"0x8D\""), IfModifiedSince = odd.Chance(3) ? DateTimeOffset.UnixEpoch : null };
+        var conditions = new BlobRequestConditions
+        {
+            IfMatch = odd.Chance(2) ? null : new ETag("\"0x8D\""),
+            IfModifiedSince = odd.Chance(3) ? DateTimeOffset.UnixEpoch : null
+        };
         return odd.Random.Next(9) switch
         {
             0 => () => blob.UploadAsync(new MemoryStream(new byte[odd.Random.Next(3000)]), new BlobUploadOptions
             {
                 Metadata = metadata,
                 Conditions = conditions,
-                HttpHeaders = new BlobHttpHeaders {
-                    ContentType = odd.Value().Trim(), CacheControl = odd.Value().Trim(), ContentLanguage = "de" },
+                HttpHeaders = new BlobHttpHeaders
+                {
+                    ContentType = odd.Value().Trim(),
+                    CacheControl = odd.Value().Trim(),
+                    ContentLanguage = "de"
+                },
                 Tags = new Dictionary<string, string> { [odd.Name()] = "a b/c" },
             }),
             1 => () => scene.Theirs.GetBlobClient(key).DownloadStreamingAsync(
@@ -242,7 +249,8 @@ public class SharedKeyWitnessTests
                 await foreach (var page in scene.Theirs.GetBlobsByHierarchyAsync(
                         new GetBlobsByHierarchyOptions { Delimiter = "/", Prefix = odd.Key(harsh: true), Traits = BlobTraits.Metadata }))
                     Assert.NotNull(page);
-            },
+            }
+            ,
         };
     }
 }

@@ -162,7 +162,8 @@ public static class CheckpointCommit
             if (failures[i] is { } failure)
                 throw new StoreException(
                     failure.Kind, failure.Uri, $"the shard of rank {shards[i].Rank} cannot be committed: {failure.Detail}",
-                    cause: failure) { Reason = failure.Reason };
+                    cause: failure)
+                { Reason = failure.Reason };
         }
     }
 

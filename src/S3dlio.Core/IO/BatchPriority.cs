@@ -43,7 +43,8 @@ static class BatchPriority
             {
                 fault = ExceptionDispatchInfo.Capture(error);
             }
-        }, StackLength) { IsBackground = true, Name = "s3dlio behind" };
+        }, StackLength)
+        { IsBackground = true, Name = "s3dlio behind" };
         try
         {
             thread.UnsafeStart();

@@ -97,8 +97,13 @@ public static class PathText
             else if (IsEscape(c))
                 shown.Append(CultureInfo.InvariantCulture, $"\\x{c - EscapeBase:x2}");
             else if (char.IsSurrogate(c) || Obeyed.Contains(c))
-                _ = c switch { '\n' => shown.Append("\\n"), '\r' => shown.Append("\\r"), '\t' => shown.Append("\\t"),
-                    _ => shown.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") };
+                _ = c switch
+                {
+                    '\n' => shown.Append("\\n"),
+                    '\r' => shown.Append("\\r"),
+                    '\t' => shown.Append("\\t"),
+                    _ => shown.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")
+                };
             else
                 shown.Append(c);
         }

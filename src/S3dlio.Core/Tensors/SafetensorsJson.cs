@@ -33,8 +33,12 @@ sealed class SafetensorsJson
         const int MaxDepth = 3;
 
         Utf8JsonReader reader = new(
-            text, new JsonReaderOptions {
-                MaxDepth = MaxDepth, CommentHandling = JsonCommentHandling.Disallow, AllowTrailingCommas = false });
+            text, new JsonReaderOptions
+            {
+                MaxDepth = MaxDepth,
+                CommentHandling = JsonCommentHandling.Disallow,
+                AllowTrailingCommas = false
+            });
 
         readonly int At => SafetensorsHeader.PrefixLength + (int)reader.TokenStartIndex;
 

@@ -42,8 +42,10 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         CancellationToken cancel)
     {
         var (layout, body) = Plan(store.Root.Child(key), tensors, data, metadata, checksums);
-        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body) {
-            HeadNeedsChecksums = layout.HasChecksums };
+        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body)
+        {
+            HeadNeedsChecksums = layout.HasChecksums
+        };
         return CompressedVariants.SaveAsync(store, key, level, payload, options, progress, cancel);
     }
 

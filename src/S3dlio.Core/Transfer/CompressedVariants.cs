@@ -173,7 +173,8 @@ public static class CompressedVariants
         {
             throw new StoreException(error.Kind, error.Uri,
                 $"the object was saved as {name} and is read from there; its earlier form could not be deleted: {error.Detail}. Delete it",
-                cause: error) { Reason = error.Reason };
+                cause: error)
+            { Reason = error.Reason };
         }
     }
 

@@ -128,7 +128,8 @@ public static class PathOperations
     static StoreException Incomplete(ObjectStore store, string path, StoreException first, long failed, long deleted) =>
         new(first.Kind, first.Uri,
             $"{first.Detail} ({failed} of {deleted + failed} objects below {store.Root.Child(path)} could not be deleted)",
-            cause: first) { Reason = first.Reason };
+            cause: first)
+        { Reason = first.Reason };
 
     static async ValueTask<ObjectMeta?> HeadOrNullAsync(ObjectStore store, string key, CancellationToken cancel)
     {

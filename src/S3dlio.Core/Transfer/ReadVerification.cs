@@ -188,7 +188,8 @@ sealed class ReadVerification
 
     static StoreException Unknown(string uri) => new(ErrorKind.InvalidData, uri,
         "no checksum is recorded with the object, so nothing can be said of its bytes; give expected_checksum, or read it unchecked with "
-        + "get() or get_range()") { Reason = ErrorReason.NoChecksum };
+        + "get() or get_range()")
+    { Reason = ErrorReason.NoChecksum };
 
     async ValueTask CheckWholeAsync(Checksum found, CancellationToken cancel)
     {

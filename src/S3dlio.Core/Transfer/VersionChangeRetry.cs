@@ -40,5 +40,6 @@ static class VersionChangeRetry
     static StoreException Final(StoreException error) => new(error.Kind, error.Uri,
         string.Create(CultureInfo.InvariantCulture,
             $"{error.Detail} ({Reads} reads from the start met a new version each; its writers leave no time to read it)"), error.Offset,
-        error) { Reason = error.Reason };
+        error)
+    { Reason = error.Reason };
 }

@@ -80,7 +80,8 @@ sealed class HttpChunksTarget : Target
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(1);
         using var server = new Socket(
-            AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new LingerOption(true, 0) };
+            AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+        { LingerState = new LingerOption(true, 0) };
         server.Connect(listener.LocalEndPoint!);
         using var connection = new HttpConnection(
             HttpOrigin.Of(new Uri("http://127.0.0.1:1/")), listener.Accept(), tls: null, waits: false);

@@ -169,8 +169,13 @@ sealed class EndpointTarget : Target
         foreach (string bucket in (string[])["", "bucket", "Under_Score"])
         {
             var (host, path) = endpoint.Locate(bucket, "a/../b c", "region");
-            var call = new HttpCall {
-                Method = HttpMethod.Get, Origin = endpoint.Origin(host), Target = path + "?x=1", Subject = "s3://bucket/" };
+            var call = new HttpCall
+            {
+                Method = HttpMethod.Get,
+                Origin = endpoint.Origin(host),
+                Target = path + "?x=1",
+                Subject = "s3://bucket/"
+            };
             Must(call.Address.Query == "?x=1" && call.Address.AbsolutePath == path, "path and query go out as they were signed");
             Must(HttpFault.Place(call).Length > 1, "a server has a place");
             made += call.Address.HostNameType;

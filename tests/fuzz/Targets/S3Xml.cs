@@ -167,10 +167,10 @@ sealed class S3ErrorTarget() : S3XmlTarget("s3-error", "Error",
         "document", new Dictionary<string, string[]>(
             XmlGrammar.Of("Error", "<Code>«code»</Code>", "<Message>«value»</Message>", "<Region>«value»</Region>",
                 "<ServerTime>«value»</ServerTime>").Rules)
-    {
-        ["code"] = ["SlowDown", "NoSuchBucket", "ExpiredToken", "RequestTimeTooSkewed", "PermanentRedirect", "EntityTooLarge",
+        {
+            ["code"] = ["SlowDown", "NoSuchBucket", "ExpiredToken", "RequestTimeTooSkewed", "PermanentRedirect", "EntityTooLarge",
             "QuotaExceeded", "InternalError", "«text»"],
-    });
+        });
 
     public override bool Documents(Exception fault) => false;
 

@@ -66,7 +66,8 @@ static class LocalFile
         return meta with
         {
             Attributes = new Dictionary<string, string>(
-                record.Attributes) { ["recorded_size"] = record.Size.ToString(CultureInfo.InvariantCulture) },
+                record.Attributes)
+            { ["recorded_size"] = record.Size.ToString(CultureInfo.InvariantCulture) },
         };
     }
 

@@ -60,8 +60,12 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
     protected abstract RemoteObject Describe(string key, HttpResponse answer, long? size);
 
     protected RemoteRequest Request(HttpMethod method, string key, HttpBody? body = null, string? hash = null, TimeSpan? patience = null) =>
-        new(method, container, key, key.Length == 0 ? Root.ToString() : Root.Child(key)) {
-            Body = body, PayloadHash = hash, Patience = patience };
+        new(method, container, key, key.Length == 0 ? Root.ToString() : Root.Child(key))
+        {
+            Body = body,
+            PayloadHash = hash,
+            Patience = patience
+        };
 
     /// <exception cref="StoreException">InvalidData: the answer does not say it.</exception>
     protected static long Size(HttpResponse answer) =>

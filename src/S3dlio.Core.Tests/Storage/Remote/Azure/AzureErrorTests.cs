@@ -15,8 +15,12 @@ public class AzureErrorTests
         var account = new AzureAccount(
             "acct", "https://acct.blob.core.windows.net", credential ?? new SharedKeyCredential("acct", [1], "option account_key"), true);
         var request = new RemoteRequest(HttpMethod.Get, "box", "key", "az://acct/box/key");
-        var error = new AzureError(status, code, "what the service says") {
-            RequestId = "id-1", ServerTime = Now - (skew ?? TimeSpan.Zero), AuthenticationDetail = why };
+        var error = new AzureError(status, code, "what the service says")
+        {
+            RequestId = "id-1",
+            ServerTime = Now - (skew ?? TimeSpan.Zero),
+            AuthenticationDetail = why
+        };
         return error.ToFailure(request, account, new Clock()).Error;
     }
 

@@ -79,9 +79,13 @@ public class AzureStoreTests : StoreConformance
     public async Task Put_Attributes_AreKeptByHeadAndCopy()
     {
         var attributes =
-            new Dictionary<string, string> {
-                ["cache_control"] = "no-store", ["content_encoding"] = "zstd", ["content_disposition"] = "attachment",
-                ["content_language"] = "de" };
+            new Dictionary<string, string>
+            {
+                ["cache_control"] = "no-store",
+                ["content_encoding"] = "zstd",
+                ["content_disposition"] = "attachment",
+                ["content_language"] = "de"
+            };
         await Put("attributes", "x", PutOptions.Default with { Attributes = attributes });
         await Store.CopyAsync("attributes", "copy", PutOptions.Default with { ContentType = "a/b" }, None);
         foreach (string key in (string[])["attributes", "copy"])
@@ -96,8 +100,14 @@ public class AzureStoreTests : StoreConformance
     [Fact]
     public async Task Put_MetadataOfAnyName_ComesBack()
     {
-        var metadata = new Dictionary<string, string> {
-            ["with-hyphen"] = "1", ["run_1"] = "é", ["run1"] = "", ["Run1"] = " b ", ["a"] = "=?UTF-8?B?eA==?=" };
+        var metadata = new Dictionary<string, string>
+        {
+            ["with-hyphen"] = "1",
+            ["run_1"] = "é",
+            ["run1"] = "",
+            ["Run1"] = " b ",
+            ["a"] = "=?UTF-8?B?eA==?="
+        };
         await Put("meta", "x", PutOptions.Default with { Metadata = metadata });
         await Store.CopyAsync("meta", "copy", PutOptions.Default, None);
         foreach (string key in (string[])["meta", "copy"])

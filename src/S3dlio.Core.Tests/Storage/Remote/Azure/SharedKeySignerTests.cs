@@ -46,8 +46,12 @@ public class SharedKeySignerTests
     [InlineData("/a/%2E%2e", "/a/%2E%2e")]
     public void StringToSign_OddPaths_AreSignedAsTheyAreSent(string path, string signed)
     {
-        var call = new HttpCall {
-            Method = HttpMethod.Get, Address = HttpTransport.Address("https://acct.blob.core.windows.net" + path), Subject = "az://x" };
+        var call = new HttpCall
+        {
+            Method = HttpMethod.Get,
+            Address = HttpTransport.Address("https://acct.blob.core.windows.net" + path),
+            Subject = "az://x"
+        };
         Assert.EndsWith("/acct" + signed, SharedKeySigner.StringToSign("acct", call), StringComparison.Ordinal);
     }
 

@@ -30,18 +30,25 @@ public class S3AttributeTests
 
     static readonly Dictionary<string, string> Attributes = new()
     {
-        ["storage_class"] = "GLACIER_IR", ["server_side_encryption"] = "aws:kms", ["ssekms_key_id"] = "arn:aws:kms:1",
-            ["ssekms_encryption_context"] = "e30=",
-        ["bucket_key_enabled"] = "true", ["acl"] = "bucket-owner-full-control", ["expires"] = "Thu, 01 Dec 2030 16:00:00 GMT",
+        ["storage_class"] = "GLACIER_IR",
+        ["server_side_encryption"] = "aws:kms",
+        ["ssekms_key_id"] = "arn:aws:kms:1",
+        ["ssekms_encryption_context"] = "e30=",
+        ["bucket_key_enabled"] = "true",
+        ["acl"] = "bucket-owner-full-control",
+        ["expires"] = "Thu, 01 Dec 2030 16:00:00 GMT",
     };
 
     static readonly Dictionary<string, string> Said = new()
     {
-        ["x-amz-storage-class"] = "GLACIER_IR", ["x-amz-server-side-encryption"] = "aws:kms",
-            ["x-amz-server-side-encryption-aws-kms-key-id"] = "arn:aws:kms:1",
-        ["x-amz-server-side-encryption-context"] = "e30=", ["x-amz-server-side-encryption-bucket-key-enabled"] = "true",
-        ["x-amz-acl"] = "bucket-owner-full-control", ["Expires"] = "Thu, 01 Dec 2030 16:00:00 GMT",
-            ["x-amz-tagging"] = "team=a%20b&x%26y=1%3D2",
+        ["x-amz-storage-class"] = "GLACIER_IR",
+        ["x-amz-server-side-encryption"] = "aws:kms",
+        ["x-amz-server-side-encryption-aws-kms-key-id"] = "arn:aws:kms:1",
+        ["x-amz-server-side-encryption-context"] = "e30=",
+        ["x-amz-server-side-encryption-bucket-key-enabled"] = "true",
+        ["x-amz-acl"] = "bucket-owner-full-control",
+        ["Expires"] = "Thu, 01 Dec 2030 16:00:00 GMT",
+        ["x-amz-tagging"] = "team=a%20b&x%26y=1%3D2",
     };
 
     static readonly Dictionary<string, string> Tags = new() { ["team"] = "a b", ["x&y"] = "1=2" };

@@ -72,8 +72,14 @@ public class S3XmlTests
     [InlineData(404, "SomethingNew", ErrorKind.NotFound, false, "why")]
     public void Failure_EachCode_HasItsKindAndAdvice(int status, string code, ErrorKind kind, bool transient, string advice)
     {
-        var options = new S3Options {
-            EndpointUrl = "http://127.0.0.1:1", Region = "here", Anonymous = false, AccessKeyId = "id", SecretAccessKey = "a secret" };
+        var options = new S3Options
+        {
+            EndpointUrl = "http://127.0.0.1:1",
+            Region = "here",
+            Anonymous = false,
+            AccessKeyId = "id",
+            SecretAccessKey = "a secret"
+        };
         var client = new S3Client(options, "s3://bucket/");
         var error = new S3Error(status, code, "why") { RequestId = "r1", ServerTime = DateTimeOffset.UtcNow.AddHours(-1) };
         var failure = error.ToFailure(new RemoteRequest(HttpMethod.Get, "bucket", "key", "s3://bucket/key"), client, "here");

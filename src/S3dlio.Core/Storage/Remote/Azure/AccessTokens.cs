@@ -18,12 +18,14 @@ sealed class AccessTokens(string? authority) : RenewedCredential<string>
         ? new(ErrorKind.Authentication, subject,
             $"the access token has expired or was taken back, and its source gives no new one: {reason}; log in anew ('az login'), or see "
             + "to the identity service of this machine",
-            cause: cause) { Reason = ErrorReason.ExpiredCredentials }
+            cause: cause)
+        { Reason = ErrorReason.ExpiredCredentials }
         : new(ErrorKind.Authentication, subject,
             $"no credentials were found: {reason}; give one of the options connection_string, account_key or sas_token (or "
             + "AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN), log in with 'az login', or set "
             + "credential='anonymous' for public data",
-            cause: cause) { Reason = ErrorReason.NoCredentials };
+            cause: cause)
+        { Reason = ErrorReason.NoCredentials };
 
     async Task<(string Value, DateTimeOffset? RenewOn, DateTimeOffset End)> AskForAsync(string? claims)
     {

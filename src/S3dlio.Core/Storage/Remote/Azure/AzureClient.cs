@@ -115,7 +115,8 @@ sealed class AzureClient : RemoteClient
         string host = new Uri(Account.Endpoint).Host;
         return new HttpFailure(new StoreException(ErrorKind.NotFound, request.Subject,
             $"no such account '{Account.Name}': there is no host {host}; check the account's name, and this machine's DNS if the name is "
-            + "right", cause: failure.Error) { Reason = ErrorReason.NoSuchAccount })
+            + "right", cause: failure.Error)
+        { Reason = ErrorReason.NoSuchAccount })
         {
             // a name server may be wrong for a moment
             Transient = true,

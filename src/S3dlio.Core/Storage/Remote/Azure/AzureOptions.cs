@@ -83,8 +83,10 @@ sealed record AzureOptions
         "credential" => this with { Credential = option.AsChoice("default", "anonymous") },
         "emulator" => this with { Emulator = option.AsBool() },
         "endpoint_url" => this with { EndpointUrl = option.AsText() },
-        "transfer_check" => this with {
-            TransferCheck = Enum.Parse<TransferCheck>(option.AsChoice("auto", "crc64", "md5", "none"), ignoreCase: true) },
+        "transfer_check" => this with
+        {
+            TransferCheck = Enum.Parse<TransferCheck>(option.AsChoice("auto", "crc64", "md5", "none"), ignoreCase: true)
+        },
         "delete_snapshots" => this with { DeleteSnapshots = option.AsBool() },
         _ => Http.With(option) is { } http ? this with { Http = http } : null,
     };
@@ -124,14 +126,19 @@ sealed record ConnectionString
                 case "blobendpoint": result = result with { BlobEndpoint = value.TrimEnd('/') }; break;
                 case "defaultendpointsprotocol": scheme = value; break;
                 case "endpointsuffix": suffix = value; break;
-                case "usedevelopmentstorage": result =
+                case "usedevelopmentstorage":
+                    result =
                     result with { Emulator = value.Equals("true", StringComparison.OrdinalIgnoreCase) }; break;
                 default: break; // other services' endpoints
             }
         }
         if (result.Emulator)
-            return result with {
-                Account = Azure.Emulator.Account, Key = Azure.Emulator.Key, BlobEndpoint = result.BlobEndpoint ?? Azure.Emulator.Endpoint };
+            return result with
+            {
+                Account = Azure.Emulator.Account,
+                Key = Azure.Emulator.Key,
+                BlobEndpoint = result.BlobEndpoint ?? Azure.Emulator.Endpoint
+            };
         if (result.BlobEndpoint is null)
         {
             if (result.Account is null)

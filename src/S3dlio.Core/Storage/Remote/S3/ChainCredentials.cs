@@ -20,5 +20,6 @@ sealed class ChainCredentials(string? profile, string region) : RenewedCredentia
         new(ErrorKind.Authentication, subject,
         $"no credentials were found ({reason}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the options access_key_id and "
         + "secret_access_key, name a profile, or set anonymous=true for public data",
-        cause: cause) { Reason = ErrorReason.NoCredentials };
+        cause: cause)
+        { Reason = ErrorReason.NoCredentials };
 }

@@ -158,8 +158,12 @@ sealed class ParallelListing(string prefix, int concurrency, Func<ListRequest, C
     {
         string top = step.Request.Prefix;
         string after = page.Last ?? "";
-        var on = step with {
-            Request = step.Request with { Token = page.Next, After = page.Last ?? step.Request.After }, Page = null, Place = null };
+        var on = step with
+        {
+            Request = step.Request with { Token = page.Next, After = page.Last ?? step.Request.After },
+            Page = null,
+            Place = null
+        };
         if (step.Depth >= MostDepth || page.Objects.Count == 0 || !IsOrdered(page.Objects)
             || (step.Skip is { } skip && after.StartsWith(skip, StringComparison.Ordinal)))
         {
@@ -205,8 +209,10 @@ sealed class ParallelListing(string prefix, int concurrency, Func<ListRequest, C
         }
         if (rest is null || rest.Value.Group != group)
             return;
-        var through = new ListStep(new ListRequest(group.Level, isFolder ? last + Above : last, false, null), group.Depth + 1, null) {
-            Skip = isFolder ? last : null };
+        var through = new ListStep(new ListRequest(group.Level, isFolder ? last + Above : last, false, null), group.Depth + 1, null)
+        {
+            Skip = isFolder ? last : null
+        };
         through.Place = _ahead.AddBefore(rest, through);
         while (rest is not null && rest.Value.Group == group)
         {

@@ -103,13 +103,19 @@ sealed record S3Options
         "session_token" => this with { SessionToken = option.AsText() },
         "profile" => this with { Profile = option.AsText() },
         "anonymous" => this with { Anonymous = option.AsBool() },
-        "addressing_style" => this with {
-            Addressing = Enum.Parse<Addressing>(option.AsChoice("auto", "path", "virtual"), ignoreCase: true) },
+        "addressing_style" => this with
+        {
+            Addressing = Enum.Parse<Addressing>(option.AsChoice("auto", "path", "virtual"), ignoreCase: true)
+        },
         "requester_pays" => this with { RequesterPays = option.AsBool() },
-        "checksum" => this with {
-            Checksum = Enum.Parse<ChecksumMode>(option.AsChoice("auto", "native", "metadata", "off"), ignoreCase: true) },
-        "payload_signing" => this with {
-            PayloadSigning = option.AsChoice("auto", "always", "never") switch { "always" => true, "never" => false, _ => null } },
+        "checksum" => this with
+        {
+            Checksum = Enum.Parse<ChecksumMode>(option.AsChoice("auto", "native", "metadata", "off"), ignoreCase: true)
+        },
+        "payload_signing" => this with
+        {
+            PayloadSigning = option.AsChoice("auto", "always", "never") switch { "always" => true, "never" => false, _ => null }
+        },
         "sse_customer_key" => this with { CustomerKey = S3CustomerKey.Read(option) },
         "list_concurrency" => this with { ListConcurrency = (int)option.AsInteger(1, 64) },
         _ => Http.With(option) is { } http ? this with { Http = http } : null,
