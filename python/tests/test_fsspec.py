@@ -45,7 +45,7 @@ def _served(kind: Any, server: Callable[[], tuple[str, dict[str, Any]]]) -> Plac
 @pytest.fixture(params=["memory", "file", "s3", "moto", "azure"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "file":
-        yield Place(ours.LocalFileSystem(), str(tmp_path))
+        yield Place(ours.PosixFileSystem(), str(tmp_path))
         return
     made = {
         "memory": lambda: Place(ours.MemoryFileSystem(), str(uuid.uuid4())),
@@ -377,7 +377,7 @@ def test_options_that_nobody_knows_are_refused(place: Place) -> None:
 def test_reads_are_checked(tmp_path: Path) -> None:
     if not keeps_attributes(tmp_path):
         pytest.skip("no checksums are kept with files here")
-    fs = ours.LocalFileSystem()
+    fs = ours.PosixFileSystem()
     fs.pipe_file(f"{tmp_path}/a", b"0123456789")
     before = (tmp_path / "a").stat()
     with (tmp_path / "a").open("r+b") as file:
@@ -390,7 +390,7 @@ def test_reads_are_checked(tmp_path: Path) -> None:
         for read in (lambda path: fs.cat_file(path), lambda path: fs.cat([path]), lambda path: asyncio.run(fs._cat_file(path))):
             with pytest.raises(s3dlio.errors.ChecksumMismatchError, match=f"{tmp_path}/{name}"):
                 read(f"{tmp_path}/{name}")
-    assert ours.LocalFileSystem(verify=False).cat_file(f"{tmp_path}/a") == b"X123456789"
+    assert ours.PosixFileSystem(verify=False).cat_file(f"{tmp_path}/a") == b"X123456789"
 
 
 def test_keys_with_an_empty_part_do_not_lead_in_circles() -> None:
@@ -419,7 +419,7 @@ def test_markers_of_folders_are_directories() -> None:
 
 
 def test_directories_of_files_are_real(tmp_path: Path) -> None:
-    fs = ours.LocalFileSystem()
+    fs = ours.PosixFileSystem()
     fs.mkdir(f"{tmp_path}/a/b")
     assert (tmp_path / "a" / "b").is_dir() and fs.isdir(f"{tmp_path}/a/b")
     for call in (lambda: fs.mkdir(f"{tmp_path}/a"), lambda: fs.makedirs(f"{tmp_path}/a")):
@@ -440,7 +440,7 @@ def test_directories_of_files_are_real(tmp_path: Path) -> None:
 def test_paths_of_files_are_as_the_system_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    fs = ours.LocalFileSystem()
+    fs = ours.PosixFileSystem()
     for text in ("x", "./x", f"{tmp_path}/x", f"file://{tmp_path}/x", f"file:{tmp_path}/x", f"s3dlio+file://{tmp_path}/x/", "~/x", tmp_path / "x"):
         assert fs._strip_protocol(text) == f"{tmp_path}/x"
     assert fs._strip_protocol("file:///") == "/"
@@ -509,7 +509,7 @@ import s3dlio.fsspec
 before = fsspec.get_filesystem_class("file")
 assert before.__module__.startswith("fsspec"), before
 s3dlio.fsspec.register(["file", "s3", "az", "abfs"])
-assert fsspec.get_filesystem_class("file") is s3dlio.fsspec.LocalFileSystem
+assert fsspec.get_filesystem_class("file") is s3dlio.fsspec.PosixFileSystem
 with fsspec.open("file://" + sys.argv[1] + "/x", "wb") as file:
     file.write(b"1")
 assert fsspec.filesystem("file").cat_file(sys.argv[1] + "/x") == b"1"

@@ -72,7 +72,7 @@ class TestFile(Fixtures, All):
     @pytest.fixture
     def place(self, tmp_path: Path) -> Iterator[tuple[Any, str]]:
         with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-            yield s3dlio.fsspec.LocalFileSystem(), folder
+            yield s3dlio.fsspec.PosixFileSystem(), folder
 
 
 class TestS3(Fixtures, All):

@@ -20,8 +20,8 @@ from ._files import ReadFile, WriteFile
 from ._protocols import (
     AzureFileSystem,
     DirectFileSystem,
-    LocalFileSystem,
     MemoryFileSystem,
+    PosixFileSystem,
     S3FileSystem,
     register,
 )
@@ -32,8 +32,8 @@ register(())
 __all__ = [
     "AzureFileSystem",
     "DirectFileSystem",
-    "LocalFileSystem",
     "MemoryFileSystem",
+    "PosixFileSystem",
     "ReadFile",
     "S3FileSystem",
     "S3dlioFileSystem",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from .._address import Location
 from .._output import in_finalizer
 from .._reader import READ_AHEAD, ObjectReader
@@ -31,6 +33,7 @@ class ReadFile(ObjectReader):
         self.fs = fs
         self.path = path
         self.blocksize = block_size
+        self._cache: Any = None
         super().__init__(where, decompress=False, buffering=block_size, timeout=timeout)
 
     @property
@@ -52,6 +55,38 @@ class ReadFile(ObjectReader):
     def loc(self) -> int:
         """Where the next read begins."""
         return self.tell()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be read."""
+        return bool(super().closed)
+
+    @closed.setter
+    def closed(self, closed: bool) -> None:
+        # how fsspec's block cache ends a file
+        if closed and not self.closed:
+            ObjectReader.close(self)
+
+    @property
+    def cache(self) -> Any:
+        """What fsspec's block cache puts in front of the object, or None."""
+        return self._cache
+
+    @cache.setter
+    def cache(self, cache: Any) -> None:
+        # what is read ahead would pass it by
+        self._cache, self._buffering = cache, 0
+
+    def _fetch(self, at: int, target: Any, lent: bool = False) -> int:
+        if self._cache is None:
+            return super()._fetch(at, target, lent)
+        found = self._cache._fetch(at, min(at + target.size, self.size))
+        target[: len(found)] = np.frombuffer(found, np.uint8)
+        return len(found)
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        memory = np.empty(max(0, min(end, self.size) - start), np.uint8)
+        return memory[: super()._fetch(start, memory)].tobytes() if memory.size else b""
 
     def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
         """All up to ``char``, with it, or to the end.

@@ -83,8 +83,10 @@ class MemoryFileSystem(S3dlioFileSystem):
     protocol: ClassVar[str] = "s3dlio+memory"
 
 
-class LocalFileSystem(S3dlioFileSystem):
+class PosixFileSystem(S3dlioFileSystem):
     """Local files, written atomically and with their checksums: ``s3dlio+file:///path``, or paths.
+
+    It has not the name of fsspec's own class, which pyarrow takes as a sign to open files by itself.
 
     Args:
         auto_mkdir: As fsspec's own has it. Directories that a file needs are always made.
@@ -117,7 +119,7 @@ class LocalFileSystem(S3dlioFileSystem):
         return _absolute(os.path.expanduser(text or ".")).rstrip("/") or "/"
 
 
-class DirectFileSystem(LocalFileSystem):
+class DirectFileSystem(PosixFileSystem):
     """Local files past the page cache, by O_DIRECT: ``s3dlio+direct:///path``."""
 
     scheme = "direct"
@@ -127,7 +129,7 @@ class DirectFileSystem(LocalFileSystem):
 _CLASSES: dict[str, type[S3dlioFileSystem]] = {
     "s3dlio+s3": S3FileSystem,
     "s3dlio+az": AzureFileSystem,
-    "s3dlio+file": LocalFileSystem,
+    "s3dlio+file": PosixFileSystem,
     "s3dlio+direct": DirectFileSystem,
     "s3dlio+memory": MemoryFileSystem,
 }
@@ -137,8 +139,8 @@ _OTHERS: dict[str, type[S3dlioFileSystem]] = {
     "az": AzureFileSystem,
     "abfs": AzureFileSystem,
     "abfss": AzureFileSystem,
-    "file": LocalFileSystem,
-    "local": LocalFileSystem,
+    "file": PosixFileSystem,
+    "local": PosixFileSystem,
 }
 
 
