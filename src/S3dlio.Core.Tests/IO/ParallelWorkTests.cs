@@ -80,10 +80,10 @@ public class ParallelWorkTests
         int caller = Environment.CurrentManagedThreadId;
         var threads = new int[2];
         using var both = new Barrier(2);
-        await ParallelWork.ForAsync(2, 2, (i, _) =>
+        await ParallelWork.ForAsync(2, 2, (i, stop) =>
         {
             threads[i] = Environment.CurrentManagedThreadId;
-            both.SignalAndWait(TimeSpan.FromSeconds(30));
+            both.SignalAndWait(TimeSpan.FromSeconds(30), stop);
             return ValueTask.CompletedTask;
         }, default);
         Assert.Single(threads, thread => thread == caller);
