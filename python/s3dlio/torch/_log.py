@@ -14,7 +14,7 @@ from .._options import StorageOptions
 from ..exceptions import InvalidDataError
 
 
-class LogDataset(torch.utils.data.Dataset[Any]):
+class LogDataset(torch.utils.data.Dataset):  # type: ignore[misc]
     """Records of a log by their place, 0 for the first that is left when it is opened. A batch of a DataLoader is one read.
 
     The number of records is that of the time when it was made: what is appended later is seen by :meth:`refresh`, so that an epoch does not
