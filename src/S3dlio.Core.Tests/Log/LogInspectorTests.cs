@@ -216,17 +216,18 @@ public sealed class LogInspectorTests : IDisposable
         var before = Directory.GetFiles(Log).Order().Select(File.ReadAllBytes).ToArray();
         var found = Plan();
         Assert.False(found.IsWhole);
-        var gap = Assert.Single(found.Findings, one => one.Kind == FindingKind.Damage);
-        Assert.Equal(FindingRepair.Seal, gap.Repair);
-        Assert.InRange(gap.Offset!.Value, 8192, 16384);
+        var damage = found.Findings.Where(one => one.Kind == FindingKind.Damage).ToArray();
+        var gap = Assert.Single(damage, one => one.Repair == FindingRepair.Seal);
+        Assert.All(damage, one => Assert.InRange(one.Offset!.Value, 8192, 16384));
         Assert.Equal(before, Directory.GetFiles(Log).Order().Select(File.ReadAllBytes));
         Assert.Equal(ErrorKind.ChecksumMismatch, Assert.Throws<StoreException>(() => LogWriter.Open(Log, new LogOptions())).Kind);
         // repaired: it opens by default, gives every record that is whole and names the others
         var after = Repair();
-        long[] missing = [.. Enumerable.Range((int)gap.FirstRecord, (int)(gap.EndRecord - gap.FirstRecord)).Select(i => (long)i)];
+        long[] missing = [.. damage.SelectMany(one => Enumerable.Range((int)one.FirstRecord, (int)(one.EndRecord - one.FirstRecord))).Select(i => (long)i)];
         Assert.InRange(missing.Length, 10, 100);
         CheckRecords(400, missing);
-        Assert.Equal((gap.FirstRecord, gap.EndRecord), after.Findings.Where(one => one.Kind == FindingKind.Damage).Select(one => (one.FirstRecord, one.EndRecord)).Single());
+        Assert.Equal(damage.Select(one => (one.FirstRecord, one.EndRecord)), after.Findings.Select(one => (one.FirstRecord, one.EndRecord)));
+        Assert.All(after.Findings, one => Assert.Equal(FindingRepair.None, one.Repair));
         using var log = LogWriter.Open(Log, new LogOptions());
         Assert.Equal(400, log.Append([1]));
     }
@@ -274,7 +275,7 @@ public sealed class LogInspectorTests : IDisposable
         for (int at = 0; at < 4096; at += 16)
             Flip(file, at);
         if (which < 0)
-            Assert.Equal(ErrorKind.ChecksumMismatch, Assert.Throws<StoreException>(() => LogWriter.Open(Log, Small)).Kind);
+            Assert.Throws<StoreException>(() => LogWriter.Open(Log, Small));
         Assert.Contains(Plan().Findings, one => one.Repair == FindingRepair.Header);
         Assert.Empty(Repair().Findings);
         // all but the time of creation, which nothing else tells

@@ -65,8 +65,15 @@ public static class LogRepair
             using var held = LogWriter.Lock(disk, directory);
             var before = await PlanAsync(disk, directory, copy, prefix, cancel).ConfigureAwait(false);
             // each step leaves a log that the next attempt repairs further
-            foreach (long segment in before.Findings.Where(one => one.Repair == FindingRepair.Copy).Select(one => SegmentOf(before, one)).Distinct())
-                await HealAsync(disk, directory, segment, before, copy!, prefix, cancel).ConfigureAwait(false);
+            HashSet<long> healed = [];
+            for (var plan = before; ; plan = await PlanAsync(disk, directory, copy, prefix, cancel).ConfigureAwait(false))
+            {
+                long[] next = [.. plan.Findings.Where(one => one.Repair == FindingRepair.Copy).Select(one => SegmentOf(plan, one)).Where(healed.Add)];
+                if (next.Length == 0)
+                    break;
+                foreach (long segment in next)
+                    await HealAsync(disk, directory, segment, before, copy!, prefix, cancel).ConfigureAwait(false);
+            }
             if (before.Findings.Any(one => one.Repair is FindingRepair.Header or FindingRepair.Footer))
                 Rewrite(disk, directory);
             if (before.Findings.Any(one => one.Repair != FindingRepair.None))
@@ -179,7 +186,7 @@ public static class LogRepair
                 found = LogRecovery.ReadHeader(file, segments[i]);
                 LogRecovery.CheckStore(found, meta, file.Path);
             }
-            catch (SegmentException error) when (error.Fault == SegmentFault.Damaged)
+            catch (SegmentException error) when (IsDamagedHeader(error))
             {
                 (found, isWritten) = (Header(file, segments[i], meta, before, end), false);
             }
@@ -237,6 +244,9 @@ public static class LogRepair
         var bytes = new byte[file.Length - footer!.Offset];
         return (Crc32C.Compute(bytes.AsSpan(0, file.Read(bytes, footer.Offset))), header.BaseAddress + FrameHeader.Padded(file.Length, header.Alignment));
     }
+
+    /// <summary>A header of which nothing can be believed, not one that is whole and another log's or a newer version's.</summary>
+    internal static bool IsDamagedHeader(SegmentException error) => error is { Fault: SegmentFault.Damaged } or { Fault: SegmentFault.Foreign, Offset: 0 };
 
     /// <summary>
     /// The header that a segment must have had: the log's from META or from the segment before, its place from its first frame, whose checksum

@@ -20,9 +20,10 @@ public sealed class LogSurvey
     readonly List<LogFinding> _findings = [];
     readonly List<LogSegmentInfo> _infos = [];
     readonly CancellationToken _cancel;
-    SegmentHeader? _before;
+    SegmentHeader? _before, _any;
     (uint Checksum, long EndAddress)? _sealed;
     long _records, _bytes, _end;
+    bool _isGap;
 
     LogSurvey(Disk disk, string directory, bool checks, CancellationToken cancel) => (_disk, _directory, _checks, _cancel) = (disk, directory, checks, cancel);
 
@@ -89,7 +90,7 @@ public sealed class LogSurvey
         return new LogInspection
         {
             Directory = _directory,
-            Id = meta?.Store ?? _before?.Store ?? Guid.Empty,
+            Id = meta?.Store ?? _any?.Store ?? Guid.Empty,
             Version = version,
             LeastVersion = least,
             Writer = writer,
@@ -98,9 +99,9 @@ public sealed class LogSurvey
             End = Math.Max(_end, begin),
             Epoch = meta?.Epoch ?? 0,
             SegmentSize = meta?.SegmentSize ?? 0,
-            Alignment = meta?.Alignment ?? _before?.Alignment ?? 0,
-            RecordSize = meta?.RecordSize ?? _before?.RecordSize ?? 0,
-            Schema = meta?.Schema ?? _before?.Json ?? "",
+            Alignment = meta?.Alignment ?? _any?.Alignment ?? 0,
+            RecordSize = meta?.RecordSize ?? _any?.RecordSize ?? 0,
+            Schema = meta?.Schema ?? _any?.Json ?? "",
             Segments = _infos,
             Cursors = Cursors(names),
             Findings = _findings,
@@ -154,11 +155,11 @@ public sealed class LogSurvey
         var start = new byte[12];
         if (file.Read(start, 0) == start.Length && start.AsSpan().StartsWith("S3DLSEG1"u8))
             (version, least) = (BinaryPrimitives.ReadUInt16LittleEndian(start.AsSpan(8)), BinaryPrimitives.ReadUInt16LittleEndian(start.AsSpan(10)));
-        var header = Header(file, first, meta);
+        // the next segment's name says how far this one went
+        long until = next >= 0 ? next : Math.Max(first, meta?.EndRecord ?? first);
+        var header = Header(file, first, until, meta);
         if (header is null)
         {
-            // what it holds cannot be told: the next segment's name says how far it went
-            long until = next >= 0 ? next : Math.Max(first, meta?.EndRecord ?? first);
             _infos.Add(new LogSegmentInfo(name, first, until, 0, file.Length, file.AllocatedLength, next >= 0, 0, 0));
             (_before, _sealed, _end) = (null, null, until);
             return;
@@ -170,11 +171,18 @@ public sealed class LogSurvey
             Sealed(file, header, from, holdsBegin, begin, next);
         else
             Newest(file, header, meta, begin, isWritten);
-        _before = header;
+        _any = header;
+        if (!_isGap)
+        {
+            _before = header;
+            return;
+        }
+        // the segments that would be between are not there
+        (_isGap, _before, _sealed) = (false, null, null);
     }
 
     /// <summary>The header that stands there, or the one that must have stood there; null when neither can be told.</summary>
-    SegmentHeader? Header(DiskFile file, long first, LogMeta? meta)
+    SegmentHeader? Header(DiskFile file, long first, long until, LogMeta? meta)
     {
         try
         {
@@ -184,11 +192,11 @@ public sealed class LogSurvey
         }
         catch (SegmentException error)
         {
-            var made = error.Fault == SegmentFault.Damaged ? LogRepair.Header(file, first, meta, _before, _sealed) : null;
+            var made = LogRepair.IsDamagedHeader(error) ? LogRepair.Header(file, first, meta, _before, _sealed) : null;
             if (made is not null)
                 Redundant(file.Path, error.Offset, error.Detail, FindingRepair.Header, first);
             else
-                Add(new LogFinding(FindingKind.Damage, file.Path, error.Offset, first, -1, error.Detail, FindingRepair.None) { Segment = first });
+                Add(new LogFinding(FindingKind.Damage, file.Path, error.Offset, first, until, error.Detail, FindingRepair.None) { Segment = first });
             return made;
         }
     }
@@ -236,8 +244,9 @@ public sealed class LogSurvey
                 Redundant(file.Path, null, "bytes between the frames are not what was written; every record is whole", FindingRepair.None, header.FirstRecord);
             Count(file, header, found, index ?? found.Index, from);
         }
-        if (footer is not null && footer.EndRecord != next)
-            Damage(file.Path, null, footer.EndRecord, next, $"a segment is missing: this one ends before record {footer.EndRecord}, the next one begins at {next}", FindingRepair.None);
+        _isGap = footer is not null && footer.EndRecord != next;
+        if (_isGap)
+            Damage(file.Path, null, footer!.EndRecord, next, $"a segment is missing: this one ends before record {footer.EndRecord}, the next one begins at {next}", FindingRepair.None);
         _end = next;
         _infos.Add(new LogSegmentInfo(
             SegmentWriter.NameOf(header.FirstRecord), header.FirstRecord, footer?.EndRecord ?? next, frames, length, file.AllocatedLength, true, header.Created, lastTime));

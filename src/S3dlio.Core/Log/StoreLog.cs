@@ -142,6 +142,7 @@ public sealed class StoreLog : RecordLog, IAsyncDisposable
 
     protected override void Dispose(bool disposing)
     {
+        // not disposed itself: a wait may be about to begin
         _closed.Cancel();
         base.Dispose(disposing);
     }
@@ -150,6 +151,5 @@ public sealed class StoreLog : RecordLog, IAsyncDisposable
     {
         Dispose();
         await _disk.DisposeAsync().ConfigureAwait(false);
-        _closed.Dispose();
     }
 }
