@@ -85,7 +85,7 @@ async def save_tensors(
     same name are removed, its index before anything is written, so that no reader sees tensors of two saves.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
             complex64.
         metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
@@ -267,7 +267,7 @@ async def load_tensors(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> dict[str, Any]:
-    """Loads tensors of a safetensors object, whoever wrote it, or of a model of several, each straight into its own memory.
+    """Loads tensors of a safetensors object of any writer, or of a model in several objects, each straight into its own memory.
 
     Args:
         uri: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later. Or a model's index
