@@ -17,6 +17,9 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
 
     protected string Container => container;
 
+    /// <summary>Counts what is asked of it.</summary>
+    protected Tally Tally { get; } = Tally.Of(root);
+
     public override bool IsSameAs(ObjectStore other) => other is RemoteStore same && same.Client == client && same.Root == Root;
 
     protected override ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
@@ -59,7 +62,7 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
     protected abstract RemoteObject Describe(string key, HttpAnswer answer, long? size);
 
     protected RemoteRequest Request(HttpMethod method, string key, HttpBody? body = null, string? hash = null, TimeSpan? patience = null) =>
-        new(method, container, key, key.Length == 0 ? Root.ToString() : Root.Child(key)) { Body = body, PayloadHash = hash, Patience = patience };
+        new(method, container, key, key.Length == 0 ? Root.ToString() : Root.Child(key)) { Body = body, PayloadHash = hash, Patience = patience, Tally = Tally };
 
     /// <exception cref="StoreException">InvalidData: the answer does not say it.</exception>
     protected static long Size(HttpAnswer answer) =>

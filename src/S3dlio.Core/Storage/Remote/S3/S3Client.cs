@@ -77,6 +77,7 @@ sealed class S3Client : RemoteClient
             if (error.Region is { } home && home != region && !moved)
             {
                 moved = true;
+                Events.TellOnce($"region {request.Container} {home}", EventLevel.Info, $"s3://{request.Container}/: the bucket is in region {home}, not in {region}; requests go there");
                 region = home;
                 continue;
             }
@@ -88,6 +89,7 @@ sealed class S3Client : RemoteClient
             if (error.IsExpired && !renewed && _credentials.Forget(credentials))
             {
                 renewed = true;
+                Events.Tell(EventLevel.Info, $"{request.Subject}: the service says that the credentials have expired; others are asked for");
                 continue;
             }
             if (error.Code == "NoSuchBucket")
@@ -127,7 +129,7 @@ sealed class S3Client : RemoteClient
     /// <summary>The answer to a HEAD has no room for a reason; the same as a GET is refused for the same one.</summary>
     async ValueTask<S3Error> AskWhyAsync(RemoteRequest head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
     {
-        var request = new RemoteRequest(HttpMethod.Get, head.Container, head.Key, head.Subject).WithHeader("Range", "bytes=0-0");
+        var request = new RemoteRequest(HttpMethod.Get, head.Container, head.Key, head.Subject) { Tally = head.Tally }.WithHeader("Range", "bytes=0-0");
         try
         {
             using var answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
@@ -153,7 +155,7 @@ sealed class S3Client : RemoteClient
             return mute with { Code = "NoSuchKey" };
         try
         {
-            var request = new RemoteRequest(HttpMethod.Head, head.Container, "", head.Subject);
+            var request = new RemoteRequest(HttpMethod.Head, head.Container, "", head.Subject) { Tally = head.Tally };
             using var answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             if (answer.Status == 404)
                 return mute with { Code = "NoSuchBucket" };
@@ -182,6 +184,7 @@ sealed class S3Client : RemoteClient
             Subject = request.Subject,
             Body = request.Body,
             Patience = request.Patience,
+            Tally = request.Tally,
         };
         call.Headers.AddRange(request.Headers);
         Options.CustomerKey?.Write(call, request);
