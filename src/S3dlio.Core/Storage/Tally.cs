@@ -15,7 +15,7 @@ public readonly record struct StoreStatistics(string Uri, long Requests, long Re
 sealed class Tally
 {
     /// <summary>Stores that are told apart; what comes after them is counted together, so that names made at random do not pile up.</summary>
-    const int Most = 1024;
+    internal const int Most = 1 << 14;
 
     static readonly ConcurrentDictionary<string, Tally> Known = new(StringComparer.Ordinal);
 
@@ -32,12 +32,14 @@ sealed class Tally
         _uri, Interlocked.Read(ref _requests), Interlocked.Read(ref _retries), Interlocked.Read(ref _read), Interlocked.Read(ref _written), Interlocked.Read(ref _hits));
 
     /// <param name="address">Of the store, or of anything in it.</param>
-    public static Tally Of(StoreUri address)
+    public static Tally Of(StoreUri address) => Of(address, Known);
+
+    internal static Tally Of(StoreUri address, ConcurrentDictionary<string, Tally> known)
     {
         string uri = (address with { Key = "" }).ToString();
-        if (Known.TryGetValue(uri, out var found))
+        if (known.TryGetValue(uri, out var found))
             return found;
-        return Known.GetOrAdd(Known.Count < Most ? uri : $"{address.Scheme}://*/", static name => new Tally(name));
+        return known.GetOrAdd(known.Count < Most ? uri : $"{address.Scheme}://*/", static name => new Tally(name));
     }
 
     /// <summary>The same by text; null for what is no address.</summary>
