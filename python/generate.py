@@ -45,8 +45,8 @@ METHODS: dict[types.ModuleType, str] = {
 PREFIXES = {"exists": "key", "list": "prefix", "list_stream": "prefix", "list_uploads": "prefix", "abort_uploads": "prefix"}
 #: Arguments that hold many of them: how a method calls each, its type, and what is passed on.
 MANY = {
-    "uris": ("keys", "Iterable[str]", "[self._at(key) for key in keys]"),
-    "items": ("items", "Iterable[tuple[str, Any]]", "[(self._at(key), data) for key, data in items]"),
+    "uris": ("keys", "Iterable[str]", "_bulk.keys_at(self._at, keys)"),
+    "items": ("items", "Iterable[tuple[str, Any]]", "_bulk.items_at(self._at, items)"),
 }
 ADDRESSES = {"uri", "src", "dst", "dest_prefix", "src_uri"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import glob
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from . import _native, exceptions
@@ -398,6 +398,16 @@ def _first_double(keys: builtins.list[str]) -> str | None:
 
 def _references(places: Sequence[Location]) -> Any:
     return _native.object_references([(where.root.number(), _native.key(where.key)) for where in places])
+
+
+def keys_at(at: Callable[[str], Address], keys: Iterable[str]) -> builtins.list[Address]:
+    """A store's keys as addresses."""
+    return [at(key) for key in _several(keys, "a call over many keys", "get, put or stat")]
+
+
+def items_at(at: Callable[[str], Address], items: Iterable[tuple[str, Any]]) -> builtins.list[tuple[Address, Any]]:
+    """The same with what is written there."""
+    return [(at(key), data) for key, data in _several(items, "put_many", "put")]
 
 
 def _several(given: Iterable[Any], name: str, one: str) -> builtins.list[Any]:

@@ -587,7 +587,7 @@ class StoreMethods:
             BulkError: Some could not be read; ``errors`` maps their indexes to exceptions, ``failures`` their URIs, and ``results``
                 holds the rest.
         """
-        return _bulk.get_many([self._at(key) for key in keys], max_in_flight, verify=verify, decompress=decompress, on_error=on_error, progress=progress, timeout=timeout)
+        return _bulk.get_many(_bulk.keys_at(self._at, keys), max_in_flight, verify=verify, decompress=decompress, on_error=on_error, progress=progress, timeout=timeout)
 
     def put_many(
         self,
@@ -625,7 +625,7 @@ class StoreMethods:
         Raises:
             BulkError: Some could not be written; the others were.
         """
-        return _bulk.put_many([(self._at(key), data) for key, data in items], max_in_flight, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
+        return _bulk.put_many(_bulk.items_at(self._at, items), max_in_flight, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
 
     def stat_many(
         self,
@@ -651,7 +651,7 @@ class StoreMethods:
         Raises:
             BulkError: Some could not be looked at; its ``results`` are ``(key, stat)``.
         """
-        return _bulk.stat_many([self._at(key) for key in keys], max_in_flight, on_error=on_error, progress=progress, timeout=timeout)
+        return _bulk.stat_many(_bulk.keys_at(self._at, keys), max_in_flight, on_error=on_error, progress=progress, timeout=timeout)
 
     def upload(
         self,
@@ -1626,7 +1626,7 @@ class AsyncStore:
             BulkError: Some could not be read; ``errors`` maps their indexes to exceptions, ``failures`` their URIs, and ``results``
                 holds the rest.
         """
-        return await awaited("Store.aio.get_many", _bulk.get_many, [self._at(key) for key in keys], max_in_flight, verify=verify, decompress=decompress, on_error=on_error, progress=progress, timeout=timeout)
+        return await awaited("Store.aio.get_many", _bulk.get_many, _bulk.keys_at(self._at, keys), max_in_flight, verify=verify, decompress=decompress, on_error=on_error, progress=progress, timeout=timeout)
 
     async def put_many(
         self,
@@ -1664,7 +1664,7 @@ class AsyncStore:
         Raises:
             BulkError: Some could not be written; the others were.
         """
-        return await awaited("Store.aio.put_many", _bulk.put_many, [(self._at(key), data) for key, data in items], max_in_flight, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
+        return await awaited("Store.aio.put_many", _bulk.put_many, _bulk.items_at(self._at, items), max_in_flight, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
 
     async def stat_many(
         self,
@@ -1690,7 +1690,7 @@ class AsyncStore:
         Raises:
             BulkError: Some could not be looked at; its ``results`` are ``(key, stat)``.
         """
-        return await awaited("Store.aio.stat_many", _bulk.stat_many, [self._at(key) for key in keys], max_in_flight, on_error=on_error, progress=progress, timeout=timeout)
+        return await awaited("Store.aio.stat_many", _bulk.stat_many, _bulk.keys_at(self._at, keys), max_in_flight, on_error=on_error, progress=progress, timeout=timeout)
 
     async def upload(
         self,
