@@ -470,12 +470,13 @@ def _raise_last_error(status: int) -> None:
 def hear() -> None:
     """Tells the log what happened in the library since the last time: retries, fallbacks, renewed credentials."""
     global _heard
-    lib = _library
-    if lib is None or not _telling.acquire(blocking=False):
+    # an older library of this ABI version has none
+    get = getattr(_library, "s3dlio_event_get", None)
+    if get is None or not _telling.acquire(blocking=False):
         return
     try:
         event = _Event(_EVENT_SIZE)
-        while lib.s3dlio_event_get(_heard, c.byref(event)) == 0 and event.level > 0:
+        while get(_heard, c.byref(event)) == 0 and event.level > 0:
             _heard = event.number + 1
             _warnings.log.log(event.level, "%s", event.text.decode("utf-8", "replace"))
     finally:

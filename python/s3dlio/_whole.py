@@ -132,6 +132,6 @@ def _format(what: str, chosen: Format | None) -> Format:
         if found is None:
             raise InvalidArgumentError(f"{what}: the name says no format; end it in .npy or .safetensors, or give format='npy' or format='safetensors'", what)
         return found
-    if chosen == "npy" or chosen == "safetensors":  # noqa: PLR1714 (narrows the type for every checker)
+    if chosen in ("npy", "safetensors"):
         return chosen
     raise InvalidArgumentError(f"{what}: format is 'npy' or 'safetensors', found {chosen!r}", what)
