@@ -13,6 +13,7 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.aio`                                      every function as a coroutine
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
+``s3dlio.fsspec``                                      file systems for fsspec: pandas, pyarrow, zarr, dask open objects by them
 ``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, where torch is installed
 :mod:`s3dlio.testing`                                  a pytest plugin with stores for tests
 :mod:`s3dlio.compat`                                   the names of the original s3dlio; all of them are ``s3dlio.NAME`` too
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import compat as compat
     from . import errors as errors
-    from . import telemetry as telemetry
+    from . import fsspec as fsspec
     from . import testing as testing
     from . import torch as torch
     from . import types as types
@@ -104,9 +105,9 @@ _NAMES = {
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "testing", "torch", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "fsspec", "testing", "torch", "types")
 
-# less what would take the place of a builtin, or needs pytest or torch, in "from s3dlio import *"
+# less what would take the place of a builtin, or needs fsspec, pytest or torch, in "from s3dlio import *"
 __all__ = [
     "Log",
     "Store",

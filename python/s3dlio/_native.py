@@ -338,16 +338,6 @@ def library() -> _Library:
         return _library
 
 
-class _Slot(c.Structure):
-    _fields_ = [("slot", c.c_int), ("function", c.c_void_p)]
-
-
-class _TypeSpec(c.Structure):
-    """CPython's ``PyType_Spec``."""
-
-    _fields_ = [("name", c.c_char_p), ("basicsize", c.c_int), ("itemsize", c.c_int), ("flags", c.c_uint), ("slots", c.POINTER(_Slot))]
-
-
 #: Of CPython's stable interface: ``Py_bf_getbuffer``, ``Py_TPFLAGS_BASETYPE`` and ``Py_TPFLAGS_HAVE_VERSION_TAG``.
 _GET_BUFFER, _BASE_TYPE, _VERSION_TAG = 1, 1 << 10, 1 << 18
 _EXPORTER_NAME = b"s3dlio._native.Exporter"
@@ -361,6 +351,13 @@ def _exporter() -> type:
     except (ImportError, OSError, AttributeError):
         # the first call tells what is wrong; without it nothing is read
         return object
+
+    class _Slot(c.Structure):
+        _fields_ = [("slot", c.c_int), ("function", c.c_void_p)]
+
+    class _TypeSpec(c.Structure):
+        _fields_ = [("name", c.c_char_p), ("basicsize", c.c_int), ("itemsize", c.c_int), ("flags", c.c_uint), ("slots", c.POINTER(_Slot))]
+
     slots = (_Slot * 2)(_Slot(_GET_BUFFER, function), _Slot(0, None))
     spec = _TypeSpec(_EXPORTER_NAME, 0, 0, _BASE_TYPE | _VERSION_TAG, slots)
     make = c.PYFUNCTYPE(c.py_object, c.POINTER(_TypeSpec))(("PyType_FromSpec", c.pythonapi))
@@ -475,10 +472,13 @@ def hear() -> None:
     if get is None or not _telling.acquire(blocking=False):
         return
     try:
-        event = _Event(_EVENT_SIZE)
+        event, found = _Event(_EVENT_SIZE), []
         while get(_heard, c.byref(event)) == 0 and event.level > 0:
             _heard = event.number + 1
-            _warnings.log.log(event.level, "%s", event.text.decode("utf-8", "replace"))
+            found.append((event.level, event.text.decode("utf-8", "replace")))
+        # what handlers cause by that is told the next time, or there might be no end
+        for level, text in found:
+            _warnings.log.log(level, "%s", text)
     finally:
         _telling.release()
 

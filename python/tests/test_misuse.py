@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import gc
 import hashlib
+import importlib.util
 import json
 import pathlib
 import re
@@ -302,7 +303,7 @@ def test_names_in_the_documents_exist() -> None:
         for name in re.findall(r"(?<![\w/.-])s3dlio((?:\.[A-Za-z]\w*)+)", text):
             place: Any = s3dlio
             parts = name[1:].split(".")
-            if parts[0] in modules or (parts[0] == "torch") or parts[0].startswith("crc32c") or parts[0] in ("format", "meta", "NAME"):
+            if parts[0] in modules or parts[0] == "torch" or (parts[0] == "fsspec" and importlib.util.find_spec("fsspec") is None) or parts[0].startswith("crc32c") or parts[0] in ("format", "meta", "NAME"):
                 continue
             try:
                 for part in parts:
@@ -357,7 +358,7 @@ def test_array_of_a_lazy_tensor_is_one_checked_read(tmp_path: Path) -> None:
     data = bytearray(place.read_bytes())
     data[-1] ^= 1
     place.write_bytes(data)
-    with s3dlio.open_tensors(place) as file, pytest.raises(s3dlio.errors.ChecksumMismatchError, match="'b'"):
+    with s3dlio.open_tensors(place) as file, pytest.raises(s3dlio.errors.ChecksumMismatchError, match='tensor "b"'):
         np.asarray(file["b"])
 
 

@@ -137,7 +137,7 @@ def test_handler_that_uses_the_package_is_no_endless_loop(flaky: Any) -> None:
     finally:
         log.removeHandler(own)
         log.setLevel(level)
-    assert 1 <= len(seen) <= 600
+    assert 1 <= len(seen) <= 3
 
 
 def test_fallback_of_o_direct_is_told_once(tmp_path: Path, child: Child) -> None:
@@ -209,13 +209,14 @@ def test_stats_count_frames_that_memory_had() -> None:
     name = f"memory://{uuid.uuid4()}/"
     data = np.random.default_rng(0).integers(0, 8, 3 << 20, np.uint8)
     s3dlio.save_numpy_array(name + "a.npy", data, compress=True)
-    with s3dlio.open(name + "a.npy.zst", decompress=True) as file:
+    with s3dlio.open(name + "a.npy.zst", decompress=True, buffering=0) as file:
+        before = s3dlio.stats()[name]
         for offset in range(0, 1000, 100):
             file.seek(offset)
             file.read(10)
-    with s3dlio.open(name + "a.npy.zst", decompress=True) as file:
-        assert s3dlio.stats()[name].requests > 0
-    assert s3dlio.stats()[name].cache_hits >= 0
+        # of one frame, which is fetched and decoded once
+        spent = s3dlio.stats()[name] - before
+        assert spent.cache_hits == 9 and 0 < spent.bytes_read < data.nbytes
 
 
 def test_stats_of_a_forked_child_begin_anew(child: Child) -> None:
