@@ -24,6 +24,7 @@ Nothing is imported before it is asked for, and the native library is loaded by 
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import importlib
 import os
@@ -147,29 +148,50 @@ __all__ = [
 ]
 
 
-#: How deep each thread is in imports of this package's modules.
+#: How deep each thread is in imports that this package makes when something is used first.
 _importing: dict[int, int] = {}
 #: Guards it. Held during a fork.
 _guard = threading.RLock()
-#: Seconds that a fork waits for them at most.
+#: Seconds that a fork, and the end of the interpreter, wait for them at most.
 _PATIENCE = 5.0
+#: When the interpreter began to end, by ``time.monotonic``; 0.0 before that.
+_ending = 0.0
 
 
-def _imported(name: str) -> ModuleType:
-    """A module of this package. A child that is forked while another thread imports one would have its lock for ever, so forks wait."""
-    me = threading.get_ident()
-    with _guard:
-        _importing[me] = _importing.get(me, 0) + 1
-    try:
-        return importlib.import_module(f".{name}", __name__)
-    finally:
+class _Import:
+    """What is imported within is waited for by forks and by the end of the interpreter.
+
+    A child that is forked while another thread imports a module has that module's lock for ever. And the interpreter frees the lock of all
+    imports at its end, also while a daemon's thread is about to wait for it: that wrote to freed memory.
+    """
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        while True:
+            with _guard:
+                left = _ending + 2 * _PATIENCE - time.monotonic() if _ending and me != threading.main_thread().ident else 0.0
+                if left <= 0 or me in _importing:
+                    _importing[me] = _importing.get(me, 0) + 1
+                    return
+            # the end has begun: held, as Python itself does a moment later. Not for ever: a handler that runs at the end may wait for this thread
+            time.sleep(left)
+
+    def __exit__(self, *_: object) -> None:
+        me = threading.get_ident()
         with _guard:
             _importing[me] -= 1
             if _importing[me] == 0:
                 del _importing[me]
 
 
-def _before_fork() -> None:
+def _imported(name: str) -> ModuleType:
+    """A module of this package."""
+    with _Import():
+        return importlib.import_module(f".{name}", __name__)
+
+
+def _wait_for_imports() -> None:
+    """Waits until no other thread is within one; what that leaves is held."""
     # who imports waits for nobody here but a fork, so this ends; the limit is for modules that never come to an end
     end = time.monotonic() + _PATIENCE
     _guard.acquire()
@@ -181,6 +203,13 @@ def _before_fork() -> None:
             _guard.acquire()
 
 
+def _before_end() -> None:
+    global _ending
+    _ending = time.monotonic()
+    _wait_for_imports()
+    _guard.release()
+
+
 def _after_fork_in_child() -> None:
     # no other thread came along
     for thread in _importing.keys() - {threading.get_ident()}:
@@ -188,7 +217,9 @@ def _after_fork_in_child() -> None:
     _guard.release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
+# first, so that it runs last of what this package does at the end
+atexit.register(_before_end)
+os.register_at_fork(before=_wait_for_imports, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
 
 
 if not TYPE_CHECKING:

@@ -54,7 +54,9 @@ public class EventsTests
     public async Task Get_ServerFailsThreeTimes_TellsAndCountsEachRetry()
     {
         long begin = Events.Count;
-        await using var server = new ScriptedServer(exchange => exchange.Number <= 3 ? exchange.Say(503, "Retry-After: 0\r\n", "<Error><Code>SlowDown</Code></Error>") : exchange.Serve(new byte[100], "\"v1\""));
+        await using var server = new ScriptedServer(exchange => exchange.Number <= 3
+            ? exchange.Say(503, "Retry-After: 0\r\n", "<Error><Code>SlowDown</Code></Error>")
+            : exchange.Serve(new byte[100], "\"v1\""));
         var store = Open(server, "events-retries");
         await using (var reader = await store.OpenReadAsync("key", ReadOptions.Default, None))
             await reader.ReadAsync(0, new byte[100], None);

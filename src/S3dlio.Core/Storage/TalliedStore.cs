@@ -20,7 +20,8 @@ sealed class TalliedStore(ObjectStore inner) : DelegatingStore
 
     async ValueTask<ObjectReader> OpenedAsync(ValueTask<ObjectReader> opening) => new Reader(await opening.ConfigureAwait(false), _tally);
 
-    public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+    public override ValueTask<ObjectMeta> PutAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
     {
         _tally.Request();
         _tally.Wrote(payload.Length);

@@ -14,7 +14,7 @@ public readonly record struct StoreStatistics(string Uri, long Requests, long Re
 /// <summary>Counts what is asked of one store.</summary>
 sealed class Tally
 {
-    /// <summary>Stores that are told apart; what comes after them is counted together, so that names made at random do not pile up.</summary>
+    /// <summary>Stores that are counted each by itself; later ones are counted together, so that names made at random do not pile up.</summary>
     internal const int Most = 1 << 14;
 
     static readonly ConcurrentDictionary<string, Tally> Known = new(StringComparer.Ordinal);
@@ -26,10 +26,18 @@ sealed class Tally
 
     /// <summary>Those that were asked for something, by name.</summary>
     public static IReadOnlyList<StoreStatistics> All =>
-        [.. Known.Values.Select(static one => one.Statistics).Where(static one => one != new StoreStatistics { Uri = one.Uri }).OrderBy(static one => one.Uri, StringComparer.Ordinal)];
+    [
+        .. Known.Values.Select(static one => one.Statistics).Where(static one => one != new StoreStatistics { Uri = one.Uri })
+            .OrderBy(static one => one.Uri, StringComparer.Ordinal),
+    ];
 
     public StoreStatistics Statistics => new(
-        _uri, Interlocked.Read(ref _requests), Interlocked.Read(ref _retries), Interlocked.Read(ref _read), Interlocked.Read(ref _written), Interlocked.Read(ref _hits));
+        _uri,
+        Interlocked.Read(ref _requests),
+        Interlocked.Read(ref _retries),
+        Interlocked.Read(ref _read),
+        Interlocked.Read(ref _written),
+        Interlocked.Read(ref _hits));
 
     /// <param name="address">Of the store, or of anything in it.</param>
     public static Tally Of(StoreUri address) => Of(address, Known);

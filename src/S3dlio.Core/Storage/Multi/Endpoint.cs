@@ -53,7 +53,8 @@ sealed class Endpoint(ObjectStore store, string name, TimeSpan cooldown, TimePro
             return false;
         Interlocked.Increment(ref _failures);
         if (!IsAvoided)
-            Events.Tell(EventLevel.Warning, $"{name}: it does not answer, and others are asked first for {cooldown.TotalSeconds:0.#} s: {error.Detail}");
+            Events.Tell(EventLevel.Warning,
+                $"{name}: it does not answer, and others are asked first for {cooldown.TotalSeconds:0.#} s: {error.Detail}");
         Interlocked.Exchange(ref _avoidedUntil, clock.GetTimestamp() + (long)(cooldown.TotalSeconds * clock.TimestampFrequency));
         return true;
     }

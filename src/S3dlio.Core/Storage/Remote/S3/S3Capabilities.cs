@@ -67,7 +67,8 @@ sealed class S3Capabilities
             return;
         Put = echoed ? Support.Yes : Support.No;
         if (!echoed)
-            Events.TellOnce($"checksums {_place}", EventLevel.Info, $"{_place}: the server keeps no CRC32C of its own; it is noted in the objects' metadata");
+            Events.TellOnce($"checksums {_place}", EventLevel.Info,
+                $"{_place}: the server keeps no CRC32C of its own; it is noted in the objects' metadata");
     }
 
     public void SawParts(bool told)
