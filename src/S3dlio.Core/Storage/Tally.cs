@@ -14,7 +14,7 @@ public readonly record struct StoreStatistics(string Uri, long Requests, long Re
 /// <summary>Counts what is asked of one store.</summary>
 sealed class Tally
 {
-    /// <summary>Stores that are counted each by itself; later ones are counted together, so that names made at random do not pile up.</summary>
+    /// <summary>Stores that are counted each by itself; later ones are counted together, so that random names do not pile up.</summary>
     internal const int Most = 1 << 14;
 
     static readonly ConcurrentDictionary<string, Tally> Known = new(StringComparer.Ordinal);
