@@ -55,7 +55,7 @@ public class EventsTests
     {
         long begin = Events.Count;
         await using var server = new ScriptedServer(exchange => exchange.Number <= 3
-            ? exchange.Say(503, "Retry-After: 0\r\n", "<Error><Code>SlowDown</Code></Error>")
+            ? exchange.Respond(503, "Retry-After: 0\r\n", "<Error><Code>SlowDown</Code></Error>")
             : exchange.Serve(new byte[100], "\"v1\""));
         var store = Open(server, "events-retries");
         await using (var reader = await store.OpenReadAsync("key", ReadOptions.Default, None))
@@ -71,7 +71,7 @@ public class EventsTests
     [Fact]
     public async Task Put_Object_CountsItsBytes()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "ETag: \"v1\"\r\n", ""));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "ETag: \"v1\"\r\n", ""));
         await Open(server, "events-puts").PutAsync("key", new Payload(new byte[5000]), PutOptions.Default, null, None);
         var counted = Statistics.All.Single(one => one.Uri == "s3://events-puts/");
         Assert.Equal((1, 0, 5000), (counted.Requests, counted.Retries, counted.BytesWritten));

@@ -80,10 +80,10 @@ sealed class TalliedStore(ObjectStore inner) : DelegatingStore
             return _reader.ReadAsync(offset, destination, cancel);
         }
 
-        public override ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel)
+        public override ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel)
         {
-            foreach (var segment in segments)
-                tally.Read(segment.Target.Length);
+            foreach (var range in segments)
+                tally.Read(range.Target.Length);
             return _reader.ReadAsync(segments, cancel);
         }
     }
