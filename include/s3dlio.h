@@ -167,6 +167,25 @@ typedef struct s3dlio_notice {
  */
 int32_t s3dlio_notice_get(uint32_t number, s3dlio_notice *out_notice);
 
+typedef struct s3dlio_event {
+    uint32_t struct_size;
+    int32_t level;   /* 10: for who looks into the library; 20: dealt with; 30: dealt with at a cost; 0: there is none */
+    int64_t number;  /* of this event; where there is none, of the next one */
+    char text[1008]; /* what happened, to what; without secrets. Ends with a NUL; a longer one is cut */
+} s3dlio_event;
+
+/*
+ * What happened behind calls that did not fail for it: retries, fallbacks, renewed credentials. Gives the first event of that number or a
+ * later one; the 512 newest are kept. Numbers begin at 0; s3dlio_result.events tells how many there were.
+ */
+int32_t s3dlio_event_get(int64_t number, s3dlio_event *out_event);
+
+/*
+ * What all stores of this process have been asked for. Gives JSON: a list of objects with uri (a bucket or container, a memory store,
+ * "file:///" or "direct:///"), requests (sent, of files and memory calls), retries, bytes_read, bytes_written and cache_hits.
+ */
+int32_t s3dlio_stats_begin(uint64_t *out_op);
+
 /* ---- stores ------------------------------------------------------------------------------------------------- */
 
 /*
@@ -222,6 +241,7 @@ typedef struct s3dlio_result {
     uint64_t json_length; /* without the NUL */
     void *data;           /* the bytes read; NULL when the operation gives none */
     uint64_t data_length;
+    uint64_t events;      /* how many there were in this process so far: s3dlio_event_get */
 } s3dlio_result;
 
 /*

@@ -82,6 +82,21 @@ if TYPE_CHECKING:
         create_filesystem_writer as create_filesystem_writer,
         create_s3_writer as create_s3_writer,
     )
+    from ._original_objects import (
+        configure_s3 as configure_s3,
+        configure_tokio_threads as configure_tokio_threads,
+        get_by_key as get_by_key,
+        get_many_stats as get_many_stats,
+        get_object as get_object,
+        init_logging as init_logging,
+        list_full_uris as list_full_uris,
+        list_keys as list_keys,
+        list_keys_from_s3 as list_keys_from_s3,
+        list_uris as list_uris,
+        parse_s3_uri_full as parse_s3_uri_full,
+        stat_key as stat_key,
+        stat_object as stat_object,
+    )
     from ._reader import ObjectReader as ObjectReader
     from ._sharded import TensorShard as TensorShard
     from ._state import (
@@ -199,6 +214,10 @@ _NAMES = {
         "MultipartUploadWriter PyObjectWriter PyWriterOptions create_azure_writer create_direct_filesystem_writer "
         "create_filesystem_writer create_s3_writer"
     ),
+    "_original_objects": (
+        "configure_s3 configure_tokio_threads get_by_key get_many_stats get_object init_logging list_full_uris list_keys "
+        "list_keys_from_s3 list_uris parse_s3_uri_full stat_key stat_object"
+    ),
     "_reader": "ObjectReader",
     "_sharded": "TensorShard",
     "_state": (
@@ -293,6 +312,8 @@ __all__ = [
     "abort_uploads",
     "abort_uploads_async",
     "configure",
+    "configure_s3",
+    "configure_tokio_threads",
     "copy_async",
     "create_azure_writer",
     "create_bucket",
@@ -314,18 +335,26 @@ __all__ = [
     "finalize_state",
     "finalize_state_async",
     "get_async",
+    "get_by_key",
     "get_many_async",
+    "get_many_stats",
+    "get_object",
     "get_range_async",
     "get_range_with_validation",
     "get_range_with_validation_async",
     "get_with_validation",
     "get_with_validation_async",
+    "init_logging",
     "list_async",
     "list_containers",
     "list_containers_async",
+    "list_full_uris",
+    "list_keys",
+    "list_keys_from_s3",
     "list_stream_async",
     "list_uploads",
     "list_uploads_async",
+    "list_uris",
     "load_checkpoint",
     "load_checkpoint_async",
     "load_checkpoint_with_validation",
@@ -337,6 +366,7 @@ __all__ = [
     "mkdir_async",
     "open_async",
     "open_tensors_async",
+    "parse_s3_uri_full",
     "presign",
     "presign_async",
     "put_bytes",
@@ -356,7 +386,9 @@ __all__ = [
     "save_state_shard_async",
     "save_tensors_async",
     "stat_async",
+    "stat_key",
     "stat_many_async",
+    "stat_object",
     "upload_async",
 ]
 

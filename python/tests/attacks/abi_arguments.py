@@ -192,8 +192,9 @@ def structs(folder: Path) -> None:
         if not probe or not hasattr(getattr(probe[-1], "contents", None), "struct_size"):
             continue
         size = probe[-1].contents.struct_size
-        # the oldest callers' error ends before the reason
-        least = _native._Error.reason.offset if function == "last_error" else size
+        # the oldest callers' error ends before the reason, their result before the events
+        oldest = {"last_error": _native._Error.reason.offset, "op_result": _native._Result.events.offset, "op_peek": _native._Result.events.offset}
+        least = oldest.get(function, size)
         for wrong in (0, 1, least - 1):
             arguments = good(function, real)
             arguments[-1].contents.struct_size = wrong
