@@ -233,6 +233,12 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "checkpoint_delete_begin": [_id, _text, _op],
     "checkpoint_prune_begin": [_id, _text, _op],
     "log_open_begin": [_text, _text, _op],
+    "log_open_store_begin": [_id, _text, _size, _text, _op],
+    "log_inspect_begin": [_text, _text, _op],
+    "log_repair_begin": [_text, _id, _text, _size, _text, _op],
+    "log_upload_begin": [_text, _id, _text, _size, _op],
+    "log_seal_begin": [_id, _op],
+    "log_stats_begin": [_id, _op],
     "log_append": [_id, c.c_void_p, c.c_uint64, _number],
     "log_append_batch": [_id, c.c_void_p, c.c_uint64, _number, _size, _number],
     "log_commit_begin": [_id, _op],
@@ -525,6 +531,7 @@ _OPENS = {
     "checkpoint_shard_open": "writer",
     "writer_open": "writer",
     "log_open": "log",
+    "log_open_store": "log",
 }
 
 
@@ -992,10 +999,11 @@ def log_append(log: int, data: Any, length: int) -> int:
     return number.value
 
 
-def log_append_batch(log: int, data: Any, length: int, ends: Sequence[int]) -> int:
+def log_append_batch(log: int, data: Any, length: int, ends: array[int]) -> int:
     """Appends records that lie one behind the other and gives the first one's number."""
     first = c.c_int64()
-    check(library().s3dlio_log_append_batch(log, data, length, integers(ends) if ends else None, len(ends), c.byref(first)))
+    places = log_numbers(ends.buffer_info()[0]) if ends else None
+    check(library().s3dlio_log_append_batch(log, data, length, places, len(ends), c.byref(first)))
     return first.value
 
 
