@@ -13,7 +13,8 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.aio`                                      every function as a coroutine
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
-``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, where torch is installed
+:mod:`s3dlio.datasets`                                 data sets in objects, and loaders with a fixed order that can be resumed
+``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, and data sets for DataLoader
 :mod:`s3dlio.testing`                                  a pytest plugin with stores for tests
 :mod:`s3dlio.compat`                                   the names of the original s3dlio; all of them are ``s3dlio.NAME`` too
 =====================================================  ==========================================================
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from . import aio as aio
     from . import checkpoint as checkpoint
     from . import compat as compat
+    from . import datasets as datasets
     from . import errors as errors
     from . import testing as testing
     from . import torch as torch
@@ -101,7 +103,7 @@ _NAMES = {
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "testing", "torch", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "datasets", "errors", "testing", "torch", "types")
 
 # less what would take the place of a builtin, or needs pytest or torch, in "from s3dlio import *"
 __all__ = [
@@ -113,6 +115,7 @@ __all__ = [
     "compat",
     "config",
     "copy",
+    "datasets",
     "delete",
     "download",
     "errors",
