@@ -8,11 +8,12 @@ import select
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _native
+from .._calls import _Notifier
 from ..exceptions import ClosedError, InvalidArgumentError
 from ._dataset import Batch, Dataset
 from ._order import Order, Share, Uneven
@@ -228,6 +229,9 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         return self._iterate(0, 1)
 
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        return self._iterate(0, 1)
+
     # ---- for the iteration ----
 
     def _share(self, consumed: int) -> Share:
@@ -275,7 +279,7 @@ class _Ahead:
         self.number, self.indices, self.read, self.nbytes = number, indices, read, nbytes
 
 
-class _Iteration(Iterator[Batch]):
+class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
     """One epoch of a loader. Letting go of it cancels what is on its way."""
 
     def __init__(self, loader: Loader, worker: int, workers: int, skip: int) -> None:
@@ -299,6 +303,26 @@ class _Iteration(Iterator[Batch]):
 
     def __iter__(self) -> _Iteration:
         return self
+
+    def __aiter__(self) -> _Iteration:
+        return self
+
+    async def __anext__(self) -> Batch:
+        """The next batch, waited for in an event loop without a thread."""
+        import asyncio
+
+        if not self._over and not self._failed and self._generation == _native.generation:
+            self._top_up()
+            running = [one.read.running for one in self._ahead]
+            if self._loader._ordered:
+                del running[1:]
+            if running and not any(one is None or one.has_ended for one in running):
+                notifier = _Notifier.of(asyncio.get_running_loop())
+                await asyncio.wait([notifier.watch(one) for one in running], return_when=asyncio.FIRST_COMPLETED)
+        try:
+            return next(self)
+        except StopIteration:
+            raise StopAsyncIteration from None
 
     def __next__(self) -> Batch:
         if self._over:

@@ -12,6 +12,7 @@ from .. import _native
 from .._address import Address
 from .._options import StorageOptions
 from .._reader import ObjectReader
+from .._view import BytesView
 from ..exceptions import InvalidArgumentError, InvalidDataError
 from ._records import StretchDataset, firsts
 from ._table import Numbers, ObjectTable, of_uris
@@ -118,6 +119,8 @@ class ParquetDataset(StretchDataset):
     """Row groups, each a sample: a ``pyarrow.Table``. See :func:`parquet`."""
 
     _plain = False
+    #: Whether samples are the bytes themselves.
+    _raw = False
 
     def __init__(
         self, table: ObjectTable, footers: list[bytes], first: Numbers, offsets: Numbers, lengths: Numbers, columns: tuple[str, ...] | None
@@ -151,6 +154,8 @@ class ParquetDataset(StretchDataset):
         return self._parsed[file]
 
     def _decode(self, index: int, data: Any) -> Any:
+        if self._raw:
+            return BytesView._over(data)
         arrow = pyarrow()
         file, group = self._place(index)
         uri = self._table.uri(file)
