@@ -458,7 +458,7 @@ int32_t s3dlio_order_fill(int64_t samples, uint64_t seed, int64_t epoch, int64_t
  * Options: whole (bool, false: each sample is a whole object from offset 0, which must have that length, and is compared with the checksum recorded
  * with it), validate (bool, true: false leaves that out), max_in_flight (objects open at once, 64).
  */
-int32_t s3dlio_samples_read_begin(const s3dlio_object *objects, size_t object_count, const s3dlio_object_read *samples, size_t count,
+int32_t s3dlio_samples_read_begin(const s3dlio_object *objects, size_t object_count, const s3dlio_object_read *stretches, size_t count,
                                   const char *options_json, uint64_t *out_op);
 
 /* ---- buckets and containers ----------------------------------------------------------------------------------- */

@@ -22,18 +22,18 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_samples_read_begin")]
     public static int SamplesReadBegin(
-        ObjectRefStruct* objects, nuint objectCount, ObjectReadStruct* samples, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+        ObjectRefStruct* objects, nuint objectCount, ObjectReadStruct* stretches, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
         var places = Refs(objects, objectCount, "objects");
-        var wanted = new SampleRead[Arguments.Count(samples, count, "samples")];
-        var all = new Structs.Inputs<ObjectReadStruct>(samples, wanted.Length, "samples");
+        var wanted = new SampleRead[Arguments.Count(stretches, count, "stretches")];
+        var all = new Structs.Inputs<ObjectReadStruct>(stretches, wanted.Length, "stretches");
         for (int i = 0; i < wanted.Length; i++)
         {
             var read = all[i];
             if (read.Object >= (ulong)places.Length || read.Offset > long.MaxValue)
-                throw Arguments.Wrong($"samples[{i}]", $"is of object {read.Object} from byte {read.Offset}; there are {places.Length} objects");
+                throw Arguments.Wrong($"stretches[{i}]", $"is of object {read.Object} from byte {read.Offset}; there are {places.Length} objects");
             Checksum? expected = read.Check != 0 ? new Checksum(read.Crc32c) : null;
-            wanted[i] = new SampleRead((int)read.Object, (long)read.Offset, Arguments.Memory(read.Data, read.Length, $"samples[{i}]"), expected);
+            wanted[i] = new SampleRead((int)read.Object, (long)read.Offset, Arguments.Memory(read.Data, read.Length, $"stretches[{i}]"), expected);
         }
         return SampleJobs.Read(places, wanted, SampleOptions.Parse(Json(options)));
     });

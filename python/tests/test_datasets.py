@@ -35,7 +35,7 @@ def _numbers(batches: Iterator[Any] | list[Any]) -> list[int]:
 @pytest.fixture
 def data(tmp_path: Path) -> datasets.ObjectDataset:
     folder = tmp_path / "data"
-    s3dlio.put_many([(str(folder / f"{i // 10}" / f"{i:03}.bin"), i.to_bytes(2, "little") * 50) for i in range(103)])
+    s3dlio.put_many([(str(folder / f"{i // 10:02}" / f"{i:03}.bin"), i.to_bytes(2, "little") * 50) for i in range(103)])
     return datasets.objects(folder)
 
 
@@ -109,7 +109,7 @@ def test_raise_names_what_is_left_over() -> None:
 
 
 def test_saved_on_any_number_of_ranks_and_resumed_on_any_other() -> None:
-    """All N and M up to 8 and all cut points: no sample twice, none lost; and a third number after that."""
+    """All N and M up to 8 and all cut points: no sample twice, none lost."""
     samples, batch = 61, 3
     for before in range(1, 9):
         shares = [datasets.Share(samples, 0, rank, before, batch, "allow") for rank in range(before)]

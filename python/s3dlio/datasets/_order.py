@@ -102,6 +102,8 @@ class Share:
             self._tail = (begin + rank * (each + 1), each + 1)
         else:
             self._tail = (begin + rank * each, each)
+        #: Steps in which any rank takes something.
+        self._steps = self._full + (not drop_last and (each > 0 or (extra > 0 and uneven in ("allow", "pad"))))
 
     def __len__(self) -> int:
         return self._full + (self._tail[1] > 0)
@@ -115,5 +117,5 @@ class Share:
         return np.arange(first, first + count, dtype=np.int64) % self._samples
 
     def consumed(self, batches: int) -> int:
-        """Positions that all ranks have taken when each has taken so many batches; all of them after the last one."""
-        return self._samples if batches >= len(self) else self._first + min(batches, self._full) * self._step
+        """Positions that all ranks have taken when each has taken so many batches; all of them after the last step."""
+        return self._samples if batches >= self._steps else self._first + batches * self._step
