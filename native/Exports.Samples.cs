@@ -9,7 +9,8 @@ namespace S3dlio.Native;
 static unsafe partial class Exports
 {
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_order_fill")]
-    public static int OrderFill(long samples, ulong seed, long epoch, long block, long window, long first, nuint count, long* outIndices) => Guard.Run(() =>
+    public static int OrderFill(
+        long samples, ulong seed, long epoch, long block, long window, long first, nuint count, long* outIndices) => Guard.Run(() =>
     {
         var order = new SampleOrder(samples, seed, epoch, block, window);
         if (count > int.MaxValue)
@@ -22,18 +23,19 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_samples_read_begin")]
     public static int SamplesReadBegin(
-        ObjectRefStruct* objects, nuint objectCount, ObjectReadStruct* stretches, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+        ObjectRefStruct* objects, nuint objectCount, ObjectReadStruct* ranges, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
         var places = Refs(objects, objectCount, "objects");
-        var wanted = new SampleRead[Arguments.Count(stretches, count, "stretches")];
-        var all = new Structs.Inputs<ObjectReadStruct>(stretches, wanted.Length, "stretches");
+        var wanted = new SampleRead[Arguments.Count(ranges, count, "ranges")];
+        var all = new Structs.Inputs<ObjectReadStruct>(ranges, wanted.Length, "ranges");
         for (int i = 0; i < wanted.Length; i++)
         {
             var read = all[i];
             if (read.Object >= (ulong)places.Length || read.Offset > long.MaxValue)
-                throw Arguments.Wrong($"stretches[{i}]", $"is of object {read.Object} from byte {read.Offset}; there are {places.Length} objects");
+                throw Arguments.Wrong(
+                    $"ranges[{i}]", $"is of object {read.Object} from byte {read.Offset}; there are {places.Length} objects");
             Checksum? expected = read.Check != 0 ? new Checksum(read.Crc32c) : null;
-            wanted[i] = new SampleRead((int)read.Object, (long)read.Offset, Arguments.Memory(read.Data, read.Length, $"stretches[{i}]"), expected);
+            wanted[i] = new SampleRead((int)read.Object, (long)read.Offset, Arguments.Memory(read.Data, read.Length, $"ranges[{i}]"), expected);
         }
         return SampleJobs.Read(places, wanted, SampleOptions.Parse(Json(options)));
     });

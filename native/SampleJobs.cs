@@ -31,5 +31,6 @@ static class SampleJobs
 {
     public static Job Read(ObjectRef[] objects, SampleRead[] samples, SampleOptions options) => async (operation, cancel) =>
         operation.SetJson(BulkJobs.Report(
-            await SampleReads.ReadAsync(objects, samples, options.Whole, options.Validate, options.InFlight, operation, cancel).ConfigureAwait(false), null));
+            await SampleReads.ReadAsync(
+                objects, samples, options.Whole, options.Validate, options.InFlight, operation, cancel).ConfigureAwait(false), null));
 }

@@ -47,7 +47,7 @@ class StoreMethods:
         """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
             overwrite: False creates the object or fails.
             if_match: Replace only the object with this ETag.
@@ -340,7 +340,7 @@ class StoreMethods:
 
         Args:
             src: Which object.
-            dst: Where to.
+            dst: Address of the destination.
             overwrite: False creates the copy or fails.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
             content_type: Another than the source's.
@@ -553,7 +553,7 @@ class StoreMethods:
 
         Raises:
             NotFoundError, AlreadyExistsError: As the mode says.
-            InvalidArgumentError: A mode that is none of these, or options of the other one.
+            InvalidArgumentError: Another mode, or options of the other mode.
         """
         return _reader.open(self._at(key), mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout)
 
@@ -719,7 +719,7 @@ class StoreMethods:
         Contiguous arrays, in C or Fortran order, are written straight from their memory; others are copied once.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             array: An array of any shape and any dtype but object: bool, integers, floats, complex, datetime64, timedelta64,
                 strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
                 raw bytes; ``load_numpy_array`` gives the type back).
@@ -740,7 +740,7 @@ class StoreMethods:
             included, before any compression: ``crc32c:xxxxxxxx``.
 
         Raises:
-            InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
+            InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
             OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
         """
@@ -759,7 +759,7 @@ class StoreMethods:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> Array:
-        """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
+        """Loads a ``.npy`` object of any writer straight into the array's memory.
 
         Args:
             key: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -806,7 +806,7 @@ class StoreMethods:
         device, are copied once and written as the C order that the format demands.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
                 complex64.
             metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
@@ -841,7 +841,7 @@ class StoreMethods:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
+        """Loads tensors of a safetensors object of any writer, each straight into its own memory.
 
         Args:
             key: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -919,9 +919,9 @@ class StoreMethods:
         *,
         timeout: float | None = None,
     ) -> builtins.list[dict[str, Any]]:
-        """Throws away multipart uploads that nobody will end.
+        """Aborts unfinished multipart uploads.
 
-        One that somebody still writes fails for its writer, which is why only those of a day ago are taken unless told otherwise.
+        An upload that is still being written fails for its writer, so only uploads older than a day are aborted by default.
 
         Args:
             prefix: The object, prefix or bucket that they are of.
@@ -944,7 +944,7 @@ class StoreMethods:
         *,
         timeout: float | None = None,
     ) -> str:
-        """An address that lets whoever has it use the object for a while, without credentials of their own.
+        """A presigned URL: it gives access to the object for a limited time without credentials.
 
         Args:
             key: Which object, on S3 or Azure.
@@ -991,7 +991,7 @@ class AsyncStore:
         """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
             overwrite: False creates the object or fails.
             if_match: Replace only the object with this ETag.
@@ -1284,7 +1284,7 @@ class AsyncStore:
 
         Args:
             src: Which object.
-            dst: Where to.
+            dst: Address of the destination.
             overwrite: False creates the copy or fails.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
             content_type: Another than the source's.
@@ -1496,7 +1496,7 @@ class AsyncStore:
 
         Raises:
             NotFoundError, AlreadyExistsError: When awaited, as the mode says.
-            InvalidArgumentError: A mode that is none of these, or options of the other one.
+            InvalidArgumentError: Another mode, or options of the other mode.
         """
         return open_async(self._at(key), mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout)
 
@@ -1662,7 +1662,7 @@ class AsyncStore:
         Contiguous arrays, in C or Fortran order, are written straight from their memory; others are copied once.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             array: An array of any shape and any dtype but object: bool, integers, floats, complex, datetime64, timedelta64,
                 strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
                 raw bytes; ``load_numpy_array`` gives the type back).
@@ -1683,7 +1683,7 @@ class AsyncStore:
             included, before any compression: ``crc32c:xxxxxxxx``.
 
         Raises:
-            InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
+            InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
             OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
         """
@@ -1702,7 +1702,7 @@ class AsyncStore:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> Array:
-        """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
+        """Loads a ``.npy`` object of any writer straight into the array's memory.
 
         Args:
             key: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -1749,7 +1749,7 @@ class AsyncStore:
         device, are copied once and written as the C order that the format demands.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
                 complex64.
             metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
@@ -1784,7 +1784,7 @@ class AsyncStore:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
+        """Loads tensors of a safetensors object of any writer, each straight into its own memory.
 
         Args:
             key: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -1862,9 +1862,9 @@ class AsyncStore:
         *,
         timeout: float | None = None,
     ) -> builtins.list[dict[str, Any]]:
-        """Throws away multipart uploads that nobody will end.
+        """Aborts unfinished multipart uploads.
 
-        One that somebody still writes fails for its writer, which is why only those of a day ago are taken unless told otherwise.
+        An upload that is still being written fails for its writer, so only uploads older than a day are aborted by default.
 
         Args:
             prefix: The object, prefix or bucket that they are of.
@@ -1887,7 +1887,7 @@ class AsyncStore:
         *,
         timeout: float | None = None,
     ) -> str:
-        """An address that lets whoever has it use the object for a while, without credentials of their own.
+        """A presigned URL: it gives access to the object for a limited time without credentials.
 
         Args:
             key: Which object, on S3 or Azure.

@@ -69,7 +69,7 @@ async def save_tensors(
     device, are copied once and written as the C order that the format demands.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
             complex64.
         metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
@@ -138,7 +138,7 @@ async def load_tensors(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> dict[str, Any]:
-    """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
+    """Loads tensors of a safetensors object of any writer, each straight into its own memory.
 
     Args:
         uri: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later.

@@ -86,7 +86,7 @@ async def put(
     """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
         overwrite: False creates the object or fails.
         if_match: Replace only the object with this ETag.
@@ -397,7 +397,7 @@ async def copy(
 
     Args:
         src: Which object.
-        dst: Where to.
+        dst: Address of the destination.
         overwrite: False creates the copy or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         content_type: Another than the source's.
@@ -803,7 +803,7 @@ async def save_numpy_array(
     Contiguous arrays, in C or Fortran order, are written straight from their memory; others are copied once.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         array: An array of any shape and any dtype but object: bool, integers, floats, complex, datetime64, timedelta64,
             strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
             raw bytes; ``load_numpy_array`` gives the type back).
@@ -825,7 +825,7 @@ async def save_numpy_array(
         included, before any compression: ``crc32c:xxxxxxxx``.
 
     Raises:
-        InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
+        InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
         AlreadyExistsError: ``overwrite=False`` and the object exists.
         OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
     """
@@ -845,7 +845,7 @@ async def load_numpy_array(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> Array:
-    """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
+    """Loads a ``.npy`` object of any writer straight into the array's memory.
 
     Args:
         uri: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -894,7 +894,7 @@ async def save_tensors(
     device, are copied once and written as the C order that the format demands.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
             complex64.
         metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
@@ -931,7 +931,7 @@ async def load_tensors(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> dict[str, Any]:
-    """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
+    """Loads tensors of a safetensors object of any writer, each straight into its own memory.
 
     Args:
         uri: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -1070,6 +1070,6 @@ def open(
 
     Raises:
         NotFoundError, AlreadyExistsError: When awaited, as the mode says.
-        InvalidArgumentError: A mode that is none of these, or options of the other one.
+        InvalidArgumentError: Another mode, or options of the other mode.
     """
     return open_async(uri, mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout, storage_options=storage_options)

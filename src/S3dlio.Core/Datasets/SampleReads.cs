@@ -1,4 +1,5 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Transfer;
 
@@ -23,7 +24,8 @@ public static class SampleReads
     /// <param name="cancel">Ends it.</param>
     /// <returns>For each sample what it failed with, or null.</returns>
     public static async Task<StoreException?[]> ReadAsync(
-        IReadOnlyList<ObjectRef> objects, IReadOnlyList<SampleRead> samples, bool whole, bool validate, int inFlight, ITransferProgress progress, CancellationToken cancel)
+        IReadOnlyList<ObjectRef> objects, IReadOnlyList<SampleRead> samples, bool whole, bool validate, int inFlight,
+        ITransferProgress progress, CancellationToken cancel)
     {
         int requests = objects.Count == 0 ? 0 : objects[0].Store.RequestsAtOnce;
         if (whole)
@@ -36,11 +38,12 @@ public static class SampleReads
             }, i => objects[samples[i].Object].Uri, cancel).ConfigureAwait(false);
         }
         // nothing is asked for a sample of no bytes
-        var groups = Enumerable.Range(0, samples.Count).Where(i => samples[i].Target.Length > 0).GroupBy(i => samples[i].Object).Select(group => group.OrderBy(i => samples[i].Offset).ToArray()).ToArray();
+        var groups = Enumerable.Range(0, samples.Count).Where(i => samples[i].Target.Length > 0).GroupBy(i => samples[i].Object)
+            .Select(group => group.OrderBy(i => samples[i].Offset).ToArray()).ToArray();
         var failures = new StoreException?[samples.Count];
         progress.Begin(groups.Length);
         // opening is a request, or at least a system call, for each object
-        await Offload.LeaveCallerAsync();
+        await ThreadSwitch.ToPoolAsync();
         var ofGroups = await Bulk.RunAsync(groups.Length, inFlight, requests, async (i, stop) =>
         {
             await GroupAsync(objects[samples[groups[i][0]].Object], samples, groups[i], failures, stop).ConfigureAwait(false);
@@ -56,12 +59,17 @@ public static class SampleReads
         return failures;
     }
 
-    static async ValueTask WholeAsync(ObjectRef place, SampleRead sample, bool validate, CancellationToken cancel) =>
-        await ObjectRead.WholeAsync(place.Store, place.Key, size => size == sample.Target.Length ? sample.Target : throw new StoreException(ErrorKind.InvalidData, place.Uri,
-            $"the object has {size} bytes, the data set was made when it had {sample.Target.Length}: it was written anew; list or index the data set again"),
-            new Validation(sample.Expected, validate), Unheard.Instance, cancel).ConfigureAwait(false);
+    static async ValueTask WholeAsync(ObjectRef place, SampleRead sample, bool validate, CancellationToken cancel)
+    {
+        LargeMemory Allocate(long size) => size == sample.Target.Length ? sample.Target : throw new StoreException(ErrorKind.InvalidData, place.Uri,
+            $"the object has {size} bytes, the data set was made when it had {sample.Target.Length}: it was written anew; "
+            + "list or index the data set again");
+        await ObjectRead.WholeAsync(
+            place.Store, place.Key, Allocate, new Validation(sample.Expected, validate), NoProgress.Instance, cancel).ConfigureAwait(false);
+    }
 
-    static async ValueTask GroupAsync(ObjectRef place, IReadOnlyList<SampleRead> samples, int[] members, StoreException?[] failures, CancellationToken cancel)
+    static async ValueTask GroupAsync(
+        ObjectRef place, IReadOnlyList<SampleRead> samples, int[] members, StoreException?[] failures, CancellationToken cancel)
     {
         var first = samples[members[0]];
         // with the first stretch, not the whole object, the request that opens it brings nothing unwanted
@@ -74,10 +82,15 @@ public static class SampleReads
             {
                 var sample = samples[member];
                 if (sample.Offset > reader.Meta.Size - sample.Target.Length)
+                {
                     failures[member] = new StoreException(ErrorKind.InvalidData, place.Uri,
-                        $"bytes {sample.Offset}..{(decimal)sample.Offset + sample.Target.Length} are a sample, the object has {reader.Meta.Size}: it was cut short or written anew; index it again", sample.Offset);
+                        $"bytes {sample.Offset}..{(decimal)sample.Offset + sample.Target.Length} are a sample, the object has "
+                        + $"{reader.Meta.Size}: it was cut short or written anew; index it again", sample.Offset);
+                }
                 else
+                {
                     good.Add(member);
+                }
             }
             try
             {
@@ -101,32 +114,22 @@ public static class SampleReads
         }
     }
 
-    static async ValueTask ReadAsync(ObjectReader reader, ObjectRef place, IReadOnlyList<SampleRead> samples, List<int> members, StoreException?[] failures, CancellationToken cancel)
+    static async ValueTask ReadAsync(
+        ObjectReader reader, ObjectRef place, IReadOnlyList<SampleRead> samples, List<int> members, StoreException?[] failures,
+        CancellationToken cancel)
     {
-        bool hash = members.Exists(member => samples[member].Expected is not null);
-        var found = await ParallelRead.ReadAsync(reader, members.ConvertAll(member => new Stretch(samples[member].Offset, samples[member].Target)), hash, null, cancel).ConfigureAwait(false);
+        var verification = members.Exists(member => samples[member].Expected is not null) ? ReadVerification.HashOnly : null;
+        var ranges = members.ConvertAll(member => new LargeReadRange(samples[member].Offset, samples[member].Target));
+        var found = await ParallelRead.ReadAsync(reader, ranges, verification, null, cancel).ConfigureAwait(false);
         for (int i = 0; i < found.Length; i++)
         {
             var sample = samples[members[i]];
             if (sample.Expected is Checksum expected && expected != found[i])
+            {
                 failures[members[i]] = new StoreException(ErrorKind.ChecksumMismatch, place.Uri,
-                    $"checksum mismatch over bytes {sample.Offset}..{sample.Offset + sample.Target.Length}: {expected} expected, {found[i]} found", sample.Offset);
-        }
-    }
-
-    /// <summary>A batch counts objects, not their bytes.</summary>
-    sealed class Unheard : ITransferProgress
-    {
-        public static readonly Unheard Instance = new();
-
-        public void Begin(long total)
-        {
-            // see above
-        }
-
-        public void Report(long value)
-        {
-            // see above
+                    $"checksum mismatch over bytes {sample.Offset}..{sample.Offset + sample.Target.Length}: {expected} expected, "
+                    + $"{found[i]} found", sample.Offset);
+            }
         }
     }
 }

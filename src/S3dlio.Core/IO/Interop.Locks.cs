@@ -16,7 +16,10 @@ static partial class Interop
         return Result(fcntl(handle, SetLockNow, ref range));
     }
 
-    /// <summary>Takes the advisory lock of the open file; EAGAIN when another has it. Nothing here waits for one in the kernel, where no cancel is heard.</summary>
+    /// <summary>
+    /// Takes the advisory lock of the open file; EAGAIN when another has it. Nothing here waits for one in the kernel, where no cancel is
+    /// heard.
+    /// </summary>
     public static int TryLock(SafeFileHandle handle)
     {
         int result;
