@@ -6,9 +6,13 @@ They are found as ``s3dlio.NAME`` and as ``s3dlio.compat.NAME``, and are importe
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from . import _imported
+
+#: The modules of this folder are ``s3dlio.compat.NAME``.
+__path__ = [os.path.join(os.path.dirname(__file__), "_compat")]
 
 if TYPE_CHECKING:
     from ._checkpoint import (
@@ -462,12 +466,15 @@ if not TYPE_CHECKING:
         return found
 
 
-#: Names that need torch: None where that is missing, as in the original.
+#: Names that need torch, JAX or TensorFlow: None where torch is missing, as in the original.
 _OF_FRAMEWORKS = {
     "ObjectStoreIterableDataset": "_original_torch",
     "ObjectStoreMapDataset": "_original_torch",
     "S3IterableDataset": "_original_torch",
     "S3MapDataset": "_original_torch",
+    "JaxIterable": "jax_tf",
+    "S3JaxIterable": "jax_tf",
+    "make_tf_dataset": "jax_tf",
 }
 
 

@@ -326,7 +326,7 @@ def _index_of(file: str, how: str, options: StorageOptions | None) -> TarIndex:
             if how == "require":
                 raise
     found = build(file, options)
-    if how != "memory":
+    if how != "memory" and len(found.first) > 1:
         try:
             save_index(file, beside, found, options)
         except PermissionError:
