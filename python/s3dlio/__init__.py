@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         stat as stat,
     )
     from ._reader import open as open
+    from ._stats import stats as stats
     from ._store import Store as Store
     from ._tensors import (
         load_tensors as load_tensors,
@@ -101,6 +102,7 @@ _NAMES = {
     "_log": "Log",
     "_objects": "copy delete exists get get_file get_range get_ranges mkdir move put put_file stat",
     "_reader": "open",
+    "_stats": "stats",
     "_store": "Store",
     "_tensors": "load_tensors open_tensors save_tensors",
     "_whole": "load save",
@@ -143,6 +145,7 @@ __all__ = [
     "save_tensors",
     "stat",
     "stat_many",
+    "stats",
     "types",
     "upload",
 ]
@@ -228,8 +231,11 @@ if not TYPE_CHECKING:
         found: Any
         if name in _MODULE_OF:
             found = getattr(_imported(_MODULE_OF[name]), name)
-        elif name in _MODULES or name == "exceptions":
+        elif name in _MODULES or name in ("exceptions", "telemetry"):
             return _imported(name)
+        elif name == "_pymod":
+            # the original's extension module, which its scripts reach into
+            return _imported("compat")
         elif name == "__version__":
             from ._version import find_version
 

@@ -35,7 +35,7 @@ class BytesReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         out = memoryview(buffer).cast("B")
-        piece = self._view.data[self._at : self._at + len(out)]
+        piece = self._view.memoryview()[self._at : self._at + len(out)]
         out[: len(piece)] = piece
         self._at += len(piece)
         return len(piece)
@@ -51,7 +51,7 @@ def _returned(view: BytesView, return_type: str, writable: bool) -> Any:
     if return_type == "reader":
         return BytesReader(view)
     # each sample has memory that nobody else has, so it may always be written to
-    return torch.from_numpy(np.array(view, np.uint8)) if writable else as_tensor(view.view(np.ndarray))
+    return torch.from_numpy(np.array(np.asarray(view))) if writable else as_tensor(np.asarray(view))
 
 
 def _check(return_type: str) -> None:

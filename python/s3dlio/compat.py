@@ -86,6 +86,21 @@ if TYPE_CHECKING:
         create_filesystem_writer as create_filesystem_writer,
         create_s3_writer as create_s3_writer,
     )
+    from ._original_objects import (
+        configure_s3 as configure_s3,
+        configure_tokio_threads as configure_tokio_threads,
+        get_by_key as get_by_key,
+        get_many_stats as get_many_stats,
+        get_object as get_object,
+        init_logging as init_logging,
+        list_full_uris as list_full_uris,
+        list_keys as list_keys,
+        list_keys_from_s3 as list_keys_from_s3,
+        list_uris as list_uris,
+        parse_s3_uri_full as parse_s3_uri_full,
+        stat_key as stat_key,
+        stat_object as stat_object,
+    )
     from ._original_generate import (
         Generator as Generator,
         generate_data as generate_data,
@@ -108,24 +123,15 @@ if TYPE_CHECKING:
         create_async_loader as create_async_loader,
         create_dataset as create_dataset,
     )
-    from ._original_names import (
+    from ._original_options import PyLoaderOptions as PyLoaderOptions
+    from ._original_records import (
         create_tfrecord_index as create_tfrecord_index,
-        get_by_key as get_by_key,
-        get_many_stats as get_many_stats,
-        get_object as get_object,
         get_tfrecord_index_entries as get_tfrecord_index_entries,
         index_tfrecord_bytes as index_tfrecord_bytes,
-        list_full_uris as list_full_uris,
-        list_keys as list_keys,
-        list_keys_from_s3 as list_keys_from_s3,
-        list_uris as list_uris,
         mp_get as mp_get,
         read_npz as read_npz,
         read_tfrecord_index as read_tfrecord_index,
-        stat_key as stat_key,
-        stat_object as stat_object,
     )
-    from ._original_options import PyLoaderOptions as PyLoaderOptions
     from ._reader import ObjectReader as ObjectReader
     from ._sharded import TensorShard as TensorShard
     from ._state import (
@@ -243,6 +249,10 @@ _NAMES = {
         "MultipartUploadWriter PyObjectWriter PyWriterOptions create_azure_writer create_direct_filesystem_writer "
         "create_filesystem_writer create_s3_writer"
     ),
+    "_original_objects": (
+        "configure_s3 configure_tokio_threads get_by_key get_many_stats get_object init_logging list_full_uris list_keys "
+        "list_keys_from_s3 list_uris parse_s3_uri_full stat_key stat_object"
+    ),
     "_original_generate": (
         "Generator generate_data generate_data_with_threads generate_into_buffer generate_npz_bytes "
         "py_default_data_gen_threads py_total_cpus"
@@ -251,12 +261,10 @@ _NAMES = {
         "PyAsyncDataLoader PyBytesAsyncDataLoader PyDataset PyObjectItem PyParquetItem PyParquetStreamLoader "
         "PyS3AsyncDataLoader PyS3Dataset PyVecDataset create_async_loader create_dataset"
     ),
-    "_original_names": (
-        "create_tfrecord_index get_by_key get_many_stats get_object get_tfrecord_index_entries "
-        "index_tfrecord_bytes list_full_uris list_keys list_keys_from_s3 list_uris mp_get read_npz "
-        "read_tfrecord_index stat_key stat_object"
-    ),
     "_original_options": "PyLoaderOptions",
+    "_original_records": (
+        "create_tfrecord_index get_tfrecord_index_entries index_tfrecord_bytes mp_get read_npz read_tfrecord_index"
+    ),
     "_reader": "ObjectReader",
     "_sharded": "TensorShard",
     "_state": (
@@ -362,6 +370,8 @@ __all__ = [
     "abort_uploads",
     "abort_uploads_async",
     "configure",
+    "configure_s3",
+    "configure_tokio_threads",
     "copy_async",
     "create_async_loader",
     "create_azure_writer",
@@ -401,6 +411,7 @@ __all__ = [
     "get_with_validation",
     "get_with_validation_async",
     "index_tfrecord_bytes",
+    "init_logging",
     "list_async",
     "list_containers",
     "list_containers_async",
@@ -423,6 +434,7 @@ __all__ = [
     "mp_get",
     "open_async",
     "open_tensors_async",
+    "parse_s3_uri_full",
     "presign",
     "presign_async",
     "put_bytes",

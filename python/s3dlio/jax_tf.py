@@ -71,7 +71,7 @@ class JaxIterable:
 
     def __iter__(self) -> Iterator[Any]:
         for view in self._loader:
-            array = np.array(view, np.uint8) if self._writable else view.view(np.ndarray)
+            array = np.array(np.asarray(view)) if self._writable else np.asarray(view)
             yield array if self._transform is None else self._transform(array)
 
 

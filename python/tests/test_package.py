@@ -19,7 +19,7 @@ from conftest import CHECKOUT, NAMES, PACKAGE, Child
 
 import s3dlio
 
-MODULES = ["s3dlio", "s3dlio.aio", *sorted(f"s3dlio.{file.stem}" for file in PACKAGE.glob("*.py") if file.stem != "__init__")]
+MODULES = ["s3dlio", "s3dlio.aio", "s3dlio.integrations", "s3dlio.integrations._stream", *sorted(f"s3dlio.{file.stem}" for file in PACKAGE.glob("*.py") if file.stem != "__init__")]
 OPTIONAL = {"s3dlio.torch": "torch", "s3dlio.fsspec": "fsspec"}
 
 

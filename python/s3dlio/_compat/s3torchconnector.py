@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch.utils.data as torch_data
 
 from .. import _list, _objects
@@ -173,7 +172,7 @@ class _ViewFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         out = memoryview(buffer).cast("B")
         piece = self._view[self._at : self._at + len(out)]
-        np.frombuffer(out, np.uint8)[: len(piece)] = piece
+        out[: len(piece)] = piece.memoryview()
         self._at += len(piece)
         return len(piece)
 

@@ -152,7 +152,8 @@ def _checksums(table: ObjectTable, how: str, options: StorageOptions | None) -> 
 
         for batch in Loader(ObjectDataset(table), batch_size=64):
             for number, view in zip(batch.indices.tolist(), batch, strict=True):
-                yield number, _native.crc32c(view.__array_interface__["data"][0] if view.size else 0, view.nbytes)
+                array = np.asarray(view)
+                yield number, _native.crc32c(array.__array_interface__["data"][0] if array.size else 0, array.nbytes)
         return
     for first in range(0, len(table), _GROUP):
         group = range(first, min(first + _GROUP, len(table)))

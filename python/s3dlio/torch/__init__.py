@@ -1,4 +1,4 @@
-"""s3dlio for PyTorch: where ``torch.distributed.checkpoint`` keeps its checkpoints, and data sets for ``DataLoader``.
+"""s3dlio for PyTorch: where ``torch.distributed.checkpoint`` keeps its checkpoints, and data sets and logs for ``DataLoader``.
 
 Importing this needs torch; ``import s3dlio`` does not.
 
@@ -16,7 +16,19 @@ except ImportError as error:
 
 from ._datasets import BatchSampler, IterableDataset, MapDataset
 from ._gather import gather
+from ._log import LogDataset
 from ._reader import StorageReader
+from ._state_dict import load_training, save_training
 from ._writer import StorageWriter
 
-__all__ = ["BatchSampler", "IterableDataset", "MapDataset", "StorageReader", "StorageWriter", "gather"]
+__all__ = [
+    "BatchSampler",
+    "IterableDataset",
+    "LogDataset",
+    "MapDataset",
+    "StorageReader",
+    "StorageWriter",
+    "gather",
+    "load_training",
+    "save_training",
+]

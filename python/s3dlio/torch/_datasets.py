@@ -400,7 +400,7 @@ def as_tensor(array: np.ndarray[Any, Any]) -> Any:
 def converted(sample: Any, return_type: ReturnType) -> Any:
     """A sample as the caller wants it."""
     if isinstance(sample, BytesView):
-        return sample if return_type == "view" else sample.to_bytes() if return_type == "bytes" else as_tensor(sample.view(np.ndarray))
+        return sample if return_type == "view" else sample.to_bytes() if return_type == "bytes" else as_tensor(np.asarray(sample))
     if isinstance(sample, np.ndarray):
         return as_tensor(sample) if return_type == "tensor" else sample
     if isinstance(sample, dict):

@@ -1,4 +1,4 @@
-"""Smaller functions of the original: indexes of TFRecord files, arrays of npz files, listings and benchmarks under its names."""
+"""Smaller functions of the original: indexes of TFRecord files, arrays of npz files, and its benchmark of reading in several processes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _bulk, _list, _objects
-from ._address import Address, resolve
+from . import _objects
+from ._address import Address
 from ._options import StorageOptions
-from ._results import ObjectMeta
-from ._view import BytesView
 from .datasets._tfrecord import entries, index_text, parse_index
 from .exceptions import InvalidArgumentError
 
@@ -69,59 +67,6 @@ def read_npz(uri: Address, array_name: str | None = None, *, storage_options: St
     data = _objects.get(uri, storage_options=storage_options)
     found = read_npz_bytes(data, str(uri), None if array_name is None else [array_name])
     return next(iter(found.values()))
-
-
-def list_uris(uri: Address, recursive: bool = True, *, storage_options: StorageOptions | None = None) -> list[str]:
-    """The addresses of all objects below one."""
-    found = _list.list(uri, recursive, storage_options=storage_options)
-    return [one for one in found if not one.endswith("/")]
-
-
-def list_full_uris(uri: Address, *, storage_options: StorageOptions | None = None) -> list[str]:
-    """The same."""
-    return list_uris(uri, storage_options=storage_options)
-
-
-def list_keys(uri: Address, *, storage_options: StorageOptions | None = None) -> list[str]:
-    """The names of all objects below an address, relative to it."""
-    where = resolve(uri, storage_options)
-    base = where.address(where.key)
-    base = base if base.endswith("/") or not where.key else base + "/"
-    return [one.removeprefix(base) for one in list_uris(uri, storage_options=storage_options)]
-
-
-def list_keys_from_s3(uri: Address, *, storage_options: StorageOptions | None = None) -> list[str]:
-    """The same."""
-    return list_keys(uri, storage_options=storage_options)
-
-
-def get_object(uri: Address, *, storage_options: StorageOptions | None = None) -> BytesView:
-    """As :func:`s3dlio.get`."""
-    return _objects.get(uri, storage_options=storage_options)
-
-
-def stat_object(uri: Address, *, storage_options: StorageOptions | None = None) -> ObjectMeta:
-    """As :func:`s3dlio.stat`."""
-    return _objects.stat(uri, storage_options=storage_options)
-
-
-def get_by_key(bucket: str, key: str, *, storage_options: StorageOptions | None = None) -> BytesView:
-    """An object on S3 by bucket and key."""
-    return _objects.get(f"s3://{bucket}/{key}", storage_options=storage_options)
-
-
-def stat_key(bucket: str, key: str, *, storage_options: StorageOptions | None = None) -> ObjectMeta:
-    """What S3 knows of an object, by bucket and key."""
-    return _objects.stat(f"s3://{bucket}/{key}", storage_options=storage_options)
-
-
-def get_many_stats(uris: list[Address], max_in_flight: int = 64, *, storage_options: StorageOptions | None = None) -> tuple[int, int]:
-    """Reads many objects, and gives how many they were and their bytes; the bytes themselves are let go of."""
-    count = total = 0
-    for at in range(0, len(uris), max_in_flight):
-        for _, view in _bulk.get_many(uris[at : at + max_in_flight], max_in_flight, storage_options=storage_options):
-            count, total = count + 1, total + len(view)
-    return count, total
 
 
 _WORKER = """
