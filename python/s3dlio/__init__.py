@@ -250,4 +250,5 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> builtins.list[str]:
-    return sorted([*_MODULE_OF, *_MODULES, "__version__"])
+    # compat holds what is not shown
+    return sorted({*_MODULE_OF, *_MODULES, "__version__"} - {"compat"})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _imported
 
-#: The modules of this folder are ``s3dlio.compat.NAME``.
+# the modules of this folder are ``s3dlio.compat.NAME``
 __path__ = [os.path.join(os.path.dirname(__file__), "_compat")]
 
 if TYPE_CHECKING:
