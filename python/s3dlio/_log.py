@@ -6,7 +6,7 @@ import operator
 import os
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_Path: TypeAlias = "Union[str, os.PathLike[str]]"
+_Path: TypeAlias = "str | os.PathLike[str]"
 
 #: Records up to this length are gathered before they cross to the library, so many bytes with their entries at once.
 _SMALL = 4096

@@ -25,7 +25,7 @@ async def save(
     uri: Address,
     value: Any,
     *,
-    format: Format | None = None,  # noqa: A002
+    format: Format | None = None,
     compress: bool | int | None = None,
     overwrite: bool = True,
     durable: bool | None = None,
@@ -81,7 +81,7 @@ async def save(
 async def load(
     uri: Address,
     *,
-    format: Format | None = None,  # noqa: A002
+    format: Format | None = None,
     framework: Framework = "np",
     verify: Verify = "auto",
     progress: Progress = None,

@@ -73,7 +73,7 @@ def parse_s3_uri(uri: str) -> tuple[str, str]:
     Raises:
         InvalidArgumentError: It is none.
     """
-    scheme, mark, rest = uri.partition("://")
+    _, mark, rest = uri.partition("://")
     if not mark or not rest:
         raise InvalidArgumentError(f"{uri}: s3://bucket/key is expected", uri)
     bucket, _, key = rest.partition("/")
