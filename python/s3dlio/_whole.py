@@ -132,6 +132,7 @@ def _format(what: str, chosen: Format | None) -> Format:
         if found is None:
             raise InvalidArgumentError(f"{what}: the name says no format; end it in .npy or .safetensors, or give format='npy' or format='safetensors'", what)
         return found
-    if chosen in ("npy", "safetensors"):
+    # both by themselves: type checkers see then that no other text is left
+    if chosen == "npy" or chosen == "safetensors":
         return chosen
     raise InvalidArgumentError(f"{what}: format is 'npy' or 'safetensors', found {chosen!r}", what)
