@@ -263,7 +263,7 @@ public class HostileServerTests
     [Fact]
     public async Task List_EncodedUnasked_NamesTheCoding()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "Content-Encoding: gzip\r\n", "\u001f\u008b nonsense"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "Content-Encoding: gzip\r\n", "\u001f\u008b nonsense"));
         var error = await Refused(() => List(Open(server.Url)));
         Assert.Equal(ErrorKind.InvalidData, error.Kind);
         Assert.Contains("Content-Encoding 'gzip'", error.Detail, StringComparison.Ordinal);
