@@ -40,7 +40,7 @@ public class HostileServerTests
     static async Task<StoreException> Refused(Func<Task> call)
     {
         // far above what it takes, far below for ever
-        var error = await Assert.ThrowsAsync<StoreException>(() => call().WaitAsync(TimeSpan.FromSeconds(60)));
+        var error = await Assert.ThrowsAsync<StoreException>(() => call().WaitAsync(TimeSpan.FromMinutes(5)));
         Assert.StartsWith("s3://bucket/", error.Uri, StringComparison.Ordinal);
         return error;
     }
@@ -134,18 +134,18 @@ public class HostileServerTests
             await exchange.Raw($"HTTP/1.1 206 X\r\nETag: \"v1\"\r\nContent-Range: bytes {first}-999/1000\r\nContent-Length: {1000 - first}\r\n\r\n");
             for (long at = first; at < 1000; at++)
             {
-                await Task.Delay(50);
+                await Task.Delay(200);
                 await exchange.Raw("x");
             }
         });
         var clock = Stopwatch.StartNew();
-        var error = await Refused(() => Get(Open(server.Url, ""","read_timeout":0.5""", attempts: 3)));
+        var error = await Refused(() => Get(Open(server.Url, ""","read_timeout":1.5""")));
         Assert.Equal(ErrorKind.Timeout, error.Kind);
         Assert.Contains("fewer than 256 bytes a second", error.Detail, StringComparison.Ordinal);
         // what opened the object, and the attempts
         Assert.InRange(server.Seen.Count, 2, 4);
-        // at its own pace it would take 50 s
-        Assert.InRange(clock.Elapsed.TotalSeconds, 1, 40);
+        // at its own pace it would take 200 s
+        Assert.InRange(clock.Elapsed.TotalSeconds, 1, 150);
     }
 
     [Fact]
