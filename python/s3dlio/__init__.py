@@ -12,6 +12,7 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.checkpoint`                               states of training programs, whole or not there
 :mod:`s3dlio.aio`                                      every function as a coroutine
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
+:mod:`s3dlio.oplog`                                    a log of every operation, and its replay
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
 ``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, where torch is installed
 :mod:`s3dlio.testing`                                  a pytest plugin with stores for tests
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import compat as compat
     from . import errors as errors
+    from . import oplog as oplog
     from . import testing as testing
     from . import torch as torch
     from . import types as types
@@ -101,7 +103,7 @@ _NAMES = {
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "testing", "torch", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "oplog", "testing", "torch", "types")
 
 # less what would take the place of a builtin, or needs pytest or torch, in "from s3dlio import *"
 __all__ = [
@@ -129,6 +131,7 @@ __all__ = [
     "mkdir",
     "move",
     "open_tensors",
+    "oplog",
     "put",
     "put_file",
     "put_many",

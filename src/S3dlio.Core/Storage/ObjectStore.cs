@@ -60,7 +60,7 @@ public abstract class ObjectStore
         ValueTask.FromResult(key == otherKey && IsSameAs(other));
 
     /// <summary>The store that this one is a part of, and what it calls the object.</summary>
-    protected virtual (ObjectStore Store, string Key) Innermost(string key) => (this, key);
+    protected internal virtual (ObjectStore Store, string Key) Innermost(string key) => (this, key);
 
     /// <summary>Opens an object; the reader sees one version of it, whatever happens to the name meanwhile.</summary>
     public abstract ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel);
