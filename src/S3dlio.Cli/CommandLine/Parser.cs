@@ -25,7 +25,7 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
                 literal = true;
             else if (!literal && word.StartsWith("--", StringComparison.Ordinal))
                 i = Long(words, i, verb, given, patterns);
-            else if (!literal && word.Length > 1 && word[0] == '-' && !char.IsAsciiDigit(word[1]))
+            else if (!literal && word.Length > 1 && word[0] == '-')
                 i = Letters(words, i, verb, given, patterns);
             else if (below.Count > 0)
             {

@@ -15,9 +15,12 @@ static class Quoted
         if (PathText.Show(name) == name)
             return name;
         var text = new StringBuilder("$'");
-        foreach (var rune in PathText.IsUnicode(name) ? name.EnumerateRunes() : default)
-            Append(text, rune);
-        if (text.Length == 2)
+        if (PathText.IsUnicode(name))
+        {
+            foreach (var rune in name.EnumerateRunes())
+                Append(text, rune);
+        }
+        else
         {
             foreach (byte one in PathText.Encode(name))
                 _ = one is >= 0x20 and < 0x7f and not ((byte)'\'' or (byte)'\\') ? text.Append((char)one) : text.Append(CultureInfo.InvariantCulture, $"\\x{one:x2}");

@@ -12,7 +12,7 @@ enum Judgement
     Recorded,
     /// <summary>By checksum, taken from the bytes where none is recorded or files lie here.</summary>
     Bytes,
-    /// <summary>By checksum where it costs no transfer; what cannot be judged so is different.</summary>
+    /// <summary>The same, and files on the source's side are read, so that what is there is there for certain.</summary>
     Proven,
     Size,
     SizeAndTime,
@@ -37,10 +37,10 @@ static class Comparison
         }
         var theirs = (await HeadAsync(to, there, cancel)).Checksum;
         if (theirs is null)
-            return how == Judgement.Recorded && inOrder;
+            return inOrder;
         // a record beside a file says nothing of who wrote into it since; the file's time does
         var ours = from.IsNear && (how == Judgement.Proven || !inOrder) ? await SumAsync(from, source, true, cancel) : (await HeadAsync(from, source, cancel)).Checksum;
-        return ours is null ? how == Judgement.Recorded && inOrder : ours == theirs;
+        return ours is null ? inOrder : ours == theirs;
     }
 
     /// <summary>The CRC32C of an object: what is recorded, or what its bytes have.</summary>

@@ -28,7 +28,7 @@ static class Copies
     const string Rules = """
         A folder's contents go below the destination, as with 'aws s3 cp --recursive'; of several folders each keeps its name. A destination that
         ends with '/' or is a directory takes objects under their own names. Each object appears whole or not at all, and its bytes are compared
-        with their checksum on the way. With -r an object whose checksum shows that it is there already is not sent again, so that a copy that was
+        with their checksum on the way. With -r an object that is there already, of the same checksum, is not sent again, so that a copy that was
         interrupted goes on where it was; --force sends everything.
         """;
 

@@ -62,8 +62,8 @@ static class Reads
         {
             try
             {
-                await foreach (var found in Tree.FindAsync(run.Stores.Open(name), recursive: false, new Filter(), run.Cancel))
-                    await PrintAsync(run, found, offset, length);
+                await foreach (var (place, key) in ObjectsAsync(run, name))
+                    await PrintAsync(run, place, key, offset, length);
             }
             catch (StoreException error)
             {
@@ -74,15 +74,27 @@ static class Reads
         return damaged ? ExitCode.Differences : run.Outcome;
     }
 
+    /// <summary>A plain address is opened without a look at it first: that would be a request more.</summary>
+    static async IAsyncEnumerable<(Place Place, string Key)> ObjectsAsync(Invocation run, string name)
+    {
+        var place = run.Stores.Open(name);
+        if (place.Glob is null)
+        {
+            yield return (place, place.IsFolder ? throw new StoreException(ErrorKind.IsDirectory, name, "this is a folder; name an object, or use wildcards") : place.Key);
+            yield break;
+        }
+        await foreach (var found in Tree.FindAsync(place, recursive: false, new Filter(), run.Cancel))
+            yield return (place, found.Meta.Key);
+    }
+
     static Decompress Mode(Invocation run) => run.Has("decompress") ? Decompress.Auto : Decompress.Never;
 
     /// <summary>Window after window, the next one read while one is written.</summary>
-    static async Task PrintAsync(Invocation run, Found found, long offset, long? length)
+    static async Task PrintAsync(Invocation run, Place place, string key, long offset, long? length)
     {
-        var store = found.Place.Store;
         bool whole = offset == 0 && length is null;
         var options = new ReadOptions { FirstOffset = offset, FirstLength = Math.Min(length ?? WindowLength, WindowLength) };
-        await using var reader = await ObjectInput.OpenStreamAsync(store, found.Meta.Key, Mode(run), options, run.Cancel);
+        await using var reader = await ObjectInput.OpenStreamAsync(place.Store, key, Mode(run), options, run.Cancel);
         if (reader is SequentialReader stream)
         {
             await PrintAsync(run, stream, offset, length);
@@ -90,7 +102,7 @@ static class Reads
         }
         long size = reader.Meta.Size;
         if (offset > size)
-            throw new StoreException(ErrorKind.InvalidArgument, found.Address, $"the object has {size} bytes; there is none at {offset}");
+            throw new StoreException(ErrorKind.InvalidArgument, place.Address(key), $"the object has {size} bytes; there is none at {offset}");
         long end = Math.Min(size, length is { } count && count < size - offset ? offset + count : size);
         var buffers = new byte[2][];
         var checksum = Hashing.Checksum.Empty;
@@ -101,7 +113,12 @@ static class Reads
             buffer ??= GC.AllocateUninitializedArray<byte>(here);
             return buffer.AsMemory(0, here);
         }
-        Task<Hashing.Checksum> Read(long at) => Task.Run(() => ParallelRead.ReadAsync(reader, at, LargeMemory.From(Window(at)), whole, null, run.Cancel).AsTask());
+        Task<Hashing.Checksum> Read(long at)
+        {
+            // made here: two threads that ask for a buffer would each get one of their own
+            var window = Window(at);
+            return Task.Run(() => ParallelRead.ReadAsync(reader, at, LargeMemory.From(window), whole, null, run.Cancel).AsTask());
+        }
         var next = offset < end ? Read(offset) : null;
         try
         {
@@ -120,7 +137,7 @@ static class Reads
                 await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         if (whole)
-            await new Validation(null).CheckAsync(reader, found.Address, checksum, run.Cancel);
+            await new Validation(null).CheckAsync(reader, place.Address(key), checksum, run.Cancel);
     }
 
     static async Task PrintAsync(Invocation run, SequentialReader reader, long offset, long? length)
@@ -146,11 +163,11 @@ static class Reads
         {
             try
             {
-                await foreach (var found in Tree.FindAsync(run.Stores.Open(name), recursive: false, new Filter(), run.Cancel))
+                await foreach (var (place, key) in ObjectsAsync(run, name))
                 {
                     if (many)
-                        run.Terminal.Line($"==> {Output.Quoted.Name(found.Address)} <==");
-                    await EndAsync(run, found, fromEnd, bytes, lines);
+                        run.Terminal.Line($"==> {Output.Quoted.Name(place.Address(key))} <==");
+                    await EndAsync(run, place, key, fromEnd, bytes, lines);
                 }
             }
             catch (StoreException error)
@@ -161,9 +178,9 @@ static class Reads
         return run.Outcome;
     }
 
-    static async Task EndAsync(Invocation run, Found found, bool fromEnd, long? bytes, int lines)
+    static async Task EndAsync(Invocation run, Place place, string key, bool fromEnd, long? bytes, int lines)
     {
-        await using var reader = await ObjectInput.OpenAsync(found.Place.Store, found.Meta.Key, Mode(run), new ReadOptions { FirstLength = 0 }, run.Cancel);
+        await using var reader = await ObjectInput.OpenAsync(place.Store, key, Mode(run), new ReadOptions { FirstLength = 0 }, run.Cancel);
         long size = reader.Meta.Size;
         if (bytes is { } count)
         {
