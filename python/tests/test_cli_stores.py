@@ -40,7 +40,9 @@ def test_every_verb_on_a_server(cli: Cli) -> None:
     assert cli.lines("cp", "-r", "t", cli.uri)[-1] | {"seconds": 0} == {
         "summary": "copy", "objects": 0, "bytes": 0, "skipped": 62, "deleted": 0, "failed": 0, "seconds": 0
     }  # fmt: skip
-    assert cli("verify", cli.uri).startswith("62 good, 0 damaged")
+    verified = cli.lines("verify", cli.uri)[-1]
+    # the old Ceph keeps nothing with objects that came in parts
+    assert verified["good"] in (61, 62) and verified["good"] + verified["unrecorded"] == 62 and verified["damaged"] == verified["failed"] == 0
     assert cli("check", "t", cli.uri) == "62 same, 0 different, 0 missing\n"
     cli("cp", f"{cli.uri}/3/*5.bin", "some/")
     assert tree(cli.folder / "some") == {"035.bin": here["3/035.bin"]}

@@ -25,7 +25,7 @@ public sealed class RecordedStore : DelegatingStore
 
     protected override ObjectStore Inner => _inner;
 
-    protected internal override (ObjectStore Store, string Key) Innermost(string key) => _inner.Innermost(key);
+    protected override (ObjectStore Store, string Key) Innermost(string key) => _inner.InnermostOf(key);
 
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
     {

@@ -13,7 +13,7 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : DelegatingStore
 
     public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) => inner.DeleteSeenAsync(Full(key), seen, cancel);
 
-    protected internal override (ObjectStore Store, string Key) Innermost(string key) => (inner, Full(key));
+    protected override (ObjectStore Store, string Key) Innermost(string key) => (inner, Full(key));
 
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
         new Reader(this, await inner.OpenReadAsync(Full(key), options, cancel).ConfigureAwait(false));
