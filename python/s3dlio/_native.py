@@ -351,8 +351,8 @@ def op_log_begin(path: str, settings: dict[str, Any]) -> None:
 def op_log_end() -> None:
     """Ends the log, with all of it in the file."""
     global _op_log
-    _op_log = None
-    if _library is not None:
+    was, _op_log = _op_log, None
+    if was is not None and _library is not None:
         check(_library.s3dlio_oplog_end())
 
 
