@@ -27,13 +27,13 @@ public sealed class OpLogReaderTests : IDisposable
     [Fact]
     public void Warp_ItsFurtherColumnsAndCommentsAtTheEnd_ArePassedOver()
     {
-        var rows = Read("""
+        var rows = Read(""""
             idx	thread	op	client_id	n_objects	bytes	endpoint	file	error	start	first_byte	last_byte	end	duration_ns	cat
             7	3	PUT	x	1	10	http://host:9000	key/a		2026-01-02T03:04:05+01:00		2026-01-02T03:04:06+01:00	2026-01-02T03:04:06+01:00	1000000000	0
             8	3	GET	x	1	10	http://host:9000	"key ""b"""	"failed	badly"	2026-01-02T03:04:05.5Z	2026-01-02T03:04:05.6Z		2026-01-02T03:04:06Z	500000000	0
             # warp (v1)
             # "command": 1
-            """);
+            """");
         Assert.Equal(2, rows.Count);
         Assert.Equal(("key \"b\"", "failed\tbadly", 500_000_000L), (rows[1].File, rows[1].Error, rows[1].Duration));
         Assert.Equal(100_000_000, rows[1].FirstByte - rows[1].Start);
