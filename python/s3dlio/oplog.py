@@ -93,10 +93,16 @@ def start(path: str | os.PathLike[str], *, level: int = 1, client_id: str | None
         >>> [(row.op, row.bytes) for row in s3dlio.oplog.read("ops.tsv.zst")]
         [('PUT', 3)]
     """
+    global _worker
     settings: dict[str, Any] = {"level": level}
     if client_id is not None:
         settings["client_id"] = client_id
     _native.op_log_begin(os.path.abspath(os.fspath(path)), settings)
+    if _worker is None:
+        from multiprocessing import util
+
+        _worker = _Worker()
+        util.register_after_fork(_worker, _Worker.begin)
 
 
 def stop() -> None:
@@ -290,11 +296,13 @@ def _at_exit() -> None:
 atexit.register(_at_exit)
 
 
-def _after_fork_in_child() -> None:
-    # children of multiprocessing end without atexit
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None:
+class _Worker:
+    """Stands for this module in the workers of multiprocessing, which end without atexit."""
+
+    def begin(self) -> None:
+        from multiprocessing import util
+
         util.Finalize(None, _at_exit, exitpriority=0)
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+_worker: _Worker | None = None

@@ -45,7 +45,7 @@ class Cli:
 
     def lines(self, *words: str | Path, code: int = 0) -> list[Any]:
         """The lines of JSON that it prints."""
-        return [json.loads(line) for line in self(words[0], "--json", *words[1:], code=code).splitlines()]
+        return [json.loads(line) for line in self("--json", *words, code=code).splitlines()]
 
 
 def tree(folder: Path) -> dict[str, bytes]:

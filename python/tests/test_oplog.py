@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ import s3dlio
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert not s3dlio.oplog.is_active()
-    path = tmp_path / "ops.tsv.zst"
+    path = tmp_path_factory.mktemp("log") / "ops.tsv.zst"
     s3dlio.oplog.start(path, client_id="test")
-    return path
+    yield path
+    s3dlio.oplog.stop()
 
 
 def ops(path: Path) -> Counter[str]:
@@ -71,17 +73,14 @@ def test_begin_and_end_of_a_log(tmp_path: Path, log: Path) -> None:
         s3dlio.oplog.start("/nowhere/at/all.tsv")
 
 
-def test_store_opened_before_is_recorded_too(base: Base) -> None:
+def test_store_opened_before_is_recorded_too(base: Base, tmp_path_factory: pytest.TempPathFactory) -> None:
     store = s3dlio.Store(base.text())
     store.put("before", b"1")
-    path = Path("before.tsv") if base.folder is None else base.folder / "before.tsv"
+    path = tmp_path_factory.mktemp("log") / "before.tsv"
     s3dlio.oplog.start(path)
     store.put("after", b"2")
     s3dlio.oplog.stop()
-    try:
-        assert ops(path) == {"PUT": 1}
-    finally:
-        path.unlink()
+    assert ops(path) == {"PUT": 1}
 
 
 FORKED = """

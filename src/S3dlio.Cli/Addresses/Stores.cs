@@ -67,6 +67,15 @@ sealed class Stores(Parsed parsed)
         return store;
     }
 
+    /// <summary>A store whose keys are those below a path.</summary>
+    public ObjectStore Folder(string text)
+    {
+        var place = Open(text, wildcards: false);
+        var root = place.Store.Root;
+        var uri = root with { Key = place.Key.TrimEnd('/') };
+        return Wrap(StoreFactory.Open(uri, Options(root.ToString())));
+    }
+
     /// <summary>The buckets or containers of an account; <c>s3://</c> or <c>az://account</c> alone names them all.</summary>
     /// <returns>The service, and the name of the container, or null for all.</returns>
     public (ContainerService Service, string? Name, string Base)? Containers(string text)
