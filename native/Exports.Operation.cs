@@ -46,6 +46,7 @@ static unsafe partial class Exports
             JsonLength = op.Json is null ? 0 : (ulong)op.Json.Length - 1,
             Data = op.Data is null ? null : op.Data.Start,
             DataLength = op.Data is null ? 0 : (ulong)op.Data.Length,
+            Events = (ulong)Events.Count,
         });
         if (take)
             op.TakeFile();
@@ -84,7 +85,7 @@ static unsafe partial class Exports
     public static int CloseBehind(ulong handle) => Guard.Run(() =>
     {
         if (Handles.Remove<IAsyncDisposable>(handle, "file, writer or list", out var item))
-            // whoever asks for this does not hear of a failure; what was not finalized is gone or is swept later
+            // the call reports no failure; what was not finalized is removed now or by a later sweep
             _ = Task.Run(() => item!.DisposeAsync().AsTask());
         return Guard.Ok;
     });
@@ -130,6 +131,8 @@ unsafe struct ResultStruct : ISizedStruct
     public ulong JsonLength;
     public byte* Data;
     public ulong DataLength;
+    public ulong Events;
 
-    public static int LeastSize => sizeof(ResultStruct);
+    /// <summary>Up to DataLength.</summary>
+    public static int LeastSize => sizeof(ResultStruct) - sizeof(ulong);
 }

@@ -14,7 +14,9 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
 :mod:`s3dlio.oplog`                                    a log of every operation, and its replay
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
-``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, where torch is installed
+``s3dlio.fsspec``                                      file systems for fsspec: pandas, pyarrow, zarr, dask open objects by them
+:mod:`s3dlio.datasets`                                 data sets in objects, and loaders with a fixed order that can be resumed
+``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, and data sets for DataLoader
 :mod:`s3dlio.testing`                                  a pytest plugin with stores for tests
 :mod:`s3dlio.compat`                                   the names of the original s3dlio; all of them are ``s3dlio.NAME`` too
 =====================================================  ==========================================================
@@ -24,6 +26,7 @@ Nothing is imported before it is asked for, and the native library is loaded by 
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import importlib
 import os
@@ -38,7 +41,9 @@ if TYPE_CHECKING:
     from . import aio as aio
     from . import checkpoint as checkpoint
     from . import compat as compat
+    from . import datasets as datasets
     from . import errors as errors
+    from . import fsspec as fsspec
     from . import oplog as oplog
     from . import testing as testing
     from . import torch as torch
@@ -75,6 +80,7 @@ if TYPE_CHECKING:
         stat as stat,
     )
     from ._reader import open as open
+    from ._stats import stats as stats
     from ._store import Store as Store
     from ._tensors import (
         load_tensors as load_tensors,
@@ -98,14 +104,15 @@ _NAMES = {
     "_log": "Log",
     "_objects": "copy delete exists get get_file get_range get_ranges mkdir move put put_file stat",
     "_reader": "open",
+    "_stats": "stats",
     "_store": "Store",
     "_tensors": "load_tensors open_tensors save_tensors",
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "oplog", "testing", "torch", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "datasets", "errors", "fsspec", "oplog", "testing", "torch", "types")
 
-# less what would take the place of a builtin, or needs pytest or torch, in "from s3dlio import *"
+# less what would take the place of a builtin, or needs fsspec, pytest or torch, in "from s3dlio import *"
 __all__ = [
     "Log",
     "Store",
@@ -115,6 +122,7 @@ __all__ = [
     "compat",
     "config",
     "copy",
+    "datasets",
     "delete",
     "download",
     "errors",
@@ -140,34 +148,56 @@ __all__ = [
     "save_tensors",
     "stat",
     "stat_many",
+    "stats",
     "types",
     "upload",
 ]
 
 
-#: How deep each thread is in imports of this package's modules.
+#: How deep each thread is in imports that this package makes when something is used first.
 _importing: dict[int, int] = {}
 #: Guards it. Held during a fork.
 _guard = threading.RLock()
-#: Seconds that a fork waits for them at most.
+#: Seconds that a fork, and the end of the interpreter, wait for them at most.
 _PATIENCE = 5.0
+#: When the interpreter began to end, by ``time.monotonic``; 0.0 before that.
+_ending = 0.0
 
 
-def _imported(name: str) -> ModuleType:
-    """A module of this package. A child that is forked while another thread imports one would have its lock for ever, so forks wait."""
-    me = threading.get_ident()
-    with _guard:
-        _importing[me] = _importing.get(me, 0) + 1
-    try:
-        return importlib.import_module(f".{name}", __name__)
-    finally:
+class _Import:
+    """What is imported within is waited for by forks and by the end of the interpreter.
+
+    A child that is forked while another thread imports a module has that module's lock for ever. And the interpreter frees the lock of all
+    imports at its end, also while a daemon's thread is about to wait for it: that wrote to freed memory.
+    """
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        while True:
+            with _guard:
+                left = _ending + 2 * _PATIENCE - time.monotonic() if _ending and me != threading.main_thread().ident else 0.0
+                if left <= 0 or me in _importing:
+                    _importing[me] = _importing.get(me, 0) + 1
+                    return
+            # the end has begun: held, as Python itself does a moment later. Not for ever: a handler that runs at the end may wait for this thread
+            time.sleep(left)
+
+    def __exit__(self, *_: object) -> None:
+        me = threading.get_ident()
         with _guard:
             _importing[me] -= 1
             if _importing[me] == 0:
                 del _importing[me]
 
 
-def _before_fork() -> None:
+def _imported(name: str) -> ModuleType:
+    """A module of this package."""
+    with _Import():
+        return importlib.import_module(f".{name}", __name__)
+
+
+def _wait_for_imports() -> None:
+    """Waits until no other thread is within one; what that leaves is held."""
     # who imports waits for nobody here but a fork, so this ends; the limit is for modules that never come to an end
     end = time.monotonic() + _PATIENCE
     _guard.acquire()
@@ -179,6 +209,13 @@ def _before_fork() -> None:
             _guard.acquire()
 
 
+def _before_end() -> None:
+    global _ending
+    _ending = time.monotonic()
+    _wait_for_imports()
+    _guard.release()
+
+
 def _after_fork_in_child() -> None:
     # no other thread came along
     for thread in _importing.keys() - {threading.get_ident()}:
@@ -186,7 +223,9 @@ def _after_fork_in_child() -> None:
     _guard.release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
+# first, so that it runs last of what this package does at the end
+atexit.register(_before_end)
+os.register_at_fork(before=_wait_for_imports, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
 
 
 if not TYPE_CHECKING:
@@ -195,8 +234,11 @@ if not TYPE_CHECKING:
         found: Any
         if name in _MODULE_OF:
             found = getattr(_imported(_MODULE_OF[name]), name)
-        elif name in _MODULES or name == "exceptions":
+        elif name in _MODULES or name in ("exceptions", "telemetry"):
             return _imported(name)
+        elif name == "_pymod":
+            # the original's extension module, which its scripts reach into
+            return _imported("compat")
         elif name == "__version__":
             from ._version import find_version
 
@@ -211,4 +253,5 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> builtins.list[str]:
-    return sorted([*_MODULE_OF, *_MODULES, "__version__"])
+    # compat holds what is not shown
+    return sorted({*_MODULE_OF, *_MODULES, "__version__"} - {"compat"})

@@ -7,7 +7,7 @@ import json
 import math
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ from ._objects import Verify, form_options, put_options, verify_options
 from ._options import StorageOptions
 from ._progress import Progress
 from ._results import WriteResult, written
+from ._warnings import warn_ignored
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -56,7 +57,7 @@ async def save_numpy_array(
     Contiguous arrays, in C or Fortran order, are written straight from their memory; others are copied once.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         array: An array of any shape and any dtype but object: bool, integers, floats, complex, datetime64, timedelta64,
             strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
             raw bytes; ``load_numpy_array`` gives the type back).
@@ -78,7 +79,7 @@ async def save_numpy_array(
         included, before any compression: ``crc32c:xxxxxxxx``.
 
     Raises:
-        InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
+        InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
         AlreadyExistsError: ``overwrite=False`` and the object exists.
         OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
 
@@ -93,6 +94,8 @@ async def save_numpy_array(
     where = resolve(uri, storage_options)
     what = where.address(where.key)
     compression = form_options(compress, where)
+    if validate is False:
+        warn_ignored("save_numpy_array(validate=False)", "the checksum is always computed")
     if isinstance(array, np.ma.MaskedArray):
         raise InvalidArgumentError(f"{what}: a .npy file holds no mask; save array.filled() and array.mask", what)
     given = np.asarray(array)
@@ -133,7 +136,7 @@ async def load_numpy_array(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> Array:
-    """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
+    """Loads a ``.npy`` object of any writer straight into the array's memory.
 
     Args:
         uri: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -331,7 +334,7 @@ def _check_expected(what: str, actual: np.dtype[Any], dims: tuple[int, ...], dty
     if dtype is not None and np.dtype(dtype) != actual:
         raise InvalidArgumentError(f"{what}: dtype {np.dtype(dtype)} was expected, the object has {actual}", what)
     if shape is not None:
-        wanted = (operator.index(shape),) if hasattr(shape, "__index__") else tuple(shape)
+        wanted = tuple(shape) if isinstance(shape, Iterable) else (operator.index(shape),)
         if wanted != dims:
             raise InvalidArgumentError(f"{what}: shape {wanted} was expected, the object has {dims}", what)
 

@@ -72,8 +72,11 @@ class _AsyncFile:
             _native.close(self._kind, number, self._generation)
             self._watched.close()
 
-    async def close(self) -> None:
+    def close(self) -> Coroutine[Any, Any, None]:
         """Lets go of the object."""
+        return self._closed()
+
+    async def _closed(self) -> None:
         self._let_go()
 
     async def __aenter__(self: F) -> F:
@@ -511,7 +514,7 @@ def open_async(
 
     Raises:
         NotFoundError, AlreadyExistsError: When awaited, as the mode says.
-        InvalidArgumentError: A mode that is none of these, or options of the other one.
+        InvalidArgumentError: Another mode, or options of the other mode.
 
     Example:
         >>> import asyncio, s3dlio
@@ -544,7 +547,7 @@ def open_async(
 
         return _Opening(write)
     if mode not in ("rb", "br"):
-        raise InvalidArgumentError(f"{name}: mode {mode!r} is not to be had, only 'rb', 'wb' and 'xb'", name)
+        raise InvalidArgumentError(f"{name}: mode {mode!r} is not supported; use 'rb', 'wb' or 'xb'", name)
     written = {"compress": compress, "if_match": if_match, "durable": durable, "content_type": content_type, "metadata": metadata}
     wrong = [option for option, value in written.items() if value is not None]
     if wrong or not overwrite:

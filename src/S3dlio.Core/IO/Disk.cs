@@ -51,6 +51,9 @@ abstract class Disk
     /// <returns>The lock, or null when another holds it.</returns>
     public abstract IDisposable? TryLock(string path, out string holder);
 
+    /// <summary>What the holder of the lock file's lock wrote about itself; null when nobody holds it. Takes and frees nothing.</summary>
+    public abstract string? Holder(string path);
+
     /// <summary>Changes when the machine starts: what the page cache held before is gone then.</summary>
     public abstract ulong BootId { get; }
 }
@@ -79,7 +82,8 @@ abstract class DiskFile : IDisposable
     public abstract void Flush();
 
     /// <summary>
-    /// Reserves room for the file up to this length and extends the file to it with zeros; does nothing where the file system cannot reserve.
+    /// Reserves room for the file up to this length and extends the file to it with zeros; does nothing where the file system cannot
+    /// reserve.
     /// </summary>
     /// <exception cref="DiskException">ENOSPC where there is not enough room.</exception>
     public abstract void Allocate(long length);

@@ -6,8 +6,8 @@ namespace S3dlio.IO;
 /// <summary>Locks of open files: record locks are the process's, the others the open file's.</summary>
 static partial class Interop
 {
-    const int SetLockNow = 6, LockExclusive = 2, LockNonBlocking = 4, Unlocked = 8;
-    const short WriteLock = 1;
+    const int GetLock = 5, SetLockNow = 6, LockExclusive = 2, LockNonBlocking = 4, Unlocked = 8;
+    const short WriteLock = 1, NoLock = 2;
 
     /// <summary>Takes the record lock of the whole file for this process; EAGAIN or EACCES when another process has it.</summary>
     public static int Lock(SafeFileHandle handle)
@@ -16,7 +16,19 @@ static partial class Interop
         return Result(fcntl(handle, SetLockNow, ref range));
     }
 
-    /// <summary>Takes the advisory lock of the open file; EAGAIN when another has it. Nothing here waits for one in the kernel, where no cancel is heard.</summary>
+    /// <summary>Whether another process has the record lock of the file. Locks of this process are not seen.</summary>
+    public static int IsLocked(SafeFileHandle handle, out bool isLocked)
+    {
+        var range = new RecordLock { Type = WriteLock };
+        int errno = Result(fcntl(handle, GetLock, ref range));
+        isLocked = errno == 0 && range.Type != NoLock;
+        return errno;
+    }
+
+    /// <summary>
+    /// Takes the advisory lock of the open file; EAGAIN when another has it. Nothing here waits for one in the kernel, where no cancel is
+    /// heard.
+    /// </summary>
     public static int TryLock(SafeFileHandle handle)
     {
         int result;

@@ -42,7 +42,8 @@ sealed class LocalDisk : Disk
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new DiskException(error is UnauthorizedAccessException ? Errno.EACCES : error.HResult & 0xffff, path, "create the directory");
+            throw new DiskException(
+                error is UnauthorizedAccessException ? Errno.EACCES : error.HResult & 0xffff, path, "create the directory");
         }
     }
 
@@ -103,7 +104,8 @@ sealed class LocalDisk : Disk
                 throw new DiskException(errno, path, "lock (the file system must have record locks)");
             }
             Check(Interop.Status(handle!, out var status), path, "look at");
-            holder = string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId}, since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC");
+            holder = string.Create(
+                CultureInfo.InvariantCulture, $"process {Environment.ProcessId}, since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC");
             var text = Encoding.UTF8.GetBytes(holder + "\n");
             // only words for people: a full disk does not keep the lock from being taken
             _ = Interop.SetLength(handle!, 0);
@@ -113,10 +115,31 @@ sealed class LocalDisk : Disk
         }
     }
 
+    public override string? Holder(string path)
+    {
+        lock (LockGate)
+        {
+            int errno = Interop.Status(path, follow: true, out var known);
+            if (errno == Errno.ENOENT)
+                return null;
+            // of a lock that this process holds no descriptor may be closed
+            if (errno == 0 && Held.TryGetValue(known.Identity, out string? here))
+                return here;
+            Check(Interop.Open(path, Interop.ReadOnly, out var handle), path, "open the lock file");
+            using (handle)
+            {
+                Check(Interop.IsLocked(handle!, out bool isLocked), path, "look at the lock of");
+                return isLocked ? ReadHolder(handle!) : null;
+            }
+        }
+    }
+
     static string ReadHolder(SafeFileHandle handle)
     {
         Span<byte> text = stackalloc byte[256];
-        return Interop.Read(handle, text, 0, out int count) == 0 && count > 0 ? Encoding.UTF8.GetString(text[..count]).Trim() : "another process";
+        return Interop.Read(handle, text, 0, out int count) == 0 && count > 0
+            ? Encoding.UTF8.GetString(text[..count]).Trim()
+            : "another process";
     }
 
     static ulong ReadBootId()

@@ -14,7 +14,7 @@ sealed record RetrySettings
     /// <summary>The first wait is between nothing and this, each further one between nothing and twice the last limit.</summary>
     public TimeSpan FirstDelay { get; init; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The cap of one wait, Retry-After included: longer ones help nobody who waits for the answer.</summary>
+    /// <summary>The longest wait between two attempts, Retry-After included.</summary>
     public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>
@@ -98,6 +98,10 @@ sealed class RetryPolicy(RetrySettings settings, RetryBudget budget, TimeProvide
                 throw Final(failure, tries, _clock.GetElapsedTime(began), ", and too many calls fail to try more often");
             taken = cost;
             var delay = Delay(attempts.Number, failure);
+            Tally.Find(failure.Error.Uri)?.Retry();
+            // one failure is everyday; those who wait for the third attempt should know why
+            Events.Tell(attempts.Number == 1 ? EventLevel.Info : EventLevel.Warning,
+                $"{failure.Error.Uri}: attempt {tries} failed, the next comes in {delay.TotalSeconds:0.0##} s: {failure.Error.Detail}");
             if (delay > TimeSpan.Zero)
                 await Task.Delay(delay, _clock, cancel).ConfigureAwait(false);
             attempts.Number++;
