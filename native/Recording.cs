@@ -4,7 +4,9 @@ using S3dlio.Storage;
 
 namespace S3dlio.Native;
 
-/// <summary>The log of operations of this process. A store that was opened before it began is recorded too: calls get it through here.</summary>
+/// <summary>
+/// The log of operations of this process. A store that was opened before it began is recorded too: calls get it through here.
+/// </summary>
 static class Recording
 {
     static readonly Lock Gate = new();
@@ -22,7 +24,8 @@ static class Recording
         lock (Gate)
         {
             if (s_log is { } other)
-                throw new StoreException(ErrorKind.AlreadyExists, path, $"operations are recorded already, in {other.Path}; end that first");
+                throw new StoreException(ErrorKind.AlreadyExists, path,
+                    $"operations are recorded already, in {other.Path}; end that first");
             var log = new OpLogWriter(path, level, clientId);
             Volatile.Write(ref s_stores, []);
             s_log = log;

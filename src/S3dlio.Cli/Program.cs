@@ -23,7 +23,8 @@ static class Program
             await Question.AnswerAsync();
             return ExitCode.Good;
         }
-        using var terminal = new Terminal(Standard(1), Standard(2), IsTerminal(Console.IsOutputRedirected), IsTerminal(Console.IsErrorRedirected));
+        using var terminal = new Terminal(Standard(1), Standard(2), IsTerminal(Console.IsOutputRedirected),
+            IsTerminal(Console.IsErrorRedirected));
         using var interrupt = new Interrupt();
         try
         {
@@ -86,7 +87,8 @@ static class Program
     }
 
     /// <summary>
-    /// The console's own streams pass over a broken pipe, and the program would go on for nobody. Those of files write at places of their own
+    /// The console's own streams pass over a broken pipe, and the program would go on for nobody. Those of files write at places of their
+    /// own
     /// choice, over what others wrote to the same file.
     /// </summary>
     static Stream Standard(int descriptor)

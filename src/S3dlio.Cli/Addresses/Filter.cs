@@ -3,8 +3,10 @@ using S3dlio.Storage;
 namespace S3dlio.Cli.Addresses;
 
 /// <summary>
-/// Which objects of a tree are meant. A pattern without <c>/</c> is for the last name, at any depth; one with it is for the whole path below
-/// the tree, and what lies in a folder that it matches. The last pattern that matches decides; where the first one is an include, all else is out.
+/// Which objects of a tree are meant. A pattern without <c>/</c> is for the last name, at any depth; one with it is for the whole path
+/// below
+/// the tree, and what lies in a folder that it matches. The last pattern that matches decides; where the first one is an include, all else
+/// is out.
 /// </summary>
 sealed class Filter
 {
@@ -28,7 +30,8 @@ sealed class Filter
     public bool Passes(string relative) => Passes(relative.AsSpan());
 
     public bool Passes(string relative, ObjectMeta meta) =>
-        meta.Size >= LeastSize && meta.Size <= MostSize && !(meta.LastModified <= NewerThan) && !(meta.LastModified >= OlderThan) && Passes(relative.AsSpan());
+        meta.Size >= LeastSize && meta.Size <= MostSize && !(meta.LastModified <= NewerThan) && !(meta.LastModified >= OlderThan)
+            && Passes(relative.AsSpan());
 
     bool Passes(ReadOnlySpan<char> relative)
     {

@@ -14,7 +14,8 @@ sealed class Glob(string pattern)
     /// <param name="orBelow">What lies in a folder that matches does too.</param>
     public bool Matches(ReadOnlySpan<char> name, bool orBelow = false)
     {
-        // a row of the pattern's positions that what was read so far may have led to: no pattern takes longer than its length times the name's
+        // a row of the pattern's positions that what was read so far may have led to: no pattern takes longer than its length times the
+        // name's
         Span<bool> now = pattern.Length < 255 ? stackalloc bool[pattern.Length + 1] : new bool[pattern.Length + 1];
         Span<bool> next = pattern.Length < 255 ? stackalloc bool[pattern.Length + 1] : new bool[pattern.Length + 1];
         now.Clear();

@@ -83,10 +83,14 @@ sealed class Stores(Parsed parsed)
         string plain = text.TrimEnd('/');
         if (plain is "s3:")
             return (StoreFactory.OpenContainers(new StoreUri("s3", "x", ""), Options("s3://x/")), null, "s3://");
-        if (plain.StartsWith("s3://", StringComparison.Ordinal) && plain[5..] is var server && !server.Contains('/', StringComparison.Ordinal) && server.Contains(':', StringComparison.Ordinal))
-            return (StoreFactory.OpenContainers(new StoreUri("s3", $"{server}/x", ""), Options($"s3://{server}/x/")), null, $"s3://{server}/");
-        if (plain.StartsWith("az://", StringComparison.Ordinal) && plain[5..] is var account && account.Length > 0 && !account.Contains('/', StringComparison.Ordinal))
-            return (StoreFactory.OpenContainers(new StoreUri("az", $"{account}/x", ""), Options($"az://{account}/x/")), null, $"az://{account}/");
+        if (plain.StartsWith("s3://", StringComparison.Ordinal) && plain[5..] is var server
+            && !server.Contains('/', StringComparison.Ordinal) && server.Contains(':', StringComparison.Ordinal))
+            return (StoreFactory.OpenContainers(new StoreUri("s3", $"{server}/x", ""), Options($"s3://{server}/x/")), null,
+                $"s3://{server}/");
+        if (plain.StartsWith("az://", StringComparison.Ordinal) && plain[5..] is var account && account.Length > 0
+            && !account.Contains('/', StringComparison.Ordinal))
+            return (StoreFactory.OpenContainers(new StoreUri("az", $"{account}/x", ""), Options($"az://{account}/x/")), null,
+                $"az://{account}/");
         if (!StoreUri.IsAddress(text))
             return null;
         var uri = StoreUri.Parse(text);
@@ -95,7 +99,10 @@ sealed class Stores(Parsed parsed)
             : (StoreFactory.OpenContainers(uri, Options(uri.ToString())), uri.ContainerName, "");
     }
 
-    /// <summary>The options as the library takes them: those that another kind of store has are passed over. The command line goes before the environment.</summary>
+    /// <summary>
+    /// The options as the library takes them: those that another kind of store has are passed over. The command line goes before the
+    /// environment.
+    /// </summary>
     StoreOptions Options(string uri)
     {
         var chosen = new SortedDictionary<string, Action<Utf8JsonWriter>>(StringComparer.Ordinal);
@@ -164,7 +171,8 @@ sealed class Stores(Parsed parsed)
 
     static void WriteValue(Utf8JsonWriter json, string value)
     {
-        if (value is "true" or "false" or ['[' or '{', ..] || long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
+        if (value is "true" or "false" or ['[' or '{', ..]
+            || long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
             json.WriteRawValue(value);
         else
             json.WriteStringValue(value);

@@ -19,8 +19,10 @@ static class Tree
     /// The objects of one argument, in the order of their keys. A path names the object of that key and, with <paramref name="recursive"/>,
     /// everything below it. Keys that end with <c>/</c> mark folders and are no objects.
     /// </summary>
-    /// <exception cref="StoreException">NotFound: there is nothing; IsDirectory: there is only something below, and it was not asked for.</exception>
-    public static async IAsyncEnumerable<Found> FindAsync(Place place, bool recursive, Filter filter, [EnumeratorCancellation] CancellationToken cancel)
+    /// <exception cref="StoreException">NotFound: there is nothing; IsDirectory: there is only something below, and it was not asked
+    /// for.</exception>
+    public static async IAsyncEnumerable<Found> FindAsync(Place place, bool recursive, Filter filter,
+        [EnumeratorCancellation] CancellationToken cancel)
     {
         bool any = false;
         if (place.Glob is { } glob)
@@ -73,12 +75,14 @@ static class Tree
         }
     }
 
-    static async IAsyncEnumerable<Found> MatchAsync(Place place, Glob glob, bool recursive, [EnumeratorCancellation] CancellationToken cancel)
+    static async IAsyncEnumerable<Found> MatchAsync(Place place, Glob glob, bool recursive,
+        [EnumeratorCancellation] CancellationToken cancel)
     {
         string prefix = place.Prefix;
         string fixedPart = glob.Pattern[..Glob.FirstWildcard(glob.Pattern)];
         // one level suffices where no wildcard crosses names
-        bool deep = recursive || glob.Pattern.Contains('/', StringComparison.Ordinal) || glob.Pattern.Contains("**", StringComparison.Ordinal);
+        bool deep = recursive || glob.Pattern.Contains('/', StringComparison.Ordinal)
+            || glob.Pattern.Contains("**", StringComparison.Ordinal);
         await foreach (var page in place.Store.ListAsync(prefix + fixedPart, ListOptions.Default with { Recursive = deep }, cancel))
         {
             foreach (var meta in page.Objects)

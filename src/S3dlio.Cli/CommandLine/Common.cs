@@ -20,21 +20,25 @@ static class Common
         Option.Of("region", '\0', "NAME", "the S3 region"),
         Option.Of("profile", '\0', "NAME", "the profile of Amazon's configuration files"),
         Option.Flag("anonymous", '\0', "do not log in, for public buckets") with { Aliases = ["no-sign-request"] },
-        Option.Of("op-log", '\0', "FILE", "record every operation: tab-separated, compressed where the name ends with .zst; also S3DLIO_OPLOG"),
-        Option.Of("option", 'o', "NAME=VALUE", "any other option of the store, such as part_size=16777216; az.NAME=VALUE for one kind alone") with { Repeats = true },
+        Option.Of("op-log", '\0', "FILE",
+            "record every operation: tab-separated, compressed where the name ends with .zst; also S3DLIO_OPLOG"),
+        Option.Of("option", 'o', "NAME=VALUE",
+            "any other option of the store, such as part_size=16777216; az.NAME=VALUE for one kind alone") with { Repeats = true },
     ];
 
     public static readonly Option JobsOption = Option.Of("jobs", 'j', "N", "objects under way at once (64)");
 
     public static readonly Option Recursive = Option.Flag("recursive", 'r', "everything below a path") with { Aliases = ["R"] };
 
-    public static readonly Option DryRun = Option.Flag("dry-run", 'n', "show what would be done, and do nothing") with { Aliases = ["dryrun"] };
+    public static readonly Option DryRun =
+        Option.Flag("dry-run", 'n', "show what would be done, and do nothing") with { Aliases = ["dryrun"] };
 
     public static readonly Option Null = Option.Flag("null", '0', "print bare addresses with a NUL behind each, for xargs -0");
 
     public static readonly Option[] Filters =
     [
-        Option.Of("include", '\0', "PATTERN", "objects that match; of several patterns the last one that matches decides") with { Repeats = true },
+        Option.Of("include", '\0', "PATTERN",
+            "objects that match; of several patterns the last one that matches decides") with { Repeats = true },
         Option.Of("exclude", '\0', "PATTERN", "not the objects that match") with { Repeats = true },
         Option.Of("min-size", '\0', "SIZE", "objects of at least that size"),
         Option.Of("max-size", '\0', "SIZE", "objects of at most that size"),
@@ -64,7 +68,8 @@ static class Common
     {
         if (run.Text(option) is not { } text)
             return null;
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) && text.Contains('-', StringComparison.Ordinal)
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
+            && text.Contains('-', StringComparison.Ordinal)
             ? time
             : DateTimeOffset.UtcNow - Quantity.Duration(text, "--" + option);
     }

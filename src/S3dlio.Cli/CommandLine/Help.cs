@@ -45,7 +45,8 @@ static class Help
 
     public static string Of(string path, Verb verb, IReadOnlyList<Option> everywhere)
     {
-        var text = new StringBuilder().Append("usage: ").Append(Usage(path, verb)).Append("\n\n").Append(Sentence(verb.Purpose)).Append('\n');
+        var text = new StringBuilder().Append("usage: ").Append(Usage(path, verb)).Append("\n\n").Append(Sentence(verb.Purpose))
+            .Append('\n');
         if (verb.Details.Length > 0)
             text.Append('\n').Append(verb.Details).Append('\n');
         if (verb.Verbs.Length > 0)

@@ -28,7 +28,8 @@ sealed class Invocation(Parsed parsed, Terminal terminal, Stores stores, Cancell
 
     public IReadOnlyList<string> All(string option) => parsed.Given.TryGetValue(option, out var values) ? values : [];
 
-    public int Integer(string option, int otherwise, int least, int most) => Text(option) is { } text ? Quantity.Integer(text, "--" + option, least, most) : otherwise;
+    public int Integer(string option, int otherwise, int least, int most) =>
+        Text(option) is { } text ? Quantity.Integer(text, "--" + option, least, most) : otherwise;
 
     public long Size(string option, long otherwise) => Text(option) is { } text ? Quantity.Size(text, "--" + option) : otherwise;
 

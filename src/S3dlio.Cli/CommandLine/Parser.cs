@@ -3,7 +3,8 @@ using S3dlio.Storage;
 namespace S3dlio.Cli.CommandLine;
 
 /// <summary>
-/// Splits a command line: <c>--name value</c>, <c>--name=value</c>, <c>-n value</c>, <c>-nvalue</c>, flags bundled as <c>-rl</c>, and <c>--</c>
+/// Splits a command line: <c>--name value</c>, <c>--name=value</c>, <c>-n value</c>, <c>-nvalue</c>, flags bundled as <c>-rl</c>, and
+/// <c>--</c>
 /// behind which everything is an argument. Options may stand anywhere.
 /// </summary>
 sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
@@ -30,7 +31,8 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
             else if (below.Count > 0)
             {
                 verb = below.FirstOrDefault(known => known.Answers(word))
-                    ?? throw new UsageException(NearestName.Refuse(path.Length == 0 ? "verb" : $"verb of '{path}'", word, [.. below.Where(static known => known.Purpose.Length > 0).Select(static known => known.Name)]));
+                    ?? throw new UsageException(NearestName.Refuse(path.Length == 0 ? "verb" : $"verb of '{path}'", word,
+                        [.. below.Where(static known => known.Purpose.Length > 0).Select(static known => known.Name)]));
                 path = path.Length == 0 ? verb.Name : $"{path} {verb.Name}";
                 below = verb.Verbs;
             }
@@ -46,7 +48,8 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
         int equals = word.IndexOf('=', StringComparison.Ordinal);
         string name = equals < 0 ? word : word[..equals];
         var option = Known(verb).FirstOrDefault(known => known.Name == name || known.Aliases.Contains(name))
-            ?? throw new UsageException(NearestName.Refuse("option", "--" + name, [.. Known(verb).Select(static known => "--" + known.Name)]));
+            ?? throw new UsageException(NearestName.Refuse("option", "--" + name,
+                [.. Known(verb).Select(static known => "--" + known.Name)]));
         if (option.Value is null)
         {
             if (equals >= 0)
@@ -66,7 +69,8 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
         for (int at = 1; at < word.Length; at++)
         {
             var option = Known(verb).FirstOrDefault(known => known.Short == word[at])
-                ?? throw new UsageException($"unknown option '-{word[at]}'{(verb is null ? "" : $"; 's3dlio {verb.Name} --help' lists those there are")}");
+                ?? throw new UsageException($"unknown option "
+                    + $"'-{word[at]}'{(verb is null ? "" : $"; 's3dlio {verb.Name} --help' lists those there are")}");
             if (option.Value is null)
             {
                 Add(given, patterns, option, "");
@@ -106,7 +110,8 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
 /// <param name="Given">Options by long name; a flag has an empty value.</param>
 /// <param name="Patterns">Those of --include and --exclude in their order.</param>
 sealed record Parsed(
-    Verb? Verb, string Path, List<string> Positionals, Dictionary<string, List<string>> Given, List<(bool Include, string Pattern)> Patterns)
+    Verb? Verb, string Path, List<string> Positionals, Dictionary<string, List<string>> Given,
+        List<(bool Include, string Pattern)> Patterns)
 {
     public bool Has(string name) => Given.ContainsKey(name);
 
@@ -116,8 +121,10 @@ sealed record Parsed(
         var wanted = Verb!.Positionals;
         int least = wanted.Sum(static one => one.Least);
         if (Positionals.Count < least)
-            throw new UsageException($"{Path}: {wanted[Math.Min(Positionals.Count, wanted.Length - 1)].Name} is missing; usage: {Help.Usage(this.Path, Verb)}");
+            throw new UsageException($"{Path}: {wanted[Math.Min(Positionals.Count, wanted.Length - 1)].Name} is missing; usage: "
+                + $"{Help.Usage(this.Path, Verb)}");
         if (Positionals.Count > wanted.Length && !wanted.Any(static one => one.Many))
-            throw new UsageException($"{Path}: too many arguments, from '{Positionals[wanted.Length]}' on; usage: {Help.Usage(this.Path, Verb)}");
+            throw new UsageException($"{Path}: too many arguments, from '{Positionals[wanted.Length]}' on; usage: "
+                + $"{Help.Usage(this.Path, Verb)}");
     }
 }

@@ -3,8 +3,10 @@ using System.Text.Json;
 namespace S3dlio.Cli.Credentials;
 
 /// <summary>
-/// What the library runs <c>s3dlio credentials</c> for: a line of JSON on standard input, another on standard output, whose ends nobody waits for.
-/// Secrets pass through pipes only, never through arguments. What fails is an answer too; another exit status than 0 is a fault of this program.
+/// What the library runs <c>s3dlio credentials</c> for: a line of JSON on standard input, another on standard output, whose ends nobody
+/// waits for.
+/// Secrets pass through pipes only, never through arguments. What fails is an answer too; another exit status than 0 is a fault of this
+/// program.
 /// </summary>
 static class Question
 {
@@ -22,7 +24,8 @@ static class Question
                 {
                     "amazon" => AmazonChain.AnswerAsync(writer, Text(asked, "profile"), Text(asked, "region")),
                     "microsoft" => MicrosoftChain.AnswerAsync(writer, Text(asked, "authority"), Text(asked, "claims")),
-                    var other => throw new NotSupportedException($"there is no chain of '{other}' in this version; library and program come from different releases"),
+                    var other => throw new NotSupportedException($"there is no chain of '{other}' in this version; library and program "
+                        + $"come from different releases"),
                 }).ConfigureAwait(false);
             }
             catch (Exception error)

@@ -13,9 +13,11 @@ static class JsonText
     public static JsonWriterOptions Options => new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>An address, whose bytes that are not UTF-8 are shown as in messages.</summary>
-    public static void Address(Utf8JsonWriter json, string name, string address) => json.WriteString(name, PathText.IsUnicode(address) ? address : PathText.Show(address));
+    public static void Address(Utf8JsonWriter json, string name, string address) =>
+        json.WriteString(name, PathText.IsUnicode(address) ? address : PathText.Show(address));
 
-    public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+    public static string Time(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
     /// <summary>What a listing knows of an object.</summary>
     public static void Brief(Utf8JsonWriter json, string address, ObjectMeta meta)

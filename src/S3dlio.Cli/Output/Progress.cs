@@ -5,7 +5,8 @@ using S3dlio.Transfer;
 namespace S3dlio.Cli.Output;
 
 /// <summary>
-/// The line that shows how far it is: bytes, objects, rate, time left, failures. On a terminal only, five times a second; what else is printed
+/// The line that shows how far it is: bytes, objects, rate, time left, failures. On a terminal only, five times a second; what else is
+/// printed
 /// first clears it.
 /// </summary>
 sealed class Progress(Terminal terminal, bool isTerminal) : ITransferProgress, IDisposable
@@ -76,9 +77,11 @@ sealed class Progress(Terminal terminal, bool isTerminal) : ITransferProgress, I
         long bytes = Bytes;
         double rate = bytes / Math.Max(seconds, 0.001);
         string more = _totalIsKnown ? "" : "+";
-        string left = _totalIsKnown && rate > 0 && _totalBytes > bytes ? $", {Quantity.Show(TimeSpan.FromSeconds((_totalBytes - bytes) / rate))} left" : "";
+        string left = _totalIsKnown && rate > 0 && _totalBytes > bytes
+            ? $", {Quantity.Show(TimeSpan.FromSeconds((_totalBytes - bytes) / rate))} left" : "";
         string failed = _failures > 0 ? $", {_failures} failed" : "";
         _shown = true;
-        terminal.Status($"\r\x1b[K{Quantity.Show(bytes)}/{Quantity.Show(_totalBytes)}{more}, {_objects}/{_totalObjects}{more} objects, {Quantity.Show(rate)}/s{left}{failed}");
+        terminal.Status($"\r\x1b[K{Quantity.Show(bytes)}/{Quantity.Show(_totalBytes)}{more}, {_objects}/{_totalObjects}{more} objects, "
+            + $"{Quantity.Show(rate)}/s{left}{failed}");
     }
 }

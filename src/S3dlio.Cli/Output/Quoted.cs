@@ -23,7 +23,8 @@ static class Quoted
         else
         {
             foreach (byte one in PathText.Encode(name))
-                _ = one is >= 0x20 and < 0x7f and not ((byte)'\'' or (byte)'\\') ? text.Append((char)one) : text.Append(CultureInfo.InvariantCulture, $"\\x{one:x2}");
+                _ = one is >= 0x20 and < 0x7f and not ((byte)'\'' or (byte)'\\') ? text.Append((char)one)
+                    : text.Append(CultureInfo.InvariantCulture, $"\\x{one:x2}");
         }
         return text.Append('\'').ToString();
     }

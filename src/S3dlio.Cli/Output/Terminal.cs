@@ -6,7 +6,9 @@ using S3dlio.Storage;
 
 namespace S3dlio.Cli.Output;
 
-/// <summary>What the program says: lines or JSON on standard output, errors and progress on standard error. May be called from any thread.</summary>
+/// <summary>
+/// What the program says: lines or JSON on standard output, errors and progress on standard error. May be called from any thread.
+/// </summary>
 sealed class Terminal : IDisposable
 {
     readonly Lock _gate = new();
@@ -103,7 +105,8 @@ sealed class Terminal : IDisposable
     public void Error(Exception error)
     {
         var known = error as StoreException;
-        Error(error is StoreException ? error.Message : $"{error.GetType().Name}: {error.Message}", known?.Kind.ToString() ?? "Internal", known?.Uri ?? "");
+        Error(error is StoreException ? error.Message : $"{error.GetType().Name}: {error.Message}", known?.Kind.ToString() ?? "Internal",
+            known?.Uri ?? "");
     }
 
     public void Error(string message, string kind = "Usage", string uri = "")

@@ -42,7 +42,8 @@ static class ByteCheck
                 {
                     int number = blocks.At(at + done);
                     int length = (int)Math.Min(window.Length - done, blocks.End(number) - at - done);
-                    block = at + done == blocks.Begin(number) ? Checksum.Of(window.Span.Slice(done, length)) : block.Append(window.Span.Slice(done, length));
+                    block = at + done == blocks.Begin(number) ? Checksum.Of(window.Span.Slice(done, length))
+                        : block.Append(window.Span.Slice(done, length));
                     done += length;
                     if (at + done == blocks.End(number) && block != blocks[number])
                         places.Add(new Damage(blocks.Begin(number), blocks.End(number), blocks[number].ToString(), block.ToString()));
@@ -53,7 +54,7 @@ static class ByteCheck
             string uri = store.Root.Child(key);
             try
             {
-                await new Validation(null).CheckAsync(reader, uri, whole, cancel);
+                await ObjectRead.CompareAsync(reader, uri, whole, cancel);
             }
             catch (StoreException error) when (error.Kind == ErrorKind.ChecksumMismatch)
             {

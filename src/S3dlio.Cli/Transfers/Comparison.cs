@@ -21,7 +21,8 @@ enum Judgement
 /// <summary>Whether what is there already is what is to be there.</summary>
 static class Comparison
 {
-    public static async ValueTask<bool> AreSameAsync(Judgement how, ObjectStore from, ObjectMeta source, ObjectStore to, ObjectMeta there, CancellationToken cancel)
+    public static async ValueTask<bool> AreSameAsync(Judgement how, ObjectStore from, ObjectMeta source, ObjectStore to, ObjectMeta there,
+        CancellationToken cancel)
     {
         if (source.Size != there.Size)
             return false;
@@ -39,7 +40,8 @@ static class Comparison
         if (theirs is null)
             return inOrder;
         // a record beside a file says nothing of who wrote into it since; the file's time does
-        var ours = from.IsNear && (how == Judgement.Proven || !inOrder) ? await SumAsync(from, source, true, cancel) : (await HeadAsync(from, source, cancel)).Checksum;
+        var ours = from.IsNear && (how == Judgement.Proven || !inOrder) ? await SumAsync(from, source, true, cancel)
+            : (await HeadAsync(from, source, cancel)).Checksum;
         return ours is null ? inOrder : ours == theirs;
     }
 

@@ -121,7 +121,8 @@ sealed class Copier(Invocation run, bool moves) : IDisposable
         }
         else if (DryRun || run.Terminal.Verbose)
         {
-            run.Terminal.Line($"{(DryRun && reason is null ? "would " : "")}{action} {Quoted.Name(source)} -> {Quoted.Name(target)}{(reason is null ? "" : $" ({reason})")}");
+            run.Terminal.Line($"{(DryRun && reason is null ? "would " : "")}{action} {Quoted.Name(source)} -> "
+                + $"{Quoted.Name(target)}{(reason is null ? "" : $" ({reason})")}");
         }
     }
 
@@ -130,12 +131,14 @@ sealed class Copier(Invocation run, bool moves) : IDisposable
     {
         if (!item.To.IsLocal)
             return;
-        string below = item.Key[(item.To.Prefix.Length <= item.Key.Length && item.Key.StartsWith(item.To.Prefix, StringComparison.Ordinal) ? item.To.Prefix.Length : 0)..];
+        string below = item.Key[(item.To.Prefix.Length <= item.Key.Length && item.Key.StartsWith(item.To.Prefix, StringComparison.Ordinal)
+            ? item.To.Prefix.Length : 0)..];
         foreach (var range in below.AsSpan().Split('/'))
         {
             if (below.AsSpan()[range] is "" or "." or "..")
                 throw new StoreException(ErrorKind.InvalidArgument, item.Source.Address,
-                    "the key has an empty name, '.' or '..' in it, which as a file would be another one or leave the destination; copy it to a name of its own");
+                    "the key has an empty name, '.' or '..' in it, which as a file would be another one or leave the destination; copy "
+                        + "it to a name of its own");
         }
     }
 
@@ -160,8 +163,11 @@ sealed class Copier(Invocation run, bool moves) : IDisposable
             return;
         }
         string done = DryRun ? $"would {Action}" : moves ? "moved" : "copied";
-        string more = (_skipped > 0 ? $", {_skipped} skipped" : "") + (deleted > 0 ? $", {deleted} {(DryRun ? "to delete" : "deleted")}" : "") + (terminal.Failures > 0 ? $", {terminal.Failures} failed" : "");
-        terminal.Note($"{done} {_copied} object{(_copied == 1 ? "" : "s")}, {Quantity.Show(_bytes)} in {Quantity.Show(elapsed)} ({Quantity.Show(_bytes / Math.Max(elapsed.TotalSeconds, 0.001))}/s){more}");
+        string more = (_skipped > 0 ? $", {_skipped} skipped" : "")
+            + (deleted > 0 ? $", {deleted} {(DryRun ? "to delete" : "deleted")}" : "")
+            + (terminal.Failures > 0 ? $", {terminal.Failures} failed" : "");
+        terminal.Note($"{done} {_copied} object{(_copied == 1 ? "" : "s")}, {Quantity.Show(_bytes)} in {Quantity.Show(elapsed)} "
+            + $"({Quantity.Show(_bytes / Math.Max(elapsed.TotalSeconds, 0.001))}/s){more}");
     }
 
     public void Dispose() => _budget.Dispose();

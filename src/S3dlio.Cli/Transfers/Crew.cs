@@ -5,7 +5,9 @@ using S3dlio.Transfer;
 
 namespace S3dlio.Cli.Transfers;
 
-/// <summary>Does something for each of many objects, some at a time, while more are found: memory does not grow with their number.</summary>
+/// <summary>
+/// Does something for each of many objects, some at a time, while more are found: memory does not grow with their number.
+/// </summary>
 static class Crew
 {
     /// <param name="run">Whose jobs, failures and cancel these are.</param>
@@ -13,7 +15,8 @@ static class Crew
     /// <param name="items">What is found; when finding fails, what was found before is still done.</param>
     /// <param name="work">What is done. A <see cref="StoreException"/> counts as a failure and is printed.</param>
     /// <returns>Whether everything was found.</returns>
-    public static async Task<bool> RunAsync<T>(Invocation run, int requests, IAsyncEnumerable<T> items, Func<T, CancellationToken, ValueTask> work)
+    public static async Task<bool> RunAsync<T>(Invocation run, int requests, IAsyncEnumerable<T> items, Func<T, CancellationToken,
+        ValueTask> work)
     {
         int jobs = run.Jobs;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(run.Cancel);

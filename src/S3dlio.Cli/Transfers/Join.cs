@@ -4,7 +4,9 @@ using S3dlio.Storage;
 
 namespace S3dlio.Cli.Transfers;
 
-/// <summary>Two trees side by side: objects of the same relative path come together. Both are listed in the order of their keys, so nothing is held.</summary>
+/// <summary>
+/// Two trees side by side: objects of the same relative path come together. Both are listed in the order of their keys, so nothing is held.
+/// </summary>
 static class Join
 {
     public static async IAsyncEnumerable<(Found? Left, Found? Right)> SideBySideAsync(
@@ -36,7 +38,8 @@ static class Join
             var before = Current;
             Current = await _items.MoveNextAsync() ? _items.Current : null;
             if (before is { } last && Current is { } now && ObjectKey.Compare(last.Relative, now.Relative) >= 0)
-                throw new StoreException(ErrorKind.InvalidData, now.Address, $"the store listed it behind {last.Address}: its listing is out of order, and nothing can be told from it");
+                throw new StoreException(ErrorKind.InvalidData, now.Address,
+                    $"the store listed it behind {last.Address}: its listing is out of order, and nothing can be told from it");
         }
 
         public ValueTask DisposeAsync() => _items.DisposeAsync();

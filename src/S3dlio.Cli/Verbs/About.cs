@@ -10,8 +10,10 @@ static class About
     /// <summary>What a login or a store is chosen by; secrets are named, never shown.</summary>
     static readonly (string Name, bool Secret)[] Environment =
     [
-        ("AWS_ENDPOINT_URL", false), ("AWS_ENDPOINT_URL_S3", false), ("AWS_REGION", false), ("AWS_DEFAULT_REGION", false), ("AWS_PROFILE", false),
-        ("AWS_ACCESS_KEY_ID", false), ("AWS_SECRET_ACCESS_KEY", true), ("AWS_SESSION_TOKEN", true), ("AWS_CONFIG_FILE", false), ("AWS_SHARED_CREDENTIALS_FILE", false),
+        ("AWS_ENDPOINT_URL", false), ("AWS_ENDPOINT_URL_S3", false), ("AWS_REGION", false), ("AWS_DEFAULT_REGION", false),
+            ("AWS_PROFILE", false),
+        ("AWS_ACCESS_KEY_ID", false), ("AWS_SECRET_ACCESS_KEY", true), ("AWS_SESSION_TOKEN", true), ("AWS_CONFIG_FILE", false),
+            ("AWS_SHARED_CREDENTIALS_FILE", false),
         ("AWS_CA_BUNDLE", false), ("AZURE_STORAGE_ACCOUNT", false), ("AZURE_STORAGE_KEY", true), ("AZURE_STORAGE_CONNECTION_STRING", true),
         ("AZURE_STORAGE_SAS_TOKEN", true), ("HTTP_PROXY", false), ("HTTPS_PROXY", false), ("NO_PROXY", false),
     ];
@@ -30,7 +32,8 @@ static class About
 
     public static readonly Verb Config = new("config", "show what the environment sets for stores, without secrets", ShowAsync)
     {
-        Details = "Only what is set is shown; docs/configuration.md tells what each means. Options of the command line go before the environment.",
+        Details = "Only what is set is shown; docs/configuration.md tells what each means. Options of the command line go before the "
+            + "environment.",
     };
 
     static Task<int> ShowAsync(Invocation run)

@@ -18,7 +18,8 @@ static class Checkpoints
     {
         Verbs =
         [
-            new("list", "each checkpoint, newest first", ListAsync) { Positionals = [Folder], Details = "Exit code 3 tells of manifests that cannot be read." },
+            new("list", "each checkpoint, newest first", ListAsync) { Positionals = [Folder],
+                Details = "Exit code 3 tells of manifests that cannot be read." },
             new("show", "the manifest of one as JSON", ShowAsync) { Positionals = [Folder, Step] },
             new("verify", "read every byte and compare it with the manifest", VerifyAsync)
             {
@@ -31,7 +32,8 @@ static class Checkpoints
                 Positionals = [Folder],
                 Options =
                 [
-                    Option.Of("keep-last", '\0', "N", "keep the newest N"), Option.Of("keep-every", '\0', "STEPS", "keep steps that can be divided by this"),
+                    Option.Of("keep-last", '\0', "N", "keep the newest N"),
+                        Option.Of("keep-every", '\0', "STEPS", "keep steps that can be divided by this"),
                     Option.Of("grace", '\0', "TIME", "shards without a manifest that are younger stay (1d)"), Common.DryRun,
                 ],
                 Examples = ["s3dlio checkpoint prune --keep-last 3 --keep-every 1000 -n s3://bucket/run1"],
@@ -64,7 +66,9 @@ static class Checkpoints
             else
             {
                 run.Terminal.Line(string.Create(CultureInfo.InvariantCulture,
-                    $"step {manifest.Step,-10} {JsonText.Time(manifest.WallTime)} {Quantity.Show(manifest.TotalSize),10} {manifest.Shards.Count,5}/{manifest.WorldSize} shards {(manifest.IsComplete ? "complete" : "INCOMPLETE")} {Quoted.Name(found.Key)}"));
+                    $"step {manifest.Step,-10} {JsonText.Time(manifest.WallTime)} {Quantity.Show(manifest.TotalSize),10} "
+                        + $"{manifest.Shards.Count,5}/{manifest.WorldSize} shards {(manifest.IsComplete ? "complete" : "INCOMPLETE")} "
+                        + $"{Quoted.Name(found.Key)}"));
             }
         }
         foreach (var skipped in catalog.Skipped)
@@ -81,7 +85,8 @@ static class Checkpoints
         var found = step is null
             ? (await CheckpointCatalog.NewestAsync(store, run.Cancel)).Found
             : (await CheckpointCatalog.ReadAllAsync(store, step, run.Cancel)).Complete.FirstOrDefault();
-        return found ?? throw new StoreException(ErrorKind.NotFound, run.Arguments[0], step is null ? "there is no complete checkpoint" : $"there is no complete checkpoint of step {step}");
+        return found ?? throw new StoreException(ErrorKind.NotFound, run.Arguments[0], step is null ? "there is no complete checkpoint"
+            : $"there is no complete checkpoint of step {step}");
     }
 
     static async Task<int> ShowAsync(Invocation run)
@@ -103,7 +108,8 @@ static class Checkpoints
     static async Task<int> VerifyAsync(Invocation run)
     {
         var store = run.Stores.Folder(run.Arguments[0]);
-        var wanted = run.Has("all") ? (await CheckpointCatalog.ReadAllAsync(store, null, run.Cancel)).Complete.ToArray() : [await FindAsync(run, store)];
+        var wanted = run.Has("all") ? (await CheckpointCatalog.ReadAllAsync(store, null, run.Cancel)).Complete.ToArray()
+            : [await FindAsync(run, store)];
         bool whole = true;
         run.Terminal.Progress.Start();
         foreach (var found in wanted)
@@ -125,7 +131,8 @@ static class Checkpoints
             }
             else
             {
-                run.Terminal.Note($"step {found.Manifest.Step}: {(report.IsWhole ? "whole" : "DAMAGED")}, {Quantity.Show(report.Bytes)} read{(report.Unchecked.Count > 0 ? $", {report.Unchecked.Count} shards with nothing recorded" : "")}");
+                run.Terminal.Note($"step {found.Manifest.Step}: {(report.IsWhole ? "whole" : "DAMAGED")}, {Quantity.Show(report.Bytes)} "
+                    + $"read{(report.Unchecked.Count > 0 ? $", {report.Unchecked.Count} shards with nothing recorded" : "")}");
             }
         }
         return whole ? run.Outcome : ExitCode.Differences;
@@ -135,7 +142,8 @@ static class Checkpoints
     {
         var rule = new RetentionRule
         {
-            KeepLast = run.Text("keep-last") is null ? throw new UsageException("checkpoint prune: say how many stay, with --keep-last") : run.Integer("keep-last", 1, 1, int.MaxValue),
+            KeepLast = run.Text("keep-last") is null ? throw new UsageException("checkpoint prune: say how many stay, with --keep-last")
+                : run.Integer("keep-last", 1, 1, int.MaxValue),
             KeepEvery = run.Text("keep-every") is null ? null : run.Integer("keep-every", 1, 1, int.MaxValue),
             Grace = run.Text("grace") is { } grace ? Quantity.Duration(grace, "--grace") : TimeSpan.FromDays(1),
             DryRun = run.Has("dry-run"),
@@ -157,7 +165,8 @@ static class Checkpoints
         }
         foreach (string key in report.Deleted.Concat(report.Collected))
             run.Terminal.Line($"{(rule.DryRun ? "would delete" : "deleted")} {Quoted.Name(key)}");
-        run.Terminal.Note($"{report.Kept.Count} kept, {report.Deleted.Count} {(rule.DryRun ? "to delete" : "deleted")}{(report.Verified is null ? "" : $", found whole: {report.Verified}")}");
+        run.Terminal.Note($"{report.Kept.Count} kept, {report.Deleted.Count} "
+            + $"{(rule.DryRun ? "to delete" : "deleted")}{(report.Verified is null ? "" : $", found whole: {report.Verified}")}");
         return run.Outcome;
     }
 }

@@ -21,22 +21,26 @@ static class Checks
             Option.Flag("read", '\0', "read every byte on both sides, whatever is recorded") with { Aliases = ["download"] },
             .. Common.Filters,
         ],
-        Details = "Objects of the same size are compared by CRC32C: of files the bytes are read, elsewhere the recorded one serves, and what has none is read. Without --combined only what is not the same is printed. Exit code 3 tells of differences.",
+        Details = "Objects of the same size are compared by CRC32C: of files the bytes are read, elsewhere the recorded one serves, and "
+            + "what has none is read. Without --combined only what is not the same is printed. Exit code 3 tells of differences.",
         Examples = ["s3dlio check ./data s3://bucket/data", "s3dlio check --combined s3://a/x s3://b/x | grep -v ^="],
     };
 
     public static readonly Verb Verify = new("verify", "read every byte of objects and compare it with what is recorded", VerifyAsync)
     {
         Positionals = [new("PATH", "objects, folders or wildcards", Many: true)],
-        Options = [Common.JobsOption, Option.Flag("strict", '\0', "an object with which nothing is recorded is a failure"), .. Common.Filters],
-        Details = "A line tells of each damaged stretch: object, first byte, byte behind the last, expected and found. Exit code 3 tells of damage.",
+        Options = [Common.JobsOption, Option.Flag("strict", '\0', "an object with which nothing is recorded is a failure"),
+            .. Common.Filters],
+        Details = "A line tells of each damaged stretch: object, first byte, byte behind the last, expected and found. Exit code 3 "
+            + "tells of damage.",
         Examples = ["s3dlio verify s3://bucket/checkpoints"],
     };
 
     public static readonly Verb Hash = new("hash", "print checksums of objects' bytes", HashAsync)
     {
         Positionals = [new("PATH", "objects, folders or wildcards", Many: true)],
-        Options = [Option.Of("algorithm", 'a', "NAME", "crc32c (default), crc64nvme, md5, sha1 or sha256"), Option.Flag("recorded", '\0', "the recorded CRC32C, without reading"), Common.Recursive, .. Common.Filters],
+        Options = [Option.Of("algorithm", 'a', "NAME", "crc32c (default), crc64nvme, md5, sha1 or sha256"), Option.Flag("recorded", '\0',
+            "the recorded CRC32C, without reading"), Common.Recursive, .. Common.Filters],
         Examples = ["s3dlio hash -a sha256 s3://bucket/weights.safetensors"],
     };
 
@@ -70,7 +74,8 @@ static class Checks
         bool any = false;
         async IAsyncEnumerable<(Found? Left, Found? Right)> Pairs()
         {
-            await foreach (var pair in Join.SideBySideAsync(Tree.BelowAsync(left, run.Cancel), Tree.BelowAsync(right, run.Cancel), run.Cancel))
+            await foreach (var pair in Join.SideBySideAsync(Tree.BelowAsync(left, run.Cancel), Tree.BelowAsync(right, run.Cancel),
+                run.Cancel))
             {
                 any = true;
                 if (!filter.Passes((pair.Left ?? pair.Right)!.Value.Relative, (pair.Left ?? pair.Right)!.Value.Meta))
@@ -80,7 +85,8 @@ static class Checks
                 yield return pair;
             }
         }
-        bool whole = await Crew.RunAsync(run, Math.Max(left.Store.RequestsAtOnce, right.Store.RequestsAtOnce), Pairs(), async (pair, cancel) =>
+        bool whole = await Crew.RunAsync(run, Math.Max(left.Store.RequestsAtOnce, right.Store.RequestsAtOnce), Pairs(), async (pair,
+            cancel) =>
         {
             if (pair.Right is not { } there)
             {
@@ -100,7 +106,8 @@ static class Checks
             {
                 bool equal = run.Has("read") && here.Meta.Size == there.Meta.Size
                     ? (await ReadSumAsync(left.Store, here.Meta.Key, cancel)) == (await ReadSumAsync(right.Store, there.Meta.Key, cancel))
-                    : await Comparison.AreSameAsync(run.Has("size-only") ? Judgement.Size : Judgement.Bytes, left.Store, here.Meta, right.Store, there.Meta, cancel);
+                    : await Comparison.AreSameAsync(run.Has("size-only") ? Judgement.Size : Judgement.Bytes, left.Store, here.Meta,
+                        right.Store, there.Meta, cancel);
                 _ = equal ? Interlocked.Increment(ref same) : Interlocked.Increment(ref different);
                 Mark(equal ? '=' : '*', here.Relative, here.Address, "different");
             }
@@ -129,7 +136,8 @@ static class Checks
         }
         else
         {
-            run.Terminal.Note($"{same} same, {different} different, {missing} missing{(errors > 0 ? $", {errors} could not be read" : "")}");
+            run.Terminal.Note($"{same} same, {different} different, {missing} "
+                + $"missing{(errors > 0 ? $", {errors} could not be read" : "")}");
         }
         return different + missing > 0 ? ExitCode.Differences : run.Outcome;
     }
@@ -224,7 +232,8 @@ static class Checks
             return;
         }
         foreach (var place in report.Places)
-            run.Terminal.Line($"damaged: {Quoted.Name(address)}: bytes {place.Begin}..{place.End}: {place.Expected} recorded, {place.Found} found");
+            run.Terminal.Line($"damaged: {Quoted.Name(address)}: bytes {place.Begin}..{place.End}: {place.Expected} recorded, "
+                + $"{place.Found} found");
         if (report.Places.Count > 0)
             return;
         if (run.Terminal.Verbose)
@@ -243,7 +252,9 @@ static class Checks
             {
                 await foreach (var found in Tree.FindAsync(run.Stores.Open(path), run.Has("recursive"), filter, run.Cancel))
                 {
-                    string? sum = run.Has("recorded") ? (await found.Place.Store.HeadAsync(found.Meta.Key, run.Cancel)).Checksum?.ToString() : await ByteHash.OfAsync(found.Place.Store, found.Meta.Key, algorithm, run.Cancel);
+                    string? sum = run.Has("recorded")
+                        ? (await found.Place.Store.HeadAsync(found.Meta.Key, run.Cancel)).Checksum?.ToString()
+                        : await ByteHash.OfAsync(found.Place.Store, found.Meta.Key, algorithm, run.Cancel);
                     if (run.Terminal.Json)
                     {
                         run.Terminal.Object(json =>

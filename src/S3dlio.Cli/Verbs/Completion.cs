@@ -83,9 +83,11 @@ static class Completion
             (verb, below) = (found, found.Verbs);
         }
         if (last.StartsWith('-'))
-            return (verb?.Options ?? []).Concat(Common.Everywhere).Select(static option => "--" + option.Name).Where(name => name.StartsWith(last, StringComparison.Ordinal));
+            return (verb?.Options ?? []).Concat(Common.Everywhere).Select(static option => "--" + option.Name)
+                .Where(name => name.StartsWith(last, StringComparison.Ordinal));
         if (below.Length > 0)
-            return below.Where(known => known.Purpose.Length > 0 && known.Name.StartsWith(last, StringComparison.Ordinal)).Select(static known => known.Name);
+            return below.Where(known => known.Purpose.Length > 0 && known.Name.StartsWith(last, StringComparison.Ordinal))
+                .Select(static known => known.Name);
         if (verb is { Name: "completion" })
             return new[] { "bash", "fish", "zsh" }.Where(name => name.StartsWith(last, StringComparison.Ordinal));
         return last.Contains("://", StringComparison.Ordinal) ? await RemoteAsync(run, last) : [];
@@ -99,10 +101,12 @@ static class Completion
         if (above is "s3://" || run.Stores.Containers(above) is { Name: null })
         {
             var account = run.Stores.Containers(above)!.Value;
-            return (await account.Service.ListAsync(run.Cancel)).Select(one => account.Base + one.Name + "/").Where(name => name.StartsWith(last, StringComparison.Ordinal));
+            return (await account.Service.ListAsync(run.Cancel)).Select(one => account.Base + one.Name + "/")
+                .Where(name => name.StartsWith(last, StringComparison.Ordinal));
         }
         var place = run.Stores.Open(above, wildcards: false);
-        await foreach (var page in place.Store.ListAsync(place.Key + last[(slash + 1)..], ListOptions.Default with { Recursive = false }, run.Cancel))
+        await foreach (var page in place.Store.ListAsync(place.Key + last[(slash + 1)..], ListOptions.Default with { Recursive = false },
+            run.Cancel))
         {
             return page.Prefixes.Concat(page.Objects.Select(static meta => meta.Key)).Order(StringComparer.Ordinal)
                 .Select(place.Address).Where(static name => !name.AsSpan().ContainsAny(" \t\n\\'\"`$"));

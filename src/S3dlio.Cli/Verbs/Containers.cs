@@ -20,10 +20,12 @@ static class Containers
         Aliases = ["rmdir"],
     };
 
-    public static readonly Verb Presign = new("presign", "print a URL with which anybody can read or write an object until it expires", PresignAsync)
+    public static readonly Verb Presign =
+        new("presign", "print a URL with which anybody can read or write an object until it expires", PresignAsync)
     {
         Positionals = [new("OBJECT", "which")],
-        Options = [Option.Of("expires", 'e', "TIME", "how long it is good for, up to 7d (1h)"), Option.Of("method", 'X', "METHOD", "GET (default), HEAD, PUT or DELETE")],
+        Options = [Option.Of("expires", 'e', "TIME", "how long it is good for, up to 7d (1h)"), Option.Of("method", 'X', "METHOD",
+            "GET (default), HEAD, PUT or DELETE")],
         Details = "The URL is a secret: whoever has it needs no other.",
         Examples = ["s3dlio presign -e 15m s3://bucket/a.npy"],
     };
@@ -31,7 +33,8 @@ static class Containers
     public static readonly Verb Uploads = new("uploads", "list uploads in parts that nobody ended, or throw them away", UploadsAsync)
     {
         Positionals = [new("PATH", "a bucket or prefix")],
-        Options = [Option.Flag("abort", '\0', "throw them away"), Option.Of("older-than", '\0', "TIME", "those begun longer ago than this"), Common.DryRun],
+        Options = [Option.Flag("abort", '\0', "throw them away"), Option.Of("older-than", '\0', "TIME",
+            "those begun longer ago than this"), Common.DryRun],
         Examples = ["s3dlio uploads --abort --older-than 2d s3://bucket/"],
     };
 
@@ -50,7 +53,8 @@ static class Containers
                 {
                     var place = run.Stores.Open(name, wildcards: false);
                     if (!place.IsLocal)
-                        throw new UsageException($"{name}: {place.Store.Root.Scheme}:// folders come and go with the objects in them; name a bucket");
+                        throw new UsageException($"{name}: {place.Store.Root.Scheme}:// folders come and go with the objects in them; "
+                            + $"name a bucket");
                     await DirectoryAsync(place, remove, run.Cancel);
                 }
                 if (run.Terminal.Verbose)
@@ -118,7 +122,8 @@ static class Containers
             }
             else
             {
-                run.Terminal.Line($"{(upload.Begun is { } begun ? JsonText.Time(begun) : "-")} {Quoted.Name(upload.Id)} {Quoted.Name(address)}");
+                run.Terminal.Line($"{(upload.Begun is { } begun ? JsonText.Time(begun) : "-")} {Quoted.Name(upload.Id)} "
+                    + $"{Quoted.Name(address)}");
             }
         }
         return run.Outcome;

@@ -26,13 +26,17 @@ static class Copies
     ];
 
     const string Rules = """
-        A folder's contents go below the destination, as with 'aws s3 cp --recursive'; of several folders each keeps its name. A destination that
-        ends with '/' or is a directory takes objects under their own names. Each object appears whole or not at all, and its bytes are compared
-        with their checksum on the way. With -r an object that is there already, of the same checksum, is not sent again, so that a copy that was
+        A folder's contents go below the destination, as with 'aws s3 cp --recursive'; of several folders each keeps its name. A destination
+        that
+        ends with '/' or is a directory takes objects under their own names. Each object appears whole or not at all, and its bytes are
+        compared
+        with their checksum on the way. With -r an object that is there already, of the same checksum, is not sent again, so that a copy
+        that was
         interrupted goes on where it was; --force sends everything.
         """;
 
-    static readonly Positional[] FromTo = [new("SOURCE", "what to copy; '-' is standard input", Many: true), new("DESTINATION", "where to; '-' is standard output")];
+    static readonly Positional[] FromTo =
+        [new("SOURCE", "what to copy; '-' is standard input", Many: true), new("DESTINATION", "where to; '-' is standard output")];
 
     public static readonly Verb Cp = new("cp", "copy objects, from any store to any", static run => RunAsync(run, moves: false))
     {
@@ -40,10 +44,12 @@ static class Copies
         Options = Options,
         Aliases = ["copy"],
         Details = Rules,
-        Examples = ["s3dlio cp -r data s3://bucket/data", "s3dlio cp 's3://bucket/run1/**.npy' ./run1/", "s3dlio cp -r s3://bucket/a az://account/container/a"],
+        Examples = ["s3dlio cp -r data s3://bucket/data", "s3dlio cp 's3://bucket/run1/**.npy' ./run1/",
+            "s3dlio cp -r s3://bucket/a az://account/container/a"],
     };
 
-    public static readonly Verb Mv = new("mv", "move objects: copy each, then delete it at the source", static run => RunAsync(run, moves: true))
+    public static readonly Verb Mv =
+        new("mv", "move objects: copy each, then delete it at the source", static run => RunAsync(run, moves: true))
     {
         Positionals = FromTo,
         Options = Options,
@@ -59,21 +65,24 @@ static class Copies
         Examples = ["s3dlio put weights.safetensors s3://bucket/weights.safetensors"],
     };
 
-    public static readonly Verb Get = new("get", "copy an object to a file, by default of its own name here", static run => RunAsync(run, moves: false))
+    public static readonly Verb Get =
+        new("get", "copy an object to a file, by default of its own name here", static run => RunAsync(run, moves: false))
     {
         Positionals = [new("SOURCE", "the object"), new("FILE", "where to; '-' is standard output", Least: 0)],
         Options = Options,
         Examples = ["s3dlio get s3://bucket/weights.safetensors"],
     };
 
-    public static readonly Verb Upload = new("upload", "copy files and folders into a store", static run => RunAsync(run, moves: false, always: true))
+    public static readonly Verb Upload =
+        new("upload", "copy files and folders into a store", static run => RunAsync(run, moves: false, always: true))
     {
         Positionals = [new("FILE", "files or folders", Many: true), new("DESTINATION", "the folder they go to")],
         Options = Options,
         Examples = ["s3dlio upload a.npy b.npy s3://bucket/arrays/"],
     };
 
-    public static readonly Verb Download = new("download", "copy objects and folders to files", static run => RunAsync(run, moves: false, always: true))
+    public static readonly Verb Download =
+        new("download", "copy objects and folders to files", static run => RunAsync(run, moves: false, always: true))
     {
         Positionals = [new("SOURCE", "objects or folders", Many: true), new("DIRECTORY", "where they go to")],
         Options = Options,
@@ -90,7 +99,8 @@ static class Copies
         var destination = run.Stores.Open(target, wildcards: false);
         Place[] sources = [.. named.Select(name => run.Stores.Open(name))];
         bool recursive = always || run.Has("recursive");
-        bool into = destination.IsFolder || always || sources.Length > 1 || recursive || sources.Any(static source => source.Glob is not null)
+        bool into = destination.IsFolder || always || sources.Length > 1 || recursive
+            || sources.Any(static source => source.Glob is not null)
             || (destination.IsLocal && await destination.Store.IsDirectoryAsync(destination.Key, run.Cancel));
         bool listed = recursive || run.Has("update") || run.Has("size-only") || run.Has("checksum") || run.Has("no-clobber");
         using var copier = new Copier(run, moves)
@@ -109,7 +119,8 @@ static class Copies
         foreach (var source in sources)
         {
             // of several folders each keeps its name
-            string below = sources.Length > 1 && source.Glob is null && recursive ? $"{destination.Prefix}{source.Name}/" : destination.Prefix;
+            string below = sources.Length > 1 && source.Glob is null && recursive ? $"{destination.Prefix}{source.Name}/"
+                : destination.Prefix;
             await copier.RunAsync(ItemsAsync(run, source, destination, into ? below : null, listed, run.Cancel), requests);
         }
         if (moves && recursive && !copier.DryRun && run.Terminal.Failures == 0)
@@ -125,7 +136,8 @@ static class Copies
     /// <param name="run">What was asked for.</param>
     /// <param name="source">One source.</param>
     /// <param name="destination">Where to.</param>
-    /// <param name="below">What the keys of objects below the source begin with; null: the one object takes the destination's own key.</param>
+    /// <param name="below">What the keys of objects below the source begin with; null: the one object takes the destination's own
+    /// key.</param>
     /// <param name="listed">Whether anybody asks what is there.</param>
     /// <param name="cancel">Ends it.</param>
     static async IAsyncEnumerable<CopyItem> ItemsAsync(
@@ -145,7 +157,8 @@ static class Copies
         if (!listed || below is null || run.Has("flatten"))
         {
             await foreach (var found in sources)
-                yield return new CopyItem(found, destination, Key(found), listed ? await Tree.LookAsync(destination with { Key = Key(found) }, cancel) : null);
+                yield return new CopyItem(found, destination, Key(found), listed
+                    ? await Tree.LookAsync(destination with { Key = Key(found) }, cancel) : null);
             yield break;
         }
         // the object of the source's own name comes before those below it, which are in order
@@ -176,7 +189,8 @@ static class Copies
     }
 
     public static Judgement? Judge(Invocation run, Judgement? otherwise) =>
-        run.Has("checksum") ? Judgement.Bytes : run.Has("size-only") ? Judgement.Size : run.Has("update") || run.Has("size-time") ? Judgement.SizeAndTime : otherwise;
+        run.Has("checksum") ? Judgement.Bytes : run.Has("size-only") ? Judgement.Size : run.Has("update") || run.Has("size-time")
+            ? Judgement.SizeAndTime : otherwise;
 
     public static PutOptions WriteOptions(Invocation run)
     {
@@ -188,7 +202,8 @@ static class Copies
                 throw new UsageException($"--metadata: write KEY=VALUE, found '{pair}'");
             metadata[pair[..equals]] = pair[(equals + 1)..];
         }
-        return new PutOptions { Durable = run.Has("durable") ? true : null, ContentType = run.Text("content-type"), Metadata = metadata.Count > 0 ? metadata : null };
+        return new PutOptions { Durable = run.Has("durable") ? true : null, ContentType = run.Text("content-type"),
+            Metadata = metadata.Count > 0 ? metadata : null };
     }
 
     /// <summary>A tree that is copied into itself would find its own copies.</summary>

@@ -15,7 +15,8 @@ static class Listings
     public static readonly Verb Ls = new("ls", "list a folder, a bucket, or the buckets of an account (s3://)", ListAsync)
     {
         Positionals = [new("PATH", "what to list; the current directory", Least: 0, Many: true)],
-        Options = [Common.Recursive, Long, Human, Option.Flag("full", 'F', "whole addresses in place of names"), Option.Flag("summary", 's', "the number of objects and bytes at the end"), Common.Null, .. Common.Filters],
+        Options = [Common.Recursive, Long, Human, Option.Flag("full", 'F', "whole addresses in place of names"), Option.Flag("summary",
+            's', "the number of objects and bytes at the end"), Common.Null, .. Common.Filters],
         Aliases = ["list"],
         Details = "Folders end with '/'. A name that a terminal would obey is written as $'…', which the shell reads back.",
         Examples = ["s3dlio ls -lH s3://bucket/runs/", "s3dlio ls -r 's3://bucket/**.npy'"],
@@ -136,7 +137,8 @@ static class Listings
             run.Terminal.Raw(address);
             return;
         }
-        run.Terminal.Line(run.Has("long") ? $"{Time(meta.LastModified)} {Size(run, meta.Size),Width} {Quoted.Name(name)}" : Quoted.Name(name));
+        run.Terminal.Line(run.Has("long") ? $"{Time(meta.LastModified)} {Size(run, meta.Size),Width} {Quoted.Name(name)}"
+            : Quoted.Name(name));
     }
 
     static void Container(Invocation run, string address, ContainerInfo container)
@@ -151,7 +153,8 @@ static class Listings
             });
             return;
         }
-        run.Terminal.Line(run.Has("long") ? $"{(container.Created is { } time ? Time(time) : ""),20} {"",Width} {Quoted.Name(address)}" : Quoted.Name(address));
+        run.Terminal.Line(run.Has("long") ? $"{(container.Created is { } time ? Time(time) : ""),20} {"",Width} {Quoted.Name(address)}"
+            : Quoted.Name(address));
     }
 
     static void Summary(Invocation run, long objects, long bytes)
@@ -170,7 +173,8 @@ static class Listings
 
     static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
-    static string Size(Invocation run, long bytes) => run.Has("human") ? Quantity.Show(bytes) : bytes.ToString(CultureInfo.InvariantCulture);
+    static string Size(Invocation run, long bytes) =>
+        run.Has("human") ? Quantity.Show(bytes) : bytes.ToString(CultureInfo.InvariantCulture);
 
     static async Task<int> FindAsync(Invocation run)
     {

@@ -11,9 +11,11 @@ namespace S3dlio.Cli.Verbs;
 /// <summary><c>oplog</c>: what a log of operations tells.</summary>
 static class OpLogs
 {
-    const string Reads = "Reads logs of s3dlio, of the original and of MinIO warp: parted by tabs or commas or lines of JSON, compressed with zstd or not.";
+    const string Reads = "Reads logs of s3dlio, of the original and of MinIO warp: parted by tabs or commas or lines of JSON, "
+        + "compressed with zstd or not.";
 
-    static readonly Option Ops = Option.Of("filter", '\0', "OP", "only these operations: GET, PUT, STAT, LIST, DELETE, COPY, MOVE") with { Repeats = true };
+    static readonly Option Ops =
+        Option.Of("filter", '\0', "OP", "only these operations: GET, PUT, STAT, LIST, DELETE, COPY, MOVE") with { Repeats = true };
 
     public static readonly Verb Verb = new("oplog", "look into logs of operations, as --op-log writes them", null)
     {
@@ -28,12 +30,15 @@ static class OpLogs
             new("top", "the rows that took longest", TopAsync)
             {
                 Positionals = [new("LOG", "the file")],
-                Options = [Ops, Option.Of("number", 'n', "N", "so many (10)"), Option.Of("by", '\0', "WHAT", "duration (default), first-byte or bytes"), Option.Flag("errors", '\0', "only failures")],
+                Options = [Ops, Option.Of("number", 'n', "N", "so many (10)"), Option.Of("by", '\0', "WHAT",
+                    "duration (default), first-byte or bytes"), Option.Flag("errors", '\0', "only failures")],
             },
             new("convert", "write a log in another form", ConvertAsync)
             {
                 Positionals = [new("LOG", "the file"), new("OUTPUT", "the new file, or '-'")],
-                Options = [Ops, Option.Of("to", '\0', "FORM", "tsv, csv, jsonl, fio (iolog version 3) or chrome (trace events, for Perfetto); by default what the output's name says")],
+                Options = [Ops, Option.Of("to", '\0', "FORM",
+                    "tsv, csv, jsonl, fio (iolog version 3) or chrome (trace events, for Perfetto); by default what the output's name "
+                    + "says")],
                 Examples = ["s3dlio oplog convert run.tsv.zst trace.json --to chrome"],
             },
         ],
@@ -41,7 +46,8 @@ static class OpLogs
 
     static readonly (string Name, long Most)[] Sizes =
     [
-        ("0", 0), ("1 B-8 KiB", 8L << 10), ("8-64 KiB", 64L << 10), ("64 KiB-1 MiB", 1L << 20), ("1-8 MiB", 8L << 20), ("8-64 MiB", 64L << 20), ("64 MiB-1 GiB", 1L << 30), (">1 GiB", long.MaxValue),
+        ("0", 0), ("1 B-8 KiB", 8L << 10), ("8-64 KiB", 64L << 10), ("64 KiB-1 MiB", 1L << 20), ("1-8 MiB", 8L << 20),
+            ("8-64 MiB", 64L << 20), ("64 MiB-1 GiB", 1L << 30), (">1 GiB", long.MaxValue),
     ];
 
     sealed class Group
@@ -113,12 +119,18 @@ static class OpLogs
             });
             return Task.FromResult(ExitCode.Good);
         }
-        run.Terminal.Line($"{"op",-7}{"size",-14}{"count",10}{"errors",8}{"op/s",10}{"MiB/s",10}{"p50",10}{"p90",10}{"p99",10}{"p99.9",10}{"max",10}{"first p50",11}");
+        run.Terminal.Line(
+            $"{"op",-7}{"size",-14}{"count",10}{"errors",8}{"op/s",10}{"MiB/s",10}{"p50",10}{"p90",10}{"p99",10}{"p99.9",10}{"max",10}"
+            + $"{"first p50",11}");
         foreach (var ((op, size), group) in groups)
         {
             var latency = group.Latency;
             run.Terminal.Line(string.Create(CultureInfo.InvariantCulture,
-                $"{Quoted.Name(op),-7}{Sizes[size].Name,-14}{latency.Count + group.Errors,10}{group.Errors,8}{(latency.Count + group.Errors) / seconds,10:0.0}{group.Bytes / seconds / (1 << 20),10:0.00}{Time(latency, 50),10}{Time(latency, 90),10}{Time(latency, 99),10}{Time(latency, 99.9),10}{Short(latency.Max),10}{Time(group.FirstByte, 50),11}"));
+                $"{Quoted.Name(op),-7}{Sizes[size].Name,-14}{latency.Count + group.Errors,10}{group.Errors,8}")
+                + string.Create(CultureInfo.InvariantCulture,
+                    $"{(latency.Count + group.Errors) / seconds,10:0.0}{group.Bytes / seconds / (1 << 20),10:0.00}")
+                + $"{Time(latency, 50),10}{Time(latency, 90),10}{Time(latency, 99),10}{Time(latency, 99.9),10}{Short(latency.Max),10}"
+                + $"{Time(group.FirstByte, 50),11}");
         }
         foreach (var (kind, count) in failures.OrderByDescending(static one => one.Value))
             run.Terminal.Line($"error {Quoted.Name(kind)}: {count}");
@@ -193,7 +205,9 @@ static class OpLogs
             }
             else
             {
-                run.Terminal.Line($"{Short(row.Duration),10} {(row.FirstByte is { } first ? Short(first - row.Start) : "-"),10} {row.Bytes,12} {row.Op,-7}{Quoted.Name(RemapRules.Address(row))}{(row.Error.Length > 0 ? "  " + Quoted.Text(row.Error) : "")}");
+                run.Terminal.Line($"{Short(row.Duration),10} {(row.FirstByte is { } first ? Short(first - row.Start) : "-"),10} "
+                    + $"{row.Bytes,12} "
+                    + $"{row.Op,-7}{Quoted.Name(RemapRules.Address(row))}{(row.Error.Length > 0 ? "  " + Quoted.Text(row.Error) : "")}");
             }
         }
         return Task.FromResult(ExitCode.Good);
@@ -222,11 +236,15 @@ static class OpLogs
     static Task<int> ConvertAsync(Invocation run)
     {
         string target = run.Arguments[1];
-        string form = run.Text("to") ?? (target.Contains(".csv", StringComparison.Ordinal) ? "csv" : target.Contains(".jsonl", StringComparison.Ordinal) ? "jsonl" : target.EndsWith(".json", StringComparison.Ordinal) ? "chrome" : target.Contains("fio", StringComparison.Ordinal) ? "fio" : "tsv");
+        string form = run.Text("to")
+            ?? (target.Contains(".csv", StringComparison.Ordinal) ? "csv" : target.Contains(".jsonl", StringComparison.Ordinal) ? "jsonl"
+            : target.EndsWith(".json", StringComparison.Ordinal) ? "chrome" : target.Contains("fio", StringComparison.Ordinal) ? "fio"
+            : "tsv");
         if (form is not ("tsv" or "csv" or "jsonl" or "fio" or "chrome"))
             throw new UsageException(NearestName.Refuse("form", form, ["chrome", "csv", "fio", "jsonl", "tsv"]));
         if (target.EndsWith(".zst", StringComparison.Ordinal))
-            throw new UsageException($"{target}: what is converted is not compressed; pipe it: s3dlio oplog convert LOG - --to {form} | zstd > {target}");
+            throw new UsageException($"{target}: what is converted is not compressed; pipe it: s3dlio oplog convert LOG - --to {form} | "
+                + $"zstd > {target}");
         Stream output;
         try
         {

@@ -22,7 +22,8 @@ static class Reads
             Option.Of("range", '\0', "FIRST-LAST", "the bytes from the first to the last one, as HTTP has it"),
             Decompressed,
         ],
-        Details = "Whole objects are compared with their checksum as they pass; what is damaged ends with exit code 3, after its bytes were printed.",
+        Details = "Whole objects are compared with their checksum as they pass; what is damaged ends with exit code 3, after its bytes "
+            + "were printed.",
         Examples = ["s3dlio cat s3://bucket/log.txt", "s3dlio cat --range 0-127 s3://bucket/a.npy | xxd"],
     };
 
@@ -80,7 +81,8 @@ static class Reads
         var place = run.Stores.Open(name);
         if (place.Glob is null)
         {
-            yield return (place, place.IsFolder ? throw new StoreException(ErrorKind.IsDirectory, name, "this is a folder; name an object, or use wildcards") : place.Key);
+            yield return (place, place.IsFolder
+                ? throw new StoreException(ErrorKind.IsDirectory, name, "this is a folder; name an object, or use wildcards") : place.Key);
             yield break;
         }
         await foreach (var found in Tree.FindAsync(place, recursive: false, new Filter(), run.Cancel))
@@ -102,7 +104,8 @@ static class Reads
         }
         long size = reader.Meta.Size;
         if (offset > size)
-            throw new StoreException(ErrorKind.InvalidArgument, place.Address(key), $"the object has {size} bytes; there is none at {offset}");
+            throw new StoreException(ErrorKind.InvalidArgument, place.Address(key),
+                $"the object has {size} bytes; there is none at {offset}");
         long end = Math.Min(size, length is { } count && count < size - offset ? offset + count : size);
         var buffers = new byte[2][];
         var checksum = Hashing.Checksum.Empty;
@@ -137,7 +140,7 @@ static class Reads
                 await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         if (whole)
-            await new Validation(null).CheckAsync(reader, place.Address(key), checksum, run.Cancel);
+            await ObjectRead.CompareAsync(reader, place.Address(key), checksum, run.Cancel);
     }
 
     static async Task PrintAsync(Invocation run, SequentialReader reader, long offset, long? length)

@@ -62,7 +62,8 @@ static class Removals
         }
         else
         {
-            run.Terminal.Note($"{(run.Has("dry-run") ? "would delete" : "deleted")} {deleted} object{(deleted == 1 ? "" : "s")}, {Quantity.Show(bytes)}{(run.Terminal.Failures > 0 ? $", {run.Terminal.Failures} failed" : "")}");
+            run.Terminal.Note($"{(run.Has("dry-run") ? "would delete" : "deleted")} {deleted} object{(deleted == 1 ? "" : "s")}, "
+                + $"{Quantity.Show(bytes)}{(run.Terminal.Failures > 0 ? $", {run.Terminal.Failures} failed" : "")}");
         }
         return run.Outcome;
     }

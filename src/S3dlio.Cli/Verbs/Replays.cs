@@ -15,7 +15,9 @@ static class Replays
         Options =
         [
             Option.Of("target", 't', "ADDRESS", "where the operations go, each to its key below it"),
-            Option.Of("remap", '\0', "FROM=TO", "addresses that begin so go there; FROM=TO1,TO2 shares them, FROM=rr:TO1,TO2 in turns, re:PATTERN=TO by pattern") with { Repeats = true },
+            Option.Of("remap", '\0', "FROM=TO",
+                "addresses that begin so go there; FROM=TO1,TO2 shares them, FROM=rr:TO1,TO2 in turns, re:PATTERN=TO by pattern")
+                with { Repeats = true },
             Option.Of("speed", 's', "FACTOR", "0.5 is half as fast, 2 twice; max for as fast as it goes (1)"),
             Option.Of("filter", '\0', "OP", "only these operations") with { Repeats = true },
             Option.Of("jobs", 'j', "N", "operations under way at once (256)"),
@@ -24,17 +26,21 @@ static class Replays
             Common.DryRun,
         ],
         Details = """
-            The times between the operations stay as they were, divided by the speed. An operation that cannot begin in time, because so many as --jobs
-            allows are under way, begins as soon as one of them ends, and by how much it was late is told as lag. Copies, moves and deletes of many
+            The times between the operations stay as they were, divided by the speed. An operation that cannot begin in time, because so
+            many as --jobs
+            allows are under way, begins as soon as one of them ends, and by how much it was late is told as lag. Copies, moves and deletes
+            of many
             objects cannot be done again and are counted as skipped. Memory does not grow with the log.
             """,
-        Examples = ["s3dlio replay run.tsv.zst --target s3://bench/replay --speed 2 --prepare", "s3dlio replay run.tsv.zst --remap s3://old/=s3://new/ --dry-run"],
+        Examples = ["s3dlio replay run.tsv.zst --target s3://bench/replay --speed 2 --prepare",
+            "s3dlio replay run.tsv.zst --remap s3://old/=s3://new/ --dry-run"],
     };
 
     static async Task<int> RunAsync(Invocation run)
     {
         if (run.Text("target") is null && run.All("remap").Count == 0)
-            throw new UsageException("replay: say where the operations go, with --target or --remap; the addresses of the log are not written to unasked");
+            throw new UsageException("replay: say where the operations go, with --target or --remap; the addresses of the log are not "
+                + "written to unasked");
         var rules = new RemapRules(run.Text("target"), run.All("remap"));
         var options = new ReplayOptions
         {
@@ -81,7 +87,8 @@ static class Replays
             }
             else
             {
-                run.Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{at,12:0.000000} {record.Op,-7}{record.Bytes,12} {Quoted.Name(address)}"));
+                run.Terminal.Line(string.Create(CultureInfo.InvariantCulture,
+                    $"{at,12:0.000000} {record.Op,-7}{record.Bytes,12} {Quoted.Name(address)}"));
             }
         }
         return ExitCode.Good;
@@ -110,15 +117,19 @@ static class Replays
             return;
         }
         foreach (var (op, latency) in report.Latency)
-            run.Terminal.Line($"{op,-7}{latency.Count,10}  p50 {OpLogs.Time(latency, 50)}, p99 {OpLogs.Time(latency, 99)}, max {OpLogs.Short(latency.Max)}");
-        run.Terminal.Line($"lag            p50 {OpLogs.Time(report.Lag, 50)}, p99 {OpLogs.Time(report.Lag, 99)}, max {OpLogs.Short(report.Lag.Max)}");
+            run.Terminal.Line($"{op,-7}{latency.Count,10}  p50 {OpLogs.Time(latency, 50)}, p99 {OpLogs.Time(latency, 99)}, max "
+                + $"{OpLogs.Short(latency.Max)}");
+        run.Terminal.Line($"lag            p50 {OpLogs.Time(report.Lag, 50)}, p99 {OpLogs.Time(report.Lag, 99)}, max "
+            + $"{OpLogs.Short(report.Lag.Max)}");
         run.Terminal.Line(string.Create(CultureInfo.InvariantCulture,
-            $"{report.Operations} operations, {report.Errors} failed, {report.Skipped} skipped, {Quantity.Show(report.Bytes)} in {report.Took.TotalSeconds:0.000} s (planned {report.Planned.TotalSeconds:0.000} s)"));
+            $"{report.Operations} operations, {report.Errors} failed, {report.Skipped} skipped, {Quantity.Show(report.Bytes)} in "
+                + $"{report.Took.TotalSeconds:0.000} s (planned {report.Planned.TotalSeconds:0.000} s)"));
     }
 
     static double Speed(string text) => text is "max" ? double.PositiveInfinity : Positive(text, "--speed");
 
-    static double Positive(string text, string what) => double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && number > 0
+    static double Positive(string text, string what) =>
+        double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && number > 0
         ? number
         : throw new UsageException($"{what}: '{text}' is no number above 0");
 }

@@ -20,13 +20,15 @@ static class Streams
             Option.Of("content-type", '\0', "TYPE", "what the object is called"),
             Option.Of("metadata", '\0', "KEY=VALUE", "kept with the object") with { Repeats = true },
         ],
-        Details = "The object appears when standard input ends, whole, and never when the program is interrupted. What writes to the pipe and fails is not seen here: with 'set -o pipefail' the shell tells.",
+        Details = "The object appears when standard input ends, whole, and never when the program is interrupted. What writes to the "
+            + "pipe and fails is not seen here: with 'set -o pipefail' the shell tells.",
         Examples = ["tar c run1 | s3dlio pipe -z 3 s3://bucket/run1.tar"],
     };
 
     static async Task<int> RunAsync(Invocation run)
     {
-        await PipeAsync(run, run.Stores.Open(run.Arguments[0], wildcards: false), Copies.WriteOptions(run), run.Text("level") is null ? null : run.Integer("level", 3, 1, 22));
+        await PipeAsync(run, run.Stores.Open(run.Arguments[0], wildcards: false), Copies.WriteOptions(run), run.Text("level") is null
+            ? null : run.Integer("level", 3, 1, 22));
         return run.Outcome;
     }
 
@@ -35,12 +37,14 @@ static class Streams
         const int pieceLength = 4 << 20;
         using var input = Console.OpenStandardInput();
         run.Terminal.Progress.Start();
-        await using var output = await ObjectOutput.OpenAsync(place.Store, place.Key, level, options with { Overwrite = !run.Has("no-clobber") }, run.Cancel);
+        await using var output = await ObjectOutput.OpenAsync(place.Store, place.Key, level,
+            options with { Overwrite = !run.Has("no-clobber") }, run.Cancel);
         var buffer = new byte[pieceLength];
         while (true)
         {
             // a read of a pipe cannot be ended: when the program is, the thread that waits there goes with it
-            int count = await Task.Run(() => input.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false), CancellationToken.None).WaitAsync(run.Cancel);
+            int count = await Task.Run(() => input.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false), CancellationToken.None)
+                .WaitAsync(run.Cancel);
             if (count == 0)
                 break;
             await output.WriteAsync(LargeMemory.From(buffer.AsMemory(0, count)), run.Terminal.Progress, run.Cancel);

@@ -25,9 +25,12 @@ static class Sync
             .. Common.Filters,
         ],
         Details = """
-            Objects of the same size are compared by checksum where both sides have one recorded, else by time: one that is not older than the source's is
-            the same. A file that was written since the destination's object is read for its checksum. Each object appears whole or not at all, so a run
-            that was interrupted is started again and goes on where it was. With --delete nothing is deleted before everything is copied, nor when a
+            Objects of the same size are compared by checksum where both sides have one recorded, else by time: one that is not older than
+            the source's is
+            the same. A file that was written since the destination's object is read for its checksum. Each object appears whole or not at
+            all, so a run
+            that was interrupted is started again and goes on where it was. With --delete nothing is deleted before everything is copied,
+            nor when a
             listing or a copy failed, nor when the source holds nothing; what the filters leave out is not deleted either.
             """,
         Examples = ["s3dlio sync ./data s3://bucket/data", "s3dlio sync --delete -n s3://bucket/data ./data"],
@@ -38,7 +41,8 @@ static class Sync
         var source = run.Stores.Open(run.Arguments[0], wildcards: false);
         var destination = run.Stores.Open(run.Arguments[1], wildcards: false);
         Copies.RequireApart(source, destination);
-        if (!source.IsFolder && await Tree.LookAsync(source, run.Cancel) is not null && !await source.Store.IsDirectoryAsync(source.Key, run.Cancel) && !await Tree.IsThereAsync(source, run.Cancel))
+        if (!source.IsFolder && await Tree.LookAsync(source, run.Cancel) is not null
+            && !await source.Store.IsDirectoryAsync(source.Key, run.Cancel) && !await Tree.IsThereAsync(source, run.Cancel))
             throw new StoreException(ErrorKind.NotDirectory, source.ToString(), "this is an object; sync takes folders, cp objects");
         var filter = Common.Filter(run);
         using var copier = new Copier(run, moves: false)
@@ -51,7 +55,8 @@ static class Sync
         bool any = false;
         async IAsyncEnumerable<CopyItem> Items([EnumeratorCancellation] CancellationToken cancel = default)
         {
-            await foreach (var (left, right) in Join.SideBySideAsync(Tree.BelowAsync(source, cancel), Tree.BelowAsync(destination, cancel), cancel))
+            await foreach (var (left, right) in Join.SideBySideAsync(Tree.BelowAsync(source, cancel), Tree.BelowAsync(destination, cancel),
+                cancel))
             {
                 any |= left is not null;
                 if (left is { } found && filter.Passes(found.Relative, found.Meta))
@@ -67,9 +72,11 @@ static class Sync
         if (extra.Count > 0)
         {
             if (!whole || run.Terminal.Failures > 0)
-                run.Terminal.Error($"nothing was deleted, because something failed: {extra.Count} objects of {destination} are not at the source", "Skipped");
+                run.Terminal.Error($"nothing was deleted, because something failed: {extra.Count} objects of {destination} are not at "
+                    + $"the source", "Skipped");
             else if (!any)
-                throw new StoreException(ErrorKind.Precondition, source.ToString(), $"the source holds nothing, so everything below {destination} would be deleted; if that is meant, use rm -r");
+                throw new StoreException(ErrorKind.Precondition, source.ToString(),
+                    $"the source holds nothing, so everything below {destination} would be deleted; if that is meant, use rm -r");
             else
             {
                 foreach (var batch in extra.Chunk(BatchLength))

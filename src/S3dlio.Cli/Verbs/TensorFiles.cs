@@ -25,7 +25,8 @@ static class TensorFiles
     {
         Verbs =
         [
-            new("list", "name, type, shape and size of each tensor, reading headers only", ListAsync) { Positionals = [Files], Examples = ["s3dlio tensors list 's3://bucket/model-*.safetensors'"] },
+            new("list", "name, type, shape and size of each tensor, reading headers only", ListAsync) { Positionals = [Files],
+                Examples = ["s3dlio tensors list 's3://bucket/model-*.safetensors'"] },
             new("head", "the first values of tensors", HeadAsync)
             {
                 Positionals = [new("FILE", "the object"), new("TENSOR", "names; all of them", Least: 0, Many: true)],
@@ -34,9 +35,11 @@ static class TensorFiles
             new("diff", "compare two files, tensor by tensor", DiffAsync)
             {
                 Positionals = [new("LEFT", "the object"), new("RIGHT", "the other")],
-                Details = "Tensors go by their names, wherever they lie. Exit code 3 tells of differences: only left, only right, another type or shape, other bytes.",
+                Details = "Tensors go by their names, wherever they lie. Exit code 3 tells of differences: only left, only right, "
+                    + "another type or shape, other bytes.",
             },
-            new("verify", "read every tensor and compare it with its checksum", VerifyAsync) { Positionals = [Files], Details = "Exit code 3 tells of damage." },
+            new("verify", "read every tensor and compare it with its checksum", VerifyAsync) { Positionals = [Files],
+                Details = "Exit code 3 tells of damage." },
             new("extract", "write one tensor, or a slice of it, as a .npy array", ExtractAsync)
             {
                 Positionals = [new("FILE", "the object"), new("TENSOR", "its name"), new("OUTPUT", "the array, on any store, or '-'")],
@@ -72,7 +75,8 @@ static class TensorFiles
                 }
                 else
                 {
-                    run.Terminal.Line($"{header.Descr.Trim('\''),-8}{shape,-24}{(header.FortranOrder ? "F" : "C")} {array.DataLength,14} {Quoted.Name(found.Address)}");
+                    run.Terminal.Line($"{header.Descr.Trim('\''),-8}{shape,-24}{(header.FortranOrder ? "F" : "C")} "
+                        + $"{array.DataLength,14} {Quoted.Name(found.Address)}");
                 }
             });
         }
@@ -108,10 +112,12 @@ static class TensorFiles
                     }
                     else
                     {
-                        run.Terminal.Line($"{tensor.DType.Name(),-8}{Shape(tensor.Shape),-24}{tensor.Length,14} {Quoted.Name(tensor.Name)}");
+                        run.Terminal.Line($"{tensor.DType.Name(),-8}{Shape(tensor.Shape),-24}{tensor.Length,14} "
+                            + $"{Quoted.Name(tensor.Name)}");
                     }
                 }
-                run.Terminal.Note($"{file.Header.Tensors.Count} tensors, {Quantity.Show(file.Header.Tensors.Sum(static tensor => (double)tensor.Length))}");
+                run.Terminal.Note($"{file.Header.Tensors.Count} tensors, "
+                    + $"{Quantity.Show(file.Header.Tensors.Sum(static tensor => (double)tensor.Length))}");
             });
         }
         return run.Outcome;
@@ -122,7 +128,8 @@ static class TensorFiles
         int count = run.Integer("number", 8, 1, 1 << 20);
         var place = run.Stores.Open(run.Arguments[0], wildcards: false);
         await using var file = await SafetensorsObject.OpenAsync(place.Store, place.Key, run.Cancel);
-        string[] wanted = run.Arguments.Count > 1 ? [.. run.Arguments.Skip(1)] : [.. file.Header.Tensors.Select(static tensor => tensor.Name)];
+        string[] wanted = run.Arguments.Count > 1 ? [.. run.Arguments.Skip(1)]
+            : [.. file.Header.Tensors.Select(static tensor => tensor.Name)];
         foreach (string name in wanted)
         {
             var (number, tensor) = Find(file, place, name);
@@ -130,7 +137,8 @@ static class TensorFiles
             byte[] data = new byte[Math.Min(tensor.Length, (long)bytes * count)];
             // the first values are a slice of the flat tensor: no more of it is read
             await ReadFlatAsync(file, number, tensor, data, run.Cancel);
-            run.Terminal.Line($"{Quoted.Name(name)} {tensor.DType.Name()} {Shape(tensor.Shape)}: {TensorValues.Show(tensor.DType, data)}{(data.Length < tensor.Length ? " …" : "")}");
+            run.Terminal.Line($"{Quoted.Name(name)} {tensor.DType.Name()} {Shape(tensor.Shape)}: "
+                + $"{TensorValues.Show(tensor.DType, data)}{(data.Length < tensor.Length ? " …" : "")}");
         }
         return run.Outcome;
     }
@@ -153,7 +161,8 @@ static class TensorFiles
         var (one, two) = (run.Stores.Open(run.Arguments[0], wildcards: false), run.Stores.Open(run.Arguments[1], wildcards: false));
         await using var left = await SafetensorsObject.OpenAsync(one.Store, one.Key, run.Cancel);
         await using var right = await SafetensorsObject.OpenAsync(two.Store, two.Key, run.Cancel);
-        var there = right.Header.Tensors.Select(static (tensor, i) => (tensor, i)).ToDictionary(static pair => pair.tensor.Name, StringComparer.Ordinal);
+        var there = right.Header.Tensors.Select(static (tensor, i) => (tensor, i))
+            .ToDictionary(static pair => pair.tensor.Name, StringComparer.Ordinal);
         int same = 0, different = 0;
         void Tell(string name, string what)
         {
@@ -180,7 +189,8 @@ static class TensorFiles
                 Tell(tensor.Name, $"type {tensor.DType.Name()} and {other.tensor.DType.Name()}");
             else if (!tensor.Shape.SequenceEqual(other.tensor.Shape))
                 Tell(tensor.Name, $"shape {Shape(tensor.Shape)} and {Shape(other.tensor.Shape)}");
-            else if ((tensor.Checksum ?? await SumAsync(left, i, run.Cancel)) != (other.tensor.Checksum ?? await SumAsync(right, other.i, run.Cancel)))
+            else if ((tensor.Checksum ?? await SumAsync(left, i, run.Cancel)) != (other.tensor.Checksum
+                ?? await SumAsync(right, other.i, run.Cancel)))
                 Tell(tensor.Name, "bytes differ");
             else
                 same++;
@@ -263,7 +273,8 @@ static class TensorFiles
             return run.Outcome;
         }
         var target = run.Stores.Open(run.Arguments[2], wildcards: false);
-        await NpyObject.SaveAsync(target.Store, target.Key, header, LargeMemory.From(data.AsMemory()), null, PutOptions.Default, Unheard.Instance, run.Cancel);
+        await NpyObject.SaveAsync(target.Store, target.Key, header, LargeMemory.From(data.AsMemory()), null, PutOptions.Default,
+            Unheard.Instance, run.Cancel);
         return run.Outcome;
     }
 
@@ -274,7 +285,8 @@ static class TensorFiles
             if (file.Header.Tensors[i].Name == name)
                 return (i, file.Header.Tensors[i]);
         }
-        throw new StoreException(ErrorKind.NotFound, place.ToString(), $"there is no tensor '{name}'; 's3dlio tensors list' names those there are");
+        throw new StoreException(ErrorKind.NotFound, place.ToString(),
+            $"there is no tensor '{name}'; 's3dlio tensors list' names those there are");
     }
 
     static DimSlice[] Slices(string text, long[] shape)
@@ -289,14 +301,16 @@ static class TensorFiles
     {
         string[] ends = part.Split(':');
         long Number(string one, long otherwise) => one.Trim().Length == 0 ? otherwise
-            : long.TryParse(one, NumberStyles.AllowLeadingSign | NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out long number) ? number
+            : long.TryParse(one, NumberStyles.AllowLeadingSign | NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
+                CultureInfo.InvariantCulture, out long number) ? number
             : throw new UsageException($"--slice: '{text}' is no slice; write one such as 0:10,::2");
         long Bound(long end) => Math.Clamp(end < 0 ? end + side : end, 0, side);
         if (ends.Length == 1)
         {
             long at = Number(ends[0], 0);
             at = at < 0 ? at + side : at;
-            return at >= 0 && at < side ? new DimSlice(at, at + 1, 1) : throw new UsageException($"--slice: {part} is outside of a dimension of {side}");
+            return at >= 0 && at < side ? new DimSlice(at, at + 1, 1)
+                : throw new UsageException($"--slice: {part} is outside of a dimension of {side}");
         }
         long step = ends.Length > 2 ? Number(ends[2], 1) : 1;
         if (ends.Length > 3 || step < 1)

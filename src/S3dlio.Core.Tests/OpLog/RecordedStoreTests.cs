@@ -13,7 +13,8 @@ public sealed class RecordedMemoryTests : StoreConformance
     public RecordedMemoryTests()
     {
         _log = new OpLogWriter(Path.Combine(Path.GetTempPath(), $"s3dlio-{Guid.NewGuid():n}.tsv.zst"), 1, "test");
-        Store = new RecordedStore(StoreFactory.Open(StoreUri.Parse($"memory://{Guid.NewGuid():n}/some/prefix"), StoreOptions.Default), _log);
+        Store = new RecordedStore(StoreFactory.Open(StoreUri.Parse($"memory://{Guid.NewGuid():n}/some/prefix"), StoreOptions.Default),
+            _log);
     }
 
     protected override ObjectStore Store { get; }
@@ -62,9 +63,11 @@ public sealed class RecordedStoreTests : IDisposable
             await store.DeleteAsync(["a", "b"], default);
         });
         var rows = Read();
-        Assert.Equal(["PUT 100 1", "PUT 70 1", "GET 100 1", "GET 5 1", "STAT 0 1", "LIST 0 2", "COPY 0 1", "MOVE 0 1", "DELETE 0 2"], rows.Select(row => $"{row.Op} {row.Bytes} {row.Objects}"));
+        Assert.Equal(["PUT 100 1", "PUT 70 1", "GET 100 1", "GET 5 1", "STAT 0 1", "LIST 0 2", "COPY 0 1", "MOVE 0 1", "DELETE 0 2"],
+            rows.Select(row => $"{row.Op} {row.Bytes} {row.Objects}"));
         Assert.Equal(Enumerable.Range(0, 9).Select(i => (long)i), rows.Select(row => row.Index));
-        Assert.All(rows, row => Assert.True(row is { ClientId: "test", Error: "", Duration: >= 0, Thread: >= 0 and < 65536 } && row.Endpoint == $"memory://{_name}"));
+        Assert.All(rows, row => Assert.True(row is { ClientId: "test", Error: "", Duration: >= 0, Thread: >= 0 and < 65536 }
+            && row.Endpoint == $"memory://{_name}"));
         Assert.Equal((null, 10L), (rows[2].Offset, rows[3].Offset));
         Assert.All(rows.Where(row => row.Op == "GET"), row => Assert.InRange(row.FirstByte!.Value, row.Start, row.End));
         Assert.Equal($"{_name}/a", rows[0].File);
@@ -96,7 +99,9 @@ public sealed class RecordedStoreTests : IDisposable
     public async Task ManyAtOnce_NothingIsDropped()
     {
         const int count = 20_000;
-        await RecordAsync(store => Parallel.ForAsync(0, count, async (i, cancel) => await store.PutAsync($"k{i}", new Payload(new byte[1]), PutOptions.Default, null, cancel)));
+        await RecordAsync(store =>
+            Parallel.ForAsync(0, count, async (i, cancel) =>
+            await store.PutAsync($"k{i}", new Payload(new byte[1]), PutOptions.Default, null, cancel)));
         var rows = Read();
         Assert.Equal(count, rows.Count);
         Assert.Equal(count, rows.Select(row => row.File).Distinct().Count());

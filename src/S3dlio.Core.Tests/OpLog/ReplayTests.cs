@@ -37,7 +37,8 @@ public sealed class ReplayTests : IDisposable
     public void Rules_First_ThatFits(string address, string[] rules, string expected)
     {
         var uri = StoreUri.Parse(address);
-        var record = new OpRecord { Endpoint = $"{uri.Scheme}://{uri.Container}", File = uri.IsLocal ? "/" + uri.Key : $"{uri.Container}/{uri.Key}" };
+        var record = new OpRecord { Endpoint = $"{uri.Scheme}://{uri.Container}", File = uri.IsLocal ? "/" + uri.Key
+            : $"{uri.Container}/{uri.Key}" };
         Assert.Equal(expected, new RemapRules("memory://m", rules).Map(record));
         Assert.Equal(address, RemapRules.Address(record));
     }
@@ -65,12 +66,15 @@ public sealed class ReplayTests : IDisposable
         using (var log = new OpLogWriter(_path, 1, "test"))
         {
             for (int i = 0; i < 20; i++)
-                log.Append(new OpRecord { Op = OpName.Put, Endpoint = "s3://a", File = $"a/{i}", Bytes = i * 1000, Start = i * 10_000_000L, End = (i * 10_000_000L) + 1 });
-            log.Append(new OpRecord { Op = OpName.Get, Endpoint = "s3://a", File = "a/19", Bytes = 500, Offset = 100, Start = 200_000_000, End = 200_000_001 });
+                log.Append(new OpRecord { Op = OpName.Put, Endpoint = "s3://a", File = $"a/{i}", Bytes = i * 1000, Start = i * 10_000_000L,
+                    End = (i * 10_000_000L) + 1 });
+            log.Append(new OpRecord { Op = OpName.Get, Endpoint = "s3://a", File = "a/19", Bytes = 500, Offset = 100, Start = 200_000_000,
+                End = 200_000_001 });
             log.Append(new OpRecord { Op = OpName.Copy, Endpoint = "s3://a", File = "a/x", Start = 1, End = 1 });
         }
         var store = StoreFactory.Open(StoreUri.Parse($"memory://{_name}"), StoreOptions.Default);
-        var replay = new Replay(new RemapRules($"memory://{_name}", []), address => (store, StoreUri.Parse(address).Key), new ReplayOptions { Speed = speed });
+        var replay = new Replay(new RemapRules($"memory://{_name}", []), address => (store, StoreUri.Parse(address).Key),
+            new ReplayOptions { Speed = speed });
         var report = await replay.RunAsync(() => new OpLogReader(_path), default);
         Assert.Equal((21L, 0L, 1L), (report.Operations, report.Errors, report.Skipped));
         Assert.Equal(190_500, report.Bytes);
@@ -86,7 +90,9 @@ public sealed class ReplayTests : IDisposable
         using (var log = new OpLogWriter(_path, 1, "test"))
             log.Append(new OpRecord { Op = OpName.Get, Endpoint = "s3://a", File = "a/k", Bytes = 500, Start = 1, End = 2 });
         var store = StoreFactory.Open(StoreUri.Parse($"memory://{_name}"), StoreOptions.Default);
-        Replay Of(bool prepare) => new(new RemapRules($"memory://{_name}", []), address => (store, StoreUri.Parse(address).Key), new ReplayOptions { Prepare = prepare });
+        Replay Of(bool prepare) =>
+            new(new RemapRules($"memory://{_name}", []), address => (store, StoreUri.Parse(address).Key),
+            new ReplayOptions { Prepare = prepare });
         Assert.Equal(1, (await Of(false).RunAsync(() => new OpLogReader(_path), default)).Errors);
         Assert.Equal(0, (await Of(true).RunAsync(() => new OpLogReader(_path), default)).Errors);
         Assert.Equal(0, (await Of(false).RunAsync(() => new OpLogReader(_path), default)).Errors);

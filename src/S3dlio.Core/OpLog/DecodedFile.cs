@@ -3,7 +3,10 @@ using S3dlio.Storage;
 
 namespace S3dlio.OpLog;
 
-/// <summary>The bytes of a file, decompressed where it is zstd, from its begin to its end. One that was cut, as a process that died leaves it, ends there.</summary>
+/// <summary>
+/// The bytes of a file, decompressed where it is zstd, from its begin to its end. One that was cut, as a process that died leaves it, ends
+/// there.
+/// </summary>
 sealed class DecodedFile : IDisposable
 {
     const int BufferLength = 1 << 20;
@@ -26,7 +29,8 @@ sealed class DecodedFile : IDisposable
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             _file?.Dispose();
-            throw new StoreException(error is FileNotFoundException or DirectoryNotFoundException ? ErrorKind.NotFound : ErrorKind.PermissionDenied, path, $"the log cannot be read: {error.Message}", cause: error);
+            throw new StoreException(error is FileNotFoundException or DirectoryNotFoundException ? ErrorKind.NotFound
+                : ErrorKind.PermissionDenied, path, $"the log cannot be read: {error.Message}", cause: error);
         }
         if (_end >= 4 && BitConverter.ToUInt32(_input) == SeekableFormat.FrameMagic)
             _decoder = new StreamDecoder();

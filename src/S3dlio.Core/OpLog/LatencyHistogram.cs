@@ -3,7 +3,8 @@ using System.Numerics;
 namespace S3dlio.OpLog;
 
 /// <summary>
-/// Times in buckets that are a sixty-fourth of their value wide, as HDR histograms have them: any percentile is known to 1.6%, in some 30 KB,
+/// Times in buckets that are a sixty-fourth of their value wide, as HDR histograms have them: any percentile is known to 1.6%, in some 30
+/// KB,
 /// whatever the number of values. For one thread at a time.
 /// </summary>
 public sealed class LatencyHistogram

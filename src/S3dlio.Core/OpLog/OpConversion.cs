@@ -17,7 +17,8 @@ public static class OpConversion
         long count = 0;
         foreach (var row in rows)
         {
-            int most = OpRow.FixedLength + OpRow.MostLength(row.Op) + OpRow.MostLength(row.ClientId) + OpRow.MostLength(row.Endpoint) + OpRow.MostLength(row.File) + OpRow.MostLength(row.Error);
+            int most = OpRow.FixedLength + OpRow.MostLength(row.Op) + OpRow.MostLength(row.ClientId) + OpRow.MostLength(row.Endpoint)
+                + OpRow.MostLength(row.File) + OpRow.MostLength(row.Error);
             if (line.Length < most)
                 line = new byte[most];
             output.Write(line, 0, OpRow.Write(row, line, separator));
@@ -26,7 +27,9 @@ public static class OpConversion
         return count;
     }
 
-    /// <summary>fio's iolog version 3: files are added and opened where they are first seen, times are microseconds from the first row.</summary>
+    /// <summary>
+    /// fio's iolog version 3: files are added and opened where they are first seen, times are microseconds from the first row.
+    /// </summary>
     public static long Fio(IEnumerable<OpRecord> rows, Stream output)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);

@@ -6,7 +6,8 @@ using S3dlio.Storage;
 namespace S3dlio.OpLog;
 
 /// <summary>
-/// Reads logs row by row, in flat memory: ours, the original's and MinIO warp's, parted by tabs or commas or as lines of JSON, compressed with
+/// Reads logs row by row, in flat memory: ours, the original's and MinIO warp's, parted by tabs or commas or as lines of JSON, compressed
+/// with
 /// zstd or not. Columns go by their name in any order and case; lines that begin with <c>#</c> and empty ones are passed over.
 /// </summary>
 public sealed class OpLogReader : IDisposable
@@ -15,8 +16,10 @@ public sealed class OpLogReader : IDisposable
 
     static readonly Dictionary<string, int> Names = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["idx"] = 0, ["thread"] = 1, ["op"] = 2, ["operation"] = 2, ["client_id"] = 3, ["n_objects"] = 4, ["bytes"] = 5, ["endpoint"] = 6, ["file"] = 7,
-        ["error"] = 8, ["start"] = 9, ["t_start"] = 9, ["first_byte"] = 10, ["t_first_byte"] = 10, ["end"] = 11, ["t_end"] = 11, ["duration_ns"] = 12, ["offset"] = 13,
+        ["idx"] = 0, ["thread"] = 1, ["op"] = 2, ["operation"] = 2, ["client_id"] = 3, ["n_objects"] = 4, ["bytes"] = 5, ["endpoint"] = 6,
+            ["file"] = 7,
+        ["error"] = 8, ["start"] = 9, ["t_start"] = 9, ["first_byte"] = 10, ["t_first_byte"] = 10, ["end"] = 11, ["t_end"] = 11,
+            ["duration_ns"] = 12, ["offset"] = 13,
     };
 
     readonly DecodedFile _file;
@@ -205,7 +208,8 @@ public sealed class OpLogReader : IDisposable
             Index = Number(values[0]) ?? 0,
             // the original writes hashes of 64 bits
             Thread = ulong.TryParse(values[1], out ulong thread) ? (int)(thread & 0xffff) : 0,
-            Op = values[2]?.ToUpperInvariant() switch { "HEAD" => OpName.Stat, "GET_RANGE" => OpName.Get, "DELETE_BATCH" or "DELETE_PREFIX" => OpName.Delete, var op => op ?? "" },
+            Op = values[2]?.ToUpperInvariant() switch { "HEAD" => OpName.Stat, "GET_RANGE" => OpName.Get,
+                "DELETE_BATCH" or "DELETE_PREFIX" => OpName.Delete, var op => op ?? "" },
             ClientId = values[3] ?? "",
             Objects = Number(values[4]) ?? 1,
             Bytes = Number(values[5]) ?? 0,
@@ -255,7 +259,9 @@ public sealed class OpLogReader : IDisposable
         return true;
     }
 
-    static long? Number(string? text) => long.TryParse(text, System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture, out long number) ? number : null;
+    static long? Number(string? text) =>
+        long.TryParse(text, System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture,
+        out long number) ? number : null;
 
     StoreException Wrong(string detail) => new(ErrorKind.InvalidData, _path, $"line {_line}: {detail}");
 }

@@ -6,8 +6,10 @@ using S3dlio.Storage;
 namespace S3dlio.OpLog;
 
 /// <summary>
-/// A log file in the making. Rows gather in a buffer; a thread of its own compresses full buffers, each a zstd frame, and writes them. Nothing is
-/// dropped: where the disk is slower than the operations, these wait for it. What was written a second ago is in the file, whatever happens to
+/// A log file in the making. Rows gather in a buffer; a thread of its own compresses full buffers, each a zstd frame, and writes them.
+/// Nothing is
+/// dropped: where the disk is slower than the operations, these wait for it. What was written a second ago is in the file, whatever happens
+/// to
 /// the process, and what is in the file can be read. When the file cannot be written, recording ends and the operations go on.
 /// </summary>
 public sealed class OpLogWriter : IDisposable
@@ -67,14 +69,16 @@ public sealed class OpLogWriter : IDisposable
     public void Append(OpRecord record)
     {
         string error = record.Error.Length > MostError ? record.Error[..MostError] + "…" : record.Error;
-        int most = OpRow.FixedLength + OpRow.MostLength(record.Endpoint) + OpRow.MostLength(record.File) + OpRow.MostLength(error) + OpRow.MostLength(_clientId);
+        int most = OpRow.FixedLength + OpRow.MostLength(record.Endpoint) + OpRow.MostLength(record.File) + OpRow.MostLength(error)
+            + OpRow.MostLength(_clientId);
         lock (_gate)
         {
             if (_closed || _failure is not null)
                 return;
             if (_current.Length - _filled < most)
                 HandOver(Math.Max(most, BufferLength));
-            _filled += OpRow.Write(record with { Index = _rows++, ClientId = _clientId, Error = error, Thread = record.Thread & 0xffff }, _current.AsSpan(_filled));
+            _filled += OpRow.Write(record with { Index = _rows++, ClientId = _clientId, Error = error, Thread = record.Thread & 0xffff },
+                _current.AsSpan(_filled));
         }
     }
 
@@ -97,7 +101,8 @@ public sealed class OpLogWriter : IDisposable
         _file.Dispose();
         _full.Dispose();
         if (_failure is { } failure)
-            throw new StoreException(ErrorKind.OutOfSpace, Path, $"the op log is not whole, its last rows are missing: {failure.Message}", cause: failure);
+            throw new StoreException(ErrorKind.OutOfSpace, Path, $"the op log is not whole, its last rows are missing: {failure.Message}",
+                cause: failure);
     }
 
     public void Dispose()
@@ -148,7 +153,8 @@ public sealed class OpLogWriter : IDisposable
             catch (Exception error) when (error is IOException or CompressionException or InsufficientMemoryException)
             {
                 _failure = error;
-                Notices.Once("op log", $"the op log {PathText.Show(Path)} cannot be written any more: {error.Message}; operations go on unrecorded");
+                Notices.Once("op log", $"the op log {PathText.Show(Path)} cannot be written any more: {error.Message}; operations go on "
+                    + $"unrecorded");
             }
             if (buffer.Length == BufferLength)
                 _free.Add(buffer);

@@ -9,7 +9,8 @@ public static class OpRow
 {
     /// <summary>The original's thirteen columns, and one more, which other readers pass over.</summary>
     public static readonly string[] Columns =
-        ["idx", "thread", "op", "client_id", "n_objects", "bytes", "endpoint", "file", "error", "start", "first_byte", "end", "duration_ns", "offset"];
+        ["idx", "thread", "op", "client_id", "n_objects", "bytes", "endpoint", "file", "error", "start", "first_byte", "end",
+            "duration_ns", "offset"];
 
     /// <summary>A line without its texts.</summary>
     public const int FixedLength = 256;

@@ -24,7 +24,7 @@ sealed class RecordedReader(ObjectReader inner, RecordedStore store, string key,
         }
     }
 
-    public override async ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel)
+    public override async ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel)
     {
         try
         {

@@ -42,7 +42,8 @@ public sealed class RecordedStore : DelegatingStore
         }
     }
 
-    public override async ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+    public override async ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress,
+        CancellationToken cancel)
     {
         long start = OpClock.Now;
         try
@@ -88,7 +89,8 @@ public sealed class RecordedStore : DelegatingStore
         }
     }
 
-    public override async IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
+    public override async IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options,
+        [EnumeratorCancellation] CancellationToken cancel)
     {
         long start = OpClock.Now, objects = 0;
         long? first = null;
@@ -144,8 +146,8 @@ public sealed class RecordedStore : DelegatingStore
     public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
         TimedAsync(OpName.Delete, key, _inner.DeleteSeenAsync(key, seen, cancel));
 
-    public override ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        TimedAsync(OpName.Delete, key, _inner.DeleteBesideAsync(key, seen, beside, cancel));
+    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
+        TimedAsync(OpName.Delete, key, _inner.DeleteIfUnchangedAsync(key, seen, beside, cancel));
 
     public override ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         TimedAsync(OpName.Copy, destination, _inner.CopyAsync(source, destination, options, cancel));
@@ -187,7 +189,8 @@ public sealed class RecordedStore : DelegatingStore
     }
 
     internal void Record(
-        string op, string key, long start, long objects = 1, long bytes = 0, long? first = null, long? end = null, long? offset = null, Exception? error = null)
+        string op, string key, long start, long objects = 1, long bytes = 0, long? first = null, long? end = null, long? offset = null,
+            Exception? error = null)
     {
         _log.Append(new OpRecord
         {
@@ -197,7 +200,8 @@ public sealed class RecordedStore : DelegatingStore
             Bytes = bytes,
             Endpoint = _endpoint,
             File = _above + key,
-            Error = error is null ? "" : error is OperationCanceledException ? "cancelled" : error is StoreException known ? $"{known.Kind}: {known.Detail}" : error.GetType().Name,
+            Error = error is null ? "" : error is OperationCanceledException ? "cancelled" : error is StoreException known
+                ? $"{known.Kind}: {known.Detail}" : error.GetType().Name,
             Start = start,
             FirstByte = first,
             End = end ?? OpClock.Now,

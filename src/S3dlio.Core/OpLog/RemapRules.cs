@@ -4,8 +4,10 @@ using S3dlio.Storage;
 namespace S3dlio.OpLog;
 
 /// <summary>
-/// Where the operations of a log go when they are done again. A rule is <c>FROM=TO</c> for what an address begins with, <c>FROM=TO1,TO2</c> to share
-/// it among several (the same address always to the same one; with <c>FROM=rr:TO1,TO2</c> in turns), or <c>re:PATTERN=TO</c> with <c>$1</c>. The
+/// Where the operations of a log go when they are done again. A rule is <c>FROM=TO</c> for what an address begins with, <c>FROM=TO1,TO2</c>
+/// to share
+/// it among several (the same address always to the same one; with <c>FROM=rr:TO1,TO2</c> in turns), or <c>re:PATTERN=TO</c> with
+/// <c>$1</c>. The
 /// first that fits decides. Where none does, what comes behind the bucket goes below the target.
 /// </summary>
 public sealed class RemapRules
@@ -28,7 +30,8 @@ public sealed class RemapRules
         {
             int equals = text.LastIndexOf('=');
             if (equals <= 0 || equals == text.Length - 1)
-                throw new StoreException(ErrorKind.InvalidArgument, text, "a rule is FROM=TO, such as s3://old/=s3://new/, or re:PATTERN=TO");
+                throw new StoreException(ErrorKind.InvalidArgument, text,
+                    "a rule is FROM=TO, such as s3://old/=s3://new/, or re:PATTERN=TO");
             string from = text[..equals], to = text[(equals + 1)..];
             bool turns = to.StartsWith("rr:", StringComparison.Ordinal);
             try
@@ -39,7 +42,8 @@ public sealed class RemapRules
             }
             catch (ArgumentException error)
             {
-                throw new StoreException(ErrorKind.InvalidArgument, text, $"the pattern is no regular expression: {error.Message}", cause: error);
+                throw new StoreException(ErrorKind.InvalidArgument, text, $"the pattern is no regular expression: {error.Message}",
+                    cause: error);
             }
         }
     }
@@ -58,7 +62,8 @@ public sealed class RemapRules
             }
             if (!address.StartsWith(rule.From, StringComparison.Ordinal))
                 continue;
-            int which = rule.To.Length == 1 ? 0 : rule.InTurns ? rule.Next++ % rule.To.Length : (int)(StableHash(address) % (uint)rule.To.Length);
+            int which = rule.To.Length == 1 ? 0 : rule.InTurns ? rule.Next++ % rule.To.Length
+                : (int)(StableHash(address) % (uint)rule.To.Length);
             return rule.To[which] + address[rule.From.Length..];
         }
         return _target is null ? null : $"{_target}/{Below(record)}";
@@ -72,7 +77,8 @@ public sealed class RemapRules
         int mark = record.Endpoint.IndexOf("://", StringComparison.Ordinal);
         string scheme = mark < 0 ? "s3" : record.Endpoint[..mark];
         // warp's endpoint is a server, and its file a key; ours and the original's begin with the bucket
-        return scheme is "http" or "https" ? $"s3://{record.File}" : $"{scheme}://{(scheme is "file" or "direct" && !record.File.StartsWith('/') ? "/" : "")}{record.File}";
+        return scheme is "http" or "https" ? $"s3://{record.File}"
+            : $"{scheme}://{(scheme is "file" or "direct" && !record.File.StartsWith('/') ? "/" : "")}{record.File}";
     }
 
     /// <summary>The key below the bucket or container; of a file its path.</summary>
@@ -80,7 +86,8 @@ public sealed class RemapRules
     {
         string file = record.File.TrimStart('/');
         int mark = record.Endpoint.IndexOf("://", StringComparison.Ordinal);
-        string container = mark < 0 || record.Endpoint.StartsWith("http", StringComparison.Ordinal) ? "" : record.Endpoint[(mark + 3)..].TrimEnd('/');
+        string container = mark < 0 || record.Endpoint.StartsWith("http", StringComparison.Ordinal) ? "" : record.Endpoint[(mark + 3)..]
+            .TrimEnd('/');
         return container.Length > 0 && file.StartsWith(container + "/", StringComparison.Ordinal) ? file[(container.Length + 1)..] : file;
     }
 

@@ -68,7 +68,8 @@ public sealed class Replay(RemapRules rules, Func<string, (ObjectStore Store, st
         {
             if (options.Ops is { } wanted && !wanted.Contains(record.Op))
                 continue;
-            if (record.Op is OpName.Get or OpName.Put or OpName.Stat or OpName.List or OpName.Delete && rules.Map(record) is { } address && (record.Op != OpName.Delete || record.Objects <= 1))
+            if (record.Op is OpName.Get or OpName.Put or OpName.Stat or OpName.List or OpName.Delete && rules.Map(record) is { } address
+                && (record.Op != OpName.Delete || record.Objects <= 1))
                 yield return (record, address);
             else
                 _report.Skipped++;
@@ -109,7 +110,8 @@ public sealed class Replay(RemapRules rules, Func<string, (ObjectStore Store, st
             await places.WaitAsync(CancellationToken.None).ConfigureAwait(false);
         cancel.ThrowIfCancellationRequested();
         _report.Took = clock.Elapsed;
-        _report.Planned = origin is { } from && !double.IsPositiveInfinity(options.Speed) ? TimeSpan.FromTicks((long)((lastEnd - from) / 100 / options.Speed)) : TimeSpan.Zero;
+        _report.Planned = origin is { } from && !double.IsPositiveInfinity(options.Speed)
+            ? TimeSpan.FromTicks((long)((lastEnd - from) / 100 / options.Speed)) : TimeSpan.Zero;
         return _report;
     }
 
@@ -211,7 +213,9 @@ public sealed class Replay(RemapRules rules, Func<string, (ObjectStore Store, st
         {
             long end = Math.Min(reader.Meta.Size, begin + record.Bytes);
             if (end < begin + record.Bytes)
-                throw new StoreException(ErrorKind.InvalidData, store.Root.Child(key), $"bytes {begin}..{begin + record.Bytes} were read when the log was written, the object has {reader.Meta.Size}; --prepare makes objects that suffice");
+                throw new StoreException(ErrorKind.InvalidData, store.Root.Child(key),
+                    $"bytes {begin}..{begin + record.Bytes} were read when the log was written, the object has {reader.Meta.Size}; "
+                    + $"--prepare makes objects that suffice");
             byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(end - begin, 1, WindowLength));
             try
             {
@@ -239,7 +243,8 @@ public sealed class Replay(RemapRules rules, Func<string, (ObjectStore Store, st
             try
             {
                 data.Fill(small.AsSpan(0, (int)length));
-                await store.PutAsync(key, new Payload(small.AsMemory(0, (int)length)), PutOptions.Default, null, cancel).ConfigureAwait(false);
+                await store.PutAsync(key, new Payload(small.AsMemory(0, (int)length)), PutOptions.Default, null, cancel)
+                    .ConfigureAwait(false);
             }
             finally
             {
