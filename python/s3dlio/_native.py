@@ -11,7 +11,6 @@ import ctypes as c
 import json
 import numbers
 import os
-import sys
 import threading
 import time
 import weakref
@@ -390,7 +389,7 @@ _EXPORTER_NAME = b"s3dlio._native.Exporter"
 
 
 def _exporter() -> type:
-    """A class whose objects export the buffer of their ``_array``: by a slot of C, since a class of Python cannot before Python 3.12."""
+    """A class whose objects export the buffer of their ``_array``: by a slot of C, see native/exporter.c."""
     try:
         library = c.PyDLL(str(_find()))
         function = c.cast(library._s3dlio_exporter, c.c_void_p).value
@@ -419,16 +418,6 @@ if TYPE_CHECKING:
         _array: Any
 
         def __buffer__(self, flags: int, /) -> memoryview: ...
-
-elif sys.version_info >= (3, 12):
-
-    class Exporter:
-        """Exports the buffer of its ``_array``."""
-
-        __slots__ = ()
-
-        def __buffer__(self, flags):
-            return self._array.__buffer__(flags)
 
 else:
     Exporter = _exporter()
