@@ -7,12 +7,25 @@ namespace S3dlio.IO;
 static partial class Interop
 {
     const int SetLockNow = 6, LockExclusive = 2, LockNonBlocking = 4, Unlocked = 8;
-    const short WriteLock = 1;
+    const short WriteLock = 1, NoLock = 2;
 
     /// <summary>Takes the record lock of the whole file for this process; EAGAIN or EACCES when another process has it.</summary>
     public static int Lock(SafeFileHandle handle)
     {
         var range = new RecordLock { Type = WriteLock };
+        return Result(fcntl(handle, SetLockNow, ref range));
+    }
+
+    /// <summary>Takes the record lock of one byte for this process, which may lie behind the file's end; EAGAIN or EACCES when another process has it.</summary>
+    public static int LockByte(SafeFileHandle handle, long at)
+    {
+        var range = new RecordLock { Type = WriteLock, Start = at, Length = 1 };
+        return Result(fcntl(handle, SetLockNow, ref range));
+    }
+
+    public static int UnlockByte(SafeFileHandle handle, long at)
+    {
+        var range = new RecordLock { Type = NoLock, Start = at, Length = 1 };
         return Result(fcntl(handle, SetLockNow, ref range));
     }
 

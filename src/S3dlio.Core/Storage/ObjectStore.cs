@@ -50,14 +50,38 @@ public abstract class ObjectStore
     /// <param name="cancel">Ends the wait.</param>
     public ValueTask<bool> IsSameObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel)
     {
-        var (mine, myName) = Innermost(key);
-        var (its, itsName) = other.Innermost(otherKey);
+        var (mine, myName) = Deepest(this, key);
+        var (its, itsName) = Deepest(other, otherKey);
         return mine.IsOneObjectAsync(myName, its, itsName, moves, cancel);
     }
 
     /// <summary>The same for a store that stands for no other.</summary>
     protected virtual ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
         ValueTask.FromResult(key == otherKey && IsSameAs(other));
+
+    /// <summary>
+    /// Tells objects apart that have one address at different places, such as the buckets of one name at two services. What keeps copies of objects keeps
+    /// them under this and <see cref="AddressOf"/>.
+    /// </summary>
+    public virtual string Origin => "";
+
+    /// <summary>The address of an object, the same whatever prefix or wrapper it is reached through.</summary>
+    internal string AddressOf(string key)
+    {
+        var (store, name) = Deepest(this, key);
+        return store.Root.Child(name);
+    }
+
+    static (ObjectStore Store, string Key) Deepest(ObjectStore store, string key)
+    {
+        while (true)
+        {
+            var (within, name) = store.Innermost(key);
+            if (within == store)
+                return (store, name);
+            (store, key) = (within, name);
+        }
+    }
 
     /// <summary>The store that this one is a part of, and what it calls the object.</summary>
     protected virtual (ObjectStore Store, string Key) Innermost(string key) => (this, key);
