@@ -60,27 +60,11 @@ def cache(
         ...     bytes(store.get("a")), bytes(store.get("a")), store.stats()["hits"]
         (b'data', b'data', 1)
     """
-    return CachedStore(
-        uri,
-        durable=durable,
-        storage_options={
-            **(storage_options or {}),
-            "cache": _directory(directory),
-            "cache_mode": mode,
-            "cache_validate": validate,
-            **{
-                name: value
-                for name, value in (
-                    ("cache_size", size),
-                    ("cache_ttl", ttl),
-                    ("cache_min_free", min_free),
-                    ("cache_block_size", block_size),
-                    ("cache_eviction", eviction),
-                )
-                if value is not None
-            },
-        },
-    )
+    settings: dict[str, Any] = dict(storage_options or {})
+    settings.update(cache=_directory(directory), cache_mode=mode, cache_validate=validate)
+    optional = {"cache_size": size, "cache_ttl": ttl, "cache_min_free": min_free, "cache_block_size": block_size, "cache_eviction": eviction}
+    settings.update({name: value for name, value in optional.items() if value is not None})
+    return CachedStore(uri, durable=durable, storage_options=settings)
 
 
 def _directory(path: str | os.PathLike[str]) -> str:
