@@ -189,6 +189,31 @@ public sealed class HybridStoreTests
     }
 
     [Fact]
+    public async Task Get_BytesDamagedOnTheWayAndKept_AreForgottenWhenItShows()
+    {
+        // a whole of several reads: no part of it can be judged by itself
+        using var scene = new CacheScene();
+        var data = CacheScene.Random(300 * Block, 14);
+        await scene.Put("a", data);
+        int reads = 0;
+        scene.Backing.Damage = memory => memory.Span[0] ^= (byte)(Interlocked.Increment(ref reads) == 2 ? 1 : 0);
+        Assert.Equal(ErrorKind.ChecksumMismatch, (await Assert.ThrowsAsync<StoreException>(() => scene.Get("a"))).Kind);
+        Assert.Equal(data, await scene.Get("a"));
+    }
+
+    [Fact]
+    public async Task Head_OfWhatIsNotThere_EndsNothingElse()
+    {
+        using var scene = new CacheScene();
+        await scene.Put("a", [1]);
+        await scene.Get("a");
+        var before = await File.ReadAllBytesAsync(scene.Path + "/tokens");
+        await Assert.ThrowsAsync<StoreException>(async () => await scene.Store.HeadAsync("none", CacheScene.None));
+        await Assert.ThrowsAsync<StoreException>(() => scene.Get("none"));
+        Assert.Equal(before, await File.ReadAllBytesAsync(scene.Path + "/tokens"));
+    }
+
+    [Fact]
     public async Task Read_WrittenBetweenTwoRanges_IsRefusedNotMixed()
     {
         using var scene = new CacheScene(CacheScene.Never with { Validate = CacheValidate.Always });

@@ -12,6 +12,9 @@ sealed class HybridReader : ObjectReader
 {
     const int OpenBlocks = 4;
 
+    /// <summary>Bytes of a read of what is known, and not there.</summary>
+    const int PartLength = 8 << 20;
+
     readonly HybridStore _store;
     readonly CacheDirectory _directory;
     readonly ObjectVersion _version;
@@ -48,10 +51,10 @@ sealed class HybridReader : ObjectReader
     {
         get
         {
-            if (_isKept || _inner is not { IsCompletedSuccessfully: true } inner)
-                return new(PartSize: Math.Min(256 << 10, _version.BlockSize), Concurrency: Math.Clamp(Environment.ProcessorCount, 1, 4), Gap: 0);
-            var hints = inner.Result.Hints;
             int block = _version.BlockSize;
+            if (_isKept)
+                return new(PartSize: Math.Min(256 << 10, block), Concurrency: Math.Clamp(Environment.ProcessorCount, 1, 4), Gap: 0);
+            var hints = _inner is { IsCompletedSuccessfully: true } inner ? inner.Result.Hints : new TransferHints(PartLength, Math.Clamp(_store.RequestsAtOnce, 2, 16));
             return hints with { PartSize = Math.Max(hints.PartSize / block, 1) * block, Alignment = block };
         }
     }
@@ -83,6 +86,17 @@ sealed class HybridReader : ObjectReader
                 (missing ??= []).Add(block);
         }
         return missing is null ? ValueTask.CompletedTask : FillAsync(missing, offset, destination, cancel);
+    }
+
+    /// <summary>What was read of the cache or kept there is fetched anew by whoever wants it next.</summary>
+    public override void Distrust()
+    {
+        long[] touched;
+        lock (_gate)
+            touched = [.. _touched];
+        foreach (long block in touched)
+            _directory.Remove(_version.Id(block));
+        _store.Forget(_directory, _meta.Key);
     }
 
     public override async ValueTask DisposeAsync()
@@ -254,7 +268,11 @@ sealed class HybridReader : ObjectReader
         for (long block = first; block < first + count; block++)
         {
             long start = block * _version.BlockSize, end = start + _version.LengthOf(block);
-            BlockStore.TryKeep(_directory, _version, block, Cut(parts, start, end), _store.Options);
+            if (BlockStore.TryKeep(_directory, _version, block, Cut(parts, start, end), _store.Options))
+            {
+                lock (_gate)
+                    _touched.Add(block);
+            }
         }
     }
 

@@ -90,7 +90,8 @@ public sealed partial class HybridStore
         }
         catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
         {
-            Forget(directory, id);
+            if (known is not null)
+                Forget(directory, id);
             throw;
         }
         bool isSame = known is not null && known.Meta.ETag == now.ETag && known.Meta.Size == now.Size;

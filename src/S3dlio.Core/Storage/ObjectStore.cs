@@ -249,6 +249,11 @@ public abstract class ObjectReader : IAsyncDisposable
     /// <remarks>Fewer bytes than the size promised is <see cref="ErrorKind.InvalidData"/>, never a short answer.</remarks>
     public abstract ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel);
 
+    /// <summary>What was read turned out not to be what was written. A reader that keeps copies of the store's bytes forgets those.</summary>
+    public virtual void Distrust()
+    {
+    }
+
     /// <summary>Segments that lie near each other are worth one read; where this is false each has one of its own anyhow.</summary>
     public virtual bool ReadsManyAtOnce => false;
 

@@ -84,8 +84,16 @@ public static class ObjectRead
             if (reader.Meta.Size > ObjectStore.BriefLength)
                 await Offload.LeaveCallerAsync();
             var found = await ParallelRead.ReadAsync(reader, 0, target, validation.Compares(reader.Meta), check, progress, cancel).ConfigureAwait(false);
-            check?.Check(uri);
-            await validation.CheckAsync(reader, uri, found, cancel).ConfigureAwait(false);
+            try
+            {
+                check?.Check(uri);
+                await validation.CheckAsync(reader, uri, found, cancel).ConfigureAwait(false);
+            }
+            catch (StoreException error) when (error.Kind == ErrorKind.ChecksumMismatch)
+            {
+                reader.Distrust();
+                throw;
+            }
             return reader.Meta;
         }
     }
@@ -142,11 +150,19 @@ public static class ObjectRead
             var found = await ParallelRead.ReadAsync(reader, offset, target, hash, check, progress, cancel).ConfigureAwait(false);
             if (check is not null)
                 await check.ReadEdgesAsync(reader, offset, offset + count, validation.Edges, cancel).ConfigureAwait(false);
-            check?.Check(uri);
-            if (whole)
-                await validation.CheckAsync(reader, uri, found, cancel).ConfigureAwait(false);
-            else if (validation is { Validate: true, Expected: Checksum demanded } && demanded != found)
-                throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + count}: {demanded} expected, {found} found", offset);
+            try
+            {
+                check?.Check(uri);
+                if (whole)
+                    await validation.CheckAsync(reader, uri, found, cancel).ConfigureAwait(false);
+                else if (validation is { Validate: true, Expected: Checksum demanded } && demanded != found)
+                    throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over bytes {offset}..{offset + count}: {demanded} expected, {found} found", offset);
+            }
+            catch (StoreException error) when (error.Kind == ErrorKind.ChecksumMismatch)
+            {
+                reader.Distrust();
+                throw;
+            }
             return reader.Meta;
         }
     }
