@@ -1,6 +1,8 @@
 namespace S3dlio.Storage;
 
-/// <summary>A store's settings, from JSON. Unknown names are refused with the nearest known one: a typing mistake must not pass as a default.</summary>
+/// <summary>
+/// A store's settings, from JSON. Unknown names are refused with the nearest known one: a typing mistake must not pass as a default.
+/// </summary>
 public sealed record StoreOptions
 {
     const string DefaultsName = "defaults";
@@ -91,7 +93,9 @@ public sealed record StoreOptions
             if (!BackendOptions.IsKnownAnywhere(option.Name))
                 throw option.Unknown(BackendOptions.All);
             if (BackendOptions.IsOfOneStore(option.Name))
-                throw new StoreException(ErrorKind.InvalidArgument, defaults.Uri, $"option '{option.Name}' is for one store, not for all: give it as storage_options");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, defaults.Uri,
+                    $"option '{option.Name}' is for one store, not for all: give it as storage_options");
             if (BackendOptions.IsKnown(scheme, option.Name))
                 chosen[option.Name] = option;
         }
