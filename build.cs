@@ -239,7 +239,8 @@ static class NativeLibrary
 
     public static IEnumerable<string> Installed => parts.Select(part => part.Installed);
 
-    static string Outcome() => string.Concat(Installed.Select(file => $" {new FileInfo(file).Length} {File.GetLastWriteTimeUtc(file).Ticks}"));
+    static string Outcome() =>
+        string.Concat(Installed.Select(file => $" {new FileInfo(file).Length} {File.GetLastWriteTimeUtc(file).Ticks}"));
 
     static string Digest() => Fingerprint.Of(
         Directory.EnumerateDirectories("src").Where(d => !d.EndsWith(".Tests", StringComparison.Ordinal)).Append("native")
@@ -345,10 +346,12 @@ static class Tests
         {
             var counters = report.Descendants().First(e => e.Name.LocalName == "Counters");
             var (total, executed, passed) = (Count(counters, "total"), Count(counters, "executed"), Count(counters, "passed"));
-            var reasons = report.Descendants().Where(e => e.Name.LocalName == "UnitTestResult" && (string?)e.Attribute("outcome") == "NotExecuted")
+            var reasons = report.Descendants().Where(
+                e => e.Name.LocalName == "UnitTestResult" && (string?)e.Attribute("outcome") == "NotExecuted")
                 
                 .Select(e => Reason(e.Descendants().FirstOrDefault(d => d.Name.LocalName == "Message")?.Value ?? "")).ToList();
-            return new(passed, executed - passed, [.. reasons, .. Enumerable.Repeat(Reason(""), Math.Max(0, total - executed - reasons.Count))]);
+            return new(passed, executed - passed,
+                [.. reasons, .. Enumerable.Repeat(Reason(""), Math.Max(0, total - executed - reasons.Count))]);
         }
         var suites = report.Descendants("testsuite").ToArray();
         var failed = suites.Sum(s => Count(s, "failures") + Count(s, "errors"));

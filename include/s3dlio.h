@@ -128,7 +128,7 @@ uint32_t s3dlio_abi_version(void);
 const char *s3dlio_version(void);
 
 /* Where s3dlio-credentials is, the program that asks Amazon's and Microsoft's chains of credential providers when neither options, nor the
- * environment, nor files hold what to log in with: an absolute path. Without a call, or with "", it is looked for beside this library. Whoever loads a copy
+ * environment, nor files hold what to log in with: an absolute path. Without a call, or with "", it is looked for beside this library. A program that loads a copy
  * of this library from elsewhere, such as memory, says it here. */
 int32_t s3dlio_credentials_program(const char *program);
 
@@ -459,13 +459,13 @@ typedef struct s3dlio_object_read {
 } s3dlio_object_read;
 
 /*
- * Reads stretches of many objects, each to its place; stretches that lie near each other come in one request. All of it,
- * or the first failure: S3DLIO_CHECKSUM_MISMATCH has the offset of the stretch, S3DLIO_INVALID_DATA one that reaches beyond its
+ * Reads ranges of many objects, each to its place; ranges that lie near each other come in one request. All of it,
+ * or the first failure: S3DLIO_CHECKSUM_MISMATCH has the offset of the range, S3DLIO_INVALID_DATA one that reaches beyond its
  * object. No result. Options: max_in_flight (objects open at once, 8); decompress ("never", "auto", "always"), as for
  * s3dlio_object_open_begin: offsets are then of the decompressed bytes.
  */
 int32_t s3dlio_objects_scatter_begin(const s3dlio_object *objects, size_t object_count,
-                                     const s3dlio_object_read *stretches, size_t count, const char *options_json, uint64_t *out_op);
+                                     const s3dlio_object_read *ranges, size_t count, const char *options_json, uint64_t *out_op);
 
 /* ---- buckets and containers ----------------------------------------------------------------------------------- */
 /*
@@ -492,12 +492,12 @@ int32_t s3dlio_container_list_begin(const char *uri, const char *options_json, u
 int32_t s3dlio_uploads_list_begin(uint64_t store, const char *path, size_t path_length, const char *options_json,
                                   uint64_t *out_op);
 
-/* Aborts the same ones, also when somebody still writes them, who then fails: give older_than. Result: those aborted. */
+/* Aborts the same uploads. One that is still being written fails for its writer, so give older_than. Result: those aborted. */
 int32_t s3dlio_uploads_abort_begin(uint64_t store, const char *path, size_t path_length, const char *options_json,
                                    uint64_t *out_op);
 
 /*
- * An address that lets whoever has it read or write the object for a while, without credentials of their own. Keep it
+ * A presigned URL: it reads or writes the object for a limited time without credentials. Keep it
  * as you keep a password. Result: the address as a JSON string.
  *
  * Options: method ("GET", "PUT", "HEAD" or "DELETE"; "GET"), expires_in (seconds, 1 to 604,800; 3,600).
@@ -704,7 +704,7 @@ int32_t s3dlio_file_close(uint64_t file);
  * manifest does (docs/formats.md, docs/reliability.md). The store of these calls is one that was opened at the
  * checkpoint store's address, the directory or prefix that holds manifests/ and shards/.
  *
- * A shard's description, which a writer gives to whoever commits and which a manifest holds: {"step":1,"timestamp":"…",
+ * A shard's description, which a writer returns, the commit takes and a manifest holds: {"step":1,"timestamp":"…",
  * "save_id":"…","claim":"…","rank":0,"key":"shards/…","size":9,"etag":"…","checksum":"crc32c:…","raw_size":9,
  * "stored_checksum":"crc32c:…","compression":"none","extra":…}; in manifests without the first four. size and
  * stored_checksum are of the object, raw_size and checksum of what was saved. "legacy":true stands in those of the

@@ -47,7 +47,9 @@ static unsafe class Arguments
         return bytes.Length <= MaxText ? bytes : throw Wrong(name, $"has {bytes.Length} bytes; at most {MaxText} are taken");
     }
 
-    /// <summary>A key or path, which has a length and no NUL. What is not UTF-8 only local files may have: stores check their keys.</summary>
+    /// <summary>
+    /// A key or path, which has a length and no NUL. What is not UTF-8 only local files may have: stores check their keys.
+    /// </summary>
     public static string Key(byte* key, nuint length, string name)
     {
         if (key is null && length > 0)
@@ -111,9 +113,11 @@ static unsafe class Arguments
             throw Wrong(name, "is a null pointer; it receives the result");
     }
 
-    public static StoreException Wrong(string name, string what) => new(ErrorKind.InvalidArgument, "s3dlio call", $"argument '{name}' {what}");
+    public static StoreException Wrong(string name, string what) =>
+        new(ErrorKind.InvalidArgument, "s3dlio call", $"argument '{name}' {what}");
 
-    static readonly string[] KnownPut = ["overwrite", "if_match", "durable", "background", "content_type", "metadata", "attributes", "tags"];
+    static readonly string[] KnownPut =
+        ["overwrite", "if_match", "durable", "background", "content_type", "metadata", "attributes", "tags"];
 
     public static PutOptions Put(string json, string uri)
     {

@@ -6,7 +6,8 @@ namespace S3dlio.Native;
 /// <summary>Options of calls over many objects.</summary>
 sealed record BulkOptions(int InFlight, bool Validate, Decompress Mode, PutOptions Put)
 {
-    static readonly string[] Known = ["max_in_flight", "validate", "decompress", "overwrite", "durable", "content_type", "metadata", "attributes", "tags"];
+    static readonly string[] Known =
+        ["max_in_flight", "validate", "decompress", "overwrite", "durable", "content_type", "metadata", "attributes", "tags"];
 
     public static BulkOptions Parse(string json)
     {
@@ -35,7 +36,8 @@ static class BulkJobs
     public static Job Get(ObjectRef[] objects, BulkOptions options) => async (operation, cancel) =>
     {
         operation.ReserveItems(objects.Length);
-        var failures = await Bulk.GetAsync(objects, options.InFlight, options.Mode, operation.AllocateItem, options.Validate, operation, cancel).ConfigureAwait(false);
+        var failures = await Bulk.GetAsync(
+            objects, options.InFlight, options.Mode, operation.AllocateItem, options.Validate, operation, cancel).ConfigureAwait(false);
         for (int i = 0; i < failures.Length; i++)
         {
             if (failures[i] is not null)
@@ -47,7 +49,9 @@ static class BulkJobs
     public static Job Put(ObjectRef[] objects, LargeMemory[] data, BulkOptions options) => async (operation, cancel) =>
     {
         var found = new ObjectMeta?[objects.Length];
-        operation.SetJson(Report(await Bulk.PutAsync(objects, data, found, options.InFlight, options.Put, operation, cancel).ConfigureAwait(false), found));
+        operation.SetJson(
+            Report(await Bulk.PutAsync(objects, data, found, options.InFlight, options.Put, operation, cancel).ConfigureAwait(false),
+                found));
     };
 
     public static Job Head(ObjectRef[] objects, BulkOptions options) => async (operation, cancel) =>
@@ -59,12 +63,14 @@ static class BulkJobs
     public static Job Copy(ObjectRef[] sources, ObjectRef[] destinations, BulkOptions options) => async (operation, cancel) =>
     {
         var found = new ObjectMeta?[sources.Length];
-        operation.SetJson(Report(await Bulk.CopyAsync(sources, destinations, found, options.InFlight, options.Put, operation, cancel).ConfigureAwait(false), found));
+        operation.SetJson(
+            Report(await Bulk.CopyAsync(
+                    sources, destinations, found, options.InFlight, options.Put, operation, cancel).ConfigureAwait(false), found));
     };
 
     /// <summary>All of it, or the first failure: a part of a checkpoint is none.</summary>
-    public static Job Scatter(ObjectRef[] objects, ScatterStretch[] stretches, Decompress mode, int inFlight) => async (operation, cancel) =>
-        await ObjectScatter.ReadAsync(objects, stretches, mode, inFlight, operation, cancel).ConfigureAwait(false);
+    public static Job Scatter(ObjectRef[] objects, ScatterRange[] ranges, Decompress mode, int inFlight) => async (operation, cancel) =>
+        await ObjectScatter.ReadAsync(objects, ranges, mode, inFlight, operation, cancel).ConfigureAwait(false);
 
     static byte[] Report(StoreException?[] failures, ObjectMeta?[]? found) => MetaJson.Write(json =>
     {

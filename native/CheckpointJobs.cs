@@ -9,7 +9,8 @@ static class CheckpointJobs
     public static Job Agree(ObjectStore store, long step, string? saveId, string? run) => async (operation, cancel) =>
         operation.SetJson(CheckpointJson.Write(await SaveClaim.AgreeAsync(store, step, saveId, run, cancel).ConfigureAwait(false)));
 
-    public static Job PutShard(ObjectStore store, ShardTarget target, string? saveId, string? run, IReadOnlyList<LargeMemory> data) => async (operation, cancel) =>
+    public static Job PutShard(ObjectStore store, ShardTarget target, string? saveId, string? run, IReadOnlyList<LargeMemory> data) =>
+        async (operation, cancel) =>
     {
         target = await AgreeAsync(store, target, saveId, run, cancel).ConfigureAwait(false);
         operation.SetJson(CheckpointJson.Write(await ShardWrite.PutAsync(store, target, data, operation, cancel).ConfigureAwait(false)));
@@ -54,31 +55,40 @@ static class CheckpointJobs
     {
         LargeMemory Fit(long size) => target is null ? operation.Allocate(size) : size == target.Length
             ? target
-            : throw new StoreException(ErrorKind.InvalidArgument, store.Root.Child(shard.Key), $"the shard has {size} bytes, the caller's buffer {target.Length}");
+            : throw new StoreException(
+                ErrorKind.InvalidArgument, store.Root.Child(shard.Key), $"the shard has {size} bytes, the caller's buffer {target.Length}");
         var by = await ShardRead.RunAsync(store, shard, Fit, validate, operation, cancel).ConfigureAwait(false);
         operation.SetJson(MetaJson.Write(json =>
         {
             json.WriteStartObject();
-            json.WriteString("verified_by", by switch { VerifiedBy.Crc32C => "crc32c", VerifiedBy.IeeeCrc32 => "ieee_crc32", _ => "nothing" });
+            json.WriteString(
+                "verified_by", by switch { VerifiedBy.Crc32C => "crc32c", VerifiedBy.IeeeCrc32 => "ieee_crc32", _ => "nothing" });
             json.WriteEndObject();
         }));
     };
 
     public static Job Validate(ObjectStore store, string manifestKey) => async (operation, cancel) =>
-        operation.SetJson(CheckpointJson.Write(await CheckpointValidation.RunAsync(store, manifestKey, operation, cancel).ConfigureAwait(false)));
+        operation.SetJson(
+            CheckpointJson.Write(await CheckpointValidation.RunAsync(store, manifestKey, operation, cancel).ConfigureAwait(false)));
 
     public static Job Validate(ObjectStore store, ShardRecord[] shards) => async (operation, cancel) =>
-        operation.SetJson(CheckpointJson.Write(await CheckpointValidation.RunAsync(store, shards, operation, cancel).ConfigureAwait(false)));
+        operation.SetJson(
+            CheckpointJson.Write(await CheckpointValidation.RunAsync(store, shards, operation, cancel).ConfigureAwait(false)));
 
     public static Job DeleteStep(ObjectStore store, long step) => async (operation, cancel) =>
         operation.SetJson(CheckpointJson.WriteTexts(await CheckpointDelete.OfStepAsync(store, step, cancel).ConfigureAwait(false)));
 
     public static Job DeleteKey(ObjectStore store, string manifestKey) => async (operation, cancel) =>
-        operation.SetJson(CheckpointJson.WriteTexts(await CheckpointDelete.OfKeyAsync(store, manifestKey, cancel).ConfigureAwait(false) ? [manifestKey] : []));
+        operation.SetJson(
+            CheckpointJson.WriteTexts(
+                await CheckpointDelete.OfKeyAsync(store, manifestKey, cancel).ConfigureAwait(false) ? [manifestKey] : []));
 
     public static Job Prune(ObjectStore store, RetentionRule rule) => async (operation, cancel) =>
         operation.SetJson(CheckpointJson.Write(await Retention.RunAsync(store, rule, operation, cancel).ConfigureAwait(false)));
 
-    static async ValueTask<ShardTarget> AgreeAsync(ObjectStore store, ShardTarget target, string? saveId, string? run, CancellationToken cancel) =>
-        saveId is null ? target with { Save = await SaveClaim.AgreeAsync(store, target.Step, null, run, cancel).ConfigureAwait(false) } : target;
+    static async ValueTask<ShardTarget> AgreeAsync(
+        ObjectStore store, ShardTarget target, string? saveId, string? run, CancellationToken cancel) =>
+        saveId is null
+            ? target with { Save = await SaveClaim.AgreeAsync(store, target.Step, null, run, cancel).ConfigureAwait(false) }
+            : target;
 }

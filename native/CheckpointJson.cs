@@ -10,15 +10,17 @@ static class CheckpointJson
 {
     /// <summary>A JSON object of the caller's; empty text is an empty one.</summary>
     public static JsonFields Parse(string text, string what, string uri) => new(
-        JsonFields.Parse(Encoding.UTF8.GetBytes(text.Length == 0 ? "{}" : text), what, ErrorKind.InvalidArgument, uri), what, ErrorKind.InvalidArgument, uri);
+        JsonFields.Parse(Encoding.UTF8.GetBytes(text.Length == 0 ? "{}" : text), what, ErrorKind.InvalidArgument, uri), what,
+        ErrorKind.InvalidArgument, uri);
 
     /// <summary>
-    /// <c>{"step":1,"rank":0,"save_id":"…","claim":"…","run_id":"…","placement":"flat","compression":"zstd","level":3,"durable":true,"background":false,"extra":{}}</c>;
-    /// without a save id the rank agrees on one with the others.
+    /// <c>{"step":1,"rank":0,"save_id":"…","claim":"…","run_id":"…","placement":"flat","compression":"zstd","level":3,"durable":true,
+    /// "background":false,"extra":{}}</c>; without a save id the rank agrees on one with the others.
     /// </summary>
     public static (ShardTarget Target, string? SaveId, string? Run) ReadTarget(string text, string uri)
     {
-        var fields = Parse(text, "shard_json", uri).RefuseOthers("step", "rank", "save_id", "claim", "run_id", "placement", "compression", "level", "durable", "background", "extra");
+        var fields = Parse(text, "shard_json", uri).RefuseOthers(
+            "step", "rank", "save_id", "claim", "run_id", "placement", "compression", "level", "durable", "background", "extra");
         string? compression = fields.FindText("compression");
         int? level = (int?)fields.FindInteger("level", 1, 22);
         if (compression is not (null or "none" or "zstd"))

@@ -15,7 +15,7 @@ sealed partial class CompletionQueue(int eventFd) : IDisposable
         _ended.Enqueue(operation);
         lock (_gate)
         {
-            // the caller may have closed the descriptor after the queue, and its number may be somebody else's by now
+            // the caller may have closed the descriptor after the queue, and its number may name another file by now
             if (!_closed)
                 // a full counter refuses more and is readable all the same; nothing else can be done about any failure here
                 _ = write(eventFd, 1, sizeof(ulong));

@@ -8,13 +8,15 @@ static unsafe partial class Exports
 {
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_array_save_begin")]
     public static int ArraySaveBegin(
-        ulong store, byte* key, nuint keyLength, byte* header, void* data, ulong length, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+        ulong store, byte* key, nuint keyLength, byte* header, void* data, ulong length, byte* options,
+        ulong* outOperation) => Begin(outOperation, () =>
         {
             var (target, name) = (Store(store), Key(key, keyLength));
             string uri = target.Root.Child(name);
             var (put, level) = Arguments.Save(Json(options), uri);
             var job = TensorJobs.SaveArray(
-                target, name, TensorJson.ParseArray(Arguments.Text(header, "header_json"), uri), Arguments.Memory(data, length, "data"), level, put);
+                target, name, TensorJson.ParseArray(Arguments.Text(header, "header_json"), uri), Arguments.Memory(data, length, "data"),
+                level, put);
             return (job, level is null && target.IsBrief((long)length, put) && target.IsQuickAt(name));
         });
 

@@ -14,35 +14,42 @@ static unsafe partial class Exports
     const ulong MaxBuffer = 1UL << 47;
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_get_begin")]
-    public static int ObjectsGetBegin(ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int ObjectsGetBegin(ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
         BulkJobs.Get(Refs(objects, count, "objects"), BulkOptions.Parse(Json(options))));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_put_begin")]
-    public static int ObjectsPutBegin(ObjectRefStruct* objects, SegmentStruct* segments, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int ObjectsPutBegin(ObjectRefStruct* objects, SegmentStruct* segments, nuint count, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
         BulkJobs.Put(Refs(objects, count, "objects"), Arguments.Segments(segments, count), BulkOptions.Parse(Json(options))));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_head_begin")]
-    public static int ObjectsHeadBegin(ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int ObjectsHeadBegin(ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
         BulkJobs.Head(Refs(objects, count, "objects"), BulkOptions.Parse(Json(options))));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_copy_begin")]
-    public static int ObjectsCopyBegin(ObjectRefStruct* sources, ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int ObjectsCopyBegin(
+        ObjectRefStruct* sources, ObjectRefStruct* objects, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
         BulkJobs.Copy(Refs(sources, count, "sources"), Refs(objects, count, "objects"), BulkOptions.Parse(Json(options))));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_objects_scatter_begin")]
     public static int ObjectsScatterBegin(
-        ObjectRefStruct* objects, nuint objectCount, ObjectReadStruct* stretches, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+        ObjectRefStruct* objects, nuint objectCount, ObjectReadStruct* ranges, nuint count, byte* options,
+        ulong* outOperation) => Begin(outOperation, () =>
     {
         var places = Refs(objects, objectCount, "objects");
-        var wanted = new ScatterStretch[Arguments.Count(stretches, count, "stretches")];
-        var all = new Structs.Inputs<ObjectReadStruct>(stretches, wanted.Length, "stretches");
+        var wanted = new ScatterRange[Arguments.Count(ranges, count, "ranges")];
+        var all = new Structs.Inputs<ObjectReadStruct>(ranges, wanted.Length, "ranges");
         for (int i = 0; i < wanted.Length; i++)
         {
             var read = all[i];
             if (read.Object >= (ulong)places.Length || read.Offset > long.MaxValue)
-                throw Arguments.Wrong($"stretches[{i}]", $"is of object {read.Object} from byte {read.Offset}; there are {places.Length} objects");
+                throw Arguments.Wrong(
+                    $"ranges[{i}]", $"is of object {read.Object} from byte {read.Offset}; there are {places.Length} objects");
             Checksum? expected = read.Check != 0 ? new Checksum(read.Crc32c) : null;
-            wanted[i] = new ScatterStretch((int)read.Object, (long)read.Offset, Arguments.Memory(read.Data, read.Length, $"stretches[{i}]"), expected);
+            wanted[i] = new ScatterRange(
+                (int)read.Object, (long)read.Offset, Arguments.Memory(read.Data, read.Length, $"ranges[{i}]"), expected);
         }
         var (mode, inFlight) = (Decompress.Never, 8);
         foreach (var option in OptionReader.Read(Json(options), "s3dlio call"))

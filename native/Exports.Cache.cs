@@ -32,5 +32,6 @@ static unsafe partial class Exports
     });
 
     static HybridStore Hybrid(ulong store) => Store(store) is var found && found is HybridStore hybrid ? hybrid
-        : throw new StoreException(ErrorKind.InvalidArgument, found.Root.ToString(), "the store has no cache; open it with the option 'cache', the directory that it lies in");
+        : throw new StoreException(ErrorKind.InvalidArgument, found.Root.ToString(),
+            "the store has no cache; open it with the option 'cache', the directory that it lies in");
 }

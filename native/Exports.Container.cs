@@ -21,7 +21,8 @@ static unsafe partial class Exports
     static readonly string[] KnownPresign = ["method", "expires_in"];
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_presign_begin")]
-    public static int ObjectPresignBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int ObjectPresignBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
     {
         var (from, name) = (Store(store), Key(key, keyLength));
         var how = PresignOptions.Default;

@@ -26,7 +26,9 @@ static unsafe partial class Exports
     {
         string chosen = Arguments.Text(program, "program");
         if (program is null || chosen is not ("" or ['/', ..]))
-            throw new StoreException(ErrorKind.InvalidArgument, "", $"program must be an absolute path, or empty for the one beside the library, found '{chosen}'");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, "",
+                $"program must be an absolute path, or empty for the one beside the library, found '{chosen}'");
         CredentialProgram.Chosen = chosen is "" ? null : chosen;
         return Guard.Ok;
     });
@@ -72,7 +74,9 @@ static unsafe partial class Exports
         Structs.Out(outNotice, "out_notice");
         Structs.Give(outNotice, new NoticeStruct
         {
-            Text = number >= Notices.Count ? null : (byte*)NoticeTexts.GetOrAdd(number, static number => Marshal.StringToCoTaskMemUTF8(Notices.Get((int)number))),
+            Text = number >= Notices.Count
+                ? null
+                : (byte*)NoticeTexts.GetOrAdd(number, static number => Marshal.StringToCoTaskMemUTF8(Notices.Get((int)number))),
         });
         return Guard.Ok;
     });

@@ -68,14 +68,17 @@ static unsafe partial class Exports
         const int longest = 4096;
         string text = option.AsText();
         if (text.Length > longest)
-            throw new StoreException(ErrorKind.InvalidArgument, option.Uri, $"the pattern has {text.Length} characters; at most {longest} are taken");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, option.Uri, $"the pattern has {text.Length} characters; at most {longest} are taken");
         try
         {
             return new Regex(text, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
         }
         catch (Exception error) when (error is ArgumentException or NotSupportedException)
         {
-            throw new StoreException(ErrorKind.InvalidArgument, option.Uri, $"the pattern '{text}' is not a regular expression that can be used: {error.Message}", cause: error);
+            throw new StoreException(
+                ErrorKind.InvalidArgument, option.Uri,
+                $"the pattern '{text}' is not a regular expression that can be used: {error.Message}", cause: error);
         }
     }
 }

@@ -8,7 +8,8 @@ namespace S3dlio.Native;
 static unsafe partial class Exports
 {
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_put_begin")]
-    public static int ObjectPutBegin(ulong store, byte* key, nuint keyLength, SegmentStruct* segments, nuint count, byte* options, ulong* outOperation) =>
+    public static int ObjectPutBegin(
+        ulong store, byte* key, nuint keyLength, SegmentStruct* segments, nuint count, byte* options, ulong* outOperation) =>
         Begin(outOperation, () => Put(store, key, keyLength, segments, count, options));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_get_begin")]
@@ -34,12 +35,14 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_copy_begin")]
     public static int ObjectCopyBegin(
-        ulong sourceStore, byte* sourceKey, nuint sourceKeyLength, ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        ulong sourceStore, byte* sourceKey, nuint sourceKeyLength, ulong store, byte* key, nuint keyLength, byte* options,
+        ulong* outOperation) =>
         Begin(outOperation, () => Move(sourceStore, sourceKey, sourceKeyLength, store, key, keyLength, options, ObjectCopy.CopyAsync));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_rename_begin")]
     public static int ObjectRenameBegin(
-        ulong sourceStore, byte* sourceKey, nuint sourceKeyLength, ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        ulong sourceStore, byte* sourceKey, nuint sourceKeyLength, ulong store, byte* key, nuint keyLength, byte* options,
+        ulong* outOperation) =>
         Begin(outOperation, () => Move(sourceStore, sourceKey, sourceKeyLength, store, key, keyLength, options, ObjectCopy.RenameAsync));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_directory_create_begin")]
@@ -47,7 +50,8 @@ static unsafe partial class Exports
         Begin(outOperation, () => Near(Store(store), Key(key, keyLength), Jobs.MakeDirectory));
 
     /// <summary>A look at an object, brief where it lies in this machine.</summary>
-    static (Job Work, bool Brief) Near(ObjectStore store, string key, Func<ObjectStore, string, Job> job) => (job(store, key), store.IsQuickAt(key));
+    static (Job Work, bool Brief) Near(ObjectStore store, string key, Func<ObjectStore, string, Job> job) =>
+        (job(store, key), store.IsQuickAt(key));
 
     static (Job Work, bool Brief) Put(ulong store, byte* key, nuint keyLength, SegmentStruct* segments, nuint count, byte* options)
     {
@@ -91,7 +95,8 @@ static unsafe partial class Exports
     {
         var (to, name) = (Store(store), Key(key, keyLength));
         return Jobs.Move(
-            Store(sourceStore), Arguments.Key(sourceKey, sourceKeyLength, "source_key"), to, name, Arguments.Put(Json(options), to.Root.Child(name)), mover);
+            Store(sourceStore), Arguments.Key(sourceKey, sourceKeyLength, "source_key"), to, name,
+            Arguments.Put(Json(options), to.Root.Child(name)), mover);
     }
 
     static string Key(byte* key, nuint length) => Arguments.Key(key, length, "key");

@@ -30,7 +30,8 @@ static unsafe partial class Exports
             needed = size;
             return size <= target.Length
                 ? target.Part(0, size)
-                : throw new StoreException(ErrorKind.InvalidArgument, from.Root.Child(name), $"the object has {size} bytes, the caller's buffer {target.Length}");
+                : throw new StoreException(
+                    ErrorKind.InvalidArgument, from.Root.Child(name), $"the object has {size} bytes, the caller's buffer {target.Length}");
         }
         int status = Call(() => Jobs.Get(from, name, Decompress.Never, Fit, new Validation(null)));
         *outLength = (ulong)needed;

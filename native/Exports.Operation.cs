@@ -84,7 +84,7 @@ static unsafe partial class Exports
     public static int CloseBehind(ulong handle) => Guard.Run(() =>
     {
         if (Handles.Remove<IAsyncDisposable>(handle, "file, writer or list", out var item))
-            // whoever asks for this does not hear of a failure; what was not finalized is gone or is swept later
+            // the call reports no failure; what was not finalized is removed now or by a later sweep
             _ = Task.Run(() => item!.DisposeAsync().AsTask());
         return Guard.Ok;
     });

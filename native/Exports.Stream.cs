@@ -8,7 +8,8 @@ namespace S3dlio.Native;
 static unsafe partial class Exports
 {
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_writer_open_begin")]
-    public static int WriterOpenBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int WriterOpenBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
     {
         var (target, name) = (Store(store), Key(key, keyLength));
         var (put, level) = Arguments.Save(Json(options), target.Root.Child(name));
@@ -37,7 +38,8 @@ static unsafe partial class Exports
         Handles.Remove<WriterHandle>(writer, "writer", out var item) ? Call(() => Jobs.Close(item!)) : Guard.Ok);
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_object_open_begin")]
-    public static int ObjectOpenBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int ObjectOpenBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
     {
         var (from, name) = (Store(store), Key(key, keyLength));
         var mode = Decompress.Never;

@@ -8,7 +8,8 @@ static unsafe partial class Exports
 {
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_save_begin")]
     public static int TensorsSaveBegin(
-        ulong store, byte* key, nuint keyLength, byte* description, SegmentStruct* segments, nuint count, byte* options, ulong* outOperation) =>
+        ulong store, byte* key, nuint keyLength, byte* description, SegmentStruct* segments, nuint count, byte* options,
+        ulong* outOperation) =>
         Begin(outOperation, () =>
         {
             var (target, name) = (Store(store), Key(key, keyLength));
@@ -22,7 +23,8 @@ static unsafe partial class Exports
         Begin(outOperation, () => TensorJobs.OpenTensors(Store(store), Key(key, keyLength)));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_read_begin")]
-    public static int TensorsReadBegin(ulong file, TensorReadStruct* reads, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int TensorsReadBegin(ulong file, TensorReadStruct* reads, nuint count, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
     {
         var tensors = OpenFile.Get<SafetensorsObject>(file, "a tensor file");
         var wanted = new (int, LargeMemory)[Arguments.Count(reads, count, "reads")];
@@ -34,13 +36,15 @@ static unsafe partial class Exports
         }
         var validation = Validate(Json(options), tensors.Meta.Key);
         if (validation.Expected is not null)
-            throw Arguments.Wrong("options_json", "has 'expected_checksum', which stands for a whole object; a tensor file holds one for each tensor");
+            throw Arguments.Wrong(
+                "options_json", "has 'expected_checksum', which stands for a whole object; a tensor file holds one for each tensor");
         return TensorJobs.ReadTensors(tensors, wanted, validation);
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_slice_begin")]
     public static int TensorsSliceBegin(
-        ulong file, ulong tensor, long* starts, long* stops, long* steps, nuint rank, void* data, ulong length, ulong* outOperation) => Begin(outOperation, () =>
+        ulong file, ulong tensor, long* starts, long* stops, long* steps, nuint rank, void* data, ulong length,
+        ulong* outOperation) => Begin(outOperation, () =>
         {
             var tensors = OpenFile.Get<SafetensorsObject>(file, "a tensor file");
             if (rank > SafetensorsHeader.MaxRank)

@@ -3,7 +3,7 @@ using S3dlio.Storage;
 
 namespace S3dlio.Native;
 
-/// <summary>Multipart uploads that nobody ended.</summary>
+/// <summary>Unfinished multipart uploads.</summary>
 static unsafe partial class Exports
 {
     static readonly string[] KnownUploads = ["older_than"];

@@ -4,11 +4,11 @@ using S3dlio.Storage;
 namespace S3dlio.Native;
 
 /// <summary>
-/// Runs once, while the runtime starts and before any export does, in one thread with no other beside it. The first thread that finds a lock of the
-/// runtime taken prepares all locks, in the midst of whatever class it was about to prepare: it reads settings and the environment, for which it
-/// needs the text encodings, and finds those empty if it was them. That is a null reference whose report needs the encodings too, until the stack
-/// ends; of a hundred processes whose first calls came from several threads at once, one died so. What is used here is prepared before
-/// there can be a second thread.
+/// Runs once, while the runtime starts and before any export does, in one thread with no other beside it. The first thread that finds a
+/// lock of the runtime taken prepares all locks, in the midst of whatever class it was about to prepare: it reads settings and the
+/// environment, for which it needs the text encodings, and finds those empty if it was them. That is a null reference whose report needs
+/// the encodings too, until the stack ends; of a hundred processes whose first calls came from several threads at once, one died so. What
+/// is used here is prepared before there can be a second thread.
 /// </summary>
 static class FirstUse
 {

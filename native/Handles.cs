@@ -44,5 +44,6 @@ static class Handles
         ? new(ErrorKind.Closed, $"{noun} {id}", $"this {noun} was closed")
         : new(ErrorKind.InvalidArgument, $"{noun} {id}", $"no {noun} has this number");
 
-    static StoreException Stranger(ulong id, string noun) => new(ErrorKind.InvalidArgument, $"{noun} {id}", $"this number belongs to something other than a {noun}");
+    static StoreException Stranger(ulong id, string noun) =>
+        new(ErrorKind.InvalidArgument, $"{noun} {id}", $"this number belongs to something other than a {noun}");
 }

@@ -1,8 +1,8 @@
 namespace S3dlio.Native;
 
 /// <summary>
-/// Tells when memory that is kept for the next result has lain unused for some seconds. There is a timer only while something is kept: a process
-/// at rest is woken by none. All but the constructor under the lock of what it watches.
+/// Tells when memory that is kept for the next result has lain unused for some seconds. There is a timer only while something is kept: a
+/// process at rest is woken by none. All but the constructor under the lock of what it watches.
 /// </summary>
 /// <param name="elapsed">Called on a thread of the pool; it takes the lock and asks <see cref="IsOver"/>.</param>
 #pragma warning disable CA1001 // lives as long as the process

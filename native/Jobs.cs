@@ -9,11 +9,14 @@ namespace S3dlio.Native;
 /// <summary>What an operation does.</summary>
 delegate Task Job(Operation operation, CancellationToken cancel);
 
-/// <summary>The operations on objects, from arguments that the exports have checked. Kept apart from them because code with pointers cannot await.</summary>
+/// <summary>
+/// The operations on objects, from arguments that the exports have checked. Kept apart from them because code with pointers cannot await.
+/// </summary>
 static class Jobs
 {
     public delegate ValueTask<ObjectMeta> Mover(
-        ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress, CancellationToken cancel);
+        ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress,
+        CancellationToken cancel);
 
     public static Job Put(ObjectStore store, string key, Payload payload, PutOptions options) => async (operation, cancel) =>
     {
@@ -21,13 +24,19 @@ static class Jobs
         operation.SetJson(MetaJson.Write(await store.PutAsync(key, payload, options, operation, cancel).ConfigureAwait(false)));
     };
 
-    public static Job Get(ObjectStore store, string key, Decompress mode, Func<long, LargeMemory>? allocate, Validation validation) => async (operation, cancel) =>
+    public static Job Get(ObjectStore store, string key, Decompress mode, Func<long, LargeMemory>? allocate, Validation validation) =>
+        async (operation, cancel) =>
         operation.SetJson(MetaJson.Write(
-            await ObjectRead.WholeAsync(store, key, mode, allocate ?? operation.Allocate, validation, operation, cancel).ConfigureAwait(false)));
+            await ObjectRead.WholeAsync(
+                store, key, mode, allocate ?? operation.Allocate, validation, operation, cancel).ConfigureAwait(false)));
 
-    public static Job GetRange(ObjectStore store, string key, Decompress mode, long offset, long? length, LargeMemory? target, Validation validation) => async (operation, cancel) =>
+    public static Job GetRange(
+        ObjectStore store, string key, Decompress mode, long offset, long? length, LargeMemory? target,
+        Validation validation) => async (operation, cancel) =>
         operation.SetJson(MetaJson.Write(
-            await ObjectRead.RangeAsync(store, key, mode, offset, length, target is null ? operation.Allocate : _ => target, validation, operation, cancel).ConfigureAwait(false)));
+            await ObjectRead.RangeAsync(
+                store, key, mode, offset, length, target is null ? operation.Allocate : _ => target, validation, operation,
+                cancel).ConfigureAwait(false)));
 
     public static Job Head(ObjectStore store, string key) => async (operation, cancel) =>
         operation.SetJson(MetaJson.Write(await store.HeadAsync(key, cancel).ConfigureAwait(false)));
@@ -47,7 +56,8 @@ static class Jobs
         operation.SetJson(Encoding.ASCII.GetBytes(deleted.ToString(CultureInfo.InvariantCulture)));
     };
 
-    public static Job Move(ObjectStore from, string source, ObjectStore to, string key, PutOptions options, Mover mover) => async (operation, cancel) =>
+    public static Job Move(ObjectStore from, string source, ObjectStore to, string key, PutOptions options, Mover mover) =>
+        async (operation, cancel) =>
         operation.SetJson(MetaJson.Write(await mover(from, source, to, key, options, operation, cancel).ConfigureAwait(false)));
 
     public static Job Endpoints(ObjectStore store) => (operation, _) =>

@@ -11,7 +11,9 @@ static unsafe class LastError
     [ThreadStatic]
     static Slot? _slot;
 
-    /// <summary>Remembers the failure and gives its status code. Nothing escapes from here: an exception across the ABI ends the process.</summary>
+    /// <summary>
+    /// Remembers the failure and gives its status code. Nothing escapes from here: an exception across the ABI ends the process.
+    /// </summary>
     public static int Set(Exception error)
     {
         var kind = ErrorKind.OutOfSpace;
@@ -34,11 +36,16 @@ static unsafe class LastError
         StoreException known => known,
         OperationCanceledException => new StoreException(ErrorKind.Cancelled, "operation", "cancelled by the caller", cause: error),
         // a reader closed while another thread was in it
-        ObjectDisposedException => new StoreException(ErrorKind.Closed, "operation", "what it worked on was closed meanwhile", cause: error),
+        ObjectDisposedException =>
+            new StoreException(ErrorKind.Closed, "operation", "what it worked on was closed meanwhile", cause: error),
         TaskSchedulerException { InnerException: OutOfMemoryException } => new StoreException(
-            ErrorKind.OutOfSpace, "threads", "the system gives this process no more threads: raise the limit (ulimit -u, or the container's pids limit)", cause: error),
-        OutOfMemoryException => new StoreException(ErrorKind.OutOfSpace, "memory", "the machine has not enough memory for this", cause: error),
-        _ => new StoreException(ErrorKind.Internal, "s3dlio", $"internal error, please report it: {error.GetType().Name}: {error.Message}{Place(error)}", cause: error),
+            ErrorKind.OutOfSpace, "threads",
+            "the system gives this process no more threads: raise the limit (ulimit -u, or the container's pids limit)", cause: error),
+        OutOfMemoryException =>
+            new StoreException(ErrorKind.OutOfSpace, "memory", "the machine has not enough memory for this", cause: error),
+        _ => new StoreException(
+            ErrorKind.Internal, "s3dlio", $"internal error, please report it: {error.GetType().Name}: {error.Message}{Place(error)}",
+            cause: error),
     };
 
     public static Slot? Current => _slot;

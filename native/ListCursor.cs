@@ -21,7 +21,8 @@ sealed class ListCursor : IAsyncDisposable
     int _next;
     nint _key;
 
-    public ListCursor(Func<CancellationToken, IAsyncEnumerable<ListPage>> list) => _pages = list(_stop.Token).GetAsyncEnumerator(_stop.Token);
+    public ListCursor(Func<CancellationToken, IAsyncEnumerable<ListPage>> list) =>
+        _pages = list(_stop.Token).GetAsyncEnumerator(_stop.Token);
 
     /// <summary>The next page, or null at the end. A cancel ends the whole listing.</summary>
     public async Task<ListPage?> NextPageAsync(CancellationToken cancel)
@@ -94,8 +95,10 @@ sealed class ListCursor : IAsyncDisposable
         _key = 0;
     }
 
-    /// <summary>Cancels a page under way; whoever waits for it, or comes later, hears that the listing is closed.</summary>
-    /// <remarks>The semaphore and the token source stay usable: threads that found the cursor before it was closed may still come.</remarks>
+    /// <summary>Cancels a page under way; its waiter, and later calls, fail with Closed.</summary>
+    /// <remarks>
+    /// The semaphore and the token source stay usable: threads that found the cursor before it was closed may still come.
+    /// </remarks>
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);

@@ -12,7 +12,8 @@ sealed class LogHandle(RecordLog log, IReadOnlyList<string> damage) : IAsyncDisp
 
     /// <exception cref="StoreException">InvalidArgument: the log was opened for reading.</exception>
     public LogWriter Writer => log as LogWriter
-        ?? throw new StoreException(ErrorKind.InvalidArgument, log.Directory, "the log was opened for reading; open it with mode \"a\" to change it");
+        ?? throw new StoreException(
+            ErrorKind.InvalidArgument, log.Directory, "the log was opened for reading; open it with mode \"a\" to change it");
 
     /// <summary>Commits what was appended, and closes.</summary>
     public ValueTask DisposeAsync()

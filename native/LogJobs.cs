@@ -57,7 +57,7 @@ static class LogJobs
         log.SetCursor(name, number);
     });
 
-    /// <param name="log">Which.</param>
+    /// <param name="log">The log.</param>
     /// <param name="first">Number of the first record.</param>
     /// <param name="most">Most records that are wanted.</param>
     /// <param name="mostBytes">Bytes at which they end; the first record is always taken.</param>

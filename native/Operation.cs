@@ -3,7 +3,9 @@ using S3dlio.Transfer;
 
 namespace S3dlio.Native;
 
-/// <summary>Long work that C begins, waits for, and frees. The buffers it was given are in use until it has ended, also after a cancel.</summary>
+/// <summary>
+/// Long work that C begins, waits for, and frees. The buffers it was given are in use until it has ended, also after a cancel.
+/// </summary>
 sealed partial class Operation : ITransferProgress, IDisposable
 {
     readonly CancellationTokenSource _cancel = new();
@@ -28,8 +30,8 @@ sealed partial class Operation : ITransferProgress, IDisposable
     /// <summary>Starts the work and gives the operation's number.</summary>
     /// <param name="work">What it does.</param>
     /// <param name="brief">
-    /// It takes no longer than waking another thread and being woken by it: it is done here, as far as it comes without waiting. Otherwise it
-    /// goes to the pool.
+    /// It takes no longer than waking another thread and being woken by it: it is done here, as far as it comes without waiting. Otherwise
+    /// it goes to the pool.
     /// </param>
     public static ulong Begin(Job work, bool brief)
     {
@@ -42,7 +44,7 @@ sealed partial class Operation : ITransferProgress, IDisposable
         }
         catch
         {
-            // without a number nobody could wait until the buffers are let go
+            // without an id the caller could not wait until its buffers are released
             operation.Dispose();
             throw;
         }
@@ -62,7 +64,9 @@ sealed partial class Operation : ITransferProgress, IDisposable
     {
         var operation = new Operation();
         // a job is asynchronous: whatever it throws is in its task
-        operation._task = here ? work(operation, operation._cancel.Token) : Task.Run(() => work(operation, operation._cancel.Token), CancellationToken.None);
+        operation._task = here
+            ? work(operation, operation._cancel.Token)
+            : Task.Run(() => work(operation, operation._cancel.Token), CancellationToken.None);
         return operation;
     }
 
@@ -155,7 +159,8 @@ sealed partial class Operation : ITransferProgress, IDisposable
 
     /// <summary>Calls <paramref name="told"/> when the work has ended, at once when it has; on a thread of the library.</summary>
     public void WhenEnded(Action told) => _task.ContinueWith(
-        static (_, state) => ((Action)state!)(), told, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        static (_, state) => ((Action)state!)(), told, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
+        TaskScheduler.Default);
 
     public void Cancel()
     {
@@ -191,11 +196,14 @@ sealed partial class Operation : ITransferProgress, IDisposable
     /// <summary>Whether <see cref="Leave"/> was called: what frees it is on its way then.</summary>
     public bool IsLeft => Volatile.Read(ref _left) != 0;
 
-    /// <summary>Has <paramref name="free"/> called on a thread of the library when the work has ended; the first call alone counts.</summary>
+    /// <summary>
+    /// Has <paramref name="free"/> called on a thread of the library when the work has ended; the first call alone counts.
+    /// </summary>
     public void Leave(Action free)
     {
         if (Interlocked.Exchange(ref _left, 1) == 0)
-            _task.ContinueWith(static (_, state) => ((Action)state!)(), free, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            _task.ContinueWith(
+                static (_, state) => ((Action)state!)(), free, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 
     /// <summary>Ends it and frees the result; once only.</summary>

@@ -8,7 +8,9 @@ static unsafe partial class OwnFile
     public static string Folder()
     {
         delegate* unmanaged<uint> inside = &Exports.GetAbiVersion;
-        return dladdr((nint)inside, out var found) != 0 && Path.GetDirectoryName(Marshal.PtrToStringUTF8(found.File)) is { } folder ? folder : "";
+        return dladdr((nint)inside, out var found) != 0 && Path.GetDirectoryName(Marshal.PtrToStringUTF8(found.File)) is { } folder
+            ? folder
+            : "";
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace S3dlio.Native;
 
 /// <summary>
-/// Memory for results of 64 KiB to 2 MiB, several to a slab. New memory in pages of 4 KiB costs ten times what it takes to fill it, so slabs lie
-/// in huge pages, and one whose results were all dropped serves the next ones while it is warm. What is not used for some seconds goes back
-/// to the system: spare slabs whole, and of those that somebody keeps a result of, the pages of the others.
+/// Memory for results of 64 KiB to 2 MiB, several to a slab. New memory in pages of 4 KiB costs ten times what it takes to fill it, so
+/// slabs lie in huge pages, and one whose results were all dropped serves the next ones while it is warm. What is not used for some seconds
+/// goes back to the system: spare slabs whole, and of slabs with a live result, the pages of the freed ones.
 /// </summary>
 sealed unsafe partial class ResultSlab
 {

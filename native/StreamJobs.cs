@@ -41,7 +41,9 @@ sealed class WriterHandle(ObjectOutput output, string uri) : IAsyncDisposable
         }
     }
 
-    /// <summary>Takes the next bytes. After one that failed or was cancelled, be it while it waited for its turn, the writer can only be closed.</summary>
+    /// <summary>
+    /// Takes the next bytes. After one that failed or was cancelled, be it while it waited for its turn, the writer can only be closed.
+    /// </summary>
     public async Task WriteAsync(LargeMemory data, IProgress<long> progress, CancellationToken cancel)
     {
         try
@@ -133,7 +135,8 @@ static class StreamJobs
     public static Job Complete(WriterHandle writer) => async (operation, cancel) =>
     {
         OutputSummary? done = null;
-        await writer.RunAsync(async (output, stop) => done = await output.CompleteAsync(stop).ConfigureAwait(false), cancel).ConfigureAwait(false);
+        await writer.RunAsync(
+            async (output, stop) => done = await output.CompleteAsync(stop).ConfigureAwait(false), cancel).ConfigureAwait(false);
         operation.SetJson(MetaJson.Write(json =>
         {
             json.WriteStartObject();
@@ -185,18 +188,19 @@ static class StreamJobs
         }).ConfigureAwait(false);
     };
 
-    static async Task ExactlyAsync(ObjectReader reader, string uri, long offset, LargeMemory target, Operation operation, CancellationToken cancel)
+    static async Task ExactlyAsync(
+        ObjectReader reader, string uri, long offset, LargeMemory target, Operation operation, CancellationToken cancel)
     {
         if (offset < 0 || offset > reader.Meta.Size - target.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"bytes {offset}..{(decimal)offset + target.Length} were asked for, the object has {reader.Meta.Size}");
-        bool whole = offset == 0 && target.Length == reader.Meta.Size;
-        var found = await ParallelRead.ReadAsync(reader, offset, target, whole, operation, cancel).ConfigureAwait(false);
-        if (whole)
-            await new Validation(null).CheckAsync(reader, uri, found, cancel).ConfigureAwait(false);
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri,
+                $"bytes {offset}..{(decimal)offset + target.Length} were asked for, the object has {reader.Meta.Size}");
+        await ObjectRead.OfOpenAsync(reader, uri, offset, target, operation, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Of an object whose length shows at its end: how many bytes there were, and its size once it is known.</summary>
-    static async Task<byte[]> SomeAsync(SequentialReader reader, string uri, long offset, LargeMemory target, Operation operation, CancellationToken cancel)
+    static async Task<byte[]> SomeAsync(
+        SequentialReader reader, string uri, long offset, LargeMemory target, Operation operation, CancellationToken cancel)
     {
         const int pieceLength = 64 << 20;
         if (offset < 0)

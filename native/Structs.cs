@@ -11,15 +11,18 @@ interface ISizedStruct
 }
 
 /// <summary>
-/// Structs of callers that were compiled with an older or a newer header than this library. What an older one lacks is zero for the library, and not
-/// written to; of what a newer one has more, inputs must be zero, which asks for nothing that this library does not know, and results are left alone.
+/// Structs of callers that were compiled with an older or a newer header than this library. What an older one lacks is zero for the
+/// library, and not written to; of what a newer one has more, inputs must be zero, which asks for nothing that this library does not know,
+/// and results are left alone.
 /// </summary>
 static unsafe class Structs
 {
     /// <summary>No struct is that large: a size beyond it is none.</summary>
     const int LargestInput = 4096;
 
-    /// <summary>Reads arrays of structs one by one, in steps of the size that the caller's structs have; a reserved number follows the size.</summary>
+    /// <summary>
+    /// Reads arrays of structs one by one, in steps of the size that the caller's structs have; a reserved number follows the size.
+    /// </summary>
     public readonly struct Inputs<T>
         where T : unmanaged, ISizedStruct
     {
@@ -33,7 +36,8 @@ static unsafe class Structs
             _name = name;
             _size = count == 0 ? (uint)sizeof(T) : *(uint*)first;
             if (_size < T.LeastSize || _size > LargestInput || _size % sizeof(ulong) != 0)
-                throw Arguments.Wrong($"{name}[0]", $"has struct_size {_size}, expected the size of the struct, {sizeof(T)} in this release");
+                throw Arguments.Wrong(
+                    $"{name}[0]", $"has struct_size {_size}, expected the size of the struct, {sizeof(T)} in this release");
         }
 
         public T this[int index]
@@ -42,7 +46,9 @@ static unsafe class Structs
             {
                 byte* at = _first + ((nuint)index * _size);
                 if (*(uint*)at != _size)
-                    throw Arguments.Wrong($"{_name}[{index}]", $"has struct_size {*(uint*)at}, and {_name}[0] has {_size}: structs of one array have one size");
+                    throw Arguments.Wrong(
+                        $"{_name}[{index}]",
+                        $"has struct_size {*(uint*)at}, and {_name}[0] has {_size}: structs of one array have one size");
                 if (*(uint*)(at + sizeof(uint)) != 0)
                     throw Arguments.Wrong($"{_name}[{index}]", $"has reserved {*(uint*)(at + sizeof(uint))}, expected 0");
                 if (_size == sizeof(T))
@@ -50,7 +56,10 @@ static unsafe class Structs
                 T value = default;
                 Unsafe.CopyBlockUnaligned(&value, at, Math.Min(_size, (uint)sizeof(T)));
                 if (_size > sizeof(T) && new ReadOnlySpan<byte>(at + sizeof(T), (int)_size - sizeof(T)).ContainsAnyExcept((byte)0))
-                    throw Arguments.Wrong($"{_name}[{index}]", $"has {_size} bytes, and what lies beyond the {sizeof(T)} that this release knows is not zero: it needs a newer library");
+                    throw Arguments.Wrong(
+                        $"{_name}[{index}]",
+                        $"has {_size} bytes, and what lies beyond the {sizeof(T)} that this release knows is not zero: it needs a newer "
+                        + "library");
                 return value;
             }
         }

@@ -8,8 +8,11 @@ namespace S3dlio.Native;
 /// <summary>The operations on arrays and tensors.</summary>
 static class TensorJobs
 {
-    public static Job SaveArray(ObjectStore store, string key, byte[] header, LargeMemory data, int? level, PutOptions options) => async (operation, cancel) =>
-        operation.SetJson(Saved(await NpyObject.SaveAsync(store, key, header, data, level, options, operation, cancel).ConfigureAwait(false), operation.Total));
+    public static Job SaveArray(ObjectStore store, string key, byte[] header, LargeMemory data, int? level, PutOptions options) =>
+        async (operation, cancel) =>
+        operation.SetJson(
+            Saved(await NpyObject.SaveAsync(store, key, header, data, level, options, operation, cancel).ConfigureAwait(false),
+                operation.Total));
 
     public static Job OpenArray(ObjectStore store, string key) => async (operation, cancel) =>
     {
@@ -21,19 +24,24 @@ static class TensorJobs
         await array.ReadAsync(target, validation, operation, cancel).ConfigureAwait(false);
 
     public static Job SaveTensors(
-        ObjectStore store, string key, string description, IReadOnlyList<LargeMemory> data, int? level, PutOptions options) => async (operation, cancel) =>
+        ObjectStore store, string key, string description, IReadOnlyList<LargeMemory> data, int? level,
+        PutOptions options) => async (operation, cancel) =>
     {
         string uri = store.Root.Child(key);
         var (tensors, metadata, checksums, blocks, blocksLevel) = TensorJson.ParseTensors(description, uri);
         if (tensors.Length != data.Count)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"{tensors.Length} tensors are described, memory is given for {data.Count}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri, $"{tensors.Length} tensors are described, memory is given for {data.Count}");
         if (blocks)
         {
-            var (saved, places) = await SafetensorsObject.SaveBlocksAsync(store, key, tensors, data, metadata, blocksLevel ?? level, options, operation, cancel).ConfigureAwait(false);
+            var (saved, places) = await SafetensorsObject.SaveBlocksAsync(
+                store, key, tensors, data, metadata, blocksLevel ?? level, options, operation, cancel).ConfigureAwait(false);
             operation.SetJson(TensorJson.Write(saved, places));
             return;
         }
-        operation.SetJson(Saved(await SafetensorsObject.SaveAsync(store, key, tensors, data, metadata, checksums, level, options, operation, cancel).ConfigureAwait(false), operation.Total));
+        operation.SetJson(
+            Saved(await SafetensorsObject.SaveAsync(store, key, tensors, data, metadata, checksums, level, options, operation, cancel)
+                    .ConfigureAwait(false), operation.Total));
     };
 
     public static Job OpenTensors(ObjectStore store, string key) => async (operation, cancel) =>
@@ -42,7 +50,8 @@ static class TensorJobs
         operation.SetJson(TensorJson.Write(operation.OwnFile(tensors), tensors));
     };
 
-    public static Job ReadTensors(SafetensorsObject tensors, IReadOnlyList<(int, LargeMemory)> wanted, Validation validation) => async (operation, cancel) =>
+    public static Job ReadTensors(SafetensorsObject tensors, IReadOnlyList<(int, LargeMemory)> wanted, Validation validation) =>
+        async (operation, cancel) =>
         await tensors.ReadAsync(wanted, validation, operation, cancel).ConfigureAwait(false);
 
     public static Job ReadSlice(SafetensorsObject tensors, int tensor, DimSlice[] slice, LargeMemory target) => async (operation, cancel) =>

@@ -50,8 +50,11 @@ static class TensorJson
         json.WriteEndObject();
     });
 
-    /// <summary><c>{"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{…},"checksums":true,"blocks":false,"level":3}</c></summary>
-    public static (TensorSpec[] Tensors, IReadOnlyDictionary<string, string>? Metadata, bool Checksums, bool Blocks, int? Level) ParseTensors(string json, string uri)
+    /// <summary>
+    /// <c>{"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{…},"checksums":true,"blocks":false,"level":3}</c>
+    /// </summary>
+    public static (TensorSpec[] Tensors, IReadOnlyDictionary<string, string>? Metadata, bool Checksums, bool Blocks,
+        int? Level) ParseTensors(string json, string uri)
     {
         TensorSpec[] tensors = [];
         IReadOnlyDictionary<string, string>? metadata = null;
@@ -148,7 +151,10 @@ static class TensorJson
                 switch (field.Name)
                 {
                     case "name": name = field.AsText(); break;
-                    case "dtype": type = DTypes.TryParse(field.AsText(), out var known) ? known : throw field.Wrong("a safetensors dtype such as 'F32'"); break;
+                    case "dtype":
+                        type = DTypes.TryParse(field.AsText(), out var known)
+                        ? known
+                        : throw field.Wrong("a safetensors dtype such as 'F32'"); break;
                     case "shape": shape = Shape(field); break;
                     default: throw field.Unknown(["name", "dtype", "shape"]);
                 }

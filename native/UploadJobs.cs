@@ -2,7 +2,7 @@ using S3dlio.Storage;
 
 namespace S3dlio.Native;
 
-/// <summary>Finds and ends the uploads that nobody else will.</summary>
+/// <summary>Lists and aborts unfinished uploads.</summary>
 static class UploadJobs
 {
     public static Job List(ObjectStore store, string path, TimeSpan age) => async (operation, cancel) =>
@@ -22,7 +22,8 @@ static class UploadJobs
         string folder = path.Length == 0 || path.EndsWith('/') ? path : path + "/";
         var now = DateTimeOffset.UtcNow;
         var found = await store.ListUploadsAsync(path, cancel).ConfigureAwait(false);
-        return [.. found.Where(upload => (upload.Key == path || upload.Key.StartsWith(folder, StringComparison.Ordinal)) && upload.IsOlderThan(age, now))];
+        return [.. found.Where(
+                upload => (upload.Key == path || upload.Key.StartsWith(folder, StringComparison.Ordinal)) && upload.IsOlderThan(age, now))];
     }
 
     static byte[] Write(List<UnfinishedUpload> found) => MetaJson.Write(json =>

@@ -1,9 +1,9 @@
 /* What the library shares with the rest of its process, it uses behind a gate that forks and the end of the process close.
  *
- * OpenSSL, the loader and the resolver exist once in a process, whoever loaded them; a forked child's private copy of this library
+ * OpenSSL, the loader and the resolver exist once in a process; a forked child's private copy of this library
  * uses the ones of its parent, in the state of the moment of the fork. A lock that a thread of the parent held then is never given back
  * in the child, and what was half done stays half done. So no thread of ours is inside at that moment: a fork closes the gate, waits
- * until all have left, and opens it again. What passes the gate takes microseconds; nobody waits for a network inside, but the resolver.
+ * until all have left, and opens it again. Calls inside the gate take microseconds; only the resolver waits for a network there.
  *
  * The end of the process takes OpenSSL down, where another library set it up (Python's ssl does), while threads of ours still run: the
  * gate is closed before that, for good.

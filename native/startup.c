@@ -25,7 +25,7 @@ __attribute__((constructor)) static void prepare_memory(void)
     uintptr_t mapped = ((uintptr_t)_end + PAGE - 1) & -(uintptr_t)PAGE;
     uintptr_t end = (mapped + LARGE_PAGE - 1) & -(uintptr_t)LARGE_PAGE;
 
-    /* the last large page whole, if nobody else has the rest of it */
+    /* the last large page whole, if no other mapping has the rest of it */
     if (end == mapped || mmap((void *)mapped, end - mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != (void *)mapped)
         end = mapped;
     /* both are wishes: a kernel that does not know one leaves things as they are */

@@ -109,7 +109,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, start_fu
         tell();
     if (!give(start, argument))
         return error;
-    /* nobody asks for the number of a detached thread */
+    /* the number of a detached thread is not used */
     *thread = pthread_self();
     return 0;
 }

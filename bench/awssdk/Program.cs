@@ -21,7 +21,8 @@ while (Console.ReadLine() is not null)
 {
     var before = Environment.CpuUsage.TotalTime;
     long bytes = await RunAsync(count);
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(Environment.CpuUsage.TotalTime - before).TotalSeconds:0.000000} {bytes}"));
+    Console.WriteLine(
+        string.Create(CultureInfo.InvariantCulture, $"{(Environment.CpuUsage.TotalTime - before).TotalSeconds:0.000000} {bytes}"));
 }
 
 async Task<long> RunAsync(int calls)
@@ -33,7 +34,8 @@ async Task<long> RunAsync(int calls)
         var buffer = new byte[64 << 10];
         for (int i; (i = Interlocked.Increment(ref next)) < calls;)
         {
-            using var answer = await client.GetObjectAsync(bucket, string.Create(CultureInfo.InvariantCulture, $"{prefix}{i % Math.Min(count, 1000):0000}"));
+            using var answer = await client.GetObjectAsync(
+                bucket, string.Create(CultureInfo.InvariantCulture, $"{prefix}{i % Math.Min(count, 1000):0000}"));
             for (int got; (got = await answer.ResponseStream.ReadAsync(buffer)) > 0;)
                 Interlocked.Add(ref total, got);
         }

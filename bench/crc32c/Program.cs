@@ -1,6 +1,6 @@
-// Checksums and hashes side by side, ours and those of System.IO.Hashing: GB/s (10^9 bytes), median / best of the samples, one core. Kernels take
-// turns within each sample, so that a busy moment of the machine hits all of them. Warm blocks are read again and again; the cold one is larger
-// than any cache. Arguments: sizes in bytes, and which functions (crc32c, crc32, crc64nvme, xxh64); all without.
+// Checksums and hashes side by side, ours and those of System.IO.Hashing: GB/s (10^9 bytes), median / best of the samples, one core.
+// Kernels take turns within each sample, so that a busy moment of the machine hits all of them. Warm blocks are read again and again; the
+// cold one is larger than any cache. Arguments: sizes in bytes, and which functions (crc32c, crc32, crc64nvme, xxh64); all without.
 using System.Diagnostics;
 using System.Globalization;
 using System.IO.Hashing;
@@ -66,7 +66,8 @@ foreach (Function function in functions.Where(f => names.Length == 0 || names.Co
         foreach (Kernel kernel in kernels)
         {
             ulong got = kernel.Append(0, data.AsSpan(0, size));
-            if (got != expected) throw new InvalidOperationException($"{function.Name} {kernel.Name}: {size} bytes: expected {expected:x}, got {got:x}");
+            if (got != expected) throw new InvalidOperationException(
+                $"{function.Name} {kernel.Name}: {size} bytes: expected {expected:x}, got {got:x}");
         }
         for (int sample = 0; sample < Samples; sample++)
         {

@@ -1,5 +1,6 @@
-// Zstandard by libzstd and by ZstdSharp.Port, its translation to C#: for each level, seconds of a core for a GB (10^9 raw bytes) to compress and to
-// decompress, medians of runs in turns, and the compressed size. Arguments: files to compress; without, three made inputs of 32 MiB.
+// Zstandard by libzstd and by ZstdSharp.Port, its translation to C#: for each level, seconds of a core for a GB (10^9 raw bytes) to
+// compress and to decompress, medians of runs in turns, and the compressed size. Arguments: files to compress; without, three made inputs
+// of 32 MiB.
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -21,7 +22,8 @@ foreach (var (name, data) in inputs)
         var native = new Native(level);
         using var managed = new Managed(level);
         byte[][] frames = native.Compress(data), others = managed.Compress(data);
-        if (!managed.Decompress(frames, data.Length).AsSpan().SequenceEqual(data) || !native.Decompress(others, data.Length).AsSpan().SequenceEqual(data))
+        if (!managed.Decompress(frames, data.Length).AsSpan().SequenceEqual(data)
+                || !native.Decompress(others, data.Length).AsSpan().SequenceEqual(data))
             throw new InvalidOperationException($"{name}: what one compressed the other does not give back");
         var times = new double[4, Runs];
         for (int run = 0; run < Runs; run++)
@@ -31,9 +33,12 @@ foreach (var (name, data) in inputs)
             times[2, run] = Time(() => native.Decompress(frames, data.Length));
             times[3, run] = Time(() => managed.Decompress(frames, data.Length));
         }
-        double[] medians = [.. Enumerable.Range(0, 4).Select(side => Enumerable.Range(0, Runs).Select(run => times[side, run]).Order().ElementAt(Runs / 2) / data.Length * 1e9)];
+        double[] medians =
+            [.. Enumerable.Range(0, 4).Select(
+                    side => Enumerable.Range(0, Runs).Select(run => times[side, run]).Order().ElementAt(Runs / 2) / data.Length * 1e9)];
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{name,-22}{level,5}   c {medians[0],5:F2}  d {medians[2],5:F2}   c {medians[1],5:F2}  d {medians[3],5:F2}   {medians[1] / medians[0]:F2}, {medians[3] / medians[2]:F2}   "
+            $"{name,-22}{level,5}   c {medians[0],5:F2}  d {medians[2],5:F2}   c {medians[1],5:F2}  d {medians[3],5:F2}   "
+            + $"{medians[1] / medians[0]:F2}, {medians[3] / medians[2]:F2}   "
             + $"{frames.Sum(f => (double)f.Length) / data.Length:F3}       {others.Sum(f => (double)f.Length) / data.Length:F3}"));
     }
 }
@@ -50,7 +55,9 @@ static byte[] Lines()
     var random = new Random(1);
     var text = new StringBuilder();
     while (text.Length < Length)
-        text.Append(CultureInfo.InvariantCulture, $"step={text.Length / 80} loss={random.NextDouble():F5} lr={1e-3 / (1 + random.Next(9)):E3} rank={random.Next(8)} samples/s={random.Next(900, 1100)}\n");
+        text.Append(CultureInfo.InvariantCulture,
+            $"step={text.Length / 80} loss={random.NextDouble():F5} lr={1e-3 / (1 + random.Next(9)):E3} rank={random.Next(8)} "
+            + $"samples/s={random.Next(900, 1100)}\n");
     return Encoding.ASCII.GetBytes(text.ToString(0, Length));
 }
 

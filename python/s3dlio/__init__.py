@@ -13,6 +13,7 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.aio`                                      every function as a coroutine
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
+``s3dlio.fsspec``                                      file systems for fsspec: pandas, pyarrow, zarr, dask open objects by them
 ``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, where torch is installed
 :mod:`s3dlio.testing`                                  a pytest plugin with stores for tests
 :mod:`s3dlio.compat`                                   the names of the original s3dlio; all of them are ``s3dlio.NAME`` too
@@ -23,6 +24,7 @@ Nothing is imported before it is asked for, and the native library is loaded by 
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import importlib
 import os
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import compat as compat
     from . import errors as errors
+    from . import fsspec as fsspec
     from . import testing as testing
     from . import torch as torch
     from . import types as types
@@ -106,9 +109,9 @@ _NAMES = {
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "testing", "torch", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "fsspec", "testing", "torch", "types")
 
-# less what would take the place of a builtin, or needs pytest or torch, in "from s3dlio import *"
+# less what would take the place of a builtin, or needs fsspec, pytest or torch, in "from s3dlio import *"
 __all__ = [
     "CachedStore",
     "Log",
@@ -149,29 +152,50 @@ __all__ = [
 ]
 
 
-#: How deep each thread is in imports of this package's modules.
+#: How deep each thread is in imports that this package makes when something is used first.
 _importing: dict[int, int] = {}
 #: Guards it. Held during a fork.
 _guard = threading.RLock()
-#: Seconds that a fork waits for them at most.
+#: Seconds that a fork, and the end of the interpreter, wait for them at most.
 _PATIENCE = 5.0
+#: When the interpreter began to end, by ``time.monotonic``; 0.0 before that.
+_ending = 0.0
 
 
-def _imported(name: str) -> ModuleType:
-    """A module of this package. A child that is forked while another thread imports one would have its lock for ever, so forks wait."""
-    me = threading.get_ident()
-    with _guard:
-        _importing[me] = _importing.get(me, 0) + 1
-    try:
-        return importlib.import_module(f".{name}", __name__)
-    finally:
+class _Import:
+    """What is imported within is waited for by forks and by the end of the interpreter.
+
+    A child that is forked while another thread imports a module has that module's lock for ever. And the interpreter frees the lock of all
+    imports at its end, also while a daemon's thread is about to wait for it: that wrote to freed memory.
+    """
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        while True:
+            with _guard:
+                left = _ending + 2 * _PATIENCE - time.monotonic() if _ending and me != threading.main_thread().ident else 0.0
+                if left <= 0 or me in _importing:
+                    _importing[me] = _importing.get(me, 0) + 1
+                    return
+            # the end has begun: held, as Python itself does a moment later. Not for ever: a handler that runs at the end may wait for this thread
+            time.sleep(left)
+
+    def __exit__(self, *_: object) -> None:
+        me = threading.get_ident()
         with _guard:
             _importing[me] -= 1
             if _importing[me] == 0:
                 del _importing[me]
 
 
-def _before_fork() -> None:
+def _imported(name: str) -> ModuleType:
+    """A module of this package."""
+    with _Import():
+        return importlib.import_module(f".{name}", __name__)
+
+
+def _wait_for_imports() -> None:
+    """Waits until no other thread is within one; what that leaves is held."""
     # who imports waits for nobody here but a fork, so this ends; the limit is for modules that never come to an end
     end = time.monotonic() + _PATIENCE
     _guard.acquire()
@@ -183,6 +207,13 @@ def _before_fork() -> None:
             _guard.acquire()
 
 
+def _before_end() -> None:
+    global _ending
+    _ending = time.monotonic()
+    _wait_for_imports()
+    _guard.release()
+
+
 def _after_fork_in_child() -> None:
     # no other thread came along
     for thread in _importing.keys() - {threading.get_ident()}:
@@ -190,7 +221,9 @@ def _after_fork_in_child() -> None:
     _guard.release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
+# first, so that it runs last of what this package does at the end
+atexit.register(_before_end)
+os.register_at_fork(before=_wait_for_imports, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
 
 
 if not TYPE_CHECKING:

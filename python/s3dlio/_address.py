@@ -6,7 +6,16 @@ import os
 import re
 import threading
 from collections.abc import Iterable
-from typing import Any, NamedTuple, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from hashlib import blake2b
+else:
+    try:
+        # hashlib, which has the same function, sets OpenSSL up: milliseconds of each first use
+        from _blake2 import blake2b
+    except ImportError:
+        from hashlib import blake2b
 
 from . import _native
 from ._config import completed, merged, without_secrets
@@ -112,9 +121,7 @@ def _shared(uri: str, options: StorageOptions | None) -> Root:
 
 def _digest(text: str) -> bytes:
     """What stands for options in a dictionary's keys: they hold secrets, which would be shown wherever the keys are."""
-    import hashlib
-
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=_SALT).digest()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=_SALT).digest()
 
 
 def resolve_all(addresses: Iterable[Address], storage_options: StorageOptions | None = None) -> list[Location]:

@@ -56,7 +56,7 @@ async def save_numpy_array(
     Contiguous arrays, in C or Fortran order, are written straight from their memory; others are copied once.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         array: An array of any shape and any dtype but object: bool, integers, floats, complex, datetime64, timedelta64,
             strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
             raw bytes; ``load_numpy_array`` gives the type back).
@@ -78,7 +78,7 @@ async def save_numpy_array(
         included, before any compression: ``crc32c:xxxxxxxx``.
 
     Raises:
-        InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
+        InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
         AlreadyExistsError: ``overwrite=False`` and the object exists.
         OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
 
@@ -133,7 +133,7 @@ async def load_numpy_array(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> Array:
-    """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
+    """Loads a ``.npy`` object of any writer straight into the array's memory.
 
     Args:
         uri: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.

@@ -45,7 +45,7 @@ async def put(
     """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
         overwrite: False creates the object or fails.
         if_match: Replace only the object with this ETag.
@@ -593,7 +593,7 @@ async def copy(
 
     Args:
         src: Which object.
-        dst: Where to.
+        dst: Address of the destination.
         overwrite: False creates the copy or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         content_type: Another than the source's.

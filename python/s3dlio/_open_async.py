@@ -511,7 +511,7 @@ def open_async(
 
     Raises:
         NotFoundError, AlreadyExistsError: When awaited, as the mode says.
-        InvalidArgumentError: A mode that is none of these, or options of the other one.
+        InvalidArgumentError: Another mode, or options of the other mode.
 
     Example:
         >>> import asyncio, s3dlio
@@ -544,7 +544,7 @@ def open_async(
 
         return _Opening(write)
     if mode not in ("rb", "br"):
-        raise InvalidArgumentError(f"{name}: mode {mode!r} is not to be had, only 'rb', 'wb' and 'xb'", name)
+        raise InvalidArgumentError(f"{name}: mode {mode!r} is not supported; use 'rb', 'wb' or 'xb'", name)
     written = {"compress": compress, "if_match": if_match, "durable": durable, "content_type": content_type, "metadata": metadata}
     wrong = [option for option, value in written.items() if value is not None]
     if wrong or not overwrite:

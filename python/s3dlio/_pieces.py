@@ -131,7 +131,7 @@ async def save_pieces(
     """Writes one safetensors object.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         sources: Tensors with names that differ.
         name: What the pieces call the object.
         metadata: The file's ``__metadata__``.
@@ -200,7 +200,7 @@ class Want:
 
 @dataclass
 class _Read:
-    """One stretch to be read; ``copy`` then takes it to its place."""
+    """One byte range to be read; ``copy`` then takes it to its place."""
 
     want: Want
     begin: int

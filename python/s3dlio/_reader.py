@@ -455,7 +455,7 @@ def open(
 
     Raises:
         NotFoundError, AlreadyExistsError: As the mode says.
-        InvalidArgumentError: A mode that is none of these, or options of the other one.
+        InvalidArgumentError: Another mode, or options of the other mode.
 
     Example:
         >>> import numpy as np, s3dlio
@@ -484,7 +484,7 @@ def open(
     name = what.address(what.key)
     if mode not in ("rb", "br"):
         raise InvalidArgumentError(
-            f"{name}: mode {mode!r} is not to be had, only 'rb', 'wb' and 'xb'; for text wrap the file in io.TextIOWrapper", name
+            f"{name}: mode {mode!r} is not supported; use 'rb', 'wb' or 'xb', and for text wrap the file in io.TextIOWrapper", name
         )
     written = {"compress": compress, "if_match": if_match, "durable": durable, "content_type": content_type, "metadata": metadata}
     wrong = [option for option, value in written.items() if value is not None]

@@ -47,7 +47,7 @@ class StoreMethods:
         """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
             overwrite: False creates the object or fails.
             if_match: Replace only the object with this ETag.
@@ -340,7 +340,7 @@ class StoreMethods:
 
         Args:
             src: Which object.
-            dst: Where to.
+            dst: Address of the destination.
             overwrite: False creates the copy or fails.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
             content_type: Another than the source's.
@@ -553,7 +553,7 @@ class StoreMethods:
 
         Raises:
             NotFoundError, AlreadyExistsError: As the mode says.
-            InvalidArgumentError: A mode that is none of these, or options of the other one.
+            InvalidArgumentError: Another mode, or options of the other mode.
         """
         return _reader.open(self._at(key), mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout)
 
@@ -719,7 +719,7 @@ class StoreMethods:
         Contiguous arrays, in C or Fortran order, are written straight from their memory; others are copied once.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             array: An array of any shape and any dtype but object: bool, integers, floats, complex, datetime64, timedelta64,
                 strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
                 raw bytes; ``load_numpy_array`` gives the type back).
@@ -740,7 +740,7 @@ class StoreMethods:
             included, before any compression: ``crc32c:xxxxxxxx``.
 
         Raises:
-            InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
+            InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
             OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
         """
@@ -759,7 +759,7 @@ class StoreMethods:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> Array:
-        """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
+        """Loads a ``.npy`` object of any writer straight into the array's memory.
 
         Args:
             key: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -793,6 +793,7 @@ class StoreMethods:
         *,
         compress: bool | int | None = None,
         checksums: bool = True,
+        max_shard_size: int | str | None = None,
         overwrite: bool = True,
         durable: bool | None = None,
         attributes: Mapping[str, str] | None = None,
@@ -800,19 +801,26 @@ class StoreMethods:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> WriteResult:
-        """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
+        """Saves NumPy arrays and torch tensors as one safetensors object, atomically, or as a model of several with an index.
 
         Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
         device, are copied once and written as the C order that the format demands.
 
+        With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the model would have
+        in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all, ``model.safetensors.index.json``. What fits in one file
+        is ``model.safetensors``. Tensors that are the same memory are stored once; the others' names go into the metadata. Files of an earlier save of the
+        same name are removed, its index before anything is written, so that no reader sees tensors of two saves.
+
         Args:
-            key: Where to.
+            key: Address of the object to write.
             tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
                 complex64.
             metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
             compress: As for :func:`save_numpy_array`; lazy slices of a compressed object decompress only the frames they touch.
             checksums: Keep each tensor's CRC32C, and the header's, in the file. False writes byte for byte what the
                 safetensors package would.
+            max_shard_size: Bytes of tensors in one file at most, or text: ``"5GB"`` is 5 * 10^9, ``"5GiB"`` 5 * 2^30; a larger tensor
+                has a file alone. None: one object.
             overwrite: False creates the object or fails.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
             attributes: What the store keeps with the object, as for ``put_bytes``.
@@ -828,7 +836,7 @@ class StoreMethods:
             InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
         """
-        return _tensors.save_tensors(self._at(key), tensors, metadata, compress=compress, checksums=checksums, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return _tensors.save_tensors(self._at(key), tensors, metadata, compress=compress, checksums=checksums, max_shard_size=max_shard_size, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
 
     def load_tensors(
         self,
@@ -841,10 +849,11 @@ class StoreMethods:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
+        """Loads tensors of a safetensors object of any writer, or of a model in several objects, each straight into its own memory.
 
         Args:
-            key: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
+            key: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later. Or a model's index
+                (``….safetensors.index.json``), or the directory of ``model.safetensors`` or of its index.
             names: Which tensors; None for all. Only their bytes are read.
             framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
             out: Arrays or tensors to load into, by name; those not named are allocated.
@@ -854,11 +863,11 @@ class StoreMethods:
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
 
         Returns:
-            The tensors by name, in the order of ``names`` or of the file.
+            The tensors by name, in the order of ``names`` or of the file; of a model of several files, file by file.
 
         Raises:
-            NotFoundError: There is no such object.
-            InvalidDataError: It breaks a rule of the format.
+            NotFoundError: There is no such object, or a file that the index names is not there.
+            InvalidDataError: It breaks a rule of the format; an index that names files elsewhere, or tensors that its files do not have.
             InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
             ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
         """
@@ -919,9 +928,9 @@ class StoreMethods:
         *,
         timeout: float | None = None,
     ) -> builtins.list[dict[str, Any]]:
-        """Throws away multipart uploads that nobody will end.
+        """Aborts unfinished multipart uploads.
 
-        One that somebody still writes fails for its writer, which is why only those of a day ago are taken unless told otherwise.
+        An upload that is still being written fails for its writer, so only uploads older than a day are aborted by default.
 
         Args:
             prefix: The object, prefix or bucket that they are of.
@@ -944,7 +953,7 @@ class StoreMethods:
         *,
         timeout: float | None = None,
     ) -> str:
-        """An address that lets whoever has it use the object for a while, without credentials of their own.
+        """A presigned URL: it gives access to the object for a limited time without credentials.
 
         Args:
             key: Which object, on S3 or Azure.
@@ -991,7 +1000,7 @@ class AsyncStore:
         """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
             overwrite: False creates the object or fails.
             if_match: Replace only the object with this ETag.
@@ -1284,7 +1293,7 @@ class AsyncStore:
 
         Args:
             src: Which object.
-            dst: Where to.
+            dst: Address of the destination.
             overwrite: False creates the copy or fails.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
             content_type: Another than the source's.
@@ -1496,7 +1505,7 @@ class AsyncStore:
 
         Raises:
             NotFoundError, AlreadyExistsError: When awaited, as the mode says.
-            InvalidArgumentError: A mode that is none of these, or options of the other one.
+            InvalidArgumentError: Another mode, or options of the other mode.
         """
         return open_async(self._at(key), mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout)
 
@@ -1662,7 +1671,7 @@ class AsyncStore:
         Contiguous arrays, in C or Fortran order, are written straight from their memory; others are copied once.
 
         Args:
-            key: Where to.
+            key: Address of the object to write.
             array: An array of any shape and any dtype but object: bool, integers, floats, complex, datetime64, timedelta64,
                 strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
                 raw bytes; ``load_numpy_array`` gives the type back).
@@ -1683,7 +1692,7 @@ class AsyncStore:
             included, before any compression: ``crc32c:xxxxxxxx``.
 
         Raises:
-            InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
+            InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
             OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
         """
@@ -1702,7 +1711,7 @@ class AsyncStore:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> Array:
-        """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
+        """Loads a ``.npy`` object of any writer straight into the array's memory.
 
         Args:
             key: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -1736,6 +1745,7 @@ class AsyncStore:
         *,
         compress: bool | int | None = None,
         checksums: bool = True,
+        max_shard_size: int | str | None = None,
         overwrite: bool = True,
         durable: bool | None = None,
         attributes: Mapping[str, str] | None = None,
@@ -1743,19 +1753,26 @@ class AsyncStore:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> WriteResult:
-        """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
+        """Saves NumPy arrays and torch tensors as one safetensors object, atomically, or as a model of several with an index.
 
         Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
         device, are copied once and written as the C order that the format demands.
 
+        With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the model would have
+        in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all, ``model.safetensors.index.json``. What fits in one file
+        is ``model.safetensors``. Tensors that are the same memory are stored once; the others' names go into the metadata. Files of an earlier save of the
+        same name are removed, its index before anything is written, so that no reader sees tensors of two saves.
+
         Args:
-            key: Where to.
+            key: Address of the object to write.
             tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
                 complex64.
             metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
             compress: As for :func:`save_numpy_array`; lazy slices of a compressed object decompress only the frames they touch.
             checksums: Keep each tensor's CRC32C, and the header's, in the file. False writes byte for byte what the
                 safetensors package would.
+            max_shard_size: Bytes of tensors in one file at most, or text: ``"5GB"`` is 5 * 10^9, ``"5GiB"`` 5 * 2^30; a larger tensor
+                has a file alone. None: one object.
             overwrite: False creates the object or fails.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
             attributes: What the store keeps with the object, as for ``put_bytes``.
@@ -1771,7 +1788,7 @@ class AsyncStore:
             InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
         """
-        return await awaited("Store.aio.save_tensors", _tensors.save_tensors, self._at(key), tensors, metadata, compress=compress, checksums=checksums, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return await awaited("Store.aio.save_tensors", _tensors.save_tensors, self._at(key), tensors, metadata, compress=compress, checksums=checksums, max_shard_size=max_shard_size, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
 
     async def load_tensors(
         self,
@@ -1784,10 +1801,11 @@ class AsyncStore:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
+        """Loads tensors of a safetensors object of any writer, or of a model in several objects, each straight into its own memory.
 
         Args:
-            key: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
+            key: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later. Or a model's index
+                (``….safetensors.index.json``), or the directory of ``model.safetensors`` or of its index.
             names: Which tensors; None for all. Only their bytes are read.
             framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
             out: Arrays or tensors to load into, by name; those not named are allocated.
@@ -1797,11 +1815,11 @@ class AsyncStore:
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
 
         Returns:
-            The tensors by name, in the order of ``names`` or of the file.
+            The tensors by name, in the order of ``names`` or of the file; of a model of several files, file by file.
 
         Raises:
-            NotFoundError: There is no such object.
-            InvalidDataError: It breaks a rule of the format.
+            NotFoundError: There is no such object, or a file that the index names is not there.
+            InvalidDataError: It breaks a rule of the format; an index that names files elsewhere, or tensors that its files do not have.
             InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
             ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
         """
@@ -1862,9 +1880,9 @@ class AsyncStore:
         *,
         timeout: float | None = None,
     ) -> builtins.list[dict[str, Any]]:
-        """Throws away multipart uploads that nobody will end.
+        """Aborts unfinished multipart uploads.
 
-        One that somebody still writes fails for its writer, which is why only those of a day ago are taken unless told otherwise.
+        An upload that is still being written fails for its writer, so only uploads older than a day are aborted by default.
 
         Args:
             prefix: The object, prefix or bucket that they are of.
@@ -1887,7 +1905,7 @@ class AsyncStore:
         *,
         timeout: float | None = None,
     ) -> str:
-        """An address that lets whoever has it use the object for a while, without credentials of their own.
+        """A presigned URL: it gives access to the object for a limited time without credentials.
 
         Args:
             key: Which object, on S3 or Azure.

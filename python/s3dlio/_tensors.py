@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from . import _native, _progress
+from . import _model_files, _native, _progress
 from ._address import Address, Location, resolve
 from ._again import while_replaced
-from ._calls import blocking, twin
+from ._calls import blocking, together, twin
 from ._dtypes import (
     is_big_endian,
     is_torch_tensor,
@@ -25,9 +26,18 @@ from ._dtypes import (
 from ._memory import empty_array, empty_tensor
 from ._objects import Verify, form_options, put_options, verify_options
 from ._options import StorageOptions
-from ._progress import Progress
+from ._progress import Progress, watching
 from ._results import WriteResult, written
-from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError, PreconditionError, UnknownTensorError
+from .exceptions import (
+    AlreadyExistsError,
+    ClosedError,
+    InvalidArgumentError,
+    InvalidDataError,
+    IsDirectoryError,
+    NotFoundError,
+    PreconditionError,
+    UnknownTensorError,
+)
 
 Framework: TypeAlias = Literal["np", "numpy", "pt", "torch"]
 
@@ -55,6 +65,7 @@ async def save_tensors(
     *,
     compress: bool | int | None = None,
     checksums: bool = True,
+    max_shard_size: int | str | None = None,
     overwrite: bool = True,
     durable: bool | None = None,
     attributes: Mapping[str, str] | None = None,
@@ -63,19 +74,26 @@ async def save_tensors(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> WriteResult:
-    """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
+    """Saves NumPy arrays and torch tensors as one safetensors object, atomically, or as a model of several with an index.
 
     Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
     device, are copied once and written as the C order that the format demands.
 
+    With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the model would have
+    in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all, ``model.safetensors.index.json``. What fits in one file
+    is ``model.safetensors``. Tensors that are the same memory are stored once; the others' names go into the metadata. Files of an earlier save of the
+    same name are removed, its index before anything is written, so that no reader sees tensors of two saves.
+
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
             complex64.
         metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
         compress: As for :func:`save_numpy_array`; lazy slices of a compressed object decompress only the frames they touch.
         checksums: Keep each tensor's CRC32C, and the header's, in the file. False writes byte for byte what the
             safetensors package would.
+        max_shard_size: Bytes of tensors in one file at most, or text: ``"5GB"`` is 5 * 10^9, ``"5GiB"`` 5 * 2^30; a larger tensor
+            has a file alone. None: one object.
         overwrite: False creates the object or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         attributes: What the store keeps with the object, as for ``put_bytes``.
@@ -99,6 +117,24 @@ async def save_tensors(
         4.0
     """
     where = resolve(uri, storage_options)
+    if max_shard_size is not None:
+        chosen = {"overwrite": overwrite, "durable": durable, "attributes": attributes, "tags": tags}
+        return await _save_shards(where, tensors, metadata, compress, checksums, max_shard_size, progress, chosen)
+    return await _save_one(where, tensors, metadata, compress, checksums, overwrite, durable, attributes, tags, progress)
+
+
+async def _save_one(
+    where: Location,
+    tensors: Mapping[str, Any],
+    metadata: Mapping[str, str] | None,
+    compress: bool | int | None,
+    checksums: bool,
+    overwrite: bool,
+    durable: bool | None,
+    attributes: Mapping[str, str] | None,
+    tags: Mapping[str, str] | None,
+    progress: Progress,
+) -> WriteResult:
     what = where.address(where.key)
     compression = form_options(compress, where)
     if not isinstance(tensors, Mapping):
@@ -126,6 +162,99 @@ async def save_tensors(
     return written(where.address(result["key"]), result)
 
 
+async def _save_shards(
+    where: Location,
+    tensors: Mapping[str, Any],
+    metadata: Mapping[str, str] | None,
+    compress: bool | int | None,
+    checksums: bool,
+    max_shard_size: int | str,
+    progress: Progress,
+    options: Mapping[str, Any],
+) -> WriteResult:
+    what = where.address(where.key)
+    most = _model_files.shard_size(max_shard_size)
+    if compress:
+        raise InvalidArgumentError(f"{what}: the files of a model with an index are not compressed, since other programs read them", what)
+    if not isinstance(tensors, Mapping):
+        raise InvalidArgumentError(f"{what}: a dictionary of tensors by name is wanted, found {type(tensors).__name__}", what)
+    if not where.key:
+        raise InvalidArgumentError(f"{what}: a directory below the container is wanted, or a model's name", what)
+    place = _model_files.Place(where)
+    sizes, twins = _without_twins(tensors, what)
+    # what transformers asks for
+    told = {"format": "pt", **(_metadata(metadata, what) if metadata is not None else {}), **twins}
+    files = _model_files.split(sizes, most)
+    total = sum(sizes.values())
+    names = place.names(len(files)) if len(files) > 1 else [place.stem + _model_files.ENDING]
+    index = place.stem + _model_files.INDEX
+    overwrite = bool(options["overwrite"])
+    others = await place.others(names)
+    if not overwrite:
+        if others:
+            raise AlreadyExistsError(f"{what}: there is a model already, with {others[0].key.rpartition('/')[2]}; it was left untouched", what)
+    else:
+        # without its index there is no model in several files, so nobody reads a mixture
+        for one in [one for one in others if one.key == place.index.key]:
+            await _model_files.remove(one)
+    done = 0
+    made: list[Location] = []
+    try:
+        with watching(progress, "save", "B") as watcher:
+            for name, members in zip(names, files or [[]], strict=True):
+                chosen = {member: tensors[member] for member in members}
+                watch = _model_files.watched_from(watcher, done, total)
+                target = place.at(name)
+                result = await _save_one(target, chosen, told, False, checksums, progress=watch, **options)
+                made.append(target)
+                done += sum(sizes[member] for member in members)
+        if len(files) > 1:
+            weights = {member: name for name, members in zip(names, files, strict=True) for member in members}
+            extra = {"attributes": options["attributes"], "tags": options["tags"]}
+            said: dict[str, Any] = {**told, "total_size": total}
+            found = await _model_files.write_index(place, weights, said, overwrite=overwrite, durable=options["durable"], options=extra)
+            result = WriteResult(found.uri, found.checksum, total, found.stored_size, found.etag)
+    except BaseException:
+        if not overwrite:
+            # so that it can be tried again
+            for one in made:
+                await _model_files.remove(one)
+        raise
+    for one in others:
+        if one.key.rpartition("/")[2] != index:
+            await _model_files.remove(one)
+    return result
+
+
+def _without_twins(tensors: Mapping[str, Any], what: str) -> tuple[dict[str, int], dict[str, str]]:
+    """Sizes in bytes of tensors, less those that are the same memory as one before, and the names of those, with that one's. Nothing is copied."""
+    sizes: dict[str, int] = {}
+    first: dict[tuple[Any, ...], str] = {}
+    twins: dict[str, str] = {}
+    for name, value in tensors.items():
+        nbytes, place = _extent(name, value, what)
+        if place is not None and place in first:
+            twins[name] = first[place]
+        else:
+            if place is not None:
+                first[place] = name
+            sizes[name] = nbytes
+    return sizes, twins
+
+
+def _extent(name: Any, value: Any, what: str) -> tuple[int, tuple[Any, ...] | None]:
+    """Bytes of a tensor, and what tells its memory from others'; None where it has none to share."""
+    if not is_torch_tensor(value) and not isinstance(value, np.ndarray):
+        source = _source(name, value, what)
+        return source.nbytes, None
+    if isinstance(value, np.ndarray):
+        return value.nbytes, (value.__array_interface__["data"][0], value.dtype.str, value.shape, value.strides) if value.nbytes else None
+    nbytes = value.numel() * value.element_size()
+    if not nbytes or value.is_meta or value.layout is not _torch().strided or value.is_nested:
+        return nbytes, None
+    return nbytes, (str(value.device), value.data_ptr(), value.dtype, tuple(value.shape), value.stride(), value.is_conj(), value.is_neg())
+
+
 @blocking
 async def load_tensors(
     uri: Address,
@@ -138,10 +267,11 @@ async def load_tensors(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> dict[str, Any]:
-    """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
+    """Loads tensors of a safetensors object of any writer, or of a model in several objects, each straight into its own memory.
 
     Args:
-        uri: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
+        uri: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later. Or a model's index
+            (``….safetensors.index.json``), or the directory of ``model.safetensors`` or of its index.
         names: Which tensors; None for all. Only their bytes are read.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
         out: Arrays or tensors to load into, by name; those not named are allocated.
@@ -152,11 +282,11 @@ async def load_tensors(
         storage_options: Settings of the store.
 
     Returns:
-        The tensors by name, in the order of ``names`` or of the file.
+        The tensors by name, in the order of ``names`` or of the file; of a model of several files, file by file.
 
     Raises:
-        NotFoundError: There is no such object.
-        InvalidDataError: It breaks a rule of the format.
+        NotFoundError: There is no such object, or a file that the index names is not there.
+        InvalidDataError: It breaks a rule of the format; an index that names files elsewhere, or tensors that its files do not have.
         InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
         ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
     """
@@ -164,10 +294,105 @@ async def load_tensors(
     chosen = list(names) if names is not None and not isinstance(names, str) else names
 
     async def load() -> dict[str, Any]:
-        with await _open(where, framework) as file:
-            return await file._load(chosen, out, verify, progress)
+        if not _model_files.is_index(where) and not where.key.endswith("/"):
+            try:
+                with await _open(where, framework) as file:
+                    return await file._load(chosen, out, verify, progress)
+            except (NotFoundError, IsDirectoryError) as error:
+                if type(error) not in (NotFoundError, IsDirectoryError) or not await _is_model(where):
+                    raise
+        return await _load_model(where, chosen, framework, out, verify, progress)
 
     return await while_replaced(load)
+
+
+async def _is_model(where: Location) -> bool:
+    """Whether an address is a model's directory, where there is no object of that name."""
+    if where.key.endswith((_model_files.ENDING, ".zst")):
+        return False
+    place = _model_files.Place(where)
+    for one in (place.single, place.index):
+        key = _native.key(one.key)
+        if await _native.run("object_exists", one.root.number(), key, len(key)):
+            return True
+    return False
+
+
+async def _load_model(
+    where: Location, names: Any, framework: Framework, out: Mapping[str, Any] | None, verify: Verify, progress: Progress
+) -> dict[str, Any]:
+    if isinstance(names, str):
+        what = where.address(where.key)
+        raise InvalidArgumentError(f"{what}: names is the text {names!r}; give a list, as in names=[{names!r}]", what)
+    with ExitStack() as opened:
+        files = await open_model(where, names, framework, opened)
+        asked = {name for _, members in files for name in members}
+        stray = [name for name in out or {} if name not in asked]
+        if stray:
+            what = where.address(where.key)
+            raise InvalidArgumentError(f"{what}: out has {_quoted(stray[0])}, which is not among the tensors that are asked for", what)
+        total = sum(file[name].nbytes for file, members in files for name in members)
+        result: dict[str, Any] = {}
+        done = 0
+        with watching(progress, "load", "B") as watcher:
+            for file, members in files:
+                chosen = None if out is None else {name: out[name] for name in members if name in out}
+                result |= await file._load(members, chosen, verify, _model_files.watched_from(watcher, done, total))
+                done += sum(file[name].nbytes for name in members)
+    return result if names is None else {name: result[name] for name in names}
+
+
+async def open_model(
+    where: Location, names: Iterable[str] | None, framework: Framework, opened: ExitStack
+) -> list[tuple[TensorFile, list[str]]]:
+    """Opens the files of a model, and gives for each the names that are wanted of it, in the order in which they lie there.
+
+    Args:
+        where: One file, an index, or the directory of either.
+        names: Which tensors; None for all.
+        framework: As for ``load_tensors``.
+        opened: Closes the files.
+
+    Raises:
+        NotFoundError: There is no model.
+        InvalidArgumentError: It has no tensor of such a name.
+        InvalidDataError: A file lacks what the index says of it; no tensor was read.
+    """
+    index: Location
+    weights: dict[str, str] | None
+    if _model_files.is_index(where):
+        index, weights = where, await _model_files.read_index(where)
+    elif where.key.endswith((_model_files.ENDING, ".zst")):
+        index, weights = where, None
+    else:
+        index, weights = await _model_files.find(where)
+    if weights is None:
+        file = await _open(index, framework)
+        opened.callback(file.close)
+        return [(file, _in_order(file, file if names is None else [file[name].name for name in names]))]
+    wanted = _model_files.by_file(weights, names, index.address(index.key))
+    return await _open_files(_model_files.Place(index), wanted, framework, opened)
+
+
+async def _open_files(
+    place: _model_files.Place, wanted: Mapping[str, list[str]], framework: Framework, opened: ExitStack
+) -> list[tuple[TensorFile, list[str]]]:
+    files = []
+    headers = await together([_open(place.at(name), framework) for name in wanted], 16)
+    for file in headers:
+        opened.callback(file.close)
+    for file, members in zip(headers, wanted.values(), strict=True):
+        for name in members:
+            if name not in file:
+                what = place.index.address(place.index.key)
+                raise InvalidDataError(f"{what}: tensor {_quoted(name)} is said to be in {file._what}, which does not have it", what)
+        files.append((file, _in_order(file, members)))
+    return files
+
+
+def _in_order(file: TensorFile, names: Iterable[str]) -> list[str]:
+    order = {name: at for at, name in enumerate(file)}
+    return sorted(names, key=order.__getitem__)
 
 
 @blocking

@@ -19,8 +19,8 @@ from conftest import CHECKOUT, NAMES, PACKAGE, Child
 
 import s3dlio
 
-MODULES = ["s3dlio", "s3dlio.aio", *sorted(f"s3dlio.{file.stem}" for file in PACKAGE.glob("*.py") if file.stem != "__init__")]
-OPTIONAL = {"s3dlio.torch": "torch"}
+MODULES = ["s3dlio", "s3dlio.aio", "s3dlio.integrations", "s3dlio.integrations._stream", *sorted(f"s3dlio.{file.stem}" for file in PACKAGE.glob("*.py") if file.stem != "__init__")]
+OPTIONAL = {"s3dlio.torch": "torch", "s3dlio.fsspec": "fsspec"}
 
 
 def load(name: str) -> ModuleType:
@@ -49,9 +49,9 @@ def test_examples_are_there_to_be_run() -> None:
 
 def test_every_name_offered_is_there() -> None:
     assert len(set(s3dlio.__all__)) == len(s3dlio.__all__)
-    for name in {*dir(s3dlio), *s3dlio.compat.__all__} - {"torch"}:
+    for name in {*dir(s3dlio), *s3dlio.compat.__all__} - {"fsspec", "torch"}:
         assert getattr(s3dlio, name) is not None
-    assert {*s3dlio.__all__, "open", "list", "testing", "torch", "__version__"} == set(dir(s3dlio))
+    assert {*s3dlio.__all__, "open", "list", "fsspec", "testing", "torch", "__version__"} == set(dir(s3dlio))
     with pytest.raises(AttributeError, match="nonsense"):
         s3dlio.nonsense  # noqa: B018
 

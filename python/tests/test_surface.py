@@ -16,7 +16,7 @@ from conftest import CHECKOUT, Base, Child
 
 import s3dlio
 
-MODULES = ["s3dlio", "s3dlio.admin", "s3dlio.aio", "s3dlio.aio.admin", "s3dlio.aio.checkpoint", "s3dlio.checkpoint", "s3dlio.errors", "s3dlio.types", "s3dlio.compat"]
+MODULES = ["s3dlio", "s3dlio.admin", "s3dlio.aio", "s3dlio.aio.admin", "s3dlio.aio.checkpoint", "s3dlio.checkpoint", "s3dlio.errors", "s3dlio.integrations", "s3dlio.types", "s3dlio.compat"]
 KEPT = Path(__file__).with_name("public_names.txt")
 
 

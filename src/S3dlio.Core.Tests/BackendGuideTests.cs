@@ -5,7 +5,9 @@ using Xunit;
 
 namespace S3dlio;
 
-/// <summary>docs/adding-a-backend.md names files, types and members: they exist, and each member that a dialect has to have is named.</summary>
+/// <summary>
+/// docs/adding-a-backend.md names files, types and members: they exist, and each member that a dialect has to have is named.
+/// </summary>
 public sealed partial class BackendGuideTests
 {
     static readonly string Text = File.ReadAllText(Path.Combine(Root, "docs/adding-a-backend.md"));
@@ -18,7 +20,8 @@ public sealed partial class BackendGuideTests
     [Fact]
     public void Guide_EachFileNamed_Exists()
     {
-        var files = Named.Where(name => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".cs", StringComparison.Ordinal)).Where(name => !Planned.IsMatch(name) && !name.Contains("://", StringComparison.Ordinal)).ToArray();
+        var files = Named.Where(name => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".cs", StringComparison.Ordinal))
+            .Where(name => !Planned.IsMatch(name) && !name.Contains("://", StringComparison.Ordinal)).ToArray();
         Assert.True(files.Length > 10);
         Assert.DoesNotContain(files, name => !Exists(name) && !Exists("src/S3dlio.Core/Storage/" + name));
     }
@@ -27,7 +30,8 @@ public sealed partial class BackendGuideTests
     public void Guide_EachTypeAndMemberNamed_Exists()
     {
         var types = typeof(RemoteStore).Assembly.GetTypes().Concat(typeof(BackendGuideTests).Assembly.GetTypes()).ToArray();
-        var names = types.Select(type => type.Name).Concat(types.Where(type => type.Namespace?.StartsWith("S3dlio.Storage", StringComparison.Ordinal) == true)
+        var names = types.Select(
+            type => type.Name).Concat(types.Where(type => type.Namespace?.StartsWith("S3dlio.Storage", StringComparison.Ordinal) == true)
             .SelectMany(type => type.GetMembers(All)).Select(member => member.Name)).ToHashSet(StringComparer.Ordinal);
         string[] folders = ["Local", "Memory"];
         var said = Named.Where(name => Identifier().IsMatch(name) && !Planned.IsMatch(name) && !folders.Contains(name)).ToArray();
@@ -51,7 +55,8 @@ public sealed partial class BackendGuideTests
     [Fact]
     public void Guide_EstimateOfAThirdDialect_AddsUp()
     {
-        var rows = Row().Matches(Text).Select(match => int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
+        var rows = Row().Matches(
+            Text).Select(match => int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
         Assert.Equal((11, 900), (rows.Length, rows.Sum()));
         Assert.Contains("| **eleven files** | **900** |", Text, StringComparison.Ordinal);
     }

@@ -37,7 +37,9 @@ public sealed class FuzzTests
         foreach (var target in AllTargets.List)
         {
             Assert.NotEmpty(target.Seeds);
-            Assert.Contains(target.Seeds, seed => Judge.Try(target, seed) is { Fault: null, Outcome: var outcome } && !outcome.Contains("Exception", StringComparison.Ordinal));
+            Assert.Contains(
+                target.Seeds, seed => Judge.Try(target, seed) is { Fault: null, Outcome: var outcome }
+                    && !outcome.Contains("Exception", StringComparison.Ordinal));
         }
     }
 

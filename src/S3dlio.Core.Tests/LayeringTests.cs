@@ -108,7 +108,8 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Storage/X.cs", "class X { GCHandle h; }")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "static class Handles { }")]
     [InlineData("src/S3dlio.Core/Hashing/X.cs", "static unsafe class X { }")]
-    [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "class X { [LibraryImport(\"libc\", SetLastError = true)] static partial int close(int fd); }")]
+    [InlineData("src/S3dlio.Core/Storage/Local/X.cs",
+            "class X { [LibraryImport(\"libc\", SetLastError = true)] static partial int close(int fd); }")]
     [InlineData("src/S3dlio.Core/Log/X.cs", "class X { [DllImport( \"libc.so.6\")] static extern int close(int fd); }")]
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "class X { void F(byte* p) { } }")]
     [InlineData("src/S3dlio.Core/Tensors/X.cs", "class X { delegate*<int, void> f; }")]
@@ -130,7 +131,9 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Remote;\nnamespace S3dlio.Storage.Remote.S3;")]
     [InlineData("src/S3dlio.Core/Storage/Remote/X.cs", "using S3dlio.Storage.Http;\nnamespace S3dlio.Storage.Remote;")]
     [InlineData("src/S3dlio.Credentials/AmazonChain.cs", "using Amazon.Runtime;")]
-    [InlineData("src/S3dlio.Core/Storage/X.cs", "// unsafe, byte*, S3dlio.Tensors: words in a comment\n/// <see cref=\"Transfer.ITransferProgress\"/>\nclass X { string s = \"using Amazon; unsafe byte* p\"; }")]
+    [InlineData("src/S3dlio.Core/Storage/X.cs",
+            "// unsafe, byte*, S3dlio.Tensors: words in a comment\n/// <see cref=\"Transfer.ITransferProgress\"/>\nclass X { string s = "
+            + "\"using Amazon; unsafe byte* p\"; }")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "class X { int a = 2 * 3; Hashing.Checksum c; long F(int b) => a * b; }")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "class X { bool Local; bool F(X x) => x.Local.Equals(true) && Local.Equals(true); }")]
     [InlineData("native/X.cs", "using S3dlio.Checkpoint;\nstatic unsafe class X { [UnmanagedCallersOnly] static void F(byte* p) { } }")]
@@ -145,7 +148,8 @@ public sealed partial class LayeringTests
             return path != "python/s3dlio/_native.py" && CtypesImport().IsMatch(text) ? [$"{path}: only _native.py knows ctypes"] : [];
         string code = Code(text);
         IEnumerable<string> faults = CheckVendors(path, code);
-        if (LibcImport().IsMatch(text) && path.StartsWith("src/", StringComparison.Ordinal) && !path.StartsWith("src/S3dlio.Core/IO/", StringComparison.Ordinal))
+        if (LibcImport().IsMatch(text) && path.StartsWith("src/", StringComparison.Ordinal)
+                && !path.StartsWith("src/S3dlio.Core/IO/", StringComparison.Ordinal))
             faults = faults.Append($"{path}: imports libc; only src/S3dlio.Core/IO does");
         return path.StartsWith("src/S3dlio.Core/", StringComparison.Ordinal)
             ? faults.Concat(CheckLayers(path, code)).Concat(CheckNative(path, code)).Distinct()
@@ -157,7 +161,9 @@ public sealed partial class LayeringTests
         foreach (var (vendor, home) in Vendors)
         {
             // a backend's own namespace may have its vendor's name; the package is not there to be had
-            if (!path.StartsWith(home, StringComparison.Ordinal) && !path.StartsWith($"src/S3dlio.Core/Storage/{Engine}/{vendor}/", StringComparison.Ordinal) && Regex.IsMatch(code, $@"(?<![\w.])(global::)?{vendor}\.\w|\busing\s+{vendor}\s*;"))
+            if (!path.StartsWith(home, StringComparison.Ordinal)
+                    && !path.StartsWith($"src/S3dlio.Core/Storage/{Engine}/{vendor}/", StringComparison.Ordinal)
+                    && Regex.IsMatch(code, $@"(?<![\w.])(global::)?{vendor}\.\w|\busing\s+{vendor}\s*;"))
                 yield return $"{path}: {vendor} is known in {home} only";
         }
     }
@@ -228,7 +234,8 @@ public sealed partial class LayeringTests
         return
         [
             .. Directory.EnumerateDirectories(path).Select(below => Path.GetFileName(below)!),
-            .. Directory.EnumerateFiles(path, "*.cs").SelectMany(file => TypeName().Matches(Code(File.ReadAllText(file)))).Select(match => match.Groups[1].Value),
+            .. Directory.EnumerateFiles(
+                path, "*.cs").SelectMany(file => TypeName().Matches(Code(File.ReadAllText(file)))).Select(match => match.Groups[1].Value),
         ];
     });
 
@@ -246,7 +253,8 @@ public sealed partial class LayeringTests
 
     static IEnumerable<(string Path, string Text)> Sources()
     {
-        foreach (var (folder, pattern) in new[] { ("src/S3dlio.Core", "*.cs"), ("src/S3dlio.Credentials", "*.cs"), ("native", "*.cs"), ("python/s3dlio", "*.py") })
+        foreach (var (folder, pattern) in new[] {
+                ("src/S3dlio.Core", "*.cs"), ("src/S3dlio.Credentials", "*.cs"), ("native", "*.cs"), ("python/s3dlio", "*.py") })
         {
             foreach (string file in Directory.EnumerateFiles(Path.Combine(Root, folder), pattern, SearchOption.AllDirectories))
             {

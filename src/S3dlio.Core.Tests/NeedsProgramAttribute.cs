@@ -16,5 +16,6 @@ public sealed class NeedsProgramAttribute : FactAttribute
     public string Program { get; }
 
     public static string? Find(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(
+            ':').Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
 }

@@ -8,8 +8,8 @@ using Xunit.Sdk;
 namespace S3dlio.Tests;
 
 /// <summary>
-/// The class's tests, inherited ones included, run where S3DLIO_TEST_<c>name</c>_URI says where the server is; elsewhere they are counted as
-/// skipped, with the reason that S3DLIO_TEST_<c>name</c>_SKIP gives.
+/// The class's tests, inherited ones included, run where S3DLIO_TEST_<c>name</c>_URI says where the server is; elsewhere they are counted
+/// as skipped, with the reason that S3DLIO_TEST_<c>name</c>_SKIP gives.
 /// </summary>
 [AttributeUsage(AttributeTargets.Class)]
 public sealed class NeedsServerAttribute(string name) : Attribute
@@ -43,17 +43,21 @@ public sealed class SkippingFramework(IMessageSink messageSink) : XunitTestFrame
     protected override ITestFrameworkExecutor CreateExecutor(AssemblyName assemblyName) =>
         new Executor(assemblyName, SourceInformationProvider, DiagnosticMessageSink);
 
-    sealed class Executor(AssemblyName assembly, ISourceInformationProvider sources, IMessageSink diagnostics) : XunitTestFrameworkExecutor(assembly, sources, diagnostics)
+    sealed class Executor(AssemblyName assembly, ISourceInformationProvider sources, IMessageSink diagnostics)
+        : XunitTestFrameworkExecutor(assembly, sources, diagnostics)
     {
-        protected override void RunTestCases(IEnumerable<IXunitTestCase> testCases, IMessageSink executionMessageSink, ITestFrameworkExecutionOptions executionOptions) =>
+        protected override void RunTestCases(
+            IEnumerable<IXunitTestCase> testCases, IMessageSink executionMessageSink, ITestFrameworkExecutionOptions executionOptions) =>
             base.RunTestCases([.. testCases.Select(Skipped)], executionMessageSink, executionOptions);
 
         static IXunitTestCase Skipped(IXunitTestCase found)
         {
-            string? name = found.TestMethod.TestClass.Class.GetCustomAttributes(typeof(NeedsServerAttribute)).FirstOrDefault()?.GetConstructorArguments().First() as string;
+            string? name = found.TestMethod.TestClass.Class.GetCustomAttributes(
+                typeof(NeedsServerAttribute)).FirstOrDefault()?.GetConstructorArguments().First() as string;
             if (name is null || found is not XunitTestCase test)
                 return found;
-            string? missing = NeedsServerAttribute.Variable(name, "URI") is null ? NeedsServerAttribute.Variable(name, "SKIP") ?? $"S3DLIO_TEST_{name}_URI is not set" : Fault(test);
+            string? missing = NeedsServerAttribute.Variable(name, "URI") is null ? NeedsServerAttribute.Variable(name, "SKIP")
+                ?? $"S3DLIO_TEST_{name}_URI is not set" : Fault(test);
             if (missing is null)
                 return found;
             // read once, so that the attribute's own value does not come later and replace this one
@@ -64,7 +68,8 @@ public sealed class SkippingFramework(IMessageSink messageSink) : XunitTestFrame
 
         static string? Fault(XunitTestCase test) => test.TestMethod.TestClass.Class.GetCustomAttributes(typeof(ServerFaultAttribute))
             .Where(fault => fault.GetConstructorArguments().First() as string == test.TestMethod.Method.Name
-                && (fault.GetNamedArgument<string?>(nameof(ServerFaultAttribute.Case)) is not { } part || test.DisplayName.Contains(part, StringComparison.Ordinal)))
+                && (fault.GetNamedArgument<string?>(nameof(ServerFaultAttribute.Case)) is not { } part
+                        || test.DisplayName.Contains(part, StringComparison.Ordinal)))
             .Select(fault => fault.GetConstructorArguments().Last() as string).FirstOrDefault();
     }
 }

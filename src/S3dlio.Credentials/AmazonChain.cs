@@ -18,10 +18,15 @@ static class AmazonChain
         // without reflection the SDK finds the clients that its providers need only when they are handed to it
         var registry = GlobalRuntimeDependencyRegistry.Instance;
         registry.RegisterSecurityTokenServiceClient(context => context.SecurityTokenServiceClientContextData is { } data
-            ? new AmazonSecurityTokenServiceClient(new AnonymousAWSCredentials(), new AmazonSecurityTokenServiceConfig { RegionEndpoint = data.Region })
+            ? new AmazonSecurityTokenServiceClient(
+                new AnonymousAWSCredentials(), new AmazonSecurityTokenServiceConfig { RegionEndpoint = data.Region })
             : new AmazonSecurityTokenServiceClient(new AnonymousAWSCredentials()));
-        registry.RegisterSSOClient(context => new AmazonSSOClient(new AnonymousAWSCredentials(), new AmazonSSOConfig { RegionEndpoint = context.SSOClientContextData.Region }));
-        registry.RegisterSSOOIDCClient(context => new AmazonSSOOIDCClient(new AnonymousAWSCredentials(), new AmazonSSOOIDCConfig { RegionEndpoint = context.SSOOIDCClientContextData.Region }));
+        registry.RegisterSSOClient(
+            context => new AmazonSSOClient(
+                new AnonymousAWSCredentials(), new AmazonSSOConfig { RegionEndpoint = context.SSOClientContextData.Region }));
+        registry.RegisterSSOOIDCClient(
+            context => new AmazonSSOOIDCClient(
+                new AnonymousAWSCredentials(), new AmazonSSOOIDCConfig { RegionEndpoint = context.SSOOIDCClientContextData.Region }));
         AWSConfigs.AWSRegion ??= region;
 
         var source = Find(profile);
@@ -41,9 +46,11 @@ static class AmazonChain
         if (profile is null)
             return DefaultAWSCredentialsIdentityResolver.GetCredentials();
         // left to itself the SDK looks for a named profile in the default place alone
-        return new CredentialProfileStoreChain(Environment.GetEnvironmentVariable("AWS_SHARED_CREDENTIALS_FILE")).TryGetAWSCredentials(profile, out var found)
+        return new CredentialProfileStoreChain(
+            Environment.GetEnvironmentVariable("AWS_SHARED_CREDENTIALS_FILE")).TryGetAWSCredentials(profile, out var found)
             ? found
-            : throw new AmazonClientException($"there is no profile '{profile}' with credentials in Amazon's configuration files (~/.aws/config, ~/.aws/credentials)");
+            : throw new AmazonClientException(
+                $"there is no profile '{profile}' with credentials in Amazon's configuration files (~/.aws/config, ~/.aws/credentials)");
     }
 
     static DateTime? Expiration(AWSCredentials source) => source.Expiration is { } end && end < DateTime.MaxValue.AddYears(-1) ? end : null;

@@ -1,8 +1,8 @@
 using System.Text.Json;
 using S3dlio.Credentials;
 
-// One question a run: a line of JSON on standard input, another on standard output, whose ends nobody waits for. Secrets pass through pipes only,
-// never through arguments. What fails is an answer too; another exit status than 0 is a fault of this program.
+// One question a run: a line of JSON on standard input, another on standard output, whose ends nobody waits for. Secrets pass through pipes
+// only, never through arguments. What fails is an answer too; another exit status than 0 is a fault of this program.
 using var input = new StreamReader(Console.OpenStandardInput());
 using var question = JsonDocument.Parse(await input.ReadLineAsync().ConfigureAwait(false) ?? "{}");
 var asked = question.RootElement;
@@ -15,7 +15,8 @@ using (var writer = new Utf8JsonWriter(answer))
         {
             "amazon" => AmazonChain.AnswerAsync(writer, Text("profile"), Text("region")),
             "microsoft" => MicrosoftChain.AnswerAsync(writer, Text("authority"), Text("claims")),
-            var other => throw new NotSupportedException($"there is no chain of '{other}' in this version; library and program come from different releases"),
+            var other => throw new NotSupportedException(
+                $"there is no chain of '{other}' in this version; library and program come from different releases"),
         }).ConfigureAwait(false);
     }
     catch (Exception error)

@@ -34,7 +34,7 @@ public static class AllTargets
         new EncodingTarget(),
         new ChecksumTarget(),
         new BlockChecksumsTarget(),
-        new ObjectRecordTarget(),
+        new FileAttributeRecordTarget(),
         new SeekTableTarget(),
         new CompressedReaderTarget(),
         new ManifestTarget(),

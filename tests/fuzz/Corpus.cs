@@ -12,7 +12,8 @@ public static class Corpus
     {
         string folder = Path.Combine(Folder, target.Name);
         return Directory.Exists(folder)
-            ? Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal).Select(file => (Path.GetFileName(file), File.ReadAllBytes(file)))
+            ? Directory.EnumerateFiles(
+                folder).Order(StringComparer.Ordinal).Select(file => (Path.GetFileName(file), File.ReadAllBytes(file)))
             : [];
     }
 

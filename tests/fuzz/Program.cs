@@ -10,9 +10,16 @@ long executions = 100_000;
 int seed = Environment.TickCount, threads = 1;
 for (int i = 0; i < args.Length; i++)
 {
-    if (args[i] is "--executions" or "--seed" or "--threads" && i + 1 < args.Length && long.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out long number))
+    if (args[i] is "--executions" or "--seed" or "--threads" && i + 1 < args.Length
+            && long.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out long number))
     {
-        (executions, seed, threads) = args[i] switch { "--executions" => (number, seed, threads), "--seed" => (executions, (int)number, threads), _ => (executions, seed, (int)number) };
+        (executions, seed, threads) =
+            args[i] switch
+            {
+                "--executions" => (number, seed, threads),
+                "--seed" => (executions, (int)number, threads),
+                _ => (executions, seed, (int)number)
+            };
         i++;
     }
     else
@@ -42,7 +49,8 @@ Parallel.ForEach(targets, new ParallelOptions { MaxDegreeOfParallelism = threads
     lock (targets)
     {
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{target.Name}: {campaign.Executions} executions, {campaign.Executions / seconds:0}/s, {campaign.Outcomes} outcomes, {campaign.Findings.Count} faults"));
+            $"{target.Name}: {campaign.Executions} executions, {campaign.Executions / seconds:0}/s, {campaign.Outcomes} outcomes, "
+            + $"{campaign.Findings.Count} faults"));
         foreach (var finding in campaign.Findings)
             Console.WriteLine($"  {Corpus.Keep(finding)}\n    {finding.Fault.Replace("\n", "\n    ", StringComparison.Ordinal)}");
     }

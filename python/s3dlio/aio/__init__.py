@@ -86,7 +86,7 @@ async def put(
     """Writes an object, atomically: a reader sees the old one or the new one, whole.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
         overwrite: False creates the object or fails.
         if_match: Replace only the object with this ETag.
@@ -397,7 +397,7 @@ async def copy(
 
     Args:
         src: Which object.
-        dst: Where to.
+        dst: Address of the destination.
         overwrite: False creates the copy or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         content_type: Another than the source's.
@@ -803,7 +803,7 @@ async def save_numpy_array(
     Contiguous arrays, in C or Fortran order, are written straight from their memory; others are copied once.
 
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         array: An array of any shape and any dtype but object: bool, integers, floats, complex, datetime64, timedelta64,
             strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
             raw bytes; ``load_numpy_array`` gives the type back).
@@ -825,7 +825,7 @@ async def save_numpy_array(
         included, before any compression: ``crc32c:xxxxxxxx``.
 
     Raises:
-        InvalidArgumentError: A dtype that would need pickle; a level that is none; ``compress=False`` for a name in ``.zst``.
+        InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
         AlreadyExistsError: ``overwrite=False`` and the object exists.
         OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
     """
@@ -845,7 +845,7 @@ async def load_numpy_array(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> Array:
-    """Loads a ``.npy`` object, whoever wrote it, straight into the array's memory.
+    """Loads a ``.npy`` object of any writer straight into the array's memory.
 
     Args:
         uri: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
@@ -880,6 +880,7 @@ async def save_tensors(
     *,
     compress: bool | int | None = None,
     checksums: bool = True,
+    max_shard_size: int | str | None = None,
     overwrite: bool = True,
     durable: bool | None = None,
     attributes: Mapping[str, str] | None = None,
@@ -888,19 +889,26 @@ async def save_tensors(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> WriteResult:
-    """Saves NumPy arrays and torch tensors as one safetensors object, atomically.
+    """Saves NumPy arrays and torch tensors as one safetensors object, atomically, or as a model of several with an index.
 
     Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
     device, are copied once and written as the C order that the format demands.
 
+    With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the model would have
+    in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all, ``model.safetensors.index.json``. What fits in one file
+    is ``model.safetensors``. Tensors that are the same memory are stored once; the others' names go into the metadata. Files of an earlier save of the
+    same name are removed, its index before anything is written, so that no reader sees tensors of two saves.
+
     Args:
-        uri: Where to.
+        uri: Address of the object to write.
         tensors: Arrays and tensors by name: bool, integers of 8 to 64 bits, floats of 16 to 64 bits, bfloat16, float8,
             complex64.
         metadata: Pairs of text for the file's ``__metadata__``; names beginning with ``s3dlio.`` are taken.
         compress: As for :func:`save_numpy_array`; lazy slices of a compressed object decompress only the frames they touch.
         checksums: Keep each tensor's CRC32C, and the header's, in the file. False writes byte for byte what the
             safetensors package would.
+        max_shard_size: Bytes of tensors in one file at most, or text: ``"5GB"`` is 5 * 10^9, ``"5GiB"`` 5 * 2^30; a larger tensor
+            has a file alone. None: one object.
         overwrite: False creates the object or fails.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         attributes: What the store keeps with the object, as for ``put_bytes``.
@@ -917,7 +925,7 @@ async def save_tensors(
         InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
         AlreadyExistsError: ``overwrite=False`` and the object exists.
     """
-    return await awaited("aio.save_tensors", _tensors.save_tensors, uri, tensors, metadata, compress=compress, checksums=checksums, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited("aio.save_tensors", _tensors.save_tensors, uri, tensors, metadata, compress=compress, checksums=checksums, max_shard_size=max_shard_size, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout, storage_options=storage_options)
 
 
 async def load_tensors(
@@ -931,10 +939,11 @@ async def load_tensors(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> dict[str, Any]:
-    """Loads tensors of a safetensors object, whoever wrote it, each straight into its own memory.
+    """Loads tensors of a safetensors object of any writer, or of a model in several objects, each straight into its own memory.
 
     Args:
-        uri: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
+        uri: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later. Or a model's index
+            (``….safetensors.index.json``), or the directory of ``model.safetensors`` or of its index.
         names: Which tensors; None for all. Only their bytes are read.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
         out: Arrays or tensors to load into, by name; those not named are allocated.
@@ -945,11 +954,11 @@ async def load_tensors(
         storage_options: Settings of the store.
 
     Returns:
-        The tensors by name, in the order of ``names`` or of the file.
+        The tensors by name, in the order of ``names`` or of the file; of a model of several files, file by file.
 
     Raises:
-        NotFoundError: There is no such object.
-        InvalidDataError: It breaks a rule of the format.
+        NotFoundError: There is no such object, or a file that the index names is not there.
+        InvalidDataError: It breaks a rule of the format; an index that names files elsewhere, or tensors that its files do not have.
         InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
         ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
     """
@@ -1070,6 +1079,6 @@ def open(
 
     Raises:
         NotFoundError, AlreadyExistsError: When awaited, as the mode says.
-        InvalidArgumentError: A mode that is none of these, or options of the other one.
+        InvalidArgumentError: Another mode, or options of the other mode.
     """
     return open_async(uri, mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout, storage_options=storage_options)

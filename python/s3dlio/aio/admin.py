@@ -34,7 +34,7 @@ async def create_bucket(
         storage_options: Settings of the store.
 
     Raises:
-        AlreadyExistsError: Somebody else has a bucket of that name.
+        AlreadyExistsError: Another account has a bucket of that name.
         InvalidArgumentError: The store has no buckets, or none can have that name.
     """
     return await awaited("aio.admin.create_bucket", _containers.create_bucket, name, timeout=timeout, storage_options=storage_options)
@@ -91,7 +91,7 @@ async def presign(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> str:
-    """An address that lets whoever has it use the object for a while, without credentials of their own.
+    """A presigned URL: it gives access to the object for a limited time without credentials.
 
     Args:
         uri: Which object, on S3 or Azure.
@@ -143,9 +143,9 @@ async def abort_uploads(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> builtins.list[dict[str, Any]]:
-    """Throws away multipart uploads that nobody will end.
+    """Aborts unfinished multipart uploads.
 
-    One that somebody still writes fails for its writer, which is why only those of a day ago are taken unless told otherwise.
+    An upload that is still being written fails for its writer, so only uploads older than a day are aborted by default.
 
     Args:
         uri: The object, prefix or bucket that they are of.

@@ -16,6 +16,7 @@ except ImportError as error:
 
 from ._gather import gather
 from ._reader import StorageReader
+from ._state_dict import load_training, save_training
 from ._writer import StorageWriter
 
-__all__ = ["StorageReader", "StorageWriter", "gather"]
+__all__ = ["StorageReader", "StorageWriter", "gather", "load_training", "save_training"]

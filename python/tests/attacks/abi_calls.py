@@ -143,7 +143,7 @@ def names_of(function: str) -> list[str]:
 BUFFERS = {"data": c.create_string_buffer(16), "segment": _native.segments([]), "ints": _native.integers([0, 1, 1])}
 _one_segment = (_native._Segment * 1)(_native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(BUFFERS["data"]), 16))
 _one_read = (_native._TensorRead * 1)(_native._TensorRead(_native._TENSOR_READ_SIZE, 0, c.addressof(BUFFERS["data"]), 16, 0))
-_one_stretch = (_native._ObjectRead * 1)(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(BUFFERS["data"]), 16, 0, 0, 0, 0))
+_one_range = (_native._ObjectRead * 1)(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(BUFFERS["data"]), 16, 0, 0, 0, 0))
 SHARD = b'{"rank":0,"key":"shards/x","size":16}'
 
 
@@ -194,8 +194,8 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(_one_segment)
         elif name == "reads":
             made.append(_one_read)
-        elif name == "stretches":
-            made.append(_one_stretch)
+        elif name == "ranges":
+            made.append(_one_range)
         elif name in ("objects", "sources"):
             made.append((_native._Object * 1)(_native._Object(_native._OBJECT_SIZE, 0, ids["store"], b"k", 1)))
         elif name == "name":

@@ -181,8 +181,8 @@ def random_calls(folder: Path) -> None:
         buffer = c.create_string_buffer(1 << 16)
         segments = (_native._Segment * 4)(*(_native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(buffer), 1 << size) for size in (0, 4, 12, 16)))
         reads = (_native._TensorRead * 4)(*(_native._TensorRead(_native._TENSOR_READ_SIZE, 0, c.addressof(buffer), 16, at) for at in range(4)))
-        stretches = (_native._ObjectRead * 4)(*(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(buffer), 16, 0, at, 0, at % 2) for at in range(4)))
-        keep.append((buffer, segments, reads, stretches))
+        ranges = (_native._ObjectRead * 4)(*(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(buffer), 16, 0, at, 0, at % 2) for at in range(4)))
+        keep.append((buffer, segments, reads, ranges))
         highest = 8
 
         def argument(name: str, kind: Any) -> Any:
@@ -230,8 +230,8 @@ def random_calls(folder: Path) -> None:
                 return segments
             if name == "reads":
                 return reads
-            if name == "stretches":
-                return stretches
+            if name == "ranges":
+                return ranges
             if name in ("objects", "sources"):
                 stores = [chance.randrange(highest + 8) for _ in range(4)]
                 return (_native._Object * 4)(*(_native._Object(_native._OBJECT_SIZE, 0, store, b"a", 1) for store in stores))

@@ -70,7 +70,8 @@ public sealed class CacheDamageTests
         var whole = scene.Entries.ToDictionary(path => path, File.ReadAllBytes);
         foreach (var (path, bytes) in whole)
         {
-            foreach (int length in Enumerable.Range(0, 200).Concat(Enumerable.Range(bytes.Length - 50, 50)).Where(length => length >= 0 && length < bytes.Length).Append(bytes.Length + 1))
+            foreach (int length in Enumerable.Range(0, 200).Concat(Enumerable.Range(bytes.Length - 50, 50)).Where(length =>
+                length >= 0 && length < bytes.Length).Append(bytes.Length + 1))
             {
                 Restore(whole);
                 File.WriteAllBytes(path, length > bytes.Length ? [.. bytes, 0] : bytes[..length]);
@@ -133,7 +134,8 @@ public sealed class CacheDamageTests
             var data = CacheScene.Random((3 * Block) + 5, round);
             await scene.Put("a", data);
             await scene.Get("a");
-            foreach (string path in Directory.EnumerateFiles(scene.Path, "*", SearchOption.AllDirectories).Where(path => !path.EndsWith("VERSION", StringComparison.Ordinal)))
+            foreach (string path in Directory.EnumerateFiles(scene.Path, "*", SearchOption.AllDirectories).Where(path =>
+                !path.EndsWith("VERSION", StringComparison.Ordinal)))
             {
                 var bytes = new byte[random.Next(10_000)];
                 random.NextBytes(bytes);
@@ -326,7 +328,8 @@ public sealed class CacheDamageTests
             await scene.Put("a", Hello);
             try
             {
-                Assert.Equal(Hello, await scene.Get("a", new HybridStore(scene.Backing, scene.Options with { Directory = disk + "/cache" })));
+                Assert.Equal(Hello, await scene.Get("a",
+                    new HybridStore(scene.Backing, scene.Options with { Directory = disk + "/cache" })));
             }
             catch (StoreException error)
             {

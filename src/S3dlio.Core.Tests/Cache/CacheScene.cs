@@ -32,7 +32,8 @@ sealed class CacheScene : IDisposable
     /// <summary>Another store of the same cache, as another process would have it.</summary>
     public HybridStore Another(CacheOptions? options = null) => new(Backing, (options ?? Options) with { Directory = Path });
 
-    public IReadOnlyList<string> Entries => Directory.Exists(Path + "/entries") ? [.. Directory.EnumerateFiles(Path + "/entries", "*", SearchOption.AllDirectories)] : [];
+    public IReadOnlyList<string> Entries =>
+        Directory.Exists(Path + "/entries") ? [.. Directory.EnumerateFiles(Path + "/entries", "*", SearchOption.AllDirectories)] : [];
 
     public long Bytes => Entries.Sum(path => new FileInfo(path).Length);
 
@@ -43,7 +44,8 @@ sealed class CacheScene : IDisposable
         return data;
     }
 
-    public ValueTask<ObjectMeta> Put(string key, byte[] data, ObjectStore? store = null) => (store ?? Store).PutAsync(key, new Payload(data), PutOptions.Default, null, None);
+    public ValueTask<ObjectMeta> Put(string key, byte[] data, ObjectStore? store = null) =>
+        (store ?? Store).PutAsync(key, new Payload(data), PutOptions.Default, null, None);
 
     /// <summary>All of an object, as calls read it.</summary>
     public async Task<byte[]> Get(string key, ObjectStore? store = null)
@@ -59,7 +61,8 @@ sealed class CacheScene : IDisposable
 
     public async Task<byte[]> Get(string key, int offset, int length, ObjectStore? store = null)
     {
-        await using var reader = await (store ?? Store).OpenReadAsync(key, new ReadOptions { FirstOffset = offset, FirstLength = length }, None);
+        await using var reader = await (store ?? Store).OpenReadAsync(key, new ReadOptions { FirstOffset = offset, FirstLength = length },
+            None);
         var data = new byte[length];
         await reader.ReadAsync(offset, data, None);
         return data;

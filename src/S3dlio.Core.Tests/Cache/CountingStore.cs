@@ -49,7 +49,7 @@ sealed class CountingStore(ObjectStore inner) : DelegatingStore
             store.Damage?.Invoke(destination);
         }
 
-        public override async ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel)
+        public override async ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel)
         {
             foreach (var segment in segments)
                 await ReadAsync(segment.Offset, segment.Target, cancel);

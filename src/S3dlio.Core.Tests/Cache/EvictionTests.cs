@@ -89,7 +89,8 @@ public sealed class EvictionTests
         }
         int misses = scene.Backing.Opens;
         // what is scanned once nobody can have
-        Assert.True(misses - scanned <= most * (lruMisses - scanned), $"{misses - scanned} misses of {requests}, LRU has {lruMisses - scanned}");
+        Assert.True(misses - scanned <= most * (lruMisses - scanned),
+            $"{misses - scanned} misses of {requests}, LRU has {lruMisses - scanned}");
 
         async Task Request(string key)
         {

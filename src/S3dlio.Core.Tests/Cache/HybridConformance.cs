@@ -14,11 +14,17 @@ public abstract class HybridConformance : StoreConformance
         Store = new HybridStore(backing, (options ?? Quick) with { Directory = _cache["cache"] });
 
     // blocks that many tests' objects have several of, and room for some
-    protected static CacheOptions Quick { get; } = new() { Directory = "", BlockSize = 1 << 18, Size = 8 << 20, Validate = CacheValidate.Never };
+    protected static CacheOptions Quick { get; } = new()
+    {
+        Directory = "", BlockSize = 1 << 18, Size = 8 << 20, Validate = CacheValidate.Never,
+    };
 
     protected static CacheOptions Careful { get; } = new() { Directory = "", MinFree = 0 };
 
-    protected static CacheOptions Through { get; } = new() { Directory = "", BlockSize = 1 << 16, Size = 64 << 20, Mode = CacheMode.Through, Validate = CacheValidate.Ttl };
+    protected static CacheOptions Through { get; } = new()
+    {
+        Directory = "", BlockSize = 1 << 16, Size = 64 << 20, Mode = CacheMode.Through, Validate = CacheValidate.Ttl,
+    };
 
     protected override ObjectStore Store { get; }
 
@@ -92,7 +98,8 @@ public abstract class HybridServer(string server, CacheOptions options) : Hybrid
     {
         string address = NeedsServerAttribute.Variable(server, "URI")!;
         return StoreFactory.Open(
-            StoreUri.Parse($"{address.TrimEnd('/')}/{Guid.NewGuid():n}"), StoreOptions.Parse(NeedsServerAttribute.Variable(server, "OPTIONS") ?? "", address));
+            StoreUri.Parse($"{address.TrimEnd('/')}/{Guid.NewGuid():n}"),
+                StoreOptions.Parse(NeedsServerAttribute.Variable(server, "OPTIONS") ?? "", address));
     }
 }
 
@@ -109,5 +116,6 @@ public class HybridS3ThroughTests() : HybridServer("S3", Through);
 public class HybridAzureTests() : HybridServer("AZURE", Quick)
 {
     // the service would keep these under other names
-    protected override bool Holds(string key) => !key.Contains('\\', StringComparison.Ordinal) && !key.Contains('\n', StringComparison.Ordinal) && !key.EndsWith('.');
+    protected override bool Holds(string key) =>
+        !key.Contains('\\', StringComparison.Ordinal) && !key.Contains('\n', StringComparison.Ordinal) && !key.EndsWith('.');
 }

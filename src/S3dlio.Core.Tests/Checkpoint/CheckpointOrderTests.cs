@@ -1,6 +1,7 @@
 using System.Text;
 using S3dlio.Checkpoint;
 using S3dlio.Storage;
+using S3dlio.Transfer;
 using Xunit;
 using static S3dlio.Tests.Checkpoint.CheckpointScene;
 
@@ -15,11 +16,20 @@ public sealed class CheckpointOrderTests
     static async Task<FoundManifest> SaveAheadAsync(ObjectStore store, long step, TimeSpan ahead)
     {
         var shard = await PutShardAsync(store, step, 0, new AgreedSave(SaveId.New(DateTimeOffset.UtcNow), null));
-        var request = new CommitRequest { Step = step, Epoch = 1, Framework = "test", WorldSize = 1, Shards = [shard], WallTime = DateTimeOffset.UtcNow + ahead };
+        var request = new CommitRequest
+        {
+            Step = step,
+            Epoch = 1,
+            Framework = "test",
+            WorldSize = 1,
+            Shards = [shard],
+            WallTime = DateTimeOffset.UtcNow + ahead
+        };
         return (await CheckpointCommit.RunAsync(store, request, None)).Found;
     }
 
-    static async Task<byte[]> PointerAsync(ObjectStore store) => (await StoreProbe.ReadAsync(store, CheckpointLayout.Latest, 1 << 20, None))!.Value.Bytes;
+    static async Task<byte[]> PointerAsync(ObjectStore store) =>
+        (await CheckpointObjects.ReadAsync(store, CheckpointLayout.Latest, 1 << 20, None))!.Value.Bytes;
 
     static async Task<string?> NewestAsync(ObjectStore store) => (await CheckpointCatalog.NewestAsync(store, None)).Found?.Key;
 
@@ -45,7 +55,7 @@ public sealed class CheckpointOrderTests
         var last = await SaveAsync(store, step);
         Assert.Equal(last.Key, await NewestAsync(store));
         Assert.Equal(last.Key, (await CheckpointCatalog.ReadAllAsync(store, null, None)).Complete.First().Key);
-        Assert.Equal([last.Key], (await Retention.RunAsync(store, KeepOne, Unwatched.Instance, None)).Kept);
+        Assert.Equal([last.Key], (await Retention.RunAsync(store, KeepOne, NoProgress.Instance, None)).Kept);
         Assert.Equal(last.Key, await NewestAsync(store));
     }
 
@@ -56,7 +66,9 @@ public sealed class CheckpointOrderTests
         var random = new Random(4);
         for (int i = 0; i < 60; i++)
         {
-            var found = random.Next(5) == 0 ? await SaveAheadAsync(store, 1000 + i, TimeSpan.FromDays(i)) : await SaveAsync(store, random.Next(20), worldSize: 1);
+            var found = random.Next(5) == 0
+                ? await SaveAheadAsync(store, 1000 + i, TimeSpan.FromDays(i))
+                : await SaveAsync(store, random.Next(20), worldSize: 1);
             if (random.Next(4) == 0)
                 await store.DeleteAsync([CheckpointLayout.Latest], None);
             Assert.Equal(found.Key, await NewestAsync(store));
@@ -80,7 +92,7 @@ public sealed class CheckpointOrderTests
         Assert.Equal(3, await Calls(last));
         await CheckpointDelete.OfStepAsync(store, 3, None);
         Assert.Equal(3, await Calls(last));
-        await Retention.RunAsync(store, new RetentionRule { KeepLast = 5 }, Unwatched.Instance, None);
+        await Retention.RunAsync(store, new RetentionRule { KeepLast = 5 }, NoProgress.Instance, None);
         Assert.Equal(3, await Calls(last));
         await CheckpointDelete.OfStepAsync(store, 20, None);
         Assert.Equal(3, await Calls((await CheckpointCatalog.ReadAllAsync(store, 19, None)).Complete.Single().Key));
@@ -109,9 +121,9 @@ public sealed class CheckpointOrderTests
         var store = NewStore();
         await SaveAsync(store, 1);
         string last = (await SaveAsync(store, 2)).Key;
-        byte[] whole = (await StoreProbe.ReadAsync(store, last, 1 << 20, None))!.Value.Bytes;
+        byte[] whole = (await CheckpointObjects.ReadAsync(store, last, 1 << 20, None))!.Value.Bytes;
         await PutAsync(store, last, whole[..100]);
-        await Retention.RunAsync(store, KeepOne, Unwatched.Instance, None);
+        await Retention.RunAsync(store, KeepOne, NoProgress.Instance, None);
         Assert.NotEqual(last, await NewestAsync(store));
         await PutAsync(store, last, whole);
         Assert.Equal(last, await NewestAsync(store));
@@ -141,7 +153,8 @@ public sealed class CheckpointOrderTests
     {
         var store = NewStore();
         await SaveAheadAsync(store, 500, TimeSpan.FromHours(3));
-        await Parallel.ForAsync(0, 24, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) => await SaveAsync(store, i, worldSize: 1));
+        await Parallel.ForAsync(
+            0, 24, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) => await SaveAsync(store, i, worldSize: 1));
         string newest = (await CheckpointCatalog.ReadAllAsync(store, null, None)).Complete.First().Key;
         Assert.Equal(newest, await NewestAsync(store));
         Assert.NotEqual(500, CheckpointLayout.ParseManifestKey(newest).Step);
@@ -157,7 +170,8 @@ public sealed class CheckpointOrderTests
         await PutAsync(store, CheckpointLayout.ManifestKey(7, "later"), later);
         var found = await SaveAsync(store, 2);
         Assert.NotNull(await CheckpointCatalog.ReadAsync(store, found.Key, None));
-        Assert.Contains("update s3dlio", (await Assert.ThrowsAsync<StoreException>(() => NewestAsync(store))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "update s3dlio", (await Assert.ThrowsAsync<StoreException>(() => NewestAsync(store))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -165,7 +179,16 @@ public sealed class CheckpointOrderTests
     {
         var store = NewStore();
         var shard = await PutShardAsync(store, 1, 0, new AgreedSave("end", null));
-        await CheckpointCommit.RunAsync(store, new CommitRequest { Step = 1, Epoch = 1, Framework = "test", WorldSize = 1, Shards = [shard], WallTime = DateTimeOffset.MaxValue }, None);
+        await CheckpointCommit.RunAsync(
+            store, new CommitRequest
+            {
+                Step = 1,
+                Epoch = 1,
+                Framework = "test",
+                WorldSize = 1,
+                Shards = [shard],
+                WallTime = DateTimeOffset.MaxValue
+            }, None);
         Assert.Equal((await SaveAsync(store, 2)).Key, await NewestAsync(store));
     }
 

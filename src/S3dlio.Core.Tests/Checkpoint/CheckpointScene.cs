@@ -15,8 +15,11 @@ static class CheckpointScene
 
     public static byte[] Content(long step, int rank) => Encoding.UTF8.GetBytes($"step {step} rank {rank} ");
 
-    public static async ValueTask<ShardRecord> PutShardAsync(ObjectStore store, long step, int rank, AgreedSave save, byte[]? data = null, int? level = null) =>
-        await ShardWrite.PutAsync(store, new ShardTarget { Step = step, Rank = rank, Save = save, Level = level }, [LargeMemory.From((data ?? Content(step, rank)).AsMemory())], Unwatched.Instance, None);
+    public static async ValueTask<ShardRecord> PutShardAsync(
+        ObjectStore store, long step, int rank, AgreedSave save, byte[]? data = null, int? level = null) =>
+        await ShardWrite.PutAsync(
+            store, new ShardTarget { Step = step, Rank = rank, Save = save, Level = level },
+            [LargeMemory.From((data ?? Content(step, rank)).AsMemory())], NoProgress.Instance, None);
 
     public static async ValueTask<FoundManifest> SaveAsync(ObjectStore store, long step, int worldSize = 2, int? level = null)
     {
@@ -27,7 +30,8 @@ static class CheckpointScene
     }
 
     public static ValueTask<CommitResult> CommitAsync(ObjectStore store, long step, IReadOnlyList<ShardRecord> shards) =>
-        CheckpointCommit.RunAsync(store, new CommitRequest { Step = step, Epoch = 1, Framework = "test", WorldSize = shards.Count, Shards = shards }, None);
+        CheckpointCommit.RunAsync(
+            store, new CommitRequest { Step = step, Epoch = 1, Framework = "test", WorldSize = shards.Count, Shards = shards }, None);
 
     /// <summary>Every checkpoint that is reported complete is whole, bit for bit.</summary>
     public static async ValueTask<long[]> StepsThatAreWholeAsync(ObjectStore store)
@@ -36,7 +40,7 @@ static class CheckpointScene
         Assert.Empty(catalog.Skipped);
         foreach (var found in catalog.Complete)
         {
-            var report = await CheckpointValidation.RunAsync(store, found.Key, Unwatched.Instance, None);
+            var report = await CheckpointValidation.RunAsync(store, found.Key, NoProgress.Instance, None);
             Assert.True(report.IsWhole, $"{found.Key}: {string.Join("; ", report.Findings.Select(finding => finding.Error.Message))}");
             Assert.Empty(report.Unchecked);
             foreach (var shard in found.Manifest.Shards)
@@ -48,7 +52,8 @@ static class CheckpointScene
     public static async ValueTask<byte[]> ReadAsync(ObjectStore store, ShardRecord shard)
     {
         byte[] bytes = [];
-        await ShardRead.RunAsync(store, shard, size => LargeMemory.From((bytes = new byte[size]).AsMemory()), validate: true, Unwatched.Instance, None);
+        await ShardRead.RunAsync(
+            store, shard, size => LargeMemory.From((bytes = new byte[size]).AsMemory()), validate: true, NoProgress.Instance, None);
         return bytes;
     }
 
@@ -60,20 +65,6 @@ static class CheckpointScene
         return keys;
     }
 
-    public static ValueTask<ObjectMeta> PutAsync(ObjectStore store, string key, byte[] data) => store.PutAsync(key, new Payload(data.AsMemory()), PutOptions.Default, null, None);
-}
-
-sealed class Unwatched : ITransferProgress
-{
-    public static readonly Unwatched Instance = new();
-
-    public void Begin(long total)
-    {
-        // nobody looks
-    }
-
-    public void Report(long value)
-    {
-        // nobody looks
-    }
+    public static ValueTask<ObjectMeta> PutAsync(ObjectStore store, string key, byte[] data) =>
+        store.PutAsync(key, new Payload(data.AsMemory()), PutOptions.Default, null, None);
 }

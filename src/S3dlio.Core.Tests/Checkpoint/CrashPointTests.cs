@@ -1,5 +1,6 @@
 using S3dlio.Checkpoint;
 using S3dlio.Storage;
+using S3dlio.Transfer;
 using Xunit;
 using static S3dlio.Tests.Checkpoint.CheckpointScene;
 
@@ -11,7 +12,9 @@ namespace S3dlio.Tests.Checkpoint;
 /// </summary>
 public sealed class CrashPointTests
 {
-    /// <summary>What a process was about: its work, the steps that must be there whatever happens, and those that the work may take away.</summary>
+    /// <summary>
+    /// What a process was about: its work, the steps that must be there whatever happens, and those that the work may take away.
+    /// </summary>
     public sealed record Work(string Name, Func<ObjectStore, Task> Run, long[] Stays, long[] MayGo)
     {
         public override string ToString() => Name;
@@ -28,11 +31,11 @@ public sealed class CrashPointTests
         new("save the same step again", store => SaveAsync(store, 20).AsTask(), [10, 20], []),
         new("delete the newest", store => CheckpointDelete.OfStepAsync(store, 20, None).AsTask(), [10], [20]),
         new("delete the oldest", store => CheckpointDelete.OfStepAsync(store, 10, None).AsTask(), [20], [10]),
-        new("prune", store => Retention.RunAsync(store, Rule(1), Unwatched.Instance, None).AsTask(), [20], [10]),
+        new("prune", store => Retention.RunAsync(store, Rule(1), NoProgress.Instance, None).AsTask(), [20], [10]),
         new("save and prune", async store =>
         {
             await SaveAsync(store, 30);
-            await Retention.RunAsync(store, Rule(2), Unwatched.Instance, None);
+            await Retention.RunAsync(store, Rule(2), NoProgress.Instance, None);
             await SaveAsync(store, 40);
         }, [], [10, 20]),
     ];
@@ -65,11 +68,12 @@ public sealed class CrashPointTests
                 await CheckAsync(store, work, $"{name}, call {point}, {(after ? "after" : "before")}");
                 await work.Run(store);
                 await CheckAsync(store, work, $"{name}, call {point}, again");
-                await Retention.RunAsync(store, Rule(100), Unwatched.Instance, None);
-                await Retention.RunAsync(store, Rule(100), Unwatched.Instance, None);
+                await Retention.RunAsync(store, Rule(100), NoProgress.Instance, None);
+                await Retention.RunAsync(store, Rule(100), NoProgress.Instance, None);
                 await CheckAsync(store, work, $"{name}, call {point}, pruned");
                 var catalog = await CheckpointCatalog.ReadAllAsync(store, null, None);
-                var needed = catalog.Complete.SelectMany(found => found.Manifest.Shards).Select(shard => shard.Key).Order(StringComparer.Ordinal);
+                var needed = catalog.Complete.SelectMany(
+                    found => found.Manifest.Shards).Select(shard => shard.Key).Order(StringComparer.Ordinal);
                 Assert.Equal(needed, (await KeysAsync(store, "shards/")).Order(StringComparer.Ordinal));
                 Assert.Empty(await KeysAsync(store, "saves/"));
                 Assert.True(point < 1000);
@@ -84,11 +88,15 @@ public sealed class CrashPointTests
         foreach (long step in work.Stays)
             Assert.True(steps.Contains(step), $"{where}: step {step} is lost");
         var (newest, skipped) = await CheckpointCatalog.NewestAsync(store, None);
-        Assert.True(newest?.Manifest.Step == steps.Max(), $"{where}: the newest of {string.Join(' ', steps)} is said to be {newest?.Manifest.Step}");
+        Assert.True(newest?.Manifest.Step == steps.Max(),
+            $"{where}: the newest of {string.Join(' ', steps)} is said to be {newest?.Manifest.Step}");
         Assert.Empty(skipped);
     }
 
-    /// <summary>The prefix guarantee: when a checkpoint is reported, every one reported before it is whole, though the writer died in each of its saves.</summary>
+    /// <summary>
+    /// The prefix guarantee: when a checkpoint is reported, every one reported before it is whole, though the writer died in each of its
+    /// saves.
+    /// </summary>
     [Fact]
     public async Task Crash_InEachSaveOfASeries_KeepsAllBefore()
     {

@@ -2,7 +2,9 @@ using S3dlio.Storage;
 
 namespace S3dlio.Tests.Checkpoint;
 
-/// <summary>A process that dies at its n-th call to the store, before the call does anything or after it did: nothing gets through from there on.</summary>
+/// <summary>
+/// A process that dies at its n-th call to the store, before the call does anything or after it did: nothing gets through from there on.
+/// </summary>
 sealed class CrashingStore(ObjectStore inner, int point, bool after) : ObjectStore
 {
     int _calls;
@@ -16,9 +18,11 @@ sealed class CrashingStore(ObjectStore inner, int point, bool after) : ObjectSto
 
     public override bool IsNear => inner.IsNear;
 
-    public override ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) => RunAsync(() => inner.OpenReadAsync(key, options, cancel));
+    public override ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
+        RunAsync(() => inner.OpenReadAsync(key, options, cancel));
 
-    public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
+    public override ValueTask<ObjectMeta> PutAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
         RunAsync(() => inner.PutAsync(key, payload, options, progress, cancel));
 
     public override async ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel) =>
@@ -26,7 +30,8 @@ sealed class CrashingStore(ObjectStore inner, int point, bool after) : ObjectSto
 
     public override ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel) => RunAsync(() => inner.HeadAsync(key, cancel));
 
-    public override async IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
+    public override async IAsyncEnumerable<ListPage> ListAsync(
+        string prefix, ListOptions options, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
     {
         await RunAsync(() => ValueTask.FromResult(0));
         await foreach (var page in inner.ListAsync(prefix, options, cancel))

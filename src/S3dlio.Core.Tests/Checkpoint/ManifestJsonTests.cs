@@ -35,14 +35,17 @@ public sealed class ManifestJsonTests
         ETag = "\"e\"",
     };
 
-    static StoreException Refused(string text) => Assert.Throws<StoreException>(() => ManifestJson.Read(Encoding.UTF8.GetBytes(text), "memory://x"));
+    static StoreException Refused(string text) =>
+        Assert.Throws<StoreException>(() => ManifestJson.Read(Encoding.UTF8.GetBytes(text), "memory://x"));
 
     [Fact]
     public void Read_WhatWriteMade_IsTheSame()
     {
         var manifest = ManifestJson.Read(ManifestJson.Write(Example()), "memory://x");
         Assert.True(manifest.HasSameShards(Example()));
-        Assert.Equal((12, 3, 2, true, "törch", Example().WallTime, Example().SaveId), (manifest.Step, manifest.Epoch, manifest.WorldSize, manifest.IsComplete, manifest.Framework, manifest.WallTime, manifest.SaveId));
+        Assert.Equal((12, 3, 2, true, "törch", Example().WallTime, Example().SaveId),
+            (manifest.Step, manifest.Epoch, manifest.WorldSize, manifest.IsComplete, manifest.Framework, manifest.WallTime,
+                manifest.SaveId));
         Assert.Equal(0.5, manifest.UserMeta!.Value.GetProperty("loss").GetDouble());
         Assert.False(manifest.Shards[0].IsLegacy);
     }
@@ -77,7 +80,8 @@ public sealed class ManifestJsonTests
         Assert.False(ManifestJson.IsNewerFormat(Refused("{}")));
     }
 
-    const string Legacy = """{"format_version":1,"framework":"f","global_step":1,"epoch":0,"wall_time":"2025-08-28T10:00:00.123456789Z","world_size":1,"shards":[{"rank":0,"key":"shards/ckpt-1-20250828-100000/rank-0.bin","size":9,"etag":null,"checksum":"crc32c:cbf43926"}],"status":"complete","user_meta":null}""";
+    const string Legacy =
+        """{"format_version":1,"framework":"f","global_step":1,"epoch":0,"wall_time":"2025-08-28T10:00:00.123456789Z","world_size":1,"shards":[{"rank":0,"key":"shards/ckpt-1-20250828-100000/rank-0.bin","size":9,"etag":null,"checksum":"crc32c:cbf43926"}],"status":"complete","user_meta":null}""";
 
     [Fact]
     public void Read_ManifestOfTheOriginal_IsTakenAsOne()
@@ -134,7 +138,9 @@ public sealed class ManifestJsonTests
     [Fact]
     public void Read_TextThatIsNoManifest_IsRefused()
     {
-        foreach (string text in (string[])["", " ", "null", "[]", "5", "{", new string('[', 100_000), "{\"a\":" + new string('[', 70) + new string(']', 70) + "}", "\ufeff{}", Legacy + Legacy])
+        foreach (string text in (
+                string[])["", " ", "null", "[]", "5", "{", new string('[', 100_000),
+                "{\"a\":" + new string('[', 70) + new string(']', 70) + "}", "\ufeff{}", Legacy + Legacy])
             Assert.Equal(ErrorKind.InvalidData, Refused(text).Kind);
     }
 

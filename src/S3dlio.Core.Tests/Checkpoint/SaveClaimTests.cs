@@ -8,7 +8,8 @@ namespace S3dlio.Tests.Checkpoint;
 
 public sealed class SaveClaimTests
 {
-    static ValueTask<AgreedSave> AgreeAsync(ObjectStore store, long step, string? run = null) => SaveClaim.AgreeAsync(store, step, null, run, None);
+    static ValueTask<AgreedSave> AgreeAsync(ObjectStore store, long step, string? run = null) =>
+        SaveClaim.AgreeAsync(store, step, null, run, None);
 
     [Fact]
     public async Task Agree_ManyAtOnce_GetOneId()
@@ -22,7 +23,9 @@ public sealed class SaveClaimTests
     public async Task Agree_EachStepAndRun_HasItsOwn()
     {
         var store = NewStore();
-        string[] ids = [(await AgreeAsync(store, 1)).SaveId, (await AgreeAsync(store, 10)).SaveId, (await AgreeAsync(store, 1, "a")).SaveId, (await AgreeAsync(store, 1, "b")).SaveId];
+        string[] ids = [
+            (await AgreeAsync(store, 1)).SaveId, (await AgreeAsync(store, 10)).SaveId, (await AgreeAsync(store, 1, "a")).SaveId,
+            (await AgreeAsync(store, 1, "b")).SaveId];
         Assert.Equal(4, ids.Distinct().Count());
         Assert.Equal(ids[0], (await AgreeAsync(store, 1)).SaveId);
         Assert.Equal(ids[2], (await AgreeAsync(store, 1, "a")).SaveId);
@@ -40,7 +43,9 @@ public sealed class SaveClaimTests
         Assert.DoesNotContain((await AgreeAsync(store, 1)).SaveId, new[] { first.Manifest.SaveId, second });
     }
 
-    /// <summary>The rank looked at the claim, then the checkpoint was deleted, claim first; what the rank sees next must not be taken for a free id.</summary>
+    /// <summary>
+    /// The rank looked at the claim, then the checkpoint was deleted, claim first; what the rank sees next must not be taken for a free id.
+    /// </summary>
     [Fact]
     public async Task Agree_BesideADelete_NeverGetsTheDeletedId()
     {

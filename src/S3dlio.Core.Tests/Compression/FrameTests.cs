@@ -7,7 +7,9 @@ namespace S3dlio.Tests.Compression;
 
 public class FrameTests
 {
-    public static TheoryData<int> Lengths => [0, 1, 7, 31, 32, 33, 4095, 4096, 4097, (64 << 10) - 1, 64 << 10, 128 << 10, (128 << 10) + 1, (1 << 20) + 13, SeekableFormat.FrameLength];
+    public static TheoryData<int> Lengths =>
+        [0, 1, 7, 31, 32, 33, 4095, 4096, 4097, (64 << 10) - 1, 64 << 10, 128 << 10, (128 << 10) + 1, (1 << 20) + 13,
+            SeekableFormat.FrameLength];
 
     [Theory]
     [MemberData(nameof(Lengths))]
@@ -49,7 +51,8 @@ public class FrameTests
             var raw = noise.AsMemory(random.Next(noise.Length - Math.Max(0, length) + 1), Math.Max(0, length));
             var (info, frame) = Mark(raw);
             Assert.True(raw.Span.SequenceEqual(OneShot(frame, raw.Length)), $"{raw.Length} bytes");
-            Assert.Equal(new FrameInfo(frame.Length, raw.Length, (uint)XxHash64.Compute(raw.Span), Checksum.Of(frame), Checksum.Of(raw.Span)), info);
+            Assert.Equal(new FrameInfo(
+                    frame.Length, raw.Length, (uint)XxHash64.Compute(raw.Span), Checksum.Of(frame), Checksum.Of(raw.Span)), info);
         }
     }
 
@@ -72,13 +75,15 @@ public class FrameTests
     [InlineData(0)]
     [InlineData(23)]
     [InlineData(-1)]
-    public void Encoder_LevelOutsideTheRange_IsRefused(int level) => Assert.Throws<ArgumentOutOfRangeException>(() => new FrameEncoder(level));
+    public void Encoder_LevelOutsideTheRange_IsRefused(int level) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new FrameEncoder(level));
 
     [Fact]
     public void Encode_FloatsOfNoise_AreStoredAsTheyAre()
     {
         var random = new Random(5);
-        var normal = Enumerable.Range(0, 1 << 18).Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()))).ToArray();
+        var normal = Enumerable.Range(0, 1 << 18).Select(
+            _ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()))).ToArray();
         var even = Enumerable.Range(0, 1 << 18).Select(_ => random.NextSingle()).ToArray();
         var raw = MemoryMarshal.AsBytes<float>(even).ToArray();
         StoredAsTheyAre(raw);
@@ -133,7 +138,9 @@ public class FrameTests
     {
         using var context = Libzstd.CreateDecompression();
         var raw = new byte[length];
-        nuint done = Libzstd.Decompress(context, ref MemoryMarshal.GetReference<byte>(raw), (nuint)length, ref MemoryMarshal.GetReference(stored), (nuint)stored.Length);
+        nuint done = Libzstd.Decompress(
+            context, ref MemoryMarshal.GetReference<byte>(raw), (nuint)length, ref MemoryMarshal.GetReference(stored),
+            (nuint)stored.Length);
         Assert.True(Libzstd.IsError(done) == 0, Libzstd.IsError(done) == 0 ? "" : Libzstd.Describe(done));
         Assert.Equal((nuint)length, done);
         return raw;

@@ -92,7 +92,8 @@ public class SeekTableTests
         int record = Record(copy);
         BinaryPrimitives.WriteUInt16LittleEndian(copy.AsSpan(record + 14), 2);
         Seal(copy, record);
-        Assert.Contains("update s3dlio", Assert.Throws<CompressionException>(() => SmallObject.Read(copy)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "update s3dlio", Assert.Throws<CompressionException>(() => SmallObject.Read(copy)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -156,7 +157,8 @@ public class SeekTableTests
         }
     }
 
-    static int Record(byte[] stored) => (int)SeekTable.Parse(stored, stored.Length).StoredOffset(2) + SeekTable.Parse(stored, stored.Length).StoredLength(2);
+    static int Record(byte[] stored) =>
+        (int)SeekTable.Parse(stored, stored.Length).StoredOffset(2) + SeekTable.Parse(stored, stored.Length).StoredLength(2);
 
     static void Seal(byte[] stored, int record)
     {

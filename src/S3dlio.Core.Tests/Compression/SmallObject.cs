@@ -66,7 +66,9 @@ static class SmallObject
         var table = SeekTable.Parse(stored[^SeekTable.NeededLength(stored, stored.Length)..], stored.Length);
         var raw = new byte[table.RawLength];
         for (int i = 0; i < table.Count; i++)
-            FrameDecoder.Decode(table, i, stored.Slice((int)table.StoredOffset(i), table.StoredLength(i)), raw.AsSpan((int)table.RawOffset(i), table.FrameRawLength(i)));
+            FrameDecoder.Decode(
+                table, i, stored.Slice((int)table.StoredOffset(i), table.StoredLength(i)),
+                raw.AsSpan((int)table.RawOffset(i), table.FrameRawLength(i)));
         return raw;
     }
 
@@ -74,7 +76,8 @@ static class SmallObject
     public static byte[] Text(int length, int seed)
     {
         var random = new Random(seed);
-        var words = Enumerable.Range(0, 500).Select(_ => new string((char)('a' + random.Next(26)), random.Next(1, 9)) + (char)('a' + random.Next(26)) + " ").ToArray();
+        var words = Enumerable.Range(0, 500).Select(
+            _ => new string((char)('a' + random.Next(26)), random.Next(1, 9)) + (char)('a' + random.Next(26)) + " ").ToArray();
         var text = new MemoryStream(length + 16);
         while (text.Length < length)
             text.Write(System.Text.Encoding.ASCII.GetBytes(words[(int)(Math.Pow(random.NextDouble(), 3) * words.Length)]));

@@ -22,7 +22,9 @@ public class BlockChecksumsTests
     public void DigestBlocks_HeadAndSegments_AreThoseOfTheBytes(int head, int body)
     {
         var (front, data) = (Data(head), Data(body));
-        LargeMemory[] segments = [LargeMemory.From(data.AsMemory(0, 5)), LargeMemory.From(data.AsMemory(5, 1 << 20)), LargeMemory.From(data.AsMemory(5 + (1 << 20)))];
+        LargeMemory[] segments =
+            [LargeMemory.From(data.AsMemory(0, 5)), LargeMemory.From(data.AsMemory(5, 1 << 20)),
+                LargeMemory.From(data.AsMemory(5 + (1 << 20)))];
         var payload = new Payload(head, _ => front, segments);
         byte[] whole = [.. front, .. data];
         var (digest, blocks) = payload.DigestBlocks(CancellationToken.None);
@@ -68,11 +70,11 @@ public class BlockChecksumsTests
     [Fact]
     public void Join_ManyStretches_FewBlocks()
     {
-        var stretches = Enumerable.Range(0, 5000).Select(i => ((long)(i % 7) * 100_000, new Checksum((uint)i))).ToList();
-        var blocks = BlockChecksums.Join(stretches);
+        var ranges = Enumerable.Range(0, 5000).Select(i => ((long)(i % 7) * 100_000, new Checksum((uint)i))).ToList();
+        var blocks = BlockChecksums.Join(ranges);
         Assert.NotNull(blocks);
         Assert.InRange(blocks.Count, 32, 65);
-        Assert.Equal(stretches.Sum(stretch => stretch.Item1), blocks.Size);
+        Assert.Equal(ranges.Sum(range => range.Item1), blocks.Size);
         Assert.True(blocks.ToString().Length < 1500, blocks.ToString().Length.ToString(CultureInfo.InvariantCulture));
         Assert.Null(BlockChecksums.Join([(1000, default)]));
     }

@@ -16,7 +16,8 @@ public sealed class Crc32CTests
         ("table", Crc32C.AppendTable),
         ("table lanes", (crc, data) => Crc32C.AppendLanes<Crc32C.Table, uint>(crc, data)),
         .. Crc32C.X86.IsSupported
-            ? new (string, Kernel)[] { ("x86 fused", Crc32C.AppendX86), ("x86 lanes", (crc, data) => Crc32C.AppendLanes<Crc32C.X86, ulong>(crc, data)) }
+            ? new (string, Kernel)[] {
+                ("x86 fused", Crc32C.AppendX86), ("x86 lanes", (crc, data) => Crc32C.AppendLanes<Crc32C.X86, ulong>(crc, data)) }
             : [],
         .. Crc32C.Arm.IsSupported ? new (string, Kernel)[] { ("arm lanes", Crc32C.AppendArm) } : [],
     ];
@@ -53,7 +54,8 @@ public sealed class Crc32CTests
         { [.. Enumerable.Repeat((byte)0xff, 32)], 0x62a8ab43 },
         { [.. Enumerable.Range(0, 32).Select(i => (byte)i)], 0x46dd794e },
         { [.. Enumerable.Range(0, 32).Select(i => (byte)(31 - i))], 0x113fdb5c },
-        { Convert.FromHexString("01c00000000000000000000000000000140000000000040000000014000000182800000000000000" + "0200000000000000"), 0xd9963a56 },
+        { Convert.FromHexString("01c00000000000000000000000000000140000000000040000000014000000182800000000000000" + "0200000000000000"),
+            0xd9963a56 },
     };
 
     [Theory]
@@ -79,7 +81,8 @@ public sealed class Crc32CTests
             for (int length = 0; length <= 5000; length++)
             {
                 uint got = append(crc, data.AsSpan(start, length));
-                if (expected != got) Assert.Fail($"{name}: seed {Seed}, start {start}, length {length}: expected {expected:x8}, got {got:x8}");
+                if (expected != got) Assert.Fail(
+                    $"{name}: seed {Seed}, start {start}, length {length}: expected {expected:x8}, got {got:x8}");
                 expected = Naive(expected, data.AsSpan(start + length, 1));
             }
         }
@@ -97,7 +100,8 @@ public sealed class Crc32CTests
             int start = random.Next(64), length = random.Next(300_000);
             uint crc = (uint)random.NextInt64(1L << 32);
             uint expected = Naive(crc, data.AsSpan(start, length)), got = append(crc, data.AsSpan(start, length));
-            if (expected != got) Assert.Fail($"{name}: seed {Seed}, round {round}, start {start}, length {length}: expected {expected:x8}, got {got:x8}");
+            if (expected != got) Assert.Fail(
+                $"{name}: seed {Seed}, round {round}, start {start}, length {length}: expected {expected:x8}, got {got:x8}");
         }
     }
 
@@ -139,7 +143,8 @@ public sealed class Crc32CTests
                 got = append(got, data.AsSpan(at, piece));
                 at += piece;
             }
-            if (expected != got) Assert.Fail($"{name}: seed {Seed}, round {round}, pieces below {longest}: expected {expected:x8}, got {got:x8}");
+            if (expected != got) Assert.Fail(
+                $"{name}: seed {Seed}, round {round}, pieces below {longest}: expected {expected:x8}, got {got:x8}");
         }
     }
 
@@ -154,7 +159,8 @@ public sealed class Crc32CTests
             one.AsSpan(100, length).CopyTo(other.AsSpan(100));
             foreach ((string name, Kernel append) in Kernels)
             {
-                Assert.True(append(0, one.AsSpan(100, length)) == append(0, other.AsSpan(100, length)), $"{name}: seed {Seed}, length {length}");
+                Assert.True(append(0, one.AsSpan(100, length)) == append(0, other.AsSpan(100, length)),
+                    $"{name}: seed {Seed}, length {length}");
             }
         }
     }
@@ -165,7 +171,9 @@ public sealed class Crc32CTests
         var random = new Random(Seed);
         byte[] data = RandomBytes(70_000, random);
         uint expected = Naive(0, data);
-        foreach (int second in (int[])[0, 1, 2, 3, 7, 8, 255, 256, 65_535, 65_536, 69_999, 70_000, .. Enumerable.Range(0, 50).Select(_ => random.Next(70_000))])
+        foreach (int second in (
+                int[])[0, 1, 2, 3, 7, 8, 255, 256, 65_535, 65_536, 69_999, 70_000,
+                .. Enumerable.Range(0, 50).Select(_ => random.Next(70_000))])
         {
             uint a = Crc32C.Compute(data.AsSpan(0, data.Length - second)), b = Crc32C.Compute(data.AsSpan(data.Length - second));
             uint got = Crc32C.Combine(a, b, second);

@@ -24,7 +24,8 @@ public sealed class PathTextTests
         }
     }
 
-    // attributes are stored as UTF-8, which has no lone surrogates, so they are escaped here; as Python's bytes.decode("utf-8", "surrogateescape") has them
+    // attributes are stored as UTF-8, which has no lone surrogates, so they are escaped here; as Python's bytes.decode("utf-8",
+    // "surrogateescape") has them
     [Theory]
     [InlineData("ff", "\\uDCFF")]
     [InlineData("61c3a9", "aé")]

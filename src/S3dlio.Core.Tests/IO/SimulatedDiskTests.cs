@@ -56,7 +56,9 @@ public sealed class SimulatedDiskTests
             using (var file = disk.Open("/d/a", DiskOpen.Create))
                 file.Write(Bytes(1024, 1), 0);
             var left = Content(disk.Crash(new Random(seed)), "/d/a");
-            met.Add(left is null ? "no name" : left.Length == 0 ? "no bytes" : left.All(b => b == 1) && left.Length == 1024 ? "whole" : "torn");
+            met.Add(left is null ? "no name" : left.Length == 0 ? "no bytes" : left.All(b => b == 1) && left.Length == 1024
+                    ? "whole"
+                    : "torn");
         }
         Assert.Equal(["no bytes", "no name", "torn", "whole"], met.Order());
     }

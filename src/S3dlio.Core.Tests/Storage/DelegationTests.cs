@@ -50,7 +50,8 @@ public class DelegationTests
     {
         string[] own = ["get_Root", "IsSameAs(ObjectStore)"];
         foreach (var member in Members(typeof(ObjectStore)).Where(member => !own.Contains(Name(member))))
-            Assert.Equal(Name(member), await ReachedAsync(member, new PrefixStore((ObjectStore)Recorder(typeof(ObjectStore)), "some/prefix")));
+            Assert.Equal(Name(member),
+                await ReachedAsync(member, new PrefixStore((ObjectStore)Recorder(typeof(ObjectStore)), "some/prefix")));
     }
 
     /// <remarks>What they answer by themselves is told here: near or brief it never is, and sameness is of the whole.</remarks>
@@ -62,7 +63,8 @@ public class DelegationTests
         {
             foreach (var member in Members(typeof(ObjectStore)).Where(member => !own.Contains(Name(member))))
             {
-                var store = new MultiStore(Root, [((ObjectStore)Recorder(typeof(ObjectStore)), "one")], new MultiOptions { Replicas = replicas });
+                var store = new MultiStore(
+                    Root, [((ObjectStore)Recorder(typeof(ObjectStore)), "one")], new MultiOptions { Replicas = replicas });
                 // what is about one key looks first where that is
                 string[] expected = replicas ? [Name(member)] : [Name(member), "HeadAsync(String, CancellationToken)"];
                 Assert.Contains(await ReachedAsync(member, store), expected);
@@ -107,7 +109,7 @@ public class DelegationTests
         var type when type == typeof(UnfinishedUpload) => new UnfinishedUpload("key", "id", null),
         var type when type == typeof(Payload) => new Payload(new byte[1]),
         var type when type == typeof(IReadOnlyList<string>) => (string[])["key"],
-        var type when type == typeof(IReadOnlyList<Segment>) => (Segment[])[new Segment(0, new byte[1])],
+        var type when type == typeof(IReadOnlyList<ReadRange>) => (ReadRange[])[new ReadRange(0, new byte[1])],
         var type when type == typeof(IReadOnlyList<ReadOnlyMemory<byte>>) => (ReadOnlyMemory<byte>[])[new byte[1]],
         var type when type == typeof(ObjectStore) => Recorder(typeof(ObjectStore)),
         var type when type.GetProperty("Default", BindingFlags.Public | BindingFlags.Static) is { } standard => standard.GetValue(null),
@@ -115,12 +117,16 @@ public class DelegationTests
     };
 
     static MethodInfo[] Members(Type contract) =>
-        [.. contract.GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).Where(method => method.IsVirtual && !method.IsFinal && !method.IsFamily && method.DeclaringType == contract)];
+        [.. contract.GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).Where(
+                method => method.IsVirtual && !method.IsFinal && !method.IsFamily && method.DeclaringType == contract)];
 
     static string[] Overridden(Type type) =>
-        [.. type.GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly).Where(method => method.GetBaseDefinition() != method).Select(Name)];
+        [.. type.GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly).Where(
+                method => method.GetBaseDefinition() != method).Select(Name)];
 
-    static string Name(MethodInfo method) => method.IsSpecialName ? method.Name : $"{method.Name}({string.Join(", ", method.GetParameters().Select(parameter => parameter.ParameterType.Name))})";
+    static string Name(MethodInfo method) => method.IsSpecialName
+        ? method.Name
+        : $"{method.Name}({string.Join(", ", method.GetParameters().Select(parameter => parameter.ParameterType.Name))})";
 
     static object Wrapper(Type delegating, object wrapped) => delegating switch
     {
@@ -135,10 +141,13 @@ public class DelegationTests
         return wrapped is ObjectReader reader ? new MultiReader(endpoint, reader) : new MultiWriter(endpoint, (ObjectWriter)wrapped);
     }
 
-    /// <summary>An object of the contract whose members throw their own names; the address alone is told, which constructors ask for.</summary>
+    /// <summary>
+    /// An object of the contract whose members throw their own names; the address alone is told, which constructors ask for.
+    /// </summary>
     static object Recorder(Type contract)
     {
-        var module = AssemblyBuilder.DefineDynamicAssembly(new AssemblyName("Recorders"), AssemblyBuilderAccess.RunAndCollect).DefineDynamicModule("m");
+        var module = AssemblyBuilder.DefineDynamicAssembly(
+            new AssemblyName("Recorders"), AssemblyBuilderAccess.RunAndCollect).DefineDynamicModule("m");
         var type = module.DefineType($"Recorder{contract.Name}", TypeAttributes.Public, contract);
         foreach (var member in Members(contract))
         {

@@ -61,7 +61,7 @@ public sealed partial class LocalAccessTests : IDisposable
         await Put("source", "new");
         File.SetUnixFileMode(_directory["file"], Private);
         var seen = new List<UnixFileMode>();
-        var looks = new Counted(_ => seen.Add(File.GetUnixFileMode(Temporary)));
+        var looks = new SynchronousProgress(_ => seen.Add(File.GetUnixFileMode(Temporary)));
         await Store.PutAsync("file", new Payload(new byte[20 << 20]), PutOptions.Default, looks, None);
         Assert.Equal(Private, Assert.Single(seen.Distinct()));
         await Store.CopyAsync("source", "file", PutOptions.Default, None);
@@ -100,10 +100,10 @@ public sealed partial class LocalAccessTests : IDisposable
         var elsewhere = new LocalStore(StoreUri.Parse($"file://{_directory["elsewhere"]}"), StoreOptions.Default);
         await Store.CopyAsync("file", "copied", PutOptions.Default, None);
         await Store.CopyAsync("file", "described", PutOptions.Default with { ContentType = "text/plain" }, None);
-        await ObjectCopy.CopyAsync(Store, "file", elsewhere, "pumped", PutOptions.Default, new Unwatched(), None);
+        await ObjectCopy.CopyAsync(Store, "file", elsewhere, "pumped", PutOptions.Default, NoProgress.Instance, None);
         // a link is copied, as is a file where the two places are on different file systems
         await Store.RenameAsync("link", "moved", PutOptions.Default, None);
-        await ObjectCopy.RenameAsync(Store, "moved", elsewhere, "moved", PutOptions.Default, new Unwatched(), None);
+        await ObjectCopy.RenameAsync(Store, "moved", elsewhere, "moved", PutOptions.Default, NoProgress.Instance, None);
         await Store.CopyAsync("file", "moved", PutOptions.Default, None);
         foreach (string name in new[] { "copied", "described", "elsewhere/pumped", "elsewhere/moved", "moved" })
             Assert.Equal(Private, File.GetUnixFileMode(_directory[name]));
@@ -114,9 +114,11 @@ public sealed partial class LocalAccessTests : IDisposable
     [InlineData(1, null)]
     public async Task Save_OtherFormOfAPrivateFile_IsPrivate(int? first, int? second)
     {
-        var (before, _) = await ObjectForms.SaveAsync(Store, "x", first, new Payload(new byte[100]), PutOptions.Default, new Unwatched(), None);
+        var (before, _) = await CompressedVariants.SaveAsync(
+            Store, "x", first, new Payload(new byte[100]), PutOptions.Default, NoProgress.Instance, None);
         File.SetUnixFileMode(_directory[before.Key], Private);
-        var (after, _) = await ObjectForms.SaveAsync(Store, "x", second, new Payload(new byte[100]), PutOptions.Default, new Unwatched(), None);
+        var (after, _) = await CompressedVariants.SaveAsync(
+            Store, "x", second, new Payload(new byte[100]), PutOptions.Default, NoProgress.Instance, None);
         Assert.Equal([_directory[after.Key]], Directory.EnumerateFiles(_directory.Path));
         Assert.Equal(Private, File.GetUnixFileMode(_directory[after.Key]));
     }
@@ -213,11 +215,11 @@ public sealed partial class LocalAccessTests : IDisposable
         await Put("b", "2");
         using (var held = Locked("."))
         {
-            var error = await Assert.ThrowsAsync<StoreException>(async () => await Store.DeleteBesideAsync("a", seen, "b", None));
+            var error = await Assert.ThrowsAsync<StoreException>(async () => await Store.DeleteIfUnchangedAsync("a", seen, "b", None));
             Assert.Equal(ErrorKind.Unavailable, error.Kind);
             Assert.True(File.Exists(_directory["a"]));
         }
-        Assert.True(await Store.DeleteBesideAsync("a", seen, "b", None));
+        Assert.True(await Store.DeleteIfUnchangedAsync("a", seen, "b", None));
     }
 
     [Fact]

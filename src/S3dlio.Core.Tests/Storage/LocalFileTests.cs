@@ -28,7 +28,8 @@ public sealed partial class LocalFileTests : IDisposable
 
     string Text(string name) => File.ReadAllText(_directory[name]);
 
-    IEnumerable<string> Names() => Directory.EnumerateFileSystemEntries(_directory.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
+    IEnumerable<string> Names() =>
+        Directory.EnumerateFileSystemEntries(_directory.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
 
     [Theory]
     [InlineData(true, 3, 6)]
@@ -36,7 +37,7 @@ public sealed partial class LocalFileTests : IDisposable
     public async Task Put_InTheBackground_TakesTheProcessorFromNobody(bool background, int policy, int niceness)
     {
         var seen = new HashSet<(int Policy, int Niceness)>();
-        var looks = new Counted(_ => seen.Add(Scheduling()));
+        var looks = new SynchronousProgress(_ => seen.Add(Scheduling()));
         var before = Scheduling();
         byte[] data = new byte[(20 << 20) + 1];
         data.AsSpan().Fill(7);
@@ -46,7 +47,9 @@ public sealed partial class LocalFileTests : IDisposable
         var pool = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(Scheduling)));
         Assert.Equal(before, Assert.Single(pool.Append(Scheduling()).Distinct()));
         Assert.Equal(data, File.ReadAllBytes(_directory["x"]));
-        await Assert.ThrowsAsync<StoreException>(async () => await Store.PutAsync("x", new Payload(data), PutOptions.Default with { Background = background, Overwrite = false }, null, None));
+        await Assert.ThrowsAsync<StoreException>(
+            async () => await Store.PutAsync(
+                "x", new Payload(data), PutOptions.Default with { Background = background, Overwrite = false }, null, None));
     }
 
     static (int Policy, int Niceness) Scheduling()
@@ -54,7 +57,8 @@ public sealed partial class LocalFileTests : IDisposable
         // behind the name, which may have blanks: state is the 3rd, niceness the 19th and the policy the 41st field
         string text = File.ReadAllText("/proc/thread-self/stat");
         string[] fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
-        return (int.Parse(fields[41 - 3], System.Globalization.CultureInfo.InvariantCulture), int.Parse(fields[19 - 3], System.Globalization.CultureInfo.InvariantCulture));
+        return (int.Parse(fields[41 - 3], System.Globalization.CultureInfo.InvariantCulture),
+            int.Parse(fields[19 - 3], System.Globalization.CultureInfo.InvariantCulture));
     }
 
     async Task<List<string>> List(string prefix, bool recursive)
@@ -209,7 +213,7 @@ public sealed partial class LocalFileTests : IDisposable
         // one step before the store: should the check ever fail, the machine keeps its /dev/null
         foreach (string path in (string[])["/dev/null", _directory["null"]])
         {
-            var error = Assert.Throws<StoreException>(() => Target.Inspect("file:///dev/null", path, PutOptions.Default));
+            var error = Assert.Throws<StoreException>(() => WriteTarget.Inspect("file:///dev/null", path, PutOptions.Default));
             Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
             Assert.Contains("character device", error.Message, StringComparison.Ordinal);
         }
@@ -281,7 +285,9 @@ public sealed partial class LocalFileTests : IDisposable
                 await Fails(ErrorKind.PermissionDenied, () => Put("open/readonly", "y"));
                 await Put("open/new", "x");
                 await Fails(ErrorKind.PermissionDenied, () => List("locked/", recursive: false));
-                Assert.Contains(_directory["locked"], (await Fails(ErrorKind.PermissionDenied, () => List("", recursive: true))).Message, StringComparison.Ordinal);
+                Assert.Contains(
+                    _directory["locked"], (await Fails(ErrorKind.PermissionDenied, () => List("", recursive: true))).Message,
+                    StringComparison.Ordinal);
                 Assert.Equal(ErrorKind.PermissionDenied, Assert.Single(await Store.DeleteAsync(["locked/file"], None)).Error.Kind);
             });
         }
@@ -305,7 +311,8 @@ public sealed partial class LocalFileTests : IDisposable
     [Fact]
     public async Task Record_OfAPut_IsReadableByOtherTools()
     {
-        await Put("file", "12345", PutOptions.Default with { ContentType = "a/b", Metadata = new Dictionary<string, string> { ["k"] = "v" } });
+        await Put("file", "12345",
+            PutOptions.Default with { ContentType = "a/b", Metadata = new Dictionary<string, string> { ["k"] = "v" } });
         Assert.Equal($"{Checksum.Of("12345"u8)} 5", Attribute("file", "user.s3dlio.crc32c"));
         Assert.Equal("""{"content_type":"a/b","metadata":{"k":"v"}}""", Attribute("file", "user.s3dlio.meta"));
     }
@@ -343,7 +350,8 @@ public sealed partial class LocalFileTests : IDisposable
     [InlineData("user.s3dlio.crc32c", "crc32c:00000000 ")]
     [InlineData("user.s3dlio.crc32c", "crc32c:00000000 -1")]
     [InlineData("user.s3dlio.crc32c", "crc32c:00000000 99999999999999999999")]
-    [InlineData("user.s3dlio.crc32c", "crc32c:0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000 1")]
+    [InlineData("user.s3dlio.crc32c",
+            "crc32c:0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000 1")]
     [InlineData("user.s3dlio.meta", "")]
     [InlineData("user.s3dlio.meta", "[]")]
     [InlineData("user.s3dlio.meta", "{\"content_type\":1}")]
@@ -385,9 +393,11 @@ public sealed partial class LocalFileTests : IDisposable
         LocalError.Check(Interop.Open("/proc/self/comm", Interop.ReadWrite, 0, out var handle), "comm", "open");
         using (handle)
         {
-            ObjectRecord.Of(Checksum.Empty, 0, PutOptions.Default).Write(handle!, "file:///x");
-            Assert.Null(ObjectRecord.Read(handle!, "file:///x").Checksum);
-            var error = Assert.Throws<StoreException>(() => ObjectRecord.Of(Checksum.Empty, 0, PutOptions.Default with { ContentType = "a/b" }).Write(handle!, "file:///x"));
+            FileAttributeRecord.Of(Checksum.Empty, 0, PutOptions.Default).Write(handle!, "file:///x");
+            Assert.Null(FileAttributeRecord.Read(handle!, "file:///x").Checksum);
+            var error = Assert.Throws<StoreException>(
+                () => FileAttributeRecord.Of(
+                    Checksum.Empty, 0, PutOptions.Default with { ContentType = "a/b" }).Write(handle!, "file:///x"));
             Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
             Assert.Contains("extended attributes", error.Message, StringComparison.Ordinal);
         }
@@ -409,7 +419,8 @@ public sealed partial class LocalFileTests : IDisposable
         var stale = PutOptions.Default with { IfMatch = "\"stale\"" };
         await Fails(ErrorKind.Precondition, () => Put("file", "new", stale));
         // the file changes between the first look and the commit
-        await using (var writer = await Store.OpenWriteAsync("file", PutOptions.Default with { IfMatch = (await Store.HeadAsync("file", None)).ETag }, None))
+        await using (var writer = await Store.OpenWriteAsync(
+                "file", PutOptions.Default with { IfMatch = (await Store.HeadAsync("file", None)).ETag }, None))
         {
             File.AppendAllText(_directory["file"], "er");
             await Fails(ErrorKind.Precondition, async () => await writer.CompleteAsync(None));
@@ -440,13 +451,14 @@ public sealed partial class LocalFileTests : IDisposable
     {
         public override long Length => 1L << 62;
 
-        public override Memory<byte> Slice(long offset, int length) => throw new InvalidOperationException("written before the room was known");
+        public override Memory<byte> Slice(long offset, int length) =>
+            throw new InvalidOperationException("written before the room was known");
     }
 
     [Fact]
     public async Task Put_LargeInADirectoryWithLeftovers_ClearsThem()
     {
-        string orphan = _directory[Temporaries.NewName()];
+        string orphan = _directory[TemporaryFiles.NewName()];
         File.WriteAllText(orphan, "half");
         File.SetLastWriteTimeUtc(orphan, DateTime.UtcNow.AddHours(-1));
         await Put("small", "x");

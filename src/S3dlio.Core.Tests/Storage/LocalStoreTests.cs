@@ -28,12 +28,14 @@ public class LocalStoreTests : FileConformance
 /// <summary>Files below a prefix, which no address opens but wrappers may.</summary>
 public class LocalPrefixTests : FileConformance
 {
-    protected override ObjectStore Store => new PrefixStore(StoreFactory.Open(StoreUri.Parse($"file://{DirectoryPath}"), StoreOptions.Default), "root/some");
+    protected override ObjectStore Store =>
+        new PrefixStore(StoreFactory.Open(StoreUri.Parse($"file://{DirectoryPath}"), StoreOptions.Default), "root/some");
 }
 
 public class DurableStoreTests : FileConformance
 {
-    protected override ObjectStore Store => StoreFactory.Open(StoreUri.Parse($"file://{DirectoryPath}/root"), StoreOptions.Default with { Durable = true });
+    protected override ObjectStore Store =>
+        StoreFactory.Open(StoreUri.Parse($"file://{DirectoryPath}/root"), StoreOptions.Default with { Durable = true });
 
     // two flushes each
     protected override int ManyEntries => 60;
@@ -50,7 +52,10 @@ public class DirectStoreTests : FileConformance
 public class DirectFallbackTests : FileConformance
 {
     protected override ObjectStore Store =>
-        new LocalStore(StoreUri.Parse($"direct://{DirectoryPath}"), StoreOptions.Default with { DirectFallback = true }) { DirectIsRefused = true };
+        new LocalStore(StoreUri.Parse($"direct://{DirectoryPath}"), StoreOptions.Default with { DirectFallback = true })
+        {
+            DirectIsRefused = true
+        };
 
     protected override int ManyEntries => 60;
 }

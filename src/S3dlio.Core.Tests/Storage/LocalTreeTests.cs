@@ -72,7 +72,8 @@ public sealed class LocalTreeTests : IDisposable
     public async Task List_NamesThatAreNotUtf8_AreGivenAndReachTheirFiles()
     {
         Write("tree/good", "tree/sub/good", "other");
-        await Shell($"touch '{_directory.Path}/tree/'$(printf 'bad\\377') && mkdir '{_directory.Path}/tree/'$(printf 'dir\\377') && touch '{_directory.Path}/tree/'$(printf 'dir\\377')/in");
+        await Shell($"touch '{_directory.Path}/tree/'$(printf 'bad\\377') && mkdir '{_directory.Path}/tree/'$(printf 'dir\\377') && touch "
+            + $"'{_directory.Path}/tree/'$(printf 'dir\\377')/in");
         Assert.Equal(["tree/bad\uDCFF", "tree/dir\uDCFF/", "tree/good", "tree/sub/"], await List("tree/", recursive: false));
         Assert.Equal(["tree/bad\uDCFF", "tree/dir\uDCFF/in", "tree/good", "tree/sub/good"], await List("tree/", recursive: true));
         Assert.Equal(["tree/good"], await List("tree/go", recursive: true));
@@ -80,7 +81,7 @@ public sealed class LocalTreeTests : IDisposable
         var error = await Fails(ErrorKind.NotFound, () => Store.HeadAsync("tree/other\uDCFF", None).AsTask());
         Assert.Equal($"file://{_directory.Path}/tree/other\uDCFF", error.Uri);
         Assert.StartsWith($"file://{_directory.Path}/tree/other\\xff: ", error.Message, StringComparison.Ordinal);
-        Assert.Equal(4, (await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(4, (await Store.DeleteTreeAsync("tree", new SynchronousProgress(_ => { }), None))!.Deleted);
         Assert.Equal(["other"], Directory.EnumerateFileSystemEntries(_directory.Path).Select(Path.GetFileName));
     }
 
@@ -93,7 +94,7 @@ public sealed class LocalTreeTests : IDisposable
                 Write($"victim/{i}", $"tree/sub/{i}", $"tree/zz/{i}");
             bool swapped = false;
             // at the first object that goes
-            var looks = new Counted(_ =>
+            var looks = new SynchronousProgress(_ =>
             {
                 if (swapped)
                     return;
@@ -119,13 +120,13 @@ public sealed class LocalTreeTests : IDisposable
         File.CreateSymbolicLink(_directory["tree/circle"], "..");
         File.CreateSymbolicLink(_directory["tree/nowhere"], "none");
         File.CreateSymbolicLink(_directory["link"], "real");
-        await Fails(ErrorKind.NotDirectory, async () => await Store.DeleteTreeAsync("link/", new Counted(_ => { }), None));
-        Assert.Equal(1, (await Store.DeleteTreeAsync("link", new Counted(_ => { }), None))!.Deleted);
-        Assert.Equal(4, (await Store.DeleteTreeAsync("tree/", new Counted(_ => { }), None))!.Deleted);
+        await Fails(ErrorKind.NotDirectory, async () => await Store.DeleteTreeAsync("link/", new SynchronousProgress(_ => { }), None));
+        Assert.Equal(1, (await Store.DeleteTreeAsync("link", new SynchronousProgress(_ => { }), None))!.Deleted);
+        Assert.Equal(4, (await Store.DeleteTreeAsync("tree/", new SynchronousProgress(_ => { }), None))!.Deleted);
         Assert.Equal(["real"], Directory.EnumerateFileSystemEntries(_directory.Path).Select(Path.GetFileName));
         Assert.True(File.Exists(_directory["real/kept"]));
-        Assert.Equal(0, (await Store.DeleteTreeAsync("never/was", new Counted(_ => { }), None))!.Deleted);
-        Assert.Equal(0, (await Store.DeleteTreeAsync("real/kept/", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(0, (await Store.DeleteTreeAsync("never/was", new SynchronousProgress(_ => { }), None))!.Deleted);
+        Assert.Equal(0, (await Store.DeleteTreeAsync("real/kept/", new SynchronousProgress(_ => { }), None))!.Deleted);
     }
 
     [Fact]
@@ -133,7 +134,7 @@ public sealed class LocalTreeTests : IDisposable
     {
         string deep = string.Join('/', Enumerable.Repeat("d", 300));
         Write($"tree/{deep}/file", "tree/d/d/beside");
-        Assert.Equal(2, (await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(2, (await Store.DeleteTreeAsync("tree", new SynchronousProgress(_ => { }), None))!.Deleted);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
     }
 
@@ -143,9 +144,10 @@ public sealed class LocalTreeTests : IDisposable
         Write("real/a/b");
         File.CreateSymbolicLink(_directory["root"], "real");
         var store = new LocalStore(StoreUri.Parse($"file://{_directory.Path}/root"), StoreOptions.Default);
-        Assert.Equal(1, (await store.DeleteTreeAsync("", new Counted(_ => { }), None))!.Deleted);
+        Assert.Equal(1, (await store.DeleteTreeAsync("", new SynchronousProgress(_ => { }), None))!.Deleted);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory["real"]));
-        await Fails(ErrorKind.InvalidArgument, async () => await new LocalStore(StoreUri.Parse("file:///"), StoreOptions.Default).DeleteTreeAsync("", new Counted(_ => { }), None));
+        await Fails(ErrorKind.InvalidArgument, async () => await new LocalStore(
+                StoreUri.Parse("file:///"), StoreOptions.Default).DeleteTreeAsync("", new SynchronousProgress(_ => { }), None));
     }
 
     [Fact]
@@ -155,14 +157,15 @@ public sealed class LocalTreeTests : IDisposable
         var deleting = Task.Run(async () =>
         {
             while (!stop.IsCancellationRequested)
-                await Store.DeleteTreeAsync("tree", new Counted(_ => { }), None);
+                await Store.DeleteTreeAsync("tree", new SynchronousProgress(_ => { }), None);
         });
         Write("source");
         await Task.WhenAll(Enumerable.Range(0, 2).Select(worker => Task.Run(async () =>
         {
             for (int i = 0; i < 1500; i++)
             {
-                await Store.PutAsync($"tree/a/b{worker}/c", new Payload(new byte[10]), PutOptions.Default with { Durable = i % 100 == 0 }, null, None);
+                await Store.PutAsync(
+                    $"tree/a/b{worker}/c", new Payload(new byte[10]), PutOptions.Default with { Durable = i % 100 == 0 }, null, None);
                 await Store.CopyAsync("source", $"tree/a/d{worker}/e", PutOptions.Default, None);
                 await Store.MakeDirectoryAsync($"tree/a/b{worker}/f/g", None);
             }
@@ -237,18 +240,21 @@ public sealed class LocalTreeTests : IDisposable
         Write(".s3dlio-1-0123456789abcdef.tmp", ".s3dlio-2-0123456789abcdef.tmp");
         string foreign = _directory[".s3dlio-1-0123456789abcdef.tmp"], forgotten = _directory[".s3dlio-2-0123456789abcdef.tmp"];
         File.SetLastWriteTimeUtc(forgotten, DateTime.UtcNow.AddDays(-2));
-        Write(".s3dlio-1-0123456789abcde.tmp", ".s3dlio-x-0123456789abcdef.tmp", ".s3dlio-1-0123456789abcdef.tmp2", "s3dlio-1-0123456789abcdef.tmp");
+        Write(".s3dlio-1-0123456789abcde.tmp", ".s3dlio-x-0123456789abcdef.tmp", ".s3dlio-1-0123456789abcdef.tmp2",
+            "s3dlio-1-0123456789abcdef.tmp");
         foreach (string path in Directory.EnumerateFiles(_directory.Path))
         {
             if (path != young && path != forgotten)
                 File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddHours(-1));
         }
         await using var writer = await Store.OpenWriteAsync("alive", PutOptions.Default, None);
-        string living = Directory.EnumerateFiles(_directory.Path, ".s3dlio-*").Single(path => Temporaries.IsName(Path.GetFileName(path)) && path != orphan && path != young && path != foreign && path != forgotten);
+        string living = Directory.EnumerateFiles(_directory.Path, ".s3dlio-*").Single(
+            path => TemporaryFiles.IsName(Path.GetFileName(path)) && path != orphan && path != young && path != foreign
+                && path != forgotten);
         File.SetLastWriteTimeUtc(living, DateTime.UtcNow.AddHours(-1));
 
         Assert.Equal(4, (await List("", recursive: true)).Count);
-        Assert.Equal(2, Temporaries.Sweep(_directory.Path, Temporaries.Grace));
+        Assert.Equal(2, TemporaryFiles.Sweep(_directory.Path, TemporaryFiles.Grace));
 
         Assert.False(File.Exists(orphan));
         Assert.False(File.Exists(forgotten));
@@ -271,7 +277,7 @@ public sealed class LocalTreeTests : IDisposable
 
     string Orphan(string directory, TimeSpan age)
     {
-        string path = Path.Combine(_directory[directory], Temporaries.NewName());
+        string path = Path.Combine(_directory[directory], TemporaryFiles.NewName());
         File.WriteAllText(path, "half");
         File.SetLastWriteTimeUtc(path, DateTime.UtcNow - age);
         return path;
@@ -329,7 +335,8 @@ public sealed class LocalTreeTests : IDisposable
             async () => await store.OpenWriteAsync("new", PutOptions.Default, None),
             async () => await store.OpenReadAsync("file", ReadOptions.Default, None),
             // a real refusal
-            async () => await new LocalStore(StoreUri.Parse("direct:///proc"), StoreOptions.Default).OpenReadAsync("version", ReadOptions.Default, None),
+            async () => await new LocalStore(
+                StoreUri.Parse("direct:///proc"), StoreOptions.Default).OpenReadAsync("version", ReadOptions.Default, None),
         ];
         foreach (var call in calls)
         {

@@ -29,7 +29,8 @@ public sealed class LocalWriterTests : IDisposable
         {
             // few and many, small and large: held back, written at once, and more than go into one call
             int most = i % 3 == 0 ? 100 : 40_000;
-            var pieces = Enumerable.Range(0, random.Next(1, 400)).Select(n => (ReadOnlyMemory<byte>)SmallObject.Noise(n % 7 == 0 ? 0 : random.Next(most), n + i)).ToArray();
+            var pieces = Enumerable.Range(0, random.Next(1, 400)).Select(
+                n => (ReadOnlyMemory<byte>)SmallObject.Noise(n % 7 == 0 ? 0 : random.Next(most), n + i)).ToArray();
             byte[] joined = SmallObject.Join(pieces);
             await writer.WriteAsync(pieces, Checksum.Of(joined), None);
             var single = SmallObject.Noise(random.Next(400_000), i);
@@ -62,7 +63,8 @@ public sealed class LocalWriterTests : IDisposable
 
     static async Task<long> AllocatedAsync(string path)
     {
-        using var stat = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("stat", ["-c", "%b", path]) { RedirectStandardOutput = true })!;
+        using var stat = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo("stat", ["-c", "%b", path]) { RedirectStandardOutput = true })!;
         string blocks = await stat.StandardOutput.ReadToEndAsync();
         await stat.WaitForExitAsync();
         return long.Parse(blocks.Trim(), CultureInfo.InvariantCulture) * 512;

@@ -10,5 +10,6 @@ public class MemoryStoreTests : StoreConformance
 /// <summary>A store below a prefix obeys the same contract.</summary>
 public class PrefixStoreTests : StoreConformance
 {
-    protected override ObjectStore Store { get; } = StoreFactory.Open(StoreUri.Parse($"memory://{Guid.NewGuid():n}/some/prefix"), StoreOptions.Default);
+    protected override ObjectStore Store { get; } = StoreFactory.Open(
+        StoreUri.Parse($"memory://{Guid.NewGuid():n}/some/prefix"), StoreOptions.Default);
 }

@@ -42,7 +42,8 @@ public sealed class NearDirectoriesTests
     }
 
     [Theory]
-    [InlineData(true, "22 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw", "23 22 0:20 / /proc rw - proc proc rw", "24 22 0:21 / /dev/shm rw - tmpfs tmpfs rw")]
+    [InlineData(true, "22 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw", "23 22 0:20 / /proc rw - proc proc rw",
+            "24 22 0:21 / /dev/shm rw - tmpfs tmpfs rw")]
     [InlineData(false, "22 1 254:0 / / rw - ext4 /dev/vda rw", "40 22 0:50 / /mnt rw - fuse.sshfs host: rw")]
     [InlineData(false, "40 22 0:50 / /home rw - autofs systemd-1 rw")]
     [InlineData(false, "a line of another form")]

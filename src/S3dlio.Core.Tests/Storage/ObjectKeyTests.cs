@@ -32,7 +32,8 @@ public class ObjectKeyTests
         {
             byte[] a = Name(), b = Name();
             int order = ObjectKey.Compare(PathText.Decode(a), PathText.Decode(b));
-            Assert.True(Math.Sign(a.AsSpan().SequenceCompareTo(b)) == Math.Sign(order), $"{Convert.ToHexString(a)} and {Convert.ToHexString(b)}: {order}");
+            Assert.True(Math.Sign(a.AsSpan().SequenceCompareTo(b)) == Math.Sign(order),
+                $"{Convert.ToHexString(a)} and {Convert.ToHexString(b)}: {order}");
         }
 
         byte[] Name()
@@ -46,7 +47,8 @@ public class ObjectKeyTests
     public void Check_NamesThatAreNotUtf8_OnlyOfLocalFiles()
     {
         ObjectKey.Check(StoreUri.Parse("file:///a"), "x\uDCFF");
-        Assert.Contains("m/x\\xff: ", Assert.Throws<StoreException>(() => ObjectKey.Check(Memory, "x\uDCFF")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "m/x\\xff: ", Assert.Throws<StoreException>(() => ObjectKey.Check(Memory, "x\uDCFF")).Message, StringComparison.Ordinal);
         foreach (string text in (string[])["\uD800", "\uDC7F", "\uDD00", "\uDC80\uD800"])
             Assert.Throws<StoreException>(() => ObjectKey.Check(StoreUri.Parse("file:///a"), text));
     }

@@ -8,7 +8,8 @@ namespace S3dlio.Tests.Storage;
 public abstract partial class StoreConformance
 {
     // in the order of their UTF-8 bytes: '-' '.' '/' '0'; U+FFFD before U+1F600, which UTF-16 has the other way round
-    static readonly string[] Tree = ["t/a-b", "t/a.txt", "t/a/b/c", "t/a/b/d", "t/a/e", "t/a0", "t/ab/x", "t/z", "t/\uFFFD", "t/\U0001F600"];
+    static readonly string[] Tree =
+        ["t/a-b", "t/a.txt", "t/a/b/c", "t/a/b/d", "t/a/e", "t/a0", "t/ab/x", "t/z", "t/\uFFFD", "t/\U0001F600"];
 
     async Task PutTree()
     {
@@ -40,7 +41,8 @@ public abstract partial class StoreConformance
         Assert.Equal(Tree, found.Select(meta => meta.Key));
         Assert.All(pages, page => Assert.Empty(page.Prefixes));
         Assert.All(found, meta => Assert.Equal(System.Text.Encoding.UTF8.GetByteCount(meta.Key), meta.Size));
-        Assert.All(found, meta => Assert.InRange(meta.LastModified, DateTimeOffset.UtcNow.AddMinutes(-10), DateTimeOffset.UtcNow.AddMinutes(10)));
+        Assert.All(found,
+            meta => Assert.InRange(meta.LastModified, DateTimeOffset.UtcNow.AddMinutes(-10), DateTimeOffset.UtcNow.AddMinutes(10)));
     }
 
     [Theory]
@@ -51,7 +53,8 @@ public abstract partial class StoreConformance
     {
         await PutTree();
         var pages = await Pages("t/", ListOptions.Default with { Recursive = false, PageSize = pageSize });
-        Assert.Equal(["t/a-b", "t/a.txt", "t/a0", "t/z", "t/\uFFFD", "t/\U0001F600"], pages.SelectMany(page => page.Objects).Select(meta => meta.Key));
+        Assert.Equal(["t/a-b", "t/a.txt", "t/a0", "t/z", "t/\uFFFD", "t/\U0001F600"],
+            pages.SelectMany(page => page.Objects).Select(meta => meta.Key));
         Assert.Equal(["t/a/", "t/ab/"], pages.SelectMany(page => page.Prefixes));
     }
 

@@ -74,7 +74,8 @@ public abstract partial class StoreConformance
             var output = await ObjectOutput.OpenAsync(Store, "streams/left", level, PutOptions.Default, None);
             await output.WriteAsync(LargeMemory.From(RandomBytes(20 << 20, 5).AsMemory()), null, None);
             await output.DisposeAsync();
-            await Fails(ErrorKind.Closed, output.Key, () => output.WriteAsync(LargeMemory.From(new byte[1].AsMemory()), null, None).AsTask());
+            await Fails(ErrorKind.Closed, output.Key,
+                () => output.WriteAsync(LargeMemory.From(new byte[1].AsMemory()), null, None).AsTask());
         }
         Assert.Empty(await List("streams/"));
     }
@@ -90,8 +91,10 @@ public abstract partial class StoreConformance
         {
             await using var output = await ObjectOutput.OpenAsync(Store, "streams/torn", level, PutOptions.Default, None);
             await output.WriteAsync(LargeMemory.From(RandomBytes(taken, 6).AsMemory()), null, None);
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await output.WriteAsync(LargeMemory.From(new byte[9].AsMemory()), null, cancelled));
-            await Fails(ErrorKind.Closed, output.Key, () => output.WriteAsync(LargeMemory.From(new byte[9].AsMemory()), null, None).AsTask());
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(
+                async () => await output.WriteAsync(LargeMemory.From(new byte[9].AsMemory()), null, cancelled));
+            await Fails(ErrorKind.Closed, output.Key,
+                () => output.WriteAsync(LargeMemory.From(new byte[9].AsMemory()), null, None).AsTask());
             await Fails(ErrorKind.Closed, output.Key, () => output.CompleteAsync(None).AsTask());
             await output.DisposeAsync();
             Assert.Empty(await List("streams/torn"));
@@ -178,7 +181,8 @@ public abstract partial class StoreConformance
         byte[] stored = [.. SmallObject.Frame(raw.AsSpan(0, 1 << 20)), .. SmallObject.Frame(raw.AsSpan(1 << 20))];
         await Put("streams/w.zst", stored);
         Assert.Equal(raw, await Open("streams/w", Decompress.Auto));
-        await using var reader = Assert.IsType<SequentialReader>(await ObjectInput.OpenStreamAsync(Store, "streams/w", Decompress.Auto, ReadOptions.Default, None));
+        await using var reader = Assert.IsType<SequentialReader>(
+            await ObjectInput.OpenStreamAsync(Store, "streams/w", Decompress.Auto, ReadOptions.Default, None));
         Assert.Equal(SequentialReader.UnknownSize, reader.Meta.Size);
         var part = new byte[1000];
         foreach (int offset in (int[])[5, 2_000_000, 100, (3 << 20) - 1000])
@@ -202,7 +206,9 @@ public abstract partial class StoreConformance
         for (int i = 0; i < 6; i++)
         {
             var raw = SmallObject.Text(100_000 + i, i);
-            var (stored, checksum) = await ObjectForms.SaveAsync(Store, i % 2 == 0 ? key : key + ".zst", i % 3 > 0 ? 1 : null, new Payload(raw), PutOptions.Default, new Unwatched(), None);
+            var (stored, checksum) = await CompressedVariants.SaveAsync(
+                Store, i % 2 == 0 ? key : key + ".zst", i % 3 > 0 ? 1 : null, new Payload(raw), PutOptions.Default, NoProgress.Instance,
+                None);
             Assert.Equal(Checksum.Of(raw), checksum);
             Assert.Equal(i % 3 > 0 ? key + ".zst" : key, stored.Key);
             foreach (string name in (string[])[key, key + ".zst"])
@@ -216,40 +222,33 @@ public abstract partial class StoreConformance
         foreach (int? first in (int?[])[null, 1])
         {
             string key = first is null ? "forms/p" : "forms/c";
-            var (old, _) = await ObjectForms.SaveAsync(Store, key, first, new Payload("old"u8.ToArray()), PutOptions.Default, new Unwatched(), None);
+            var (old, _) = await CompressedVariants.SaveAsync(
+                Store, key, first, new Payload("old"u8.ToArray()), PutOptions.Default, NoProgress.Instance, None);
             await Store.CopyAsync(old.Key, key + "-kept", PutOptions.Default, None);
-            await ObjectForms.SaveAsync(Store, key, first is null ? 1 : null, new Payload("new"u8.ToArray()), PutOptions.Default, new Unwatched(), None);
+            await CompressedVariants.SaveAsync(
+                Store, key, first is null ? 1 : null, new Payload("new"u8.ToArray()), PutOptions.Default, NoProgress.Instance, None);
             // as if the second step had never come, and the clock had gone back
             await Store.CopyAsync(key + "-kept", old.Key, PutOptions.Default, None);
             Assert.Equal("new"u8.ToArray(), await OpenForm(key));
             Assert.Equal("new"u8.ToArray(), await OpenForm(key + ".zst"));
-            await ObjectForms.SaveAsync(Store, key, first, new Payload("last"u8.ToArray()), PutOptions.Default, new Unwatched(), None);
+            await CompressedVariants.SaveAsync(
+                Store, key, first, new Payload("last"u8.ToArray()), PutOptions.Default, NoProgress.Instance, None);
             Assert.Equal("last"u8.ToArray(), await OpenForm(key));
             Assert.Equal("last"u8.ToArray(), await OpenForm(key + ".zst"));
         }
         await Fails(ErrorKind.NotFound, "forms/none", () => OpenForm("forms/none"));
-        await Fails(ErrorKind.AlreadyExists, "forms/p", () => ObjectForms.SaveAsync(Store, "forms/p", 1, new Payload("x"u8.ToArray()), new PutOptions { Overwrite = false }, new Unwatched(), None).AsTask());
+        await Fails(ErrorKind.AlreadyExists, "forms/p",
+            () => CompressedVariants.SaveAsync(
+                Store, "forms/p", 1, new Payload("x"u8.ToArray()), new PutOptions { Overwrite = false }, NoProgress.Instance,
+                None).AsTask());
     }
 
     async Task<byte[]> OpenForm(string key)
     {
-        await using var reader = await ObjectForms.OpenReadAsync(Store, key, None);
+        await using var reader = await CompressedVariants.OpenReadAsync(Store, key, None);
         var raw = new byte[reader.Meta.Size];
         await ParallelRead.ReadAsync(reader, 0, LargeMemory.From(raw.AsMemory()), true, null, None);
         return raw;
-    }
-
-    sealed class Unwatched : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-            // nobody asks
-        }
-
-        public void Report(long value)
-        {
-            // nobody asks
-        }
     }
 
     async Task<OutputSummary> Stream(string key, byte[] raw, int? level, int piece)

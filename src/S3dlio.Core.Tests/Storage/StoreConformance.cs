@@ -15,7 +15,9 @@ public abstract partial class StoreConformance : IAsyncLifetime
 
     protected abstract ObjectStore Store { get; }
 
-    /// <summary>True where other programs mark directories with objects whose keys end with a slash: those can be deleted, and nothing else.</summary>
+    /// <summary>
+    /// True where other programs mark directories with objects whose keys end with a slash: those can be deleted, and nothing else.
+    /// </summary>
     protected virtual bool DeletesMarkers => false;
 
     /// <summary>Entries of the large listing.</summary>
@@ -31,7 +33,8 @@ public abstract partial class StoreConformance : IAsyncLifetime
     protected ValueTask<ObjectMeta> Put(string key, ReadOnlyMemory<byte> data, PutOptions? options = null) =>
         Store.PutAsync(key, new Payload(data), options ?? PutOptions.Default, null, None);
 
-    protected ValueTask<ObjectMeta> Put(string key, string text, PutOptions? options = null) => Put(key, Encoding.UTF8.GetBytes(text), options);
+    protected ValueTask<ObjectMeta> Put(string key, string text, PutOptions? options = null) =>
+        Put(key, Encoding.UTF8.GetBytes(text), options);
 
     protected async Task<byte[]> Get(string key)
     {
@@ -60,7 +63,8 @@ public abstract partial class StoreConformance : IAsyncLifetime
     {
         var error = await Assert.ThrowsAsync<StoreException>(call);
         Assert.True(kind == error.Kind, $"expected {kind}, found {error.Kind}: {error.Message}");
-        Assert.True(Names(key).Any(name => error.Message.Contains(name, StringComparison.Ordinal)), $"'{key}' is not named: {error.Message}");
+        Assert.True(Names(key).Any(name => error.Message.Contains(name, StringComparison.Ordinal)),
+            $"'{key}' is not named: {error.Message}");
         Assert.False(string.IsNullOrWhiteSpace(error.Detail));
         return error;
     }
@@ -155,7 +159,9 @@ public abstract partial class StoreConformance : IAsyncLifetime
     public async Task Put_WithHead_HeadStandsFirstAndKnowsTheChecksums(int headLength, int first, int second)
     {
         byte[][] bodies = [RandomBytes(first, 5), [], RandomBytes(second, 6)];
-        var payload = new Payload(headLength, checksums => HeadOf(checksums.ToArray(), headLength), [.. bodies.Select(body => LargeMemory.From((ReadOnlyMemory<byte>)body))]);
+        var payload = new Payload(
+            headLength, checksums => HeadOf(checksums.ToArray(), headLength),
+            [.. bodies.Select(body => LargeMemory.From((ReadOnlyMemory<byte>)body))]);
         var progress = new Sum();
 
         var put = await Store.PutAsync("head", payload, PutOptions.Default, progress, None);
@@ -172,8 +178,10 @@ public abstract partial class StoreConformance : IAsyncLifetime
     [Fact]
     public async Task Put_HeadCannotBeBuilt_LeavesNothing()
     {
-        var payload = new Payload(10, _ => throw new InvalidOperationException("no head"), [LargeMemory.From((ReadOnlyMemory<byte>)RandomBytes(3 << 20, 7))]);
-        await Assert.ThrowsAsync<InvalidOperationException>(async () => await Store.PutAsync("headless", payload, PutOptions.Default, null, None));
+        var payload = new Payload(
+            10, _ => throw new InvalidOperationException("no head"), [LargeMemory.From((ReadOnlyMemory<byte>)RandomBytes(3 << 20, 7))]);
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            async () => await Store.PutAsync("headless", payload, PutOptions.Default, null, None));
         Assert.Empty(await List("headless"));
     }
 
@@ -274,9 +282,12 @@ public abstract partial class StoreConformance : IAsyncLifetime
         var second = await Put("matched", "two", PutOptions.Default with { IfMatch = first.ETag });
         Assert.NotEqual(first.ETag, second.ETag);
 
-        await Fails(ErrorKind.Precondition, "matched", async () => await Put("matched", "three", PutOptions.Default with { IfMatch = first.ETag }));
-        await Fails(ErrorKind.Precondition, "matched", async () => await Store.OpenReadAsync("matched", ReadOptions.Default with { IfMatch = first.ETag }, None));
-        await Fails(ErrorKind.NotFound, "unmatched", async () => await Put("unmatched", "x", PutOptions.Default with { IfMatch = first.ETag }));
+        await Fails(ErrorKind.Precondition, "matched",
+            async () => await Put("matched", "three", PutOptions.Default with { IfMatch = first.ETag }));
+        await Fails(ErrorKind.Precondition, "matched",
+            async () => await Store.OpenReadAsync("matched", ReadOptions.Default with { IfMatch = first.ETag }, None));
+        await Fails(ErrorKind.NotFound, "unmatched",
+            async () => await Put("unmatched", "x", PutOptions.Default with { IfMatch = first.ETag }));
 
         await using var reader = await Store.OpenReadAsync("matched", ReadOptions.Default with { IfMatch = second.ETag }, None);
         Assert.Equal(second.ETag, reader.Meta.ETag);
@@ -341,17 +352,28 @@ public abstract partial class StoreConformance : IAsyncLifetime
     [Fact]
     public async Task Put_WithAttributes_AreToldCopiedAndReplaced()
     {
-        var attributes = new Dictionary<string, string> { ["cache_control"] = "no-store", ["content_encoding"] = "zstd", ["content_disposition"] = "attachment", ["content_language"] = "de" };
+        var attributes =
+            new Dictionary<string, string>
+            {
+                ["cache_control"] = "no-store",
+                ["content_encoding"] = "zstd",
+                ["content_disposition"] = "attachment",
+                ["content_language"] = "de"
+            };
         await Put("attributes/from", "text", PutOptions.Default with { Attributes = attributes });
         await Store.CopyAsync("attributes/from", "attributes/to", PutOptions.Default, None);
-        await Store.CopyAsync("attributes/from", "attributes/other", PutOptions.Default with { Attributes = new Dictionary<string, string> { ["content_language"] = "fr" } }, None);
-        await using (var writer = await Store.OpenWriteAsync("attributes/written", PutOptions.Default with { Attributes = attributes }, None))
+        await Store.CopyAsync(
+            "attributes/from", "attributes/other",
+            PutOptions.Default with { Attributes = new Dictionary<string, string> { ["content_language"] = "fr" } }, None);
+        await using (var writer = await Store.OpenWriteAsync(
+                "attributes/written", PutOptions.Default with { Attributes = attributes }, None))
             await writer.CompleteAsync(None);
         foreach (string key in (string[])["attributes/from", "attributes/to", "attributes/written", "attributes/other"])
         {
             var head = await Store.HeadAsync(key, None);
             foreach (var (name, value) in attributes)
-                Assert.Equal(key == "attributes/other" && name == "content_language" ? "fr" : value, head.Attributes.GetValueOrDefault(name));
+                Assert.Equal(key == "attributes/other" && name == "content_language" ? "fr" : value,
+                    head.Attributes.GetValueOrDefault(name));
         }
         await Put("attributes/from", "plain");
         Assert.DoesNotContain((await Store.HeadAsync("attributes/from", None)).Attributes.Keys, attributes.ContainsKey);
@@ -374,7 +396,8 @@ public abstract partial class StoreConformance : IAsyncLifetime
     [Fact]
     public async Task Put_OverAnother_ReplacesItsMetadataToo()
     {
-        await Put("plain", "a longer text", PutOptions.Default with { ContentType = "text/plain", Metadata = new Dictionary<string, string> { ["k"] = "v" } });
+        await Put("plain", "a longer text",
+            PutOptions.Default with { ContentType = "text/plain", Metadata = new Dictionary<string, string> { ["k"] = "v" } });
         await Put("plain", "short");
         var head = await Store.HeadAsync("plain", None);
         Assert.Empty(head.Metadata);
@@ -448,7 +471,8 @@ public abstract partial class StoreConformance : IAsyncLifetime
         await Fails(ErrorKind.NotFound, "not/there", async () => await Store.HeadAsync("not/there", None));
         await Fails(ErrorKind.NotFound, "not/there", async () => await Store.CopyAsync("not/there", "x", PutOptions.Default, None));
         await Fails(ErrorKind.NotFound, "not/there", async () => await Store.RenameAsync("not/there", "x", PutOptions.Default, None));
-        await Fails(ErrorKind.NotFound, "not/there", async () => await Store.RenameAsync("not/there", "not/there", PutOptions.Default, None));
+        await Fails(ErrorKind.NotFound, "not/there",
+            async () => await Store.RenameAsync("not/there", "not/there", PutOptions.Default, None));
         Assert.Empty(await List("x"));
     }
 
@@ -467,16 +491,16 @@ public abstract partial class StoreConformance : IAsyncLifetime
         await Put("pair/a", "1");
         await Put("pair/b", "2");
         var seen = await Store.HeadAsync("pair/a", None);
-        Assert.False(await Store.DeleteBesideAsync("pair/a", seen, "pair/none", None));
+        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/none", None));
         await Put("pair/a", "new");
-        Assert.False(await Store.DeleteBesideAsync("pair/a", seen, "pair/b", None));
+        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
         seen = await Store.HeadAsync("pair/a", None);
         await Put("pair/a", "new", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["k"] = "v" } });
-        Assert.False(await Store.DeleteBesideAsync("pair/a", seen, "pair/b", None));
+        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
         Assert.Equal("new", await GetText("pair/a"));
         seen = await Store.HeadAsync("pair/a", None);
-        Assert.True(await Store.DeleteBesideAsync("pair/a", seen, "pair/b", None));
-        Assert.False(await Store.DeleteBesideAsync("pair/a", seen, "pair/b", None));
+        Assert.True(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
+        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
         Assert.Equal(["pair/b"], await List("pair/"));
     }
 
@@ -490,8 +514,8 @@ public abstract partial class StoreConformance : IAsyncLifetime
             var one = await Put("pair/a", "1");
             var other = await Put("pair/b", "2");
             var deleted = await Task.WhenAll(
-                Task.Run(async () => await Store.DeleteBesideAsync("pair/a", one, "pair/b", None)),
-                Task.Run(async () => await Store.DeleteBesideAsync("pair/b", other, "pair/a", None)));
+                Task.Run(async () => await Store.DeleteIfUnchangedAsync("pair/a", one, "pair/b", None)),
+                Task.Run(async () => await Store.DeleteIfUnchangedAsync("pair/b", other, "pair/a", None)));
             Assert.Single(deleted, true);
             Assert.Single(await List("pair/"));
         }
@@ -523,7 +547,8 @@ public abstract partial class StoreConformance : IAsyncLifetime
     {
         await Put("copy/from", "data", PutOptions.Default with { ContentType = "a/b" });
         await Put("copy/there", "kept");
-        await Fails(ErrorKind.AlreadyExists, "copy/there", async () => await Store.CopyAsync("copy/from", "copy/there", PutOptions.Default with { Overwrite = false }, None));
+        await Fails(ErrorKind.AlreadyExists, "copy/there",
+            async () => await Store.CopyAsync("copy/from", "copy/there", PutOptions.Default with { Overwrite = false }, None));
         Assert.Equal("kept", await GetText("copy/there"));
         await Store.CopyAsync("copy/from", "copy/new", PutOptions.Default with { Overwrite = false, ContentType = "c/d" }, None);
         Assert.Equal("c/d", (await Store.HeadAsync("copy/new", None)).ContentType);
@@ -549,7 +574,8 @@ public abstract partial class StoreConformance : IAsyncLifetime
     {
         await Put("onto/a", "a");
         await Put("onto/b", "b");
-        await Fails(ErrorKind.AlreadyExists, "onto/b", async () => await Store.RenameAsync("onto/a", "onto/b", PutOptions.Default with { Overwrite = false }, None));
+        await Fails(ErrorKind.AlreadyExists, "onto/b",
+            async () => await Store.RenameAsync("onto/a", "onto/b", PutOptions.Default with { Overwrite = false }, None));
         Assert.Equal("a", await GetText("onto/a"));
         Assert.Equal("b", await GetText("onto/b"));
         await Store.RenameAsync("onto/a", "onto/b", PutOptions.Default, None);
@@ -564,9 +590,11 @@ public abstract partial class StoreConformance : IAsyncLifetime
     {
         var put = await Put("self", "data");
         foreach (var move in (Func<string, string, PutOptions, Task<ObjectMeta>>[])
-            [(from, to, options) => Store.CopyAsync(from, to, options, None).AsTask(), (from, to, options) => Store.RenameAsync(from, to, options, None).AsTask()])
+            [(from, to, options) => Store.CopyAsync(from, to, options, None).AsTask(),
+                (from, to, options) => Store.RenameAsync(from, to, options, None).AsTask()])
         {
-            Assert.Equal(("self", put.ETag, 4), ((await move("self", "self", PutOptions.Default)) is var same ? same.Key : "", same.ETag, same.Size));
+            Assert.Equal(("self", put.ETag, 4),
+                ((await move("self", "self", PutOptions.Default)) is var same ? same.Key : "", same.ETag, same.Size));
             Assert.Equal(put.ETag, (await move("self", "self", PutOptions.Default with { IfMatch = put.ETag })).ETag);
             await Fails(ErrorKind.AlreadyExists, "self", () => move("self", "self", PutOptions.Default with { Overwrite = false }));
             await Fails(ErrorKind.Precondition, "self", () => move("self", "self", PutOptions.Default with { IfMatch = "\"another\"" }));

@@ -19,7 +19,8 @@ public sealed class NpyHeaderHostileTests
     [InlineData("934e554d50590400", 100L, 6L, "expected .npy format version 1.0, 2.0 or 3.0, found 4.0")]
     [InlineData("934e554d50590101", 100L, 6L, "expected .npy format version 1.0, 2.0 or 3.0, found 1.1")]
     [InlineData("934e554d5059010076", 9L, 9L, "expected 10 bytes of .npy prefix, found 9")]
-    [InlineData("934e554d505901007600", 127L, 8L, "expected a .npy header of 118 bytes behind the prefix, found 117 in the object; it was cut short")]
+    [InlineData("934e554d505901007600", 127L, 8L,
+            "expected a .npy header of 118 bytes behind the prefix, found 117 in the object; it was cut short")]
     [InlineData("934e554d50590200ffffffff", 1L << 40, 8L, "expected a .npy header of at most 1048576 bytes, found a length of 4294967295")]
     public void RequiredLength_HostilePrefix_IsRefused(string hex, long objectLength, long offset, string expected)
     {
@@ -57,7 +58,8 @@ public sealed class NpyHeaderHostileTests
         { "{'shape': (9223372036854775808,)}", "expected a dimension below 2^63, found a larger number" },
         { "{'shape': (" + string.Join(',', Enumerable.Repeat("1", 65)) + ")}", "expected at most 64 dimensions, found more" },
         { Good.Replace("(3,)", "(4294967296, 4294967296)"), "expected fewer than 2^63 elements, found the shape (4294967296, 4294967296)" },
-        { Good.Replace("(3,)", "(0, 4294967296, 4294967296)"), "expected fewer than 2^63 elements, found the shape (0, 4294967296, 4294967296)" },
+        { Good.Replace("(3,)", "(0, 4294967296, 4294967296)"),
+            "expected fewer than 2^63 elements, found the shape (0, 4294967296, 4294967296)" },
         { "{'descr': '|O'}", "expected elements of plain data, found \"|O\", whose elements are Python objects" },
         { "{'descr': 'i4,O'}", "expected elements of plain data, found \"i4,O\"" },
         { "{'descr': 'Object'}", "expected elements of plain data, found \"Object\"" },
@@ -87,8 +89,10 @@ public sealed class NpyHeaderHostileTests
         { "{'descr': 'a\nb'}", "expected a string without control characters, found \"\\u000a\"" },
         { "{'descr': " + string.Concat(Enumerable.Repeat("[('a', ", 40)), "expected types nested at most 32 deep, found more" },
         { "{'descr': " + new string('(', 500_000 / 10), "expected types nested at most 32 deep, found more" },
-        { Good.Replace("<f4", "|V2") + " # s3dlio-dtype: bf-16", "expected 1 to 64 letters, digits or underscores as the s3dlio-dtype, found \"bf-16\"" },
-        { Good.Replace("<f4", "|V2") + " # s3dlio-dtype:", "expected 1 to 64 letters, digits or underscores as the s3dlio-dtype, found \"\"" },
+        { Good.Replace("<f4", "|V2") + " # s3dlio-dtype: bf-16",
+            "expected 1 to 64 letters, digits or underscores as the s3dlio-dtype, found \"bf-16\"" },
+        { Good.Replace("<f4", "|V2") + " # s3dlio-dtype:",
+            "expected 1 to 64 letters, digits or underscores as the s3dlio-dtype, found \"\"" },
         { Good + " # s3dlio-dtype: bfloat16", "expected descr '|V1', '|V2', ... for the s3dlio-dtype \"bfloat16\", found \"'<f4'\"" },
     };
 

@@ -84,11 +84,13 @@ public sealed class NpyHeaderTests
 
     [Theory]
     [InlineData("'<f4'", new long[] { -1 }, null, "expected dimensions of 0 or more, found the shape (-1,)")]
-    [InlineData("'<f4'", new long[] { 1L << 32, 1L << 31 }, null, "expected fewer than 2^63 elements, found the shape (4294967296, 2147483648)")]
+    [InlineData("'<f4'", new long[] { 1L << 32, 1L << 31 }, null,
+            "expected fewer than 2^63 elements, found the shape (4294967296, 2147483648)")]
     [InlineData("'|O'", new long[0], null, "expected elements of plain data, found \"|O\"")]
     [InlineData("'<f4', 'x': 1", new long[0], null, "expected nothing more, found \",\" at character 5 of the descr")]
     [InlineData(" '<f4'", new long[0], null, "expected no white space around the descr")]
-    [InlineData("'|V2'", new long[0], "bfloat 16", "expected 1 to 64 letters, digits or underscores as extension type, found \"bfloat 16\"")]
+    [InlineData("'|V2'", new long[0], "bfloat 16",
+            "expected 1 to 64 letters, digits or underscores as extension type, found \"bfloat 16\"")]
     [InlineData("'<f4'", new long[0], "bfloat16", "expected descr '|V1', '|V2', ... for the extension type bfloat16, found \"'<f4'\"")]
     public void Build_WrongArguments_AreRefused(string descr, long[] shape, string? extension, string expected)
     {
@@ -108,7 +110,8 @@ public sealed class NpyHeaderTests
 
     [Theory]
     [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (10L, 3L), }", "'<f4'", new long[] { 10, 3 })]
-    [InlineData("{'shape': (2,), \"fortran_order\": False, 'descr': [('a', '<f4', (2L, 3L)), ('b', '<f8', 4L)]}", "[('a', '<f4', (2, 3)), ('b', '<f8', 4)]", new long[] { 2 })]
+    [InlineData("{'shape': (2,), \"fortran_order\": False, 'descr': [('a', '<f4', (2L, 3L)), ('b', '<f8', 4L)]}",
+            "[('a', '<f4', (2, 3)), ('b', '<f8', 4)]", new long[] { 2 })]
     [InlineData("  {'descr': '<M8[ns]', 'fortran_order': False, 'shape': ()} # any comment\n", "'<M8[ns]'", new long[0])]
     [InlineData("{'descr': ('<f4', (2,)), 'fortran_order': False, 'shape': (7,)}", "('<f4', (2,))", new long[] { 7 })]
     [InlineData("{'descr': [(('a title', 'a'), [('x', '|u1')]), ((None, 'b'), '<f4'),], 'fortran_order': False, 'shape': (1,)}",
@@ -116,14 +119,19 @@ public sealed class NpyHeaderTests
     [InlineData("{'descr': [('O', '<i4'), ('\\x00\\'\\u1234', '<i4')], 'fortran_order': False, 'shape': (1,)}",
         "[('O', '<i4'), ('\\x00\\'\\u1234', '<i4')]", new long[] { 1 })]
     [InlineData("{u'descr': u'<f4', U'fortran_order': False, r'shape': (3,)}", "'<f4'", new long[] { 3 })]
-    [InlineData("# by hand\n{'descr': # the type\n'<f4', 'fortran_order': # order\n False, 'shape': ( # one\n 3, # two\n 4)} # one\n # two\n", "'<f4'", new long[] { 3, 4 })]
-    [InlineData("{'descr': [ # fields\n('a', # name\n '<f4'), # end\n], 'fortran_order': False, 'shape': ()}", "[ \n('a', \n '<f4'), \n]", new long[0])]
-    [InlineData("{'descr': '<f8', 'shape': (1,), 'descr': '<f4', 'fortran_order': True, 'shape': (2,), 'fortran_order': False}", "'<f4'", new long[] { 2 })]
+    [InlineData("# by hand\n{'descr': # the type\n'<f4', 'fortran_order': # order\n False, 'shape': ( # one\n 3, # two\n 4)} # one\n # "
+        + "two\n", "'<f4'", new long[] { 3, 4 })]
+    [InlineData("{'descr': [ # fields\n('a', # name\n '<f4'), # end\n], 'fortran_order': False, 'shape': ()}", "[ \n('a', \n '<f4'), \n]",
+            new long[0])]
+    [InlineData("{'descr': '<f8', 'shape': (1,), 'descr': '<f4', 'fortran_order': True, 'shape': (2,), 'fortran_order': False}", "'<f4'",
+            new long[] { 2 })]
     [InlineData("{'desc\\x72': '\\x3cf\\064', 'fortran_order': False, 'sha\\u0070e': (2,)}", "'<f4'", new long[] { 2 })]
     [InlineData("{'descr': '<f' # first\n u'4', 'fortran_order': False, 'shape': ()}", "'<f4'", new long[0])]
-    [InlineData("{'descr': [('''a''', '<f4'), (r'\\b', '<f4'), ('\\a\\q\\\n', \"<f4\"), ('\\x00\\'\\u1234', '<f4')], 'fortran_order': False, 'shape': (1,)}",
+    [InlineData("{'descr': [('''a''', '<f4'), (r'\\b', '<f4'), ('\\a\\q\\\n', \"<f4\"), ('\\x00\\'\\u1234', '<f4')], 'fortran_order': "
+        + "False, 'shape': (1,)}",
         "[('a', '<f4'), ('\\x5cb', '<f4'), ('\\x07\\x5cq', \"<f4\"), ('\\x00\\'\\u1234', '<f4')]", new long[] { 1 })]
-    [InlineData("{'descr': [(\"\"\"a\r\nb\rc\"\"\", '<f4')], 'fortran_order': False, 'shape': ()}", "[('a\\x0ab\\x0ac', '<f4')]", new long[0])]
+    [InlineData("{'descr': [(\"\"\"a\r\nb\rc\"\"\", '<f4')], 'fortran_order': False, 'shape': ()}", "[('a\\x0ab\\x0ac', '<f4')]",
+            new long[0])]
     [InlineData("{'descr': \\\n'<f4', 'fortran_order': False, 'shape': (10L, # L\n 2L)}", "'<f4'", new long[] { 10, 2 })]
     public void Parse_OtherWritersHeaders_AreRead(string text, string descr, long[] shape)
     {
@@ -153,7 +161,9 @@ public sealed class NpyHeaderTests
         StoreException e = Assert.Throws<StoreException>(() => read.DataLength(4, 200, Uri));
 
         Assert.Equal((ErrorKind.InvalidData, 200L), (e.Kind, e.Offset!.Value));
-        Assert.Contains("expected 4000000000000 bytes of data for shape (1000000000000,) of 4-byte items, found 72", e.Detail, StringComparison.Ordinal);
+        Assert.Contains(
+            "expected 4000000000000 bytes of data for shape (1000000000000,) of 4-byte items, found 72", e.Detail,
+            StringComparison.Ordinal);
     }
 
     internal static byte[] Version1(string text)

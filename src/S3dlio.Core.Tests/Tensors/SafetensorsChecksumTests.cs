@@ -46,7 +46,8 @@ public sealed class SafetensorsChecksumTests
             "one tensor" => Write([new("t", DType.U8, [19])], (byte)fill),
             "no tensor" => Write([], (byte)fill),
             // a name that nearly is metadata's, and metadata that nearly is ours
-            _ => Write([new("__metadatb__", DType.F32, [2]), new("x", DType.U8, [0])], (byte)fill, new Dictionary<string, string> { ["s3dlio/format"] = "1", ["r3dlio.crc32c"] = "crc32c:00000000" }),
+            _ => Write([new("__metadatb__", DType.F32, [2]), new("x", DType.U8, [0])], (byte)fill,
+                new Dictionary<string, string> { ["s3dlio/format"] = "1", ["r3dlio.crc32c"] = "crc32c:00000000" }),
         };
         Assert.True(Read(content).HasChecksums);
 
@@ -68,7 +69,8 @@ public sealed class SafetensorsChecksumTests
                 {
                     fault = e;
                 }
-                Assert.True(fault?.Kind is ErrorKind.InvalidData or ErrorKind.ChecksumMismatch, $"byte {at} became {content[at]:x2}: {fault?.Message ?? "not detected"}");
+                Assert.True(fault?.Kind is ErrorKind.InvalidData or ErrorKind.ChecksumMismatch,
+                    $"byte {at} became {content[at]:x2}: {fault?.Message ?? "not detected"}");
             }
             content[at] = kept;
         }
@@ -85,16 +87,24 @@ public sealed class SafetensorsChecksumTests
 
     // changes that leave valid JSON, from a program that does not know our entries or knows them badly
     [Theory]
-    [InlineData("crc32c:[0-9a-f]{8}(\",\"s3dlio.crc32c/t)", "crc32c:00000000$1", false, ErrorKind.ChecksumMismatch, "expected a header with crc32c:00000000, found crc32c:")]
-    [InlineData("\"s3dlio.crc32c\":\"[^\"]*\",", "", false, ErrorKind.ChecksumMismatch, "expected the header's checksum as s3dlio.crc32c, found none")]
-    [InlineData("(\"s3dlio.crc32c\":\"[^\"]{7})[^\"]*", "${1}ABCDEF01", false, ErrorKind.ChecksumMismatch, "expected the header's checksum as s3dlio.crc32c, found \"crc32c:ABCDEF01\"")]
-    [InlineData("(\"s3dlio.crc32c\":\")c", "$1\\u0063", false, ErrorKind.ChecksumMismatch, "expected the header's checksum as s3dlio.crc32c, found \"crc32c:")]
-    [InlineData(",\"s3dlio.format\":\"1\"", "", false, ErrorKind.ChecksumMismatch, "expected s3dlio.format beside the other s3dlio entries of __metadata__, found none")]
+    [InlineData("crc32c:[0-9a-f]{8}(\",\"s3dlio.crc32c/t)", "crc32c:00000000$1", false, ErrorKind.ChecksumMismatch,
+            "expected a header with crc32c:00000000, found crc32c:")]
+    [InlineData("\"s3dlio.crc32c\":\"[^\"]*\",", "", false, ErrorKind.ChecksumMismatch,
+            "expected the header's checksum as s3dlio.crc32c, found none")]
+    [InlineData("(\"s3dlio.crc32c\":\"[^\"]{7})[^\"]*", "${1}ABCDEF01", false, ErrorKind.ChecksumMismatch,
+            "expected the header's checksum as s3dlio.crc32c, found \"crc32c:ABCDEF01\"")]
+    [InlineData("(\"s3dlio.crc32c\":\")c", "$1\\u0063", false, ErrorKind.ChecksumMismatch,
+            "expected the header's checksum as s3dlio.crc32c, found \"crc32c:")]
+    [InlineData(",\"s3dlio.format\":\"1\"", "", false, ErrorKind.ChecksumMismatch,
+            "expected s3dlio.format beside the other s3dlio entries of __metadata__, found none")]
     [InlineData("(\"s3dlio.format\":\")1", "${1}2", false, ErrorKind.InvalidData, "expected s3dlio.format 1, found \"2\"; update s3dlio")]
     [InlineData("\"shape\":\\[5\\]", "\"shape\":[5,1]", false, ErrorKind.ChecksumMismatch, "expected a header with crc32c:")]
-    [InlineData(",\"s3dlio.crc32c/t\":\"[^\"]*\"", "", true, ErrorKind.InvalidData, "expected a checksum for every tensor, found none for \"t\"")]
-    [InlineData("(\"s3dlio.crc32c/t\":\")[^\"]*", "$1md5:1234", true, ErrorKind.InvalidData, "expected a checksum such as crc32c:00000000 for tensor \"t\", found \"md5:1234\"")]
-    [InlineData(",\"s3dlio.format", ",\"s3dlio.crc32c/u\":\"crc32c:00000000\",\"s3dlio.format", true, ErrorKind.InvalidData, "expected no s3dlio entry but format and checksums of the file's tensors, found \"s3dlio.crc32c/u\"")]
+    [InlineData(",\"s3dlio.crc32c/t\":\"[^\"]*\"", "", true, ErrorKind.InvalidData,
+            "expected a checksum for every tensor, found none for \"t\"")]
+    [InlineData("(\"s3dlio.crc32c/t\":\")[^\"]*", "$1md5:1234", true, ErrorKind.InvalidData,
+            "expected a checksum such as crc32c:00000000 for tensor \"t\", found \"md5:1234\"")]
+    [InlineData(",\"s3dlio.format", ",\"s3dlio.crc32c/u\":\"crc32c:00000000\",\"s3dlio.format", true, ErrorKind.InvalidData,
+            "expected no s3dlio entry but format and checksums of the file's tensors, found \"s3dlio.crc32c/u\"")]
     [InlineData(",\"s3dlio.format", ",\"s3dlio.extra\":\"\",\"s3dlio.format", true, ErrorKind.InvalidData, "found \"s3dlio.extra\"")]
     public void Read_ChangedEntries_AreRefused(string pattern, string replacement, bool resign, ErrorKind kind, string expected)
     {

@@ -65,7 +65,8 @@ public sealed class SafetensorsHeaderTests
     [Fact]
     public void Parse_SubByteTypes_CountBits()
     {
-        SafetensorsHeader header = Parse("""{"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]},"b":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[3,6]}}""", 6);
+        SafetensorsHeader header = Parse(
+            """{"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]},"b":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[3,6]}}""", 6);
 
         Assert.Equal([3L, 3L], header.Tensors.Select(t => t.Length));
     }
@@ -74,12 +75,15 @@ public sealed class SafetensorsHeaderTests
     [InlineData("", 0L, 0L, "expected the 8 bytes of a safetensors header length, found 0")]
     [InlineData("01000000000000", 7L, 7L, "expected the 8 bytes of a safetensors header length, found 7")]
     [InlineData("01e1f50500000000", 1L << 40, 0L, "expected a safetensors header of at most 100000000 bytes, found a length of 100000001")]
-    [InlineData("ffffffffffffffff", long.MaxValue, 0L, "expected a safetensors header of at most 100000000 bytes, found a length of 18446744073709551615")]
+    [InlineData("ffffffffffffffff", long.MaxValue, 0L,
+            "expected a safetensors header of at most 100000000 bytes, found a length of 18446744073709551615")]
     [InlineData("0000000000000080", 100L, 0L, "found a length of 9223372036854775808")]
-    [InlineData("5d00000000000000", 100L, 0L, "expected a safetensors header of 93 bytes, found 92 behind its length; the object was cut short")]
+    [InlineData("5d00000000000000", 100L, 0L,
+            "expected a safetensors header of 93 bytes, found 92 behind its length; the object was cut short")]
     public void RequiredLength_HostilePrefix_IsRefused(string hex, long objectLength, long offset, string expected)
     {
-        StoreException e = Assert.Throws<StoreException>(() => SafetensorsHeader.RequiredLength(Convert.FromHexString(hex), objectLength, Uri));
+        StoreException e = Assert.Throws<StoreException>(
+            () => SafetensorsHeader.RequiredLength(Convert.FromHexString(hex), objectLength, Uri));
 
         Assert.Equal((ErrorKind.InvalidData, offset), (e.Kind, e.Offset!.Value));
         Assert.Contains(expected, e.Detail, StringComparison.Ordinal);
@@ -104,12 +108,14 @@ public sealed class SafetensorsHeaderTests
         { Sample.Replace("test", "te\nst"), 16, "expected strict JSON in the safetensors header, found a fault (" },
         { Sample.Replace("test", "\\x41"), 16, "expected strict JSON in the safetensors header, found a fault (" },
         { Sample.Replace("test", "\\ud800"), 16, "expected whole characters in the name of a tensor, found half of a surrogate pair" },
-        { Sample.Replace("test", "\\udc00\\ud800"), 16, "expected whole characters in the name of a tensor, found half of a surrogate pair" },
+        { Sample.Replace("test", "\\udc00\\ud800"), 16,
+            "expected whole characters in the name of a tensor, found half of a surrogate pair" },
         { "[]", 0, "expected the header's object, found an array" },
         { "null", 0, "expected the header's object, found null" },
         { "\"x\"", 0, "expected the header's object, found a string" },
         { new string('[', 100_000), 0, "expected the header's object, found an array" },
-        { One("\"U8\"", "[" + new string('[', 100_000), "[0,0]"), 0, "expected strict JSON in the safetensors header, found a fault (The maximum configured depth of 3 has been exceeded" },
+        { One("\"U8\"", "[" + new string('[', 100_000), "[0,0]"), 0,
+            "expected strict JSON in the safetensors header, found a fault (The maximum configured depth of 3 has been exceeded" },
         { One("\"U8\"", "[[1]]", "[0,1]"), 1, "found a fault (The maximum configured depth of 3" },
         // metadata
         { """{"__metadata__":[]}""", 0, "expected the object of __metadata__, found an array" },
@@ -118,18 +124,24 @@ public sealed class SafetensorsHeaderTests
         { """{"__metadata__":{"a":{"b":"c"}}}""", 0, "expected a string as __metadata__ entry \"a\", found an object" },
         { """{"__metadata__":{"a":"1","\u0061":"2"}}""", 0, "expected each key of __metadata__ once, found \"a\" again" },
         { """{"__metadata__":{},"__metadata__":{}}""", 0, "expected each name once, found \"__metadata__\" again" },
-        { """{"__metadata__":{"a":"\udfff"}}""", 0, "expected whole characters in a string in __metadata__, found half of a surrogate pair" },
+        { """{"__metadata__":{"a":"\udfff"}}""", 0,
+            "expected whole characters in a string in __metadata__, found half of a surrogate pair" },
         // fields
         { """{"t":[]}""", 0, "expected the object of tensor \"t\", found an array" },
         { """{"t":{}}""", 0, "expected the fields dtype, shape and data_offsets of tensor \"t\", found no dtype" },
         { """{"t":{"dtype":"U8","data_offsets":[0,1]}}""", 1, "found no shape" },
         { """{"t":{"dtype":"U8","shape":[1]}}""", 1, "found no data_offsets" },
-        { """{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":0}}""", 1, "expected the fields dtype, shape and data_offsets of tensor \"t\", found \"x\"" },
-        { """{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"dtype":"U8"}}""", 1, "expected each field of tensor \"t\" once, found dtype again" },
-        { """{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"sh\u0061pe":[1]}}""", 1, "expected each field of tensor \"t\" once, found shape again" },
-        { """{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\u0074":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}""", 2, "expected each name once, found \"t\" again" },
+        { """{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":0}}""", 1,
+            "expected the fields dtype, shape and data_offsets of tensor \"t\", found \"x\"" },
+        { """{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"dtype":"U8"}}""", 1,
+            "expected each field of tensor \"t\" once, found dtype again" },
+        { """{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"sh\u0061pe":[1]}}""", 1,
+            "expected each field of tensor \"t\" once, found shape again" },
+        { """{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\u0074":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}""", 2,
+            "expected each name once, found \"t\" again" },
         // dtype
-        { One("\"C128\"", "[1]", "[0,16]"), 16, "expected a dtype that safetensors 0.8 knows for tensor \"t\", found \"C128\"; update s3dlio" },
+        { One("\"C128\"", "[1]", "[0,16]"), 16,
+            "expected a dtype that safetensors 0.8 knows for tensor \"t\", found \"C128\"; update s3dlio" },
         { One("\"f32\"", "[1]", "[0,4]"), 4, "found \"f32\"" },
         { One("5", "[1]", "[0,4]"), 4, "expected a string as dtype of tensor \"t\", found a number" },
         // numbers
@@ -146,11 +158,14 @@ public sealed class SafetensorsHeaderTests
         { One("\"U8\"", "1", "[0,1]"), 1, "expected an array as the shape of tensor \"t\", found a number" },
         { One("\"U8\"", "[9223372036854775808]", "[0,1]"), 1, "found \"9223372036854775808\"" },
         { One("\"U8\"", "[99999999999999999999999]", "[0,1]"), 1, "found \"99999999999999999999999\"" },
-        { One("\"U8\"", "[" + string.Join(',', Enumerable.Repeat("1", 65)) + "]", "[0,1]"), 1, "expected at most 64 numbers in the shape of tensor \"t\", found more" },
+        { One("\"U8\"", "[" + string.Join(',', Enumerable.Repeat("1", 65)) + "]", "[0,1]"), 1,
+            "expected at most 64 numbers in the shape of tensor \"t\", found more" },
         // sizes
-        { One("\"U8\"", "[4294967296,4294967296]", "[0,0]"), 0, "tensor \"t\": expected fewer than 2^63 elements, found the shape (4294967296, 4294967296)" },
+        { One("\"U8\"", "[4294967296,4294967296]", "[0,0]"), 0,
+            "tensor \"t\": expected fewer than 2^63 elements, found the shape (4294967296, 4294967296)" },
         { One("\"U8\"", "[4294967296,4294967296,0]", "[0,0]"), 0, "tensor \"t\": expected fewer than 2^63 elements" },
-        { One("\"F64\"", "[1152921504606846976]", "[0,0]"), 0, "tensor \"t\": expected fewer than 2^63 bits, found the shape (1152921504606846976,) of F64" },
+        { One("\"F64\"", "[1152921504606846976]", "[0,0]"), 0,
+            "tensor \"t\": expected fewer than 2^63 bits, found the shape (1152921504606846976,) of F64" },
         { One("\"F4\"", "[3]", "[0,2]"), 2, "tensor \"t\": expected a whole number of bytes, found 3 elements of 4 bits (F4)" },
         { One("\"F32\"", "[2]", "[0,4]"), 4, "expected 8 bytes for tensor \"t\" of F32 (2,), found data_offsets 0 to 4, 4 bytes" },
         { One("\"F32\"", "[]", "[0,0]"), 0, "expected 4 bytes for tensor \"t\" of F32 (), found data_offsets 0 to 0, 0 bytes" },
@@ -159,10 +174,14 @@ public sealed class SafetensorsHeaderTests
         { One("\"U8\"", "[1]", "[0,1,2]"), 1, "expected at most 2 numbers in the data_offsets of tensor \"t\", found more" },
         { One("\"U8\"", "[1]", "[1,0]"), 1, "expected data_offsets of tensor \"t\" that end at or behind their begin, found 1 to 0" },
         { One("\"U8\"", "[1]", "[1,2]"), 2, "expected tensor \"t\" to begin at data byte 0, found 1, a hole" },
-        { One("\"U8\"", "[0]", "[9223372036854775807,9223372036854775807]"), 0, "expected tensor \"t\" to begin at data byte 0, found 9223372036854775807, a hole" },
-        { """{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[3,5]}}""", 5, "expected tensor \"b\" to begin at data byte 2, found 3, a hole" },
-        { """{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}""", 3, "expected tensor \"b\" to begin at data byte 2, found 1, an overlap" },
-        { """{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}""", 2, "expected tensor \"b\" to begin at data byte 2, found 0, an overlap" },
+        { One("\"U8\"", "[0]", "[9223372036854775807,9223372036854775807]"), 0,
+            "expected tensor \"t\" to begin at data byte 0, found 9223372036854775807, a hole" },
+        { """{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[3,5]}}""", 5,
+            "expected tensor \"b\" to begin at data byte 2, found 3, a hole" },
+        { """{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}""", 3,
+            "expected tensor \"b\" to begin at data byte 2, found 1, an overlap" },
+        { """{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}""", 2,
+            "expected tensor \"b\" to begin at data byte 2, found 0, an overlap" },
         { Sample, 15, "expected 16 bytes of data behind the header, found 15: the object was cut short" },
         { Sample, 17, "expected 16 bytes of data behind the header, found 17: there are bytes that belong to no tensor" },
         { "{}", 1, "expected 0 bytes of data behind the header, found 1" },

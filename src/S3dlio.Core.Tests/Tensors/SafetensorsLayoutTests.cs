@@ -28,7 +28,13 @@ public sealed class SafetensorsLayoutTests
     [Fact]
     public void BuildHead_Metadata_StandsFirstAndSorted()
     {
-        var metadata = new Dictionary<string, string> { ["\uff21"] = "2", ["\U0001f600"] = "3", ["Z"] = "1", ["a"] = "\"\\\b\f\n\r\t\u0000\u001f\u007f/\u00e9" };
+        var metadata = new Dictionary<string, string>
+        {
+            ["\uff21"] = "2",
+            ["\U0001f600"] = "3",
+            ["Z"] = "1",
+            ["a"] = "\"\\\b\f\n\r\t\u0000\u001f\u007f/\u00e9"
+        };
 
         string json = Json(Plain(metadata, new TensorSpec("s", DType.F32, [])));
 
@@ -77,7 +83,8 @@ public sealed class SafetensorsLayoutTests
     public void BuildHead_Checksums_HaveTheirPlace()
     {
         SafetensorsLayout layout = SafetensorsLayout.Create(
-            [new("w", DType.U8, [9]), new("a\"b", DType.F32, [0])], new Dictionary<string, string> { ["format"] = "pt", ["z"] = "" }, checksums: true, Uri);
+            [new("w", DType.U8, [9]), new("a\"b", DType.F32, [0])], new Dictionary<string, string> { ["format"] = "pt", ["z"] = "" },
+            checksums: true, Uri);
 
         byte[] head = layout.BuildHead([Checksum.Of([]), Checksum.Of("123456789"u8)]);
 

@@ -23,7 +23,8 @@ public class TensorRequestsTests
     {
         var store = StoreFactory.Open(StoreUri.Parse("memory://requests/"), StoreOptions.Parse("{}", "memory://requests/"));
         var specs = Enumerable.Range(0, tensors).Select(i => new TensorSpec($"t{i:d3}", DType.U8, [length])).ToArray();
-        var data = Enumerable.Range(0, tensors).Select(i => LargeMemory.From((ReadOnlyMemory<byte>)Enumerable.Repeat((byte)i, length).ToArray())).ToArray();
+        var data = Enumerable.Range(
+            0, tensors).Select(i => LargeMemory.From((ReadOnlyMemory<byte>)Enumerable.Repeat((byte)i, length).ToArray())).ToArray();
         await SafetensorsObject.SaveAsync(store, "x", specs, data, null, true, null, PutOptions.Default, new NoProgress(), None);
         await using var reader = await store.OpenReadAsync("x", ReadOptions.Default, None);
         var file = new byte[reader.Meta.Size];
@@ -33,9 +34,13 @@ public class TensorRequestsTests
 
     static (ScriptedServer Server, ObjectStore Store) Serve(string scheme, byte[] file)
     {
-        var server = new ScriptedServer(exchange => IsForm(exchange) ? NotThere(exchange) : scheme == "s3" ? exchange.Serve(file, "\"v1\"") : ServeBlob(exchange, file));
+        var server = new ScriptedServer(
+            exchange => IsForm(exchange) ? NotThere(exchange) : scheme == "s3"
+                ? exchange.Serve(file, "\"v1\"")
+                : ServeBlob(exchange, file));
         return scheme == "s3"
-            ? (server, Open("s3://bucket/", $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"secret","region":"r1"}"""))
+            ? (server, Open(
+                    "s3://bucket/", $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"secret","region":"r1"}"""))
             : (server, Open("az://acct/box/", $$"""{"endpoint_url":"{{server.Url}}/acct","account_key":"YS1zZWNyZXQ="}"""));
     }
 
@@ -48,22 +53,27 @@ public class TensorRequestsTests
 
     static bool IsForm(Exchange exchange) => exchange.Target.EndsWith(".zst", StringComparison.Ordinal);
 
-    static Task NotThere(Exchange exchange) => exchange.Say(404, "x-ms-error-code: BlobNotFound\r\n", "<Error><Code>NoSuchKey</Code></Error>");
+    static Task NotThere(Exchange exchange) =>
+        exchange.Respond(404, "x-ms-error-code: BlobNotFound\r\n", "<Error><Code>NoSuchKey</Code></Error>");
 
     static ObjectStore Open(string root, string options) => StoreFactory.Open(StoreUri.Parse(root), StoreOptions.Parse(options, root));
 
     static Task ServeBlob(Exchange exchange, byte[] file)
     {
-        long[] ends = [.. exchange.Headers["x-ms-range"]["bytes=".Length..].Split('-').Select(text => long.Parse(text, CultureInfo.InvariantCulture))];
+        long[] ends = [.. exchange.Headers["x-ms-range"]["bytes=".Length..].Split(
+                '-').Select(text => long.Parse(text, CultureInfo.InvariantCulture))];
         long last = Math.Min(ends[1], file.Length - 1);
-        return exchange.Say(206, $"ETag: \"v1\"\r\nContent-Range: bytes {ends[0]}-{last}/{file.Length}\r\n", file[(int)ends[0]..((int)last + 1)]);
+        return exchange.Respond(
+            206, $"ETag: \"v1\"\r\nContent-Range: bytes {ends[0]}-{last}/{file.Length}\r\n", file[(int)ends[0]..((int)last + 1)]);
     }
 
     static async Task Load(ObjectStore store, int[] wanted, int length)
     {
         await using var file = await SafetensorsObject.OpenAsync(store, "x", None);
         var targets = wanted.Select(_ => new byte[length]).ToArray();
-        await file.ReadAsync([.. wanted.Select((tensor, i) => (tensor, LargeMemory.From(targets[i].AsMemory())))], new Validation(null), new NoProgress(), None);
+        await file.ReadAsync(
+            [.. wanted.Select((tensor, i) => (tensor, LargeMemory.From(targets[i].AsMemory())))], new Validation(null), new NoProgress(),
+            None);
         for (int i = 0; i < wanted.Length; i++)
             Assert.Equal(-1, targets[i].AsSpan().IndexOfAnyExcept((byte)wanted[i]));
     }
@@ -133,8 +143,13 @@ public class TensorRequestsTests
     {
         const int count = 100, length = 40_000;
         var file = await SafetensorsFile(count, length);
-        await using var server = new ScriptedServer(exchange => IsForm(exchange) ? NotThere(exchange) : exchange.Serve(file, "\"v1\"", most: exchange.Number < 12 ? 333_333 : int.MaxValue));
-        await Load(Open("s3://bucket/", $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"secret","region":"r1"}"""), [.. Enumerable.Range(0, count / 3).Select(i => i * 3)], length);
+        await using var server = new ScriptedServer(
+            exchange => IsForm(exchange)
+                ? NotThere(exchange)
+                : exchange.Serve(file, "\"v1\"", most: exchange.Number < 12 ? 333_333 : int.MaxValue));
+        await Load(Open(
+                "s3://bucket/", $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"secret","region":"r1"}"""),
+            [.. Enumerable.Range(0, count / 3).Select(i => i * 3)], length);
         Assert.InRange(Reads(server).Count, 11, 16);
     }
 
@@ -147,7 +162,8 @@ public class TensorRequestsTests
         var data = new byte[400_000];
         new Random(1).NextBytes(data);
         byte[] header = NpyHeader.Build("'|u1'", false, [data.Length], null, "x");
-        await NpyObject.SaveAsync(memory, "a.npy", header, LargeMemory.From(data.AsMemory()), null, PutOptions.Default, new NoProgress(), None);
+        await NpyObject.SaveAsync(
+            memory, "a.npy", header, LargeMemory.From(data.AsMemory()), null, PutOptions.Default, new NoProgress(), None);
         await using var written = await memory.OpenReadAsync("a.npy", ReadOptions.Default, None);
         var file = new byte[written.Meta.Size];
         await written.ReadAsync(0, file, None);

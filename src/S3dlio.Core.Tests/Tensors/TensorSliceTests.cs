@@ -70,7 +70,8 @@ public sealed class TensorSliceTests
 
             Assert.Equal(slices.Select(s => s.Count), slice.ResultShape);
             Assert.True(Oracle(tensor, shape, itemSize, slices).AsSpan().SequenceEqual(result),
-                $"round {round}: shape {string.Join(',', shape)} of {itemSize}, slices {string.Join(' ', slices)}, gap {maxGap}, range {maxRange}");
+                $"round {round}: shape {string.Join(',', shape)} of {itemSize}, slices {string.Join(' ', slices)}, gap {maxGap}, range "
+                + $"{maxRange}");
         }
     }
 
@@ -87,7 +88,8 @@ public sealed class TensorSliceTests
                 long step = random.Next(5) == 0 ? long.MinValue : -random.Next(1, 4);
                 return new DimSlice(random.NextInt64(-1, length), random.NextInt64(-1, length), step);
             default:
-                return new DimSlice(random.NextInt64(length + 1), random.NextInt64(length + 1), random.Next(5) == 0 ? long.MaxValue : random.Next(1, 4));
+                return new DimSlice(
+                    random.NextInt64(length + 1), random.NextInt64(length + 1), random.Next(5) == 0 ? long.MaxValue : random.Next(1, 4));
         }
     }
 
@@ -122,7 +124,8 @@ public sealed class TensorSliceTests
         DimSlice[] column = [DimSlice.All(3), new(0, 1, 1)];
 
         Assert.Equal([new SliceRange(0, 84, 0, 3)], Ranges([3, 10], column, 36, 84));
-        Assert.Equal([new SliceRange(0, 4, 0, 1), new SliceRange(40, 4, 1, 1), new SliceRange(80, 4, 2, 1)], Ranges([3, 10], column, 35, 84));
+        Assert.Equal([new SliceRange(0, 4, 0, 1), new SliceRange(40, 4, 1, 1), new SliceRange(80, 4, 2, 1)],
+            Ranges([3, 10], column, 35, 84));
         Assert.Equal([new SliceRange(0, 44, 0, 2), new SliceRange(80, 4, 2, 1)], Ranges([3, 10], column, 36, 83));
     }
 

@@ -25,7 +25,8 @@ public class CompressedReaderTests
                 await output.WriteAsync(LargeMemory.From(piece.AsMemory(0, (int)Math.Min(piece.Length, size - at))), null, None);
             await output.CompleteAsync(None);
         }
-        await using var reader = Assert.IsType<CompressedReader>(await ObjectInput.OpenAsync(Store, "gibibyte", Decompress.Auto, ReadOptions.Default, None));
+        await using var reader = Assert.IsType<CompressedReader>(
+            await ObjectInput.OpenAsync(Store, "gibibyte", Decompress.Auto, ReadOptions.Default, None));
         Assert.Equal(size, reader.Meta.Size);
         var random = new Random(9);
         var target = new byte[length];
@@ -33,7 +34,9 @@ public class CompressedReaderTests
         for (int i = 0; i < 200; i++)
         {
             // one in four lies across two frames
-            long offset = i % 4 > 0 ? random.NextInt64(size - length) : (random.NextInt64(1, size / SeekableFormat.FrameLength) * SeekableFormat.FrameLength) - random.Next(1, length);
+            long offset = i % 4 > 0
+                ? random.NextInt64(size - length)
+                : (random.NextInt64(1, size / SeekableFormat.FrameLength) * SeekableFormat.FrameLength) - random.Next(1, length);
             int before = reader.FramesDecoded;
             await reader.ReadAsync(offset, target, None);
             Assert.InRange(reader.FramesDecoded - before, 0, 2);
@@ -51,7 +54,8 @@ public class CompressedReaderTests
     {
         var raw = SmallObject.Text((3 * SeekableFormat.FrameLength) + 77, 5);
         await SaveAsync("few", raw);
-        await using var reader = Assert.IsType<CompressedReader>(await ObjectInput.OpenAsync(Store, "few", Decompress.Auto, ReadOptions.Default, None));
+        await using var reader = Assert.IsType<CompressedReader>(
+            await ObjectInput.OpenAsync(Store, "few", Decompress.Auto, ReadOptions.Default, None));
         await Parallel.ForEachAsync(Enumerable.Range(0, 400), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (i, cancel) =>
         {
             var part = new byte[1000];
@@ -72,7 +76,9 @@ public class CompressedReaderTests
         {
             var random = new Random(i);
             int offset = random.Next(3) == 0 ? random.Next(6) * SeekableFormat.FrameLength : random.Next(raw.Length);
-            var part = new byte[random.Next(4) == 0 ? random.Next(raw.Length - offset) : random.Next(Math.Min(100_000, raw.Length - offset))];
+            var part = new byte[random.Next(4) == 0
+                    ? random.Next(raw.Length - offset)
+                    : random.Next(Math.Min(100_000, raw.Length - offset))];
             await reader.ReadAsync(offset, part, cancel);
             Assert.True(raw.AsSpan(offset, part.Length).SequenceEqual(part), $"{offset}..{offset + part.Length}");
         });
@@ -111,7 +117,8 @@ public class CompressedReaderTests
         // 16 rows of 4 MiB: a row lies in two frames, since the header comes before the first
         var data = SmallObject.Text(16 * SeekableFormat.FrameLength, 8);
         TensorSpec[] tensors = [new("w", DType.U8, [16, SeekableFormat.FrameLength])];
-        await SafetensorsObject.SaveAsync(Store, "slices", tensors, [LargeMemory.From(data.AsMemory())], null, true, 1, PutOptions.Default, new NoProgress(), None);
+        await SafetensorsObject.SaveAsync(
+            Store, "slices", tensors, [LargeMemory.From(data.AsMemory())], null, true, 1, PutOptions.Default, NoProgress.Instance, None);
         foreach (var (slice, most) in new (DimSlice[], int)[]
         {
             ([new(5, 6, 1), new(0, 100, 1)], 1),
@@ -124,12 +131,13 @@ public class CompressedReaderTests
             var reader = Assert.IsType<CompressedReader>(file.Reader);
             int rows = (int)slice[0].Count, columns = (int)slice[1].Count, before = reader.FramesDecoded;
             var target = new byte[rows * columns];
-            await file.ReadSliceAsync(0, slice, LargeMemory.From(target.AsMemory()), new NoProgress(), None);
+            await file.ReadSliceAsync(0, slice, LargeMemory.From(target.AsMemory()), NoProgress.Instance, None);
             Assert.InRange(reader.FramesDecoded - before, 0, most);
             for (int row = 0; row < rows; row++)
             {
                 for (int column = 0; column < columns; column++)
-                    Assert.Equal(data[((slice[0].Start + (row * slice[0].Step)) * SeekableFormat.FrameLength) + slice[1].Start + (column * slice[1].Step)], target[(row * columns) + column]);
+                    Assert.Equal(data[((slice[0].Start + (row * slice[0].Step)) * SeekableFormat.FrameLength) + slice[1].Start
+                                + (column * slice[1].Step)], target[(row * columns) + column]);
             }
         }
     }
@@ -142,7 +150,8 @@ public class CompressedReaderTests
     public async Task Open_TableClaimsThatAFrameHoldsNothing_IsRefused(int first, int second, int third)
     {
         byte[] last = SmallObject.Frame(SmallObject.Text(10, 3));
-        byte[] stored = SmallObject.WithTable((SmallObject.Frame(SmallObject.Text(5000, 1)), first), (SmallObject.Frame(SmallObject.Text(3000, 2)), second), (last, third));
+        byte[] stored = SmallObject.WithTable(
+            (SmallObject.Frame(SmallObject.Text(5000, 1)), first), (SmallObject.Frame(SmallObject.Text(3000, 2)), second), (last, third));
         Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<StoreException>(() => OpenAsync(stored))).Kind);
     }
 
@@ -156,7 +165,8 @@ public class CompressedReaderTests
     {
         Assert.NotEmpty(what);
         byte[] none = claimed < 0 ? SmallObject.Noise(content, 5) : SmallObject.Skippable(content, claimed);
-        byte[] stored = SmallObject.WithTable((SmallObject.Frame(SmallObject.Text(5000, 1)), 5000), (none, 0), (SmallObject.Frame(SmallObject.Text(3000, 2)), 3000));
+        byte[] stored = SmallObject.WithTable(
+            (SmallObject.Frame(SmallObject.Text(5000, 1)), 5000), (none, 0), (SmallObject.Frame(SmallObject.Text(3000, 2)), 3000));
         Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<StoreException>(() => OpenAsync(stored))).Kind);
     }
 
@@ -167,7 +177,8 @@ public class CompressedReaderTests
         byte[] empty = SmallObject.Frame([]), first = SmallObject.Text(5000, 1), second = SmallObject.Text(3000, 2);
         var none = Enumerable.Range(0, 4000).Select(i => (i % 3 == 0 ? SmallObject.Skippable(i % 50) : empty, 0)).ToArray();
         byte[] stored = SmallObject.WithTable(
-            [.. none, (SmallObject.Frame(first), 5000), (SmallObject.Skippable(1 << 20), 0), (empty, 0), (SmallObject.Frame(second), 3000), .. none]);
+            [.. none, (SmallObject.Frame(first), 5000), (SmallObject.Skippable(1 << 20), 0), (empty, 0), (SmallObject.Frame(second), 3000),
+                .. none]);
         await using var reader = await OpenAsync(stored);
         Assert.Equal(8000, reader.Meta.Size);
         byte[] raw = new byte[8000];
@@ -184,7 +195,8 @@ public class CompressedReaderTests
     [Fact]
     public void Check_ZstdHasNoMemory_IsOutOfMemoryAndNoFaultOfTheData()
     {
-        Assert.Throws<InsufficientMemoryException>(() => Libzstd.Check(Libzstd.MemoryError, static reason => new CompressionException(reason)));
+        Assert.Throws<InsufficientMemoryException>(
+            () => Libzstd.Check(Libzstd.MemoryError, static reason => new CompressionException(reason)));
         Assert.Contains("memory", Libzstd.Describe(Libzstd.MemoryError), StringComparison.Ordinal);
     }
 
@@ -193,19 +205,6 @@ public class CompressedReaderTests
         string key = $"foreign-{Guid.NewGuid():n}.zst";
         await Store.PutAsync(key, new Payload(stored), PutOptions.Default, null, None);
         return Assert.IsType<CompressedReader>(await ObjectInput.OpenAsync(Store, key, Decompress.Auto, ReadOptions.Default, None));
-    }
-
-    sealed class NoProgress : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-            // nobody asks
-        }
-
-        public void Report(long value)
-        {
-            // nobody asks
-        }
     }
 
     static async Task SaveAsync(string key, byte[] raw)

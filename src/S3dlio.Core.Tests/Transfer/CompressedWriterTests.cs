@@ -36,7 +36,8 @@ public class CompressedWriterTests
         byte[] raw = SmallObject.Text(11 << 20, 3);
         foreach (bool background in (bool[])[true, false])
         {
-            await using var output = await ObjectOutput.OpenAsync(store, $"{background}", 3, PutOptions.Default with { Background = background }, None);
+            await using var output = await ObjectOutput.OpenAsync(
+                store, $"{background}", 3, PutOptions.Default with { Background = background }, None);
             await output.WriteAsync(LargeMemory.From(raw.AsMemory()), null, None);
             await output.CompleteAsync(None);
         }
@@ -64,7 +65,8 @@ public class CompressedWriterTests
         using var stop = new CancellationTokenSource();
         var inner = new CountingWriter { OnWrite = stop.Cancel };
         var writer = new CompressedWriter(inner, 3, "memory://x");
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await writer.WriteAsync(SmallObject.Noise(60 << 20, 1), stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            async () => await writer.WriteAsync(SmallObject.Noise(60 << 20, 1), stop.Token));
         await writer.DisposeAsync();
         Assert.Equal(1, inner.Disposals);
     }
@@ -75,7 +77,8 @@ public class CompressedWriterTests
     public async Task Open_LevelOutsideTheRange_IsRefused(int level)
     {
         var store = StoreFactory.Open(StoreUri.Parse("memory://levels"), StoreOptions.Default);
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await ObjectOutput.OpenAsync(store, "x", level, PutOptions.Default, None));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await ObjectOutput.OpenAsync(store, "x", level, PutOptions.Default, None));
         Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
     }
 

@@ -15,30 +15,15 @@ public sealed partial class ObjectMoveTests : IDisposable
 
     public void Dispose() => _directory.Delete();
 
-    sealed class Silent : ITransferProgress
-    {
-        public static readonly Silent Instance = new();
-
-        public void Begin(long total)
-        {
-            // nobody asks
-        }
-
-        public void Report(long value)
-        {
-            // nobody asks
-        }
-    }
-
     static readonly CancellationToken None = CancellationToken.None;
 
     static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 
     static ValueTask<ObjectMeta> Rename(ObjectStore from, string source, ObjectStore to, string destination, PutOptions? options = null) =>
-        ObjectCopy.RenameAsync(from, source, to, destination, options ?? PutOptions.Default, Silent.Instance, None);
+        ObjectCopy.RenameAsync(from, source, to, destination, options ?? PutOptions.Default, NoProgress.Instance, None);
 
     static ValueTask<ObjectMeta> Copy(ObjectStore from, string source, ObjectStore to, string destination) =>
-        ObjectCopy.CopyAsync(from, source, to, destination, PutOptions.Default, Silent.Instance, None);
+        ObjectCopy.CopyAsync(from, source, to, destination, PutOptions.Default, NoProgress.Instance, None);
 
     static LocalStore Open(string scheme) => new(StoreUri.Parse(scheme + ":///"), StoreOptions.Default with { DirectFallback = true });
 
@@ -65,7 +50,9 @@ public sealed partial class ObjectMoveTests : IDisposable
         var before = File.GetLastWriteTimeUtc($"{_directory.Path}/{source}");
         await Copy(Open(from), root + source, Open(to), root + destination);
         Assert.Equal(before, File.GetLastWriteTimeUtc($"{_directory.Path}/{source}"));
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Rename(Open(from), root + source, Open(to), root + destination, PutOptions.Default with { Overwrite = false }));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await Rename(
+                Open(from), root + source, Open(to), root + destination, PutOptions.Default with { Overwrite = false }));
         Assert.Equal(ErrorKind.AlreadyExists, error.Kind);
         Assert.Equal("precious", await File.ReadAllTextAsync($"{_directory.Path}/{destination}"));
     }
@@ -145,10 +132,16 @@ public sealed partial class ObjectMoveTests : IDisposable
     public async Task S3_Rename_DeletesUnderACondition()
     {
         var bucket = new S3Bucket { ["a"] = Bytes("old") };
-        await using var server = new ScriptedServer(exchange => exchange.Method == "DELETE" ? exchange.Say(412, "", "<Error><Code>PreconditionFailed</Code></Error>") : bucket.Answer(exchange));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Method == "DELETE"
+                ? exchange.Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>")
+                : bucket.Answer(exchange));
         var store = S3Bucket.Open(server.Url);
-        Assert.Equal(ErrorKind.Precondition, (await Assert.ThrowsAsync<StoreException>(async () => await Rename(store, "a", store, "b"))).Kind);
-        Assert.Contains(server.Seen, exchange => exchange.Method == "DELETE" && exchange.Headers["If-Match"].Trim('"') == "149603e6c03516362a8da23f624db945");
+        Assert.Equal(ErrorKind.Precondition,
+            (await Assert.ThrowsAsync<StoreException>(async () => await Rename(store, "a", store, "b"))).Kind);
+        Assert.Contains(
+            server.Seen, exchange => exchange.Method == "DELETE"
+                && exchange.Headers["If-Match"].Trim('"') == "149603e6c03516362a8da23f624db945");
         Assert.Equal(["a", "b"], bucket.Keys);
     }
 
@@ -158,7 +151,8 @@ public sealed partial class ObjectMoveTests : IDisposable
     [InlineData("az://acct.blob.core.usgovcloudapi.net/con/", "az://acct.Blob.Core.UsGovCloudApi.net/con/")]
     public async Task Azure_TwoNamesOfOneAccount_AreOnePlace(string a, string b)
     {
-        static ObjectStore Open(string uri) => StoreFactory.Open(StoreUri.Parse(uri), StoreOptions.Parse("""{"account_key":"YS1zZWNyZXQ="}""", uri));
+        static ObjectStore Open(string uri) =>
+            StoreFactory.Open(StoreUri.Parse(uri), StoreOptions.Parse("""{"account_key":"YS1zZWNyZXQ="}""", uri));
         Assert.True(await Open(a).IsSameObjectAsync("x", Open(b), "x", moves: true, None));
         Assert.True(await Open(a + "p").IsSameObjectAsync("x", Open(b), "p/x", moves: true, None));
         Assert.False(await Open(a).IsSameObjectAsync("x", Open(b), "y", moves: true, None));
@@ -174,7 +168,8 @@ public sealed partial class ObjectMoveTests : IDisposable
     [InlineData("""{"endpoint_url":"http://host/s3"}""", """{"endpoint_url":"http://host"}""", false)]
     public async Task S3_EndpointsAndRegions_AreOnePlaceWhereTheNamesAre(string a, string b, bool same)
     {
-        static ObjectStore Open(string options) => StoreFactory.Open(StoreUri.Parse("s3://bucket/"), StoreOptions.Parse(options, "s3://bucket/"));
+        static ObjectStore Open(string options) =>
+            StoreFactory.Open(StoreUri.Parse("s3://bucket/"), StoreOptions.Parse(options, "s3://bucket/"));
         Assert.Equal(same, await Open(a).IsSameObjectAsync("x", Open(b), "x", moves: true, None));
     }
 

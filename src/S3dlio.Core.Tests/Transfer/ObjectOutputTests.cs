@@ -19,7 +19,8 @@ public sealed class ObjectOutputTests
         await using var output = await ObjectOutput.OpenAsync(store, "x", level, PutOptions.Default, None);
         using var stop = new CancellationTokenSource();
         var data = LargeMemory.From(new byte[(64 << 20) + 1].AsMemory());
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => output.WriteAsync(data, new CancelAtFirst(stop), stop.Token).AsTask());
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => output.WriteAsync(data, new CancelAtFirst(stop), stop.Token).AsTask());
         await CannotBeCompleted(output);
         Assert.Equal(ErrorKind.NotFound, (await Assert.ThrowsAsync<StoreException>(() => store.HeadAsync(output.Key, None).AsTask())).Kind);
     }

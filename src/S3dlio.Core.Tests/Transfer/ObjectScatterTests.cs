@@ -23,16 +23,17 @@ public class ObjectScatterTests
             await _store.PutAsync($"o{i}", new Payload(objects[i]), PutOptions.Default, null, None);
         }
         var wanted = new List<(byte[] Target, ReadOnlyMemory<byte> Expected)>();
-        var stretches = new List<ScatterStretch>();
+        var ranges = new List<ScatterRange>();
         for (int i = 0; i < 300; i++)
         {
-            int of = random.Next(objects.Length), begin = random.Next(objects[of].Length), length = random.Next(objects[of].Length - begin + 1);
+            int of = random.Next(objects.Length), begin = random.Next(objects[of].Length),
+                length = random.Next(objects[of].Length - begin + 1);
             var target = new byte[length];
             var expected = objects[of].AsMemory(begin, length);
             wanted.Add((target, expected));
-            stretches.Add(new ScatterStretch(of, begin, LargeMemory.From(target.AsMemory()), i % 2 == 0 ? Checksum.Of(expected.Span) : null));
+            ranges.Add(new ScatterRange(of, begin, LargeMemory.From(target.AsMemory()), i % 2 == 0 ? Checksum.Of(expected.Span) : null));
         }
-        await ObjectScatter.ReadAsync(Refs(5), stretches, Decompress.Never, 3, new Counter(), None);
+        await ObjectScatter.ReadAsync(Refs(5), ranges, Decompress.Never, 3, NoProgress.Instance, None);
         Assert.All(wanted, pair => Assert.Equal(pair.Expected.ToArray(), pair.Target));
     }
 
@@ -40,8 +41,9 @@ public class ObjectScatterTests
     public async Task ReadAsync_WrongChecksum_NamesObjectAndPlace()
     {
         await _store.PutAsync("o0", new Payload(new byte[100]), PutOptions.Default, null, None);
-        var stretch = new ScatterStretch(0, 10, LargeMemory.From(new byte[20].AsMemory()), new Checksum(7));
-        var error = await Assert.ThrowsAsync<StoreException>(() => ObjectScatter.ReadAsync(Refs(1), [stretch], Decompress.Never, 1, new Counter(), None));
+        var range = new ScatterRange(0, 10, LargeMemory.From(new byte[20].AsMemory()), new Checksum(7));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            () => ObjectScatter.ReadAsync(Refs(1), [range], Decompress.Never, 1, NoProgress.Instance, None));
         Assert.Equal((ErrorKind.ChecksumMismatch, 10L), (error.Kind, error.Offset));
         Assert.Contains("o0", error.Message, StringComparison.Ordinal);
     }
@@ -50,14 +52,15 @@ public class ObjectScatterTests
     public async Task ReadAsync_BeyondTheEnd_IsInvalidData()
     {
         await _store.PutAsync("o0", new Payload(new byte[100]), PutOptions.Default, null, None);
-        var stretch = new ScatterStretch(0, 90, LargeMemory.From(new byte[11].AsMemory()), null);
-        var error = await Assert.ThrowsAsync<StoreException>(() => ObjectScatter.ReadAsync(Refs(1), [stretch], Decompress.Never, 1, new Counter(), None));
+        var range = new ScatterRange(0, 90, LargeMemory.From(new byte[11].AsMemory()), null);
+        var error = await Assert.ThrowsAsync<StoreException>(
+            () => ObjectScatter.ReadAsync(Refs(1), [range], Decompress.Never, 1, NoProgress.Instance, None));
         Assert.Equal(ErrorKind.InvalidData, error.Kind);
     }
 
     [Fact]
     public async Task ReadAsync_ObjectWithoutStretches_IsNotOpened() =>
-        await ObjectScatter.ReadAsync(Refs(3), [], Decompress.Never, 1, new Counter(), None);
+        await ObjectScatter.ReadAsync(Refs(3), [], Decompress.Never, 1, NoProgress.Instance, None);
 
     [Theory]
     [InlineData(null)]
@@ -69,12 +72,15 @@ public class ObjectScatterTests
         var data = Array.ConvertAll(sizes, size => { var bytes = new byte[size]; random.NextBytes(bytes); return bytes; });
         var specs = sizes.Select((size, i) => new TensorSpec($"t{i}", DType.U8, [size])).ToArray();
         var (output, saved) = await SafetensorsObject.SaveBlocksAsync(
-            _store, "t", specs, Array.ConvertAll(data, bytes => LargeMemory.From(bytes.AsMemory())), null, level, PutOptions.Default, new Counter(), None);
+            _store, "t", specs, Array.ConvertAll(data, bytes => LargeMemory.From(bytes.AsMemory())), null, level, PutOptions.Default,
+            NoProgress.Instance, None);
         if (level is not null)
         {
             Assert.Equal("t.zst", output.Object.Key);
             var raw = new byte[output.RawLength];
-            await ObjectRead.WholeAsync(_store, "t.zst", Decompress.Always, _ => LargeMemory.From(raw.AsMemory()), new Validation(output.RawChecksum), new Counter(), None);
+            await ObjectRead.WholeAsync(
+                _store, "t.zst", Decompress.Always, _ => LargeMemory.From(raw.AsMemory()), new Validation(output.RawChecksum),
+                NoProgress.Instance, None);
             await _store.PutAsync("t", new Payload(raw), PutOptions.Default, null, None);
         }
         var file = await SafetensorsObject.OpenAsync(_store, "t", None);
@@ -95,17 +101,4 @@ public class ObjectScatterTests
     }
 
     ObjectRef[] Refs(int count) => [.. Enumerable.Range(0, count).Select(i => new ObjectRef(_store, $"o{i}"))];
-
-    sealed class Counter : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-            // nobody asks
-        }
-
-        public void Report(long value)
-        {
-            // nobody asks
-        }
-    }
 }

@@ -19,7 +19,8 @@ public class ParallelReadTests
     {
         var reader = new Waiting(length, new TransferHints(partSize, concurrency), overNetwork, together);
         var target = new byte[length];
-        var found = await ParallelRead.ReadAsync(reader, 0, LargeMemory.From(target.AsMemory()), hash: true, null, default).AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        var found = await ParallelRead.ReadAsync(
+            reader, 0, LargeMemory.From(target.AsMemory()), hash: true, null, default).AsTask().WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Equal(together, reader.Most);
         Assert.DoesNotContain((byte)0, target);
         Assert.Equal(Checksum.Of(target), found);

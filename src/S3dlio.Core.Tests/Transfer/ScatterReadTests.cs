@@ -8,7 +8,7 @@ public class ScatterReadTests
 {
     static readonly TransferHints Hints = new(PartSize: 1000, Concurrency: 4, Gap: 50);
 
-    static Stretch At(long offset, int length) => new(offset, LargeMemory.From(new byte[length].AsMemory()));
+    static LargeReadRange At(long offset, int length) => new(offset, LargeMemory.From(new byte[length].AsMemory()));
 
     [Fact]
     public void Plan_RandomStretches_CoverEachOnceInTurnsWithinAPart()
@@ -16,24 +16,24 @@ public class ScatterReadTests
         var random = new Random(7);
         for (int round = 0; round < 500; round++)
         {
-            var stretches = Enumerable.Range(0, random.Next(1, 30)).Select(_ => At(random.Next(5000), random.Next(2500))).ToArray();
-            var turns = ScatterRead.Plan(stretches, Hints);
-            var reached = new long[stretches.Length];
+            var ranges = Enumerable.Range(0, random.Next(1, 30)).Select(_ => At(random.Next(5000), random.Next(2500))).ToArray();
+            var turns = ScatterRead.Plan(ranges, Hints);
+            var reached = new long[ranges.Length];
             foreach (var turn in turns)
             {
-                long begin = stretches[turn[0].Stretch].Offset + turn[0].Start, end = begin;
+                long begin = ranges[turn[0].Range].Offset + turn[0].Start, end = begin;
                 foreach (var piece in turn)
                 {
-                    Assert.Equal(reached[piece.Stretch], piece.Start);
+                    Assert.Equal(reached[piece.Range], piece.Start);
                     Assert.True(piece.Length > 0);
-                    reached[piece.Stretch] += piece.Length;
-                    long offset = stretches[piece.Stretch].Offset + piece.Start;
+                    reached[piece.Range] += piece.Length;
+                    long offset = ranges[piece.Range].Offset + piece.Start;
                     Assert.InRange(offset - end, 0, Hints.Gap);
                     end = offset + piece.Length;
                 }
                 Assert.True(end - begin <= Hints.PartSize);
             }
-            Assert.Equal(stretches.Select(stretch => stretch.Target.Length), reached);
+            Assert.Equal(ranges.Select(range => range.Target.Length), reached);
         }
     }
 
@@ -41,7 +41,7 @@ public class ScatterReadTests
     public void Plan_Neighbours_AreOneTurn()
     {
         var turn = Assert.Single(ScatterRead.Plan([At(100, 200), At(0, 100), At(340, 60)], Hints));
-        Assert.Equal([1, 0, 2], turn.Select(piece => piece.Stretch));
+        Assert.Equal([1, 0, 2], turn.Select(piece => piece.Range));
     }
 
     [Fact]

@@ -15,7 +15,8 @@ public class AloneGroup
 public class StreamMemoryTests
 {
     /// <summary>S3DLIO_STREAM_GIB=10 sends that many gibibytes.</summary>
-    static readonly int Gibibytes = int.Parse(Environment.GetEnvironmentVariable("S3DLIO_STREAM_GIB") ?? "1", System.Globalization.CultureInfo.InvariantCulture);
+    static readonly int Gibibytes = int.Parse(
+        Environment.GetEnvironmentVariable("S3DLIO_STREAM_GIB") ?? "1", System.Globalization.CultureInfo.InvariantCulture);
 
     [Fact]
     public async Task Write_ManyTimesItsBuffers_KeepsMemoryFlat()

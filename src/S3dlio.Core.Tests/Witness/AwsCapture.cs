@@ -34,7 +34,9 @@ sealed class AwsCapture : HttpClientFactory
 
     /// <summary>The value of a header, wherever .NET puts it.</summary>
     public static string? Header(HttpRequestMessage request, string name) =>
-        request.Headers.TryGetValues(name, out var values) || request.Content?.Headers.TryGetValues(name, out values) == true ? string.Join(',', values) : null;
+        request.Headers.TryGetValues(name, out var values) || request.Content?.Headers.TryGetValues(name, out values) == true
+            ? string.Join(',', values)
+            : null;
 
     sealed class Handler : HttpMessageHandler
     {
@@ -43,7 +45,8 @@ sealed class AwsCapture : HttpClientFactory
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             Seen = request;
-            return Task.FromResult(new HttpResponseMessage(HttpStatusCode.Forbidden) { Content = new StringContent("<Error><Code>Captured</Code></Error>") });
+            return Task.FromResult(
+                new HttpResponseMessage(HttpStatusCode.Forbidden) { Content = new StringContent("<Error><Code>Captured</Code></Error>") });
         }
     }
 }

@@ -15,16 +15,18 @@ using Xunit;
 namespace S3dlio.Tests.Witness;
 
 /// <summary>
-/// What Azure's SDK writes we read, and what we write it reads: bytes, descriptions, blocks, conditions, tags, copies, listings and shared access
-/// signatures, with the SDK comparing MD5 on the way in and out.
+/// What Azure's SDK writes we read, and what we write it reads: bytes, descriptions, blocks, conditions, tags, copies, listings and shared
+/// access signatures, with the SDK comparing MD5 on the way in and out.
 /// </summary>
 [NeedsServer("AZURE")]
 public class AzureBlobWitnessTests : IAsyncLifetime
 {
     static readonly string[] Keys =
     [
-        "plain", "with blank", "two  blanks", "plus+plus", "percent%41%2F%zz", "double//slash", "~tilde", "amp&eq=semi;colon:at@", "quote\"<angle>",
-        "ünïcödé/日本語/\U0001F600", "q?uestion#hash", "!*'()$,[]^`{|}", "nfd e\u0301 nfc é", "..hidden/...dots", string.Concat(Enumerable.Repeat("long/", 180)) + "k",
+        "plain", "with blank", "two  blanks", "plus+plus", "percent%41%2F%zz", "double//slash", "~tilde", "amp&eq=semi;colon:at@",
+            "quote\"<angle>",
+        "ünïcödé/日本語/\U0001F600", "q?uestion#hash", "!*'()$,[]^`{|}", "nfd e\u0301 nfc é", "..hidden/...dots",
+            string.Concat(Enumerable.Repeat("long/", 180)) + "k",
     ];
 
     readonly ObjectStore _ours;
@@ -45,7 +47,8 @@ public class AzureBlobWitnessTests : IAsyncLifetime
         _key = new StorageSharedKeyCredential(account, (string)options["account_key"]!);
         // the emulator refuses the SDK's own checksum, CRC64
         var settings = new BlobClientOptions();
-        settings.TransferValidation.Upload.ChecksumAlgorithm = settings.TransferValidation.Download.ChecksumAlgorithm = StorageChecksumAlgorithm.MD5;
+        settings.TransferValidation.Upload.ChecksumAlgorithm = settings.TransferValidation.Download.ChecksumAlgorithm =
+            StorageChecksumAlgorithm.MD5;
         _theirs = new BlobContainerClient(new Uri($"{_endpoint}/{_container}"), _key, settings);
     }
 
@@ -71,7 +74,8 @@ public class AzureBlobWitnessTests : IAsyncLifetime
             });
             Assert.Equal(data, await Reads.Whole(_ours, "their/" + key, required: false));
             var head = await _ours.HeadAsync("their/" + key, default);
-            Assert.Equal((data.Length, "text/x-a; b=c", "plain value", "no-store"), (head.Size, head.ContentType, head.Metadata["name"], head.Attributes["cache_control"]));
+            Assert.Equal((data.Length, "text/x-a; b=c", "plain value", "no-store"),
+                (head.Size, head.ContentType, head.Metadata["name"], head.Attributes["cache_control"]));
 
             var written = await _ours.PutAsync("our/" + key, new Payload(data), PutOptions.Default with
             {
@@ -81,7 +85,8 @@ public class AzureBlobWitnessTests : IAsyncLifetime
             }, null, default);
             var got = (await Their("our/" + key).DownloadContentAsync()).Value;
             Assert.Equal(data, got.Content.ToArray());
-            Assert.Equal(("text/x-a; b=c", "plain value", "no-store"), (got.Details.ContentType, got.Details.Metadata["name"], got.Details.CacheControl));
+            Assert.Equal(("text/x-a; b=c", "plain value", "no-store"),
+                (got.Details.ContentType, got.Details.Metadata["name"], got.Details.CacheControl));
             Assert.Equal(written.ETag, got.Details.ETag.ToString().Trim('"'));
             Assert.Equal(data, await Reads.Whole(_ours, "our/" + key, required: true));
         }
@@ -97,7 +102,8 @@ public class AzureBlobWitnessTests : IAsyncLifetime
             blocks.Add(Convert.ToBase64String(Encoding.ASCII.GetBytes(at.ToString("d10", CultureInfo.InvariantCulture))));
             await Their("staged").StageBlockAsync(blocks[^1], new MemoryStream(data, at, Math.Min(7_000_000, data.Length - at)));
         }
-        await Their("staged").CommitBlockListAsync(blocks, new CommitBlockListOptions { Metadata = new Dictionary<string, string> { ["name"] = "v" } });
+        await Their("staged").CommitBlockListAsync(
+            blocks, new CommitBlockListOptions { Metadata = new Dictionary<string, string> { ["name"] = "v" } });
         Assert.Equal(data, await Reads.Whole(_ours, "staged", required: false));
         Assert.Equal("v", (await _ours.HeadAsync("staged", default)).Metadata["name"]);
 
@@ -130,7 +136,8 @@ public class AzureBlobWitnessTests : IAsyncLifetime
 
         await Fails(ErrorKind.AlreadyExists, PutOptions.Default with { Overwrite = false });
         await Fails(ErrorKind.Precondition, PutOptions.Default with { IfMatch = "0x0" });
-        await _ours.PutAsync("theirs", new Payload("two"u8.ToArray()), PutOptions.Default with { IfMatch = theirs.Trim('"') }, null, default);
+        await _ours.PutAsync(
+            "theirs", new Payload("two"u8.ToArray()), PutOptions.Default with { IfMatch = theirs.Trim('"') }, null, default);
         Assert.Equal("two"u8.ToArray(), await Reads.Whole(_ours, "ours", required: false));
         Assert.Equal("two", (await Their("theirs").DownloadContentAsync()).Value.Content.ToString());
     }
@@ -189,7 +196,9 @@ public class AzureBlobWitnessTests : IAsyncLifetime
             Assert.Equal((int)HttpStatusCode.Forbidden, error.Status);
         }
         var ends = DateTimeOffset.UtcNow.AddHours(1);
-        string account = new AccountSasBuilder(AccountSasPermissions.All, ends, AccountSasServices.Blobs, AccountSasResourceTypes.All) { Protocol = SasProtocol.HttpsAndHttp }
+        string account = new AccountSasBuilder(
+            AccountSasPermissions.All, ends, AccountSasServices.Blobs, AccountSasResourceTypes.All)
+        { Protocol = SasProtocol.HttpsAndHttp }
             .ToSasQueryParameters(_key).ToString();
         string container = _theirs.GenerateSasUri(BlobContainerSasPermissions.All, ends).Query;
         string blob = Their("sas/" + Keys[2]).GenerateSasUri(BlobSasPermissions.Read, ends).Query;
@@ -201,7 +210,8 @@ public class AzureBlobWitnessTests : IAsyncLifetime
             var options = PutOptions.Default with { Metadata = new Dictionary<string, string> { ["a"] = "b" } };
             if (token == blob)
             {
-                var error = await Assert.ThrowsAsync<StoreException>(async () => await store.PutAsync("sas/new", new Payload(data), options, null, default));
+                var error = await Assert.ThrowsAsync<StoreException>(
+                    async () => await store.PutAsync("sas/new", new Payload(data), options, null, default));
                 Assert.Contains(error.Kind, (ErrorKind[])[ErrorKind.PermissionDenied, ErrorKind.Authentication]);
                 continue;
             }
@@ -230,10 +240,12 @@ public class AzureBlobWitnessTests : IAsyncLifetime
 
     async Task Refused(HttpStatusCode status, BlobRequestConditions conditions)
     {
-        var error = await Assert.ThrowsAsync<RequestFailedException>(() => Their("ours").UploadAsync(new MemoryStream([2]), new BlobUploadOptions { Conditions = conditions }));
+        var error = await Assert.ThrowsAsync<RequestFailedException>(
+            () => Their("ours").UploadAsync(new MemoryStream([2]), new BlobUploadOptions { Conditions = conditions }));
         Assert.Equal((int)status, error.Status);
     }
 
     async Task Fails(ErrorKind kind, PutOptions options) => Assert.Equal(kind,
-        (await Assert.ThrowsAsync<StoreException>(async () => await _ours.PutAsync("theirs", new Payload(new byte[1]), options, null, default))).Kind);
+        (await Assert.ThrowsAsync<StoreException>(
+                async () => await _ours.PutAsync("theirs", new Payload(new byte[1]), options, null, default))).Kind);
 }

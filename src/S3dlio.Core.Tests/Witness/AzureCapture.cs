@@ -32,7 +32,9 @@ sealed class AzureCapture : HttpPipelineTransport
         var request = message.Request;
         long length = 0;
         request.Content?.TryComputeLength(out length);
-        _seen = new Sent(request.Method.Method, request.Uri.ToString(), (int)length, [.. request.Headers.Select(header => new KeyValuePair<string, string>(header.Name, header.Value))]);
+        _seen = new Sent(
+            request.Method.Method, request.Uri.ToString(), (int)length,
+            [.. request.Headers.Select(header => new KeyValuePair<string, string>(header.Name, header.Value))]);
         throw new Captured();
     }
 

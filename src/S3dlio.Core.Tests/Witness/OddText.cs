@@ -3,14 +3,18 @@ using System.Text;
 
 namespace S3dlio.Tests.Witness;
 
-/// <summary>Random requests, the same for a seed: keys as no two programs encode them by chance, and values that have to be brought into shape.</summary>
+/// <summary>
+/// Random requests, the same for a seed: keys as no two programs encode them by chance, and values that have to be brought into shape.
+/// </summary>
 sealed class OddText(int seed)
 {
     // what URLs, signatures, XML and file systems give a meaning of their own
     static readonly string[] Pieces =
     [
-        "a", "Z9", "data", "-", "_", ".", "..", "...", "~", " ", "  ", "+", "%", "%2F", "%20", "%zz", "/", "//", "!", "*", "'", "(", ")", ";", ":", "@", "&", "=", "$", ",",
-        "?", "#", "[", "]", "^", "`", "{", "|", "}", "\"", "<", ">", "é", "e\u0301", "ß", "日本語", "\u0416", "\u05D0", "\U0001F600", "\U00010348", "\uFFFD", "=?UTF-8?", "&amp;", "x=y&z",
+        "a", "Z9", "data", "-", "_", ".", "..", "...", "~", " ", "  ", "+", "%", "%2F", "%20", "%zz", "/", "//", "!", "*", "'", "(", ")",
+            ";", ":", "@", "&", "=", "$", ",",
+        "?", "#", "[", "]", "^", "`", "{", "|", "}", "\"", "<", ">", "é", "e\u0301", "ß", "日本語", "\u0416", "\u05D0", "\U0001F600",
+            "\U00010348", "\uFFFD", "=?UTF-8?", "&amp;", "x=y&z",
     ];
 
     // Azure takes a backslash for a slash, and takes no control characters

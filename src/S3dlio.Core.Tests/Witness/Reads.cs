@@ -12,7 +12,9 @@ static class Reads
     public static async Task<byte[]> Whole(ObjectStore store, string key, bool required)
     {
         byte[] read = [];
-        await ObjectRead.WholeAsync(store, key, count => LargeMemory.From(read = new byte[count]), new Validation(null, Required: required), new Quiet(), default);
+        await ObjectRead.WholeAsync(
+            store, key, count => LargeMemory.From(read = new byte[count]), new Validation(null, Required: required), NoProgress.Instance,
+            default);
         return read;
     }
 
@@ -26,20 +28,10 @@ static class Reads
     public static async Task<List<string>> List(ObjectStore store, string prefix, bool recursive, int pageSize)
     {
         var found = new List<string>();
-        await foreach (var page in store.ListAsync(prefix, ListOptions.Default with { Recursive = recursive, PageSize = pageSize }, default))
+        await foreach (var page in store.ListAsync(
+                prefix, ListOptions.Default with { Recursive = recursive, PageSize = pageSize }, default))
             found.AddRange(page.Objects.Select(meta => $"{meta.Key} {meta.Size} {meta.ETag}").Concat(page.Prefixes));
         found.Sort(string.CompareOrdinal);
         return found;
-    }
-
-    sealed class Quiet : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-        }
-
-        public void Report(long value)
-        {
-        }
     }
 }

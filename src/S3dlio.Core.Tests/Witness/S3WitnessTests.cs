@@ -10,8 +10,8 @@ using Checksum = S3dlio.Hashing.Checksum;
 namespace S3dlio.Tests.Witness;
 
 /// <summary>
-/// What Amazon's SDK writes we read, and what we write it reads: bytes, descriptions, checksums, uploads in parts, conditions, tags, copies and
-/// listings, each side comparing checksums where the server keeps them.
+/// What Amazon's SDK writes we read, and what we write it reads: bytes, descriptions, checksums, uploads in parts, conditions, tags, copies
+/// and listings, each side comparing checksums where the server keeps them.
 /// </summary>
 #pragma warning disable CA1001 // DisposeAsync is the framework's
 public abstract class S3WitnessTests : IAsyncLifetime
@@ -19,8 +19,10 @@ public abstract class S3WitnessTests : IAsyncLifetime
 {
     static readonly string[] Keys =
     [
-        "plain", "with blank", "two  blanks", "plus+plus", "percent%41%2F%zz", "dot/./dot/../dots", "..", "double//slash", "~tilde", "amp&eq=semi;colon:at@",
-        "quote\"<angle>", "ünïcödé/日本語/\U0001F600", "q?uestion#hash", "!*'()$,[]^`{|}", "back\\slash", "nfd e\u0301 nfc é", string.Concat(Enumerable.Repeat("long/", 180)) + "k",
+        "plain", "with blank", "two  blanks", "plus+plus", "percent%41%2F%zz", "dot/./dot/../dots", "..", "double//slash", "~tilde",
+            "amp&eq=semi;colon:at@",
+        "quote\"<angle>", "ünïcödé/日本語/\U0001F600", "q?uestion#hash", "!*'()$,[]^`{|}", "back\\slash", "nfd e\u0301 nfc é",
+            string.Concat(Enumerable.Repeat("long/", 180)) + "k",
     ];
 
     readonly ObjectStore _ours;
@@ -40,7 +42,9 @@ public abstract class S3WitnessTests : IAsyncLifetime
             ServiceURL = Option("endpoint_url"),
             ForcePathStyle = true,
             AuthenticationRegion = Option("region"),
-            RequestChecksumCalculation = KeepsChecksums ? RequestChecksumCalculation.WHEN_SUPPORTED : RequestChecksumCalculation.WHEN_REQUIRED,
+            RequestChecksumCalculation = KeepsChecksums
+                ? RequestChecksumCalculation.WHEN_SUPPORTED
+                : RequestChecksumCalculation.WHEN_REQUIRED,
             ResponseChecksumValidation = LabelsParts ? ResponseChecksumValidation.WHEN_SUPPORTED : ResponseChecksumValidation.WHEN_REQUIRED,
         });
     }
@@ -77,7 +81,8 @@ public abstract class S3WitnessTests : IAsyncLifetime
             });
             Assert.Equal(data, await Reads.Whole(_ours, "their/" + key, KeepsChecksums));
             var head = await _ours.HeadAsync("their/" + key, default);
-            Assert.Equal((data.Length, "text/x-a; b=c", "plain value", "no-store"), (head.Size, head.ContentType, head.Metadata["name"], head.Attributes["cache_control"]));
+            Assert.Equal((data.Length, "text/x-a; b=c", "plain value", "no-store"),
+                (head.Size, head.ContentType, head.Metadata["name"], head.Attributes["cache_control"]));
             Assert.Equal(KeepsChecksums ? Checksum.Of(data) : null, head.Checksum);
 
             var put = PutOptions.Default with
@@ -89,7 +94,8 @@ public abstract class S3WitnessTests : IAsyncLifetime
             var written = await _ours.PutAsync("our/" + key, new Payload(data), put, null, default);
             using var got = await TheyGet("our/" + key);
             Assert.Equal(data, await Bytes(got));
-            Assert.Equal(("text/x-a; b=c", "plain value", "no-store", Quoted(written.ETag)), (got.Headers.ContentType, got.Metadata["name"], got.Headers.CacheControl, got.ETag));
+            Assert.Equal(("text/x-a; b=c", "plain value", "no-store", Quoted(written.ETag)),
+                (got.Headers.ContentType, got.Metadata["name"], got.Headers.CacheControl, got.ETag));
             Assert.Equal(KeepsChecksums ? Checksum.Of(data).ToBase64() : null, got.ChecksumCRC32C);
         }
     }
@@ -110,7 +116,13 @@ public abstract class S3WitnessTests : IAsyncLifetime
             ChecksumAlgorithm = type is null ? null : ChecksumAlgorithm.CRC32C,
             ChecksumType = type is null ? null : new ChecksumType(type),
         });
-        var complete = new CompleteMultipartUploadRequest { BucketName = _bucket, Key = _prefix + "parts", UploadId = begun.UploadId, PartETags = [] };
+        var complete = new CompleteMultipartUploadRequest
+        {
+            BucketName = _bucket,
+            Key = _prefix + "parts",
+            UploadId = begun.UploadId,
+            PartETags = []
+        };
         for (int i = 0, at = 0; at < data.Length; i++, at += 5 << 20)
         {
             using var part = new MemoryStream(data, at, Math.Min(5 << 20, data.Length - at));
@@ -153,7 +165,8 @@ public abstract class S3WitnessTests : IAsyncLifetime
             using var got = await TheyGet(key, LabelsParts);
             Assert.Equal(data, await Bytes(got));
             Assert.Equal("a/b", got.Headers.ContentType);
-            using var range = await _theirs.GetObjectAsync(new GetObjectRequest { BucketName = _bucket, Key = _prefix + key, ByteRange = new ByteRange(9_000_000, 9_000_999) });
+            using var range = await _theirs.GetObjectAsync(
+                new GetObjectRequest { BucketName = _bucket, Key = _prefix + key, ByteRange = new ByteRange(9_000_000, 9_000_999) });
             Assert.Equal(data[9_000_000..9_001_000], await Bytes(range));
         }
     }
@@ -166,11 +179,17 @@ public abstract class S3WitnessTests : IAsyncLifetime
 
         await Refused(() => TheyPut("ours", [2], request => request.IfNoneMatch = "*"));
         await Refused(() => TheyPut("ours", [2], request => request.IfMatch = "\"00000000000000000000000000000000\""));
-        Assert.Equal(HttpStatusCode.OK, (await TheyPut("ours", "two"u8.ToArray(), request => request.IfMatch = ConditionOf(ours.ETag))).HttpStatusCode);
-        await Refused(() => _theirs.GetObjectAsync(new GetObjectRequest { BucketName = _bucket, Key = _prefix + "ours", EtagToMatch = Quoted(ours.ETag) }));
+        Assert.Equal(HttpStatusCode.OK,
+            (await TheyPut("ours", "two"u8.ToArray(), request => request.IfMatch = ConditionOf(ours.ETag))).HttpStatusCode);
+        await Refused(() => _theirs.GetObjectAsync(
+                new GetObjectRequest { BucketName = _bucket, Key = _prefix + "ours", EtagToMatch = Quoted(ours.ETag) }));
 
-        await Fails(ErrorKind.AlreadyExists, () => _ours.PutAsync("theirs", new Payload(new byte[1]), PutOptions.Default with { Overwrite = false }, null, default));
-        await Fails(ErrorKind.Precondition, () => _ours.PutAsync("theirs", new Payload(new byte[1]), PutOptions.Default with { IfMatch = "00000000000000000000000000000000" }, null, default));
+        await Fails(ErrorKind.AlreadyExists,
+            () => _ours.PutAsync("theirs", new Payload(new byte[1]), PutOptions.Default with { Overwrite = false }, null, default));
+        await Fails(ErrorKind.Precondition,
+            () => _ours.PutAsync(
+                "theirs", new Payload(new byte[1]), PutOptions.Default with { IfMatch = "00000000000000000000000000000000" }, null,
+                default));
         await _ours.PutAsync("theirs", new Payload("two"u8.ToArray()), PutOptions.Default with { IfMatch = theirs }, null, default);
         Assert.Equal("two"u8.ToArray(), await Reads.Whole(_ours, "theirs", KeepsChecksums));
         Assert.Equal("two"u8.ToArray(), await Reads.Whole(_ours, "ours", KeepsChecksums));
@@ -183,7 +202,8 @@ public abstract class S3WitnessTests : IAsyncLifetime
         var tags = new Dictionary<string, string> { ["a b"] = "c+d/e=f:g@h", ["t"] = "" };
         await _ours.PutAsync("tagged", new Payload(data), PutOptions.Default with { Tags = tags }, null, default);
         Assert.Equal(tags, await TheirTags("tagged"));
-        await TheyPut("their tagged", data, request => request.TagSet = [.. tags.Select(tag => new Tag { Key = tag.Key, Value = tag.Value })]);
+        await TheyPut("their tagged", data,
+            request => request.TagSet = [.. tags.Select(tag => new Tag { Key = tag.Key, Value = tag.Value })]);
         Assert.Equal(tags, await TheirTags("their tagged"));
         await _ours.CopyAsync("their tagged", "copied by us", PutOptions.Default, default);
         Assert.Equal(tags, await TheirTags("copied by us"));
@@ -229,7 +249,13 @@ public abstract class S3WitnessTests : IAsyncLifetime
     async Task<List<string>> TheirList(string prefix, bool recursive, int pageSize)
     {
         var found = new List<string>();
-        var request = new ListObjectsV2Request { BucketName = _bucket, Prefix = _prefix + prefix, MaxKeys = pageSize, Delimiter = recursive ? null : "/" };
+        var request = new ListObjectsV2Request
+        {
+            BucketName = _bucket,
+            Prefix = _prefix + prefix,
+            MaxKeys = pageSize,
+            Delimiter = recursive ? null : "/"
+        };
         ListObjectsV2Response page;
         do
         {
@@ -243,19 +269,28 @@ public abstract class S3WitnessTests : IAsyncLifetime
     }
 
     async Task<Dictionary<string, string>> TheirTags(string key) =>
-        (await _theirs.GetObjectTaggingAsync(new GetObjectTaggingRequest { BucketName = _bucket, Key = _prefix + key })).Tagging.ToDictionary(tag => tag.Key, tag => tag.Value ?? "");
+        (await _theirs.GetObjectTaggingAsync(new GetObjectTaggingRequest { BucketName = _bucket, Key = _prefix + key }))
+            .Tagging.ToDictionary(tag => tag.Key, tag => tag.Value ?? "");
 
     async Task<PutObjectResponse> TheyPut(string key, byte[] data, Action<PutObjectRequest>? more = null)
     {
         using var body = new MemoryStream(data);
-        var request = new PutObjectRequest { BucketName = _bucket, Key = _prefix + key, InputStream = body, UseChunkEncoding = false, ChecksumAlgorithm = Algorithm };
+        var request = new PutObjectRequest
+        {
+            BucketName = _bucket,
+            Key = _prefix + key,
+            InputStream = body,
+            UseChunkEncoding = false,
+            ChecksumAlgorithm = Algorithm
+        };
         more?.Invoke(request);
         return await _theirs.PutObjectAsync(request);
     }
 
     /// <summary>With the SDK's own comparison of the checksum, where the server tells one.</summary>
     Task<GetObjectResponse> TheyGet(string key, bool compares = true) =>
-        _theirs.GetObjectAsync(new GetObjectRequest { BucketName = _bucket, Key = _prefix + key, ChecksumMode = compares ? ChecksumMode.ENABLED : null });
+        _theirs.GetObjectAsync(
+            new GetObjectRequest { BucketName = _bucket, Key = _prefix + key, ChecksumMode = compares ? ChecksumMode.ENABLED : null });
 
     static async Task<byte[]> Bytes(GetObjectResponse answer)
     {

@@ -17,8 +17,8 @@ using Xunit;
 namespace S3dlio.Tests.Witness;
 
 /// <summary>
-/// Random requests signed by Azure's SDK and by us: the signatures are the same. Ours by its policy, its own by our signer, and the shared access
-/// signatures of blobs by both. S3DLIO_WITNESS_SIGNATURES=10000 is the long form.
+/// Random requests signed by Azure's SDK and by us: the signatures are the same. Ours by its policy, its own by our signer, and the shared
+/// access signatures of blobs by both. S3DLIO_WITNESS_SIGNATURES=10000 is the long form.
 /// </summary>
 public class SharedKeyWitnessTests
 {
@@ -29,7 +29,8 @@ public class SharedKeyWitnessTests
         {
             Account = odd.Pick(["acct", "devstoreaccount1", "a23"]);
             // as the public cloud, a private host and the emulator have it
-            Endpoint = odd.Pick([$"https://{Account}.blob.core.windows.net", $"https://{Account}.example.org:8443", $"http://127.0.0.1:10000/{Account}"]);
+            Endpoint = odd.Pick(
+                [$"https://{Account}.blob.core.windows.net", $"https://{Account}.example.org:8443", $"http://127.0.0.1:10000/{Account}"]);
             Container = odd.Pick(["box", "$root", "a-1"]);
             Key = odd.Secret(64);
             var options = StoreOptions.Parse($$"""{"endpoint_url":"{{Endpoint}}","account_key":"{{Key}}"}""", "az://a/b/");
@@ -39,8 +40,11 @@ public class SharedKeyWitnessTests
             var theirs = new BlobClientOptions { Transport = Capture };
             theirs.Retry.MaxRetries = 0;
             Theirs = new BlobContainerClient(new Uri($"{Endpoint}/{Container}"), Credential, theirs);
-            var policy = typeof(StorageSharedKeyCredential).Assembly.GetType("Azure.Storage.StorageSharedKeyPipelinePolicy", throwOnError: true)!;
-            Signing = new HttpPipeline(Capture, [(HttpPipelinePolicy)policy.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).Single().Invoke([Credential])]);
+            var policy = typeof(StorageSharedKeyCredential).Assembly.GetType(
+                "Azure.Storage.StorageSharedKeyPipelinePolicy", throwOnError: true)!;
+            Signing = new HttpPipeline(
+                Capture, [(HttpPipelinePolicy)policy.GetConstructors(
+                        BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).Single().Invoke([Credential])]);
         }
 
         public string Account { get; }
@@ -97,10 +101,13 @@ public class SharedKeyWitnessTests
                 }
                 await scene.Signing.SendAsync(message, default);
             });
-            scene.Clock.Now = DateTimeOffset.ParseExact(seen["x-ms-date"], "R", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+            scene.Clock.Now = DateTimeOffset.ParseExact(
+                seen["x-ms-date"], "R", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
             var call = await scene.Ours.AuthorizeAsync(request, default);
             string found = call.Headers.Last(header => header.Key == "Authorization").Value;
-            Assert.True(seen["Authorization"] == found, $"{call.Method} {call.Address}\nSDK:  {seen["Authorization"]}\nours: {found} of\n{SharedKeySigner.StringToSign(scene.Account, call)}");
+            Assert.True(seen["Authorization"] == found,
+                $"{call.Method} {call.Address}\nSDK:  {seen["Authorization"]}\nours: {found} "
+                + $"of\n{SharedKeySigner.StringToSign(scene.Account, call)}");
         }
     }
 
@@ -117,12 +124,16 @@ public class SharedKeyWitnessTests
                 Subject = "az://a/b/",
                 Body = seen.Length > 0 ? new HttpBody(new byte[seen.Length]) : null,
             };
-            foreach (var (name, value) in seen.Headers.Where(header => header.Key is not ("x-ms-date" or "Authorization" or "Content-Length")))
+            foreach (var (name, value) in seen.Headers.Where(
+                    header => header.Key is not ("x-ms-date" or "Authorization" or "Content-Length")))
                 call.Add(name, value);
             new SharedKeySigner(scene.Account, Convert.FromBase64String(scene.Key))
-                .Sign(call, DateTimeOffset.ParseExact(seen["x-ms-date"], "R", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal));
+                .Sign(call, DateTimeOffset.ParseExact(
+                        seen["x-ms-date"], "R", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal));
             string found = call.Headers.Last(header => header.Key == "Authorization").Value;
-            Assert.True(seen["Authorization"] == found, $"{call.Method} {call.Address}\nSDK:  {seen["Authorization"]}\nours: {found} of\n{SharedKeySigner.StringToSign(scene.Account, call)}");
+            Assert.True(seen["Authorization"] == found,
+                $"{call.Method} {call.Address}\nSDK:  {seen["Authorization"]}\nours: {found} "
+                + $"of\n{SharedKeySigner.StringToSign(scene.Account, call)}");
         }
     }
 
@@ -137,7 +148,10 @@ public class SharedKeyWitnessTests
             var store = new AzureStore(StoreUri.Parse($"az://{scene.Account}/{scene.Container}/"), scene.Ours);
             string ours = await store.PresignAsync(key, PresignOptions.Default with { Method = method, Expires = lasts }, default);
 
-            var builder = new BlobSasBuilder(method is "PUT" ? BlobSasPermissions.Create | BlobSasPermissions.Write : method is "DELETE" ? BlobSasPermissions.Delete : BlobSasPermissions.Read, scene.Clock.Now + lasts)
+            var builder = new BlobSasBuilder(
+                method is "PUT" ? BlobSasPermissions.Create | BlobSasPermissions.Write : method is "DELETE"
+                    ? BlobSasPermissions.Delete
+                    : BlobSasPermissions.Read, scene.Clock.Now + lasts)
             {
                 BlobContainerName = scene.Container,
                 BlobName = key,
@@ -156,18 +170,21 @@ public class SharedKeyWitnessTests
     }
 
     static SortedDictionary<string, string> Parts(string query) =>
-        new(query.Split('&').ToDictionary(part => part.Split('=')[0], part => Uri.UnescapeDataString(part.Split('=', 2)[1])), StringComparer.Ordinal);
+        new(query.Split('&').ToDictionary(part => part.Split('=')[0], part => Uri.UnescapeDataString(part.Split('=', 2)[1])),
+            StringComparer.Ordinal);
 
     /// <summary>What Azure keeps as it is: no part of a path ends with a dot.</summary>
     static string AzureKeyOf(OddText odd)
     {
-        string key = string.Join('/', odd.Key(harsh: false).Split('/').Select(part => part.EndsWith('.') ? part.TrimEnd('.') + "d" : part)).TrimStart('/');
+        string key = string.Join(
+            '/', odd.Key(harsh: false).Split('/').Select(part => part.EndsWith('.') ? part.TrimEnd('.') + "d" : part)).TrimStart('/');
         return key.TrimEnd('/') is { Length: > 0 } name ? name : "k";
     }
 
     static RemoteRequest Request(string container, OddText odd)
     {
-        var request = new RemoteRequest(odd.Pick([HttpMethod.Get, HttpMethod.Put, HttpMethod.Head, HttpMethod.Delete]), container, AzureKeyOf(odd), "az://a/b/")
+        var request = new RemoteRequest(
+            odd.Pick([HttpMethod.Get, HttpMethod.Put, HttpMethod.Head, HttpMethod.Delete]), container, AzureKeyOf(odd), "az://a/b/")
         {
             Body = odd.Random.Next(3) switch { 0 => null, 1 => new HttpBody([]), _ => new HttpBody(new byte[odd.Random.Next(1, 5000)]) },
         };
@@ -176,13 +193,17 @@ public class SharedKeyWitnessTests
             if (odd.Chance(4))
                 request.WithQuery(name, odd.Key(harsh: true));
         }
-        foreach (string name in (string[])["x-ms-meta-A_1", "x-ms-meta-a1", "x-ms-meta-ab", "x-ms-meta-a_b", "X-Ms-Blob-Type", "x-ms-copy-source", "x-ms-tags", "x-ms-blob-content-md5", "x-ms-range"])
+        foreach (string name in (
+                string[])["x-ms-meta-A_1", "x-ms-meta-a1", "x-ms-meta-ab", "x-ms-meta-a_b", "X-Ms-Blob-Type", "x-ms-copy-source",
+                "x-ms-tags", "x-ms-blob-content-md5", "x-ms-range"])
         {
             if (odd.Chance(3))
                 // it signs blanks at the ends, too, which no server gets to see
                 request.WithHeader(name, odd.Value().Trim());
         }
-        foreach (string name in (string[])["Content-Type", "Content-MD5", "Content-Encoding", "Content-Language", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Range"])
+        foreach (string name in (
+                string[])["Content-Type", "Content-MD5", "Content-Encoding", "Content-Language", "If-Match", "If-None-Match",
+                "If-Modified-Since", "If-Unmodified-Since", "Range"])
         {
             if (odd.Chance(4))
                 request.WithHeader(name, odd.Value().Trim());
@@ -195,28 +216,41 @@ public class SharedKeyWitnessTests
         string key = AzureKeyOf(odd);
         var blob = scene.Theirs.GetBlockBlobClient(key);
         var metadata = new Dictionary<string, string> { [odd.Name()] = odd.Value().Trim(), ["a_b"] = "x", ["ab"] = "y", ["a1"] = "z" };
-        var conditions = new BlobRequestConditions { IfMatch = odd.Chance(2) ? null : new ETag("\"0x8D\""), IfModifiedSince = odd.Chance(3) ? DateTimeOffset.UnixEpoch : null };
+        var conditions = new BlobRequestConditions
+        {
+            IfMatch = odd.Chance(2) ? null : new ETag("\"0x8D\""),
+            IfModifiedSince = odd.Chance(3) ? DateTimeOffset.UnixEpoch : null
+        };
         return odd.Random.Next(9) switch
         {
             0 => () => blob.UploadAsync(new MemoryStream(new byte[odd.Random.Next(3000)]), new BlobUploadOptions
             {
                 Metadata = metadata,
                 Conditions = conditions,
-                HttpHeaders = new BlobHttpHeaders { ContentType = odd.Value().Trim(), CacheControl = odd.Value().Trim(), ContentLanguage = "de" },
+                HttpHeaders = new BlobHttpHeaders
+                {
+                    ContentType = odd.Value().Trim(),
+                    CacheControl = odd.Value().Trim(),
+                    ContentLanguage = "de"
+                },
                 Tags = new Dictionary<string, string> { [odd.Name()] = "a b/c" },
             }),
-            1 => () => scene.Theirs.GetBlobClient(key).DownloadStreamingAsync(new BlobDownloadOptions { Range = new HttpRange(odd.Random.Next(9), odd.Random.Next(1, 9)), Conditions = conditions }),
+            1 => () => scene.Theirs.GetBlobClient(key).DownloadStreamingAsync(
+                new BlobDownloadOptions { Range = new HttpRange(odd.Random.Next(9), odd.Random.Next(1, 9)), Conditions = conditions }),
             2 => () => blob.GetPropertiesAsync(conditions),
             3 => () => blob.DeleteAsync(DeleteSnapshotsOption.IncludeSnapshots, conditions),
             4 => () => blob.StageBlockAsync(odd.Secret(16), new MemoryStream(new byte[odd.Random.Next(1, 3000)])),
             5 => () => blob.CommitBlockListAsync([odd.Secret(16), odd.Secret(16)], new CommitBlockListOptions { Metadata = metadata }),
-            6 => () => blob.SyncCopyFromUriAsync(new Uri($"https://other.blob.core.windows.net/c/{Uri.EscapeDataString(odd.Key(harsh: false))}?sig=x%2By")),
+            6 => () => blob.SyncCopyFromUriAsync(
+                new Uri($"https://other.blob.core.windows.net/c/{Uri.EscapeDataString(odd.Key(harsh: false))}?sig=x%2By")),
             7 => () => blob.SetTagsAsync(new Dictionary<string, string> { [odd.Name()] = "v" }),
             _ => async () =>
             {
-                await foreach (var page in scene.Theirs.GetBlobsByHierarchyAsync(new GetBlobsByHierarchyOptions { Delimiter = "/", Prefix = odd.Key(harsh: true), Traits = BlobTraits.Metadata }))
+                await foreach (var page in scene.Theirs.GetBlobsByHierarchyAsync(
+                        new GetBlobsByHierarchyOptions { Delimiter = "/", Prefix = odd.Key(harsh: true), Traits = BlobTraits.Metadata }))
                     Assert.NotNull(page);
-            },
+            }
+            ,
         };
     }
 }

@@ -14,8 +14,8 @@ using Xunit;
 namespace S3dlio.Tests.Witness;
 
 /// <summary>
-/// Random requests signed by Amazon's SDK and by us: the signatures are the same. Ours by its signer, its own by our signer, and presigned URLs
-/// by both. S3DLIO_WITNESS_SIGNATURES=10000 is the long form. We sign no bodies in chunks, so neither does it here.
+/// Random requests signed by Amazon's SDK and by us: the signatures are the same. Ours by its signer, its own by our signer, and presigned
+/// URLs by both. S3DLIO_WITNESS_SIGNATURES=10000 is the long form. We sign no bodies in chunks, so neither does it here.
 /// </summary>
 public class SigV4WitnessTests
 {
@@ -101,7 +101,8 @@ public class SigV4WitnessTests
             scene.Clock.Now = Moment(odd);
             var call = scene.Ours.Sign(request, scene.Region, scene.Keys);
             string expected = TheirSignature(scene, request, call);
-            Assert.True(expected == Header(call, "Authorization"), $"{call.Method} {call.Target}: SDK {expected}, ours {Header(call, "Authorization")}");
+            Assert.True(expected == Header(call, "Authorization"),
+                $"{call.Method} {call.Target}: SDK {expected}, ours {Header(call, "Authorization")}");
         }
     }
 
@@ -121,12 +122,16 @@ public class SigV4WitnessTests
             Assert.Equal(lists || key[0] != '/' ? path : $"/{scene.Bucket}/{PercentEncoding.Path(key[1..])}", target.Split('?')[0]);
             string query = target.Contains('?', StringComparison.Ordinal) ? target.Split('?', 2)[1] : "";
             var pairs = query.Split('&', StringSplitOptions.RemoveEmptyEntries).Select(part => part.Split('=', 2))
-                .Select(part => new KeyValuePair<string, string>(Uri.UnescapeDataString(part[0]), part.Length > 1 ? Uri.UnescapeDataString(part[1]) : "")).ToList();
+                .Select(part => new KeyValuePair<string, string>(
+                        Uri.UnescapeDataString(part[0]), part.Length > 1 ? Uri.UnescapeDataString(part[1]) : "")).ToList();
             var headers = seen.Headers.Concat(seen.Content?.Headers.AsEnumerable() ?? [])
-                .Where(header => header.Key is not "Authorization").Select(header => new KeyValuePair<string, string>(header.Key, header.Value.First())).ToList();
+                .Where(header => header.Key is not "Authorization").Select(
+                    header => new KeyValuePair<string, string>(header.Key, header.Value.First())).ToList();
             string found = new SigV4Signer(scene.Region).Authorization(
-                seen.Method.Method, path, SigV4Signer.Query(pairs), seen.Headers.Host!, headers, AwsCapture.Header(seen, "X-Amz-Content-SHA256")!, stamp, scene.Keys);
-            Assert.True(AwsCapture.Header(seen, "Authorization") == found, $"{seen.Method} {target}: SDK {AwsCapture.Header(seen, "Authorization")}, ours {found}");
+                seen.Method.Method, path, SigV4Signer.Query(pairs), seen.Headers.Host!, headers,
+                AwsCapture.Header(seen, "X-Amz-Content-SHA256")!, stamp, scene.Keys);
+            Assert.True(AwsCapture.Header(seen, "Authorization") == found,
+                $"{seen.Method} {target}: SDK {AwsCapture.Header(seen, "Authorization")}, ours {found}");
         }
     }
 
@@ -146,9 +151,11 @@ public class SigV4WitnessTests
                 Protocol = scene.Endpoint.StartsWith("https", StringComparison.Ordinal) ? Protocol.HTTPS : Protocol.HTTP,
             });
             var (path, query) = Parts(theirs);
-            scene.Clock.Now = DateTimeOffset.ParseExact(query["X-Amz-Date"], "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+            scene.Clock.Now = DateTimeOffset.ParseExact(
+                query["X-Amz-Date"], "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
             string ours = await scene.Ours.PresignAsync(
-                new RemoteRequest(new HttpMethod(verb), scene.Bucket, key, "s3://b/x"), TimeSpan.FromSeconds(int.Parse(query["X-Amz-Expires"], CultureInfo.InvariantCulture)), default);
+                new RemoteRequest(new HttpMethod(verb), scene.Bucket, key, "s3://b/x"),
+                TimeSpan.FromSeconds(int.Parse(query["X-Amz-Expires"], CultureInfo.InvariantCulture)), default);
             var (ourPath, ourQuery) = Parts(ours);
             Assert.Equal(path, ourPath);
             Assert.Equal(query, ourQuery);
@@ -158,29 +165,41 @@ public class SigV4WitnessTests
     static (string Path, SortedDictionary<string, string> Query) Parts(string url)
     {
         string[] parts = url.Split('?', 2);
-        return (parts[0], new(parts[1].Split('&').ToDictionary(part => part.Split('=')[0], part => Uri.UnescapeDataString(part.Split('=', 2)[1])), StringComparer.Ordinal));
+        return (parts[0],
+            new(parts[1].Split('&').ToDictionary(part => part.Split('=')[0], part => Uri.UnescapeDataString(part.Split('=', 2)[1])),
+                StringComparer.Ordinal));
     }
 
-    static DateTimeOffset Moment(OddText odd) => new DateTimeOffset(2013, 5, 24, 0, 0, 0, TimeSpan.Zero).AddSeconds(odd.Random.Next(1_000_000_000));
+    static DateTimeOffset Moment(OddText odd) =>
+        new DateTimeOffset(2013, 5, 24, 0, 0, 0, TimeSpan.Zero).AddSeconds(odd.Random.Next(1_000_000_000));
 
-    static string? Header(HttpCall call, string name) => call.Headers.Where(header => header.Key == name).Select(header => header.Value).FirstOrDefault();
+    static string? Header(HttpCall call, string name) =>
+        call.Headers.Where(header => header.Key == name).Select(header => header.Value).FirstOrDefault();
 
     /// <summary>A request with what ours have: parameters, headers of all kinds, bodies signed and not.</summary>
     static RemoteRequest Request(string bucket, OddText odd)
     {
         var body = odd.Random.Next(3) switch { 0 => null, 1 => new HttpBody([]), _ => new HttpBody(new byte[odd.Random.Next(1, 5000)]) };
-        var request = new RemoteRequest(odd.Pick([HttpMethod.Get, HttpMethod.Put, HttpMethod.Post, HttpMethod.Head, HttpMethod.Delete]), bucket, odd.Key(harsh: true), "s3://b/x")
+        var request = new RemoteRequest(
+            odd.Pick([HttpMethod.Get, HttpMethod.Put, HttpMethod.Post, HttpMethod.Head, HttpMethod.Delete]), bucket, odd.Key(harsh: true),
+            "s3://b/x")
         {
             Body = body,
-            PayloadHash = body is null || odd.Chance(2) ? null : Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(new byte[body.Length])),
+            PayloadHash = body is null || odd.Chance(2)
+                ? null
+                : Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(new byte[body.Length])),
         };
         var names = new HashSet<string>();
-        foreach (string name in (string[])["uploads", "uploadId", "partNumber", "prefix", "delimiter", "start-after", "continuation-token", "list-type", "tagging", "a-b", "a", "A", "ab"])
+        foreach (string name in (
+                string[])["uploads", "uploadId", "partNumber", "prefix", "delimiter", "start-after", "continuation-token", "list-type",
+                "tagging", "a-b", "a", "A", "ab"])
         {
             if (odd.Chance(5) && names.Add(name))
                 request.WithQuery(name, name is "uploads" or "tagging" ? "" : odd.Key(harsh: true));
         }
-        foreach (string name in (string[])["Content-Type", "Content-MD5", "x-amz-acl", "x-amz-copy-source", "x-amz-checksum-crc32c", "x-amz-meta-A_1", "x-amz-meta-a-1", "X-Amz-Tagging", "x-amz-meta-z"])
+        foreach (string name in (
+                string[])["Content-Type", "Content-MD5", "x-amz-acl", "x-amz-copy-source", "x-amz-checksum-crc32c", "x-amz-meta-A_1",
+                "x-amz-meta-a-1", "X-Amz-Tagging", "x-amz-meta-z"])
         {
             if (odd.Chance(3))
                 request.WithHeader(name, odd.Value());
@@ -210,10 +229,14 @@ public class SigV4WitnessTests
             theirs.Parameters.Add(name, value);
         foreach (var (name, value) in call.Headers)
         {
-            if (name.StartsWith("x-amz-", StringComparison.OrdinalIgnoreCase) ? name is not ("x-amz-date" or "x-amz-content-sha256") : name is "Content-Type" or "Content-MD5")
+            if (name.StartsWith("x-amz-", StringComparison.OrdinalIgnoreCase)
+                    ? name is not ("x-amz-date" or "x-amz-content-sha256")
+                    : name is "Content-Type" or "Content-MD5")
                 theirs.Headers[name] = value;
         }
-        return new AWS4Signer().SignRequest(theirs, scene.Config, new RequestMetrics(), scene.Keys.AccessKeyId, scene.Keys.SecretAccessKey, scene.Clock.Now.UtcDateTime).ForAuthorizationHeader;
+        return new AWS4Signer().SignRequest(
+            theirs, scene.Config, new RequestMetrics(), scene.Keys.AccessKeyId, scene.Keys.SecretAccessKey,
+            scene.Clock.Now.UtcDateTime).ForAuthorizationHeader;
     }
 
     static Func<Task> Listing(Scene scene, string prefix, OddText odd) => () => scene.Theirs.ListObjectsV2Async(new ListObjectsV2Request
@@ -241,8 +264,10 @@ public class SigV4WitnessTests
                 ChecksumMode = Amazon.S3.ChecksumMode.ENABLED,
                 VersionId = odd.Chance(2) ? null : odd.Value(),
             }),
-            1 => () => client.GetObjectMetadataAsync(new GetObjectMetadataRequest { BucketName = bucket, Key = key, PartNumber = odd.Chance(2) ? null : 3 }),
-            2 => () => client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = bucket, Key = key, VersionId = odd.Chance(2) ? null : odd.Key(harsh: true) }),
+            1 => () => client.GetObjectMetadataAsync(
+                new GetObjectMetadataRequest { BucketName = bucket, Key = key, PartNumber = odd.Chance(2) ? null : 3 }),
+            2 => () => client.DeleteObjectAsync(
+                new DeleteObjectRequest { BucketName = bucket, Key = key, VersionId = odd.Chance(2) ? null : odd.Key(harsh: true) }),
             3 => () => client.CopyObjectAsync(new CopyObjectRequest
             {
                 SourceBucket = bucket,
@@ -259,7 +284,8 @@ public class SigV4WitnessTests
                 Key = key,
                 Metadata = { [odd.Name()] = odd.Value(), ["b_1"] = "x" },
             }),
-            5 => () => client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = bucket, Key = key, UploadId = odd.Secret(30) }),
+            5 => () => client.AbortMultipartUploadAsync(
+                new AbortMultipartUploadRequest { BucketName = bucket, Key = key, UploadId = odd.Secret(30) }),
             _ => () => client.GetObjectTaggingAsync(new GetObjectTaggingRequest { BucketName = bucket, Key = key }),
         };
     }

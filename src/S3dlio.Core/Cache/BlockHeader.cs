@@ -4,7 +4,8 @@ using S3dlio.Hashing;
 namespace S3dlio.Cache;
 
 /// <summary>
-/// The first 4 KiB of a block's file: which block of which version it is, and the CRC32C of each 64 KiB behind it. docs/formats.md has it to
+/// The first 4 KiB of a block's file: which block of which version it is, and the CRC32C of each 64 KiB behind it. docs/formats.md has it
+/// to
 /// the byte.
 /// </summary>
 static class BlockHeader
@@ -47,9 +48,12 @@ static class BlockHeader
             && BinaryPrimitives.ReadUInt32LittleEndian(header[(Length - 4)..]) == Crc32C.Compute(header[..(Length - 4)]);
     }
 
-    public static uint Piece(ReadOnlySpan<byte> header, int piece) => BinaryPrimitives.ReadUInt32LittleEndian(header[(Fixed + (piece * sizeof(uint)))..]);
+    public static uint Piece(ReadOnlySpan<byte> header, int piece) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(header[(Fixed + (piece * sizeof(uint)))..]);
 
-    /// <summary>Of which object a block is, and how long, for those who look through a cache. Null for what is no header of a block.</summary>
+    /// <summary>
+    /// Of which object a block is, and how long, for those who look through a cache. Null for what is no header of a block.
+    /// </summary>
     public static (byte[] Identity, int DataLength)? Read(ReadOnlySpan<byte> header)
     {
         if (header.Length != Length || !header.StartsWith(Magic)

@@ -4,7 +4,9 @@ using S3dlio.Hashing;
 
 namespace S3dlio.Cache;
 
-/// <summary>Blocks of objects in a cache's directory: what comes out of it was compared with its checksums, or it does not come out.</summary>
+/// <summary>
+/// Blocks of objects in a cache's directory: what comes out of it was compared with its checksums, or it does not come out.
+/// </summary>
 static class BlockStore
 {
     /// <summary>A block that is open: its file and its header, which was checked.</summary>
@@ -69,7 +71,8 @@ static class BlockStore
     }
 
     static bool ReadPiece(CacheDirectory directory, Open open, int begin, Span<byte> target, uint expected) =>
-        directory.TryRead(open.Handle, target, BlockHeader.Length + begin, out int count) && count == target.Length && Crc32C.Compute(target) == expected;
+        directory.TryRead(open.Handle, target, BlockHeader.Length + begin, out int count) && count == target.Length
+            && Crc32C.Compute(target) == expected;
 
     /// <summary>Keeps a block, where that can be done.</summary>
     /// <param name="directory">Where.</param>
@@ -77,7 +80,8 @@ static class BlockStore
     /// <param name="block">Which one.</param>
     /// <param name="data">Its bytes, in one piece or several.</param>
     /// <param name="limits">What the cache may take.</param>
-    public static bool TryKeep(CacheDirectory directory, ObjectVersion version, long block, IReadOnlyList<ReadOnlyMemory<byte>> data, CacheOptions limits)
+    public static bool TryKeep(CacheDirectory directory, ObjectVersion version, long block, IReadOnlyList<ReadOnlyMemory<byte>> data,
+        CacheOptions limits)
     {
         int length = version.LengthOf(block);
         Span<uint> pieces = stackalloc uint[BlockHeader.Pieces(length)];
@@ -95,7 +99,8 @@ static class BlockStore
         }
         byte[] header = ArrayPool<byte>.Shared.Rent(BlockHeader.Length);
         BlockHeader.Write(header.AsSpan(0, BlockHeader.Length), version, block, length, pieces);
-        bool kept = directory.TryPublish(version.Id(block), [header.AsMemory(0, BlockHeader.Length), .. data], BlockHeader.Length + length, limits);
+        bool kept = directory.TryPublish(version.Id(block), [header.AsMemory(0, BlockHeader.Length), .. data], BlockHeader.Length + length,
+            limits);
         ArrayPool<byte>.Shared.Return(header);
         return kept;
     }

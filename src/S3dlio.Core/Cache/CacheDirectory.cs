@@ -8,8 +8,9 @@ using S3dlio.Storage;
 namespace S3dlio.Cache;
 
 /// <summary>
-/// The directory that a cache lies in, shared by all processes of a user on this machine. It holds nothing that is not elsewhere: whatever is wrong with it
-/// is a miss. One object of a process for each directory: record locks are the process's, so nobody else may open its lock files.
+/// The directory that a cache lies in, shared by all processes of a user on this machine. It holds nothing that is not elsewhere: whatever
+/// is wrong with it is a miss. One object of a process for each directory: record locks are the process's, so nobody else may
+/// open its lock files.
 /// </summary>
 sealed class CacheDirectory
 {
@@ -119,8 +120,10 @@ sealed class CacheDirectory
     {
         if (IsResting || !Queue.Admit(length, limits))
             return false;
-        string temporary = string.Create(CultureInfo.InvariantCulture, $"{Path}/tmp/{Environment.ProcessId}-{Interlocked.Increment(ref _sequence)}-{Random.Shared.Next():x8}");
-        int errno = Interop.Open(temporary, Interop.ReadWrite | Interop.Create | Interop.Exclusive | Interop.NoFollow, PrivateFile, out var handle);
+        string temporary = string.Create(CultureInfo.InvariantCulture,
+            $"{Path}/tmp/{Environment.ProcessId}-{Interlocked.Increment(ref _sequence)}-{Random.Shared.Next():x8}");
+        int errno = Interop.Open(temporary, Interop.ReadWrite | Interop.Create | Interop.Exclusive | Interop.NoFollow, PrivateFile,
+            out var handle);
         if (errno == 0)
         {
             using (handle)
@@ -157,7 +160,8 @@ sealed class CacheDirectory
                 continue;
             foreach (var (name, _) in names)
             {
-                if (EntryId.TryParse(name, out var id) && Interop.Status($"{folder}/{name}", follow: false, out var status) == 0 && status.IsRegular)
+                if (EntryId.TryParse(name, out var id) && Interop.Status($"{folder}/{name}", follow: false, out var status) == 0
+                    && status.IsRegular)
                     yield return (id, status);
             }
         }
@@ -168,12 +172,14 @@ sealed class CacheDirectory
     public SafeFileHandle OpenOwn(string name, int flags)
     {
         string path = $"{Path}/{name}";
-        LocalDisk.Check(Interop.Open(path, Interop.ReadWrite | Interop.Create | Interop.NoFollow | Interop.NonBlocking | flags, PrivateFile, out var handle), path, "open");
+        LocalDisk.Check(Interop.Open(path, Interop.ReadWrite | Interop.Create | Interop.NoFollow | Interop.NonBlocking | flags, PrivateFile,
+            out var handle), path, "open");
         LocalDisk.Check(Interop.Status(handle!, out var status), path, "look at");
         if (IsOurs(status))
             return handle!;
         handle!.Dispose();
-        throw new StoreException(ErrorKind.PermissionDenied, path, "the file belongs to another user, or is no regular file; remove it, or give the cache another directory");
+        throw new StoreException(ErrorKind.PermissionDenied, path,
+            "the file belongs to another user, or is no regular file; remove it, or give the cache another directory");
     }
 
     /// <summary>Takes note of a failure of the device, after which the directory is left alone for a while.</summary>
@@ -228,8 +234,10 @@ sealed class CacheDirectory
             throw new DiskException(errno, path, "make the directory");
         LocalDisk.Check(Interop.Status(path, follow: false, out var status), path, "look at");
         if (!status.IsDirectory || status.User != _user || (status.Permissions & WritableByOthers) != 0)
-            throw new StoreException(ErrorKind.PermissionDenied, path, $"a directory that only this user may write to was expected, found {status.TypeName}"
-                + (status.IsDirectory ? $" of user {status.User} with mode {Octal(status.Permissions)}" : "") + "; remove it, or give the cache another directory");
+            throw new StoreException(ErrorKind.PermissionDenied, path,
+                $"a directory that only this user may write to was expected, found {status.TypeName}"
+                + (status.IsDirectory ? $" of user {status.User} with mode {Octal(status.Permissions)}" : "")
+                    + "; remove it, or give the cache another directory");
     }
 
     void CheckVersion()
@@ -242,7 +250,9 @@ sealed class CacheDirectory
         if (found == Version)
             return;
         if (found.Length > 0)
-            throw new StoreException(ErrorKind.InvalidArgument, path, $"the directory holds '{found.Trim()}', '{Version.Trim()}' was expected: it is of another version or no cache. Give another directory");
+            throw new StoreException(ErrorKind.InvalidArgument, path,
+                $"the directory holds '{found.Trim()}', '{Version.Trim()}' was expected: it is of another version or no cache. "
+                + "Give another directory");
         // a directory with files of others in it must not become ours
         LocalDisk.Check(Interop.Write(handle, Encoding.UTF8.GetBytes(Version), 0), path, "write");
     }
@@ -258,11 +268,13 @@ sealed class CacheDirectory
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw Refused(path, error is UnauthorizedAccessException ? ErrorKind.PermissionDenied : ErrorKind.Unavailable, error.Message, error);
+            throw Refused(path, error is UnauthorizedAccessException ? ErrorKind.PermissionDenied : ErrorKind.Unavailable, error.Message,
+                error);
         }
         int errno = Interop.MakeDirectory(path, Private);
         if (errno is not (0 or Errno.EEXIST))
-            throw Refused(path, errno is Errno.EACCES or Errno.EPERM or Errno.EROFS ? ErrorKind.PermissionDenied : errno is Errno.ENOSPC or Errno.EDQUOT ? ErrorKind.OutOfSpace : ErrorKind.Unavailable, Interop.Describe(errno), null);
+            throw Refused(path, errno is Errno.EACCES or Errno.EPERM or Errno.EROFS ? ErrorKind.PermissionDenied
+                : errno is Errno.ENOSPC or Errno.EDQUOT ? ErrorKind.OutOfSpace : ErrorKind.Unavailable, Interop.Describe(errno), null);
     }
 
     static FileStatus Look(string path)
@@ -273,14 +285,19 @@ sealed class CacheDirectory
         if (!status.IsDirectory)
             throw Refused(path, ErrorKind.NotDirectory, $"{status.TypeName} stands there", null);
         if (status.User != Interop.geteuid())
-            throw Refused(path, ErrorKind.PermissionDenied, $"it belongs to user {status.User}, this process acts as {Interop.geteuid()}, and a cache is believed what it says: each user needs one of their own", null);
+            throw Refused(path, ErrorKind.PermissionDenied,
+                $"it belongs to user {status.User}, this process acts as {Interop.geteuid()}, "
+                + "and a cache is believed what it says: each user needs one of their own", null);
         if ((status.Permissions & WritableByOthers) != 0)
-            throw Refused(path, ErrorKind.PermissionDenied, $"its mode is {Octal(status.Permissions)}, so other users may write to it, and a cache is believed what it says: chmod 700 it", null);
+            throw Refused(path, ErrorKind.PermissionDenied,
+                $"its mode is {Octal(status.Permissions)}, so other users may write to it, "
+                + "and a cache is believed what it says: chmod 700 it", null);
         return status;
     }
 
     static StoreException Refused(string path, ErrorKind kind, string why, Exception? cause) =>
-        new(kind, path, $"the directory cannot be used as a cache: {why}. Give another directory, or leave out the option 'cache'", cause: cause);
+        new(kind, path, $"the directory cannot be used as a cache: {why}. Give another directory, or leave out the option 'cache'",
+            cause: cause);
 
     static string Octal(uint mode) => Convert.ToString((int)mode, 8);
 

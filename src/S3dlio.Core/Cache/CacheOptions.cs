@@ -91,7 +91,8 @@ public sealed record CacheOptions
                 "read" => CacheMode.Read,
                 "through" => CacheMode.Through,
                 var other => throw new StoreException(ErrorKind.InvalidArgument, option.Uri,
-                    $"option 'cache_mode': '{other}' is not there in this version, which keeps what is read ('read') and what is written, too ('through')"),
+                    $"option 'cache_mode': '{other}' is not there in this version, "
+                    + "which keeps what is read ('read') and what is written, too ('through')"),
             },
         },
         "cache_validate" => this with
@@ -110,14 +111,16 @@ public sealed record CacheOptions
             BlockSize = Bytes(option) is >= LeastBlock and <= MostBlock and var size && BitOperations.IsPow2(size) ? (int)size
                 : throw option.Wrong($"a power of two from {LeastBlock} to {MostBlock} bytes"),
         },
-        "cache_eviction" => this with { Eviction = option.AsChoice("s3-fifo", "none") == "none" ? CacheEviction.None : CacheEviction.S3Fifo },
+        "cache_eviction" => this with { Eviction = option.AsChoice("s3-fifo", "none") == "none" ? CacheEviction.None
+            : CacheEviction.S3Fifo },
         _ => this,
     };
 
     static string Path(NamedOption option)
     {
         string path = option.AsText();
-        return path.StartsWith('/') && !path.Contains('\0', StringComparison.Ordinal) ? System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path))
+        return path.StartsWith('/') && !path.Contains('\0', StringComparison.Ordinal)
+            ? System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path))
             : throw option.Wrong("the absolute path of a directory");
     }
 
@@ -146,7 +149,8 @@ public sealed record CacheOptions
             "TIB" => 1L << 40,
             _ => double.NaN,
         };
-        return double.TryParse(text[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) && value * unit < long.MaxValue
+        return double.TryParse(text[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
+            && value * unit < long.MaxValue
             ? (long)(value * unit)
             : throw option.Wrong(expected);
     }

@@ -55,7 +55,8 @@ readonly record struct EntryId(ulong High, ulong Low)
     public static bool TryParse(string name, out EntryId id)
     {
         id = default;
-        if (name.Length != 32 || !ulong.TryParse(name.AsSpan(0, 16), System.Globalization.NumberStyles.AllowHexSpecifier, null, out ulong high)
+        if (name.Length != 32
+            || !ulong.TryParse(name.AsSpan(0, 16), System.Globalization.NumberStyles.AllowHexSpecifier, null, out ulong high)
             || !ulong.TryParse(name.AsSpan(16), System.Globalization.NumberStyles.AllowHexSpecifier, null, out ulong low))
             return false;
         id = new EntryId(high, low);

@@ -6,8 +6,10 @@ using S3dlio.IO;
 namespace S3dlio.Cache;
 
 /// <summary>
-/// What goes when there is no room: S3-FIFO (Yang et al., SOSP 2023) by bytes. New entries stand in a small queue; those that were read again
-/// before its end go over into the main one, the others are let go and remembered by a ghost, and one that comes back from there stands in the main
+/// What goes when there is no room: S3-FIFO (Yang et al., SOSP 2023) by bytes. New entries stand in a small queue; those that were read
+/// again
+/// before its end go over into the main one, the others are let go and remembered by a ghost, and one that comes back from there stands in
+/// the main
 /// queue at once. So a scan passes through a tenth of the room and leaves the rest as it was.
 /// </summary>
 /// <remarks>
@@ -244,7 +246,8 @@ sealed class EvictionQueue
         byte[] bytes = new byte[(int)Math.Min(end - from, 64 << 10)];
         while (end - from >= RecordLength)
         {
-            if (Interop.Read(queue, bytes.AsSpan(0, (int)Math.Min(bytes.Length, end - from)), from, out int count) != 0 || count < RecordLength)
+            if (Interop.Read(queue, bytes.AsSpan(0, (int)Math.Min(bytes.Length, end - from)), from, out int count) != 0
+                || count < RecordLength)
                 break;
             int at = 0;
             while (count - at >= RecordLength)
@@ -267,10 +270,12 @@ sealed class EvictionQueue
         for (int at = 0; at + RecordLength <= bytes.Length; at++)
         {
             var record = bytes.Slice(at, RecordLength);
-            if (BinaryPrimitives.ReadUInt32LittleEndian(record[28..]) != Crc32C.Compute(record[..28]) || BinaryPrimitives.ReadUInt32LittleEndian(record[24..]) != 1)
+            if (BinaryPrimitives.ReadUInt32LittleEndian(record[28..]) != Crc32C.Compute(record[..28])
+                || BinaryPrimitives.ReadUInt32LittleEndian(record[24..]) != 1)
                 continue;
             id = EntryId.Read(record);
-            length = BinaryPrimitives.ReadInt64LittleEndian(record[16..]) is var read and >= 0 and <= MetaEntry.MostLength + CacheOptions.MostBlock ? read : 0;
+            length = BinaryPrimitives.ReadInt64LittleEndian(
+                record[16..]) is var read and >= 0 and <= MetaEntry.MostLength + CacheOptions.MostBlock ? read : 0;
             return at;
         }
         (id, length) = (default, 0);
@@ -299,7 +304,8 @@ sealed class EvictionQueue
     bool WasHere(EntryId id)
     {
         Span<byte> ghost = stackalloc byte[8];
-        if (Interop.Read(_ghosts, ghost, GhostPlace(id), out int count) != 0 || count < ghost.Length || BinaryPrimitives.ReadUInt32LittleEndian(ghost) != Mark(id))
+        if (Interop.Read(_ghosts, ghost, GhostPlace(id), out int count) != 0 || count < ghost.Length
+            || BinaryPrimitives.ReadUInt32LittleEndian(ghost) != Mark(id))
             return false;
         State state;
         lock (_gate)

@@ -6,7 +6,8 @@ using S3dlio.IO;
 namespace S3dlio.Cache;
 
 /// <summary>
-/// Who fetches what: one of all threads and processes for each entry. Between processes it is a record lock of one byte of a file, which the
+/// Who fetches what: one of all threads and processes for each entry. Between processes it is a record lock of one byte of a file, which
+/// the
 /// kernel frees when its holder dies and a forked child does not inherit. Whoever waits too long fetches for itself: a holder that hangs
 /// holds nobody up.
 /// </summary>
@@ -49,7 +50,9 @@ sealed class Flights(SafeFileHandle locks)
                 return true;
             if (_here.TryGetValue(id, out var flight))
             {
-                await Task.WhenAny(flight.Task, Task.Delay(Patience - since.Elapsed is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero, cancel)).ConfigureAwait(false);
+                await Task.WhenAny(flight.Task,
+                    Task.Delay(Patience - since.Elapsed is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero,
+                        cancel)).ConfigureAwait(false);
                 cancel.ThrowIfCancellationRequested();
                 continue;
             }

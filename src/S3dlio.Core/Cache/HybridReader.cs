@@ -5,7 +5,8 @@ using S3dlio.Storage;
 namespace S3dlio.Cache;
 
 /// <summary>
-/// One version of one object, by blocks: those that the cache has come from there, the others from the store, and are kept. All that is read
+/// One version of one object, by blocks: those that the cache has come from there, the others from the store, and are kept. All that is
+/// read
 /// of the store names the version, so bytes of two are never mixed.
 /// </summary>
 sealed class HybridReader : ObjectReader
@@ -34,7 +35,8 @@ sealed class HybridReader : ObjectReader
     /// <param name="entry">What is known of it.</param>
     /// <param name="inner">The store's own reader, where it was opened for this.</param>
     /// <param name="held">The blocks that its first answer brings, which nobody else has to fetch.</param>
-    public HybridReader(HybridStore store, CacheDirectory directory, ObjectVersion version, MetaEntry entry, ObjectReader? inner, IEnumerable<(long, Flights.Flight)> held)
+    public HybridReader(HybridStore store, CacheDirectory directory, ObjectVersion version, MetaEntry entry, ObjectReader? inner,
+        IEnumerable<(long, Flights.Flight)> held)
     {
         (_store, _directory, _version, _meta, _knowsBlocks) = (store, directory, version, entry.Meta, entry.KnowsBlocks);
         _uri = store.Root.Child(entry.Meta.Key);
@@ -54,7 +56,8 @@ sealed class HybridReader : ObjectReader
             int block = _version.BlockSize;
             if (_isKept)
                 return new(PartSize: Math.Min(256 << 10, block), Concurrency: Math.Clamp(Environment.ProcessorCount, 1, 4), Gap: 0);
-            var hints = _inner is { IsCompletedSuccessfully: true } inner ? inner.Result.Hints : new TransferHints(PartLength, Math.Clamp(_store.RequestsAtOnce, 2, 16));
+            var hints = _inner is { IsCompletedSuccessfully: true } inner ? inner.Result.Hints
+                : new TransferHints(PartLength, Math.Clamp(_store.RequestsAtOnce, 2, 16));
             return hints with { PartSize = Math.Max(hints.PartSize / block, 1) * block, Alignment = block };
         }
     }
@@ -76,7 +79,8 @@ sealed class HybridReader : ObjectReader
         if (_disposed)
             throw new StoreException(ErrorKind.Closed, _uri, "the reader was disposed");
         if (offset < 0 || offset > _version.Size - destination.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, _uri, $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_version.Size}");
+            throw new StoreException(ErrorKind.InvalidArgument, _uri,
+                $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_version.Size}");
         if (destination.Length == 0)
             return ValueTask.CompletedTask;
         List<long>? missing = null;
@@ -165,7 +169,8 @@ sealed class HybridReader : ObjectReader
 
     (int Begin, Memory<byte> Target) Part(long block, long offset, Memory<byte> destination)
     {
-        long start = block * _version.BlockSize, from = Math.Max(start, offset), to = Math.Min(start + _version.BlockSize, offset + destination.Length);
+        long start = block * _version.BlockSize, from = Math.Max(start, offset),
+            to = Math.Min(start + _version.BlockSize, offset + destination.Length);
         return ((int)(from - start), destination[(int)(from - offset)..(int)(to - offset)]);
     }
 
@@ -221,15 +226,18 @@ sealed class HybridReader : ObjectReader
             return _held.Remove(block, out var flight) ? flight : null;
     }
 
-    /// <summary>Reads blocks that lie side by side from the store: what is wanted of them into the caller's memory, the rest beside it.</summary>
+    /// <summary>
+    /// Reads blocks that lie side by side from the store: what is wanted of them into the caller's memory, the rest beside it.
+    /// </summary>
     async ValueTask FetchAsync(long first, int count, long offset, Memory<byte> destination, CancellationToken cancel)
     {
         long start = first * _version.BlockSize, end = Math.Min(_version.Size, (first + count) * _version.BlockSize);
         long from = Math.Max(start, offset), to = Math.Min(end, offset + destination.Length);
-        byte[] before = ArrayPool<byte>.Shared.Rent((int)Math.Max(1, from - start)), after = ArrayPool<byte>.Shared.Rent((int)Math.Max(1, end - to));
+        byte[] before = ArrayPool<byte>.Shared.Rent((int)Math.Max(1, from - start)),
+            after = ArrayPool<byte>.Shared.Rent((int)Math.Max(1, end - to));
         try
         {
-            var parts = new List<Segment>(3);
+            var parts = new List<ReadRange>(3);
             Add(start, before.AsMemory(0, (int)(from - start)));
             Add(from, destination[(int)(from - offset)..(int)(to - offset)]);
             Add(to, after.AsMemory(0, (int)(end - to)));
@@ -251,7 +259,7 @@ sealed class HybridReader : ObjectReader
             void Add(long at, Memory<byte> memory)
             {
                 if (memory.Length > 0)
-                    parts.Add(new Segment(at, memory));
+                    parts.Add(new ReadRange(at, memory));
             }
         }
         finally
@@ -261,7 +269,7 @@ sealed class HybridReader : ObjectReader
         }
     }
 
-    void Keep(long first, int count, List<Segment> parts)
+    void Keep(long first, int count, List<ReadRange> parts)
     {
         if (_directory.IsResting || !IsProven(first, count, parts))
             return;
@@ -276,7 +284,7 @@ sealed class HybridReader : ObjectReader
         }
     }
 
-    static List<ReadOnlyMemory<byte>> Cut(List<Segment> parts, long start, long end)
+    static List<ReadOnlyMemory<byte>> Cut(List<ReadRange> parts, long start, long end)
     {
         var pieces = new List<ReadOnlyMemory<byte>>(2);
         foreach (var part in parts)
@@ -289,10 +297,11 @@ sealed class HybridReader : ObjectReader
     }
 
     /// <summary>
-    /// Whether bytes of the store are what was written, as far as it is recorded: what was damaged on the way must not be kept and given to everybody from
+    /// Whether bytes of the store are what was written, as far as it is recorded: what was damaged on the way must not be kept and given
+    /// to everybody from
     /// then on. The reader's caller is the one who tells the fault.
     /// </summary>
-    bool IsProven(long first, int count, List<Segment> parts)
+    bool IsProven(long first, int count, List<ReadRange> parts)
     {
         long start = parts[0].Offset, end = parts[^1].End;
         if (_meta.Blocks is { } blocks && blocks.Size == _version.Size)
@@ -304,10 +313,11 @@ sealed class HybridReader : ObjectReader
             }
             return true;
         }
-        return _meta.Checksum is not { } whole || _meta.MayBeMislabelled || start > 0 || end < _version.Size || Of(parts, start, end) == whole;
+        return _meta.Checksum is not { } whole || _meta.MayBeMislabelled || start > 0 || end < _version.Size
+            || Of(parts, start, end) == whole;
     }
 
-    static Checksum Of(List<Segment> parts, long start, long end)
+    static Checksum Of(List<ReadRange> parts, long start, long end)
     {
         var found = Checksum.Empty;
         foreach (var piece in Cut(parts, start, end))
@@ -330,11 +340,13 @@ sealed class HybridReader : ObjectReader
     {
         // not with the caller's token: others wait for it, too
         var inner = await _store.Backing.OpenReadAsync(
-            _meta.Key, new ReadOptions { IfMatch = _meta.ETag, FirstOffset = offset, FirstLength = length }, CancellationToken.None).ConfigureAwait(false);
+            _meta.Key, new ReadOptions { IfMatch = _meta.ETag, FirstOffset = offset, FirstLength = length },
+                CancellationToken.None).ConfigureAwait(false);
         if (inner.Meta.Size == _version.Size && inner.Meta.ETag == _meta.ETag)
             return inner;
         await inner.DisposeAsync().ConfigureAwait(false);
         _store.Forget(_directory, _meta.Key);
-        throw new StoreException(ErrorKind.Precondition, _uri, $"the object was written while it was read: its ETag was {_meta.ETag}, now it is {inner.Meta.ETag}; open it again");
+        throw new StoreException(ErrorKind.Precondition, _uri,
+            $"the object was written while it was read: its ETag was {_meta.ETag}, now it is {inner.Meta.ETag}; open it again");
     }
 }

@@ -1,3 +1,4 @@
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Transfer;
 
@@ -27,8 +28,10 @@ public sealed partial class HybridStore
         return new CacheStatistics(directory.Path, directory.Queue.Total, Options.Size,
         [
             ("hits", counters.Hits), ("hit_bytes", counters.HitBytes), ("misses", counters.Misses), ("miss_bytes", counters.MissBytes),
-            ("waits", counters.Waits), ("validations", counters.Validations), ("fills", counters.Fills), ("fills_failed", counters.FillsFailed),
-            ("damaged", counters.Damaged), ("evicted", counters.Evicted), ("evicted_bytes", counters.EvictedBytes), ("rests", counters.Rests),
+            ("waits", counters.Waits), ("validations", counters.Validations), ("fills", counters.Fills),
+                ("fills_failed", counters.FillsFailed),
+            ("damaged", counters.Damaged), ("evicted", counters.Evicted), ("evicted_bytes", counters.EvictedBytes),
+                ("rests", counters.Rests),
         ]);
     }
 
@@ -40,7 +43,7 @@ public sealed partial class HybridStore
         ObjectKey.CheckPrefix(Root, prefix);
         var directory = Directory();
         byte[] wanted = ObjectVersion.IdentityOf(Backing.Origin, Backing.AddressOf("x")[..^1] + prefix);
-        await Offload.LeaveCallerAsync();
+        await ThreadSwitch.ToPoolAsync();
         var removed = new CacheAmount(0, 0);
         foreach (var (id, status) in directory.Entries())
         {
@@ -62,7 +65,7 @@ public sealed partial class HybridStore
     public async ValueTask<CacheAmount> WarmAsync(IReadOnlyList<string> keys, ITransferProgress progress, CancellationToken cancel)
     {
         progress.Begin(keys.Count);
-        await Offload.LeaveCallerAsync();
+        await ThreadSwitch.ToPoolAsync();
         int next = -1;
         long bytes = 0;
         async Task Work(CancellationToken stop)
@@ -74,14 +77,15 @@ public sealed partial class HybridStore
                 await using (reader.ConfigureAwait(false))
                 {
                     for (long at = 0; at < reader.Meta.Size; at += FirstAnswer)
-                        await reader.ReadAsync(at, scratch.AsMemory(0, (int)Math.Min(FirstAnswer, reader.Meta.Size - at)), stop).ConfigureAwait(false);
+                        await reader.ReadAsync(at, scratch.AsMemory(0, (int)Math.Min(FirstAnswer, reader.Meta.Size - at)),
+                            stop).ConfigureAwait(false);
                     Interlocked.Add(ref bytes, reader.Meta.Size);
                 }
                 progress.Report(1);
             }
             System.Buffers.ArrayPool<byte>.Shared.Return(scratch);
         }
-        await Together.RunAsync(Math.Min(WarmAtOnce, keys.Count), Work, cancel).ConfigureAwait(false);
+        await ParallelWork.RunAsync(Math.Min(WarmAtOnce, keys.Count), Work, cancel).ConfigureAwait(false);
         return new CacheAmount(keys.Count, bytes);
     }
 

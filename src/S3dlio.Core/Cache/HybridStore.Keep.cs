@@ -4,25 +4,33 @@ namespace S3dlio.Cache;
 
 public sealed partial class HybridStore
 {
-    /// <summary>What is written as a stream is kept in memory until its version is known, up to so many bytes; longer ones are kept when they are read.</summary>
+    /// <summary>
+    /// What is written as a stream is kept in memory until its version is known, up to so many bytes; longer ones are kept when they are
+    /// read.
+    /// </summary>
     const int MostStreamed = 8 << 20;
 
-    /// <summary>Keeps what was just written: its blocks, and that there is such an object. The next reader asks the store whether it still is.</summary>
+    /// <summary>
+    /// Keeps what was just written: its blocks, and that there is such an object. The next reader asks the store whether it still is.
+    /// </summary>
     void KeepWritten(CacheDirectory directory, ObjectMeta written, ReadOnlyMemory<byte> head, IReadOnlyList<LargeMemory> body)
     {
         byte[] identity = Identity(written.Key);
-        if (Options.Mode != CacheMode.Through || directory.IsResting || identity.Length > ObjectVersion.MostText || VersionOf(identity, written) is not { } version)
+        if (Options.Mode != CacheMode.Through || directory.IsResting || identity.Length > ObjectVersion.MostText
+            || VersionOf(identity, written) is not { } version)
             return;
         long length = head.Length + body.Sum(static part => part.Length);
         if (length != version.Size)
             return;
         for (long block = 0; block < version.Blocks; block++)
         {
-            if (!BlockStore.TryKeep(directory, version, block, Cut(head, body, block * version.BlockSize, version.LengthOf(block)), Options))
+            if (!BlockStore.TryKeep(directory, version, block, Cut(head, body, block * version.BlockSize, version.LengthOf(block)),
+                Options))
                 return;
         }
         // under no token: another may have written since
-        Keep(directory, EntryId.OfMeta(identity), identity, new MetaEntry(written, 0, _clock.GetUtcNow(), IsWhole: false, KnowsBlocks: false));
+        Keep(directory, EntryId.OfMeta(identity), identity,
+            new MetaEntry(written, 0, _clock.GetUtcNow(), IsWhole: false, KnowsBlocks: false));
     }
 
     static List<ReadOnlyMemory<byte>> Cut(ReadOnlyMemory<byte> head, IReadOnlyList<LargeMemory> body, long start, int length)
@@ -54,7 +62,8 @@ public sealed partial class HybridStore
             Note(data);
         }
 
-        public override async ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Hashing.Checksum checksum, CancellationToken cancel)
+        public override async ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Hashing.Checksum checksum,
+            CancellationToken cancel)
         {
             await base.WriteAsync(pieces, checksum, cancel).ConfigureAwait(false);
             foreach (var piece in pieces)
@@ -65,7 +74,8 @@ public sealed partial class HybridStore
         {
             var written = await store.WritingAsync([key], () => base.CompleteAsync(cancel)).ConfigureAwait(false);
             if (_written is { } all)
-                store.KeepWritten(store.Directory(), written, default, [LargeMemory.From((ReadOnlyMemory<byte>)all.GetBuffer().AsMemory(0, (int)all.Length))]);
+                store.KeepWritten(store.Directory(), written, default,
+                    [LargeMemory.From((ReadOnlyMemory<byte>)all.GetBuffer().AsMemory(0, (int)all.Length))]);
             return written;
         }
 

@@ -34,7 +34,8 @@ public sealed partial class HybridStore
         if (!IsFresh(known, token) || (isWhole && !known.IsWhole) || (options.IfMatch is { } wanted && !IsTag(known.Meta, wanted)))
             known = await AskAsync(directory, id, identity, key, known, token, cancel).ConfigureAwait(false);
         if (options.IfMatch is { } expected && !IsTag(known.Meta, expected))
-            throw new StoreException(ErrorKind.Precondition, Root.Child(key), $"expected ETag {expected}, found {known.Meta.ETag}: the object was written since");
+            throw new StoreException(ErrorKind.Precondition, Root.Child(key),
+                $"expected ETag {expected}, found {known.Meta.ETag}: the object was written since");
         if (VersionOf(identity, known.Meta) is not { } version)
             return await Backing.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
         return new HybridReader(this, directory, version, known, null, []);
@@ -56,7 +57,8 @@ public sealed partial class HybridStore
     }
 
     /// <summary>Opens an object of which nothing is known: the answer that opens it brings its first bytes, too.</summary>
-    async ValueTask<ObjectReader> OpenColdAsync(CacheDirectory directory, EntryId id, byte[] identity, string key, ReadOptions options, CancellationToken cancel)
+    async ValueTask<ObjectReader> OpenColdAsync(CacheDirectory directory, EntryId id, byte[] identity, string key, ReadOptions options,
+        CancellationToken cancel)
     {
         ulong? token = directory.Tokens.Read(id);
         var asked = _clock.GetUtcNow();
@@ -97,7 +99,8 @@ public sealed partial class HybridStore
         bool isSame = known is not null && known.Meta.ETag == now.ETag && known.Meta.Size == now.Size;
         if (isSame && now.Blocks is null && known!.KnowsBlocks)
             now = now with { Blocks = known.Meta.Blocks };
-        var entry = new MetaEntry(now, token ?? 0, asked, IsWhole: true, KnowsBlocks: isSame && known!.KnowsBlocks || now.Blocks is not null);
+        var entry = new MetaEntry(now, token ?? 0, asked, IsWhole: true, KnowsBlocks: isSame && known!.KnowsBlocks
+            || now.Blocks is not null);
         // with an answer for each open the time of the last is nobody's concern
         if (token is not null && VersionOf(identity, now) is not null
             && (!isSame || !known!.IsWhole || known.Token != token || Options.Validate != CacheValidate.Always))
@@ -138,7 +141,8 @@ public sealed partial class HybridStore
         byte[] bytes = ArrayPool<byte>.Shared.Rent((int)length + 1);
         try
         {
-            if (directory.TryRead(handle, bytes.AsSpan(0, (int)length + 1), 0, out int count) && MetaEntry.Read(bytes.AsSpan(0, count), identity, key) is { } entry)
+            if (directory.TryRead(handle, bytes.AsSpan(0, (int)length + 1), 0, out int count)
+                && MetaEntry.Read(bytes.AsSpan(0, count), identity, key) is { } entry)
             {
                 directory.Queue.Touch(id);
                 return entry;
@@ -160,7 +164,8 @@ public sealed partial class HybridStore
         if (meta.ETag is not { Length: > 0 } tag || tag.StartsWith("W/", StringComparison.Ordinal) || meta.Size == 0)
             return null;
         byte[] bytes = Encoding.UTF8.GetBytes(tag);
-        return identity.Length + bytes.Length > ObjectVersion.MostText ? null : new ObjectVersion(identity, bytes, meta.Size, Options.BlockSize);
+        return identity.Length + bytes.Length > ObjectVersion.MostText ? null
+            : new ObjectVersion(identity, bytes, meta.Size, Options.BlockSize);
     }
 
     static bool IsTag(ObjectMeta meta, string expected) => expected == "*" || meta.ETag?.Trim('"') == expected.Trim('"');

@@ -35,7 +35,9 @@ public sealed partial class HybridStore : DelegatingStore
 
     protected override ObjectStore Inner => Backing;
 
-    /// <remarks>What was found in the cache lately is there still, and takes no longer than a file; should it not be, the call goes on elsewhere.</remarks>
+    /// <remarks>
+    /// What was found in the cache lately is there still, and takes no longer than a file; should it not be, the call goes on elsewhere.
+    /// </remarks>
     public override bool IsQuickAt(string key) =>
         Backing.IsQuickAt(key) || (Options.Validate != CacheValidate.Always && _found.ContainsKey(key));
 
@@ -50,11 +52,13 @@ public sealed partial class HybridStore : DelegatingStore
         return options.CacheIsDefault && store.IsNear ? store : new HybridStore(store, cache);
     }
 
-    public override bool IsSameAs(ObjectStore other) => this == other || Backing.IsSameAs(other is HybridStore wrapper ? wrapper.Backing : other);
+    public override bool IsSameAs(ObjectStore other) =>
+        this == other || Backing.IsSameAs(other is HybridStore wrapper ? wrapper.Backing : other);
 
     protected override (ObjectStore Store, string Key) Innermost(string key) => (Backing, key);
 
-    public override async ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+    public override async ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress,
+        CancellationToken cancel)
     {
         ObjectKey.Check(Root, key);
         var written = await WritingAsync([key], () => Backing.PutAsync(key, payload, options, progress, cancel)).ConfigureAwait(false);
@@ -72,8 +76,8 @@ public sealed partial class HybridStore : DelegatingStore
     public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
         WritingAsync([key], () => Backing.DeleteSeenAsync(key, seen, cancel));
 
-    public override ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        WritingAsync([key], () => Backing.DeleteBesideAsync(key, seen, beside, cancel));
+    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
+        WritingAsync([key], () => Backing.DeleteIfUnchangedAsync(key, seen, beside, cancel));
 
     public override ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         WritingAsync([destination], () => Backing.CopyAsync(source, destination, options, cancel));
@@ -96,7 +100,8 @@ public sealed partial class HybridStore : DelegatingStore
     }
 
     /// <summary>
-    /// Runs what changes objects. What others keep of them counts for nothing before it begins and again when it has ended: what was asked in
+    /// Runs what changes objects. What others keep of them counts for nothing before it begins and again when it has ended: what was asked
+    /// in
     /// between may be of either version.
     /// </summary>
     async ValueTask<T> WritingAsync<T>(IReadOnlyList<string> keys, Func<ValueTask<T>> write)

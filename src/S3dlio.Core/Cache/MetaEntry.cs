@@ -8,7 +8,9 @@ using S3dlio.Storage;
 
 namespace S3dlio.Cache;
 
-/// <summary>What the store said of an object, as it is kept: under which write token, when, and whether it said all that it knows.</summary>
+/// <summary>
+/// What the store said of an object, as it is kept: under which write token, when, and whether it said all that it knows.
+/// </summary>
 /// <param name="Meta">The object. Its key is not kept: whoever looks for it knows it.</param>
 /// <param name="Token">The object's write token before the store was asked: see <see cref="WriteTokens"/>.</param>
 /// <param name="Asked">When.</param>
@@ -41,7 +43,8 @@ sealed record MetaEntry(ObjectMeta Meta, ulong Token, DateTimeOffset Asked, bool
     }
 
     /// <summary>Of which object an entry is, for those who look through a cache. Null for what is no entry.</summary>
-    public static byte[]? IdentityOf(ReadOnlySpan<byte> bytes) => Check(bytes) is { } identity ? bytes.Slice(Fixed, identity).ToArray() : null;
+    public static byte[]? IdentityOf(ReadOnlySpan<byte> bytes) =>
+        Check(bytes) is { } identity ? bytes.Slice(Fixed, identity).ToArray() : null;
 
     /// <summary>The entry of that object; null for anything else.</summary>
     public static MetaEntry? Read(ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> identity, string key)
@@ -56,9 +59,11 @@ sealed record MetaEntry(ObjectMeta Meta, ulong Token, DateTimeOffset Asked, bool
         try
         {
             var meta = Parse(bytes.Slice(Fixed + length, json), key);
-            return new MetaEntry(meta, BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]), new DateTimeOffset(asked, TimeSpan.Zero), (flags & 1) != 0, (flags & 2) != 0);
+            ulong token = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]);
+            return new MetaEntry(meta, token, new DateTimeOffset(asked, TimeSpan.Zero), (flags & 1) != 0, (flags & 2) != 0);
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or OverflowException or ArgumentOutOfRangeException or KeyNotFoundException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or OverflowException
+            or ArgumentOutOfRangeException or KeyNotFoundException)
         {
             return null;
         }
@@ -66,7 +71,8 @@ sealed record MetaEntry(ObjectMeta Meta, ulong Token, DateTimeOffset Asked, bool
 
     static int? Check(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length < Fixed + sizeof(uint) || !bytes.StartsWith(Magic) || BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]) != bytes.Length
+        if (bytes.Length < Fixed + sizeof(uint) || !bytes.StartsWith(Magic)
+            || BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]) != bytes.Length
             || BinaryPrimitives.ReadUInt32LittleEndian(bytes[^4..]) != Crc32C.Compute(bytes[..^4]))
             return null;
         int identity = BinaryPrimitives.ReadInt32LittleEndian(bytes[32..]), json = BinaryPrimitives.ReadInt32LittleEndian(bytes[36..]);

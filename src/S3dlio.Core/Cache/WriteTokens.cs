@@ -7,7 +7,8 @@ namespace S3dlio.Cache;
 
 /// <summary>
 /// How a write through one process ends what others keep of the object: a table of random numbers, one of which stands for each object. A
-/// writer changes it before its write and after it; what was asked under another number counts for nothing. It is read and written with plain
+/// writer changes it before its write and after it; what was asked under another number counts for nothing. It is read and written with
+/// plain
 /// reads and writes: a torn number is like no other, so it is a miss.
 /// </summary>
 sealed class WriteTokens
@@ -30,7 +31,8 @@ sealed class WriteTokens
     public ulong? Read(EntryId meta)
     {
         Span<byte> bytes = stackalloc byte[sizeof(ulong)];
-        return Interop.Read(_handle, bytes, Place(meta), out int count) == 0 && count == bytes.Length ? BinaryPrimitives.ReadUInt64LittleEndian(bytes) : null;
+        return Interop.Read(_handle, bytes, Place(meta), out int count) == 0 && count == bytes.Length
+            ? BinaryPrimitives.ReadUInt64LittleEndian(bytes) : null;
     }
 
     /// <summary>What was kept of the object counts for nothing from now on.</summary>

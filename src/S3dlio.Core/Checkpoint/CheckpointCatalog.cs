@@ -22,9 +22,11 @@ public sealed record Catalog(IReadOnlyList<FoundManifest> Found, IReadOnlyList<S
     /// <summary>What is left when some are gone.</summary>
     internal Survey Without(IReadOnlyCollection<string> gone)
     {
-        var keys = new SortedSet<string>(Found.Select(static found => found.Key).Concat(Skipped.Select(static skipped => skipped.Key)), StringComparer.Ordinal);
+        var keys = new SortedSet<string>(
+            Found.Select(static found => found.Key).Concat(Skipped.Select(static skipped => skipped.Key)), StringComparer.Ordinal);
         keys.ExceptWith(gone);
-        return new Survey(keys, Complete.FirstOrDefault(found => keys.Contains(found.Key)), [.. Skipped.Where(skipped => keys.Contains(skipped.Key))]);
+        return new Survey(
+            keys, Complete.FirstOrDefault(found => keys.Contains(found.Key)), [.. Skipped.Where(skipped => keys.Contains(skipped.Key))]);
     }
 }
 
@@ -46,12 +48,13 @@ public static class CheckpointCatalog
         string uri = store.Root.Child(key);
         if (!CheckpointLayout.TryParseManifestKey(key, out long step, out string id))
             throw new StoreException(ErrorKind.InvalidArgument, uri, "a manifest's key is manifests/ckpt-STEP-SAVE.json");
-        if (await StoreProbe.ReadAsync(store, key, ManifestJson.MaxLength, cancel).ConfigureAwait(false) is not { } read)
+        if (await CheckpointObjects.ReadAsync(store, key, ManifestJson.MaxLength, cancel).ConfigureAwait(false) is not { } read)
             return null;
         var manifest = ManifestJson.Read(read.Bytes, uri);
         if (manifest.Step != step || (manifest.SaveId is { } own && own != id))
             throw new StoreException(ErrorKind.InvalidData, uri,
-                $"expected the manifest of step {step} and save {id}, as its name says, found step {manifest.Step} and save {manifest.SaveId}; it was renamed or copied over another");
+                $"expected the manifest of step {step} and save {id}, as its name says, found step {manifest.Step} and save "
+                + $"{manifest.SaveId}; it was renamed or copied over another");
         return new FoundManifest(key, manifest);
     }
 
@@ -59,7 +62,7 @@ public static class CheckpointCatalog
     public static async ValueTask<List<ObjectMeta>> ListAsync(ObjectStore store, long? step, CancellationToken cancel)
     {
         string prefix = step is { } one ? CheckpointLayout.ManifestsOf(one) : CheckpointLayout.Manifests;
-        var listed = await StoreProbe.ListAsync(store, prefix, cancel).ConfigureAwait(false);
+        var listed = await CheckpointObjects.ListAsync(store, prefix, cancel).ConfigureAwait(false);
         return [.. listed.Where(static entry => CheckpointLayout.TryParseManifestKey(entry.Key, out _, out _))];
     }
 
@@ -71,16 +74,19 @@ public static class CheckpointCatalog
     }
 
     /// <summary>The newest complete checkpoint that there is, and what was passed over on the way to it.</summary>
-    public static async ValueTask<(FoundManifest? Found, IReadOnlyList<SkippedManifest> Skipped)> NewestAsync(ObjectStore store, CancellationToken cancel)
+    public static async ValueTask<(FoundManifest? Found, IReadOnlyList<SkippedManifest> Skipped)> NewestAsync(
+        ObjectStore store, CancellationToken cancel)
     {
         var survey = await SurveyAsync(store, cancel).ConfigureAwait(false);
         return (survey.Newest, survey.Skipped);
     }
 
-    /// <summary>Looks which manifests there are and which of them is the newest. No clock is asked: not this machine's, nor the store's.</summary>
+    /// <summary>
+    /// Looks which manifests there are and which of them is the newest. No clock is asked: not this machine's, nor the store's.
+    /// </summary>
     /// <remarks>
-    /// What <c>latest.json</c> says is a statement about one set of manifests, which stays true whatever comes later: where that set is what
-    /// is listed, one manifest is read, and otherwise all.
+    /// What <c>latest.json</c> says is a statement about one set of manifests, which stays true whatever comes later: where that set is
+    /// what is listed, one manifest is read, and otherwise all.
     /// </remarks>
     internal static async ValueTask<Survey> SurveyAsync(ObjectStore store, CancellationToken cancel)
     {
@@ -122,19 +128,22 @@ public static class CheckpointCatalog
     static async ValueTask<Catalog> ReadAsync(ObjectStore store, string[] keys, CancellationToken cancel)
     {
         var found = new FoundManifest?[keys.Length];
-        var failures = await Bulk.RunAsync(keys.Length, ReadsInFlight, 0, async (i, stop) => found[i] = await ReadAsync(store, keys[i], stop).ConfigureAwait(false), i => store.Root.Child(keys[i]), cancel).ConfigureAwait(false);
+        var failures = await Bulk.RunAsync(
+            keys.Length, ReadsInFlight, 0, async (i, stop) => found[i] = await ReadAsync(store, keys[i], stop).ConfigureAwait(false),
+            i => store.Root.Child(keys[i]), cancel).ConfigureAwait(false);
         var skipped = new List<SkippedManifest>();
         for (int i = 0; i < keys.Length; i++)
         {
             if (failures[i] is not { } failure)
                 continue;
             // what cannot be read now may be the newest; and a later version's is not ours to pass over
-            if (!StoreProbe.IsDamage(failure) || ManifestJson.IsNewerFormat(failure))
+            if (!CheckpointObjects.IsDamage(failure) || ManifestJson.IsNewerFormat(failure))
                 throw failure;
             skipped.Add(new SkippedManifest(keys[i], failure));
         }
         return new Catalog([.. found.OfType<FoundManifest>().OrderDescending(Comparer<FoundManifest>.Create(Newer))], skipped);
     }
 
-    internal static int Newer(FoundManifest a, FoundManifest b) => a.Manifest.CompareAge(b.Manifest) is var age && age != 0 ? age : string.CompareOrdinal(a.Key, b.Key);
+    internal static int Newer(FoundManifest a, FoundManifest b) =>
+        a.Manifest.CompareAge(b.Manifest) is var age && age != 0 ? age : string.CompareOrdinal(a.Key, b.Key);
 }

@@ -50,8 +50,8 @@ public static class CheckpointCommit
     static readonly DateTimeOffset LastTime = DateTimeOffset.MaxValue.AddMilliseconds(-1);
 
     /// <exception cref="StoreException">
-    /// InvalidArgument: the shards are not one of each rank. NotFound, InvalidData: one is not there, or not as it was written. Precondition:
-    /// the save was given up by a prune.
+    /// InvalidArgument: the shards are not one of each rank. NotFound, InvalidData: one is not there, or not as it was written.
+    /// Precondition: the save was given up by a prune.
     /// </exception>
     public static async ValueTask<CommitResult> RunAsync(ObjectStore store, CommitRequest request, CancellationToken cancel)
     {
@@ -66,7 +66,8 @@ public static class CheckpointCommit
         try
         {
             known.Keys.Add(found.Key);
-            await LatestPointer.PublishAsync(store, known with { Newest = CheckpointCatalog.Later(known.Newest, found) }, cancel).ConfigureAwait(false);
+            await LatestPointer.PublishAsync(
+                store, known with { Newest = CheckpointCatalog.Later(known.Newest, found) }, cancel).ConfigureAwait(false);
             string[] claims = [.. request.Shards.Select(static shard => shard.Claim).OfType<string>().Distinct()];
             foreach (string claim in claims.Where(static key => key.StartsWith(CheckpointLayout.Saves, StringComparison.Ordinal)))
                 await RemoveSpentAsync(store, claim, found.Manifest, cancel).ConfigureAwait(false);
@@ -81,7 +82,8 @@ public static class CheckpointCommit
     static Manifest Describe(ObjectStore store, CommitRequest request)
     {
         string uri = store.Root.ToString();
-        StoreException Wrong(string detail) => new(ErrorKind.InvalidArgument, uri, $"{detail}; a checkpoint needs the shard of each rank, as its writer returned it");
+        StoreException Wrong(string detail) =>
+            new(ErrorKind.InvalidArgument, uri, $"{detail}; a checkpoint needs the shard of each rank, as its writer returned it");
         if (request.Framework.Length == 0)
             throw new StoreException(ErrorKind.InvalidArgument, uri, "the framework's name is empty");
         foreach (var shard in request.Shards)
@@ -108,11 +110,13 @@ public static class CheckpointCommit
     }
 
     static string? SaveIdOf(ShardRecord shard) =>
-        CheckpointLayout.StemOf(shard.Key) is { } stem && CheckpointLayout.TryParseStem(stem, out _, out string id) && SaveId.IsValid(id) ? id : null;
+        CheckpointLayout.StemOf(shard.Key) is { } stem && CheckpointLayout.TryParseStem(stem, out _, out string id) && SaveId.IsValid(id)
+            ? id
+            : null;
 
     /// <summary>
-    /// Now; but always after the newest checkpoint that there is, whatever this machine's clock says, or said on the one that made it: times
-    /// give the order, and clocks only what they are called. A time that the caller gives stays, unless it is of a later step.
+    /// Now; but always after the newest checkpoint that there is, whatever this machine's clock says, or said on the one that made it:
+    /// times give the order, and clocks only what they are called. A time that the caller gives stays, unless it is of a later step.
     /// </summary>
     static DateTimeOffset FindTime(CommitRequest request, FoundManifest? newest)
     {
@@ -124,17 +128,21 @@ public static class CheckpointCommit
         return newest.Manifest.WallTime < LastTime ? newest.Manifest.WallTime.AddMicroseconds(1) : newest.Manifest.WallTime;
     }
 
-    /// <summary>What is there. Who may not list, and who finds a manifest of a later version, knows no more than the pointer says.</summary>
+    /// <summary>
+    /// What is there. Who may not list, and who finds a manifest of a later version, knows no more than the pointer says.
+    /// </summary>
     static async ValueTask<Survey> SurveyAsync(ObjectStore store, CancellationToken cancel)
     {
         try
         {
             return await CheckpointCatalog.SurveyAsync(store, cancel).ConfigureAwait(false);
         }
-        catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || StoreProbe.IsDamage(error))
+        catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || CheckpointObjects.IsDamage(error))
         {
             var none = new SortedSet<string>(StringComparer.Ordinal);
-            var named = await LatestPointer.ReadAsync(store, cancel).ConfigureAwait(false) is { } pointer ? await ReadOrNullAsync(store, pointer.ManifestKey, cancel).ConfigureAwait(false) : null;
+            var named = await LatestPointer.ReadAsync(store, cancel).ConfigureAwait(false) is { } pointer
+                ? await ReadOrNullAsync(store, pointer.ManifestKey, cancel).ConfigureAwait(false)
+                : null;
             if (named is not null)
                 none.Add(named.Key);
             return new Survey(none, named, []);
@@ -152,11 +160,16 @@ public static class CheckpointCommit
         for (int i = 0; i < shards.Count; i++)
         {
             if (failures[i] is { } failure)
-                throw new StoreException(failure.Kind, failure.Uri, $"the shard of rank {shards[i].Rank} cannot be committed: {failure.Detail}", cause: failure) { Reason = failure.Reason };
+                throw new StoreException(
+                    failure.Kind, failure.Uri, $"the shard of rank {shards[i].Rank} cannot be committed: {failure.Detail}",
+                    cause: failure)
+                { Reason = failure.Reason };
         }
     }
 
-    /// <summary>Takes the save's one place. Of several that want it one gets it; the others' checkpoints are no less whole and take one beside it.</summary>
+    /// <summary>
+    /// Takes the save's one place. Of several that want it one gets it; the others' checkpoints are no less whole and take one beside it.
+    /// </summary>
     static async ValueTask<FoundManifest> PutAsync(ObjectStore store, Manifest manifest, bool durable, CancellationToken cancel)
     {
         string first = manifest.SaveId!;
@@ -165,7 +178,9 @@ public static class CheckpointCommit
             string key = CheckpointLayout.ManifestKey(manifest.Step, manifest.SaveId!);
             try
             {
-                await StoreProbe.PutAsync(store, key, ManifestJson.Write(manifest), PutOptions.Default with { Overwrite = false, Durable = durable }, cancel).ConfigureAwait(false);
+                await CheckpointObjects.PutAsync(
+                    store, key, ManifestJson.Write(manifest), PutOptions.Default with { Overwrite = false, Durable = durable },
+                    cancel).ConfigureAwait(false);
                 return new FoundManifest(key, manifest);
             }
             catch (StoreException error) when (error.Kind == ErrorKind.AlreadyExists && i < OtherNames)
@@ -174,7 +189,10 @@ public static class CheckpointCommit
                 if (there is not null && there.Manifest.HasSameShards(manifest))
                     return there;
                 if (there is { Manifest.IsComplete: false })
-                    throw new StoreException(ErrorKind.Precondition, store.Root.Child(key), "this save was given up by a prune, which took it for dead; save the step again, and prune with a longer grace", cause: error);
+                    throw new StoreException(
+                        ErrorKind.Precondition, store.Root.Child(key),
+                        "this save was given up by a prune, which took it for dead; save the step again, and prune with a longer grace",
+                        cause: error);
                 manifest = manifest with { SaveId = SaveId.Beside(first) };
             }
         }
@@ -187,16 +205,17 @@ public static class CheckpointCommit
         {
             return await CheckpointCatalog.ReadAsync(store, key, cancel).ConfigureAwait(false);
         }
-        catch (StoreException error) when (StoreProbe.IsDamage(error))
+        catch (StoreException error) when (CheckpointObjects.IsDamage(error))
         {
             return null;
         }
     }
 
-    /// <summary>A claim whose save is committed serves nobody; one that was replaced meanwhile does.</summary>
+    /// <summary>Removes the claim of a committed save, unless it was replaced meanwhile.</summary>
     static async ValueTask RemoveSpentAsync(ObjectStore store, string claim, Manifest manifest, CancellationToken cancel)
     {
-        if (await SaveClaim.ReadAsync(store, claim, cancel).ConfigureAwait(false) is { } found && found.Step == manifest.Step && found.Id == manifest.SaveId)
-            await StoreProbe.DeleteAsync(store, [claim], cancel).ConfigureAwait(false);
+        if (await SaveClaim.ReadAsync(store, claim, cancel).ConfigureAwait(false) is { } found && found.Step == manifest.Step
+                && found.Id == manifest.SaveId)
+            await CheckpointObjects.DeleteAsync(store, [claim], cancel).ConfigureAwait(false);
     }
 }

@@ -21,12 +21,13 @@ sealed record ShardReferences(HashSet<string> Keys, HashSet<string> Stems)
         return new ShardReferences(keys, stems);
     }
 
-    public bool Needs(string shardKey) => Keys.Contains(shardKey) || (CheckpointLayout.StemOf(shardKey) is { } stem && Stems.Contains(stem));
+    public bool Needs(string shardKey) =>
+        Keys.Contains(shardKey) || (CheckpointLayout.StemOf(shardKey) is { } stem && Stems.Contains(stem));
 }
 
 /// <summary>
-/// Takes checkpoints away. First what makes them be joined, then the manifest: from that moment there is no checkpoint, and what a crash leaves
-/// are shards that nobody refers to, which the next prune collects.
+/// Takes checkpoints away. First what makes them be joined, then the manifest: from that moment there is no checkpoint, and what a crash
+/// leaves are shards without a reference, which the next prune collects.
 /// </summary>
 public static class CheckpointDelete
 {
@@ -34,7 +35,8 @@ public static class CheckpointDelete
     /// <returns>The manifests that were deleted.</returns>
     public static async ValueTask<IReadOnlyList<string>> OfStepAsync(ObjectStore store, long step, CancellationToken cancel)
     {
-        string[] keys = [.. (await CheckpointCatalog.ListAsync(store, step, cancel).ConfigureAwait(false)).Select(static entry => entry.Key)];
+        string[] keys = [.. (await CheckpointCatalog.ListAsync(store, step, cancel).ConfigureAwait(false)).Select(
+                static entry => entry.Key)];
         if (keys.Length > 0)
             await RunAsync(store, keys, cancel).ConfigureAwait(false);
         return keys;
@@ -44,8 +46,9 @@ public static class CheckpointDelete
     public static async ValueTask<bool> OfKeyAsync(ObjectStore store, string manifestKey, CancellationToken cancel)
     {
         if (!CheckpointLayout.TryParseManifestKey(manifestKey, out _, out _))
-            throw new StoreException(ErrorKind.InvalidArgument, store.Root.Child(manifestKey), "a manifest's key is manifests/ckpt-STEP-SAVE.json");
-        if (await StoreProbe.HeadAsync(store, manifestKey, cancel).ConfigureAwait(false) is null)
+            throw new StoreException(
+                ErrorKind.InvalidArgument, store.Root.Child(manifestKey), "a manifest's key is manifests/ckpt-STEP-SAVE.json");
+        if (await CheckpointObjects.HeadAsync(store, manifestKey, cancel).ConfigureAwait(false) is null)
             return false;
         await RunAsync(store, [manifestKey], cancel).ConfigureAwait(false);
         return true;
@@ -56,7 +59,8 @@ public static class CheckpointDelete
         var catalog = await CheckpointCatalog.ReadAllAsync(store, null, cancel).ConfigureAwait(false);
         var needed = ShardReferences.Of(catalog, manifestKeys.Contains);
         foreach (string key in manifestKeys)
-            await RunAsync(store, key, catalog.Found.FirstOrDefault(found => found.Key == key)?.Manifest, needed, cancel).ConfigureAwait(false);
+            await RunAsync(store, key, catalog.Found.FirstOrDefault(found => found.Key == key)?.Manifest, needed, cancel)
+                .ConfigureAwait(false);
         await LatestPointer.RenewAsync(store, catalog.Without(manifestKeys), cancel).ConfigureAwait(false);
     }
 
@@ -64,12 +68,13 @@ public static class CheckpointDelete
     /// <param name="manifestKey">The checkpoint.</param>
     /// <param name="manifest">Its manifest; null where that is damaged, and all that lies in its directories goes.</param>
     /// <param name="needed">What others need.</param>
-    /// <param name="cancel">Ends it.</param>
-    internal static async ValueTask RunAsync(ObjectStore store, string manifestKey, Manifest? manifest, ShardReferences needed, CancellationToken cancel)
+    /// <param name="cancel">Cancels the call.</param>
+    internal static async ValueTask RunAsync(
+        ObjectStore store, string manifestKey, Manifest? manifest, ShardReferences needed, CancellationToken cancel)
     {
         var (step, id) = CheckpointLayout.ParseManifestKey(manifestKey);
         await SaveClaim.WithdrawAsync(store, step, id, cancel).ConfigureAwait(false);
-        await StoreProbe.DeleteAsync(store, [manifestKey], cancel).ConfigureAwait(false);
+        await CheckpointObjects.DeleteAsync(store, [manifestKey], cancel).ConfigureAwait(false);
         // a crash of the machine must not bring the manifest back and leave the shards deleted
         await store.FlushDirectoryAsync(CheckpointLayout.Manifests, cancel).ConfigureAwait(false);
         await LatestPointer.RetractAsync(store, manifestKey, cancel).ConfigureAwait(false);
@@ -81,10 +86,11 @@ public static class CheckpointDelete
         else
         {
             foreach (string directory in CheckpointLayout.DirectoriesOf(CheckpointLayout.Stem(step, id)))
-                keys.AddRange((await StoreProbe.ListAsync(store, directory, cancel).ConfigureAwait(false)).Select(static entry => entry.Key));
+                keys.AddRange((await CheckpointObjects.ListAsync(store, directory, cancel).ConfigureAwait(false)).Select(
+                        static entry => entry.Key));
         }
         keys.RemoveAll(needed.Needs);
-        await StoreProbe.DeleteAsync(store, keys, cancel).ConfigureAwait(false);
+        await CheckpointObjects.DeleteAsync(store, keys, cancel).ConfigureAwait(false);
         foreach (string directory in keys.Select(CheckpointLayout.DirectoryOf).Distinct())
             await store.RemoveDirectoryAsync(directory, cancel).ConfigureAwait(false);
     }

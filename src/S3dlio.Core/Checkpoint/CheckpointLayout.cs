@@ -5,7 +5,9 @@ using S3dlio.Tensors;
 
 namespace S3dlio.Checkpoint;
 
-/// <summary>The names of everything below a checkpoint store's address; the original's, with the save id in the place of its time.</summary>
+/// <summary>
+/// The names of everything below a checkpoint store's address; the original's, with the save id in the place of its time.
+/// </summary>
 public static class CheckpointLayout
 {
     public const string Manifests = "manifests/", Shards = "shards/", Saves = "saves/", Latest = "latest.json";
@@ -24,7 +26,8 @@ public static class CheckpointLayout
     public static string ManifestsOf(long step) => string.Create(CultureInfo.InvariantCulture, $"{Manifests}{Prefix}{step}-");
 
     /// <summary>Where the ranks of a save agree on its id; jobs of another <paramref name="run"/> have another.</summary>
-    public static string ClaimKey(long step, string? run) => string.Create(CultureInfo.InvariantCulture, $"{ClaimsOf(step)}{(run is null ? "" : $"-{run}")}{ManifestSuffix}");
+    public static string ClaimKey(long step, string? run) =>
+        string.Create(CultureInfo.InvariantCulture, $"{ClaimsOf(step)}{(run is null ? "" : $"-{run}")}{ManifestSuffix}");
 
     /// <summary>What the claims of a step begin with; those of 10 times the step do too.</summary>
     public static string ClaimsOf(long step) => string.Create(CultureInfo.InvariantCulture, $"{Saves}{Prefix}{step}");
@@ -42,7 +45,8 @@ public static class CheckpointLayout
             Placement.Binary => $"bin/{rank.ToString("b8", CultureInfo.InvariantCulture)[..4]}/",
             _ => "",
         };
-        return string.Create(CultureInfo.InvariantCulture, $"{Shards}{partition}{Stem(step, saveId)}/rank-{rank}{(nonce is null ? "" : $"-{nonce}")}.bin");
+        return string.Create(
+            CultureInfo.InvariantCulture, $"{Shards}{partition}{Stem(step, saveId)}/rank-{rank}{(nonce is null ? "" : $"-{nonce}")}.bin");
     }
 
     /// <summary>The directory of a shard, without the slash.</summary>
@@ -103,6 +107,7 @@ public static class CheckpointLayout
             && !key.Any(static c => char.IsControl(c) || c == '\\')
             && key.Split('/').All(static part => part is not ("" or "." or ".."));
         if (!good)
-            throw new StoreException(kind, uri, $"expected a shard's key, which begins with '{Shards}' and stays below it, found {FormatFault.Quote(key)}");
+            throw new StoreException(
+                kind, uri, $"expected a shard's key, which begins with '{Shards}' and stays below it, found {MessageText.Quote(key)}");
     }
 }

@@ -26,7 +26,8 @@ public static class CheckpointValidation
     const int WindowLength = 32 << 20;
 
     /// <summary>The manifest of that key, read anew, and its shards.</summary>
-    public static async ValueTask<IntegrityReport> RunAsync(ObjectStore store, string manifestKey, ITransferProgress progress, CancellationToken cancel)
+    public static async ValueTask<IntegrityReport> RunAsync(
+        ObjectStore store, string manifestKey, ITransferProgress progress, CancellationToken cancel)
     {
         StoreException fault;
         try
@@ -35,18 +36,21 @@ public static class CheckpointValidation
                 return await RunAsync(store, found.Manifest.Shards, progress, cancel).ConfigureAwait(false);
             fault = new StoreException(ErrorKind.NotFound, store.Root.Child(manifestKey), "there is no such manifest");
         }
-        catch (StoreException error) when (StoreProbe.IsDamage(error) && !ManifestJson.IsNewerFormat(error))
+        catch (StoreException error) when (CheckpointObjects.IsDamage(error) && !ManifestJson.IsNewerFormat(error))
         {
             fault = error;
         }
         return new IntegrityReport([new Finding(-1, manifestKey, fault)], 0, [], []);
     }
 
-    public static async ValueTask<IntegrityReport> RunAsync(ObjectStore store, IReadOnlyList<ShardRecord> shards, ITransferProgress progress, CancellationToken cancel)
+    public static async ValueTask<IntegrityReport> RunAsync(
+        ObjectStore store, IReadOnlyList<ShardRecord> shards, ITransferProgress progress, CancellationToken cancel)
     {
         progress.Begin(shards.Sum(static shard => shard.Size));
         var verified = new VerifiedBy[shards.Count];
-        var failures = await Bulk.RunAsync(shards.Count, ShardsInFlight, 0, async (i, stop) => verified[i] = await CheckAsync(store, shards[i], progress, stop).ConfigureAwait(false), i => store.Root.Child(shards[i].Key), cancel).ConfigureAwait(false);
+        var failures = await Bulk.RunAsync(
+            shards.Count, ShardsInFlight, 0, async (i, stop) => verified[i] = await CheckAsync(store, shards[i], progress, stop)
+                .ConfigureAwait(false), i => store.Root.Child(shards[i].Key), cancel).ConfigureAwait(false);
         var findings = new List<Finding>();
         List<int> bare = [], ieee = [];
         for (int i = 0; i < shards.Count; i++)
@@ -70,7 +74,8 @@ public static class CheckpointValidation
         return new IntegrityReport(findings, shards.Sum(static shard => shard.Size), bare, ieee);
     }
 
-    static async ValueTask<VerifiedBy> CheckAsync(ObjectStore store, ShardRecord shard, ITransferProgress progress, CancellationToken cancel)
+    static async ValueTask<VerifiedBy> CheckAsync(
+        ObjectStore store, ShardRecord shard, ITransferProgress progress, CancellationToken cancel)
     {
         if (shard is { IsLegacy: true, IsCompressed: true })
         {
@@ -93,7 +98,10 @@ public static class CheckpointValidation
                 return VerifiedBy.Nothing;
             return recorded == found.Castagnoli
                 ? VerifiedBy.Crc32C
-                : throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over {shard.Size} bytes: {recorded} recorded in the manifest, {found.Castagnoli} found. The bytes are damaged, or another program changed them");
+                : throw new StoreException(
+                    ErrorKind.ChecksumMismatch, uri,
+                    $"checksum mismatch over {shard.Size} bytes: {recorded} recorded in the manifest, {found.Castagnoli} found. The bytes "
+                    + "are damaged, or another program changed them");
         }
     }
 

@@ -13,7 +13,8 @@ namespace S3dlio.Checkpoint;
 /// <param name="ManifestKey">The manifest's key.</param>
 /// <param name="Step">Its step.</param>
 /// <param name="WallTime">Its time; null in the original's.</param>
-/// <param name="Among">CRC32C of the keys of the manifests of which it is the newest, with key and time of it; null where that is not known.</param>
+/// <param name="Among">CRC32C of the keys of the manifests of which it is the newest, with key and time of it; null where that is not
+/// known.</param>
 public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset? WallTime, Checksum? Among)
 {
     const int MaxLength = 64 << 10;
@@ -26,11 +27,13 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
     public static async ValueTask<LatestPointer?> ReadAsync(ObjectStore store, CancellationToken cancel) =>
         (await FindAsync(store, cancel).ConfigureAwait(false)).Pointer;
 
-    /// <summary>Whether it was written by somebody who saw just these manifests: then it is the newest of them, whatever happened meanwhile.</summary>
-    internal bool IsNewestOf(SortedSet<string> keys) => Among is { } among && WallTime is { } time && keys.Contains(ManifestKey) && among == Of(keys, ManifestKey, time);
+    /// <summary>Whether the pointer was written after a listing of exactly these manifests: then it names the newest of them.</summary>
+    internal bool IsNewestOf(SortedSet<string> keys) =>
+        Among is { } among && WallTime is { } time && keys.Contains(ManifestKey) && among == Of(keys, ManifestKey, time);
 
     /// <summary>To the microsecond, which is what it holds.</summary>
-    internal bool HasTimeOf(FoundManifest found) => WallTime is { } time && ManifestJson.FormatTime(time) == ManifestJson.FormatTime(found.Manifest.WallTime);
+    internal bool HasTimeOf(FoundManifest found) =>
+        WallTime is { } time && ManifestJson.FormatTime(time) == ManifestJson.FormatTime(found.Manifest.WallTime);
 
     /// <summary>The same after manifests went. It is a hint: what keeps it from being written keeps nothing else.</summary>
     internal static async ValueTask RenewAsync(ObjectStore store, Survey known, CancellationToken cancel)
@@ -41,14 +44,14 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         }
         catch (StoreException)
         {
-            // whoever reads it finds that it is of other manifests
+            // a reader finds that it is of other manifests
         }
     }
 
     /// <summary>Has it name the newest checkpoint that there is.</summary>
     /// <param name="store">The checkpoint store.</param>
     /// <param name="known">What the caller knows of the manifests; those that came since are read.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     internal static async ValueTask PublishAsync(ObjectStore store, Survey known, CancellationToken cancel)
     {
         for (int i = 0; i < Attempts; i++)
@@ -63,7 +66,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
                 if (known.Newest is { } newest && known.Skipped.Count == 0)
                     among = Of(known.Keys, newest.Key, newest.Manifest.WallTime);
             }
-            catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || StoreProbe.IsDamage(error))
+            catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied || CheckpointObjects.IsDamage(error))
             {
                 // who may not list, and who finds a manifest of a later version, cannot say of which it is the newest
             }
@@ -71,8 +74,9 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
                 return;
             if (pointer is not null && pointer.ManifestKey == found.Key && pointer.Among == among)
                 return;
-            if (among is null && pointer is { WallTime: { } time } && (time, pointer.Step).CompareTo((found.Manifest.WallTime, found.Manifest.Step)) > 0
-                && await StoreProbe.HeadAsync(store, pointer.ManifestKey, cancel).ConfigureAwait(false) is not null)
+            if (among is null && pointer is { WallTime: { } time }
+                    && (time, pointer.Step).CompareTo((found.Manifest.WallTime, found.Manifest.Step)) > 0
+                && await CheckpointObjects.HeadAsync(store, pointer.ManifestKey, cancel).ConfigureAwait(false) is not null)
                 return;
             if (await TryWriteAsync(store, found, among, meta, cancel).ConfigureAwait(false))
                 return;
@@ -85,7 +89,7 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         var (pointer, _) = await FindAsync(store, cancel).ConfigureAwait(false);
         if (pointer?.ManifestKey != manifestKey)
             return;
-        await StoreProbe.DeleteAsync(store, [CheckpointLayout.Latest], cancel).ConfigureAwait(false);
+        await CheckpointObjects.DeleteAsync(store, [CheckpointLayout.Latest], cancel).ConfigureAwait(false);
         await PublishAsync(store, await CheckpointCatalog.SurveyAsync(store, cancel).ConfigureAwait(false), cancel).ConfigureAwait(false);
     }
 
@@ -93,13 +97,13 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
     {
         try
         {
-            return await StoreProbe.ReadAsync(store, CheckpointLayout.Latest, MaxLength, cancel).ConfigureAwait(false) is { } read
+            return await CheckpointObjects.ReadAsync(store, CheckpointLayout.Latest, MaxLength, cancel).ConfigureAwait(false) is { } read
                 ? (Parse(read.Bytes, store.Root.Child(CheckpointLayout.Latest)), read.Meta)
                 : (null, null);
         }
-        catch (StoreException error) when (StoreProbe.IsDamage(error))
+        catch (StoreException error) when (CheckpointObjects.IsDamage(error))
         {
-            return (null, await StoreProbe.HeadAsync(store, CheckpointLayout.Latest, cancel).ConfigureAwait(false));
+            return (null, await CheckpointObjects.HeadAsync(store, CheckpointLayout.Latest, cancel).ConfigureAwait(false));
         }
     }
 
@@ -113,15 +117,19 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
             if (!CheckpointLayout.TryParseManifestKey(key, out _, out _))
                 return null;
             var among = fields.FindText(AmongName) is { } text && Checksum.TryParse(text, out var parsed) ? parsed : (Checksum?)null;
-            return new LatestPointer(key, fields.Integer("global_step", 0, long.MaxValue), fields.Has("wall_time") ? ManifestJson.ReadTime(fields, "wall_time") : null, among);
+            return new LatestPointer(
+                key, fields.Integer("global_step", 0, long.MaxValue), fields.Has("wall_time")
+                    ? ManifestJson.ReadTime(fields, "wall_time")
+                    : null, among);
         }
-        catch (StoreException error) when (StoreProbe.IsDamage(error))
+        catch (StoreException error) when (CheckpointObjects.IsDamage(error))
         {
             return null;
         }
     }
 
-    static async ValueTask<bool> TryWriteAsync(ObjectStore store, FoundManifest found, Checksum? among, ObjectMeta? replaced, CancellationToken cancel)
+    static async ValueTask<bool> TryWriteAsync(
+        ObjectStore store, FoundManifest found, Checksum? among, ObjectMeta? replaced, CancellationToken cancel)
     {
         var (step, id) = CheckpointLayout.ParseManifestKey(found.Key);
         var buffer = new ArrayBufferWriter<byte>(256);
@@ -138,10 +146,13 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         }
         // a hint is not worth a wait for the device
         var options = PutOptions.Default with { Durable = false };
-        options = replaced is null ? options with { Overwrite = false } : replaced.ETag is { } tag ? options with { IfMatch = tag } : options;
+        options = replaced is null ? options with { Overwrite = false } : replaced.ETag is { } tag
+            ? options with { IfMatch = tag }
+            : options;
         try
         {
-            await StoreProbe.PutAsync(store, CheckpointLayout.Latest, buffer.WrittenSpan.ToArray(), options, cancel).ConfigureAwait(false);
+            await CheckpointObjects.PutAsync(
+                store, CheckpointLayout.Latest, buffer.WrittenSpan.ToArray(), options, cancel).ConfigureAwait(false);
             return true;
         }
         catch (StoreException error) when (error.Kind is ErrorKind.AlreadyExists or ErrorKind.Precondition or ErrorKind.NotFound)
@@ -150,7 +161,10 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         }
     }
 
-    /// <summary>A line for each key, in the order of their code units, and one each for the newest's key and time: a flipped bit anywhere is another.</summary>
+    /// <summary>
+    /// A line for each key, in the order of their code units, and one each for the newest's key and time: a flipped bit anywhere is
+    /// another.
+    /// </summary>
     static Checksum Of(SortedSet<string> keys, string newest, DateTimeOffset time)
     {
         var sum = Checksum.Empty;

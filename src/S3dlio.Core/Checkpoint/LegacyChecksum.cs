@@ -5,8 +5,8 @@ using S3dlio.Storage;
 namespace S3dlio.Checkpoint;
 
 /// <summary>
-/// The checksums of the original: IEEE CRC-32s under the label <c>crc32c:</c>. Both are computed, and the value has to be one of them; a later
-/// release of the original may have mended it.
+/// The checksums of the original: IEEE CRC-32s under the label <c>crc32c:</c>. Both are computed, and the value has to be one of them; a
+/// later release of the original may have mended it.
 /// </summary>
 /// <param name="Ieee">What it computes.</param>
 /// <param name="Castagnoli">What it says.</param>
@@ -29,5 +29,6 @@ public readonly record struct LegacyChecksum(uint Ieee, Checksum Castagnoli)
         recorded.Value == found.Ieee ? VerifiedBy.IeeeCrc32
         : recorded == found.Castagnoli ? VerifiedBy.Crc32C
         : throw new StoreException(ErrorKind.ChecksumMismatch, uri, string.Create(CultureInfo.InvariantCulture,
-            $"checksum mismatch over {length} bytes: {recorded} recorded by the original library, which labels IEEE CRC-32s as CRC32Cs; found are the CRC-32 {found.Ieee:x8} and the CRC32C {found.Castagnoli.ToHex()}. The bytes are damaged"));
+            $"checksum mismatch over {length} bytes: {recorded} recorded by the original library, which labels IEEE CRC-32s as CRC32Cs; "
+            + $"found are the CRC-32 {found.Ieee:x8} and the CRC32C {found.Castagnoli.ToHex()}. The bytes are damaged"));
 }

@@ -4,7 +4,7 @@ using S3dlio.Storage;
 namespace S3dlio.Checkpoint;
 
 /// <summary>
-/// Compressed shards of the original: zstd frames without a seek table, whose raw size nobody wrote down. They are decoded as a whole, in
+/// Compressed shards of the original: zstd frames without a seek table, whose raw size is not recorded. They are decoded as a whole, in
 /// memory; what would need more than 2 GiB of it is refused.
 /// </summary>
 static class LegacyFrames
@@ -15,11 +15,12 @@ static class LegacyFrames
     /// <summary>No honest frame holds more raw bytes for each stored one.</summary>
     const long MostRatio = 32_768;
 
-    public static async ValueTask ReadAsync(ObjectStore store, ShardRecord shard, Func<long, LargeMemory> allocate, CancellationToken cancel)
+    public static async ValueTask ReadAsync(
+        ObjectStore store, ShardRecord shard, Func<long, LargeMemory> allocate, CancellationToken cancel)
     {
         string uri = store.Root.Child(shard.Key);
         ShardCheck.CompareSize(store, shard, (await store.HeadAsync(shard.Key, cancel).ConfigureAwait(false)).Size);
-        var read = await StoreProbe.ReadAsync(store, shard.Key, Array.MaxLength, cancel).ConfigureAwait(false)
+        var read = await CheckpointObjects.ReadAsync(store, shard.Key, Array.MaxLength, cancel).ConfigureAwait(false)
             ?? throw new StoreException(ErrorKind.NotFound, uri, "no such object");
         var raw = Decode(read.Bytes, uri);
         var target = allocate(raw.Length);
@@ -37,7 +38,9 @@ static class LegacyFrames
         if (told == Libzstd.SizeError)
             throw Fault(uri, "it does not begin with a zstd frame");
         long most = Math.Min(Array.MaxLength, stored.Length * MostRatio);
-        long capacity = told == Libzstd.SizeUnknown ? Math.Min(most, (long)stored.Length * FirstRatio + 1024) : (long)Math.Min(told, (ulong)most);
+        long capacity = told == Libzstd.SizeUnknown
+            ? Math.Min(most, (long)stored.Length * FirstRatio + 1024)
+            : (long)Math.Min(told, (ulong)most);
         using var context = Libzstd.Check(Libzstd.CreateDecompression());
         while (true)
         {
@@ -49,7 +52,9 @@ static class LegacyFrames
             if (!Libzstd.Describe(result).Contains("too small", StringComparison.Ordinal))
                 Libzstd.Check(result, reason => Fault(uri, reason));
             if (capacity >= most)
-                throw new StoreException(ErrorKind.InvalidData, uri, $"expected at most {most} raw bytes in the shard, found more; decompress it with 'zstd -d' and load it from there");
+                throw new StoreException(
+                    ErrorKind.InvalidData, uri,
+                    $"expected at most {most} raw bytes in the shard, found more; decompress it with 'zstd -d' and load it from there");
             capacity = Math.Min(most, capacity * 2);
         }
     }

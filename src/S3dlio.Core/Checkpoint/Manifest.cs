@@ -23,7 +23,9 @@ public sealed record Manifest
 
     public required long Epoch { get; init; }
 
-    /// <summary>When the checkpoint was made, or just after the newest that was there then: the newest is the one with the latest.</summary>
+    /// <summary>
+    /// When the checkpoint was made, or just after the newest that was there then: the newest is the one with the latest.
+    /// </summary>
     public required DateTimeOffset WallTime { get; init; }
 
     public required int WorldSize { get; init; }

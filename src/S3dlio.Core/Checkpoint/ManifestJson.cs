@@ -18,7 +18,9 @@ public static class ManifestJson
 
     static readonly JsonWriterOptions Format = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Writes a manifest of the current version; its last member is the CRC32C of the whole text, taken with zeros in its place.</summary>
+    /// <summary>
+    /// Writes a manifest of the current version; its last member is the CRC32C of the whole text, taken with zeros in its place.
+    /// </summary>
     public static byte[] Write(Manifest manifest)
     {
         var buffer = new ArrayBufferWriter<byte>(4096);
@@ -31,7 +33,9 @@ public static class ManifestJson
         }
         byte[] text = buffer.WrittenSpan.ToArray();
         if (text.Length > MaxLength)
-            throw new StoreException(ErrorKind.InvalidArgument, CheckpointLayout.ManifestKey(manifest.Step, manifest.SaveId ?? ""), $"the manifest would have {text.Length} bytes; at most {MaxLength} are read: keep less JSON with the checkpoint");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, CheckpointLayout.ManifestKey(manifest.Step, manifest.SaveId ?? ""),
+                $"the manifest would have {text.Length} bytes; at most {MaxLength} are read: keep less JSON with the checkpoint");
         int at = FindChecksum(text)!.Value.At;
         Checksum.Of(text).TryFormat(text.AsSpan(at));
         return text;
@@ -70,7 +74,8 @@ public static class ManifestJson
     {
         if (text.Length > MaxLength)
             throw Fault(uri, $"expected a manifest of at most {MaxLength} bytes, found {text.Length}");
-        var fields = new JsonFields(JsonFields.Parse(text, "a manifest", ErrorKind.InvalidData, uri), "a manifest", ErrorKind.InvalidData, uri);
+        var fields = new JsonFields(
+            JsonFields.Parse(text, "a manifest", ErrorKind.InvalidData, uri), "a manifest", ErrorKind.InvalidData, uri);
         // first: a later version may have changed everything else
         int version = (int)fields.Integer("format_version", 1, int.MaxValue);
         if (version > Manifest.CurrentVersion)
@@ -96,7 +101,7 @@ public static class ManifestJson
         int worldSize = (int)fields.Integer("world_size", 1, Manifest.MaxWorldSize);
         string status = fields.Text("status");
         if (status is not ("complete" or "incomplete"))
-            throw Fault(uri, $"expected status 'complete' or 'incomplete' in the manifest, found {FormatFault.Quote(status)}");
+            throw Fault(uri, $"expected status 'complete' or 'incomplete' in the manifest, found {MessageText.Quote(status)}");
         var shards = new List<ShardRecord>();
         foreach (var element in fields.Array("shards", worldSize))
             shards.Add(ShardJson.Read(element, version == Manifest.LegacyVersion, ErrorKind.InvalidData, uri));
@@ -115,12 +120,13 @@ public static class ManifestJson
             Extra = fields.Find("extra")?.Clone(),
         };
         if (manifest.SaveId is { } id && !SaveId.IsValid(id))
-            throw Fault(uri, $"expected a save id of letters, digits, '.', '_' and '-' in the manifest, found {FormatFault.Quote(id)}");
+            throw Fault(uri, $"expected a save id of letters, digits, '.', '_' and '-' in the manifest, found {MessageText.Quote(id)}");
         return manifest;
     }
 
     /// <summary>The shards by rank: none twice, none beyond the world's size, and of a complete one all.</summary>
-    internal static IReadOnlyList<ShardRecord> InOrder(List<ShardRecord> shards, int worldSize, bool complete, Func<string, StoreException> fault)
+    internal static IReadOnlyList<ShardRecord> InOrder(
+        List<ShardRecord> shards, int worldSize, bool complete, Func<string, StoreException> fault)
     {
         // in memory that depends on the shards that are there, not on the number that a few bytes can claim
         shards.Sort(static (one, other) => one.Rank.CompareTo(other.Rank));
@@ -136,19 +142,22 @@ public static class ManifestJson
             int missing = 0;
             while (missing < shards.Count && shards[missing].Rank == missing)
                 missing++;
-            throw fault($"expected the shards of all {worldSize} ranks, found {shards.Count}; the first that is missing is rank {missing}'s");
+            throw fault(
+                $"expected the shards of all {worldSize} ranks, found {shards.Count}; the first that is missing is rank {missing}'s");
         }
         return shards;
     }
 
-    internal static string FormatTime(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+    internal static string FormatTime(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
 
     public static DateTimeOffset ReadTime(JsonFields fields, string name)
     {
         string text = fields.Text(name);
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
+        return DateTimeOffset.TryParse(
+            text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
             ? time
-            : throw fields.Fault($"expected a time such as 2026-01-31T12:00:00Z in field '{name}', found {FormatFault.Quote(text)}");
+            : throw fields.Fault($"expected a time such as 2026-01-31T12:00:00Z in field '{name}', found {MessageText.Quote(text)}");
     }
 
     static void CheckChecksum(ReadOnlySpan<byte> text, bool required, string uri)
@@ -156,7 +165,9 @@ public static class ManifestJson
         if (FindChecksum(text) is not { } place)
         {
             if (required)
-                throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"expected field '{ChecksumName}' in the manifest, found none: it is damaged or was edited");
+                throw new StoreException(
+                    ErrorKind.ChecksumMismatch, uri,
+                    $"expected field '{ChecksumName}' in the manifest, found none: it is damaged or was edited");
             return;
         }
         // the text and nothing that reads the same: a digit in upper case is a flipped bit
@@ -168,7 +179,9 @@ public static class ManifestJson
         var recorded = text.Slice(place.At, place.Length);
         if (!recorded.SequenceEqual(expected))
             throw new StoreException(ErrorKind.ChecksumMismatch, uri,
-                $"checksum mismatch over the manifest's {text.Length} bytes: {FormatFault.Quote(System.Text.Encoding.Latin1.GetString(recorded))} recorded, {found} found; it is damaged or was edited");
+                $"checksum mismatch over the manifest's {text.Length} bytes: "
+                + $"{MessageText.Quote(System.Text.Encoding.Latin1.GetString(recorded))} recorded, {found} found; it is damaged or was "
+                + "edited");
     }
 
     /// <summary>Where the checksum's text stands, between its quotes.</summary>
@@ -188,5 +201,6 @@ public static class ManifestJson
         return null;
     }
 
-    static StoreException Fault(string uri, string detail) => new(ErrorKind.InvalidData, uri, $"{detail}; the manifest is damaged or not one");
+    static StoreException Fault(string uri, string detail) =>
+        new(ErrorKind.InvalidData, uri, $"{detail}; the manifest is damaged or not one");
 }

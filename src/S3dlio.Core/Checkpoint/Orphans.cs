@@ -3,9 +3,9 @@ using S3dlio.Storage;
 namespace S3dlio.Checkpoint;
 
 /// <summary>
-/// What crashed saves left: shards without a manifest, claims, tombstones, uploads. A save is given up as a whole, when all that it wrote is
-/// older than the grace, and only after its place among the manifests was taken by a tombstone: an incomplete manifest, which a coordinator
-/// that comes late runs into.
+/// What crashed saves left: shards without a manifest, claims, tombstones, uploads. A save is given up as a whole, when all that it wrote
+/// is older than the grace, and only after its place among the manifests was taken by a tombstone: an incomplete manifest, which a
+/// coordinator that comes late runs into.
 /// </summary>
 static class Orphans
 {
@@ -19,9 +19,11 @@ static class Orphans
         var manifests = catalog.Found.Select(static found => found.Key).ToHashSet(StringComparer.Ordinal);
         var claimed = await FindClaimsAsync(store, limit, rule, cancel).ConfigureAwait(false);
         var collected = new List<string>();
-        foreach (var save in shards.Where(shard => CheckpointLayout.StemOf(shard.Key) is not null).GroupBy(static shard => CheckpointLayout.StemOf(shard.Key)!))
+        foreach (var save in shards.Where(
+                shard => CheckpointLayout.StemOf(shard.Key) is not null).GroupBy(static shard => CheckpointLayout.StemOf(shard.Key)!))
         {
-            if (claimed.Contains(save.Key) || save.Any(shard => shard.LastModified > limit) || !CheckpointLayout.TryParseStem(save.Key, out long step, out string id))
+            if (claimed.Contains(save.Key) || save.Any(shard => shard.LastModified > limit)
+                    || !CheckpointLayout.TryParseStem(save.Key, out long step, out string id))
                 continue;
             string[] keys = [.. save.Select(static shard => shard.Key).Where(key => !needed.Needs(key))];
             if (keys.Length == 0 || needed.Stems.Contains(save.Key))
@@ -29,13 +31,14 @@ static class Orphans
             collected.AddRange(keys);
             if (rule.DryRun)
                 continue;
-            if (!manifests.Contains(CheckpointLayout.ManifestKey(step, id)) && !await TryBuryAsync(store, step, id, cancel).ConfigureAwait(false))
+            if (!manifests.Contains(CheckpointLayout.ManifestKey(step, id))
+                    && !await TryBuryAsync(store, step, id, cancel).ConfigureAwait(false))
             {
                 // committed just now
                 collected.RemoveRange(collected.Count - keys.Length, keys.Length);
                 continue;
             }
-            await StoreProbe.DeleteAsync(store, keys, cancel).ConfigureAwait(false);
+            await CheckpointObjects.DeleteAsync(store, keys, cancel).ConfigureAwait(false);
             foreach (string directory in keys.Select(CheckpointLayout.DirectoryOf).Distinct())
                 await store.RemoveDirectoryAsync(directory, cancel).ConfigureAwait(false);
         }
@@ -45,15 +48,16 @@ static class Orphans
     }
 
     /// <summary>Stems of saves that ranks may still join. Claims that are older than the limit go.</summary>
-    static async ValueTask<HashSet<string>> FindClaimsAsync(ObjectStore store, DateTimeOffset limit, RetentionRule rule, CancellationToken cancel)
+    static async ValueTask<HashSet<string>> FindClaimsAsync(
+        ObjectStore store, DateTimeOffset limit, RetentionRule rule, CancellationToken cancel)
     {
         var stems = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var entry in await StoreProbe.ListAsync(store, CheckpointLayout.Saves, cancel).ConfigureAwait(false))
+        foreach (var entry in await CheckpointObjects.ListAsync(store, CheckpointLayout.Saves, cancel).ConfigureAwait(false))
         {
             if (entry.LastModified <= limit)
             {
                 if (!rule.DryRun)
-                    await StoreProbe.DeleteAsync(store, [entry.Key], cancel).ConfigureAwait(false);
+                    await CheckpointObjects.DeleteAsync(store, [entry.Key], cancel).ConfigureAwait(false);
             }
             else if (await SaveClaim.ReadAsync(store, entry.Key, cancel).ConfigureAwait(false) is { Id: { } id } claim)
             {
@@ -82,7 +86,9 @@ static class Orphans
         };
         try
         {
-            await StoreProbe.PutAsync(store, CheckpointLayout.ManifestKey(step, id), ManifestJson.Write(tombstone), PutOptions.Default with { Overwrite = false, Durable = true }, cancel).ConfigureAwait(false);
+            await CheckpointObjects.PutAsync(
+                store, CheckpointLayout.ManifestKey(step, id), ManifestJson.Write(tombstone),
+                PutOptions.Default with { Overwrite = false, Durable = true }, cancel).ConfigureAwait(false);
             return true;
         }
         catch (StoreException error) when (error.Kind == ErrorKind.AlreadyExists)
@@ -91,11 +97,14 @@ static class Orphans
         }
     }
 
-    /// <summary>Tombstones that stood for as long as a save could take, and uploads that nobody ended.</summary>
+    /// <summary>Tombstones older than the longest save, and unfinished uploads.</summary>
     static async ValueTask SweepAsync(ObjectStore store, Catalog catalog, DateTimeOffset limit, CancellationToken cancel)
     {
-        string[] tombstones = [.. catalog.Found.Where(found => found.Manifest is { IsComplete: false, Shards.Count: 0, IsLegacy: false } && found.Manifest.WallTime <= limit).Select(static found => found.Key)];
-        await StoreProbe.DeleteAsync(store, tombstones, cancel).ConfigureAwait(false);
+        string[] tombstones =
+            [.. catalog.Found.Where(
+                    found => found.Manifest is { IsComplete: false, Shards.Count: 0, IsLegacy: false }
+                        && found.Manifest.WallTime <= limit).Select(static found => found.Key)];
+        await CheckpointObjects.DeleteAsync(store, tombstones, cancel).ConfigureAwait(false);
         foreach (var upload in await store.ListUploadsAsync(CheckpointLayout.Shards, cancel).ConfigureAwait(false))
         {
             if (upload.Begun is { } begun && begun <= limit)
@@ -104,7 +113,9 @@ static class Orphans
         await SweepDirectoriesAsync(store, limit, cancel).ConfigureAwait(false);
     }
 
-    /// <summary>What writers that were killed left in directories, and directories with nothing else; of saves whose id tells that they are old.</summary>
+    /// <summary>
+    /// What writers that were killed left in directories, and directories with nothing else; of saves whose id tells that they are old.
+    /// </summary>
     static async ValueTask SweepDirectoriesAsync(ObjectStore store, DateTimeOffset limit, CancellationToken cancel)
     {
         if (!store.IsNear)
@@ -118,10 +129,11 @@ static class Orphans
             var below = new List<string>();
             try
             {
-                await foreach (var page in store.ListAsync(folder, ListOptions.Default with { Recursive = false }, cancel).ConfigureAwait(false))
+                await foreach (var page in store.ListAsync(
+                        folder, ListOptions.Default with { Recursive = false }, cancel).ConfigureAwait(false))
                     below.AddRange(page.Prefixes);
             }
-            catch (StoreException error) when (StoreProbe.IsAbsence(error))
+            catch (StoreException error) when (CheckpointObjects.IsAbsence(error))
             {
                 continue;
             }

@@ -37,20 +37,25 @@ public sealed record RetentionRule
 /// <param name="Collected">Shards that no manifest referred to.</param>
 /// <param name="Skipped">Damaged manifests, which stay.</param>
 public sealed record PruneReport(
-    IReadOnlyList<string> Deleted, IReadOnlyList<string> Kept, string? Verified, IReadOnlyList<string> Collected, IReadOnlyList<SkippedManifest> Skipped);
+    IReadOnlyList<string> Deleted, IReadOnlyList<string> Kept, string? Verified, IReadOnlyList<string> Collected,
+    IReadOnlyList<SkippedManifest> Skipped);
 
 /// <summary>Makes room, and never for the price of the last checkpoint that is known to be good.</summary>
 public static class Retention
 {
-    public static async ValueTask<PruneReport> RunAsync(ObjectStore store, RetentionRule rule, ITransferProgress progress, CancellationToken cancel)
+    public static async ValueTask<PruneReport> RunAsync(
+        ObjectStore store, RetentionRule rule, ITransferProgress progress, CancellationToken cancel)
     {
         if (rule.KeepLast < 1 || rule.KeepEvery < 1)
-            throw new StoreException(ErrorKind.InvalidArgument, store.Root.ToString(), $"keep_last and keep_every must be 1 or more, found {rule.KeepLast} and {rule.KeepEvery}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, store.Root.ToString(),
+                $"keep_last and keep_every must be 1 or more, found {rule.KeepLast} and {rule.KeepEvery}");
         // before the manifests: what is listed here and committed meanwhile is seen to be referred to
-        var shards = await StoreProbe.ListAsync(store, CheckpointLayout.Shards, cancel).ConfigureAwait(false);
+        var shards = await CheckpointObjects.ListAsync(store, CheckpointLayout.Shards, cancel).ConfigureAwait(false);
         var catalog = await CheckpointCatalog.ReadAllAsync(store, null, cancel).ConfigureAwait(false);
         FoundManifest[] complete = [.. catalog.Complete];
-        var kept = complete.Where((found, i) => i < rule.KeepLast || (rule.KeepEvery is { } every && found.Manifest.Step % every == 0)).ToHashSet();
+        var kept = complete.Where(
+            (found, i) => i < rule.KeepLast || (rule.KeepEvery is { } every && found.Manifest.Step % every == 0)).ToHashSet();
         FoundManifest? verified = null;
         if (kept.Count < complete.Length)
             verified = await FindVerifiedAsync(store, complete, kept, rule.Check, progress, cancel).ConfigureAwait(false);
@@ -69,9 +74,12 @@ public static class Retention
         return new PruneReport([.. gone], left, verified?.Key, collected, catalog.Skipped);
     }
 
-    /// <summary>The newest that is found whole. It is kept, even where the rule would have let it go; where none is, nothing is deleted.</summary>
+    /// <summary>
+    /// The newest that is found whole. It is kept, even where the rule would have let it go; where none is, nothing is deleted.
+    /// </summary>
     static async ValueTask<FoundManifest?> FindVerifiedAsync(
-        ObjectStore store, FoundManifest[] complete, HashSet<FoundManifest> kept, KeptCheck check, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, FoundManifest[] complete, HashSet<FoundManifest> kept, KeptCheck check, ITransferProgress progress,
+        CancellationToken cancel)
     {
         // those that stay anyhow come first: what they prove costs nothing
         foreach (var found in complete.Where(kept.Contains).Concat(complete.Where(found => !kept.Contains(found))))
@@ -84,7 +92,8 @@ public static class Retention
         return null;
     }
 
-    static async ValueTask<bool> IsWholeAsync(ObjectStore store, FoundManifest found, KeptCheck check, ITransferProgress progress, CancellationToken cancel)
+    static async ValueTask<bool> IsWholeAsync(
+        ObjectStore store, FoundManifest found, KeptCheck check, ITransferProgress progress, CancellationToken cancel)
     {
         if (check == KeptCheck.Full)
             return (await CheckpointValidation.RunAsync(store, found.Manifest.Shards, progress, cancel).ConfigureAwait(false)).IsWhole;

@@ -11,7 +11,8 @@ public static class ShardJson
     /// <summary>Reads what came from elsewhere: nothing in it is believed before it was looked at.</summary>
     /// <param name="element">A JSON object; members not known are passed over.</param>
     /// <param name="legacy">It is of a manifest of the original. Null: as its own member <c>legacy</c> says.</param>
-    /// <param name="kind">What a fault is: <see cref="ErrorKind.InvalidData"/> in manifests, <see cref="ErrorKind.InvalidArgument"/> from a caller.</param>
+    /// <param name="kind">What a fault is: <see cref="ErrorKind.InvalidData"/> in manifests, <see cref="ErrorKind.InvalidArgument"/> from a
+    /// caller.</param>
     /// <param name="uri">For messages.</param>
     public static ShardRecord Read(JsonElement element, bool? legacy, ErrorKind kind, string uri)
     {
@@ -22,7 +23,9 @@ public static class ShardJson
         bool old = legacy ?? fields.FindBool("legacy") ?? false;
         string? compression = fields.FindText("compression");
         if (compression is not (null or "none" or "zstd"))
-            throw fields.Fault($"expected 'none' or 'zstd' as compression of the shard of rank {rank}, found {FormatFault.Quote(compression)}; update s3dlio");
+            throw fields.Fault(
+                $"expected 'none' or 'zstd' as compression of the shard of rank {rank}, found {MessageText.Quote(compression)}; update "
+                + "s3dlio");
         return new ShardRecord
         {
             Rank = rank,
@@ -93,6 +96,7 @@ public static class ShardJson
             return null;
         if (Checksum.TryParse(text, out var checksum) || (legacy && Checksum.TryParse($"crc32c:{text}", out checksum)))
             return checksum;
-        throw fields.Fault($"expected a checksum such as \"crc32c:1a2b3c4d\" in field '{name}' of a shard, found {FormatFault.Quote(text)}");
+        throw fields.Fault(
+            $"expected a checksum such as \"crc32c:1a2b3c4d\" in field '{name}' of a shard, found {MessageText.Quote(text)}");
     }
 }

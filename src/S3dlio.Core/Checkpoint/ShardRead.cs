@@ -7,7 +7,7 @@ namespace S3dlio.Checkpoint;
 /// <summary>By which checksum the bytes of a shard were found to be good.</summary>
 public enum VerifiedBy
 {
-    /// <summary>None is recorded, or nobody wanted to know.</summary>
+    /// <summary>No checksum is recorded, or validation is off.</summary>
     Nothing,
     /// <summary>CRC32C.</summary>
     Crc32C,
@@ -22,18 +22,21 @@ public static class ShardRead
     /// <param name="shard">Which, as its manifest says.</param>
     /// <param name="allocate">Gives the memory for its raw size.</param>
     /// <param name="validate">False hands the bytes out unchecked.</param>
-    /// <param name="progress">Hears of raw bytes.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="progress">Receives the number of raw bytes.</param>
+    /// <param name="cancel">Cancels the call.</param>
     /// <exception cref="StoreException">Names the rank: NotFound, InvalidData, ChecksumMismatch.</exception>
     public static async ValueTask<VerifiedBy> RunAsync(
-        ObjectStore store, ShardRecord shard, Func<long, LargeMemory> allocate, bool validate, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, ShardRecord shard, Func<long, LargeMemory> allocate, bool validate, ITransferProgress progress,
+        CancellationToken cancel)
     {
         LargeMemory? target = null;
         LargeMemory Allocate(long size)
         {
             long? expected = shard.IsCompressed ? shard.RawSize : shard.Size;
             if (expected is { } length && length != size)
-                throw new StoreException(ErrorKind.InvalidData, store.Root.Child(shard.Key), $"expected {length} bytes, found {size}; the shard was cut, or another program wrote the object");
+                throw new StoreException(
+                    ErrorKind.InvalidData, store.Root.Child(shard.Key),
+                    $"expected {length} bytes, found {size}; the shard was cut, or another program wrote the object");
             return target = allocate(size);
         }
         try
@@ -46,11 +49,15 @@ public static class ShardRead
             {
                 // the original's label says what its value is not: the bytes are compared below
                 var validation = new Validation(shard.IsLegacy ? null : shard.Checksum, validate);
-                await ObjectRead.WholeAsync(store, shard.Key, shard.IsCompressed ? Decompress.Always : Decompress.Never, Allocate, validation, progress, cancel).ConfigureAwait(false);
+                await ObjectRead.WholeAsync(
+                    store, shard.Key, shard.IsCompressed ? Decompress.Always : Decompress.Never, Allocate, validation, progress,
+                    cancel).ConfigureAwait(false);
             }
             if (!validate || shard.Checksum is not { } recorded)
                 return VerifiedBy.Nothing;
-            return shard.IsLegacy ? LegacyChecksum.Check(recorded, LegacyChecksum.Of(target!), target!.Length, store.Root.Child(shard.Key)) : VerifiedBy.Crc32C;
+            return shard.IsLegacy
+                ? LegacyChecksum.Check(recorded, LegacyChecksum.Of(target!), target!.Length, store.Root.Child(shard.Key))
+                : VerifiedBy.Crc32C;
         }
         catch (StoreException error) when (ShardCheck.IsFinding(error))
         {

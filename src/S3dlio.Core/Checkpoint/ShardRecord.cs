@@ -18,7 +18,9 @@ public sealed record ShardRecord
     /// <summary>What the store called this version; a copy of the checkpoint has others, so nothing depends on it.</summary>
     public string? ETag { get; init; }
 
-    /// <summary>Of the raw bytes. In a manifest of the original it is an IEEE CRC-32 in spite of its label: see <see cref="LegacyChecksum"/>.</summary>
+    /// <summary>
+    /// Of the raw bytes. In a manifest of the original it is an IEEE CRC-32 in spite of its label: see <see cref="LegacyChecksum"/>.
+    /// </summary>
     public Checksum? Checksum { get; init; }
 
     /// <summary>Bytes before compression; null where only the object can tell.</summary>
@@ -46,5 +48,6 @@ public sealed record ShardRecord
     public string? Claim { get; init; }
 
     /// <summary>What a manifest would say the same of: which bytes, and where.</summary>
-    public bool IsSameAs(ShardRecord other) => (Rank, Key, Size, Checksum, StoredChecksum) == (other.Rank, other.Key, other.Size, other.Checksum, other.StoredChecksum);
+    public bool IsSameAs(ShardRecord other) =>
+        (Rank, Key, Size, Checksum, StoredChecksum) == (other.Rank, other.Key, other.Size, other.Checksum, other.StoredChecksum);
 }

@@ -40,7 +40,8 @@ public sealed class ShardWrite : IAsyncDisposable
     public static async ValueTask<ShardWrite> OpenAsync(ObjectStore store, ShardTarget target, CancellationToken cancel)
     {
         string key = await FindKeyAsync(store, target, cancel).ConfigureAwait(false);
-        return new ShardWrite(target, await ObjectOutput.OpenAsync(store, key, target.Level, Options(target), cancel).ConfigureAwait(false));
+        return new ShardWrite(
+            target, await ObjectOutput.OpenAsync(store, key, target.Level, Options(target), cancel).ConfigureAwait(false));
     }
 
     /// <summary>Writes a whole shard from the caller's memory.</summary>
@@ -91,12 +92,14 @@ public sealed class ShardWrite : IAsyncDisposable
         while (true)
         {
             string key = CheckpointLayout.ShardKey(target.Placement, target.Step, target.Save.SaveId, target.Rank, nonce);
-            if (await StoreProbe.HeadAsync(store, target.Level is null ? key : SeekableFormat.Name(key), cancel).ConfigureAwait(false) is null)
+            if (await CheckpointObjects.HeadAsync(
+                    store, target.Level is null ? key : SeekableFormat.Name(key), cancel).ConfigureAwait(false) is null)
                 return key;
             nonce = SaveId.Nonce();
         }
     }
 
     /// <summary>Create-only: what a manifest refers to never changes, whatever a late or repeated rank does.</summary>
-    static PutOptions Options(ShardTarget target) => PutOptions.Default with { Overwrite = false, Durable = target.Durable, Background = target.Background };
+    static PutOptions Options(ShardTarget target) =>
+        PutOptions.Default with { Overwrite = false, Durable = target.Durable, Background = target.Background };
 }

@@ -1,8 +1,8 @@
 namespace S3dlio.Compression;
 
-/// <summary>Compressed bytes that are not what they should be. Whoever knows which object they are of says so.</summary>
+/// <summary>Damaged or invalid compressed data. The caller adds which object it is.</summary>
 /// <param name="detail">Expected, found, and what to do.</param>
-/// <param name="offset">Where in the compressed object.</param>
+/// <param name="offset">Position in the compressed object.</param>
 /// <param name="isDamage">True when a checksum differs: these are not the bytes that were written.</param>
 public sealed class CompressionException(string detail, long? offset = null, bool isDamage = false) : Exception(detail)
 {

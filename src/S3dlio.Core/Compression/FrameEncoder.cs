@@ -63,7 +63,10 @@ public sealed class FrameEncoder : IDisposable
             return info;
         }
         var target = Room((int)Libzstd.CompressBound((nuint)raw.Length)).Span;
-        int length = (int)Check(Libzstd.Compress(_context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref MemoryMarshal.GetReference(source), (nuint)source.Length));
+        int length = (int)Check(
+            Libzstd.Compress(
+                _context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref MemoryMarshal.GetReference(source),
+                (nuint)source.Length));
         var frame = target[..length];
         _pieces.Add(_room.AsMemory(0, length));
         // the encoder took the hash already and put it at the frame's end
@@ -84,7 +87,9 @@ public sealed class FrameEncoder : IDisposable
         return _room.AsMemory(0, length);
     }
 
-    /// <summary>A cheap look at a block: slices from all over it, compressed quickly. Noise, such as the mantissas of floats, hardly shrinks.</summary>
+    /// <summary>
+    /// A cheap look at a block: slices from all over it, compressed quickly. Noise, such as the mantissas of floats, hardly shrinks.
+    /// </summary>
     bool IsWorthwhile(ReadOnlySpan<byte> raw)
     {
         if (_taster is null || raw.Length < 2 * SampleLength)
@@ -94,7 +99,10 @@ public sealed class FrameEncoder : IDisposable
         for (int i = 0; i < SampleSlices; i++)
             raw.Slice(i * stride, SliceLength).CopyTo(sample[(i * SliceLength)..]);
         var scratch = _sample.AsSpan(SampleLength);
-        nuint shrunk = Check(Libzstd.Compress(_taster, ref MemoryMarshal.GetReference(scratch), (nuint)scratch.Length, ref MemoryMarshal.GetReference(sample), SampleLength));
+        nuint shrunk = Check(
+            Libzstd.Compress(
+                _taster, ref MemoryMarshal.GetReference(scratch), (nuint)scratch.Length, ref MemoryMarshal.GetReference(sample),
+                SampleLength));
         return shrunk <= SampleLength - (SampleLength / LeastGain);
     }
 

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace S3dlio.Compression;
 
-/// <summary>The stable part of libzstd's interface (zstd.h, 1.4 and newer). Linked into the published library; tests find the shared one.</summary>
+/// <summary>
+/// The stable part of libzstd's interface (zstd.h, 1.4 and newer). Linked into the published library; tests find the shared one.
+/// </summary>
 static partial class Libzstd
 {
     public const int MinLevel = 1, MaxLevel = 22;
@@ -45,7 +47,8 @@ static partial class Libzstd
     /// <summary>A step of a stream, with plain arguments; experimental in the header and unchanged since 1.4.</summary>
     [LibraryImport(Library, EntryPoint = "ZSTD_decompressStream_simpleArgs")]
     public static partial nuint DecompressStream(
-        DecompressionContext context, ref byte target, nuint capacity, ref nuint targetAt, ref byte source, nuint length, ref nuint sourceAt);
+        DecompressionContext context, ref byte target, nuint capacity, ref nuint targetAt, ref byte source, nuint length,
+        ref nuint sourceAt);
 
     [LibraryImport(Library, EntryPoint = "ZSTD_getFrameContentSize")]
     public static partial ulong FrameContentSize(ref byte source, nuint length);

@@ -3,7 +3,10 @@ using S3dlio.Hashing;
 
 namespace S3dlio.Compression;
 
-/// <summary>Where each frame of a compressed object lies and what it holds, from the object's last bytes. Everything in them is checked before it is believed.</summary>
+/// <summary>
+/// Where each frame of a compressed object lies and what it holds, from the object's last bytes. Everything in them is checked before it is
+/// believed.
+/// </summary>
 public sealed class SeekTable
 {
     readonly long[] _stored;
@@ -77,7 +80,8 @@ public sealed class SeekTable
         uint magic = BinaryPrimitives.ReadUInt32LittleEndian(table);
         uint size = BinaryPrimitives.ReadUInt32LittleEndian(table[4..]);
         if (magic != SeekableFormat.TableMagic || size != length - SeekableFormat.SkippableHeader)
-            throw Broken($"its frame begins with {magic:x8} and {size}, expected {SeekableFormat.TableMagic:x8} and {length - SeekableFormat.SkippableHeader}", begin);
+            throw Broken($"its frame begins with {magic:x8} and {size}, expected {SeekableFormat.TableMagic:x8} and "
+                + $"{length - SeekableFormat.SkippableHeader}", begin);
         var (stored, raw, hashes) = ReadEntries(table[SeekableFormat.SkippableHeader..^SeekableFormat.FooterLength], count, entry, begin);
 
         int data = count - 1;
@@ -96,17 +100,22 @@ public sealed class SeekTable
     static (int Count, int EntryLength) ReadFooter(ReadOnlySpan<byte> end, long objectLength)
     {
         if (!IsThere(end))
-            throw new CompressionException("it does not end with the seek table of zstd's seekable format: it is cut off, or another program compressed it; read it with decompress=False, or unpack it with 'zstd -d'", objectLength);
+            throw new CompressionException(
+                "it does not end with the seek table of zstd's seekable format: it is cut off, or another program compressed it; read it "
+                + "with decompress=False, or unpack it with 'zstd -d'", objectLength);
         uint count = BinaryPrimitives.ReadUInt32LittleEndian(end[^SeekableFormat.FooterLength..]);
         byte descriptor = end[^5];
         if ((descriptor & SeekableFormat.ReservedFlags) != 0)
-            throw Broken($"its descriptor {descriptor:x2} has reserved bits set: damaged, or of a version newer than this library", objectLength - 5);
+            throw Broken($"its descriptor {descriptor:x2} has reserved bits set: damaged, or of a version newer than this library",
+                objectLength - 5);
         if (count > SeekableFormat.MaxFrames)
-            throw Broken($"it names {count} frames; at most {SeekableFormat.MaxFrames} are read", objectLength - SeekableFormat.FooterLength);
+            throw Broken($"it names {count} frames; at most {SeekableFormat.MaxFrames} are read",
+                objectLength - SeekableFormat.FooterLength);
         int entry = (descriptor & SeekableFormat.ChecksumsFlag) != 0 ? 12 : 8;
         long length = TableLength((int)count, entry);
         if (length > objectLength)
-            throw Broken($"with {count} frames it has {length} bytes, the object has {objectLength}", objectLength - SeekableFormat.FooterLength);
+            throw Broken($"with {count} frames it has {length} bytes, the object has {objectLength}",
+                objectLength - SeekableFormat.FooterLength);
         return ((int)count, entry);
     }
 
@@ -121,9 +130,11 @@ public sealed class SeekTable
             long packed = BinaryPrimitives.ReadUInt32LittleEndian(entry), plain = BinaryPrimitives.ReadUInt32LittleEndian(entry[4..]);
             long at = begin + SeekableFormat.SkippableHeader + ((long)i * entryLength);
             if (plain > SeekableFormat.MaxFrameLength)
-                throw Broken($"frame {i} holds {plain} bytes; frames of at most {SeekableFormat.MaxFrameLength} are read; unpack the object with 'zstd -d'", at);
+                throw Broken($"frame {i} holds {plain} bytes; frames of at most {SeekableFormat.MaxFrameLength} are read; unpack the "
+                    + "object with 'zstd -d'", at);
             // the record is the one frame that may be larger than its content asks for
-            if (packed is 0 or > int.MaxValue || plain > packed * SeekableFormat.MaxRatio || (plain > 0 && packed > SeekableFormat.Bound(plain)))
+            if (packed is 0 or > int.MaxValue || plain > packed * SeekableFormat.MaxRatio
+                    || (plain > 0 && packed > SeekableFormat.Bound(plain)))
                 throw Broken($"frame {i} cannot have {packed} bytes for {plain}", at);
             stored[i + 1] = stored[i] + packed;
             raw[i + 1] = raw[i] + plain;
@@ -139,14 +150,21 @@ public sealed class SeekTable
     {
         var sum = Checksum.Of(record[..^sizeof(uint)]);
         uint expected = BinaryPrimitives.ReadUInt32LittleEndian(record[^sizeof(uint)..]);
-        if (BinaryPrimitives.ReadUInt32LittleEndian(record) != SeekableFormat.RecordMagic || !record[8..14].SequenceEqual(SeekableFormat.RecordName) || expected != sum.Value)
-            throw new CompressionException($"the record before the seek table: {new Checksum(expected)} recorded, {sum} found; the bytes are damaged", begin, isDamage: true);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(record) != SeekableFormat.RecordMagic
+                || !record[8..14].SequenceEqual(SeekableFormat.RecordName) || expected != sum.Value)
+            throw new CompressionException(
+                $"the record before the seek table: {new Checksum(expected)} recorded, {sum} found; the bytes are damaged", begin,
+                isDamage: true);
         ushort version = BinaryPrimitives.ReadUInt16LittleEndian(record[14..]);
         if (version != SeekableFormat.RecordVersion)
-            throw new CompressionException($"the record before the seek table has version {version}, this library reads {SeekableFormat.RecordVersion}; update s3dlio", begin);
+            throw new CompressionException(
+                $"the record before the seek table has version {version}, this library reads {SeekableFormat.RecordVersion}; update s3dlio",
+                begin);
         var recorded = new Checksum(BinaryPrimitives.ReadUInt32LittleEndian(record[32..]));
         if (recorded != table)
-            throw new CompressionException($"the seek table: {recorded} recorded when it was written, {table} found; the bytes are damaged", begin + record.Length, isDamage: true);
+            throw new CompressionException(
+                $"the seek table: {recorded} recorded when it was written, {table} found; the bytes are damaged", begin + record.Length,
+                isDamage: true);
         long length = BinaryPrimitives.ReadInt64LittleEndian(record[16..]);
         if (length != rawLength || BinaryPrimitives.ReadInt32LittleEndian(record[4..]) != record.Length - SeekableFormat.SkippableHeader)
             throw new CompressionException($"the record before the seek table is of {length} bytes, the frames hold {rawLength}", begin);

@@ -22,7 +22,9 @@ public sealed class SeekTableBuilder
     public void Add(FrameInfo frame)
     {
         if (_frames.Count == SeekableFormat.MaxFrames - 1)
-            throw new CompressionException($"a compressed object holds at most {SeekableFormat.MaxFrames} frames, {RawLength} bytes; write it in parts or without compression");
+            throw new CompressionException(
+                $"a compressed object holds at most {SeekableFormat.MaxFrames} frames, {RawLength} bytes; write it in parts or without "
+                + "compression");
         _frames.Add(frame);
         StoredLength += frame.StoredLength;
         RawLength += frame.RawLength;

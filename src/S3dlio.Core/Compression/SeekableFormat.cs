@@ -49,7 +49,9 @@ public static class SeekableFormat
 
     internal const int BlockLength = 128 << 10;
 
-    /// <summary>The most bytes that frame data of that length take, compressed by anybody: blocks that do not shrink are stored as they are.</summary>
+    /// <summary>
+    /// The most bytes that frame data of that length take, compressed by anybody: blocks that do not shrink are stored as they are.
+    /// </summary>
     internal static long Bound(long raw) => raw + (raw >> 8) + 1024;
 
     /// <summary>The key of a compressed object: the suffix is there once.</summary>

@@ -27,8 +27,9 @@ public sealed class StreamDecoder : IDisposable
 
     /// <summary>Takes bytes and gives what they hold.</summary>
     /// <param name="source">The next bytes; at least <see cref="MostHeader"/> of them, or all that are left.</param>
-    /// <param name="target">Where to; may be filled before the source is used up.</param>
-    /// <exception cref="CompressionException">They are no zstd frames, are damaged, or belong to an object that had a seek table.</exception>
+    /// <param name="target">The output; it can be full before the source is used up.</param>
+    /// <exception cref="CompressionException">They are no zstd frames, are damaged, or belong to an object that had a seek
+    /// table.</exception>
     public (int Taken, int Given) Decode(ReadOnlySpan<byte> source, Span<byte> target)
     {
         if (_skipping > 0)
@@ -46,8 +47,10 @@ public sealed class StreamDecoder : IDisposable
         nuint taken = 0, given = 0;
         nuint left = Libzstd.Check(
             Libzstd.DecompressStream(
-                _context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref given, ref MemoryMarshal.GetReference(source), (nuint)source.Length, ref taken),
-            reason => new CompressionException($"it cannot be decompressed: {reason}", Taken, isDamage: reason.Contains("checksum", StringComparison.Ordinal)));
+                _context, ref MemoryMarshal.GetReference(target), (nuint)target.Length, ref given, ref MemoryMarshal.GetReference(source),
+                (nuint)source.Length, ref taken),
+            reason => new CompressionException(
+                $"it cannot be decompressed: {reason}", Taken, isDamage: reason.Contains("checksum", StringComparison.Ordinal)));
         _inFrame = left != 0;
         Taken += (long)taken;
         return ((int)taken, (int)given);
@@ -61,17 +64,24 @@ public sealed class StreamDecoder : IDisposable
         uint magic = source.Length < 5 ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(source);
         if ((magic & SeekableFormat.SkippableMask) == SeekableFormat.SkippableMagic && source.Length >= SeekableFormat.SkippableHeader)
         {
-            bool ours = magic == SeekableFormat.RecordMagic && source.Length >= 14 && source[8..14].SequenceEqual(SeekableFormat.RecordName);
+            bool ours = magic == SeekableFormat.RecordMagic && source.Length >= 14
+                && source[8..14].SequenceEqual(SeekableFormat.RecordName);
             if (ours || magic == SeekableFormat.TableMagic)
-                throw new CompressionException("there is a seek table, and the object does not end as one with a seek table does: the bytes are damaged or cut off", Taken, isDamage: true);
+                throw new CompressionException(
+                    "there is a seek table, and the object does not end as one with a seek table does: the bytes are damaged or cut off",
+                    Taken, isDamage: true);
             _skipping = BinaryPrimitives.ReadUInt32LittleEndian(source[4..]);
             return SeekableFormat.SkippableHeader;
         }
         if (magic != SeekableFormat.FrameMagic)
-            throw new CompressionException("no zstd frame begins here: it is damaged, or not compressed with zstd; decompress=False reads it as it is", Taken);
+            throw new CompressionException(
+                "no zstd frame begins here: it is damaged, or not compressed with zstd; decompress=False reads it as it is", Taken);
         // every frame but the last of ours holds exactly so many bytes: cut between two of them it would pass for a whole one
-        if (Taken == 0 && Libzstd.FrameContentSize(ref MemoryMarshal.GetReference(source), (nuint)source.Length) == SeekableFormat.FrameLength)
-            throw new CompressionException("it has no seek table, and its first frame is as s3dlio writes those of objects with one: it is cut off; if another program wrote it, unpack it with 'zstd -d'", Taken);
+        if (Taken == 0 && Libzstd.FrameContentSize(
+                ref MemoryMarshal.GetReference(source), (nuint)source.Length) == SeekableFormat.FrameLength)
+            throw new CompressionException(
+                "it has no seek table, and its first frame is as s3dlio writes those of objects with one: it is cut off; if another "
+                + "program wrote it, unpack it with 'zstd -d'", Taken);
         HasChecksums &= (source[4] & SeekableFormat.FrameChecksumFlag) != 0;
         _inFrame = true;
         return 0;

@@ -56,11 +56,11 @@ public sealed class BlockChecksums
         return (int)Math.Min(length, 1 << 30);
     }
 
-    /// <summary>From stretches in order, each with its length in bytes; neighbours become one block where there would be too many.</summary>
+    /// <summary>From ranges in order, each with its length in bytes; neighbours become one block where there would be too many.</summary>
     /// <returns>Null where there is nothing worth noting.</returns>
-    public static BlockChecksums? Join(IReadOnlyList<(long Length, Checksum Checksum)> stretches)
+    public static BlockChecksums? Join(IReadOnlyList<(long Length, Checksum Checksum)> ranges)
     {
-        long size = stretches.Sum(stretch => stretch.Length);
+        long size = ranges.Sum(range => range.Length);
         if (size < LeastSize)
             return null;
         long least = Math.Max(LeastLength, (size + MostBlocks - 1) / MostBlocks);
@@ -68,11 +68,11 @@ public sealed class BlockChecksums
         var checksums = new List<Checksum>();
         long end = 0, length = 0;
         var checksum = Checksum.Empty;
-        for (int i = 0; i < stretches.Count; i++)
+        for (int i = 0; i < ranges.Count; i++)
         {
-            checksum = length == 0 ? stretches[i].Checksum : Checksum.Combine(checksum, stretches[i].Checksum, stretches[i].Length);
-            length += stretches[i].Length;
-            if (length < least && i < stretches.Count - 1)
+            checksum = length == 0 ? ranges[i].Checksum : Checksum.Combine(checksum, ranges[i].Checksum, ranges[i].Length);
+            length += ranges[i].Length;
+            if (length < least && i < ranges.Count - 1)
                 continue;
             if (length == 0)
                 continue;
@@ -83,14 +83,14 @@ public sealed class BlockChecksums
         return new BlockChecksums([.. ends], [.. checksums]);
     }
 
-    /// <summary>One block for each stretch, as a server tells them.</summary>
-    public static BlockChecksums Of(IReadOnlyList<(long Length, Checksum Checksum)> stretches)
+    /// <summary>One block for each range, as a server tells them.</summary>
+    public static BlockChecksums Of(IReadOnlyList<(long Length, Checksum Checksum)> ranges)
     {
-        var ends = new long[stretches.Count];
+        var ends = new long[ranges.Count];
         long end = 0;
         for (int i = 0; i < ends.Length; i++)
-            ends[i] = end += stretches[i].Length;
-        return new BlockChecksums(ends, [.. stretches.Select(stretch => stretch.Checksum)]);
+            ends[i] = end += ranges[i].Length;
+        return new BlockChecksums(ends, [.. ranges.Select(range => range.Checksum)]);
     }
 
     public override string ToString()
@@ -132,7 +132,8 @@ public sealed class BlockChecksums
         {
             int star = run.IndexOf('*', StringComparison.Ordinal);
             int count = 1;
-            if (!long.TryParse(star < 0 ? run : run[..star], NumberStyles.None, CultureInfo.InvariantCulture, out long length) || length <= 0
+            if (!long.TryParse(star < 0 ? run : run[..star], NumberStyles.None, CultureInfo.InvariantCulture, out long length)
+                    || length <= 0
                 || (star >= 0 && !int.TryParse(run[(star + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out count))
                 || count < 1 || count > blocks - ends.Count)
                 return null;

@@ -15,7 +15,9 @@ public readonly record struct Checksum(uint Value)
     const int HexLength = 8;
     const int Base64Length = 8;
 
-    /// <summary>Characters, and bytes of UTF-8, of the text form. It never varies, so a header can be sized before its data is hashed.</summary>
+    /// <summary>
+    /// Characters, and bytes of UTF-8, of the text form. It never varies, so a header can be sized before its data is hashed.
+    /// </summary>
     public const int TextLength = 15;
 
     /// <summary>The checksum of no bytes.</summary>
@@ -27,10 +29,10 @@ public readonly record struct Checksum(uint Value)
     /// <summary>The checksum of the bytes so far with <paramref name="data"/> after them.</summary>
     public Checksum Append(ReadOnlySpan<byte> data) => new(Crc32C.Append(Value, data));
 
-    /// <summary>The checksum of two stretches of bytes in a row, from the checksums of each; nothing is read again.</summary>
-    /// <param name="first">Checksum of the first stretch, of any length.</param>
-    /// <param name="second">Checksum of the second stretch.</param>
-    /// <param name="secondLength">Length of the second stretch in bytes, 0 or more.</param>
+    /// <summary>The checksum of two ranges of bytes in a row, from the checksums of each; nothing is read again.</summary>
+    /// <param name="first">Checksum of the first range, of any length.</param>
+    /// <param name="second">Checksum of the second range.</param>
+    /// <param name="secondLength">Length of the second range in bytes, 0 or more.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="secondLength"/> is negative.</exception>
     public static Checksum Combine(Checksum first, Checksum second, long secondLength) =>
         new(Crc32C.Combine(first.Value, second.Value, secondLength));
@@ -59,7 +61,8 @@ public readonly record struct Checksum(uint Value)
     }
 
     /// <summary>Reads the text form; its hexadecimal digits may be of either case.</summary>
-    /// <exception cref="FormatException"><paramref name="text"/> is anything else, blanks around it and a missing prefix included.</exception>
+    /// <exception cref="FormatException"><paramref name="text"/> is anything else, blanks around it and a missing prefix
+    /// included.</exception>
     public static Checksum Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -82,12 +85,15 @@ public readonly record struct Checksum(uint Value)
         return true;
     }
 
-    /// <summary>Reads what <see cref="ToBase64"/> writes: that form alone, so S3's composite checksums (<c>…==-3</c>) are refused.</summary>
+    /// <summary>
+    /// Reads what <see cref="ToBase64"/> writes: that form alone, so S3's composite checksums (<c>…==-3</c>) are refused.
+    /// </summary>
     public static bool TryParseBase64(ReadOnlySpan<char> text, out Checksum checksum)
     {
         Span<byte> bytes = stackalloc byte[sizeof(uint)];
         checksum = default;
-        if (text.Length != Base64Length || !Convert.TryFromBase64Chars(text, bytes, out int written) || written != bytes.Length) return false;
+        if (text.Length != Base64Length || !Convert.TryFromBase64Chars(text, bytes, out int written)
+                || written != bytes.Length) return false;
         Checksum read = new(BinaryPrimitives.ReadUInt32BigEndian(bytes));
         // the last digit carries four bits that base64 leaves unused; only zeros are canonical (RFC 4648, 3.5)
         Span<char> canonical = stackalloc char[Base64Length];
@@ -101,6 +107,7 @@ public readonly record struct Checksum(uint Value)
     {
         string found = text.Length <= 64 ? text : string.Concat(text.AsSpan(0, 64), "…");
         throw new FormatException(
-            $"Expected a checksum such as \"crc32c:1a2b3c4d\" (the prefix and {HexLength} hexadecimal digits); found \"{found}\" ({text.Length} characters).");
+            $"Expected a checksum such as \"crc32c:1a2b3c4d\" (the prefix and {HexLength} hexadecimal digits); found \"{found}\" "
+            + $"({text.Length} characters).");
     }
 }

@@ -11,9 +11,13 @@ public static class Crc32
     /// <summary>The checksum of <paramref name="data"/>.</summary>
     public static uint Compute(ReadOnlySpan<byte> data) => System.IO.Hashing.Crc32.HashToUInt32(data);
 
-    /// <summary>The checksum of the bytes so far, <paramref name="crc"/>, with <paramref name="data"/> after them; 0 is that of no bytes.</summary>
+    /// <summary>
+    /// The checksum of the bytes so far, <paramref name="crc"/>, with <paramref name="data"/> after them; 0 is that of no bytes.
+    /// </summary>
     public static uint Append(uint crc, ReadOnlySpan<byte> data) => Combine(crc, Compute(data), data.Length);
 
-    /// <summary>The checksum of two stretches of bytes in a row from that of each; <paramref name="secondLength"/> is in bytes, 0 or more.</summary>
+    /// <summary>
+    /// The checksum of two ranges of bytes in a row from that of each; <paramref name="secondLength"/> is in bytes, 0 or more.
+    /// </summary>
     public static uint Combine(uint first, uint second, long secondLength) => (uint)Iso.Combine(first, second, secondLength);
 }

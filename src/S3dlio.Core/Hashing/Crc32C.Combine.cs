@@ -24,10 +24,10 @@ public static partial class Crc32C
     /// <summary>x^(8 - 33) mod P: the shift by one byte.</summary>
     const uint ShiftOneByte = 0xBF818109;
 
-    /// <summary>The checksum of two stretches of bytes, one after the other, from the checksums of each.</summary>
-    /// <param name="crcA">Finished checksum of the first stretch.</param>
-    /// <param name="crcB">Finished checksum of the second stretch, begun at 0.</param>
-    /// <param name="lengthB">Length of the second stretch in bytes, 0 or more. The first one's length does not matter.</param>
+    /// <summary>The checksum of two ranges of bytes, one after the other, from the checksums of each.</summary>
+    /// <param name="crcA">Finished checksum of the first range.</param>
+    /// <param name="crcB">Finished checksum of the second range, begun at 0.</param>
+    /// <param name="lengthB">Length of the second range in bytes, 0 or more. The first one's length does not matter.</param>
     /// <remarks>One multiplication for each bit set in <paramref name="lengthB"/>. Presets and final inversions cancel out.</remarks>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="lengthB"/> is negative.</exception>
     public static uint Combine(uint crcA, uint crcB, long lengthB)

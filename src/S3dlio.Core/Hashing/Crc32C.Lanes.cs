@@ -92,7 +92,9 @@ public static partial class Crc32C
 
     static class LaneShifts
     {
-        /// <summary>At n, the shift by n rounds of a lane. The fused kernel shifts by up to three lanes of <see cref="MaxRounds"/>.</summary>
+        /// <summary>
+        /// At n, the shift by n rounds of a lane. The fused kernel shifts by up to three lanes of <see cref="MaxRounds"/>.
+        /// </summary>
         static readonly uint[] Shifts =
             X86.IsSupported ? Build<X86>() : Arm.IsMultiplySupported ? Build<Arm>() : Build<Table>();
 

@@ -13,9 +13,13 @@ public static class Crc64
     /// <summary>The checksum of <paramref name="data"/>.</summary>
     public static ulong Compute(ReadOnlySpan<byte> data) => System.IO.Hashing.Crc64.HashToUInt64(Crc64ParameterSet.Nvme, data);
 
-    /// <summary>The checksum of the bytes so far, <paramref name="crc"/>, with <paramref name="data"/> after them; 0 is that of no bytes.</summary>
+    /// <summary>
+    /// The checksum of the bytes so far, <paramref name="crc"/>, with <paramref name="data"/> after them; 0 is that of no bytes.
+    /// </summary>
     public static ulong Append(ulong crc, ReadOnlySpan<byte> data) => Combine(crc, Compute(data), data.Length);
 
-    /// <summary>The checksum of two stretches of bytes in a row from that of each; <paramref name="secondLength"/> is in bytes, 0 or more.</summary>
+    /// <summary>
+    /// The checksum of two ranges of bytes in a row from that of each; <paramref name="secondLength"/> is in bytes, 0 or more.
+    /// </summary>
     public static ulong Combine(ulong first, ulong second, long secondLength) => Nvme.Combine(first, second, secondLength);
 }

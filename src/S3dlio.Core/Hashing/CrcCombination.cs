@@ -3,8 +3,8 @@ using System.Numerics;
 namespace S3dlio.Hashing;
 
 /// <summary>
-/// Computes the checksum of two stretches of bytes in a row from that of each, for a cyclic redundancy check of 32 or 64 bits that is reflected and
-/// inverted before and after. The second stretch multiplies the first one's polynomial by x^8 for each of its bytes.
+/// Computes the checksum of two ranges of bytes in a row from that of each, for a cyclic redundancy check of 32 or 64 bits that is
+/// reflected and inverted before and after. The second range multiplies the first one's polynomial by x^8 for each of its bytes.
 /// </summary>
 sealed class CrcCombination
 {

@@ -26,16 +26,22 @@ public readonly record struct Digest(DigestKind Kind, ulong Value)
         Span<byte> bytes = stackalloc byte[16];
         if (text is null || !Convert.TryFromBase64String(text, bytes, out int length) || length != Width(kind) / 8)
             return null;
-        return new Digest(kind, kind == DigestKind.Crc32 ? BinaryPrimitives.ReadUInt32BigEndian(bytes) : BinaryPrimitives.ReadUInt64BigEndian(bytes));
+        return new Digest(
+            kind, kind == DigestKind.Crc32 ? BinaryPrimitives.ReadUInt32BigEndian(bytes) : BinaryPrimitives.ReadUInt64BigEndian(bytes));
     }
 
     /// <summary>The digest of <paramref name="data"/>.</summary>
-    public static Digest Of(DigestKind kind, ReadOnlySpan<byte> data) => new(kind, kind == DigestKind.Crc32 ? Crc32.Compute(data) : Crc64.Compute(data));
+    public static Digest Of(DigestKind kind, ReadOnlySpan<byte> data) =>
+        new(kind, kind == DigestKind.Crc32 ? Crc32.Compute(data) : Crc64.Compute(data));
 
-    /// <summary>That of these bytes with <paramref name="second"/>, the digest of <paramref name="secondLength"/> bytes, behind them.</summary>
+    /// <summary>
+    /// That of these bytes with <paramref name="second"/>, the digest of <paramref name="secondLength"/> bytes, behind them.
+    /// </summary>
     public Digest Then(Digest second, long secondLength) => this with
     {
-        Value = Kind == DigestKind.Crc32 ? Crc32.Combine((uint)Value, (uint)second.Value, secondLength) : Crc64.Combine(Value, second.Value, secondLength),
+        Value = Kind == DigestKind.Crc32
+            ? Crc32.Combine((uint)Value, (uint)second.Value, secondLength)
+            : Crc64.Combine(Value, second.Value, secondLength),
     };
 
     /// <summary><c>crc32:</c> or <c>crc64nvme:</c> and lower-case hexadecimal digits.</summary>

@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 namespace S3dlio.IO;
 
 /// <summary>
-/// Native memory as O_DIRECT wants it, from a pool: it never moves and costs the garbage collector nothing. Whoever rents one gives it
+/// Native memory aligned for O_DIRECT, from a pool: it never moves and costs the garbage collector nothing. The renter returns it
 /// back with <see cref="Return"/> in a finally: it has no finalizer, since a span of it may outlive the last reference to this.
 /// </summary>
 sealed unsafe class AlignedBuffer : MemoryManager<byte>
@@ -39,7 +39,7 @@ sealed unsafe class AlignedBuffer : MemoryManager<byte>
 
     public static AlignedBuffer Rent() => Pool.TryTake(out var buffer) ? buffer : new AlignedBuffer(PooledLength);
 
-    /// <summary>Nobody uses the buffer after this.</summary>
+    /// <summary>Returns the buffer to the pool; it must not be used after this.</summary>
     public void Return()
     {
         if (Length == PooledLength && Pool.Count < MostPooled)

@@ -3,15 +3,18 @@ using System.Runtime.ExceptionServices;
 namespace S3dlio.IO;
 
 /// <summary>
-/// Work beside a program that computes, which takes the processor from nobody when it wakes (SCHED_BATCH). A save behind a training wakes
-/// thousands of times, with each answer of the device, and took a tenth of the training's time that way. What the process chose itself
-/// for its threads stays.
+/// Priority for work beside a program that computes: SCHED_BATCH, under which a thread that wakes does not preempt another. A save behind a
+/// training wakes thousands of times, with each answer of the device, and took a tenth of the training's time that way. What the process
+/// chose itself for its threads stays.
 /// </summary>
 static class BatchPriority
 {
     const int Normal = 0, Batch = 3;
 
-    /// <summary>Steps below the rest of the process. A fifth of a processor beside a thread that wants all of it, which is about what a save needs to keep up with its disk.</summary>
+    /// <summary>
+    /// Steps below the rest of the process. A fifth of a processor beside a thread that wants all of it, which is about what a save needs
+    /// to keep up with its disk.
+    /// </summary>
     const int Niceness = 6;
 
     /// <summary>The kernel's copies are not deep.</summary>
@@ -19,7 +22,8 @@ static class BatchPriority
 
     /// <summary>
     /// Does <paramref name="work"/> in a thread of its own whose share of a busy processor is small, and waits for it. The work waits for
-    /// nothing of the pool and gives it nothing: a thread that is made by this one has its priority, and a thread of the pool would keep it.
+    /// nothing of the pool and gives it nothing: a thread that is made by this one has its priority, and a thread of the pool would keep
+    /// it.
     /// </summary>
     public static T Do<T>(Func<ValueTask<T>> work)
     {
@@ -39,7 +43,8 @@ static class BatchPriority
             {
                 fault = ExceptionDispatchInfo.Capture(error);
             }
-        }, StackLength) { IsBackground = true, Name = "s3dlio behind" };
+        }, StackLength)
+        { IsBackground = true, Name = "s3dlio behind" };
         try
         {
             thread.UnsafeStart();
@@ -54,7 +59,9 @@ static class BatchPriority
         return result!;
     }
 
-    /// <summary>The current thread as one of batch work for as long as what this gives lives; no thread may be made meanwhile, as above.</summary>
+    /// <summary>
+    /// The current thread as one of batch work for as long as what this gives lives; no thread may be made meanwhile, as above.
+    /// </summary>
     public static Scope Enter(bool wanted) => new(wanted && Interop.sched_getscheduler(0) == Normal && Set(Batch));
 
     static bool Set(int policy)

@@ -79,7 +79,8 @@ abstract class DiskFile : IDisposable
     public abstract void Flush();
 
     /// <summary>
-    /// Reserves room for the file up to this length and extends the file to it with zeros; does nothing where the file system cannot reserve.
+    /// Reserves room for the file up to this length and extends the file to it with zeros; does nothing where the file system cannot
+    /// reserve.
     /// </summary>
     /// <exception cref="DiskException">ENOSPC where there is not enough room.</exception>
     public abstract void Allocate(long length);

@@ -48,8 +48,11 @@ readonly struct FileStatus(Interop.Statx raw)
         }
     }
 
-    /// <summary>Inode, time and size: a commit makes a new inode and stamps it to the nanosecond, so every write gets a tag of its own.</summary>
-    public string ETag => string.Create(CultureInfo.InvariantCulture, $"\"{raw.Inode:x}-{raw.ModifiedSeconds:x}.{raw.ModifiedNanoseconds:x8}-{raw.Size:x}\"");
+    /// <summary>
+    /// Inode, time and size: a commit makes a new inode and stamps it to the nanosecond, so every write gets a tag of its own.
+    /// </summary>
+    public string ETag =>
+        string.Create(CultureInfo.InvariantCulture, $"\"{raw.Inode:x}-{raw.ModifiedSeconds:x}.{raw.ModifiedNanoseconds:x8}-{raw.Size:x}\"");
 
     /// <summary>What offsets and lengths of O_DIRECT must be multiples of.</summary>
     public int DirectAlignment => (int)Math.Max(AlignedBuffer.Alignment, raw.DirectOffsetAlignment);

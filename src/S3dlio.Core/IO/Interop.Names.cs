@@ -12,7 +12,7 @@ static unsafe partial class Interop
     const uint RenameNoReplace = 1;
     const int WriteAccess = 2;
 
-    /// <summary>Of which type the file system of a path is (linux/magic.h).</summary>
+    /// <summary>The type of the file system of a path (linux/magic.h).</summary>
     public static int FileSystem(string path, out long type)
     {
         // struct statfs has 120 bytes on 64 bits, the type first
@@ -79,7 +79,7 @@ static unsafe partial class Interop
         return errno != 0 ? errno : Unlink(from);
     }
 
-    /// <summary>Where a symbolic link points, as written in it.</summary>
+    /// <summary>The text of a symbolic link.</summary>
     public static int ReadLink(string path, out string target)
     {
         Span<byte> buffer = stackalloc byte[4096];
@@ -179,7 +179,8 @@ static unsafe partial class Interop
     }
 
     /// <summary>Removes a name of an open directory.</summary>
-    public static int UnlinkAt(SafeFileHandle directory, string name, bool isDirectory) => Result(unlinkat(directory, name, isDirectory ? AtRemoveDirectory : 0));
+    public static int UnlinkAt(SafeFileHandle directory, string name, bool isDirectory) =>
+        Result(unlinkat(directory, name, isDirectory ? AtRemoveDirectory : 0));
 
     /// <summary>struct statx, the same on every architecture (linux/stat.h).</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]

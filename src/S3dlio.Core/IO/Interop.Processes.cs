@@ -28,7 +28,8 @@ static partial class Interop
     internal static partial int pipe2([Out] int[] ends, int flags);
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial int posix_spawn(out int process, string path, ref byte actions, ref byte attributes, string?[] arguments, nint environment);
+    internal static partial int posix_spawn(
+        out int process, string path, ref byte actions, ref byte attributes, string?[] arguments, nint environment);
 
     [LibraryImport("libc")]
     internal static partial int posix_spawn_file_actions_init(ref byte actions);

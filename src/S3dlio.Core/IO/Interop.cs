@@ -4,17 +4,24 @@ using Microsoft.Win32.SafeHandles;
 namespace S3dlio.IO;
 
 /// <summary>
-/// The calls of libc that .NET lacks or wraps too thickly, in one place. Each repeats after EINTR and returns an errno, 0 for success. This part: open files.
+/// The calls of libc that .NET lacks or wraps too thickly, in one place. Each repeats after EINTR and returns an errno, 0 for success. This
+/// part: open files.
 /// </summary>
 static unsafe partial class Interop
 {
-    public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, NoTerminal = 0x100, AtEnd = 0x400, PathOnly = 0x200000, NonBlocking = 0x800, CloseOnExec = 0x80000;
+    public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, NoTerminal = 0x100, AtEnd = 0x400, PathOnly = 0x200000,
+        NonBlocking = 0x800, CloseOnExec = 0x80000;
 
     // the two flags whose value the architecture decides
-    public static readonly int DirectIo = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x10000 : 0x4000;
-    public static readonly int Directory = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x4000 : 0x10000;
+    public static readonly int DirectIo = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64
+        ? 0x10000
+        : 0x4000;
+    public static readonly int Directory = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64
+        ? 0x4000
+        : 0x10000;
 
-    public static readonly int NoFollow = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x8000 : 0x20000;
+    public static readonly int NoFollow = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x8000
+        : 0x20000;
 
     const int KeepSize = 1, HolePunch = 2, MostPieces = 512;
     const int SetStatusFlags = 4, DuplicateCloseOnExec = 1030;
@@ -178,7 +185,9 @@ static unsafe partial class Interop
     /// <summary>Reserves room without changing the file's length.</summary>
     public static int Reserve(SafeFileHandle handle, long length) => Allocate(handle, KeepSize, 0, length);
 
-    /// <summary>Copies within the kernel, as a shared extent where the file system can; <paramref name="count"/> is 0 at the end of the source.</summary>
+    /// <summary>
+    /// Copies within the kernel, as a shared extent where the file system can; <paramref name="count"/> is 0 at the end of the source.
+    /// </summary>
     public static int CopyRange(SafeFileHandle source, SafeFileHandle destination, long offset, long length, out long count)
     {
         long from = offset, to = offset;
@@ -191,14 +200,16 @@ static unsafe partial class Interop
     }
 
     /// <summary>Starts the device on what of the range lies in the page cache, without waiting for it or promising anything.</summary>
-    public static int StartWrite(SafeFileHandle handle, long offset, long length) => Result(sync_file_range(handle, offset, length, StartOfWrite));
+    public static int StartWrite(SafeFileHandle handle, long offset, long length) =>
+        Result(sync_file_range(handle, offset, length, StartOfWrite));
 
     /// <summary>
-    /// Waits until the device has the range's bytes, which is not to say that it keeps them: its cache and the file's size and blocks are left
-    /// to a flush. 0 where the file system has no such call.
+    /// Waits until the device has the range's bytes, which is not to say that it keeps them: its cache and the file's size and blocks are
+    /// left to a flush. 0 where the file system has no such call.
     /// </summary>
     public static int FinishWrite(SafeFileHandle handle, long offset, long length) =>
-        Result(sync_file_range(handle, offset, length, WholeWrite)) is var errno && errno is Errno.EINVAL or Errno.ENOSYS or Errno.EOPNOTSUPP ? 0 : errno;
+        Result(sync_file_range(handle, offset, length, WholeWrite)) is var errno
+            && errno is Errno.EINVAL or Errno.ENOSYS or Errno.EOPNOTSUPP ? 0 : errno;
 
     public static int Chmod(SafeFileHandle handle, uint mode) => Result(fchmod(handle, mode));
 
@@ -248,7 +259,8 @@ static unsafe partial class Interop
     private static partial int close(int fd);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial nint copy_file_range(SafeFileHandle source, ref long from, SafeFileHandle destination, ref long to, nuint count, uint flags);
+    private static partial nint copy_file_range(
+        SafeFileHandle source, ref long from, SafeFileHandle destination, ref long to, nuint count, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int dup(SafeFileHandle fd);

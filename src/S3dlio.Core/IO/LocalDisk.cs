@@ -42,7 +42,8 @@ sealed class LocalDisk : Disk
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new DiskException(error is UnauthorizedAccessException ? Errno.EACCES : error.HResult & 0xffff, path, "create the directory");
+            throw new DiskException(
+                error is UnauthorizedAccessException ? Errno.EACCES : error.HResult & 0xffff, path, "create the directory");
         }
     }
 
@@ -103,7 +104,8 @@ sealed class LocalDisk : Disk
                 throw new DiskException(errno, path, "lock (the file system must have record locks)");
             }
             Check(Interop.Status(handle!, out var status), path, "look at");
-            holder = string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId}, since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC");
+            holder = string.Create(
+                CultureInfo.InvariantCulture, $"process {Environment.ProcessId}, since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC");
             var text = Encoding.UTF8.GetBytes(holder + "\n");
             // only words for people: a full disk does not keep the lock from being taken
             _ = Interop.SetLength(handle!, 0);
@@ -116,7 +118,9 @@ sealed class LocalDisk : Disk
     static string ReadHolder(SafeFileHandle handle)
     {
         Span<byte> text = stackalloc byte[256];
-        return Interop.Read(handle, text, 0, out int count) == 0 && count > 0 ? Encoding.UTF8.GetString(text[..count]).Trim() : "another process";
+        return Interop.Read(handle, text, 0, out int count) == 0 && count > 0
+            ? Encoding.UTF8.GetString(text[..count]).Trim()
+            : "another process";
     }
 
     static ulong ReadBootId()

@@ -9,8 +9,8 @@ using System.Text.Unicode;
 namespace S3dlio.IO;
 
 /// <summary>
-/// File names as text and back, without loss: a byte that is not part of valid UTF-8 becomes the lone surrogate U+DC80 … U+DCFF of its value, as
-/// Python's <c>os.fsdecode</c> has it (PEP 383).
+/// File names as text and back, without loss: a byte that is not part of valid UTF-8 becomes the lone surrogate U+DC80 … U+DCFF of its
+/// value, as Python's <c>os.fsdecode</c> has it (PEP 383).
 /// </summary>
 public static class PathText
 {
@@ -18,7 +18,8 @@ public static class PathText
 
     /// <summary>Control characters, ends of lines and of paragraphs, and those that change the direction of text.</summary>
     static readonly SearchValues<char> Obeyed = SearchValues.Create(
-        [.. Enumerable.Range(0, 0xa0).Select(static c => (char)c).Where(char.IsControl), .. "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"]);
+        [.. Enumerable.Range(0, 0xa0).Select(static c => (char)c).Where(char.IsControl),
+            .. "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"]);
 
     public static string Decode(ReadOnlySpan<byte> name)
     {
@@ -41,7 +42,8 @@ public static class PathText
     /// <exception cref="ArgumentException">A lone surrogate stands for no byte.</exception>
     public static byte[] Encode(ReadOnlySpan<char> text)
     {
-        var bytes = new byte[ByteCount(text) ?? throw new ArgumentException("the name holds a lone surrogate that stands for no byte", nameof(text))];
+        var bytes = new byte[ByteCount(text)
+                ?? throw new ArgumentException("the name holds a lone surrogate that stands for no byte", nameof(text))];
         Encode(text, bytes);
         return bytes;
     }
@@ -79,8 +81,8 @@ public static class PathText
     }
 
     /// <summary>
-    /// The text for a message: every lone surrogate as the byte that it stands for, such as <c>\xff</c>, and escaped what a terminal would obey:
-    /// names and servers choose parts of messages, and none of them begins a line of a log, moves the cursor or turns text round.
+    /// The text for a message: every lone surrogate as the byte that it stands for, such as <c>\xff</c>, and escaped what a terminal would
+    /// obey: names and servers choose parts of messages, and none of them begins a line of a log, moves the cursor or turns text round.
     /// </summary>
     public static string Show(string text)
     {
@@ -95,7 +97,13 @@ public static class PathText
             else if (IsEscape(c))
                 shown.Append(CultureInfo.InvariantCulture, $"\\x{c - EscapeBase:x2}");
             else if (char.IsSurrogate(c) || Obeyed.Contains(c))
-                _ = c switch { '\n' => shown.Append("\\n"), '\r' => shown.Append("\\r"), '\t' => shown.Append("\\t"), _ => shown.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") };
+                _ = c switch
+                {
+                    '\n' => shown.Append("\\n"),
+                    '\r' => shown.Append("\\r"),
+                    '\t' => shown.Append("\\t"),
+                    _ => shown.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")
+                };
             else
                 shown.Append(c);
         }

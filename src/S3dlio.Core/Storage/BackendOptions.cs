@@ -22,7 +22,8 @@ static class BackendOptions
     {
         var others = ByScheme.Where(entry => entry.Value.Contains(option.Name)).Select(entry => entry.Key + "://").ToArray();
         return others.Length > 0
-            ? new StoreException(ErrorKind.InvalidArgument, option.Uri, $"option '{option.Name}' is for {string.Join(" and ", others)}, not for {scheme}://")
+            ? new StoreException(
+                ErrorKind.InvalidArgument, option.Uri, $"option '{option.Name}' is for {string.Join(" and ", others)}, not for {scheme}://")
             : option.Unknown([.. Common, .. ByScheme.GetValueOrDefault(scheme) ?? []]);
     }
 

@@ -6,10 +6,10 @@ using S3dlio.IO;
 namespace S3dlio.Storage;
 
 /// <summary>
-/// The vendors' chains of credential providers, which are a program of their own, s3dlio-credentials: what they link in would double this library
-/// and the time in which it starts, in each forked child anew; some start processes, for which .NET takes over the signals of the whole process,
-/// and here that is somebody else's. A question goes to its standard input and an answer comes from its standard output, both a line of
-/// JSON; secrets are in no arguments and in no file.
+/// The vendors' chains of credential providers, which are a program of their own, s3dlio-credentials: what they link in would double this
+/// library and the time in which it starts, in each forked child anew; some start processes, for which .NET takes over the signals of the
+/// whole process, which in a library belongs to the host program. The request goes to its standard input and the response comes from its
+/// standard output, both a line of JSON; secrets are in no arguments and in no file.
 /// </summary>
 public static partial class CredentialProgram
 {
@@ -21,14 +21,16 @@ public static partial class CredentialProgram
 
     public const string Name = "s3dlio-credentials";
 
-    /// <summary>Where the program is, when somebody has said so.</summary>
+    /// <summary>Absolute path of the program, where the caller has set one.</summary>
     public static string? Chosen
     {
         get;
-        set => field = value is null || System.IO.Path.IsPathRooted(value) ? value : throw new ArgumentException($"'{value}' is no absolute path", nameof(value));
+        set => field = value is null || System.IO.Path.IsPathRooted(value)
+            ? value
+            : throw new ArgumentException($"'{value}' is no absolute path", nameof(value));
     }
 
-    /// <summary>The folder where it is otherwise: that of this library.</summary>
+    /// <summary>Returns the folder of the program otherwise: that of this library.</summary>
     public static Func<string> Folder { get; set; } = () => AppContext.BaseDirectory;
 
     // of a library that has no folder, never what lies in the current one
@@ -52,22 +54,23 @@ public static partial class CredentialProgram
         }
         question.WriteByte((byte)'\n');
         // a thread of its own, not one of the pool: it only waits
-        byte[] answer = await Task.Factory.StartNew(() => Run(question.ToArray()), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+        byte[] answer = await Task.Factory.StartNew(
+            () => Run(question.ToArray()), CancellationToken.None, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default).ConfigureAwait(false);
         try
         {
-            using var document = JsonDocument.Parse(answer);
-            var found = document.RootElement.Clone();
+            var found = StrictJson.Parse(answer, maxDepth: 8);
             return found.TryGetProperty("error", out var error) ? throw new CredentialException(error.GetString() ?? "") : found;
         }
-        catch (JsonException)
+        catch (StrictJsonException)
         {
             throw new CredentialException($"{Path} ended without an answer");
         }
     }
 
     /// <summary>
-    /// A line out, a line back. The end of a pipe means nothing: a child that this process forks in the wrong moment has its other end too, for
-    /// as long as it runs.
+    /// A line out, a line back. The end of a pipe means nothing: a child that this process forks in the wrong moment has its other end too,
+    /// for as long as it runs.
     /// </summary>
     static byte[] Run(byte[] question)
     {
@@ -159,7 +162,8 @@ public static partial class CredentialProgram
     {
         // opaque structures of the C library, of 80 and 336 bytes on 64-bit Linux
         Span<byte> actions = stackalloc byte[256], attributes = stackalloc byte[512], signals = stackalloc byte[128];
-        ref byte files = ref MemoryMarshal.GetReference(actions), how = ref MemoryMarshal.GetReference(attributes), set = ref MemoryMarshal.GetReference(signals);
+        ref byte files = ref MemoryMarshal.GetReference(actions), how = ref MemoryMarshal.GetReference(attributes),
+            set = ref MemoryMarshal.GetReference(signals);
         Must(Interop.posix_spawn_file_actions_init(ref files));
         Must(Interop.posix_spawnattr_init(ref how));
         try
@@ -178,7 +182,8 @@ public static partial class CredentialProgram
             nint environment = Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "environ"));
             int error = Interop.posix_spawn(out int process, Path, ref files, ref how, [Path, null], environment);
             return error == 0 ? process : throw new CredentialException(
-                $"the program that asks for them, {Path}, cannot be started: {Marshal.GetPInvokeErrorMessage(error)}; it belongs beside libs3dlio.so: install s3dlio anew");
+                $"the program that asks for them, {Path}, cannot be started: {Marshal.GetPInvokeErrorMessage(error)}; it belongs beside "
+                + "libs3dlio.so: install s3dlio anew");
         }
         finally
         {

@@ -11,13 +11,14 @@ public abstract class DelegatingReader(ObjectReader inner) : ObjectReader
 
     public override ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) => inner.FindBlocksAsync(cancel);
 
-    public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) => inner.ReadAsync(offset, destination, cancel);
+    public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) =>
+        inner.ReadAsync(offset, destination, cancel);
 
     public override void Distrust() => inner.Distrust();
 
     public override bool ReadsManyAtOnce => inner.ReadsManyAtOnce;
 
-    public override ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel) => inner.ReadAsync(segments, cancel);
+    public override ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel) => inner.ReadAsync(segments, cancel);
 
     public override ValueTask DisposeAsync()
     {

@@ -6,7 +6,7 @@ namespace S3dlio.Storage;
 /// </summary>
 public abstract class DelegatingStore : ObjectStore
 {
-    /// <summary>Where calls go that a derived class does not override.</summary>
+    /// <summary>The store that receives all calls that a derived class does not override.</summary>
     protected abstract ObjectStore Inner { get; }
 
     public override StoreUri Root => Inner.Root;
@@ -23,27 +23,34 @@ public abstract class DelegatingStore : ObjectStore
 
     public override IReadOnlyCollection<string> WritableAttributes => Inner.WritableAttributes;
 
-    public override bool IsSameAs(ObjectStore other) => this == other || Inner.IsSameAs(other is DelegatingStore wrapper ? wrapper.Inner : other);
+    public override bool IsSameAs(ObjectStore other) =>
+        this == other || Inner.IsSameAs(other is DelegatingStore wrapper ? wrapper.Inner : other);
 
-    public override ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) => Inner.OpenReadAsync(key, options, cancel);
+    public override ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
+        Inner.OpenReadAsync(key, options, cancel);
 
-    public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
+    public override ValueTask<ObjectMeta> PutAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
         Inner.PutAsync(key, payload, options, progress, cancel);
 
-    public override ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel) => Inner.OpenWriteAsync(key, options, cancel);
+    public override ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel) =>
+        Inner.OpenWriteAsync(key, options, cancel);
 
     public override ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel) => Inner.HeadAsync(key, cancel);
 
-    public override IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, CancellationToken cancel) => Inner.ListAsync(prefix, options, cancel);
+    public override IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, CancellationToken cancel) =>
+        Inner.ListAsync(prefix, options, cancel);
 
-    public override ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel) => Inner.DeleteAsync(keys, cancel);
+    public override ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel) =>
+        Inner.DeleteAsync(keys, cancel);
 
     public override bool TagsEachWrite => Inner.TagsEachWrite;
 
-    public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) => Inner.DeleteSeenAsync(key, seen, cancel);
+    public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
+        Inner.DeleteSeenAsync(key, seen, cancel);
 
-    public override ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        Inner.DeleteBesideAsync(key, seen, beside, cancel);
+    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
+        Inner.DeleteIfUnchangedAsync(key, seen, beside, cancel);
 
     public override ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         Inner.CopyAsync(source, destination, options, cancel);
@@ -59,11 +66,14 @@ public abstract class DelegatingStore : ObjectStore
 
     public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => Inner.RemoveDirectoryAsync(key, cancel);
 
-    public override ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel) => Inner.DeleteTreeAsync(path, progress, cancel);
+    public override ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel) =>
+        Inner.DeleteTreeAsync(path, progress, cancel);
 
-    public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) => Inner.PresignAsync(key, options, cancel);
+    public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
+        Inner.PresignAsync(key, options, cancel);
 
-    public override ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel) => Inner.ListUploadsAsync(prefix, cancel);
+    public override ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel) =>
+        Inner.ListUploadsAsync(prefix, cancel);
 
     public override ValueTask AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancel) => Inner.AbortUploadAsync(upload, cancel);
 

@@ -1,7 +1,7 @@
 namespace S3dlio.Storage;
 
 /// <summary>
-/// Bytes of any length that somebody else owns: a NumPy array, a tensor, a managed buffer. Spans and <see cref="Memory{T}"/> end at
+/// Bytes of any length that the caller owns: a NumPy array, a tensor, a managed buffer. Spans and <see cref="Memory{T}"/> end at
 /// 2 GiB and tensors do not, so this hands out slices of what is one contiguous
 /// piece. The owner keeps the memory alive and in place until the call that got it is done.
 /// </summary>
@@ -24,7 +24,7 @@ public abstract class LargeMemory
 
     public static LargeMemory From(Memory<byte> memory) => new Managed(memory);
 
-    /// <summary>For payloads only: whoever reads a payload never writes to it.</summary>
+    /// <summary>For payloads, which are only read.</summary>
     public static LargeMemory From(ReadOnlyMemory<byte> memory) =>
         new Managed(System.Runtime.InteropServices.MemoryMarshal.AsMemory(memory));
 

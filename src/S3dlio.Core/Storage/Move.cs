@@ -25,7 +25,7 @@ public sealed class Move(ObjectStore from, ObjectMeta seen, ObjectStore to, stri
 
     /// <summary>After the copy: deletes the source, if it is still what was copied.</summary>
     /// <returns>What <paramref name="copied"/> says, or, where both names turn out to be of one object, that object.</returns>
-    /// <exception cref="StoreException">Precondition: somebody wrote the source meanwhile, and both are kept.</exception>
+    /// <exception cref="StoreException">Precondition: the source was written meanwhile; both objects are kept.</exception>
     public async ValueTask<ObjectMeta> EndAsync(ObjectMeta copied, CancellationToken cancel)
     {
         if (await from.DeleteSeenAsync(seen.Key, seen, cancel).ConfigureAwait(false))
@@ -37,7 +37,8 @@ public sealed class Move(ObjectStore from, ObjectMeta seen, ObjectStore to, stri
         if (!now.IsAsSeen(seen) && await ThereAsync(cancel).ConfigureAwait(false) is { } there && there.IsAsSeen(now))
             return there;
         throw new StoreException(ErrorKind.Precondition, from.Root.Child(seen.Key),
-            $"the object was written while it was renamed: its ETag was {seen.ETag}, now it is {now.ETag}. Both are kept: {to.Root.Child(destination)} is the one that was there before; rename again, or delete the one that is not wanted");
+            $"the object was written while it was renamed: its ETag was {seen.ETag}, now it is {now.ETag}. Both are kept: "
+            + $"{to.Root.Child(destination)} is the one that was there before; rename again, or delete the one that is not wanted");
     }
 
     async ValueTask<ObjectMeta?> ThereAsync(CancellationToken cancel)
@@ -48,7 +49,7 @@ public sealed class Move(ObjectStore from, ObjectMeta seen, ObjectStore to, stri
         }
         catch (StoreException error) when (error.Kind is ErrorKind.PermissionDenied or ErrorKind.IsDirectory or ErrorKind.NotDirectory)
         {
-            // whoever may write and not look knows no more
+            // a caller that may write but not read cannot tell more
             return null;
         }
     }

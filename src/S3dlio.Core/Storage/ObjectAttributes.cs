@@ -3,12 +3,17 @@ namespace S3dlio.Storage;
 /// <summary>The rules of what a put may say of an object besides its content type and metadata.</summary>
 public static class ObjectAttributes
 {
-    /// <summary>Those that describe the content, by HTTP's names in lower case: every store keeps them and every copy takes them along.</summary>
-    public static IReadOnlyList<string> OfContent { get; } = ["cache_control", "content_disposition", "content_encoding", "content_language", "expires"];
+    /// <summary>
+    /// Those that describe the content, by HTTP's names in lower case: every store keeps them and every copy takes them along.
+    /// </summary>
+    public static IReadOnlyList<string> OfContent { get; } =
+        ["cache_control", "content_disposition", "content_encoding", "content_language", "expires"];
 
     public static bool IsOfContent(string name) => OfContent.Contains(name);
 
-    /// <summary>Refuses what a store cannot keep, before anything is sent: an attribute that is lost in silence is found out too late.</summary>
+    /// <summary>
+    /// Refuses what a store cannot keep, before anything is sent: an attribute that is lost in silence is found out too late.
+    /// </summary>
     /// <exception cref="StoreException">InvalidArgument, with the nearest known name.</exception>
     public static void Check(string uri, PutOptions options, IReadOnlyCollection<string> known, bool hasTags)
     {
@@ -18,7 +23,8 @@ public static class ObjectAttributes
                 throw new StoreException(ErrorKind.InvalidArgument, uri, NearestName.Refuse("attribute", name, known));
         }
         if (!hasTags && options.Tags is not null)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "tags are kept by S3 and Azure alone; put the pairs into the metadata");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri, "tags are kept by S3 and Azure alone; put the pairs into the metadata");
     }
 
     /// <summary>What a copy keeps of its source's attributes where the store it goes to keeps them too; those given win.</summary>

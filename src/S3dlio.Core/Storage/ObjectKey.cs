@@ -13,22 +13,30 @@ public static class ObjectKey
     public static void Check(StoreUri root, string key)
     {
         if (key.Length == 0)
-            throw new StoreException(ErrorKind.InvalidArgument, root.ToString(), "the key is empty: the address names a container, not an object");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.ToString(), "the key is empty: the address names a container, not an object");
         if (key.Contains('\0', StringComparison.Ordinal))
-            throw new StoreException(ErrorKind.InvalidArgument, root.Child(key.Replace("\0", "\\0", StringComparison.Ordinal)), "the key holds a NUL character");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.Child(key.Replace("\0", "\\0", StringComparison.Ordinal)), "the key holds a NUL character");
         if (key[^1] == '/')
-            throw new StoreException(ErrorKind.InvalidArgument, root.Child(key), "the key ends with '/': it names a directory or prefix, not an object");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.Child(key), "the key ends with '/': it names a directory or prefix, not an object");
         CheckText(root, key);
     }
 
-    /// <summary>The same for a key that a listing gave: other programs mark directories with objects whose keys end with <c>/</c>.</summary>
-    public static void CheckListed(StoreUri root, string key) => Check(root, key.Length > 1 ? key.TrimEnd('/') is { Length: > 0 } name ? name : "x" : key);
+    /// <summary>
+    /// The same for a key that a listing gave: other programs mark directories with objects whose keys end with <c>/</c>.
+    /// </summary>
+    public static void CheckListed(StoreUri root, string key) =>
+        Check(root, key.Length > 1 ? key.TrimEnd('/') is { Length: > 0 } name ? name : "x" : key);
 
     /// <summary>The same for a prefix, which may be empty and may end with <c>/</c>.</summary>
     public static void CheckPrefix(StoreUri root, string prefix)
     {
         if (prefix.Contains('\0', StringComparison.Ordinal))
-            throw new StoreException(ErrorKind.InvalidArgument, root.Child(prefix.Replace("\0", "\\0", StringComparison.Ordinal)), "the prefix holds a NUL character");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.Child(prefix.Replace("\0", "\\0", StringComparison.Ordinal)),
+                "the prefix holds a NUL character");
         CheckText(root, prefix);
     }
 
@@ -37,7 +45,8 @@ public static class ObjectKey
         CheckUnicode(root, key);
         // a local path may be longer than S3's keys; its file system says so itself
         if (!root.IsLocal && Encoding.UTF8.GetByteCount(key) is var length && length > MaxUtf8Length)
-            throw new StoreException(ErrorKind.InvalidArgument, root.Child(key[..64] + "…"), $"the key has {length} bytes; at most {MaxUtf8Length} are allowed");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.Child(key[..64] + "…"), $"the key has {length} bytes; at most {MaxUtf8Length} are allowed");
     }
 
     /// <summary>Keys are text; those of local files may hold what <see cref="PathText"/> makes of other bytes.</summary>
@@ -46,7 +55,8 @@ public static class ObjectKey
         if (root.IsLocal ? PathText.ByteCount(key) is null : !PathText.IsUnicode(key))
             throw new StoreException(ErrorKind.InvalidArgument, root.Child(key), root.IsLocal
                 ? "the key is not valid Unicode: it holds half of a surrogate pair that stands for no byte"
-                : "the key is not valid Unicode: it holds bytes that are not UTF-8, or half of a surrogate pair. Only local files may have such names; give the object another one");
+                : "the key is not valid Unicode: it holds bytes that are not UTF-8, or half of a surrogate pair. Only local files may have "
+                + "such names; give the object another one");
     }
 
     /// <summary>Compares as stores list: by bytes, which for text is by code point.</summary>

@@ -9,7 +9,7 @@ namespace S3dlio.Storage;
 /// </summary>
 public abstract class ObjectStore
 {
-    /// <summary>Where the store's keys begin.</summary>
+    /// <summary>The address that keys are relative to.</summary>
     public abstract StoreUri Root { get; }
 
     /// <summary>Bytes that are copied or read from the page cache in less time than another thread takes to wake.</summary>
@@ -19,8 +19,8 @@ public abstract class ObjectStore
     public virtual bool IsNear => false;
 
     /// <summary>
-    /// Whether what is done at a key is a matter of microseconds: near, and not on a file system that may wait for a server. The answer itself
-    /// never waits.
+    /// Whether what is done at a key is a matter of microseconds: near, and not on a file system that may wait for a server. The answer
+    /// itself never waits.
     /// </summary>
     public virtual bool IsQuickAt(string key) => IsNear;
 
@@ -33,12 +33,14 @@ public abstract class ObjectStore
     /// <summary>What <see cref="PutOptions.Attributes"/> may name here; all else is refused.</summary>
     public virtual IReadOnlyCollection<string> WritableAttributes => ObjectAttributes.OfContent;
 
-    /// <summary>True when both are surely the same place, so that a copy from one to the other needs no bytes to pass through here.</summary>
+    /// <summary>
+    /// True when both are surely the same place, so that a copy from one to the other needs no bytes to pass through here.
+    /// </summary>
     public virtual bool IsSameAs(ObjectStore other) => this == other || (GetType() == other.GetType() && Root == other.Root);
 
     /// <summary>
-    /// Each write of an object changes its ETag. False where tags are made of the content and times are whole seconds: the same bytes written
-    /// again within one look as if nothing had been written.
+    /// Each write of an object changes its ETag. False where tags are made of the content and times are whole seconds: the same bytes
+    /// written again within one look as if nothing had been written.
     /// </summary>
     public virtual bool TagsEachWrite => true;
 
@@ -47,7 +49,7 @@ public abstract class ObjectStore
     /// <param name="other">Perhaps the same store, perhaps another that is the same place.</param>
     /// <param name="otherKey">The other.</param>
     /// <param name="moves">For a rename: hard links are two objects then, of which one may go.</param>
-    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="cancel">Cancels the call.</param>
     public ValueTask<bool> IsSameObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel)
     {
         var (mine, myName) = Deepest(this, key);
@@ -56,11 +58,13 @@ public abstract class ObjectStore
     }
 
     /// <summary>The same for a store that stands for no other.</summary>
-    protected virtual ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
+    protected virtual ValueTask<bool> IsOneObjectAsync(
+        string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
         ValueTask.FromResult(key == otherKey && IsSameAs(other));
 
     /// <summary>
-    /// Tells objects apart that have one address at different places, such as the buckets of one name at two services. What keeps copies of objects keeps
+    /// Tells objects apart that have one address at different places, such as the buckets of one name at two services. What keeps copies
+    /// of objects keeps
     /// them under this and <see cref="AddressOf"/>.
     /// </summary>
     public virtual string Origin => "";
@@ -91,7 +95,8 @@ public abstract class ObjectStore
 
     /// <summary>Writes a whole object, atomically: readers see the old one or the new one. The CRC32C is taken on the way.</summary>
     /// <returns>The object as stored; its checksum is always set.</returns>
-    public abstract ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel);
+    public abstract ValueTask<ObjectMeta> PutAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel);
 
     /// <summary>Begins an object of unknown length; it appears when the writer completes, or never.</summary>
     public abstract ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel);
@@ -107,7 +112,8 @@ public abstract class ObjectStore
 
     /// <summary>
     /// Deletes an object that is still the one that was seen, provided that the one at <paramref name="beside"/> is there. For callers that
-    /// saw the first before they wrote the second: of two objects that are deleted only so, each beside the other, one is there at every moment.
+    /// saw the first before they wrote the second: of two objects that are deleted only so, each beside the other, one is there at every
+    /// moment.
     /// </summary>
     /// <remarks>
     /// The default looks, then deletes, which another may come in between of. A store does better where it can: under a lock of both, or by
@@ -115,7 +121,7 @@ public abstract class ObjectStore
     /// the two that were deleted last would have been written before the other.
     /// </remarks>
     /// <returns>False, and nothing is deleted, where it is not as it was seen or the other is not there.</returns>
-    public virtual async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
+    public virtual async ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
         await HeadOrNullAsync(beside, cancel).ConfigureAwait(false) is not null
         && await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is { } now && now.IsAsSeen(seen)
         && await DeleteMatchingAsync(key, seen, cancel).ConfigureAwait(false);
@@ -126,7 +132,9 @@ public abstract class ObjectStore
         await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is not { } now
         || (now.IsAsSeen(seen) && await DeleteMatchingAsync(key, seen, cancel).ConfigureAwait(false));
 
-    /// <summary>Deletes an object that was as it was seen a moment ago: under its ETag as a condition, where the store has such a thing.</summary>
+    /// <summary>
+    /// Deletes an object that was as it was seen a moment ago: under its ETag as a condition, where the store has such a thing.
+    /// </summary>
     /// <returns>False where it is another by now.</returns>
     protected virtual async ValueTask<bool> DeleteMatchingAsync(string key, ObjectMeta seen, CancellationToken cancel)
     {
@@ -152,7 +160,8 @@ public abstract class ObjectStore
     public abstract ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel);
 
     /// <summary>The same of a version that was just seen.</summary>
-    protected virtual ValueTask<ObjectMeta> CopySeenAsync(ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel) =>
+    protected virtual ValueTask<ObjectMeta> CopySeenAsync(
+        ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel) =>
         CopyAsync(origin.Key, destination, options, cancel);
 
     /// <summary>
@@ -166,22 +175,27 @@ public abstract class ObjectStore
         if (options.IfMatch is null && !options.Overwrite)
             throw new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off");
         if (options.IfMatch is { } expected && expected != "*" && expected.Trim('"') != found.ETag?.Trim('"'))
-            throw new StoreException(ErrorKind.Precondition, Root.Child(key), $"expected ETag {expected}, found {found.ETag}: the object was written since");
+            throw new StoreException(
+                ErrorKind.Precondition, Root.Child(key), $"expected ETag {expected}, found {found.ETag}: the object was written since");
         return options.Describes ? await CopyAsync(key, key, options, cancel).ConfigureAwait(false) : found;
     }
 
-    /// <summary>Moves an object within the store. The default copies, then deletes what it copied: a crash in between leaves both.</summary>
+    /// <summary>
+    /// Moves an object within the store. The default copies, then deletes what it copied: a crash in between leaves both.
+    /// </summary>
     public virtual ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         CopyThenDeleteAsync(source, destination, options, cancel);
 
     /// <summary>What <see cref="RenameAsync"/> does where a store cannot do better.</summary>
-    protected async ValueTask<ObjectMeta> CopyThenDeleteAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    protected async ValueTask<ObjectMeta> CopyThenDeleteAsync(
+        string source, string destination, PutOptions options, CancellationToken cancel)
     {
         if (source == destination)
             return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
         var move = new Move(this, await HeadAsync(source, cancel).ConfigureAwait(false), this, destination);
         await move.BeginAsync(cancel).ConfigureAwait(false);
-        return await move.EndAsync(await CopySeenAsync(move.Seen, destination, options, cancel).ConfigureAwait(false), cancel).ConfigureAwait(false);
+        return await move.EndAsync(
+            await CopySeenAsync(move.Seen, destination, options, cancel).ConfigureAwait(false), cancel).ConfigureAwait(false);
     }
 
     /// <summary>Makes a directory and its parents, where the store has such a thing; elsewhere there is nothing to do.</summary>
@@ -199,32 +213,35 @@ public abstract class ObjectStore
     /// crash of the machine. Nothing where the store has no directories, and where there is no such one.
     /// </summary>
     /// <param name="key">With a slash at its end, or empty for the root.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     public virtual ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
     /// <summary>Removes what writers that died left in a directory itself, where the store has such a thing.</summary>
     /// <param name="key">With a slash at its end, or empty for the root.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     public virtual ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
     /// <summary>
-    /// Deletes the object of that key and everything below it, where the store does so better than by its listing and <see cref="DeleteAsync"/>: where
-    /// names may come to mean something else in between.
+    /// Deletes the object of that key and everything below it, where the store does so better than by its listing and
+    /// <see cref="DeleteAsync"/>: where names may come to mean something else in between.
     /// </summary>
     /// <param name="path">With a <c>/</c> at its end only what is below.</param>
     /// <param name="progress">Gets the number of objects as they are deleted.</param>
     /// <param name="cancel">Ends it in between.</param>
     /// <returns>Null, and nothing was done, where the store has no way of its own.</returns>
-    public virtual ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel) => ValueTask.FromResult<TreeDelete?>(null);
+    public virtual ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel) =>
+        ValueTask.FromResult<TreeDelete?>(null);
 
     /// <summary>
-    /// A URL that does one thing to one object for whoever holds it, without credentials, until it expires. It is a secret itself.
+    /// A presigned URL: it allows one method on one object without credentials until it expires. It is itself a secret.
     /// </summary>
     /// <exception cref="StoreException">InvalidArgument where the store has no such thing.</exception>
     public virtual ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
         throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"{Root.Scheme}:// has no presigned URLs");
 
-    /// <summary>The uploads of keys beginning with <paramref name="prefix"/> that nobody ended, where the store has such a thing; elsewhere there are none.</summary>
+    /// <summary>
+    /// The unfinished uploads of keys that begin with <paramref name="prefix"/>; none where the store has no multipart uploads.
+    /// </summary>
     public virtual ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel) =>
         ValueTask.FromResult<IReadOnlyList<UnfinishedUpload>>([]);
 
@@ -242,14 +259,18 @@ public abstract class ObjectReader : IAsyncDisposable
 
     public abstract TransferHints Hints { get; }
 
-    /// <summary>Checksums of the object's blocks: those that came with it, or what else the store can find out. Null where there are none.</summary>
+    /// <summary>
+    /// Checksums of the object's blocks: those that came with it, or what else the store can find out. Null where there are none.
+    /// </summary>
     public virtual ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) => ValueTask.FromResult(Meta.Blocks);
 
     /// <summary>Fills <paramref name="destination"/> from <paramref name="offset"/>; both lie within the object's size.</summary>
     /// <remarks>Fewer bytes than the size promised is <see cref="ErrorKind.InvalidData"/>, never a short answer.</remarks>
     public abstract ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel);
 
-    /// <summary>What was read turned out not to be what was written. A reader that keeps copies of the store's bytes forgets those.</summary>
+    /// <summary>
+    /// What was read turned out not to be what was written. A reader that keeps copies of the store's bytes forgets those.
+    /// </summary>
     public virtual void Distrust()
     {
     }
@@ -258,7 +279,7 @@ public abstract class ObjectReader : IAsyncDisposable
     public virtual bool ReadsManyAtOnce => false;
 
     /// <summary>Fills the targets of <paramref name="segments"/>, which are in the order of their offsets and do not overlap.</summary>
-    public virtual async ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel)
+    public virtual async ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel)
     {
         foreach (var segment in segments)
             await ReadAsync(segment.Offset, segment.Target, cancel).ConfigureAwait(false);
@@ -276,7 +297,10 @@ public abstract class ObjectWriter : IAsyncDisposable
     /// <summary>Takes the next bytes; the memory is the caller's again when the task is done.</summary>
     public abstract ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel);
 
-    /// <summary>The same of bytes that lie in several pieces, and whose checksum the caller has taken: a writer that needs it does not take it again.</summary>
+    /// <summary>
+    /// The same of bytes that lie in several pieces, and whose checksum the caller has taken: a writer that needs it does not take it
+    /// again.
+    /// </summary>
     public virtual async ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, CancellationToken cancel)
     {
         foreach (var piece in pieces)

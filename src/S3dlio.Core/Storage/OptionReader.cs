@@ -15,10 +15,23 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
         _ => throw Wrong("true or false"),
     };
 
-    public string AsText() => Value.ValueKind == JsonValueKind.String ? Text(Value) : throw Wrong("a string");
+    public string AsText()
+    {
+        try
+        {
+            return StrictJson.Text(Value);
+        }
+        catch (StrictJsonException error)
+        {
+            throw error.Problem == JsonProblem.NotText ? Wrong("a string") : NotUnicode();
+        }
+    }
 
-    /// <summary>A key, which may hold what <see cref="PathText"/> makes of bytes that are not UTF-8: JSON has it as the escape of a lone surrogate.</summary>
-    public string AsKey() => Value.ValueKind == JsonValueKind.String ? Unescape(Value.GetRawText().AsSpan()[1..^1]) : throw Wrong("a string");
+    /// <summary>
+    /// A key, which may hold what <see cref="PathText"/> makes of bytes that are not UTF-8: JSON has it as the escape of a lone surrogate.
+    /// </summary>
+    public string AsKey() =>
+        Value.ValueKind == JsonValueKind.String ? Unescape(Value.GetRawText().AsSpan()[1..^1]) : throw Wrong("a string");
 
     static string Unescape(ReadOnlySpan<char> json)
     {
@@ -67,34 +80,32 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
 
     public IReadOnlyDictionary<string, string> AsTextMap()
     {
-        if (Value.ValueKind != JsonValueKind.Object)
-            throw Wrong("an object of strings");
-        var map = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var property in Value.EnumerateObject())
-        {
-            if (property.Value.ValueKind != JsonValueKind.String)
-                throw new StoreException(ErrorKind.InvalidArgument, Uri, $"option '{Name}': the value of '{OptionReader.NameOf(property, Uri)}' must be a string, found {property.Value.ValueKind}");
-            map[OptionReader.NameOf(property, Uri)] = Text(property.Value);
-        }
-        return map;
-    }
-
-    string Text(JsonElement value)
-    {
         try
         {
-            return value.GetString()!;
+            return StrictJson.TextMap(Value);
         }
-        catch (InvalidOperationException)
+        catch (StrictJsonException error)
         {
-            throw new StoreException(ErrorKind.InvalidArgument, Uri, $"option '{Name}' is not valid Unicode: it holds half of a surrogate pair");
+            throw error.Problem switch
+            {
+                JsonProblem.NotObject => Wrong("an object of strings"),
+                JsonProblem.NotText => Fault(
+                    $"option '{Name}': the value of '{error.Name}' must be a string, found {error.Value.ValueKind}"),
+                JsonProblem.DuplicateName => Fault($"option '{Name}': '{error.Name}' is given twice"),
+                _ => NotUnicode(),
+            };
         }
     }
+
+    StoreException NotUnicode() => Fault($"option '{Name}' is not valid Unicode: it holds half of a surrogate pair");
+
+    StoreException Fault(string detail) => new(ErrorKind.InvalidArgument, Uri, detail);
 
     public StoreException Wrong(string expected) =>
         new(ErrorKind.InvalidArgument, Uri, $"option '{Name}' must be {expected}, found {Shown()}");
 
-    public StoreException Unknown(IReadOnlyCollection<string> known) => new(ErrorKind.InvalidArgument, Uri, NearestName.Refuse("option", Name, known));
+    public StoreException Unknown(IReadOnlyCollection<string> known) =>
+        new(ErrorKind.InvalidArgument, Uri, NearestName.Refuse("option", Name, known));
 
     /// <summary>The value as a message may show it: long or possibly secret text is not repeated.</summary>
     string Shown() => Value.ValueKind is JsonValueKind.String or JsonValueKind.Object or JsonValueKind.Array
@@ -120,7 +131,9 @@ public static class OptionReader
         }
         catch (JsonException error)
         {
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"the options are not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine}", cause: error);
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri, $"the options are not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine}",
+                cause: error);
         }
         return Read(root, uri);
     }
@@ -128,30 +141,19 @@ public static class OptionReader
     /// <summary>The same for an object within other JSON.</summary>
     public static IReadOnlyList<NamedOption> Read(JsonElement root, string uri)
     {
-        if (root.ValueKind != JsonValueKind.Object)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"the options must be a JSON object, found {root.ValueKind}");
-        var options = new List<NamedOption>();
-        var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var property in root.EnumerateObject())
-        {
-            string name = NameOf(property, uri);
-            if (!names.Add(name))
-                throw new StoreException(ErrorKind.InvalidArgument, uri, $"option '{name}' is given twice");
-            if (property.Value.ValueKind != JsonValueKind.Null)
-                options.Add(new NamedOption(name, property.Value, uri));
-        }
-        return options;
-    }
-
-    internal static string NameOf(JsonProperty property, string uri)
-    {
         try
         {
-            return property.Name;
+            return [.. StrictJson.Members(root).Where(static member => member.Value.ValueKind != JsonValueKind.Null).Select(
+                    member => new NamedOption(member.Name, member.Value, uri))];
         }
-        catch (InvalidOperationException)
+        catch (StrictJsonException error)
         {
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "the name of an option is not valid Unicode: it holds half of a surrogate pair");
+            throw new StoreException(ErrorKind.InvalidArgument, uri, error.Problem switch
+            {
+                JsonProblem.NotObject => $"the options must be a JSON object, found {root.ValueKind}",
+                JsonProblem.DuplicateName => $"option '{error.Name}' is given twice",
+                _ => "the name of an option is not valid Unicode: it holds half of a surrogate pair",
+            });
         }
     }
 }

@@ -21,7 +21,7 @@ public sealed record ReadOptions
 
     /// <summary>
     /// All that the first read wants comes with the answer that opens the object, and is read in its order: slower than parts side by side,
-    /// and whoever replaces the object meanwhile does not disturb it. Stores whose readers keep their version anyway pass over this.
+    /// and a concurrent write of the object does not disturb it. Stores whose readers keep their version anyway pass over this.
     /// </summary>
     public bool OneAnswer { get; init; }
 }
@@ -37,7 +37,9 @@ public sealed record PutOptions
     /// <summary>Replace only the object with this ETag, else fail with <see cref="ErrorKind.Precondition"/>.</summary>
     public string? IfMatch { get; init; }
 
-    /// <summary>Have the data on the device before the name appears, and the name before the call returns. Null: as the store was opened.</summary>
+    /// <summary>
+    /// Have the data on the device before the name appears, and the name before the call returns. Null: as the store was opened.
+    /// </summary>
     public bool? Durable { get; init; }
 
     /// <summary>It goes on beside a program that computes: no further core is taken to be done sooner.</summary>
@@ -48,13 +50,17 @@ public sealed record PutOptions
     /// <summary>The user's own key-value pairs, kept with the object.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 
-    /// <summary>What else the store can be told of an object, by the name that <c>stat</c> gives it: <see cref="ObjectStore.WritableAttributes"/>.</summary>
+    /// <summary>
+    /// What else the store can be told of an object, by the name that <c>stat</c> gives it: <see cref="ObjectStore.WritableAttributes"/>.
+    /// </summary>
     public IReadOnlyDictionary<string, string>? Attributes { get; init; }
 
     /// <summary>Tags, where the store has them: pairs beside the object, which policies and lifecycle rules look at.</summary>
     public IReadOnlyDictionary<string, string>? Tags { get; init; }
 
-    /// <summary>Those of the object that this one is made from, or takes the place of: a new file is open to no more users than that was.</summary>
+    /// <summary>
+    /// Those of the object that this one is made from, or takes the place of: a new file is open to no more users than that was.
+    /// </summary>
     internal uint? Permissions { get; init; }
 
     /// <summary>Whether a copy gets another description than its source has.</summary>
@@ -92,11 +98,13 @@ public sealed record ListOptions
     /// <summary>Only objects whose key matches; prefixes are not filtered.</summary>
     public Regex? Pattern { get; init; }
 
-    /// <exception cref="StoreException">InvalidArgument for a page size outside its range, a page of nothing would never end, or a <see cref="StartAfter"/> that is no key.</exception>
+    /// <exception cref="StoreException">InvalidArgument for a page size outside its range, a page of nothing would never end, or a
+    /// <see cref="StartAfter"/> that is no key.</exception>
     public void Check(StoreUri root)
     {
         if (PageSize is < 1 or > MaxPageSize)
-            throw new StoreException(ErrorKind.InvalidArgument, root.ToString(), $"the page size must be from 1 to {MaxPageSize}, found {PageSize}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.ToString(), $"the page size must be from 1 to {MaxPageSize}, found {PageSize}");
         if (StartAfter is not null)
             ObjectKey.CheckUnicode(root, StartAfter);
     }
@@ -114,5 +122,6 @@ public sealed record DeleteFailure(string Key, StoreException Error);
 /// <param name="PartSize">Bytes of one read.</param>
 /// <param name="Concurrency">Reads in flight.</param>
 /// <param name="Gap">Unwanted bytes between two pieces that cost less than a read of their own.</param>
-/// <param name="Alignment">Where reads had better begin: at multiples of so many bytes. A divisor of the part size; 1 where it does not matter.</param>
+/// <param name="Alignment">Reads should begin at multiples of this many bytes. A divisor of the part size; 1 where it does not
+/// matter.</param>
 public readonly record struct TransferHints(int PartSize, int Concurrency, int Gap = 16 << 10, int Alignment = 1);

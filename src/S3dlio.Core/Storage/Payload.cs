@@ -71,7 +71,9 @@ public sealed class Payload
         }
     }
 
-    /// <summary>Hashes the body block by block, builds the head and combines both: everything a put has to know before its bytes go.</summary>
+    /// <summary>
+    /// Hashes the body block by block, builds the head and combines both: everything a put has to know before its bytes go.
+    /// </summary>
     public PayloadDigest Digest(CancellationToken cancel)
     {
         const int blockLength = 1 << 20;
@@ -129,7 +131,7 @@ public sealed class Payload
 }
 
 /// <param name="Segment">Index of the segment the block lies in.</param>
-/// <param name="Offset">Where the block lies in the object.</param>
+/// <param name="Offset">First byte of the block in the object.</param>
 /// <param name="Bytes">The caller's memory; never written to.</param>
 public readonly record struct PayloadBlock(int Segment, long Offset, ReadOnlyMemory<byte> Bytes);
 

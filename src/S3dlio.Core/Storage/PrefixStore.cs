@@ -9,16 +9,19 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : DelegatingStore
 
     protected override ObjectStore Inner => inner;
 
-    public override bool IsSameAs(ObjectStore other) => this == other || (other is PrefixStore { } same && Root == same.Root && inner.IsSameAs(same.Inner));
+    public override bool IsSameAs(ObjectStore other) =>
+        this == other || (other is PrefixStore { } same && Root == same.Root && inner.IsSameAs(same.Inner));
 
-    public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) => inner.DeleteSeenAsync(Full(key), seen, cancel);
+    public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
+        inner.DeleteSeenAsync(Full(key), seen, cancel);
 
     protected override (ObjectStore Store, string Key) Innermost(string key) => (inner, Full(key));
 
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel) =>
         new Reader(this, await inner.OpenReadAsync(Full(key), options, cancel).ConfigureAwait(false));
 
-    public override async ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
+    public override async ValueTask<ObjectMeta> PutAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
         Below(await inner.PutAsync(Full(key), payload, options, progress, cancel).ConfigureAwait(false));
 
     public override async ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel) =>
@@ -51,13 +54,15 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : DelegatingStore
         return failures.Count == 0 ? failures : [.. failures.Select(failure => failure with { Key = Strip(failure.Key) })];
     }
 
-    public override ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        inner.DeleteBesideAsync(Full(key), seen, Full(beside), cancel);
+    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
+        inner.DeleteIfUnchangedAsync(Full(key), seen, Full(beside), cancel);
 
-    public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
+    public override async ValueTask<ObjectMeta> CopyAsync(
+        string source, string destination, PutOptions options, CancellationToken cancel) =>
         Below(await inner.CopyAsync(Full(source), Full(destination), options, cancel).ConfigureAwait(false));
 
-    public override async ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
+    public override async ValueTask<ObjectMeta> RenameAsync(
+        string source, string destination, PutOptions options, CancellationToken cancel) =>
         Below(await inner.RenameAsync(Full(source), Full(destination), options, cancel).ConfigureAwait(false));
 
     public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => inner.MakeDirectoryAsync(_prefix + key, cancel);
@@ -66,17 +71,20 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : DelegatingStore
 
     public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => inner.SweepDirectoryAsync(_prefix + key, cancel);
 
-    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => inner.RemoveDirectoryAsync(_prefix + key, cancel);
+    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) =>
+        inner.RemoveDirectoryAsync(_prefix + key, cancel);
 
     public override bool IsQuickAt(string key) => inner.IsQuickAt(_prefix + key);
 
     public override ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel) =>
         inner.DeleteTreeAsync(_prefix + path, progress, cancel);
 
-    public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) => inner.PresignAsync(Full(key), options, cancel);
+    public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
+        inner.PresignAsync(Full(key), options, cancel);
 
     public override async ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel) =>
-        [.. (await inner.ListUploadsAsync(_prefix + prefix, cancel).ConfigureAwait(false)).Select(found => found with { Key = found.Key[_prefix.Length..] })];
+        [.. (await inner.ListUploadsAsync(_prefix + prefix, cancel).ConfigureAwait(false)).Select(
+                found => found with { Key = found.Key[_prefix.Length..] })];
 
     public override ValueTask AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancel) =>
         inner.AbortUploadAsync(upload with { Key = Full(upload.Key) }, cancel);

@@ -24,7 +24,10 @@ public sealed class StoreException : Exception
     /// <summary>Which of the causes that this kind has, where they are told apart.</summary>
     public ErrorReason Reason { get; init; }
 
-    /// <summary>A local file's name may hold what <see cref="PathText"/> makes of bytes that are not UTF-8; the message and the detail show them as <c>\xff</c>.</summary>
+    /// <summary>
+    /// A local file's name may hold what <see cref="PathText"/> makes of bytes that are not UTF-8; the message and the detail show them as
+    /// <c>\xff</c>.
+    /// </summary>
     public string Uri { get; }
 
     public string Detail { get; }

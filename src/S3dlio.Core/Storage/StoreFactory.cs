@@ -7,7 +7,9 @@ using S3dlio.Storage.Remote.S3;
 
 namespace S3dlio.Storage;
 
-/// <summary>The one place that knows all backends: a new one is a folder beside this file, a scheme in <see cref="StoreUri"/> and a line here.</summary>
+/// <summary>
+/// The one place that knows all backends: a new one is a folder beside this file, a scheme in <see cref="StoreUri"/> and a line here.
+/// </summary>
 public static class StoreFactory
 {
     /// <summary>The options that the stores of a scheme have, besides those that all have.</summary>
@@ -62,11 +64,14 @@ public static class StoreFactory
                 endpoints.Add(OpenOne(uri, options with { Several = [] }, new NamedOption("endpoints", item, option.Uri)));
         }
         if (!given)
-            throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"option '{options.Several[0].Name}' is for stores of several endpoints, and option 'endpoints' is missing");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri.ToString(),
+                $"option '{options.Several[0].Name}' is for stores of several endpoints, and option 'endpoints' is missing");
         string[] schemes = [.. endpoints.Select(static endpoint => endpoint.Item1.Root.Scheme).Distinct()];
         if (schemes.Length > 1)
             throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(),
-                $"all endpoints must have the same scheme, found {string.Join(" and ", schemes.Select(static scheme => scheme + "://"))}; open a store for each");
+                $"all endpoints must have the same scheme, found {string.Join(" and ", schemes.Select(static scheme => scheme + "://"))}; "
+                + "open a store for each");
         return new MultiStore(uri, endpoints, several);
     }
 
@@ -75,25 +80,33 @@ public static class StoreFactory
         IReadOnlyList<NamedOption> own;
         if (endpoint.Value.ValueKind == JsonValueKind.Object)
             own = OptionReader.Read(endpoint.Value, endpoint.Uri);
-        else if (endpoint.AsText() is var text && (text.StartsWith("http://", StringComparison.Ordinal) || text.StartsWith("https://", StringComparison.Ordinal)))
+        else if (endpoint.AsText() is var text
+                && (text.StartsWith("http://", StringComparison.Ordinal) || text.StartsWith("https://", StringComparison.Ordinal)))
             own = [endpoint with { Name = "endpoint_url" }];
         else
             own = [endpoint with { Name = "uri" }];
         var address = own.FirstOrDefault(option => option.Name == "uri") is { Name: not null } named ? StoreUri.Parse(named.AsText()) : uri;
-        var chosen = options.Backend.Where(option => BackendOptions.IsKnown(address.Scheme, option.Name)).ToDictionary(option => option.Name, StringComparer.Ordinal);
+        var chosen = options.Backend.Where(
+            option => BackendOptions.IsKnown(address.Scheme, option.Name)).ToDictionary(option => option.Name, StringComparer.Ordinal);
         foreach (var option in own.Where(option => option.Name != "uri"))
         {
-            if (BackendOptions.IsOfOneStore(option.Name) || !BackendOptions.IsKnown(address.Scheme, option.Name) || option.Name == "durable")
+            if (BackendOptions.IsOfOneStore(option.Name) || !BackendOptions.IsKnown(address.Scheme, option.Name)
+                    || option.Name == "durable")
                 throw BackendOptions.Unknown(address.Scheme, option);
             chosen[option.Name] = option;
         }
         if (BackendOptions.IsKnown(address.Scheme, "max_attempts"))
-            chosen.TryAdd("max_attempts", new NamedOption("max_attempts", JsonDocument.Parse(MultiOptions.Attempts.ToString(System.Globalization.CultureInfo.InvariantCulture)).RootElement, endpoint.Uri));
+            chosen.TryAdd("max_attempts",
+                new NamedOption(
+                    "max_attempts", JsonDocument.Parse(
+                        MultiOptions.Attempts.ToString(System.Globalization.CultureInfo.InvariantCulture)).RootElement, endpoint.Uri));
         string name = chosen.TryGetValue("endpoint_url", out var url) ? url.AsText() : address.ToString();
         return (Open(address, options with { Backend = [.. chosen.Values] }), name);
     }
 
-    /// <summary>The buckets or containers of the account that <paramref name="uri"/> and the options name; its container may be any.</summary>
+    /// <summary>
+    /// The buckets or containers of the account that <paramref name="uri"/> and the options name; its container may be any.
+    /// </summary>
     public static ContainerService OpenContainers(StoreUri uri, StoreOptions options) => uri.Scheme switch
     {
         "s3" => new S3Containers(uri, options),

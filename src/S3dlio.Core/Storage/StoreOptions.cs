@@ -1,6 +1,8 @@
 namespace S3dlio.Storage;
 
-/// <summary>A store's settings, from JSON. Unknown names are refused with the nearest known one: a typing mistake must not pass as a default.</summary>
+/// <summary>
+/// A store's settings, from JSON. Unknown names are refused with the nearest known one: a typing mistake must not pass as a default.
+/// </summary>
 public sealed record StoreOptions
 {
     const string DefaultsName = "defaults";
@@ -55,7 +57,8 @@ public sealed record StoreOptions
         }
         // what the process has set may be there without: its cache may have been unset
         if (asked is { } lonely && !chosen.ContainsKey("cache"))
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"option '{lonely.Name}' is of a cache, and option 'cache' is missing: give the directory that it lies in");
+            throw new StoreException(ErrorKind.InvalidArgument, uri,
+                $"option '{lonely.Name}' is of a cache, and option 'cache' is missing: give the directory that it lies in");
         var result = Default;
         var backend = new List<NamedOption>();
         var several = new List<NamedOption>();
@@ -91,7 +94,9 @@ public sealed record StoreOptions
             if (!BackendOptions.IsKnownAnywhere(option.Name))
                 throw option.Unknown(BackendOptions.All);
             if (BackendOptions.IsOfOneStore(option.Name))
-                throw new StoreException(ErrorKind.InvalidArgument, defaults.Uri, $"option '{option.Name}' is for one store, not for all: give it as storage_options");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, defaults.Uri,
+                    $"option '{option.Name}' is for one store, not for all: give it as storage_options");
             if (BackendOptions.IsKnown(scheme, option.Name))
                 chosen[option.Name] = option;
         }

@@ -7,7 +7,8 @@ namespace S3dlio.Storage;
 /// can hold can be named.
 /// </summary>
 /// <param name="Scheme"><c>file</c>, <c>direct</c>, <c>memory</c>, <c>s3</c> or <c>az</c>.</param>
-/// <param name="Container">Bucket, memory store, or Azure's <c>account/container</c>, <c>host:port/bucket</c> of an S3 server that the address names; empty for files.</param>
+/// <param name="Container">Bucket, memory store, or Azure's <c>account/container</c>, <c>host:port/bucket</c> of an S3 server that the
+/// address names; empty for files.</param>
 /// <param name="Key">Key in the container; for files the absolute path without its first <c>/</c>.</param>
 public sealed record StoreUri(string Scheme, string Container, string Key)
 {
@@ -25,7 +26,8 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
     ];
 
     /// <summary>Whether a text begins as a whole address does, of a known scheme or not: <c>scheme://</c>.</summary>
-    public static bool IsAddress(string text) => text.IndexOf("://", StringComparison.Ordinal) is var mark and > 0 && IsScheme(text.AsSpan(0, mark));
+    public static bool IsAddress(string text) =>
+        text.IndexOf("://", StringComparison.Ordinal) is var mark and > 0 && IsScheme(text.AsSpan(0, mark));
 
     public bool IsLocal => Scheme is "file" or "direct";
 
@@ -50,11 +52,14 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         }
         string scheme = text[..mark].ToLowerInvariant();
         var form = Array.Find(Forms, known => known.Scheme == scheme)
-            ?? throw Wrong(text, $"unknown scheme '{scheme}'; known are {string.Join(", ", Forms.Select(known => known.Example))} and plain paths");
+            ?? throw Wrong(text,
+                $"unknown scheme '{scheme}'; known are {string.Join(", ", Forms.Select(known => known.Example))} and plain paths");
         var address = form.Read(form, text, text[(mark + 3)..]);
         return address.IsLocal || PathText.IsUnicode(text)
             ? address
-            : throw Wrong(text, "the address is not valid Unicode: it holds bytes that are not UTF-8, or half of a surrogate pair. Only local files may have such names");
+            : throw Wrong(text,
+                "the address is not valid Unicode: it holds bytes that are not UTF-8, or half of a surrogate pair. Only local files may "
+                + "have such names");
     }
 
     // what path functions make of an address; it would be a file's name
@@ -85,7 +90,8 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
     }
 
     /// <summary>The server's name and port, which an address may begin with; empty for all others.</summary>
-    public string Server => Scheme == "s3" && Container.IndexOf('/', StringComparison.Ordinal) is var slash && slash >= 0 ? Container[..slash] : "";
+    public string Server =>
+        Scheme == "s3" && Container.IndexOf('/', StringComparison.Ordinal) is var slash && slash >= 0 ? Container[..slash] : "";
 
     /// <summary>The bucket, or Azure's container, by its own name.</summary>
     public string ContainerName => Container[(Container.IndexOf('/', StringComparison.Ordinal) + 1)..];
@@ -103,7 +109,9 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         return new StoreUri(form.Scheme, $"{server}/{bucket}", key);
     }
 
-    /// <summary>With a port it is a server: no bucket's name has a colon. A name with dots alone may be either, so it is a bucket.</summary>
+    /// <summary>
+    /// With a port it is a server: no bucket's name has a colon. A name with dots alone may be either, so it is a bucket.
+    /// </summary>
     static bool IsServer(string name)
     {
         int colon = name.LastIndexOf(':');
@@ -119,24 +127,29 @@ public sealed record StoreUri(string Scheme, string Container, string Key)
         return new StoreUri(form.Scheme, $"{account}/{container}", key);
     }
 
-    /// <summary>A blob's URL, as portals and other tools show it: the one form whose key is percent-encoded. It becomes an <c>az://</c> address.</summary>
+    /// <summary>
+    /// A blob's URL, as portals and other tools show it: the one form whose key is percent-encoded. It becomes an <c>az://</c> address.
+    /// </summary>
     static StoreUri ReadBlobUrl(Form form, string text, string rest)
     {
         const string publicSuffix = ".blob.core.windows.net";
         int query = rest.AsSpan().IndexOfAny('?', '#');
         if (query >= 0)
             // a shared access signature is a secret, so the text is not repeated
-            throw Wrong($"https://{rest[..query]}", "a blob's URL is taken without what follows '?' or '#'; give a shared access signature as option sas_token");
+            throw Wrong($"https://{rest[..query]}",
+                "a blob's URL is taken without what follows '?' or '#'; give a shared access signature as option sas_token");
         var (host, path) = Cut(rest);
         var (container, key) = Cut(path);
         host = host.ToLowerInvariant();
         int dot = host.IndexOf('.', StringComparison.Ordinal);
         if (dot <= 0 || !host.AsSpan(dot).StartsWith(".blob.", StringComparison.Ordinal) || host.Contains('@', StringComparison.Ordinal))
-            throw Wrong(host.Contains('@', StringComparison.Ordinal) ? "https://…" : text, $"of https:// addresses only those of Azure blobs are understood, such as {form.Example}");
+            throw Wrong(host.Contains('@', StringComparison.Ordinal) ? "https://…" : text,
+                $"of https:// addresses only those of Azure blobs are understood, such as {form.Example}");
         container = Uri.UnescapeDataString(container);
         key = Uri.UnescapeDataString(key);
         CheckName(form, text, container);
-        if (container.Contains('/', StringComparison.Ordinal) || container.Contains('\0', StringComparison.Ordinal) || key.Contains('\0', StringComparison.Ordinal))
+        if (container.Contains('/', StringComparison.Ordinal) || container.Contains('\0', StringComparison.Ordinal)
+                || key.Contains('\0', StringComparison.Ordinal))
             throw Wrong(text, $"decoded, the container's name holds a slash or the address a NUL character; write {form.Example}");
         // clouds other than the public one have other hosts, which the address has to keep
         string account = host.EndsWith(publicSuffix, StringComparison.Ordinal) ? host[..^publicSuffix.Length] : host;

@@ -6,6 +6,6 @@ namespace S3dlio.Storage;
 /// <param name="Begun">When, where the server says.</param>
 public sealed record UnfinishedUpload(string Key, string Id, DateTimeOffset? Begun)
 {
-    /// <summary>True when it was begun at least that long ago; one of unknown age is as old as anybody likes only when nobody asks.</summary>
+    /// <summary>True when it was begun at least that long ago. An upload of unknown age matches only where no age is asked for.</summary>
     public bool IsOlderThan(TimeSpan age, DateTimeOffset now) => age <= TimeSpan.Zero || now - Begun >= age;
 }

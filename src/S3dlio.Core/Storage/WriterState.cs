@@ -1,8 +1,8 @@
 namespace S3dlio.Storage;
 
 /// <summary>
-/// What may still be done with a writer. A call that fails or is cancelled, even before its first byte, spoils it: whoever interrupted a
-/// write does not know how much of it was taken, so completing would make an object that nobody meant.
+/// What may still be done with a writer. A call that fails or is cancelled, even before its first byte, makes it unusable: the caller
+/// cannot know how much of the data was written, so the completed object could be wrong.
 /// </summary>
 /// <param name="uri">The object, for messages.</param>
 sealed class WriterState(string uri)
@@ -20,7 +20,9 @@ sealed class WriterState(string uri)
             case Ended:
                 throw new StoreException(ErrorKind.Closed, uri, "the writer was completed or disposed");
             case Spoiled:
-                throw new StoreException(ErrorKind.Closed, uri, "an earlier write failed or was cancelled, or another is under way; dispose of the writer and begin again");
+                throw new StoreException(
+                    ErrorKind.Closed, uri,
+                    "an earlier write failed or was cancelled, or another is under way; dispose of the writer and begin again");
         }
         cancel.ThrowIfCancellationRequested();
     }

@@ -11,11 +11,14 @@ static class HeadRead
 
     public delegate int RequiredLength(ReadOnlySpan<byte> begin, long objectLength, string uri);
 
-    /// <summary>Opens an object, plain or compressed, and makes of its reader, URI and head what is wanted; where that fails nothing stays open.</summary>
+    /// <summary>
+    /// Opens an object, plain or compressed, and makes of its reader, URI and head what is wanted; where that fails nothing stays open.
+    /// </summary>
     public static async ValueTask<T> OpenAsync<T>(
-        ObjectStore store, string key, int prefixLength, RequiredLength required, Func<ObjectReader, string, byte[], T> make, CancellationToken cancel)
+        ObjectStore store, string key, int prefixLength, RequiredLength required, Func<ObjectReader, string, byte[], T> make,
+        CancellationToken cancel)
     {
-        var reader = await ObjectForms.OpenReadAsync(store, key, cancel).ConfigureAwait(false);
+        var reader = await CompressedVariants.OpenReadAsync(store, key, cancel).ConfigureAwait(false);
         string uri = store.Root.Child(reader.Meta.Key);
         try
         {
@@ -29,7 +32,8 @@ static class HeadRead
     }
 
     /// <summary>The head, exactly as long as <paramref name="required"/> demands; it checks that length before it is allocated.</summary>
-    static async ValueTask<byte[]> ReadAsync(ObjectReader reader, int prefixLength, RequiredLength required, string uri, CancellationToken cancel)
+    static async ValueTask<byte[]> ReadAsync(
+        ObjectReader reader, int prefixLength, RequiredLength required, string uri, CancellationToken cancel)
     {
         long size = reader.Meta.Size;
         var begin = new byte[(int)Math.Min(Guess, size)];

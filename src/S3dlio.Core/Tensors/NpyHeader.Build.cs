@@ -35,9 +35,12 @@ public sealed partial class NpyHeader
         if (extensionType is not null)
         {
             if (!IsExtensionName(extensionType))
-                throw FormatFault.Argument(uri, $"expected 1 to {MaxExtensionName} letters, digits or underscores as extension type, found {FormatFault.Quote(extensionType)}");
+                throw FormatFault.Argument(
+                    uri, $"expected 1 to {MaxExtensionName} letters, digits or underscores as extension type, found "
+                    + $"{MessageText.Quote(extensionType)}");
             if (!IsVoidDescr(descr))
-                throw FormatFault.Argument(uri, $"expected descr '|V1', '|V2', ... for the extension type {extensionType}, found {FormatFault.Quote(descr)}");
+                throw FormatFault.Argument(
+                    uri, $"expected descr '|V1', '|V2', ... for the extension type {extensionType}, found {MessageText.Quote(descr)}");
             text.Append(CultureInfo.InvariantCulture, $" {ExtensionComment} {extensionType}");
         }
         if (shape.Length > 0)
@@ -66,7 +69,8 @@ public sealed partial class NpyHeader
         if (version != 1)
             length = PaddedLength(textLength, prefix);
         if (length > MaxHeaderLength)
-            throw FormatFault.Argument(uri, $"expected a .npy header of at most {MaxHeaderLength} bytes, found {length}; use fewer fields or shorter names");
+            throw FormatFault.Argument(
+                uri, $"expected a .npy header of at most {MaxHeaderLength} bytes, found {length}; use fewer fields or shorter names");
 
         byte[] head = new byte[prefix + length];
         head[0] = 0x93;
@@ -101,7 +105,9 @@ public sealed partial class NpyHeader
         }
         catch (PythonLiteralException e)
         {
-            throw FormatFault.Argument(uri, $"{e.Message} at character {e.Position} of the descr {FormatFault.Quote(descr)}; pass repr(numpy.lib.format.dtype_to_descr(dtype))");
+            throw FormatFault.Argument(
+                uri, $"{e.Message} at character {e.Position} of the descr {MessageText.Quote(descr)}; pass "
+                + "repr(numpy.lib.format.dtype_to_descr(dtype))");
         }
     }
 

@@ -34,7 +34,8 @@ public sealed partial class NpyHeader
     }
 
     /// <summary>The Python literal of the element type as it stands in the file, such as <c>'&lt;f4'</c> or <c>[('a', '&lt;i4')]</c>
-    /// (without comments and the <c>L</c> that Python 2 put after integers, its strings as Python's <c>repr</c> writes them). It names no object type, so it is safe to hand to <c>numpy.dtype</c>.</summary>
+    /// (without comments and the <c>L</c> that Python 2 put after integers, its strings as Python's <c>repr</c> writes them). It names no
+    /// object type, so it is safe to hand to <c>numpy.dtype</c>.</summary>
     public string Descr { get; }
 
     /// <summary>True when the first index varies fastest in the data.</summary>
@@ -66,7 +67,8 @@ public sealed partial class NpyHeader
         Int128 needed = (Int128)ElementCount * itemSize;
         long held = objectLength - DataOffset;
         if (needed > held)
-            throw FormatFault.Data(uri, $"expected {needed} bytes of data for shape {FormatFault.ShapeText(shape)} of {itemSize}-byte items, " +
+            throw FormatFault.Data(
+                uri, $"expected {needed} bytes of data for shape {FormatFault.ShapeText(shape)} of {itemSize}-byte items, " +
                 $"found {held} behind the header; the object was cut short or its header is wrong; write it again", objectLength);
         return (long)needed;
     }
@@ -83,7 +85,8 @@ public sealed partial class NpyHeader
         if (first12.Length < MagicLength || first12[0] != 0x93 || !first12[1..MagicLength].SequenceEqual("NUMPY"u8))
             throw NotNpy(first12, objectLength, uri);
         if (first12.Length < 8)
-            throw FormatFault.Data(uri, $"expected a format version after the .npy magic, found the end of the object; {Advice}", first12.Length);
+            throw FormatFault.Data(
+                uri, $"expected a format version after the .npy magic, found the end of the object; {Advice}", first12.Length);
         int major = first12[6], minor = first12[7];
         if (major is < 1 or > 3 || minor != 0)
             throw FormatFault.Data(uri, $"expected .npy format version 1.0, 2.0 or 3.0, found {major}.{minor}; {Advice}", MagicLength);
@@ -95,9 +98,11 @@ public sealed partial class NpyHeader
             ? BinaryPrimitives.ReadUInt16LittleEndian(first12[8..])
             : BinaryPrimitives.ReadUInt32LittleEndian(first12[8..]);
         if (length > MaxHeaderLength)
-            throw FormatFault.Data(uri, $"expected a .npy header of at most {MaxHeaderLength} bytes, found a length of {length}; {Advice}", 8);
+            throw FormatFault.Data(
+                uri, $"expected a .npy header of at most {MaxHeaderLength} bytes, found a length of {length}; {Advice}", 8);
         if (prefix + length > objectLength)
-            throw FormatFault.Data(uri, $"expected a .npy header of {length} bytes behind the prefix, found {objectLength - prefix} in the object; " +
+            throw FormatFault.Data(
+                uri, $"expected a .npy header of {length} bytes behind the prefix, found {objectLength - prefix} in the object; " +
                 "it was cut short; write it again", 8);
         return (int)(prefix + length);
     }
@@ -106,12 +111,14 @@ public sealed partial class NpyHeader
     /// <param name="head">The object's first bytes, at least <see cref="RequiredLength"/> of them; what follows is ignored.</param>
     /// <param name="objectLength">Bytes of the whole object.</param>
     /// <param name="uri">The object's name, for errors.</param>
-    /// <exception cref="StoreException">InvalidData: the header is not what <c>numpy.lib.format</c> demands, or names object types.</exception>
+    /// <exception cref="StoreException">InvalidData: the header is not what <c>numpy.lib.format</c> demands, or names object
+    /// types.</exception>
     public static NpyHeader Parse(ReadOnlySpan<byte> head, long objectLength, string uri)
     {
         int required = RequiredLength(head[..Math.Min(head.Length, PrefixLength)], objectLength, uri);
         if (head.Length < required)
-            throw FormatFault.Argument(uri, $"expected the {required} bytes of the .npy header, found {head.Length}; read as many as RequiredLength says");
+            throw FormatFault.Argument(
+                uri, $"expected the {required} bytes of the .npy header, found {head.Length}; read as many as RequiredLength says");
         int version = head[6];
         int prefix = version == 1 ? 10 : 12;
         ReadOnlySpan<byte> bytes = head[prefix..required];
@@ -139,7 +146,7 @@ public sealed partial class NpyHeader
         {
             int at = literal.Position;
             string key = literal.String("a header key");
-            literal.Expect(':', $"the value of {FormatFault.Quote(key)}");
+            literal.Expect(':', $"the value of {MessageText.Quote(key)}");
             // as in Python, of a key that comes again the last value counts
             if (key == "descr")
                 descr = literal.Descr();
@@ -148,7 +155,7 @@ public sealed partial class NpyHeader
             else if (key == "shape")
                 shape = literal.Shape(MaxRank);
             else
-                throw new PythonLiteralException($"expected the keys descr, fortran_order and shape, found {FormatFault.Quote(key)}", at);
+                throw new PythonLiteralException($"expected the keys descr, fortran_order and shape, found {MessageText.Quote(key)}", at);
             if (!literal.TryTake(','))
             {
                 literal.Expect('}', "the end of the header's dictionary");
@@ -157,7 +164,8 @@ public sealed partial class NpyHeader
         }
 
         int end = literal.Position;
-        string missing = string.Join(", ", new[] { descr is null ? "descr" : "", fortranOrder is null ? "fortran_order" : "", shape is null ? "shape" : "" }
+        string missing = string.Join(
+            ", ", new[] { descr is null ? "descr" : "", fortranOrder is null ? "fortran_order" : "", shape is null ? "shape" : "" }
             .Where(name => name.Length > 0));
         if (missing.Length > 0)
             throw new PythonLiteralException($"expected the keys descr, fortran_order and shape, found none named {missing}", end);
@@ -173,9 +181,12 @@ public sealed partial class NpyHeader
             return null;
         ReadOnlySpan<char> name = comment[ExtensionComment.Length..].Trim(' ');
         if (!IsExtensionName(name))
-            throw new PythonLiteralException($"expected 1 to {MaxExtensionName} letters, digits or underscores as the s3dlio-dtype, found {FormatFault.Quote(name)}", at);
+            throw new PythonLiteralException(
+                $"expected 1 to {MaxExtensionName} letters, digits or underscores as the s3dlio-dtype, found {MessageText.Quote(name)}",
+                at);
         if (!IsVoidDescr(descr))
-            throw new PythonLiteralException($"expected descr '|V1', '|V2', ... for the s3dlio-dtype {FormatFault.Quote(name)}, found {FormatFault.Quote(descr)}", at);
+            throw new PythonLiteralException(
+                $"expected descr '|V1', '|V2', ... for the s3dlio-dtype {MessageText.Quote(name)}, found {MessageText.Quote(descr)}", at);
         return name.ToString();
     }
 
@@ -205,7 +216,8 @@ public sealed partial class NpyHeader
         }
         catch (DecoderFallbackException e)
         {
-            throw FormatFault.Data(uri, $"expected UTF-8 in a .npy 3.0 header, found a malformed sequence; {Advice}", prefix + Math.Max(0, e.Index));
+            throw FormatFault.Data(
+                uri, $"expected UTF-8 in a .npy 3.0 header, found a malformed sequence; {Advice}", prefix + Math.Max(0, e.Index));
         }
     }
 

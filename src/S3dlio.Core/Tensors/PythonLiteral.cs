@@ -1,4 +1,5 @@
 using System.Text;
+using S3dlio.Storage;
 
 namespace S3dlio.Tensors;
 
@@ -18,7 +19,8 @@ ref partial struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
 
     readonly ReadOnlySpan<char> text = text;
 
-    // what of a dtype description is another text in what is returned: Python 2's L behind integers, comments, strings that repr does not write
+    // what of a dtype description is another text in what is returned: Python 2's L behind integers, comments, strings that repr does not
+    // write
     readonly List<(int Begin, int End, string Text)> edits = [];
 
     int position;
@@ -113,11 +115,11 @@ ref partial struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
         return descr.ToString().TrimEnd(Blanks);
     }
 
-    /// <summary>Notes another text for a stretch of the description; those within it are then of no account.</summary>
+    /// <summary>Notes another text for a range of the description; those within it are then of no account.</summary>
     readonly void Replace(int begin, int end, string with)
     {
         edits.RemoveAll(edit => edit.Begin >= begin && edit.End <= end);
-        // comments behind the stretch were noted before it
+        // comments behind the range were noted before it
         int at = edits.FindIndex(edit => edit.Begin >= end);
         edits.Insert(at < 0 ? edits.Count : at, (begin, end, with));
     }
@@ -235,7 +237,8 @@ ref partial struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
         if (type.Value.AsSpan().IndexOfAny('O', 'T', '\\') >= 0 || type.Value.Contains("object", StringComparison.OrdinalIgnoreCase))
         {
             throw new PythonLiteralException(
-                $"expected elements of plain data, found {FormatFault.Quote(type.Shown)}, whose elements are Python objects or unknown; convert the array to numbers or fixed-width strings", at);
+                $"expected elements of plain data, found {MessageText.Quote(type.Shown)}, whose elements are Python objects or unknown; "
+                + "convert the array to numbers or fixed-width strings", at);
         }
     }
 
@@ -291,7 +294,7 @@ ref partial struct PythonLiteral(ReadOnlySpan<char> text, bool longIntegers)
 
     PythonLiteralException Unexpected(string expected)
     {
-        string found = position < text.Length ? FormatFault.Quote(text.Slice(position, 1)) : "the end";
+        string found = position < text.Length ? MessageText.Quote(text.Slice(position, 1)) : "the end";
         return new PythonLiteralException($"expected {expected}, found {found}", position);
     }
 }

@@ -22,7 +22,9 @@ static class SafetensorsChecksums
     internal const string Unknown = "crc32c:00000000";
 
     const int SchemeLength = 7;
-    const string Advice = "the object is damaged, or another tool changed it and kept the s3dlio. entries of __metadata__; write it again, or drop those entries";
+    const string Advice =
+        "the object is damaged, or another tool changed it and kept the s3dlio. entries of __metadata__; write it again, or drop those "
+        + "entries";
 
     /// <summary>CRC32C of a head whose own checksum stands at <paramref name="textOffset"/>.</summary>
     internal static Checksum OfHead(ReadOnlySpan<byte> head, int textOffset)
@@ -42,7 +44,9 @@ static class SafetensorsChecksums
         int at = json.HeaderChecksumOffset;
         // the exact text: a checksum in capital letters would be the same number and another file
         if (!json.Metadata.TryGetValue(HeaderKey, out string? text) || at < 0 || !TryParseExactly(text, out Checksum expected))
-            throw FormatFault.Mismatch(uri, $"expected the header's checksum as {HeaderKey}, found {(text is null ? "none" : FormatFault.Quote(text))}; {Advice}", at < 0 ? null : at);
+            throw FormatFault.Mismatch(
+                uri, $"expected the header's checksum as {HeaderKey}, found {(text is null ? "none" : MessageText.Quote(text))}; {Advice}",
+                at < 0 ? null : at);
         Checksum found = OfHead(head, at);
         if (found != expected)
             throw FormatFault.Mismatch(uri, $"expected a header with {expected}, found {found}; {Advice}", at);
@@ -57,14 +61,19 @@ static class SafetensorsChecksums
         for (int i = 0; i < tensors.Length; i++)
         {
             if (!metadata.Remove(TensorKeyPrefix + tensors[i].Name, out string? text))
-                throw FormatFault.Data(uri, $"expected a checksum for every tensor, found none for {FormatFault.Quote(tensors[i].Name)}; {Advice}");
+                throw FormatFault.Data(
+                    uri, $"expected a checksum for every tensor, found none for {MessageText.Quote(tensors[i].Name)}; {Advice}");
             if (!TryParseExactly(text, out Checksum checksum))
-                throw FormatFault.Data(uri, $"expected a checksum such as {Unknown} for tensor {FormatFault.Quote(tensors[i].Name)}, found {FormatFault.Quote(text)}; {Advice}");
+                throw FormatFault.Data(
+                    uri, $"expected a checksum such as {Unknown} for tensor {MessageText.Quote(tensors[i].Name)}, found "
+                    + $"{MessageText.Quote(text)}; {Advice}");
             tensors[i] = tensors[i] with { Checksum = checksum };
         }
         string? surplus = metadata.Keys.FirstOrDefault(key => key.StartsWith(Prefix, StringComparison.Ordinal));
         if (surplus is not null)
-            throw FormatFault.Data(uri, $"expected no s3dlio entry but format and checksums of the file's tensors, found {FormatFault.Quote(surplus)}; {Advice}");
+            throw FormatFault.Data(
+                uri, $"expected no s3dlio entry but format and checksums of the file's tensors, found {MessageText.Quote(surplus)}; "
+                + $"{Advice}");
     }
 
     /// <summary>Overwrites <see cref="Unknown"/> in a head with a checksum.</summary>
@@ -77,7 +86,7 @@ static class SafetensorsChecksums
             throw FormatFault.Mismatch(uri, $"expected {FormatKey} beside the other s3dlio entries of __metadata__, found none; {Advice}");
         if (format == Format)
             return;
-        throw FormatFault.Data(uri, $"expected {FormatKey} {Format}, found {FormatFault.Quote(format)}; " +
+        throw FormatFault.Data(uri, $"expected {FormatKey} {Format}, found {MessageText.Quote(format)}; " +
             "update s3dlio to one that knows this format; if none does, the object is damaged");
     }
 

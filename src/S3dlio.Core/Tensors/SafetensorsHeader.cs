@@ -57,13 +57,17 @@ public sealed class SafetensorsHeader
     public static int RequiredLength(ReadOnlySpan<byte> first8, long objectLength, string uri)
     {
         if (first8.Length < PrefixLength)
-            throw FormatFault.Data(uri, $"expected the 8 bytes of a safetensors header length, found {first8.Length}; {Advice}", first8.Length);
+            throw FormatFault.Data(
+                uri, $"expected the 8 bytes of a safetensors header length, found {first8.Length}; {Advice}", first8.Length);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(first8);
         if (length > MaxHeaderLength)
-            throw FormatFault.Data(uri, $"expected a safetensors header of at most {MaxHeaderLength} bytes, found a length of {length}; {Advice}", 0);
+            throw FormatFault.Data(
+                uri, $"expected a safetensors header of at most {MaxHeaderLength} bytes, found a length of {length}; {Advice}", 0);
         if (PrefixLength + (long)length > objectLength)
         {
-            throw FormatFault.Data(uri, $"expected a safetensors header of {length} bytes, found {Math.Max(0, objectLength - PrefixLength)} behind its length; " +
+            throw FormatFault.Data(
+                uri, $"expected a safetensors header of {length} bytes, found {Math.Max(0, objectLength - PrefixLength)} behind its "
+                + "length; " +
                 "the object was cut short; write it again", 0);
         }
         return PrefixLength + (int)length;
@@ -79,7 +83,8 @@ public sealed class SafetensorsHeader
     {
         int required = RequiredLength(head[..Math.Min(head.Length, PrefixLength)], objectLength, uri);
         if (head.Length != required)
-            throw FormatFault.Argument(uri, $"expected the {required} bytes of the safetensors header, found {head.Length}; read as many as RequiredLength says");
+            throw FormatFault.Argument(
+                uri, $"expected the {required} bytes of the safetensors header, found {head.Length}; read as many as RequiredLength says");
         CheckUtf8(head[PrefixLength..], uri);
 
         SafetensorsJson json = SafetensorsJson.Read(head, uri);
@@ -117,14 +122,18 @@ public sealed class SafetensorsHeader
             if (tensor.Begin != end)
             {
                 string fault = tensor.Begin > end ? "a hole" : "an overlap";
-                throw FormatFault.Data(uri, $"expected tensor {FormatFault.Quote(tensor.Name)} to begin at data byte {end}, found {tensor.Begin}, {fault}; {Advice}", at);
+                throw FormatFault.Data(
+                    uri, $"expected tensor {MessageText.Quote(tensor.Name)} to begin at data byte {end}, found {tensor.Begin}, {fault}; "
+                    + $"{Advice}", at);
             }
             end = tensor.End;
         }
         if (end != objectLength - dataOffset)
         {
             string fault = end > objectLength - dataOffset ? "the object was cut short" : "there are bytes that belong to no tensor";
-            throw FormatFault.Data(uri, $"expected {end} bytes of data behind the header, found {objectLength - dataOffset}: {fault}; write it again", objectLength);
+            throw FormatFault.Data(
+                uri, $"expected {end} bytes of data behind the header, found {objectLength - dataOffset}: {fault}; write it again",
+                objectLength);
         }
     }
 }

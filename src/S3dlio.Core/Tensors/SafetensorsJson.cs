@@ -32,7 +32,13 @@ sealed class SafetensorsJson
         // header, tensor, array
         const int MaxDepth = 3;
 
-        Utf8JsonReader reader = new(text, new JsonReaderOptions { MaxDepth = MaxDepth, CommentHandling = JsonCommentHandling.Disallow, AllowTrailingCommas = false });
+        Utf8JsonReader reader = new(
+            text, new JsonReaderOptions
+            {
+                MaxDepth = MaxDepth,
+                CommentHandling = JsonCommentHandling.Disallow,
+                AllowTrailingCommas = false
+            });
 
         readonly int At => SafetensorsHeader.PrefixLength + (int)reader.TokenStartIndex;
 
@@ -46,7 +52,7 @@ sealed class SafetensorsJson
                 int at = At;
                 string name = Text("the name of a tensor");
                 if (!names.Add(name))
-                    throw Fault($"expected each name once, found {FormatFault.Quote(name)} again", at);
+                    throw Fault($"expected each name once, found {MessageText.Quote(name)} again", at);
                 if (name == MetadataKey)
                     ReadMetadata();
                 else
@@ -72,7 +78,7 @@ sealed class SafetensorsJson
                 if (key == SafetensorsChecksums.HeaderKey && !reader.ValueIsEscaped)
                     json.HeaderChecksumOffset = At + 1;
                 if (!json.Metadata.TryAdd(key, Text("a string in __metadata__")))
-                    throw Fault($"expected each key of __metadata__ once, found {FormatFault.Quote(key)} again", at);
+                    throw Fault($"expected each key of __metadata__ once, found {MessageText.Quote(key)} again", at);
             }
         }
 
@@ -81,7 +87,7 @@ sealed class SafetensorsJson
             if (json.Tensors.Count == SafetensorsHeader.MaxTensors)
                 throw Fault($"expected at most {SafetensorsHeader.MaxTensors} tensors, found more", nameAt);
             if (Encoding.UTF8.GetByteCount(name) > SafetensorsHeader.MaxNameLength)
-                throw Fault($"expected names of at most {SafetensorsHeader.MaxNameLength} bytes, found {FormatFault.Quote(name)}", nameAt);
+                throw Fault($"expected names of at most {SafetensorsHeader.MaxNameLength} bytes, found {MessageText.Quote(name)}", nameAt);
             DType? type = null;
             long[]? shape = null, offsets = null;
             Next("the object of tensor", name);
@@ -95,10 +101,12 @@ sealed class SafetensorsJson
                     "dtype" => type is not null,
                     "shape" => shape is not null,
                     "data_offsets" => offsets is not null,
-                    _ => throw Fault($"expected the fields dtype, shape and data_offsets of tensor {FormatFault.Quote(name)}, found {FormatFault.Quote(field)}", at),
+                    _ => throw Fault(
+                        $"expected the fields dtype, shape and data_offsets of tensor {MessageText.Quote(name)}, found "
+                        + $"{MessageText.Quote(field)}", at),
                 };
                 if (again)
-                    throw Fault($"expected each field of tensor {FormatFault.Quote(name)} once, found {field} again", at);
+                    throw Fault($"expected each field of tensor {MessageText.Quote(name)} once, found {field} again", at);
                 if (field == "dtype")
                     type = ReadType(name);
                 else if (field == "shape")
@@ -109,17 +117,21 @@ sealed class SafetensorsJson
             if (type is not DType dtype || shape is null || offsets is null)
             {
                 string missing = type is null ? "dtype" : shape is null ? "shape" : "data_offsets";
-                throw Fault($"expected the fields dtype, shape and data_offsets of tensor {FormatFault.Quote(name)}, found no {missing}", nameAt);
+                throw Fault($"expected the fields dtype, shape and data_offsets of tensor {MessageText.Quote(name)}, found no {missing}",
+                    nameAt);
             }
             if (offsets.Length != 2)
-                throw Fault($"expected begin and end as data_offsets of tensor {FormatFault.Quote(name)}, found {offsets.Length} numbers", nameAt);
+                throw Fault($"expected begin and end as data_offsets of tensor {MessageText.Quote(name)}, found {offsets.Length} numbers",
+                    nameAt);
             if (offsets[1] < offsets[0])
-                throw Fault($"expected data_offsets of tensor {FormatFault.Quote(name)} that end at or behind their begin, found {offsets[0]} to {offsets[1]}", nameAt);
+                throw Fault($"expected data_offsets of tensor {MessageText.Quote(name)} that end at or behind their begin, found "
+                    + $"{offsets[0]} to {offsets[1]}", nameAt);
             if (dtype.TryByteLength(shape, out long bytes) is string problem)
-                throw Fault($"tensor {FormatFault.Quote(name)}: {problem}", nameAt);
+                throw Fault($"tensor {MessageText.Quote(name)}: {problem}", nameAt);
             if (offsets[1] - offsets[0] != bytes)
             {
-                throw Fault($"expected {bytes} bytes for tensor {FormatFault.Quote(name)} of {dtype.Name()} {FormatFault.ShapeText(shape)}, " +
+                throw Fault($"expected {bytes} bytes for tensor {MessageText.Quote(name)} of {dtype.Name()} "
+                    + $"{FormatFault.ShapeText(shape)}, " +
                     $"found data_offsets {offsets[0]} to {offsets[1]}, {offsets[1] - offsets[0]} bytes", nameAt);
             }
             json.Tensors.Add((new TensorEntry(name, dtype, shape, offsets[0], offsets[1]), nameAt));
@@ -132,7 +144,9 @@ sealed class SafetensorsJson
             string name = Text("a dtype");
             if (DTypes.TryParse(name, out DType type))
                 return type;
-            throw FormatFault.Data(uri, $"expected a dtype that safetensors 0.8 knows for tensor {FormatFault.Quote(tensor)}, found {FormatFault.Quote(name)}; " +
+            throw FormatFault.Data(
+                uri, $"expected a dtype that safetensors 0.8 knows for tensor {MessageText.Quote(tensor)}, found "
+                + $"{MessageText.Quote(name)}; " +
                 "update s3dlio, or convert the tensor where it was written", At);
         }
 
@@ -156,7 +170,7 @@ sealed class SafetensorsJson
                 if (reader.ValueSpan.ContainsAnyExceptInRange((byte)'0', (byte)'9') || !reader.TryGetInt64(out long value))
                 {
                     throw Fault($"expected integers from 0 to 2^63-1 in {Whole(field, tensor)}, found " +
-                        FormatFault.Quote(Encoding.UTF8.GetString(reader.ValueSpan)), At);
+                        MessageText.Quote(Encoding.UTF8.GetString(reader.ValueSpan)), At);
                 }
                 numbers[count++] = value;
             }
@@ -176,7 +190,8 @@ sealed class SafetensorsJson
         void Next(string what, string? tensor = null)
         {
             if (!TryNext())
-                throw Fault($"expected {Whole(what, tensor)}, found the end of the header", SafetensorsHeader.PrefixLength + (int)reader.BytesConsumed);
+                throw Fault($"expected {Whole(what, tensor)}, found the end of the header",
+                    SafetensorsHeader.PrefixLength + (int)reader.BytesConsumed);
         }
 
         bool TryNext()
@@ -195,7 +210,7 @@ sealed class SafetensorsJson
             }
         }
 
-        static string Whole(string what, string? tensor) => tensor is null ? what : $"{what} {FormatFault.Quote(tensor)}";
+        static string Whole(string what, string? tensor) => tensor is null ? what : $"{what} {MessageText.Quote(tensor)}";
 
         readonly void Require(JsonTokenType type, string what, string? tensor = null)
         {

@@ -16,7 +16,8 @@ public sealed class SafetensorsLayout
     readonly int headerChecksumOffset;
     readonly string uri;
 
-    SafetensorsLayout(byte[] template, TensorEntry[] tensors, int[] sources, long dataLength, int[] checksumOffsets, int headerChecksumOffset, string uri)
+    SafetensorsLayout(
+        byte[] template, TensorEntry[] tensors, int[] sources, long dataLength, int[] checksumOffsets, int headerChecksumOffset, string uri)
     {
         this.template = template;
         this.checksumOffsets = checksumOffsets;
@@ -53,10 +54,12 @@ public sealed class SafetensorsLayout
     /// that safetensors writes (which leaves the order of several metadata keys to chance; here it is that of UTF-8 bytes).</param>
     /// <param name="uri">The name of the object to be written, for errors.</param>
     /// <exception cref="StoreException">InvalidArgument: names, shapes, metadata or sizes that no safetensors file can hold.</exception>
-    public static SafetensorsLayout Create(IReadOnlyList<TensorSpec> tensors, IReadOnlyDictionary<string, string>? metadata, bool checksums, string uri)
+    public static SafetensorsLayout Create(
+        IReadOnlyList<TensorSpec> tensors, IReadOnlyDictionary<string, string>? metadata, bool checksums, string uri)
     {
         if (tensors.Count > SafetensorsHeader.MaxTensors)
-            throw FormatFault.Argument(uri, $"expected at most {SafetensorsHeader.MaxTensors} tensors, found {tensors.Count}; write several files");
+            throw FormatFault.Argument(
+                uri, $"expected at most {SafetensorsHeader.MaxTensors} tensors, found {tensors.Count}; write several files");
         int[] sources = Sort(tensors, uri, out byte[][] names);
         var placed = new TensorEntry[sources.Length];
         long end = 0;
@@ -107,7 +110,8 @@ public sealed class SafetensorsLayout
     public byte[] BuildHead(ReadOnlySpan<Checksum> checksums)
     {
         if (checksums.Length != checksumOffsets.Length)
-            throw FormatFault.Argument(uri, $"expected {checksumOffsets.Length} checksums, one for each tensor if the layout has them, found {checksums.Length}");
+            throw FormatFault.Argument(
+                uri, $"expected {checksumOffsets.Length} checksums, one for each tensor if the layout has them, found {checksums.Length}");
         byte[] head = template.AsSpan().ToArray();
         if (!HasChecksums)
             return head;
@@ -126,11 +130,15 @@ public sealed class SafetensorsLayout
             string name = tensors[i].Name;
             names[i] = SafetensorsText.Encode(name, "the name of a tensor", uri);
             if (name == SafetensorsJson.MetadataKey)
-                throw FormatFault.Argument(uri, "expected a tensor's name, found __metadata__, which the format keeps for itself; rename the tensor");
+                throw FormatFault.Argument(
+                    uri, "expected a tensor's name, found __metadata__, which the format keeps for itself; rename the tensor");
             if (names[i].Length > SafetensorsHeader.MaxNameLength)
-                throw FormatFault.Argument(uri, $"expected names of at most {SafetensorsHeader.MaxNameLength} bytes, found {FormatFault.Quote(name)} of {names[i].Length}");
+                throw FormatFault.Argument(
+                    uri, $"expected names of at most {SafetensorsHeader.MaxNameLength} bytes, found {MessageText.Quote(name)} of "
+                    + $"{names[i].Length}");
             if (!unique.Add(name))
-                throw FormatFault.Argument(uri, $"expected each name once, found {FormatFault.Quote(name)} again; rename one of the tensors");
+                throw FormatFault.Argument(
+                    uri, $"expected each name once, found {MessageText.Quote(name)} again; rename one of the tensors");
         }
         int[] order = new int[names.Length];
         for (int i = 0; i < order.Length; i++)
@@ -144,11 +152,12 @@ public sealed class SafetensorsLayout
 
     static TensorEntry Place(TensorSpec tensor, long begin, string uri)
     {
-        string quoted = FormatFault.Quote(tensor.Name);
+        string quoted = MessageText.Quote(tensor.Name);
         if (!Enum.IsDefined(tensor.DType))
             throw FormatFault.Argument(uri, $"expected a known dtype for tensor {quoted}, found {(int)tensor.DType}");
         if (tensor.Shape.Count > SafetensorsHeader.MaxRank)
-            throw FormatFault.Argument(uri, $"expected at most {SafetensorsHeader.MaxRank} dimensions of tensor {quoted}, found {tensor.Shape.Count}; reshape it");
+            throw FormatFault.Argument(
+                uri, $"expected at most {SafetensorsHeader.MaxRank} dimensions of tensor {quoted}, found {tensor.Shape.Count}; reshape it");
         long[] shape = tensor.Shape.ToArray();
         if (tensor.DType.TryByteLength(shape, out long bytes) is string problem)
             throw FormatFault.Argument(uri, $"tensor {quoted}: {problem}");
@@ -163,15 +172,20 @@ public sealed class SafetensorsLayout
         foreach ((string key, string value) in metadata ?? new Dictionary<string, string>())
         {
             if (key.StartsWith(SafetensorsChecksums.Prefix, StringComparison.Ordinal))
-                throw FormatFault.Argument(uri, $"expected metadata keys of the user's own, found {FormatFault.Quote(key)}; s3dlio keeps those with {SafetensorsChecksums.Prefix} for itself; rename it");
+                throw FormatFault.Argument(
+                    uri, $"expected metadata keys of the user's own, found {MessageText.Quote(key)}; s3dlio keeps those with "
+                    + $"{SafetensorsChecksums.Prefix} for itself; rename it");
             lines.Add(new MetadataLine(
-                SafetensorsText.Encode(key, "a metadata key", uri), SafetensorsText.Encode(value, "a metadata value", uri), MetadataLine.Plain));
+                SafetensorsText.Encode(key, "a metadata key", uri), SafetensorsText.Encode(value, "a metadata value", uri),
+                MetadataLine.Plain));
         }
         if (checksummed is not null)
         {
             byte[] unknown = Encoding.ASCII.GetBytes(SafetensorsChecksums.Unknown);
             byte[] prefix = Encoding.ASCII.GetBytes(SafetensorsChecksums.TensorKeyPrefix);
-            lines.Add(new MetadataLine(Encoding.ASCII.GetBytes(SafetensorsChecksums.FormatKey), Encoding.ASCII.GetBytes(SafetensorsChecksums.Format), MetadataLine.Plain));
+            lines.Add(new MetadataLine(
+                    Encoding.ASCII.GetBytes(SafetensorsChecksums.FormatKey), Encoding.ASCII.GetBytes(SafetensorsChecksums.Format),
+                    MetadataLine.Plain));
             lines.Add(new MetadataLine(Encoding.ASCII.GetBytes(SafetensorsChecksums.HeaderKey), unknown, MetadataLine.Header));
             for (int i = 0; i < checksummed.Length; i++)
                 lines.Add(new MetadataLine([.. prefix, .. checksummed[i]], unknown, i));

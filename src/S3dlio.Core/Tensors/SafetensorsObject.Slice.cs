@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Transfer;
 
@@ -13,13 +14,17 @@ public sealed partial class SafetensorsObject
     /// Reads a slice of one tensor into C-ordered memory, fetching only the byte ranges it needs. A checksum covers a whole tensor, so the
     /// bytes of a part cannot be checked; the header was.
     /// </summary>
-    public async ValueTask ReadSliceAsync(int tensor, DimSlice[] slices, LargeMemory target, ITransferProgress progress, CancellationToken cancel)
+    public async ValueTask ReadSliceAsync(
+        int tensor, DimSlice[] slices, LargeMemory target, ITransferProgress progress, CancellationToken cancel)
     {
         var entry = Tensor(tensor);
         var hints = _reader.Hints;
         var plan = TensorSlice.Plan([.. entry.Shape], entry.DType.Bits(), slices, hints.Gap, MaxRange, _uri);
         if (plan.ResultLength != target.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, _uri, $"the slice of tensor {FormatFault.Quote(entry.Name)} has {plan.ResultLength} bytes, the memory given for it {target.Length}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, _uri,
+                $"the slice of tensor {MessageText.Quote(entry.Name)} has {plan.ResultLength} bytes, the memory given for it "
+                + $"{target.Length}");
         progress.Begin(plan.ResultLength);
         long start = Header.DataOffset + entry.Begin;
         using var ranges = plan.Ranges().GetEnumerator();
@@ -31,7 +36,8 @@ public sealed partial class SafetensorsObject
                 stop.ThrowIfCancellationRequested();
                 if (range.IsDirect)
                 {
-                    await DirectAsync(start + range.Offset, target.Part(plan.ResultOffset(range), range.Length), hints.PartSize, stop).ConfigureAwait(false);
+                    await DirectAsync(start + range.Offset, target.Part(plan.ResultOffset(range), range.Length), hints.PartSize, stop)
+                        .ConfigureAwait(false);
                 }
                 else
                 {
@@ -43,7 +49,7 @@ public sealed partial class SafetensorsObject
                 progress.Report(plan.ResultBytes(range));
             }
         }
-        await Together.RunAsync((int)Math.Min(hints.Concurrency, 1 + plan.ResultLength / MaxRange), Work, cancel).ConfigureAwait(false);
+        await ParallelWork.RunAsync((int)Math.Min(hints.Concurrency, 1 + plan.ResultLength / MaxRange), Work, cancel).ConfigureAwait(false);
     }
 
     static bool TryNext(IEnumerator<SliceRange> ranges, out SliceRange range)
@@ -61,7 +67,8 @@ public sealed partial class SafetensorsObject
         for (long at = 0; at < target.Length; at += partSize)
         {
             cancel.ThrowIfCancellationRequested();
-            await _reader.ReadAsync(offset + at, target.Slice(at, (int)Math.Min(partSize, target.Length - at)), cancel).ConfigureAwait(false);
+            await _reader.ReadAsync(
+                offset + at, target.Slice(at, (int)Math.Min(partSize, target.Length - at)), cancel).ConfigureAwait(false);
         }
     }
 

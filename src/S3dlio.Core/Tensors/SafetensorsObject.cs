@@ -1,10 +1,13 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Transfer;
 
 namespace S3dlio.Tensors;
 
-/// <summary>A safetensors object in a store, open for reading: its header is read and checked, its tensors are fetched as they are asked for.</summary>
+/// <summary>
+/// A safetensors object in a store, open for reading: its header is read and checked, its tensors are fetched as they are asked for.
+/// </summary>
 public sealed partial class SafetensorsObject : IAsyncDisposable
 {
     readonly ObjectReader _reader;
@@ -22,7 +25,9 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
 
     internal ObjectReader Reader => _reader;
 
-    /// <summary>Writes tensors whose data lies in the caller's memory, in the order of <paramref name="tensors"/>; with a level, compressed.</summary>
+    /// <summary>
+    /// Writes tensors whose data lies in the caller's memory, in the order of <paramref name="tensors"/>; with a level, compressed.
+    /// </summary>
     /// <returns>The object as stored, and the checksum of the safetensors file.</returns>
     public static ValueTask<(ObjectMeta Stored, Checksum Raw)> SaveAsync(
         ObjectStore store,
@@ -37,8 +42,11 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         CancellationToken cancel)
     {
         var (layout, body) = Plan(store.Root.Child(key), tensors, data, metadata, checksums);
-        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body) { HeadNeedsChecksums = layout.HasChecksums };
-        return ObjectForms.SaveAsync(store, key, level, payload, options, progress, cancel);
+        var payload = new Payload(layout.HeadLength, found => layout.BuildHead(layout.HasChecksums ? found.Span : []), body)
+        {
+            HeadNeedsChecksums = layout.HasChecksums
+        };
+        return CompressedVariants.SaveAsync(store, key, level, payload, options, progress, cancel);
     }
 
     /// <summary>
@@ -58,7 +66,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         CancellationToken cancel)
     {
         var (layout, body) = Plan(store.Root.Child(key), tensors, data, metadata, checksums: true);
-        // a segment of the payload for each block: whoever writes them takes their checksums on the way
+        // one segment of the payload for each block: the write computes a checksum of each segment
         var segments = new List<LargeMemory>();
         foreach (var whole in body)
         {
@@ -79,7 +87,8 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
                 for (int k = 0; k < count; k++)
                     wholes[i] = Checksum.Combine(wholes[i], blocks[k], segments[first + k].Length);
                 first += count;
-                saved[layout.Sources[i]] = new TensorBlocks(layout.Tensors[i], layout.HeadLength + layout.Tensors[i].Begin, wholes[i], length, count > 1 ? blocks : []);
+                saved[layout.Sources[i]] = new TensorBlocks(
+                    layout.Tensors[i], layout.HeadLength + layout.Tensors[i].Begin, wholes[i], length, count > 1 ? blocks : []);
             }
             return layout.BuildHead(wholes);
         }, segments);
@@ -92,9 +101,10 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
 
     /// <summary>A stream is written from its begin, so the body is hashed for the head first.</summary>
     static async ValueTask<OutputSummary> CompressAsync(
-        ObjectStore store, string key, Payload payload, int? level, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore store, string key, Payload payload, int? level, PutOptions options, ITransferProgress progress,
+        CancellationToken cancel)
     {
-        await Offload.LeaveCallerAsync();
+        await ThreadSwitch.ToPoolAsync();
         var digest = payload.Digest(cancel);
         var output = await ObjectOutput.OpenAsync(store, key, level, options, cancel).ConfigureAwait(false);
         await using (output.ConfigureAwait(false))
@@ -107,7 +117,8 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
     }
 
     static (SafetensorsLayout Layout, LargeMemory[] Body) Plan(
-        string uri, IReadOnlyList<TensorSpec> tensors, IReadOnlyList<LargeMemory> data, IReadOnlyDictionary<string, string>? metadata, bool checksums)
+        string uri, IReadOnlyList<TensorSpec> tensors, IReadOnlyList<LargeMemory> data, IReadOnlyDictionary<string, string>? metadata,
+        bool checksums)
     {
         var layout = SafetensorsLayout.Create(tensors, metadata, checksums, uri);
         var body = new LargeMemory[layout.Tensors.Count];
@@ -115,7 +126,10 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         {
             body[i] = data[layout.Sources[i]];
             if (body[i].Length != layout.Tensors[i].Length)
-                throw new StoreException(ErrorKind.InvalidArgument, uri, $"tensor {FormatFault.Quote(layout.Tensors[i].Name)} has {body[i].Length} bytes of data, its dtype and shape need {layout.Tensors[i].Length}");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, uri,
+                    $"tensor {MessageText.Quote(layout.Tensors[i].Name)} has {body[i].Length} bytes of data, its dtype and shape need "
+                    + $"{layout.Tensors[i].Length}");
         }
         return (layout, body);
     }
@@ -132,42 +146,48 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
     public async ValueTask ReadAsync(
         IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, ITransferProgress progress, CancellationToken cancel)
     {
-        var stretches = new Stretch[wanted.Count];
+        var ranges = new LargeReadRange[wanted.Count];
         long total = 0;
-        for (int i = 0; i < stretches.Length; i++)
+        for (int i = 0; i < ranges.Length; i++)
         {
             var tensor = Tensor(wanted[i].Tensor);
             if (wanted[i].Target.Length != tensor.Length)
-                throw new StoreException(ErrorKind.InvalidArgument, _uri, $"tensor {FormatFault.Quote(tensor.Name)} has {tensor.Length} bytes, the memory given for it {wanted[i].Target.Length}");
-            stretches[i] = new Stretch(Header.DataOffset + tensor.Begin, wanted[i].Target);
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, _uri,
+                    $"tensor {MessageText.Quote(tensor.Name)} has {tensor.Length} bytes, "
+                    + $"the memory given for it {wanted[i].Target.Length}");
+            ranges[i] = new LargeReadRange(Header.DataOffset + tensor.Begin, wanted[i].Target);
             total += tensor.Length;
         }
         progress.Begin(total);
-        var check = await FindCheckAsync(wanted, validation, cancel).ConfigureAwait(false);
-        bool hash = validation.Validate && (Header.HasChecksums || Meta.Checksum is not null);
-        check?.Append(Checksum.Empty, 0, _head);
-        var found = await ParallelRead.ReadAsync(_reader, stretches, hash, check, progress, cancel).ConfigureAwait(false);
-        if (check is not null)
-        {
-            await check.ReadRestAsync(_reader, Header.DataOffset, stretches, cancel).ConfigureAwait(false);
-            check.Check(_uri);
-        }
-        if (!hash)
+        var verification = await VerificationAsync(wanted, validation, cancel).ConfigureAwait(false);
+        verification?.Append(Checksum.Empty, 0, _head);
+        var found = await ParallelRead.ReadAsync(_reader, ranges, verification, progress, cancel).ConfigureAwait(false);
+        if (verification is null)
             return;
-        for (int i = 0; i < found.Length; i++)
-            Check(Tensor(wanted[i].Tensor), found[i]);
-        if (!Header.HasChecksums && Meta.Checksum is not null)
-            await CheckWholeAsync(wanted, found, cancel).ConfigureAwait(false);
+        if (Header.HasChecksums)
+        {
+            for (int i = 0; i < found.Length; i++)
+                Check(Tensor(wanted[i].Tensor), found[i]);
+        }
+        else
+        {
+            await verification.CompleteAsync(
+                Header.DataOffset, ranges, verification.Hashes ? Whole(wanted, found) : default, cancel).ConfigureAwait(false);
+        }
     }
 
-    /// <summary>What bytes are compared with where the file has no checksums of its own, beside the store's CRC32C of all of it.</summary>
-    async ValueTask<ReadCheck?> FindCheckAsync(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, CancellationToken cancel)
+    /// <summary>What the tensors are compared with: the checksums in the file, or those of the whole object; null for nothing.</summary>
+    async ValueTask<ReadVerification?> VerificationAsync(
+        IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, CancellationToken cancel)
     {
-        if (!validation.Validate || Header.HasChecksums)
+        if (!validation.Validate)
             return null;
+        if (Header.HasChecksums)
+            return ReadVerification.HashOnly;
         if (wanted.Select(static one => one.Tensor).Distinct().Count() == Header.Tensors.Count)
-            return await Proof.OfWholeAsync(_reader, validation, _uri, cancel).ConfigureAwait(false);
-        return validation.Required ? await Proof.OfPartsAsync(_reader, validation, _uri, cancel).ConfigureAwait(false) : null;
+            return await ReadVerification.OfWholeAsync(_reader, validation, _uri, cancel).ConfigureAwait(false);
+        return validation.Required ? await ReadVerification.OfPartsAsync(_reader, validation, _uri, cancel).ConfigureAwait(false) : null;
     }
 
     /// <summary>The tensor of that index in <see cref="SafetensorsHeader.Tensors"/>.</summary>
@@ -179,23 +199,21 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
     {
         if (tensor.Checksum is Checksum recorded && recorded != found)
             throw new StoreException(ErrorKind.ChecksumMismatch, _uri,
-                $"checksum mismatch in tensor {FormatFault.Quote(tensor.Name)} ({tensor.Length} bytes): {recorded} recorded when it was written, {found} found. The bytes are damaged; validate=False reads them unchecked",
+                $"checksum mismatch in tensor {MessageText.Quote(tensor.Name)} ({tensor.Length} bytes): {recorded} recorded when it was "
+                + $"written, {found} found. The bytes are damaged; validate=False reads them unchecked",
                 Header.DataOffset + tensor.Begin);
     }
 
-    async ValueTask CheckWholeAsync(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Checksum[] found, CancellationToken cancel)
+    /// <summary>The CRC32C of the object, from those of all its tensors.</summary>
+    Checksum Whole(IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Checksum[] found)
     {
-        var byTensor = new Checksum?[Header.Tensors.Count];
+        var byTensor = new Checksum[Header.Tensors.Count];
         for (int i = 0; i < found.Length; i++)
             byTensor[wanted[i].Tensor] = found[i];
         var whole = Checksum.Of(_head);
         for (int i = 0; i < byTensor.Length; i++)
-        {
-            if (byTensor[i] is not Checksum one)
-                return;
-            whole = Checksum.Combine(whole, one, Header.Tensors[i].Length);
-        }
-        await new Validation(null).CheckAsync(_reader, _uri, whole, cancel).ConfigureAwait(false);
+            whole = Checksum.Combine(whole, byTensor[i], Header.Tensors[i].Length);
+        return whole;
     }
 
     public ValueTask DisposeAsync() => _reader.DisposeAsync();

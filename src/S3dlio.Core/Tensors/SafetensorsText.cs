@@ -1,14 +1,18 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using S3dlio.Storage;
 
 namespace S3dlio.Tensors;
 
-/// <summary>Writes a safetensors head as serde_json does: no white space, and only quotes, backslashes and control characters escaped.</summary>
+/// <summary>
+/// Writes a safetensors head as serde_json does: no white space, and only quotes, backslashes and control characters escaped.
+/// </summary>
 sealed class SafetensorsText
 {
     static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
-    static readonly SearchValues<byte> Escaped = SearchValues.Create([.. Enumerable.Range(0, 0x20).Select(b => (byte)b), (byte)'"', (byte)'\\']);
+    static readonly SearchValues<byte> Escaped = SearchValues.Create(
+        [.. Enumerable.Range(0, 0x20).Select(b => (byte)b), (byte)'"', (byte)'\\']);
 
     readonly ArrayBufferWriter<byte> buffer = new(4096);
     readonly string uri;
@@ -30,7 +34,8 @@ sealed class SafetensorsText
         }
         catch (EncoderFallbackException)
         {
-            throw FormatFault.Argument(uri, $"expected whole characters in {what}, found half of a surrogate pair in {FormatFault.Quote(text)}; rename it");
+            throw FormatFault.Argument(
+                uri, $"expected whole characters in {what}, found half of a surrogate pair in {MessageText.Quote(text)}; rename it");
         }
     }
 
@@ -38,7 +43,9 @@ sealed class SafetensorsText
     {
         // before it grows past what a reader takes, and long before memory ends
         if (Length + text.Length > SafetensorsHeader.PrefixLength + SafetensorsHeader.MaxHeaderLength)
-            throw FormatFault.Argument(uri, $"expected a header of at most {SafetensorsHeader.MaxHeaderLength} bytes, found more; use fewer tensors, shorter names or less metadata");
+            throw FormatFault.Argument(
+                uri, $"expected a header of at most {SafetensorsHeader.MaxHeaderLength} bytes, found more; use fewer tensors, shorter "
+                + "names or less metadata");
         buffer.Write(text);
     }
 

@@ -4,7 +4,7 @@ namespace S3dlio.Tensors;
 
 /// <summary>A tensor as it was saved, with the checksums of its blocks: by them a part of it is checked without the rest.</summary>
 /// <param name="Tensor">What it is; offsets are relative to the data.</param>
-/// <param name="Offset">Where its bytes begin in the object.</param>
+/// <param name="Offset">First byte of the tensor in the object.</param>
 /// <param name="Checksum">CRC32C of all of them.</param>
 /// <param name="BlockLength">Bytes of each block but the last.</param>
 /// <param name="Blocks">CRC32C of each block; none of a tensor of one block.</param>

@@ -19,7 +19,8 @@ public sealed partial class TensorSlice
     readonly string uri;
     readonly long[] resultShape;
 
-    TensorSlice(Axis[] axes, long sourceBase, long resultBase, long runBytes, long[] resultShape, long resultLength, long maxGap, long maxRange, string uri)
+    TensorSlice(Axis[] axes, long sourceBase, long resultBase, long runBytes, long[] resultShape, long resultLength, long maxGap,
+        long maxRange, string uri)
     {
         this.axes = axes;
         this.sourceBase = sourceBase;
@@ -47,8 +48,9 @@ public sealed partial class TensorSlice
     /// <param name="itemBits">Bits of one element. A tensor of elements smaller than a byte can only be taken whole.</param>
     /// <param name="slices">What to take of each dimension.</param>
     /// <param name="maxGap">Unwanted bytes between two pieces that are rather read than made a request of their own.</param>
-    /// <param name="maxRange">The most bytes of a range that holds several pieces, and so of the memory that <see cref="Gather(SliceRange, ReadOnlySpan{byte}, Span{byte})"/>
-    /// reads from. A single contiguous piece is one range whatever its length, since it needs no memory but the result's.</param>
+    /// <param name="maxRange">The most bytes of a range that holds several pieces, and so of the memory that
+    /// <see cref="Gather(SliceRange, ReadOnlySpan{byte}, Span{byte})"/> reads from. A single contiguous piece is one range whatever its
+    /// length, since it needs no memory but the result's.</param>
     /// <param name="uri">The object's name, for errors.</param>
     /// <exception cref="StoreException">InvalidArgument: slices that do not fit the shape, or a shape beyond 63 bits.</exception>
     public static TensorSlice Plan(
@@ -103,12 +105,15 @@ public sealed partial class TensorSlice
         return new TensorSlice(kept.ToArray(), sourceBase, resultBase, runBytes, resultShape, resultStride, maxGap, maxRange, uri);
     }
 
-    static TensorSlice PlanWhole(ReadOnlySpan<long> shape, int itemBits, ReadOnlySpan<DimSlice> slices, long bits, long maxGap, long maxRange, string uri)
+    static TensorSlice PlanWhole(
+        ReadOnlySpan<long> shape, int itemBits, ReadOnlySpan<DimSlice> slices, long bits, long maxGap, long maxRange, string uri)
     {
         for (int d = 0; d < shape.Length; d++)
         {
             if (slices[d].Count != shape[d] || (shape[d] > 1 && slices[d].Step != 1))
-                throw FormatFault.Argument(uri, $"expected a tensor of {itemBits}-bit elements to be taken whole, found a slice of dimension {d}; read all of it and slice in memory");
+                throw FormatFault.Argument(
+                    uri, $"expected a tensor of {itemBits}-bit elements to be taken whole, found a slice of dimension {d}; read all of it "
+                    + "and slice in memory");
         }
         if (bits % 8 != 0)
             throw FormatFault.Argument(uri, $"expected a whole number of bytes, found {bits} bits");
@@ -126,7 +131,9 @@ public sealed partial class TensorSlice
                 ? start >= 0 && start <= shape[d] && stop >= 0 && stop <= shape[d]
                 : step < 0 && start >= -1 && start < shape[d] && stop >= -1 && stop < shape[d];
             if (!fits)
-                throw FormatFault.Argument(uri, $"expected slice.indices of dimension {d}, which has length {shape[d]}, found start {start}, stop {stop}, step {step}");
+                throw FormatFault.Argument(
+                    uri, $"expected slice.indices of dimension {d}, which has length {shape[d]}, found start {start}, stop {stop}, step "
+                    + $"{step}");
         }
     }
 
@@ -139,7 +146,8 @@ public sealed partial class TensorSlice
             if (n < 0)
                 throw FormatFault.Argument(uri, $"expected dimensions of 0 or more, found the shape {FormatFault.ShapeText(shape)}");
             if (n > 0 && bits > long.MaxValue / n)
-                throw FormatFault.Argument(uri, $"expected fewer than 2^63 bits, found the shape {FormatFault.ShapeText(shape)} of {itemBits}-bit elements");
+                throw FormatFault.Argument(
+                    uri, $"expected fewer than 2^63 bits, found the shape {FormatFault.ShapeText(shape)} of {itemBits}-bit elements");
             bits *= n;
         }
         return bits;

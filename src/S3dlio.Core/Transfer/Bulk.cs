@@ -1,77 +1,86 @@
+using S3dlio.IO;
 using S3dlio.Storage;
 
 namespace S3dlio.Transfer;
 
-/// <summary>An object of a call over many.</summary>
-/// <param name="Store">Where it is.</param>
-/// <param name="Key">Its key there.</param>
+/// <summary>One object of a bulk call.</summary>
+/// <param name="Store">The store that holds it.</param>
+/// <param name="Key">Its key in that store.</param>
 public readonly record struct ObjectRef(ObjectStore Store, string Key)
 {
     public string Uri => Store.Root.Child(Key);
 }
 
-/// <summary>Calls over many objects: some at a time, in order in the result, each failure kept with its object while the rest goes on.</summary>
+/// <summary>
+/// Bulk calls: several objects at once, results in the order of the objects; a failure of one object does not stop the others.
+/// </summary>
 public static class Bulk
 {
-    /// <summary>A call with more requests at once than this has none of the threads that wait for them.</summary>
-    const int MostPatient = 256;
+    /// <summary>A call with more requests at once than this uses no blocking threads.</summary>
+    const int MostBlocking = 256;
 
-    /// <summary>Runs <paramref name="item"/> for 0 … count-1, at most <paramref name="inFlight"/> at once.</summary>
-    /// <param name="count">How many.</param>
-    /// <param name="inFlight">At once.</param>
-    /// <param name="requests">Requests over the network that can be under way at once: so many threads wait for them; 0 where none do.</param>
-    /// <param name="item">What is done for each.</param>
-    /// <param name="uri">What each is called.</param>
-    /// <param name="cancel">The caller's.</param>
-    /// <returns>For each index what it failed with, or null.</returns>
-    /// <exception cref="OperationCanceledException">The caller cancelled; nothing runs any more.</exception>
+    /// <summary>
+    /// Runs <paramref name="item"/> for each index from 0 to <paramref name="count"/> - 1, at most <paramref name="inFlight"/> at once.
+    /// </summary>
+    /// <param name="count">Number of items.</param>
+    /// <param name="inFlight">Most items at once.</param>
+    /// <param name="requests">Most network requests at once; as many blocking threads wait for them. 0 where the store sends no
+    /// requests.</param>
+    /// <param name="item">Processes one item.</param>
+    /// <param name="uri">Returns the URI of an item, for errors.</param>
+    /// <param name="cancel">Cancels all items.</param>
+    /// <returns>The error of each item; null where it succeeded.</returns>
+    /// <exception cref="OperationCanceledException">The call was cancelled, and all items have ended.</exception>
     public static async Task<StoreException?[]> RunAsync(
-        int count, int inFlight, int requests, Func<int, CancellationToken, ValueTask> item, Func<int, string> uri, CancellationToken cancel)
+        int count, int inFlight, int requests, Func<int, CancellationToken, ValueTask> item, Func<int, string> uri,
+        CancellationToken cancel)
     {
         var failures = new StoreException?[count];
-        int next = -1;
-        async Task Work(CancellationToken stop)
-        {
-            for (int i; (i = Interlocked.Increment(ref next)) < count;)
-            {
-                stop.ThrowIfCancellationRequested();
-                try
-                {
-                    await item(i, stop).ConfigureAwait(false);
-                }
-                catch (StoreException error)
-                {
-                    failures[i] = error;
-                }
-                catch (Exception error) when (error is not OperationCanceledException)
-                {
-                    failures[i] = new StoreException(ErrorKind.Internal, uri(i), $"internal error, please report it: {error.GetType().Name}: {error.Message}", cause: error);
-                }
-            }
-        }
         int workers = Math.Min(inFlight, count);
         if (requests > 0 && workers > 1)
-            // more would wait for a place among the requests, and no thread of these waits for that
+            // more workers would only wait for a free request slot, and a blocking thread must not wait for that
             workers = Math.Min(workers, requests);
-        await Together.RunAsync(workers, patient: requests > 0 && workers <= MostPatient, Work, cancel).ConfigureAwait(false);
+        var threads = requests > 0 && workers is > 1 and <= MostBlocking ? WorkerThreads.Blocking : WorkerThreads.CallerAndPool;
+        await ParallelWork.ForAsync(count, workers, async (i, stop) =>
+        {
+            try
+            {
+                await item(i, stop).ConfigureAwait(false);
+            }
+            catch (StoreException error)
+            {
+                failures[i] = error;
+            }
+            catch (Exception error) when (error is not OperationCanceledException)
+            {
+                failures[i] = new StoreException(
+                    ErrorKind.Internal, uri(i), $"internal error, please report it: {error.GetType().Name}: {error.Message}", cause: error);
+            }
+        }, cancel, threads).ConfigureAwait(false);
         return failures;
     }
 
-    /// <summary>Reads whole objects, decompressed where asked for, each into memory that <paramref name="allocate"/> gives for its index and size.</summary>
+    /// <summary>
+    /// Reads whole objects, decompressed where asked for, each into memory that <paramref name="allocate"/> gives for its index and size.
+    /// </summary>
     public static Task<StoreException?[]> GetAsync(
-        IReadOnlyList<ObjectRef> objects, int inFlight, Decompress mode, Func<int, long, LargeMemory> allocate, bool validate, ITransferProgress progress, CancellationToken cancel)
+        IReadOnlyList<ObjectRef> objects, int inFlight, Decompress mode, Func<int, long, LargeMemory> allocate, bool validate,
+        ITransferProgress progress, CancellationToken cancel)
     {
         progress.Begin(objects.Count);
         return RunAsync(objects.Count, inFlight, Requests(objects), async (i, stop) =>
         {
-            await ObjectRead.WholeAsync(objects[i].Store, objects[i].Key, mode, size => allocate(i, size), new Validation(null, validate), Silent.Instance, stop).ConfigureAwait(false);
+            await ObjectRead.WholeAsync(
+                objects[i].Store, objects[i].Key, mode, size => allocate(i, size), new Validation(null, validate), NoProgress.Instance,
+                stop).ConfigureAwait(false);
             progress.Report(1);
         }, i => objects[i].Uri, cancel);
     }
 
     /// <summary>Writes whole objects from the caller's memory.</summary>
     public static Task<StoreException?[]> PutAsync(
-        IReadOnlyList<ObjectRef> objects, IReadOnlyList<LargeMemory> data, ObjectMeta?[] results, int inFlight, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        IReadOnlyList<ObjectRef> objects, IReadOnlyList<LargeMemory> data, ObjectMeta?[] results, int inFlight, PutOptions options,
+        ITransferProgress progress, CancellationToken cancel)
     {
         progress.Begin(objects.Count);
         return RunAsync(objects.Count, inFlight, Requests(objects), async (i, stop) =>
@@ -94,32 +103,18 @@ public static class Bulk
 
     /// <summary>Copies objects, between any stores.</summary>
     public static Task<StoreException?[]> CopyAsync(
-        IReadOnlyList<ObjectRef> sources, IReadOnlyList<ObjectRef> destinations, ObjectMeta?[] results, int inFlight, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        IReadOnlyList<ObjectRef> sources, IReadOnlyList<ObjectRef> destinations, ObjectMeta?[] results, int inFlight, PutOptions options,
+        ITransferProgress progress, CancellationToken cancel)
     {
         progress.Begin(sources.Count);
         return RunAsync(sources.Count, inFlight, 0, async (i, stop) =>
         {
             var (from, to) = (sources[i], destinations[i]);
-            results[i] = await ObjectCopy.CopyAsync(from.Store, from.Key, to.Store, to.Key, options, Silent.Instance, stop).ConfigureAwait(false);
+            results[i] = await ObjectCopy.CopyAsync(
+                from.Store, from.Key, to.Store, to.Key, options, NoProgress.Instance, stop).ConfigureAwait(false);
             progress.Report(1);
         }, i => sources[i].Uri, cancel);
     }
 
     static int Requests(IReadOnlyList<ObjectRef> objects) => objects.Count == 0 ? 0 : objects[0].Store.RequestsAtOnce;
-
-    /// <summary>Calls over many objects count objects, not their bytes.</summary>
-    sealed class Silent : ITransferProgress
-    {
-        public static readonly Silent Instance = new();
-
-        public void Begin(long total)
-        {
-            // see above
-        }
-
-        public void Report(long value)
-        {
-            // see above
-        }
-    }
 }

@@ -52,7 +52,7 @@ public sealed class CompressedReader : ObjectReader
 
     /// <param name="inner">The stored bytes; disposed with the reader, and also when this fails.</param>
     /// <param name="uri">The object, for messages.</param>
-    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="cancel">Cancels the call.</param>
     /// <returns>A reader; a <see cref="SequentialReader"/> where there is no seek table.</returns>
     /// <exception cref="StoreException">InvalidData: the seek table cannot be true. ChecksumMismatch: it is damaged.</exception>
     public static async ValueTask<ObjectReader> OpenAsync(ObjectReader inner, string uri, CancellationToken cancel)
@@ -96,15 +96,21 @@ public sealed class CompressedReader : ObjectReader
     {
         cancel.ThrowIfCancellationRequested();
         if (offset < 0 || offset > _table.RawLength - destination.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, _uri, $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_table.RawLength} decompressed");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, _uri,
+                $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_table.RawLength} decompressed");
         if (destination.Length == 0)
             return ValueTask.CompletedTask;
         int first = _table.Find(offset), last = _table.Find(offset + destination.Length - 1);
         int begin = _table.RawOffset(first) == offset ? first : first + 1;
         int end = _table.RawOffset(last + 1) == offset + destination.Length ? last + 1 : last;
         if (begin >= end)
-            return first == last ? PartAsync(first, offset, destination, cancel) : EdgesAsync(first, begin, end, offset, destination, cancel);
-        return begin == first && end > last ? WholeAsync(begin, end, destination, cancel) : EdgesAsync(first, begin, end, offset, destination, cancel);
+            return first == last
+                ? PartAsync(first, offset, destination, cancel)
+                : EdgesAsync(first, begin, end, offset, destination, cancel);
+        return begin == first && end > last
+            ? WholeAsync(begin, end, destination, cancel)
+            : EdgesAsync(first, begin, end, offset, destination, cancel);
     }
 
     public override ValueTask DisposeAsync()
@@ -113,7 +119,9 @@ public sealed class CompressedReader : ObjectReader
         return _inner.DisposeAsync();
     }
 
-    /// <summary>Frames that the table calls empty are looked at before any offset is believed: a read of content never touches them.</summary>
+    /// <summary>
+    /// Frames that the table calls empty are looked at before any offset is believed: a read of content never touches them.
+    /// </summary>
     static async ValueTask CheckEmptyFramesAsync(ObjectReader inner, SeekTable table, CancellationToken cancel)
     {
         for (int first = 0; first < table.Count;)
@@ -136,7 +144,8 @@ public sealed class CompressedReader : ObjectReader
             for (int i = first; i <= last; i++)
             {
                 if (table.FrameRawLength(i) == 0)
-                    FrameDecoder.CheckEmpty(table, i, stored.AsSpan((int)(table.StoredOffset(i) - begin), FrameDecoder.EmptyLength(table, i)));
+                    FrameDecoder.CheckEmpty(
+                        table, i, stored.AsSpan((int)(table.StoredOffset(i) - begin), FrameDecoder.EmptyLength(table, i)));
             }
             first = last + 1;
         }
@@ -158,7 +167,9 @@ public sealed class CompressedReader : ObjectReader
         await Task.WhenAll(parts).ConfigureAwait(false);
     }
 
-    /// <summary>A frame can be checked as a whole only, and the next read often wants more of it: it is decoded beside and kept for a while.</summary>
+    /// <summary>
+    /// A frame can be checked as a whole only, and the next read often wants more of it: it is decoded beside and kept for a while.
+    /// </summary>
     ValueTask PartAsync(int frame, long offset, Memory<byte> destination, CancellationToken cancel) => _cache.CopyAsync(
         frame,
         _table.FrameRawLength(frame),
@@ -185,7 +196,8 @@ public sealed class CompressedReader : ObjectReader
                 continue;
             }
             int until = at + 1;
-            for (long fetched = _table.StoredLength(at); until < end && _table.FrameRawLength(until) > 0 && fetched + _table.StoredLength(until) <= MostFetched; until++)
+            for (long fetched = _table.StoredLength(at); until < end && _table.FrameRawLength(until) > 0
+                    && fetched + _table.StoredLength(until) <= MostFetched; until++)
                 fetched += _table.StoredLength(until);
             length = (int)(_table.RawOffset(until) - _table.RawOffset(at));
             await FetchAsync(at, until, destination[..length], cancel).ConfigureAwait(false);

@@ -6,10 +6,10 @@ using S3dlio.Storage;
 namespace S3dlio.Transfer;
 
 /// <summary>
-/// Compresses what passes into frames, on all cores or, in the background, on half of them, and writes them in order. Whoever writes makes the frame that is due itself unless
-/// another thread has begun with it: a busy machine is not waited for, and the bytes go to the store from the cache. Memory is bounded: a buffer for the raw bytes and one for
-/// the frame, for each core and one more. Whole frames of large writes are read from the caller's memory, without the first, and what does
-/// not shrink is written from there, without the second.
+/// Compresses what passes into frames, on all cores or, in the background, on half of them, and writes them in order. Whoever writes makes
+/// the frame that is due itself unless another thread has begun with it: a busy machine is not waited for, and the bytes go to the store
+/// from the cache. Memory is bounded: a buffer for the raw bytes and one for the frame, for each core and one more. Whole frames of large
+/// writes are read from the caller's memory, without the first, and what does not shrink is written from there, without the second.
 /// </summary>
 public sealed class CompressedWriter : ObjectWriter
 {
@@ -30,7 +30,7 @@ public sealed class CompressedWriter : ObjectWriter
     long _written;
     bool _ended, _failed;
 
-    /// <param name="inner">Where the frames go; it is disposed with this one.</param>
+    /// <param name="inner">Receives the frames; disposed with this writer.</param>
     /// <param name="level">1 to 22.</param>
     /// <param name="uri">The object, for messages.</param>
     /// <param name="background">Half of the cores stay the program's; of two, this thread alone works.</param>
@@ -64,7 +64,7 @@ public sealed class CompressedWriter : ObjectWriter
         cancel.ThrowIfCancellationRequested();
         // frames are made on this thread
         if (data.Length + _filled >= SeekableFormat.FrameLength)
-            await Offload.LeaveCallerAsync();
+            await ThreadSwitch.ToPoolAsync();
         try
         {
             for (long at = 0; at < data.Length;)
@@ -107,7 +107,7 @@ public sealed class CompressedWriter : ObjectWriter
         if (_filled > 0)
             StartFilled();
         if (_running.Count > 0)
-            await Offload.LeaveCallerAsync();
+            await ThreadSwitch.ToPoolAsync();
         await DrainAsync(static _ => true, cancel).ConfigureAwait(false);
         await _inner.WriteAsync(_table.Finish(), cancel).ConfigureAwait(false);
         var meta = await _inner.CompleteAsync(cancel).ConfigureAwait(false);
@@ -225,7 +225,7 @@ public sealed class CompressedWriter : ObjectWriter
         public void Dispose() => _encoder.Dispose();
     }
 
-    /// <summary>The making of one frame, by another thread or by whoever wants it finished.</summary>
+    /// <summary>The compression of one frame, by another thread or by the writing thread.</summary>
     sealed class Job
     {
         readonly FrameEncoder _encoder;

@@ -12,14 +12,16 @@ sealed class FrameCache(int capacity)
     /// <summary>The one used last is the last.</summary>
     readonly List<Entry> _entries = new(capacity);
 
-    /// <summary>Copies a part of a frame; decodes the frame first where nobody did.</summary>
+    /// <summary>Copies a part of a frame; decodes the frame first where it is not cached.</summary>
     /// <param name="frame">Its index.</param>
     /// <param name="length">Its raw bytes.</param>
-    /// <param name="start">Where in it the part begins.</param>
-    /// <param name="target">Where the part goes.</param>
+    /// <param name="start">First byte of the part in the frame.</param>
+    /// <param name="target">Memory for the part.</param>
     /// <param name="decode">Fills the memory it gets with the whole frame.</param>
-    /// <param name="cancel">Ends the wait.</param>
-    public async ValueTask CopyAsync(int frame, int length, int start, Memory<byte> target, Func<Memory<byte>, CancellationToken, ValueTask> decode, CancellationToken cancel)
+    /// <param name="cancel">Cancels the call.</param>
+    public async ValueTask CopyAsync(
+        int frame, int length, int start, Memory<byte> target, Func<Memory<byte>, CancellationToken, ValueTask> decode,
+        CancellationToken cancel)
     {
         while (true)
         {
@@ -35,7 +37,7 @@ sealed class FrameCache(int capacity)
                 }
                 else if (!await entry.Ready.Task.WaitAsync(cancel).ConfigureAwait(false))
                 {
-                    // whoever decoded it failed or gave up: it is ours to try
+                    // the decoding failed or was cancelled: try it here
                     continue;
                 }
                 entry.Memory.AsSpan(start, target.Length).CopyTo(target.Span);

@@ -10,7 +10,8 @@ public static class ObjectCopy
     const int WindowLength = 16 << 20;
 
     public static async ValueTask<ObjectMeta> CopyAsync(
-        ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress,
+        CancellationToken cancel)
     {
         if (await from.IsSameObjectAsync(source, to, destination, moves: false, cancel).ConfigureAwait(false))
             return await to.OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
@@ -23,7 +24,8 @@ public static class ObjectCopy
     /// <summary>Copies through a buffer here.</summary>
     /// <returns>What was written, and where it moves what is to be deleted.</returns>
     static async ValueTask<(ObjectMeta Copied, Move? Move)> PumpAsync(
-        ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, bool moves, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, bool moves, ITransferProgress progress,
+        CancellationToken cancel)
     {
         var reader = await from.OpenReadAsync(source, ReadOptions.Default, cancel).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
@@ -42,9 +44,10 @@ public static class ObjectCopy
             }, cancel).ConfigureAwait(false);
             await using (writer.ConfigureAwait(false))
             {
-                var found = await PumpAsync(reader, writer, progress, cancel).ConfigureAwait(false);
+                var verification = ReadVerification.OfRecorded(reader, from.Root.Child(source));
+                var found = await PumpAsync(reader, writer, verification, progress, cancel).ConfigureAwait(false);
                 // before the destination appears: a damaged source must not become a well-recorded copy
-                await new Validation(null).CheckAsync(reader, from.Root.Child(source), found, cancel).ConfigureAwait(false);
+                await verification.CompleteAsync(0, meta.Size, found, cancel).ConfigureAwait(false);
                 return (await writer.CompleteAsync(cancel).ConfigureAwait(false), move);
             }
         }
@@ -52,7 +55,8 @@ public static class ObjectCopy
 
     /// <summary>Reads windows, each in parallel parts, while the one before is written.</summary>
     /// <returns>The CRC32C of what went through.</returns>
-    static async ValueTask<Checksum> PumpAsync(ObjectReader reader, ObjectWriter writer, ITransferProgress progress, CancellationToken cancel)
+    static async ValueTask<Checksum> PumpAsync(
+        ObjectReader reader, ObjectWriter writer, ReadVerification verification, ITransferProgress progress, CancellationToken cancel)
     {
         long size = reader.Meta.Size;
         int window = (int)Math.Min(WindowLength, Math.Max(1, size));
@@ -61,7 +65,8 @@ public static class ObjectCopy
             buffers[i] = GC.AllocateUninitializedArray<byte>(window);
         Memory<byte> Window(long at) => buffers[(int)(at / window % buffers.Length)].AsMemory(0, (int)Math.Min(window, size - at));
         Task<Checksum> Read(long at) => Task.Run(
-            () => ParallelRead.ReadAsync(reader, at, LargeMemory.From(Window(at)), true, null, cancel).AsTask(), CancellationToken.None);
+            () => ParallelRead.ReadAsync(reader, at, LargeMemory.From(Window(at)), verification, null, cancel).AsTask(),
+            CancellationToken.None);
 
         var found = Checksum.Empty;
         if (size == 0)
@@ -89,7 +94,8 @@ public static class ObjectCopy
 
     /// <summary>Moves an object; between stores it is copied, then deleted, so that a crash leaves two and never none.</summary>
     public static async ValueTask<ObjectMeta> RenameAsync(
-        ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress, CancellationToken cancel)
+        ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress,
+        CancellationToken cancel)
     {
         if (await from.IsSameObjectAsync(source, to, destination, moves: true, cancel).ConfigureAwait(false))
             return await to.OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);

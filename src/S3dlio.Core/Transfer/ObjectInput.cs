@@ -1,4 +1,5 @@
 using S3dlio.Compression;
+using S3dlio.IO;
 using S3dlio.Storage;
 
 namespace S3dlio.Transfer;
@@ -17,15 +18,19 @@ public enum Decompress
 /// <summary>Opens objects for reading, compressed or not.</summary>
 public static class ObjectInput
 {
-    /// <returns>A reader of the raw bytes, whose size is known: a <see cref="CompressedReader"/> or <see cref="SequentialReader"/> where it decompresses.</returns>
-    public static async ValueTask<ObjectReader> OpenAsync(ObjectStore store, string key, Decompress mode, ReadOptions options, CancellationToken cancel)
+    /// <returns>
+    /// A reader of the raw bytes, whose size is known: a <see cref="CompressedReader"/> or <see cref="SequentialReader"/> where it
+    /// decompresses.
+    /// </returns>
+    public static async ValueTask<ObjectReader> OpenAsync(
+        ObjectStore store, string key, Decompress mode, ReadOptions options, CancellationToken cancel)
     {
         var reader = await OpenStreamAsync(store, key, mode, options, cancel).ConfigureAwait(false);
         if (reader is not SequentialReader sequential)
             return reader;
         try
         {
-            await Offload.LeaveCallerAsync();
+            await ThreadSwitch.ToPoolAsync();
             await sequential.MeasureAsync(cancel).ConfigureAwait(false);
             return reader;
         }
@@ -36,8 +41,9 @@ public static class ObjectInput
         }
     }
 
-    /// <summary>The same, where nobody asks how long the object is: a <see cref="SequentialReader"/> then does not know yet.</summary>
-    public static async ValueTask<ObjectReader> OpenStreamAsync(ObjectStore store, string key, Decompress mode, ReadOptions options, CancellationToken cancel)
+    /// <summary>The same without measuring: the size of a <see cref="SequentialReader"/> is unknown until its end is read.</summary>
+    public static async ValueTask<ObjectReader> OpenStreamAsync(
+        ObjectStore store, string key, Decompress mode, ReadOptions options, CancellationToken cancel)
     {
         if (mode == Decompress.Never)
             return await store.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
@@ -58,7 +64,8 @@ public static class ObjectInput
             }
             catch (StoreException second) when (second.Kind == ErrorKind.NotFound)
             {
-                throw new StoreException(ErrorKind.NotFound, error.Uri, $"{error.Detail} (nor one with {SeekableFormat.Suffix} behind its name)", cause: error);
+                throw new StoreException(
+                    ErrorKind.NotFound, error.Uri, $"{error.Detail} (nor one with {SeekableFormat.Suffix} behind its name)", cause: error);
             }
             return await CompressedReader.OpenAsync(reader, store.Root.Child(other), cancel).ConfigureAwait(false);
         }

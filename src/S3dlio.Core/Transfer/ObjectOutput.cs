@@ -29,15 +29,17 @@ public sealed class ObjectOutput : IAsyncDisposable
     /// <summary>Bytes handed to the store so far.</summary>
     public long StoredLength => _writer is CompressedWriter compressed ? compressed.Stored : _writer.Written;
 
-    /// <param name="store">Which store.</param>
+    /// <param name="store">The store.</param>
     /// <param name="key">The object's key; with a level, <c>.zst</c> is appended unless it ends so.</param>
     /// <param name="level">1 to 22; null writes the bytes as they are.</param>
-    /// <param name="options">As for every write.</param>
-    /// <param name="cancel">Ends the wait.</param>
-    public static async ValueTask<ObjectOutput> OpenAsync(ObjectStore store, string key, int? level, PutOptions options, CancellationToken cancel)
+    /// <param name="options">Options of the write.</param>
+    /// <param name="cancel">Cancels the call.</param>
+    public static async ValueTask<ObjectOutput> OpenAsync(
+        ObjectStore store, string key, int? level, PutOptions options, CancellationToken cancel)
     {
         if (level is not { } chosen)
-            return new ObjectOutput(key, await store.OpenWriteAsync(key, options, cancel).ConfigureAwait(false), store.Root.Child(key), null);
+            return new ObjectOutput(
+                key, await store.OpenWriteAsync(key, options, cancel).ConfigureAwait(false), store.Root.Child(key), null);
         string name = SeekableFormat.Name(key);
         string uri = store.Root.Child(name);
         if (chosen is < 1 or > 22)
@@ -86,7 +88,8 @@ public sealed class ObjectOutput : IAsyncDisposable
     {
         CheckWhole();
         var meta = await _writer.CompleteAsync(cancel).ConfigureAwait(false);
-        return new OutputSummary(meta, _writer.Written, _writer is CompressedWriter compressed ? compressed.RawChecksum : meta.Checksum, _level);
+        return new OutputSummary(
+            meta, _writer.Written, _writer is CompressedWriter compressed ? compressed.RawChecksum : meta.Checksum, _level);
     }
 
     /// <summary>Unless it was completed, nothing is left behind.</summary>
@@ -95,6 +98,8 @@ public sealed class ObjectOutput : IAsyncDisposable
     void CheckWhole()
     {
         if (_torn)
-            throw new StoreException(ErrorKind.Closed, _uri, "an earlier write failed or was cancelled, so the object would not be whole; dispose of the writer and begin again");
+            throw new StoreException(
+                ErrorKind.Closed, _uri,
+                "an earlier write failed or was cancelled, so the object would not be whole; dispose of the writer and begin again");
     }
 }

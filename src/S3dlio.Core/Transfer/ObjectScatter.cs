@@ -1,60 +1,55 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage;
 
 namespace S3dlio.Transfer;
 
-/// <summary>A stretch of one of several objects, and the memory that it goes to.</summary>
+/// <summary>A byte range of one of several objects, and the memory that it is read into.</summary>
 /// <param name="Object">Index of the object.</param>
-/// <param name="Offset">Where it begins there.</param>
-/// <param name="Target">Where its bytes go; as long as the stretch.</param>
-/// <param name="Expected">The CRC32C that it must have; null where nothing is known of it.</param>
-public readonly record struct ScatterStretch(int Object, long Offset, LargeMemory Target, Checksum? Expected);
+/// <param name="Offset">First byte of the range.</param>
+/// <param name="Target">Memory for its bytes; as long as the range.</param>
+/// <param name="Expected">The CRC32C that it must have; null compares nothing.</param>
+public readonly record struct ScatterRange(int Object, long Offset, LargeMemory Target, Checksum? Expected);
 
-/// <summary>Reads stretches of many objects straight to where each belongs, as a checkpoint is loaded on another number of ranks.</summary>
+/// <summary>Reads ranges of many objects straight to where each belongs, as a checkpoint is loaded on another number of ranks.</summary>
 public static class ObjectScatter
 {
-    /// <param name="objects">The objects; each is opened once, those without stretches not at all.</param>
-    /// <param name="stretches">What of them is read, in any order.</param>
+    /// <param name="objects">The objects; each is opened once, and not at all where it has no ranges.</param>
+    /// <param name="ranges">The ranges, in any order.</param>
     /// <param name="mode">Whether offsets are of decompressed bytes.</param>
-    /// <param name="inFlight">How many objects are open at once.</param>
-    /// <param name="progress">Hears of bytes.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="inFlight">Most objects open at once.</param>
+    /// <param name="progress">Receives the number of bytes.</param>
+    /// <param name="cancel">Cancels the call.</param>
     /// <exception cref="StoreException">
-    /// NotFound; InvalidData for a stretch beyond its object's end; ChecksumMismatch with the offset of the first stretch that is not what was expected.
+    /// NotFound; InvalidData for a range beyond its object's end; ChecksumMismatch with the offset of the first range that is not what was
+    /// expected.
     /// </exception>
     public static async Task ReadAsync(
-        IReadOnlyList<ObjectRef> objects, IReadOnlyList<ScatterStretch> stretches, Decompress mode, int inFlight, ITransferProgress progress, CancellationToken cancel)
+        IReadOnlyList<ObjectRef> objects, IReadOnlyList<ScatterRange> ranges, Decompress mode, int inFlight, ITransferProgress progress,
+        CancellationToken cancel)
     {
-        var groups = Group(objects, stretches);
-        progress.Begin(stretches.Sum(stretch => stretch.Target.Length));
+        var groups = Group(objects, ranges);
+        progress.Begin(ranges.Sum(range => range.Target.Length));
         // opening is a request, or at least a system call, for each object
-        await Offload.LeaveCallerAsync();
-        int next = -1;
-        async Task Work(CancellationToken stop)
-        {
-            for (int i; (i = Interlocked.Increment(ref next)) < groups.Count;)
-            {
-                stop.ThrowIfCancellationRequested();
-                var (index, members) = groups[i];
-                await OneAsync(objects[index], members, mode, progress, stop).ConfigureAwait(false);
-            }
-        }
-        await Together.RunAsync(Math.Min(inFlight, groups.Count), Work, cancel).ConfigureAwait(false);
+        await ThreadSwitch.ToPoolAsync();
+        await ParallelWork.ForAsync(
+            groups.Count, inFlight, (i, stop) => OneAsync(objects[groups[i].Object], groups[i].Members, mode, progress, stop),
+            cancel).ConfigureAwait(false);
     }
 
-    static List<(int Object, List<ScatterStretch> Members)> Group(IReadOnlyList<ObjectRef> objects, IReadOnlyList<ScatterStretch> stretches)
+    static List<(int Object, List<ScatterRange> Members)> Group(IReadOnlyList<ObjectRef> objects, IReadOnlyList<ScatterRange> ranges)
     {
-        var members = new List<ScatterStretch>?[objects.Count];
-        foreach (var stretch in stretches)
+        var members = new List<ScatterRange>?[objects.Count];
+        foreach (var range in ranges)
         {
-            if (stretch.Object < 0 || stretch.Object >= members.Length)
-                throw new StoreException(ErrorKind.InvalidArgument, "", $"a stretch names object {stretch.Object} of {members.Length}");
-            if (stretch.Offset < 0)
-                throw new StoreException(ErrorKind.InvalidArgument, objects[stretch.Object].Uri, $"a stretch begins at {stretch.Offset}");
-            if (stretch.Target.Length > 0)
-                (members[stretch.Object] ??= []).Add(stretch);
+            if (range.Object < 0 || range.Object >= members.Length)
+                throw new StoreException(ErrorKind.InvalidArgument, "", $"a range names object {range.Object} of {members.Length}");
+            if (range.Offset < 0)
+                throw new StoreException(ErrorKind.InvalidArgument, objects[range.Object].Uri, $"a range begins at {range.Offset}");
+            if (range.Target.Length > 0)
+                (members[range.Object] ??= []).Add(range);
         }
-        var groups = new List<(int, List<ScatterStretch>)>();
+        var groups = new List<(int, List<ScatterRange>)>();
         for (int i = 0; i < members.Length; i++)
         {
             if (members[i] is { } found)
@@ -66,9 +61,10 @@ public static class ObjectScatter
         return groups;
     }
 
-    static async ValueTask OneAsync(ObjectRef place, List<ScatterStretch> members, Decompress mode, ITransferProgress progress, CancellationToken cancel)
+    static async ValueTask OneAsync(
+        ObjectRef place, List<ScatterRange> members, Decompress mode, ITransferProgress progress, CancellationToken cancel)
     {
-        // with the first stretch, not the whole object, the request that opens it brings nothing unwanted
+        // with the first range, not the whole object, the request that opens it brings nothing unwanted
         var options = new ReadOptions { FirstOffset = members[0].Offset, FirstLength = Beginning(members) };
         var reader = await ObjectInput.OpenAsync(place.Store, place.Key, mode, options, cancel).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
@@ -78,21 +74,19 @@ public static class ObjectScatter
             {
                 if (member.Offset > reader.Meta.Size - member.Target.Length)
                     throw new StoreException(ErrorKind.InvalidData, uri,
-                        $"bytes {member.Offset}..{(decimal)member.Offset + member.Target.Length} are needed, the object has {reader.Meta.Size}: it was cut short, or it is not the one that was written", member.Offset);
+                        $"bytes {member.Offset}..{(decimal)member.Offset + member.Target.Length} are needed, the object has "
+                        + $"{reader.Meta.Size}: it was cut short, or it is not the one that was written", member.Offset);
             }
-            bool hash = members.Exists(member => member.Expected is not null);
-            var found = await ParallelRead.ReadAsync(reader, members.ConvertAll(member => new Stretch(member.Offset, member.Target)), hash, progress, cancel).ConfigureAwait(false);
+            var verification = members.Exists(member => member.Expected is not null) ? ReadVerification.HashOnly : null;
+            var ranges = members.ConvertAll(member => new LargeReadRange(member.Offset, member.Target));
+            var found = await ParallelRead.ReadAsync(reader, ranges, verification, progress, cancel).ConfigureAwait(false);
             for (int i = 0; i < found.Length; i++)
-            {
-                if (members[i].Expected is Checksum expected && expected != found[i])
-                    throw new StoreException(ErrorKind.ChecksumMismatch, uri,
-                        $"checksum mismatch over bytes {members[i].Offset}..{members[i].Offset + members[i].Target.Length}: {expected} expected, {found[i]} found", members[i].Offset);
-            }
+                ReadVerification.CheckRange(uri, members[i].Offset, members[i].Target.Length, members[i].Expected, found[i]);
         }
     }
 
-    /// <summary>How far the stretches reach from the first one without a gap.</summary>
-    static long Beginning(List<ScatterStretch> members)
+    /// <summary>How far the ranges reach from the first one without a gap.</summary>
+    static long Beginning(List<ScatterRange> members)
     {
         long end = members[0].Offset;
         foreach (var member in members)

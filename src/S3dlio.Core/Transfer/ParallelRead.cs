@@ -1,14 +1,17 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage;
 
 namespace S3dlio.Transfer;
 
-/// <summary>A stretch of an object and the memory it goes to.</summary>
-/// <param name="Offset">Where it begins in the object.</param>
-/// <param name="Target">Where its bytes go; as long as the stretch.</param>
-public readonly record struct Stretch(long Offset, LargeMemory Target);
+/// <summary>A byte range of an object and the memory that it is read into; of any length.</summary>
+/// <param name="Offset">First byte of the range.</param>
+/// <param name="Target">Memory for its bytes; as long as the range.</param>
+public readonly record struct LargeReadRange(long Offset, LargeMemory Target);
 
-/// <summary>Reads stretches of an object into the caller's memory: cut into turns that workers take, each read hashed while it is warm in the cache.</summary>
+/// <summary>
+/// Reads ranges of an object into the caller's memory: cut into turns that workers take, each read hashed while it is warm in the cache.
+/// </summary>
 public static class ParallelRead
 {
     /// <summary>
@@ -18,96 +21,88 @@ public static class ParallelRead
     const int TurnLength = 4 << 20;
 
     /// <param name="reader">The object.</param>
-    /// <param name="stretches">What of it is read.</param>
-    /// <param name="hash">False where nobody compares the checksums: they are then not taken, and what is returned means nothing.</param>
-    /// <param name="progress">Hears of bytes read.</param>
-    /// <param name="cancel">Ends it.</param>
-    /// <returns>The CRC32C of each stretch, in order.</returns>
-    public static ValueTask<Checksum[]> ReadAsync(
-        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, IProgress<long>? progress, CancellationToken cancel) =>
-        reader.ReadsManyAtOnce && stretches.Count > 1
-            ? ScatterRead.ReadAsync(reader, stretches, hash, progress, cancel)
-            : EachAsync(reader, stretches, hash, null, progress, cancel);
-
-    /// <summary>The same, with all of it told to <paramref name="check"/>, which hashes in any case.</summary>
+    /// <param name="ranges">The ranges, each with its memory.</param>
+    /// <param name="verification">Takes in all bytes; null where nothing is compared.</param>
+    /// <param name="progress">Receives the number of bytes read.</param>
+    /// <param name="cancel">Cancels the reads.</param>
+    /// <returns>The CRC32C of each range, in order; without meaning where the verification takes none.</returns>
     internal static ValueTask<Checksum[]> ReadAsync(
-        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, ReadCheck? check, IProgress<long>? progress, CancellationToken cancel) =>
-        check is null ? ReadAsync(reader, stretches, hash, progress, cancel) : EachAsync(reader, stretches, hash, check, progress, cancel);
+        ObjectReader reader, IReadOnlyList<LargeReadRange> ranges, ReadVerification? verification, IProgress<long>? progress,
+        CancellationToken cancel) =>
+        reader.ReadsManyAtOnce && ranges.Count > 1 && verification is not { NeedsPieces: true }
+            ? ScatterRead.ReadAsync(reader, ranges, verification is { Hashes: true }, progress, cancel)
+            : EachAsync(reader, ranges, verification, progress, cancel);
 
     static async ValueTask<Checksum[]> EachAsync(
-        ObjectReader reader, IReadOnlyList<Stretch> stretches, bool hash, ReadCheck? check, IProgress<long>? progress, CancellationToken cancel)
+        ObjectReader reader, IReadOnlyList<LargeReadRange> ranges, ReadVerification? verification, IProgress<long>? progress,
+        CancellationToken cancel)
     {
         var hints = reader.Hints;
-        int turnLength = LengthOfTurns(reader, stretches);
+        int turnLength = LengthOfTurns(reader, ranges);
         var turns = new List<Turn>();
-        for (int i = 0; i < stretches.Count; i++)
+        for (int i = 0; i < ranges.Count; i++)
         {
-            long length = stretches[i].Target.Length;
-            int turn = turnLength - (int)(stretches[i].Offset % hints.Alignment);
+            long length = ranges[i].Target.Length;
+            int turn = turnLength - (int)(ranges[i].Offset % hints.Alignment);
             for (long at = 0; at < length; at += turn, turn = turnLength)
                 turns.Add(new Turn(i, at, (int)Math.Min(turn, length - at)));
         }
         var checksums = new Checksum[turns.Count];
-        int next = -1;
-        async Task Work(CancellationToken stop)
+        await ParallelWork.ForAsync(turns.Count, hints.Concurrency, async (i, stop) =>
         {
-            for (int i; (i = Interlocked.Increment(ref next)) < turns.Count;)
+            var turn = turns[i];
+            var (offset, target) = ranges[turn.Range];
+            var found = Checksum.Empty;
+            for (int done = 0; done < turn.Length;)
             {
-                var turn = turns[i];
-                var (offset, target) = stretches[turn.Stretch];
-                var found = Checksum.Empty;
-                for (int done = 0; done < turn.Length;)
-                {
-                    stop.ThrowIfCancellationRequested();
-                    int past = (int)((offset + turn.Start + done) % hints.Alignment);
-                    var part = target.Slice(turn.Start + done, Math.Min(hints.PartSize - past, turn.Length - done));
-                    await reader.ReadAsync(offset + turn.Start + done, part, stop).ConfigureAwait(false);
-                    if (check is not null)
-                        found = check.Append(found, offset + turn.Start + done, part.Span);
-                    else if (hash)
-                        found = found.Append(part.Span);
-                    done += part.Length;
-                }
-                checksums[i] = found;
-                progress?.Report(turn.Length);
+                stop.ThrowIfCancellationRequested();
+                int past = (int)((offset + turn.Start + done) % hints.Alignment);
+                var part = target.Slice(turn.Start + done, Math.Min(hints.PartSize - past, turn.Length - done));
+                await reader.ReadAsync(offset + turn.Start + done, part, stop).ConfigureAwait(false);
+                if (verification is not null)
+                    found = verification.Append(found, offset + turn.Start + done, part.Span);
+                done += part.Length;
             }
-        }
-        await Together.RunAsync(Math.Min(hints.Concurrency, turns.Count), Work, cancel).ConfigureAwait(false);
-        var whole = new Checksum[stretches.Count];
+            checksums[i] = found;
+            progress?.Report(turn.Length);
+        }, cancel).ConfigureAwait(false);
+        var whole = new Checksum[ranges.Count];
         for (int i = 0; i < turns.Count; i++)
-            whole[turns[i].Stretch] = Checksum.Combine(whole[turns[i].Stretch], checksums[i], turns[i].Length);
+            whole[turns[i].Range] = Checksum.Combine(whole[turns[i].Range], checksums[i], turns[i].Length);
         return whole;
     }
 
-    static int LengthOfTurns(ObjectReader reader, IReadOnlyList<Stretch> stretches)
+    static int LengthOfTurns(ObjectReader reader, IReadOnlyList<LargeReadRange> ranges)
     {
         var hints = reader.Hints;
         int parts = Math.Max(TurnLength / hints.PartSize, 1);
         if (parts > 1 && reader.ReadsManyAtOnce)
             // reads that wait for a server had better wait together than one behind the other
-            parts = (int)Math.Clamp(stretches.Sum(stretch => stretch.Target.Length) / hints.PartSize / hints.Concurrency, 1, parts);
+            parts = (int)Math.Clamp(ranges.Sum(range => range.Target.Length) / hints.PartSize / hints.Concurrency, 1, parts);
         return parts * hints.PartSize;
     }
 
-    /// <summary>One stretch alone.</summary>
+    /// <summary>Reads one range.</summary>
+    /// <returns>Its CRC32C; without meaning where <paramref name="hash"/> is false.</returns>
     public static ValueTask<Checksum> ReadAsync(
         ObjectReader reader, long offset, LargeMemory target, bool hash, IProgress<long>? progress, CancellationToken cancel) =>
-        ReadAsync(reader, offset, target, hash, null, progress, cancel);
+        ReadAsync(reader, offset, target, hash ? ReadVerification.HashOnly : null, progress, cancel);
 
-    /// <summary>The same, with all of it told to <paramref name="check"/>, which hashes in any case.</summary>
+    /// <summary>Reads one range.</summary>
     internal static async ValueTask<Checksum> ReadAsync(
-        ObjectReader reader, long offset, LargeMemory target, bool hash, ReadCheck? check, IProgress<long>? progress, CancellationToken cancel)
+        ObjectReader reader, long offset, LargeMemory target, ReadVerification? verification, IProgress<long>? progress,
+        CancellationToken cancel)
     {
         if (target.Length > reader.Hints.PartSize)
-            return (await EachAsync(reader, [new Stretch(offset, target)], hash, check, progress, cancel).ConfigureAwait(false))[0];
+            return (await EachAsync(reader, [new LargeReadRange(offset, target)], verification, progress, cancel).ConfigureAwait(false))[0];
         // one read: nothing to be divided
         if (target.Length == 0)
             return Checksum.Empty;
         var part = target.Slice(0, (int)target.Length);
         await reader.ReadAsync(offset, part, cancel).ConfigureAwait(false);
         progress?.Report(part.Length);
-        return check is not null ? check.Append(Checksum.Empty, offset, part.Span) : hash ? Checksum.Of(part.Span) : Checksum.Empty;
+        return verification?.Append(Checksum.Empty, offset, part.Span) ?? Checksum.Empty;
     }
 
-    readonly record struct Turn(int Stretch, long Start, int Length);
+    readonly record struct Turn(int Range, long Start, int Length);
 }

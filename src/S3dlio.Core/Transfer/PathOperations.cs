@@ -33,7 +33,8 @@ public static class PathOperations
         }
         if (await store.IsDirectoryAsync(key, cancel).ConfigureAwait(false))
             return true;
-        await foreach (var page in store.ListAsync(key.Length == 0 ? "" : key + "/", new ListOptions { PageSize = 1 }, cancel).ConfigureAwait(false))
+        await foreach (var page in store.ListAsync(
+                key.Length == 0 ? "" : key + "/", new ListOptions { PageSize = 1 }, cancel).ConfigureAwait(false))
         {
             if (page.Objects.Count + page.Prefixes.Count > 0)
                 return true;
@@ -73,7 +74,8 @@ public static class PathOperations
     {
         // the root of a store is no path that one character too many may empty
         if (key.EndsWith('/') && key.Trim('/').Length > 0)
-            return await DeleteListedAsync(store, key, ListOptions.Default with { Recursive = false }, progress, cancel).ConfigureAwait(false);
+            return await DeleteListedAsync(
+                store, key, ListOptions.Default with { Recursive = false }, progress, cancel).ConfigureAwait(false);
         await store.HeadAsync(key, cancel).ConfigureAwait(false);
         foreach (var failure in await store.DeleteAsync([key], cancel).ConfigureAwait(false))
             throw failure.Error;
@@ -83,7 +85,8 @@ public static class PathOperations
     /// <summary>Deletes the object of that key and everything below it; nothing there is not an error.</summary>
     /// <returns>How many objects were deleted.</returns>
     /// <exception cref="StoreException">The first failure, with the count of the others, after everything else was deleted.</exception>
-    public static async ValueTask<long> DeleteRecursiveAsync(ObjectStore store, string path, ITransferProgress progress, CancellationToken cancel)
+    public static async ValueTask<long> DeleteRecursiveAsync(
+        ObjectStore store, string path, ITransferProgress progress, CancellationToken cancel)
     {
         if (await store.DeleteTreeAsync(path, progress, cancel).ConfigureAwait(false) is { } done)
             return done.First is null ? done.Deleted : throw Incomplete(store, path, done.First, done.Failed, done.Deleted);
@@ -92,7 +95,8 @@ public static class PathOperations
         return deleted;
     }
 
-    static async ValueTask<long> DeleteListedAsync(ObjectStore store, string path, ListOptions options, ITransferProgress progress, CancellationToken cancel)
+    static async ValueTask<long> DeleteListedAsync(
+        ObjectStore store, string path, ListOptions options, ITransferProgress progress, CancellationToken cancel)
     {
         long deleted = 0;
         var failures = new List<DeleteFailure>();
@@ -122,7 +126,10 @@ public static class PathOperations
     }
 
     static StoreException Incomplete(ObjectStore store, string path, StoreException first, long failed, long deleted) =>
-        new(first.Kind, first.Uri, $"{first.Detail} ({failed} of {deleted + failed} objects below {store.Root.Child(path)} could not be deleted)", cause: first) { Reason = first.Reason };
+        new(first.Kind, first.Uri,
+            $"{first.Detail} ({failed} of {deleted + failed} objects below {store.Root.Child(path)} could not be deleted)",
+            cause: first)
+        { Reason = first.Reason };
 
     static async ValueTask<ObjectMeta?> HeadOrNullAsync(ObjectStore store, string key, CancellationToken cancel)
     {

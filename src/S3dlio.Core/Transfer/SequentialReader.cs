@@ -26,7 +26,7 @@ public sealed class SequentialReader : ObjectReader
     readonly string _uri;
     readonly byte[] _input;
     StreamDecoder? _decoder;
-    ReadCheck? _foreign;
+    ReadVerification _verification;
     byte[]? _scratch;
     int _begin, _end;
     long _fetched, _at;
@@ -38,6 +38,7 @@ public sealed class SequentialReader : ObjectReader
     internal SequentialReader(ObjectReader inner, string uri)
     {
         (_inner, _uri) = (inner, uri);
+        _verification = ReadVerification.OfRecorded(inner, uri);
         _meta = inner.Meta with { Size = UnknownSize, Checksum = null, Blocks = null, Digest = null, MayBeMislabelled = false };
         _input = GC.AllocateUninitializedArray<byte>((int)Math.Clamp(inner.Meta.Size, StreamDecoder.MostHeader, MostFetched));
     }
@@ -53,7 +54,8 @@ public sealed class SequentialReader : ObjectReader
     public ObjectMeta StoredMeta => _inner.Meta;
 
     /// <summary>Whether the bytes read so far were compared with something that is kept in the object or with it.</summary>
-    internal bool IsChecked => _inner.Meta.Checksum is not null || _inner.Meta.Digest is not null || _decoder is null or { HasChecksums: true };
+    internal bool IsChecked =>
+        _inner.Meta.Checksum is not null || _inner.Meta.Digest is not null || _decoder is null or { HasChecksums: true };
 
     /// <summary>Looks at the object's first bytes, so that what is no zstd frame is told at once.</summary>
     internal async ValueTask BeginAsync(CancellationToken cancel)
@@ -72,14 +74,19 @@ public sealed class SequentialReader : ObjectReader
             return;
         await ReadSomeAsync(most + 1, Memory<byte>.Empty, cancel).ConfigureAwait(false);
         if (_meta.Size == UnknownSize)
-            throw new StoreException(ErrorKind.InvalidData, _uri, $"decompressed it has more than {most} bytes, from {_inner.Meta.Size}: it is not read into memory as a whole; read it as a stream with open(), or unpack it with 'zstd -d'");
+            throw new StoreException(
+                ErrorKind.InvalidData, _uri,
+                $"decompressed it has more than {most} bytes, from {_inner.Meta.Size}: it is not read into memory as a whole; read it as a "
+                + "stream with open(), or unpack it with 'zstd -d'");
     }
 
     public override async ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel)
     {
         int count = await ReadSomeAsync(offset, destination, cancel).ConfigureAwait(false);
         if (count < destination.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, _uri, $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_meta.Size} decompressed");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, _uri,
+                $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_meta.Size} decompressed");
     }
 
     /// <summary>Reads from that place on, fewer bytes than asked for at the end only.</summary>
@@ -125,7 +132,7 @@ public sealed class SequentialReader : ObjectReader
     {
         _decoder?.Dispose();
         _decoder = new StreamDecoder();
-        _foreign = new Validation(null).Foreign(_inner.Meta);
+        _verification = ReadVerification.OfRecorded(_inner, _uri);
         (_begin, _end, _fetched, _at, _stored) = (0, 0, 0, 0, Checksum.Empty);
     }
 
@@ -141,7 +148,7 @@ public sealed class SequentialReader : ObjectReader
             bool isLast = _begin == _end && _fetched == _inner.Meta.Size;
             if (isLast && decoder.IsAtEnd)
             {
-                await CheckStoredAsync(cancel).ConfigureAwait(false);
+                await _verification.CompleteAsync(0, _fetched, _stored, cancel).ConfigureAwait(false);
                 _meta = _meta with { Size = _at };
                 return 0;
             }
@@ -173,14 +180,8 @@ public sealed class SequentialReader : ObjectReader
         (_begin, _end) = (0, _end - _begin);
         var free = _input.AsMemory(_end, (int)Math.Min(_input.Length - _end, _inner.Meta.Size - _fetched));
         await _inner.ReadAsync(_fetched, free, cancel).ConfigureAwait(false);
-        _stored = _foreign?.Append(_stored, _fetched, free.Span) ?? _stored.Append(free.Span);
+        _stored = _verification.Append(_stored, _fetched, free.Span);
         _end += free.Length;
         _fetched += free.Length;
-    }
-
-    async ValueTask CheckStoredAsync(CancellationToken cancel)
-    {
-        _foreign?.Check(_uri);
-        await new Validation(null).CheckAsync(_inner, _uri, _stored, cancel).ConfigureAwait(false);
     }
 }

@@ -9,7 +9,8 @@ class UriTarget : Target
     public override string Name => "uri";
 
     public override IEnumerable<byte[]> Seeds => Texts(
-        "/data/x.npy", "x.npy", "file:///data/x.npy", "file://localhost/x", "direct:///data/x", "memory://name/key", "s3://bucket/key/more", "az://account/container/key", "S3://b/k");
+        "/data/x.npy", "x.npy", "file:///data/x.npy", "file://localhost/x", "direct:///data/x", "memory://name/key", "s3://bucket/key/more",
+        "az://account/container/key", "S3://b/k");
 
     public override Grammar Grammar { get; } = new("uri", new Dictionary<string, string[]>
     {
@@ -27,14 +28,16 @@ class UriTarget : Target
         string text = Text(input);
         var uri = StoreUri.Parse(text);
         Must(StoreUri.Parse(uri.ToString()) == uri, $"the address of {uri} is read as it is written");
-        Must(!uri.Key.Contains('\0', StringComparison.Ordinal) && !uri.Container.Contains('\0', StringComparison.Ordinal), "no NUL comes through");
+        Must(!uri.Key.Contains('\0', StringComparison.Ordinal) && !uri.Container.Contains('\0', StringComparison.Ordinal),
+            "no NUL comes through");
         Must(uri.IsLocal == (uri.Container.Length == 0), "files have no container, all else has one");
         ObjectKey.Check(uri, uri.Key);
         ObjectKey.CheckPrefix(uri, uri.Key);
         if (!uri.IsLocal)
             return $"{uri.Scheme}, depth {Math.Min(3, uri.Key.Count(c => c == '/'))}";
         string path = new LocalPath(new StoreUri(uri.Scheme, "", "fuzz")).Object(uri.Key);
-        Must(path.StartsWith("/fuzz/", StringComparison.Ordinal) && Path.GetFullPath(path) == path, $"the key does not leave its store: {path}");
+        Must(path.StartsWith("/fuzz/", StringComparison.Ordinal) && Path.GetFullPath(path) == path,
+            $"the key does not leave its store: {path}");
         return $"{uri.Scheme} path";
     }
 }
@@ -45,12 +48,14 @@ sealed class BlobUrlTarget : UriTarget
     public override string Name => "blob-url";
 
     public override IEnumerable<byte[]> Seeds => Texts(
-        "https://account.blob.core.windows.net/container/key%20x", "https://account.blob.core.chinacloudapi.cn/container/key?sv=1&sig=2", "HTTPS://A.blob.core.windows.net/c/%00");
+        "https://account.blob.core.windows.net/container/key%20x", "https://account.blob.core.chinacloudapi.cn/container/key?sv=1&sig=2",
+        "HTTPS://A.blob.core.windows.net/c/%00");
 
     public override Grammar Grammar { get; } = new("url", new Dictionary<string, string[]>
     {
         ["url"] = ["https://«host»/«container»/«key»"],
-        ["host"] = ["account.blob.core.windows.net", "«text».blob.core.windows.net", "account.blob.«text»", "«text»", "a@account.blob.core.windows.net"],
+        ["host"] = ["account.blob.core.windows.net", "«text».blob.core.windows.net", "account.blob.«text»", "«text»",
+            "a@account.blob.core.windows.net"],
         ["container"] = ["c", "«encoded»"],
         ["key"] = ["k", "«encoded»", "«encoded»/«key»", "?sig=x", "#x"],
         ["encoded"] = ["%20", "%2F", "%00", "%40", "%C3%A4", "%FF", "%ED%A0%80", "%«text»", "«text»", "%2e%2e", "%25"],

@@ -11,7 +11,9 @@ abstract class AzureXmlTarget(string name, string root, params string[] elements
 
     public override string Name => name;
 
-    public override IEnumerable<byte[]> Seeds => [Bytes($"\uFEFF<?xml version=\"1.0\" encoding=\"utf-8\"?><{root}>{string.Concat(elements.Where(static e => !e.Contains('«', StringComparison.Ordinal)))}</{root}>")];
+    public override IEnumerable<byte[]> Seeds =>
+        [Bytes("\uFEFF<?xml version=\"1.0\" "
+        + $"encoding=\"utf-8\"?><{root}>{string.Concat(elements.Where(static e => !e.Contains('«', StringComparison.Ordinal)))}</{root}>")];
 
     public override Grammar Grammar { get; } = XmlGrammar.Of(root, elements);
 
@@ -21,22 +23,28 @@ abstract class AzureXmlTarget(string name, string root, params string[] elements
 }
 
 sealed class AzureListTarget() : AzureXmlTarget("azure-list", "EnumerationResults",
-    "<Blobs><Blob><Name>a</Name><Properties><Last-Modified>Thu, 01 Jan 2026 00:00:00 GMT</Last-Modified><Etag>0x1</Etag><Content-Length>3</Content-Length><Content-Type>t</Content-Type><AccessTier>Hot</AccessTier><ResourceType>file</ResourceType></Properties></Blob><BlobPrefix><Name>b/</Name></BlobPrefix></Blobs>",
-    "<NextMarker>m</NextMarker>", "<Blobs><Blob><Name Encoded=\"true\">«value»</Name><Properties><Content-Length>«value»</Content-Length><Last-Modified>«value»</Last-Modified></Properties></Blob></Blobs>",
+    "<Blobs><Blob><Name>a</Name><Properties><Last-Modified>Thu, 01 Jan 2026 00:00:00 "
+    + "GMT</Last-Modified><Etag>0x1</Etag><Content-Length>3</Content-Length><Content-Type>t</Content-Type><AccessTier>Hot</AccessTier><ResourceType>file</ResourceType></Properties></Blob><BlobPrefix><Name>b/</Name></BlobPrefix></Blobs>",
+    "<NextMarker>m</NextMarker>",
+    "<Blobs><Blob><Name "
+    + "Encoded=\"true\">«value»</Name><Properties><Content-Length>«value»</Content-Length><Last-Modified>«value»</Last-Modified></Properties></Blob></Blobs>",
     "<Blobs><BlobPrefix><Name>«value»</Name></BlobPrefix></Blobs>")
 {
     public override string Run(byte[] input)
     {
-        var answer = ListAnswer.Parse(input, Uri);
+        var answer = ListResponse.Parse(input, Uri);
         Must(answer.Marker is null or { Length: > 0 }, "a page that goes on says how");
-        Must(answer.Entries.Zip(answer.Entries.Skip(1)).All(pair => ObjectKey.Compare(pair.First.Key, pair.Second.Key) <= 0), "entries are in order");
+        Must(answer.Entries.Zip(answer.Entries.Skip(1)).All(pair => ObjectKey.Compare(pair.First.Key, pair.Second.Key) <= 0),
+            "entries are in order");
         Must(answer.Entries.All(entry => entry.Key.Length > 0 && entry.Meta is not { Size: < 0 }), "entries have names and sizes");
-        return $"{Many(answer.Entries.Count(entry => entry.Meta is null))} prefixes, {Many(answer.Entries.Count(entry => entry.Meta is not null))} objects, {answer.Marker is null}";
+        return $"{Many(answer.Entries.Count(entry => entry.Meta is null))} prefixes, "
+            + $"{Many(answer.Entries.Count(entry => entry.Meta is not null))} objects, {answer.Marker is null}";
     }
 }
 
 sealed class AzureContainersTarget() : AzureXmlTarget("azure-containers", "EnumerationResults",
-    "<Containers><Container><Name>c</Name></Container></Containers>", "<NextMarker>m</NextMarker>", "<Containers><Container><Name>«value»</Name></Container></Containers>")
+    "<Containers><Container><Name>c</Name></Container></Containers>", "<NextMarker>m</NextMarker>",
+    "<Containers><Container><Name>«value»</Name></Container></Containers>")
 {
     public override string Run(byte[] input)
     {
@@ -53,7 +61,8 @@ sealed class AzureTagsTarget() : AzureXmlTarget("azure-tags", "Tags",
 }
 
 sealed class AzureErrorTarget() : AzureXmlTarget("azure-error", "Error",
-    "<Code>BlobNotFound</Code>", "<Message>m\nTime:2026</Message>", "<AuthenticationErrorDetail>sig</AuthenticationErrorDetail>", "<Code>«value»</Code>", "<Message>«value»</Message>")
+    "<Code>BlobNotFound</Code>", "<Message>m\nTime:2026</Message>", "<AuthenticationErrorDetail>sig</AuthenticationErrorDetail>",
+    "<Code>«value»</Code>", "<Message>«value»</Message>")
 {
     public override bool Documents(Exception fault) => false;
 

@@ -69,7 +69,8 @@ static class CompressedBytes
         var stream = new MemoryStream();
         for (int i = 0; i < frames; i++)
         {
-            var info = encoder.Encode(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat($"frame {i} ", frameLength))).AsMemory(0, frameLength));
+            var info = encoder.Encode(
+                Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat($"frame {i} ", frameLength))).AsMemory(0, frameLength));
             foreach (var piece in encoder.Frame)
                 stream.Write(piece.Span);
             table.Add(info);
@@ -106,7 +107,8 @@ sealed class SeekTableTarget : Target
 {
     public override string Name => "seek-table";
 
-    public override IEnumerable<byte[]> Seeds => CompressedBytes.Seeds.Select(bytes => (byte[])[.. BitConverter.GetBytes((long)bytes.Length), .. bytes]);
+    public override IEnumerable<byte[]> Seeds =>
+        CompressedBytes.Seeds.Select(bytes => (byte[])[.. BitConverter.GetBytes((long)bytes.Length), .. bytes]);
 
     public override byte[] Repair(byte[] input)
     {
@@ -131,7 +133,8 @@ sealed class SeekTableTarget : Target
         var table = SeekTable.Parse(end, size);
         for (int i = 0; i < table.Count; i++)
         {
-            Must(table.StoredLength(i) > 0 && table.FrameRawLength(i) >= 0 && table.FrameRawLength(i) <= SeekableFormat.MaxFrameLength, $"frame {i} has lengths in range");
+            Must(table.StoredLength(i) > 0 && table.FrameRawLength(i) >= 0 && table.FrameRawLength(i) <= SeekableFormat.MaxFrameLength,
+                $"frame {i} has lengths in range");
             Must(table.FrameRawLength(i) == 0 || table.Find(table.RawOffset(i)) == i, $"the first byte of frame {i} is found in it");
         }
         Must(table.StoredOffset(table.Count) <= size && table.RawLength >= 0, "the frames lie within the object");
@@ -148,9 +151,11 @@ sealed class CompressedReaderTarget : Target
 
     public override byte[] Repair(byte[] input) => CompressedBytes.Repair(input);
 
-    public override bool Documents(Exception fault) => fault is StoreException { Kind: ErrorKind.InvalidData or ErrorKind.ChecksumMismatch };
+    public override bool Documents(Exception fault) =>
+        fault is StoreException { Kind: ErrorKind.InvalidData or ErrorKind.ChecksumMismatch };
 
-    // the frames that a read touches, each once in the reader's memory, which the table's word is believed for up to the ratio that zstd can reach
+    // the frames that a read touches, each once in the reader's memory, which the table's word is believed for up to the ratio that zstd
+    // can reach
     public override long Allowance(int length) => (1 << 20) + (3L * SeekableFormat.MaxRatio * Math.Min(length, 4096)) + (64L * length);
 
     public override string Run(byte[] input)
@@ -181,7 +186,8 @@ sealed class CompressedReaderTarget : Target
         Must(reader.Meta.Size == SequentialReader.UnknownSize || reader.Meta.Size >= count, "what was read is part of it");
         byte[] part = new byte[2];
         int found = Wait(reader.ReadSomeAsync(count / 3, part, CancellationToken.None));
-        Must(found == Math.Min(2, count - (count / 3)) && part.AsSpan(0, found).SequenceEqual(begin.AsSpan(count / 3, found)), "a part is a part of the whole");
+        Must(found == Math.Min(2, count - (count / 3)) && part.AsSpan(0, found).SequenceEqual(begin.AsSpan(count / 3, found)),
+            "a part is a part of the whole");
         return $"stream {(count == 0 ? 0 : count < begin.Length ? 1 : 2)}, at its end {reader.Meta.Size >= 0}";
     }
 
@@ -206,7 +212,8 @@ sealed class CompressedReaderTarget : Target
         public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel)
         {
             // a store refuses such a read; whoever asks for it has believed something that is not true
-            Must(offset >= 0 && offset <= bytes.Length - destination.Length, $"bytes {offset} to {offset + destination.Length} lie within the {bytes.Length} of the object");
+            Must(offset >= 0 && offset <= bytes.Length - destination.Length,
+                $"bytes {offset} to {offset + destination.Length} lie within the {bytes.Length} of the object");
             bytes.AsMemory((int)offset, destination.Length).CopyTo(destination);
             return ValueTask.CompletedTask;
         }

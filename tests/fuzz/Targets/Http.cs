@@ -6,7 +6,7 @@ using S3dlio.Storage.Http;
 namespace S3dlio.Fuzz.Targets;
 
 /// <summary>An answer of which only the head counts.</summary>
-sealed class HeadAnswer(HttpCall call, HttpHead head) : HttpAnswer(call, head)
+sealed class HeadAnswer(HttpCall call, HttpHead head) : HttpResponse(call, head)
 {
     public override long? Length => Head.Length;
 
@@ -30,7 +30,8 @@ sealed class HttpHeadTarget : Target
         "HTTP/1.1 100 Continue\r\n\r\n");
 
     public override IReadOnlyList<string> Tokens { get; } =
-        ["\r\n", "\n", "\r", "\r\n ", "HTTP/1.1 ", ": ", " :", "Content-Length: ", "Transfer-Encoding: chunked", "Transfer-Encoding: identity", "Connection: close, x", "+5", "5, 5", "0x5", "99999999999999999999", "\u00a0"];
+        ["\r\n", "\n", "\r", "\r\n ", "HTTP/1.1 ", ": ", " :", "Content-Length: ", "Transfer-Encoding: chunked",
+            "Transfer-Encoding: identity", "Connection: close, x", "+5", "5, 5", "0x5", "99999999999999999999", "\u00a0"];
 
     public override bool Documents(Exception fault) => fault is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse };
 
@@ -47,7 +48,8 @@ sealed class HttpHeadTarget : Target
             Must(head.Value(i).IndexOfAny((byte)'\r', (byte)'\n', (byte)0) < 0, "a value is on one line");
             Must(head.Find(System.Text.Encoding.Latin1.GetString(head.Name(i))) is var at && at >= 0 && at <= i, "what is there is found");
         }
-        Must(head.Status is >= 100 and <= 999 && !(head.Length < 0) && !(head.IsChunked && head.Length is not null), "there is one end of the body");
+        Must(head.Status is >= 100 and <= 999 && !(head.Length < 0) && !(head.IsChunked && head.Length is not null),
+            "there is one end of the body");
         return $"{head.Status / 100} {Math.Min(head.Count, 3)} {head.Length is null} {head.IsChunked} {head.KeepsAlive}";
     }
 }
@@ -60,22 +62,29 @@ sealed class HttpChunksTarget : Target
 
     public override string Name => "http-chunks";
 
-    public override IEnumerable<byte[]> Seeds => Texts("5\r\nhello\r\n0\r\n\r\n", "1;a=\"b\"\r\nx\r\n00A \r\n0123456789\r\n0\r\nT: 1\r\nU: 2\r\n\r\n", "0\r\n\r\n");
+    public override IEnumerable<byte[]> Seeds =>
+        Texts("5\r\nhello\r\n0\r\n\r\n", "1;a=\"b\"\r\nx\r\n00A \r\n0123456789\r\n0\r\nT: 1\r\nU: 2\r\n\r\n", "0\r\n\r\n");
 
-    public override IReadOnlyList<string> Tokens { get; } = ["\r\n", "\n", "\r", "0\r\n\r\n", "\r\n0\r\n", "1\r\nx\r\n", ";", " ", "\t", "-1", "+1", "0x1", "fffffffffffffff", "7fffffffffffffff", "10000000000000000", "\0"];
+    public override IReadOnlyList<string> Tokens { get; } =
+        ["\r\n", "\n", "\r", "0\r\n\r\n", "\r\n0\r\n", "1\r\nx\r\n", ";", " ", "\t", "-1", "+1", "0x1", "fffffffffffffff",
+            "7fffffffffffffff", "10000000000000000", "\0"];
 
     public override long Allowance(int length) => base.Allowance(length) + (256 << 10);
 
-    public override bool Documents(Exception fault) => fault is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } or HttpIOException { HttpRequestError: HttpRequestError.ResponseEnded };
+    public override bool Documents(Exception fault) => fault is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse }
+        or HttpIOException { HttpRequestError: HttpRequestError.ResponseEnded };
 
     public override string Run(byte[] input)
     {
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(1);
-        using var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new LingerOption(true, 0) };
+        using var server = new Socket(
+            AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+        { LingerState = new LingerOption(true, 0) };
         server.Connect(listener.LocalEndPoint!);
-        using var connection = new HttpConnection(HttpOrigin.Of(new Uri("http://127.0.0.1:1/")), listener.Accept(), tls: null, waits: false);
+        using var connection = new HttpConnection(
+            HttpOrigin.Of(new Uri("http://127.0.0.1:1/")), listener.Accept(), tls: null, waits: false);
         int sent = Math.Min(input.Length, Most);
         server.Send(input.AsSpan(0, sent));
         server.Shutdown(SocketShutdown.Send);

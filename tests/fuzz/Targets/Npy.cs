@@ -21,7 +21,8 @@ sealed class NpyHeaderTarget : Target
     public override Grammar Grammar { get; } = new("head", new Dictionary<string, string[]>
     {
         // the prefix is repaired; latin-1 and UTF-8 differ behind it
-        ["head"] = ["\u0001NUMPY12345{'descr': «descr», 'fortran_order': «bool», 'shape': «shape», }«end»", "\u0001NUMPY12345{«items»}«end»"],
+        ["head"] = ["\u0001NUMPY12345{'descr': «descr», 'fortran_order': «bool», 'shape': «shape», }«end»",
+            "\u0001NUMPY12345{«items»}«end»"],
         ["items"] = ["", "«key»: «value», «items»", "«key»: «value»"],
         ["key"] = ["'descr'", "'fortran_order'", "'shape'", "\"shape\"", "'«text»'", "«text»"],
         ["value"] = ["«descr»", "«bool»", "«shape»", "«text»", "«number»"],
@@ -30,14 +31,16 @@ sealed class NpyHeaderTarget : Target
         ["numbers"] = ["«number»", "«number», «numbers»", "«number»,"],
         ["descr"] = ["'<f4'", "'|V1'", "'«type»'", "[«fields»]", "(«descr», «shape»)", "«number»"],
         ["type"] = ["<f4", "|V2", "|O", "<U«number»", "«text»", "i4,O", "object", "\\x4f", "<M8[ns]"],
-        ["fields"] = ["", "(«name», «descr»), «fields»", "(«name», «descr», «shape»)", "((«title», «name»), «descr»)", "(«name», '<i4', «number»)"],
+        ["fields"] = ["", "(«name», «descr»), «fields»", "(«name», «descr», «shape»)", "((«title», «name»), «descr»)",
+            "(«name», '<i4', «number»)"],
         ["name"] = ["'a'", "'«text»'", "\"«text»\"", "'\\x41'", "'\\U0001F600'"],
         ["title"] = ["'t'", "1", "None", "True", "«text»"],
         ["end"] = ["\n", " \n", " # s3dlio-dtype: bfloat16\n", " # «text»\n", "«text»", " # s3dlio-dtype: «text»\n"],
     });
 
     public override IReadOnlyList<string> Tokens { get; } =
-        ["'descr': ", "'fortran_order': ", "'shape': ", "True", "False", "'<f4'", "'|V2'", "(", ")", "[", "]", ",", "L", "# s3dlio-dtype: ", "\\x", "\\U0010FFFF", "{", "}"];
+        ["'descr': ", "'fortran_order': ", "'shape': ", "True", "False", "'<f4'", "'|V2'", "(", ")", "[", "]", ",", "L", "# s3dlio-dtype: ",
+            "\\x", "\\U0010FFFF", "{", "}"];
 
     public override byte[] Repair(byte[] input)
     {
@@ -61,12 +64,14 @@ sealed class NpyHeaderTarget : Target
         Must(needed <= input.Length && needed > 0, "the length asked for lies within the object");
         var header = NpyHeader.Parse(input.AsSpan(0, needed), input.Length, Uri);
         Must(header.DataOffset == needed, "the data begins behind the header");
-        Must(header.Shape.Count <= NpyHeader.MaxRank && header.Shape.All(n => n >= 0) && header.ElementCount >= 0, "shape and count are in range");
+        Must(header.Shape.Count <= NpyHeader.MaxRank && header.Shape.All(n => n >= 0) && header.ElementCount >= 0,
+            "shape and count are in range");
         Must(header.ElementCount == header.Shape.Aggregate((Int128)1, (a, b) => a * b), "the count is the product of the shape");
         byte[] again = NpyHeader.Build(header.Descr, header.FortranOrder, [.. header.Shape], header.ExtensionType, Uri);
         var same = NpyHeader.Parse(again, again.Length, Uri);
         Must(same.Descr == header.Descr && same.FortranOrder == header.FortranOrder && same.Shape.SequenceEqual(header.Shape)
             && same.ExtensionType == header.ExtensionType, "what is written again reads the same");
-        return $"version {input[6]}, {(header.Descr[0] == '\'' ? "plain" : "fields")}, rank {Math.Min(header.Shape.Count, 4)}, {header.FortranOrder}, {header.ExtensionType is null}";
+        return $"version {input[6]}, {(header.Descr[0] == '\'' ? "plain" : "fields")}, rank {Math.Min(header.Shape.Count, 4)}, "
+            + $"{header.FortranOrder}, {header.ExtensionType is null}";
     }
 }

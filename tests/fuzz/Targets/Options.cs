@@ -15,11 +15,13 @@ static class OptionsJson
         ["pairs"] = ["\"region\":\"x\"", "«pair»", "«pair»,«pairs»"],
         ["pair"] = ["\"«name»\":«value»", "\"«name»\": «value» ", "\"«text»\":«value»"],
         ["name"] = [.. names],
-        ["value"] = ["\"x\"", "true", "false", "null", "«number»", "\"«text»\"", "[«values»]", "{«pairs»}", "\"http://«text»:«number»\"", "\"\\ud800\"", "1e400", "0.25"],
+        ["value"] = ["\"x\"", "true", "false", "null", "«number»", "\"«text»\"", "[«values»]", "{«pairs»}", "\"http://«text»:«number»\"",
+            "\"\\ud800\"", "1e400", "0.25"],
         ["values"] = ["", "«value»", "«value»,«values»"],
     });
 
-    public static IReadOnlyList<string> Tokens(IEnumerable<string> names) => [.. names.Select(name => $"\"{name}\":"), "{", "}", "[", "]", ",", "true", "null", "\\ud800"];
+    public static IReadOnlyList<string> Tokens(IEnumerable<string> names) =>
+        [.. names.Select(name => $"\"{name}\":"), "{", "}", "[", "]", ",", "true", "null", "\\ud800"];
 }
 
 /// <summary>Options of stores: the first character of the input says for which address.</summary>
@@ -32,8 +34,10 @@ sealed class OptionsTarget : Target
     public override IEnumerable<byte[]> Seeds => Texts(
         "0{\"endpoint_url\":\"http://127.0.0.1:1\",\"region\":\"r\",\"access_key_id\":\"a\",\"secret_access_key\":\"b\",\"part_size\":5242880}",
         "0{\"sse_customer_key\":\"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\",\"region\":\"r\",\"read_timeout\":0.5}",
-        "1{\"account_key\":\"a2V5\",\"transfer_check\":\"md5\"}", "1{\"sas_token\":\"sv=1&sig=2\"}", "2{\"durable\":true,\"direct_fallback\":false}",
-        "3{\"defaults\":{\"region\":\"x\",\"durable\":true}}", "3{\"endpoints\":[\"memory://a/\",{\"uri\":\"memory://b/\"}],\"strategy\":\"round_robin\",\"replicas\":true}");
+        "1{\"account_key\":\"a2V5\",\"transfer_check\":\"md5\"}", "1{\"sas_token\":\"sv=1&sig=2\"}",
+        "2{\"durable\":true,\"direct_fallback\":false}",
+        "3{\"defaults\":{\"region\":\"x\",\"durable\":true}}",
+        "3{\"endpoints\":[\"memory://a/\",{\"uri\":\"memory://b/\"}],\"strategy\":\"round_robin\",\"replicas\":true}");
 
     public override Grammar Grammar { get; } = new("all", Prefixed(OptionsJson.Grammar(BackendOptions.All)));
 
@@ -51,7 +55,9 @@ sealed class OptionsTarget : Target
         foreach (var option in options.Backend.Concat(options.Several))
             Must(BackendOptions.IsKnown(uri.Scheme, option.Name), "only known options come through");
         if (options.Several.Count > 0)
-            return uri.Scheme == "memory" && !text.Contains("://", StringComparison.Ordinal) ? StoreFactory.Open(uri, options).GetType().Name : "several";
+            return uri.Scheme == "memory" && !text.Contains("://", StringComparison.Ordinal)
+                ? StoreFactory.Open(uri, options).GetType().Name
+                : "several";
         if (uri.Scheme == "s3")
         {
             var (host, path) = new S3Endpoint(S3Options.Read(options, uri)).Locate("bucket", "key/x", "region");
@@ -64,14 +70,16 @@ sealed class OptionsTarget : Target
         return $"az {account.Credential.GetType().Name}";
     }
 
-    static Dictionary<string, string[]> Prefixed(Grammar grammar) => new(grammar.Rules) { ["all"] = ["«digit»«options»"], ["digit"] = ["0", "1", "2", "3", "4"] };
+    static Dictionary<string, string[]> Prefixed(Grammar grammar) =>
+        new(grammar.Rules) { ["all"] = ["«digit»«options»"], ["digit"] = ["0", "1", "2", "3", "4"] };
 }
 
 /// <summary>JSON of single calls: puts, and descriptions of arrays and tensors.</summary>
 sealed class PutOptionsTarget : Target
 {
     static readonly string[] Names =
-        ["overwrite", "if_match", "durable", "content_type", "metadata", "attributes", "tags", "descr", "fortran_order", "shape", "extension_type", "tensors", "name", "dtype", "checksums"];
+        ["overwrite", "if_match", "durable", "content_type", "metadata", "attributes", "tags", "descr", "fortran_order", "shape",
+            "extension_type", "tensors", "name", "dtype", "checksums"];
 
     public override string Name => "call-options";
 
@@ -90,7 +98,8 @@ sealed class PutOptionsTarget : Target
     {
         string json = Text(input);
         // each kind of call knows other names; all but one of them refuse
-        return Attempt(() => Put(json)) + Attempt(() => $"array of {TensorJson.ParseArray(json, "memory://fuzz/x").Length > 0}") + Attempt(() => Tensors(json));
+        return Attempt(() => Put(json)) + Attempt(() => $"array of {TensorJson.ParseArray(json, "memory://fuzz/x").Length > 0}")
+            + Attempt(() => Tensors(json));
     }
 
     static string Put(string json)
@@ -98,8 +107,10 @@ sealed class PutOptionsTarget : Target
         var options = Arguments.Put(json, "memory://fuzz/x");
         if (options.Tags is { Count: > 0 } tags)
         {
-            var again = ObjectAttributes.Query(tags)!.Split('&').Select(pair => pair.Split('=')).ToDictionary(pair => Uri.UnescapeDataString(pair[0]), pair => Uri.UnescapeDataString(pair[1]), StringComparer.Ordinal);
-            Must(again.Count == tags.Count && again.All(pair => tags.TryGetValue(pair.Key, out string? value) && value == pair.Value), "tags that are sent are those that were given");
+            var again = ObjectAttributes.Query(tags)!.Split('&').Select(pair => pair.Split('=')).ToDictionary(
+                pair => Uri.UnescapeDataString(pair[0]), pair => Uri.UnescapeDataString(pair[1]), StringComparer.Ordinal);
+            Must(again.Count == tags.Count && again.All(pair => tags.TryGetValue(pair.Key, out string? value) && value == pair.Value),
+                "tags that are sent are those that were given");
         }
         return $"put {options.Overwrite} {options.Durable} {options.Metadata?.Count > 0} {options.Tags?.Count > 0}";
     }
@@ -150,14 +161,21 @@ sealed class EndpointTarget : Target
         string text = Text(input);
         if (HttpTransport.TryProxyAddress(text, out var proxy))
             Must(proxy.IdnHost is not null, "a proxy has a name");
-        string json = System.Text.Json.JsonSerializer.Serialize(new Dictionary<string, string> { ["endpoint_url"] = text, ["region"] = "r" });
+        string json = System.Text.Json.JsonSerializer.Serialize(
+            new Dictionary<string, string> { ["endpoint_url"] = text, ["region"] = "r" });
         var root = new StoreUri("s3", "bucket", "");
         var endpoint = new S3Endpoint(S3Options.Read(StoreOptions.Parse(json, "s3://bucket/"), root));
         string made = "";
         foreach (string bucket in (string[])["", "bucket", "Under_Score"])
         {
             var (host, path) = endpoint.Locate(bucket, "a/../b c", "region");
-            var call = new HttpCall { Method = HttpMethod.Get, Origin = endpoint.Origin(host), Target = path + "?x=1", Subject = "s3://bucket/" };
+            var call = new HttpCall
+            {
+                Method = HttpMethod.Get,
+                Origin = endpoint.Origin(host),
+                Target = path + "?x=1",
+                Subject = "s3://bucket/"
+            };
             Must(call.Address.Query == "?x=1" && call.Address.AbsolutePath == path, "path and query go out as they were signed");
             Must(HttpFault.Place(call).Length > 1, "a server has a place");
             made += call.Address.HostNameType;
@@ -173,15 +191,19 @@ sealed class ConnectionStringTarget : Target
 
     public override IEnumerable<byte[]> Seeds => Texts(
         "DefaultEndpointsProtocol=https;AccountName=account;AccountKey=a2V5;EndpointSuffix=core.windows.net", "UseDevelopmentStorage=true",
-        "BlobEndpoint=https://account.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=2", "BlobEndpoint=http://127.0.0.1:1/account;AccountName=account;AccountKey=a2V5");
+        "BlobEndpoint=https://account.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=2",
+        "BlobEndpoint=http://127.0.0.1:1/account;AccountName=account;AccountKey=a2V5");
 
     public override IReadOnlyList<string> Tokens { get; } =
-        ["AccountName=", "AccountKey=", "SharedAccessSignature=", "BlobEndpoint=", "DefaultEndpointsProtocol=", "EndpointSuffix=", "UseDevelopmentStorage=true", ";", "=", "account", "sig="];
+        ["AccountName=", "AccountKey=", "SharedAccessSignature=", "BlobEndpoint=", "DefaultEndpointsProtocol=", "EndpointSuffix=",
+            "UseDevelopmentStorage=true", ";", "=", "account", "sig="];
 
     public override Grammar Grammar { get; } = new("all", new Dictionary<string, string[]>
     {
         ["all"] = ["", "«part»;«all»"],
-        ["part"] = ["AccountName=account", "AccountName=«text»", "AccountKey=«text»", "AccountKey=a2V5", "SharedAccessSignature=sig=«text»", "BlobEndpoint=http://«text»", "BlobEndpoint=https://account.x/", "DefaultEndpointsProtocol=«text»", "EndpointSuffix=«text»", "UseDevelopmentStorage=true", "«text»=«text»"],
+        ["part"] = ["AccountName=account", "AccountName=«text»", "AccountKey=«text»", "AccountKey=a2V5", "SharedAccessSignature=sig=«text»",
+            "BlobEndpoint=http://«text»", "BlobEndpoint=https://account.x/", "DefaultEndpointsProtocol=«text»", "EndpointSuffix=«text»",
+            "UseDevelopmentStorage=true", "«text»=«text»"],
     });
 
     public override bool Documents(Exception fault) => fault is StoreException { Kind: ErrorKind.InvalidArgument };
@@ -190,7 +212,8 @@ sealed class ConnectionStringTarget : Target
     {
         var options = new AzureOptions { ConnectionString = Text(input) };
         var account = AzureAccount.Resolve(options, "account", "az://account/c/", static _ => null);
-        Must(Uri.TryCreate(account.Endpoint, UriKind.Absolute, out var url) && url.Scheme is "http" or "https", "an account is reached by HTTP");
+        Must(Uri.TryCreate(account.Endpoint, UriKind.Absolute, out var url) && url.Scheme is "http" or "https",
+            "an account is reached by HTTP");
         return $"{account.Credential.GetType().Name} {account.IsTls} {account.IsDerived}";
     }
 }
@@ -201,9 +224,11 @@ sealed class ProfileTarget : Target
     public override string Name => "profile";
 
     public override IEnumerable<byte[]> Seeds => Texts(
-        "[default]\nregion = eu-west-1\naws_access_key_id=a\n\n[profile x]\ns3 =\n  endpoint_url = http://y\n# z\n[services s]\ns3 =\n  endpoint_url=http://w\n");
+        "[default]\nregion = eu-west-1\naws_access_key_id=a\n\n[profile x]\ns3 =\n  endpoint_url = http://y\n# z\n[services s]\ns3 =\n  "
+        + "endpoint_url=http://w\n");
 
-    public override IReadOnlyList<string> Tokens { get; } = ["[default]", "[profile \"x\"]", "\n", "=", "  ", "s3 =\n  endpoint_url = ", "region=", "#", ";", "]"];
+    public override IReadOnlyList<string> Tokens { get; } =
+        ["[default]", "[profile \"x\"]", "\n", "=", "  ", "s3 =\n  endpoint_url = ", "region=", "#", ";", "]"];
 
     // nothing in such a file is refused: what is not understood is another program's
     public override bool Documents(Exception fault) => false;

@@ -19,16 +19,23 @@ sealed class SafetensorsTarget : Target
     {
         ["file"] = ["12345678{«entries»}«data»", "12345678{\"__metadata__\":{«pairs»},«entries»}«data»"],
         ["data"] = ["", "xxxx", "xxxxxxxx", "xxxxxxxxxxxxxxxxxxxxxxxx"],
-        ["entries"] = ["\"a\":«tensor»", "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[4,8]}", "\"«text»\":«tensor»,«entries»", "«text»", ""],
-        ["tensor"] = ["{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}", "{\"dtype\":\"«dtype»\",\"shape\":[«numbers»],\"data_offsets\":[«number»,«number»]}", "{«fields»}"],
-        ["fields"] = ["", "\"dtype\":\"«dtype»\",«fields»", "\"shape\":[«numbers»],«fields»", "\"data_offsets\":[«numbers»]", "\"«text»\":«number»"],
+        ["entries"] = ["\"a\":«tensor»",
+            "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[4,8]}",
+            "\"«text»\":«tensor»,«entries»", "«text»", ""],
+        ["tensor"] = ["{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}",
+            "{\"dtype\":\"«dtype»\",\"shape\":[«numbers»],\"data_offsets\":[«number»,«number»]}", "{«fields»}"],
+        ["fields"] = ["", "\"dtype\":\"«dtype»\",«fields»", "\"shape\":[«numbers»],«fields»", "\"data_offsets\":[«numbers»]",
+            "\"«text»\":«number»"],
         ["dtype"] = ["U8", "F32", "F16", "BF16", "I64", "BOOL", "F8_E4M3", "F4", "C64", "«text»"],
         ["numbers"] = ["", "«number»", "«number»,«numbers»"],
-        ["pairs"] = ["", "\"«text»\":\"«text»\"", "\"s3dlio.format\":\"1\",\"s3dlio.crc32c\":\"crc32c:00000000\",\"s3dlio.crc32c/a\":\"crc32c:00000000\"", "\"s3dlio.«text»\":\"«text»\"", "\"a\":\"b\",\"a\":\"c\""],
+        ["pairs"] = ["", "\"«text»\":\"«text»\"",
+            "\"s3dlio.format\":\"1\",\"s3dlio.crc32c\":\"crc32c:00000000\",\"s3dlio.crc32c/a\":\"crc32c:00000000\"",
+            "\"s3dlio.«text»\":\"«text»\"", "\"a\":\"b\",\"a\":\"c\""],
     });
 
     public override IReadOnlyList<string> Tokens { get; } =
-        ["\"__metadata__\":{", "\"dtype\":\"U8\"", "\"shape\":[", "\"data_offsets\":[0,", "\"s3dlio.crc32c\":\"crc32c:00000000\"", "\"s3dlio.crc32c/a\":\"", "\"s3dlio.format\":\"1\"", "]", "}", ",", "\\ud800", "\\u0000"];
+        ["\"__metadata__\":{", "\"dtype\":\"U8\"", "\"shape\":[", "\"data_offsets\":[0,", "\"s3dlio.crc32c\":\"crc32c:00000000\"",
+            "\"s3dlio.crc32c/a\":\"", "\"s3dlio.format\":\"1\"", "]", "}", ",", "\\ud800", "\\u0000"];
 
     public override byte[] Repair(byte[] input)
     {
@@ -48,7 +55,8 @@ sealed class SafetensorsTarget : Target
         return whole;
     }
 
-    public override bool Documents(Exception fault) => fault is StoreException { Kind: ErrorKind.InvalidData or ErrorKind.ChecksumMismatch };
+    public override bool Documents(Exception fault) =>
+        fault is StoreException { Kind: ErrorKind.InvalidData or ErrorKind.ChecksumMismatch };
 
     public override string Run(byte[] input)
     {
@@ -63,25 +71,35 @@ sealed class SafetensorsTarget : Target
             end = tensor.End;
         }
         Must(header.DataOffset + end == input.Length, "the data ends with the object");
-        Must(!header.HasChecksums || !header.Metadata.Keys.Any(key => key.StartsWith("s3dlio.", StringComparison.Ordinal)), "our entries are not the user's");
+        Must(!header.HasChecksums || !header.Metadata.Keys.Any(key => key.StartsWith("s3dlio.", StringComparison.Ordinal)),
+            "our entries are not the user's");
         WriteAgain(header);
-        return $"{Math.Min(header.Tensors.Count, 3)} tensors, checksums {header.HasChecksums}, metadata {Math.Min(header.Metadata.Count, 2)}";
+        return $"{Math.Min(header.Tensors.Count, 3)} tensors, checksums {header.HasChecksums}, metadata "
+            + $"{Math.Min(header.Metadata.Count, 2)}";
     }
 
     static void WriteAgain(SafetensorsHeader header)
     {
-        var layout = SafetensorsLayout.Create([.. header.Tensors.Select(tensor => new TensorSpec(tensor.Name, tensor.DType, tensor.Shape))], header.Metadata, header.HasChecksums, Uri);
-        byte[] head = layout.BuildHead(header.HasChecksums ? [.. layout.Sources.Select(source => header.Tensors[source].Checksum!.Value)] : []);
+        var layout = SafetensorsLayout.Create(
+            [.. header.Tensors.Select(tensor => new TensorSpec(tensor.Name, tensor.DType, tensor.Shape))], header.Metadata,
+            header.HasChecksums, Uri);
+        byte[] head = layout.BuildHead(
+            header.HasChecksums ? [.. layout.Sources.Select(source => header.Tensors[source].Checksum!.Value)] : []);
         var same = SafetensorsHeader.Parse(head, layout.ObjectLength, Uri);
         Must(same.Tensors.Count == header.Tensors.Count && same.Metadata.Count == header.Metadata.Count
-            && same.Metadata.All(pair => header.Metadata.TryGetValue(pair.Key, out string? value) && value == pair.Value), "metadata that is written again reads the same");
-        foreach (var (a, b) in same.Tensors.OrderBy(t => t.Name, StringComparer.Ordinal).Zip(header.Tensors.OrderBy(t => t.Name, StringComparer.Ordinal)))
-            Must(a.Name == b.Name && a.DType == b.DType && a.Shape.SequenceEqual(b.Shape) && a.Checksum == b.Checksum, "tensors that are written again read the same");
+            && same.Metadata.All(pair => header.Metadata.TryGetValue(pair.Key, out string? value) && value == pair.Value),
+                "metadata that is written again reads the same");
+        foreach (var (a, b) in same.Tensors.OrderBy(
+                t => t.Name, StringComparer.Ordinal).Zip(header.Tensors.OrderBy(t => t.Name, StringComparer.Ordinal)))
+            Must(a.Name == b.Name && a.DType == b.DType && a.Shape.SequenceEqual(b.Shape) && a.Checksum == b.Checksum,
+                "tensors that are written again read the same");
     }
 
     static byte[] Seed(bool checksums)
     {
-        var layout = SafetensorsLayout.Create([new TensorSpec("a", DType.F32, [2]), new TensorSpec("b", DType.U8, [3])], new Dictionary<string, string> { ["step"] = "10" }, checksums, Uri);
+        var layout = SafetensorsLayout.Create(
+            [new TensorSpec("a", DType.F32, [2]), new TensorSpec("b", DType.U8, [3])], new Dictionary<string, string> { ["step"] = "10" },
+            checksums, Uri);
         byte[] data = Encoding.ASCII.GetBytes("12345678abc");
         byte[] head = layout.BuildHead(checksums ? [Checksum.Of(data.AsSpan(0, 8)), Checksum.Of(data.AsSpan(8))] : []);
         return [.. head, .. data];

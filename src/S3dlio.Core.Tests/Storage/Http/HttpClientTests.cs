@@ -19,7 +19,7 @@ public class HttpClientTests
     static HttpCall Call(ScriptedServer server, HttpMethod? method = null, HttpBody? body = null) =>
         new() { Method = method ?? HttpMethod.Get, Address = HttpTransport.Address(server.Url + "/a%20b?c=d"), Subject = "s3://test/x", Body = body };
 
-    static async Task<string> Text(HttpAnswer answer, int limit = 1 << 20) => Encoding.Latin1.GetString((await answer.ReadTextAsync(limit, None)).Span);
+    static async Task<string> Text(HttpResponse answer, int limit = 1 << 20) => Encoding.Latin1.GetString((await answer.ReadTextAsync(limit, None)).Span);
 
     static ScriptedServer Saying(string bytes) => new(exchange =>
     {
@@ -141,7 +141,7 @@ public class HttpClientTests
     {
         await using var server = new ScriptedServer(async exchange =>
         {
-            await exchange.Say(200, "", "true");
+            await exchange.Respond(200, "", "true");
             if (exchange.Number == 1)
                 await exchange.Raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nevil!");
         });
@@ -158,7 +158,7 @@ public class HttpClientTests
     [InlineData("PUT", "hello")]
     public async Task Send_AnswerReadToItsEnd_ConnectionIsUsedAgain(string method, string body)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", "hello"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", "hello"));
         for (int i = 0; i < 5; i++)
         {
             using var answer = await Transport().SendAsync(Call(server, new HttpMethod(method), method == "PUT" ? new HttpBody(new byte[100]) : null), None);
@@ -171,7 +171,7 @@ public class HttpClientTests
     [Fact]
     public async Task Dispose_LittleLeftOfTheBody_ConnectionIsUsedAgain()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", new byte[100_000]));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", new byte[100_000]));
         for (int i = 0; i < 5; i++)
         {
             (await Transport().SendAsync(Call(server), None)).Dispose();
@@ -187,7 +187,7 @@ public class HttpClientTests
         await using var server = new ScriptedServer(exchange =>
         {
             exchange.HangUp();
-            return exchange.Say(200, "", "hello");
+            return exchange.Respond(200, "", "hello");
         });
         for (int i = 0; i < 20; i++)
         {
@@ -220,9 +220,9 @@ public class HttpClientTests
     {
         var data = new byte[length];
         new Random(length).NextBytes(data);
-        await using var server = new ScriptedServer(exchange => exchange.Say(200));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200));
         long told = 0;
-        var body = new HttpBody([data.AsMemory(0, length / 3), data.AsMemory(length / 3)], new Counted(count => Interlocked.Add(ref told, count)));
+        var body = new HttpBody([data.AsMemory(0, length / 3), data.AsMemory(length / 3)], new SynchronousProgress(count => Interlocked.Add(ref told, count)));
         using var answer = await Transport().SendAsync(Call(server, HttpMethod.Put, body), None);
         Assert.Equal(data, Assert.Single(server.Seen).Body);
         Assert.Equal(length, told);
@@ -252,7 +252,7 @@ public class HttpClientTests
             Method = HttpMethod.Put,
             Address = HttpTransport.Address($"http://{listener.LocalEndpoint}/x"),
             Subject = "s3://test/x",
-            Body = new HttpBody(new byte[4 << 20], new Counted(count => Interlocked.Add(ref told, count))),
+            Body = new HttpBody(new byte[4 << 20], new SynchronousProgress(count => Interlocked.Add(ref told, count))),
         };
         using (var answer = await Transport().SendAsync(call, None))
             Assert.Equal((403, "no"), (answer.Status, await Text(answer)));
@@ -263,7 +263,7 @@ public class HttpClientTests
     [Fact]
     public async Task Send_NobodyAnswersTheQuestionForLeave_SendsTheBodyAllTheSame()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200)) { IgnoresExpect = true };
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200)) { IgnoresExpect = true };
         using var answer = await Transport().SendAsync(Call(server, HttpMethod.Put, new HttpBody(new byte[2 << 20])), None);
         Assert.Equal((200, 2 << 20), (answer.Status, server.Seen[0].Body.Length));
     }
@@ -274,7 +274,7 @@ public class HttpClientTests
     [InlineData("wörd")]
     public async Task Send_HeaderThatWouldBeTwo_IsRefusedUnsent(string value)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200));
         var call = Call(server);
         call.Add("x-name", value);
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Transport().SendAsync(call, None));

@@ -21,12 +21,12 @@ public class ProxyTests
     public async Task Put_ProxyWithLogin_IsToldAtOnceAndTheBodyGoesOnce()
     {
         await using var server = new ScriptedServer(exchange => exchange.Headers.GetValueOrDefault("Proxy-Authorization") == Login
-            ? exchange.Say(200, "ETag: \"v1\"\r\n")
-            : exchange.Say(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
+            ? exchange.Respond(200, "ETag: \"v1\"\r\n")
+            : exchange.Respond(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
         var data = new byte[3 << 20];
         new Random(1).NextBytes(data);
         long told = 0;
-        await Open(WithLogin(server)).PutAsync("key", new Payload(data), PutOptions.Default, new Counted(bytes => Interlocked.Add(ref told, bytes)), default);
+        await Open(WithLogin(server)).PutAsync("key", new Payload(data), PutOptions.Default, new SynchronousProgress(bytes => Interlocked.Add(ref told, bytes)), default);
         var sent = Assert.Single(server.Seen);
         Assert.Equal("http://s3.example.test/bucket/key", sent.Target);
         Assert.Equal(data, sent.Body);
@@ -40,7 +40,7 @@ public class ProxyTests
     [InlineData("https://s3.example.test", true)]
     public async Task AnyCall_ProxyRefusesTheLogin_SaysSoWithoutTheSecret(string endpoint, bool login)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(login ? WithLogin(server) : server.Url, endpoint).HeadAsync("key", default));
         Assert.Equal(ErrorKind.Authentication, error.Kind);
         Assert.Contains("option proxy", error.Detail, StringComparison.Ordinal);
@@ -65,7 +65,7 @@ public class ProxyTests
         });
         await using var server = new ScriptedServer(exchange => exchange.Headers.GetValueOrDefault("Proxy-Authorization") == Login
             ? exchange.Tunnel("127.0.0.1", port)
-            : exchange.Say(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
+            : exchange.Respond(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
         await Assert.ThrowsAsync<StoreException>(async () => await Open(WithLogin(server), "https://s3.example.test").HeadAsync("key", default));
         byte[] hello = await first;
         Assert.Equal(0x16, hello[0]);

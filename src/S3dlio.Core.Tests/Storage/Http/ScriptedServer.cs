@@ -126,9 +126,9 @@ sealed class Exchange(NetworkStream stream, string method, string target, Dictio
         }
     }
 
-    public Task Say(int status, string extra = "", string body = "") => Say(status, extra, Encoding.UTF8.GetBytes(body));
+    public Task Respond(int status, string extra = "", string body = "") => Respond(status, extra, Encoding.UTF8.GetBytes(body));
 
-    public Task Say(int status, string extra, byte[] body) => Raw(Head(status, extra, body.Length), body);
+    public Task Respond(int status, string extra, byte[] body) => Raw(Head(status, extra, body.Length), body);
 
     public static string Head(int status, string extra, long length) => $"HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{extra}\r\n";
 
@@ -177,14 +177,14 @@ sealed class Exchange(NetworkStream stream, string method, string target, Dictio
     {
         if (headers.TryGetValue("If-Match", out string? wanted) && wanted != tag)
         {
-            await Say(412, "", "<Error><Code>PreconditionFailed</Code></Error>");
+            await Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>");
             return;
         }
         bool ranged = headers.ContainsKey("Range");
         var (first, last) = ranged ? Range : (0, data.Length - 1);
         if (ranged && first >= data.Length)
         {
-            await Say(416, $"Content-Range: bytes */{data.Length}\r\n");
+            await Respond(416, $"Content-Range: bytes */{data.Length}\r\n");
             return;
         }
         last = Math.Min(last, data.Length - 1);

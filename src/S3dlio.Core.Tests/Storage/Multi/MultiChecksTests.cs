@@ -54,7 +54,8 @@ public class MultiChecksTests
     [InlineData("""{"endpoints":["file:///a","direct:///b"]}""")]
     public void Open_EndpointsOfDifferentSchemes_InvalidArgument(string json)
     {
-        var error = Assert.Throws<StoreException>(() => StoreFactory.Open(StoreUri.Parse("memory://a"), StoreOptions.Parse(json, "memory://a")));
+        var error = Assert.Throws<StoreException>(
+            () => StoreFactory.Open(StoreUri.Parse("memory://a"), StoreOptions.Parse(json, "memory://a")));
         Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
         Assert.Contains("same scheme", error.Message, StringComparison.Ordinal);
     }
@@ -70,7 +71,9 @@ public class MultiChecksTests
             """;
         await using ScriptedServer first = new(Answer("u1")), second = new(Answer(replicas ? "u1" : "u2"));
         static Func<Exchange, Task> Answer(string id) => exchange =>
-            exchange.Method == "DELETE" ? exchange.Say(204) : exchange.Say(200, "", listing.Replace("{0}", id, StringComparison.Ordinal));
+            exchange.Method == "DELETE"
+                ? exchange.Respond(204)
+                : exchange.Respond(200, "", listing.Replace("{0}", id, StringComparison.Ordinal));
         string json = $$"""{"endpoints":["{{first.Url}}","{{second.Url}}"],"replicas":{{(replicas ? "true" : "false")}},"anonymous":true}""";
         var store = StoreFactory.Open(StoreUri.Parse("s3://bucket/"), StoreOptions.Parse(json, "s3://bucket/"));
         var found = await store.ListUploadsAsync("", None);
@@ -93,8 +96,8 @@ public class MultiChecksTests
             await Put(second, "pair/b", "2");
             ObjectMeta one = await store.HeadAsync("pair/a", None), other = await store.HeadAsync("pair/b", None);
             var deleted = await Task.WhenAll(
-                Task.Run(async () => await store.DeleteBesideAsync("pair/a", one, "pair/b", None)),
-                Task.Run(async () => await store.DeleteBesideAsync("pair/b", other, "pair/a", None)));
+                Task.Run(async () => await store.DeleteIfUnchangedAsync("pair/a", one, "pair/b", None)),
+                Task.Run(async () => await store.DeleteIfUnchangedAsync("pair/b", other, "pair/a", None)));
             Assert.Single(deleted, true);
             var left = new List<string>();
             await foreach (var page in store.ListAsync("pair/", ListOptions.Default, None))
@@ -117,9 +120,11 @@ public class MultiChecksTests
         await using (var reader = await store.OpenReadAsync("put", ReadOptions.Default, None))
         {
             await reader.ReadAsync(1, new byte[3], None);
-            await reader.ReadAsync([new Segment(0, new byte[1]), new Segment(4, new byte[1])], None);
+            await reader.ReadAsync([new ReadRange(0, new byte[1]), new ReadRange(4, new byte[1])], None);
         }
-        Assert.Equal((5, 12, 0), (store.Statistics.Sum(one => one.BytesRead), store.Statistics.Sum(one => one.BytesWritten), store.Statistics.Sum(one => one.Errors)));
+        Assert.Equal((5, 12, 0),
+            (store.Statistics.Sum(one => one.BytesRead), store.Statistics.Sum(one => one.BytesWritten),
+                store.Statistics.Sum(one => one.Errors)));
         await Assert.ThrowsAsync<StoreException>(async () => await store.HeadAsync("missing", None));
         Assert.Equal(1, store.Statistics.Sum(one => one.Errors));
     }

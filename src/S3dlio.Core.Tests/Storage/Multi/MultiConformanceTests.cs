@@ -12,7 +12,8 @@ public abstract class MultiConformance : StoreConformance
     {
         _addresses = addresses;
         string list = string.Join(',', addresses.Select(address => $"\"{address}\""));
-        Store = StoreFactory.Open(StoreUri.Parse(addresses[0]), StoreOptions.Parse($$"""{"endpoints":[{{list}}]{{options}}}""", addresses[0]));
+        Store = StoreFactory.Open(
+            StoreUri.Parse(addresses[0]), StoreOptions.Parse($$"""{"endpoints":[{{list}}]{{options}}}""", addresses[0]));
     }
 
     protected override ObjectStore Store { get; }
@@ -48,7 +49,8 @@ public abstract class MultiFiles : MultiConformance
     }
 
     MultiFiles(string scheme, string options, TemporaryDirectory[] directories)
-        : base([.. Enumerable.Range(0, 2).Select(i => $"{scheme}://{directories[i % directories.Length].Path}")], options) => _directories = directories;
+        : base([.. Enumerable.Range(0, 2).Select(i => $"{scheme}://{directories[i % directories.Length].Path}")], options) =>
+        _directories = directories;
 
     public override Task DisposeAsync()
     {
@@ -62,7 +64,8 @@ public abstract class MultiFiles : MultiConformance
 }
 
 /// <summary>Two prefixes of a real server, or two ways to one.</summary>
-public abstract class MultiServer(string server, int places, string options) : MultiConformance(Prefixes(server, places), options + Options(server))
+public abstract class MultiServer(string server, int places, string options)
+    : MultiConformance(Prefixes(server, places), options + Options(server))
 {
     protected override int ManyEntries => 2500;
 
@@ -89,7 +92,8 @@ public abstract class MultiServer(string server, int places, string options) : M
         return [.. Enumerable.Range(0, 2).Select(i => $"{Address(server).TrimEnd('/')}/{mine:n}-{i % places}")];
     }
 
-    static string Options(string server) => NeedsServerAttribute.Variable(server, "OPTIONS") is { Length: > 2 } given ? "," + given.Trim()[1..^1] : "";
+    static string Options(string server) =>
+        NeedsServerAttribute.Variable(server, "OPTIONS") is { Length: > 2 } given ? "," + given.Trim()[1..^1] : "";
 }
 
 [NeedsServer("S3")]
@@ -102,5 +106,6 @@ public class MultiS3ReplicasTests() : MultiServer("S3", 1, ""","replicas":true""
 public class MultiAzureTests() : MultiServer("AZURE", 2, "")
 {
     // the service would keep these under other names
-    protected override bool Holds(string key) => !key.Contains('\\', StringComparison.Ordinal) && !key.Contains('\n', StringComparison.Ordinal) && !key.EndsWith('.');
+    protected override bool Holds(string key) =>
+        !key.Contains('\\', StringComparison.Ordinal) && !key.Contains('\n', StringComparison.Ordinal) && !key.EndsWith('.');
 }

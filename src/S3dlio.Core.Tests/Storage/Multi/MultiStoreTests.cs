@@ -10,11 +10,16 @@ public class MultiStoreTests
 {
     static readonly CancellationToken None = CancellationToken.None;
 
-    static (MultiStore Store, BreakableStore[] Endpoints) Open(int count, MultiOptions options, bool shared = false, TimeProvider? clock = null)
+    static (MultiStore Store, BreakableStore[] Endpoints) Open(
+        int count, MultiOptions options, bool shared = false, TimeProvider? clock = null)
     {
         string name = Guid.NewGuid().ToString("n");
-        BreakableStore[] endpoints = [.. Enumerable.Range(0, count).Select(i => new BreakableStore(StoreFactory.Open(StoreUri.Parse($"memory://{name}{(shared ? 0 : i)}"), StoreOptions.Default)))];
-        return (new MultiStore(endpoints[0].Root, [.. endpoints.Select((store, i) => ((ObjectStore)store, $"e{i}"))], options, clock), endpoints);
+        BreakableStore[] endpoints =
+            [.. Enumerable.Range(0, count).Select(
+                    i => new BreakableStore(
+                        StoreFactory.Open(StoreUri.Parse($"memory://{name}{(shared ? 0 : i)}"), StoreOptions.Default)))];
+        return (new MultiStore(endpoints[0].Root, [.. endpoints.Select((store, i) => ((ObjectStore)store, $"e{i}"))], options, clock),
+            endpoints);
     }
 
     static ValueTask<ObjectMeta> Put(ObjectStore store, string key, string text, PutOptions? options = null) =>
@@ -137,7 +142,9 @@ public class MultiStoreTests
         // not NotFound: it is there, and cannot be had
         Assert.Equal(ErrorKind.Unavailable, (await Assert.ThrowsAsync<StoreException>(() => Get(store, "a"))).Kind);
         Assert.Equal(ErrorKind.Unavailable, (await Assert.ThrowsAsync<StoreException>(() => Get(store, "never"))).Kind);
-        Assert.Equal(ErrorKind.Unavailable, (await Assert.ThrowsAsync<StoreException>(async () => await Put(store, "c", "3", PutOptions.Default with { Overwrite = false }))).Kind);
+        Assert.Equal(ErrorKind.Unavailable,
+            (await Assert.ThrowsAsync<StoreException>(
+                    async () => await Put(store, "c", "3", PutOptions.Default with { Overwrite = false }))).Kind);
         await Put(store, "a", "newer");
         await Put(store, "d", "4");
         Assert.Equal("newer", await Get(store, "a"));
@@ -195,7 +202,8 @@ public class MultiStoreTests
     [InlineData("""{"defaults":{"endpoints":["memory://a"]}}""", "for one store")]
     public void Open_WrongOptions_SayWhat(string json, string what)
     {
-        var error = Assert.Throws<StoreException>(() => StoreFactory.Open(StoreUri.Parse("memory://a"), StoreOptions.Parse(json, "memory://a")));
+        var error = Assert.Throws<StoreException>(
+            () => StoreFactory.Open(StoreUri.Parse("memory://a"), StoreOptions.Parse(json, "memory://a")));
         Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
         Assert.Contains(what, error.Message, StringComparison.Ordinal);
     }

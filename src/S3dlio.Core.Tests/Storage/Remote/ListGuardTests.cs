@@ -8,25 +8,32 @@ using Xunit;
 
 namespace S3dlio.Tests.Storage;
 
-/// <summary>Listings that lie: what is not below the prefix, comes twice or out of order is never given to who downloads or deletes it.</summary>
+/// <summary>
+/// Listings that lie: what is not below the prefix, comes twice or out of order is never given to who downloads or deletes it.
+/// </summary>
 public class ListGuardTests
 {
     static readonly CancellationToken None = CancellationToken.None;
 
     static ObjectStore OpenS3(ScriptedServer server, int concurrency) => StoreFactory.Open(
         StoreUri.Parse("s3://bucket/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":1,"list_concurrency":{{concurrency}}}""", "s3://bucket/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":1,"list_concurrency":{{concurrency}}}""", "s3://bucket/"));
 
     static ObjectStore OpenAzure(ScriptedServer server) => StoreFactory.Open(
-        StoreUri.Parse("az://acct/box/"), StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}/acct","account_key":"YS1zZWNyZXQ=","max_attempts":1}""", "az://acct/box/"));
+        StoreUri.Parse("az://acct/box/"),
+        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}/acct","account_key":"YS1zZWNyZXQ=","max_attempts":1}""", "az://acct/box/"));
 
     static bool IsFolder(string name) => name.StartsWith('>');
 
     static string S3(IEnumerable<string> names, string? next)
     {
-        var text = new StringBuilder($"<ListBucketResult><IsTruncated>{(next is null ? "false" : "true")}</IsTruncated><NextContinuationToken>{next}</NextContinuationToken>");
+        var text = new StringBuilder(
+            $"<ListBucketResult><IsTruncated>{(next is null ? "false" : "true")}</IsTruncated><NextContinuationToken>{next}</NextContinuationToken>");
         foreach (string name in names)
-            text.Append(IsFolder(name) ? $"<CommonPrefixes><Prefix>{name[1..]}</Prefix></CommonPrefixes>" : $"<Contents><Key>{name}</Key><Size>1</Size></Contents>");
+            text.Append(IsFolder(name)
+                    ? $"<CommonPrefixes><Prefix>{name[1..]}</Prefix></CommonPrefixes>"
+                    : $"<Contents><Key>{name}</Key><Size>1</Size></Contents>");
         return text.Append("</ListBucketResult>").ToString();
     }
 
@@ -34,7 +41,9 @@ public class ListGuardTests
     {
         var text = new StringBuilder("<EnumerationResults><Blobs>");
         foreach (string name in names)
-            text.Append(IsFolder(name) ? $"<BlobPrefix><Name>{name[1..]}</Name></BlobPrefix>" : $"<Blob><Name>{name}</Name><Properties><Content-Length>1</Content-Length></Properties></Blob>");
+            text.Append(IsFolder(name)
+                    ? $"<BlobPrefix><Name>{name[1..]}</Name></BlobPrefix>"
+                    : $"<Blob><Name>{name}</Name><Properties><Content-Length>1</Content-Length></Properties></Blob>");
         return text.Append(CultureInfo.InvariantCulture, $"</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>").ToString();
     }
 
@@ -44,7 +53,7 @@ public class ListGuardTests
         await using var server = new ScriptedServer(exchange =>
         {
             if (exchange.Method == "HEAD")
-                return exchange.Say(404);
+                return exchange.Respond(404);
             int page = 0;
             foreach (string name in (string[])["continuation-token=", "marker="])
             {
@@ -53,7 +62,7 @@ public class ListGuardTests
             }
             string[] names = pages[page].Split(' ', StringSplitOptions.RemoveEmptyEntries);
             string? next = page + 1 < pages.Length ? (page + 1).ToString(CultureInfo.InvariantCulture) : null;
-            return Say(exchange, kind == "azure" ? Azure(names, next) : S3(names, next));
+            return Respond(exchange, kind == "azure" ? Azure(names, next) : S3(names, next));
         });
         var store = kind == "azure" ? OpenAzure(server) : OpenS3(server, kind == "parallel" ? 8 : 1);
         var found = new List<string>();
@@ -70,7 +79,7 @@ public class ListGuardTests
     }
 
     // in one write: two would wait for each other's acknowledgement
-    static Task Say(Exchange exchange, string body) => exchange.Raw(Exchange.Head(200, "", Encoding.UTF8.GetByteCount(body)) + body);
+    static Task Respond(Exchange exchange, string body) => exchange.Raw(Exchange.Head(200, "", Encoding.UTF8.GetByteCount(body)) + body);
 
     static string Join(string[] pages) => string.Join('|', pages);
 
@@ -132,7 +141,8 @@ public class ListGuardTests
     {
         var (found, error) = await List(kind, pages, prefix, recursive);
         Assert.True(error is null, error?.Message);
-        Assert.Equal(pages.SelectMany(page => page.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Order(StringComparer.Ordinal), found.Order(StringComparer.Ordinal));
+        Assert.Equal(pages.SelectMany(page => page.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Order(StringComparer.Ordinal),
+            found.Order(StringComparer.Ordinal));
     }
 
     static string Empty(string kind, int number, int last) =>
@@ -144,10 +154,14 @@ public class ListGuardTests
     {
         var (root, text) = kind == "azure"
             ? (StoreUri.Parse("az://acct/box/"), $$"""{"endpoint_url":"{{server.Url}}/acct","account_key":"YS1zZWNyZXQ="}""")
-            : (StoreUri.Parse("s3://bucket/"), $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1"}""");
+            : (StoreUri.Parse("s3://bucket/"),
+                $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1"}""");
         var options = StoreOptions.Parse(text, root.ToString());
         return kind == "azure"
-            ? new AzureStore(root, new AzureClient(AzureOptions.Read(options, root), AzureAccount.Resolve(AzureOptions.Read(options, root), "acct", "az://acct/box/", static _ => null), "az://acct/box/", clock))
+            ? new AzureStore(
+                root, new AzureClient(
+                    AzureOptions.Read(options, root), AzureAccount.Resolve(
+                        AzureOptions.Read(options, root), "acct", "az://acct/box/", static _ => null), "az://acct/box/", clock))
             : new S3Store(root, new S3Client(S3Options.Read(options, root), "s3://bucket/", clock));
     }
 
@@ -166,7 +180,7 @@ public class ListGuardTests
     {
         // each page takes the server seven minutes
         var clock = new Clock { Step = TimeSpan.FromMinutes(7) };
-        await using var server = new ScriptedServer(exchange => Say(exchange, Empty(kind, exchange.Number, -1)));
+        await using var server = new ScriptedServer(exchange => Respond(exchange, Empty(kind, exchange.Number, -1)));
         var error = await Assert.ThrowsAsync<StoreException>(() => Keys(Open(kind, server, clock)));
         Assert.Equal(ErrorKind.InvalidData, error.Kind);
     }
@@ -176,7 +190,7 @@ public class ListGuardTests
     [InlineData("azure")]
     public async Task List_ThousandsOfEmptyPages_FindsTheKeyBehindThem(string kind)
     {
-        await using var server = new ScriptedServer(exchange => Say(exchange, Empty(kind, exchange.Number, 1500)));
+        await using var server = new ScriptedServer(exchange => Respond(exchange, Empty(kind, exchange.Number, 1500)));
         Assert.Equal(["a"], await Keys(Open(kind, server, TimeProvider.System)));
     }
 
@@ -185,7 +199,8 @@ public class ListGuardTests
     [InlineData("azure")]
     public async Task List_ContinuationsInACircle_IsAnErrorAtOnce(string kind)
     {
-        await using var server = new ScriptedServer(exchange => Say(exchange, Page(kind, [], (exchange.Number % 3).ToString(CultureInfo.InvariantCulture))));
+        await using var server = new ScriptedServer(
+            exchange => Respond(exchange, Page(kind, [], (exchange.Number % 3).ToString(CultureInfo.InvariantCulture))));
         var error = await Assert.ThrowsAsync<StoreException>(() => Keys(Open(kind, server, TimeProvider.System)));
         Assert.Equal(ErrorKind.InvalidData, error.Kind);
         Assert.True(server.Seen.Count < 10, $"{server.Seen.Count} pages were asked for");
@@ -209,23 +224,12 @@ public class ListGuardTests
     public async Task Delete_KeysOutsideOfThePrefix_DeletesNothing(string kind)
     {
         string[] names = ["other/precious", "run1/a"];
-        await using var server = new ScriptedServer(exchange => exchange.Method is "HEAD" ? exchange.Say(exchange.Target.Contains("key", StringComparison.Ordinal) ? 404 : 200)
-            : exchange.Say(200, "", kind == "azure" ? Azure(names, null) : S3(names, null)));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Method is "HEAD" ? exchange.Respond(exchange.Target.Contains("key", StringComparison.Ordinal) ? 404 : 200)
+            : exchange.Respond(200, "", kind == "azure" ? Azure(names, null) : S3(names, null)));
         var store = kind == "azure" ? OpenAzure(server) : OpenS3(server, 8);
-        await Assert.ThrowsAsync<StoreException>(async () => await PathOperations.DeleteRecursiveAsync(store, "run1", new Unwatched(), None));
+        await Assert.ThrowsAsync<StoreException>(
+            async () => await PathOperations.DeleteRecursiveAsync(store, "run1", NoProgress.Instance, None));
         Assert.DoesNotContain(server.Seen, exchange => exchange.Method is "DELETE" or "POST");
-    }
-
-    sealed class Unwatched : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-            // nobody asks
-        }
-
-        public void Report(long value)
-        {
-            // nobody asks
-        }
     }
 }

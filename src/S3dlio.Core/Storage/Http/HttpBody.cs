@@ -3,7 +3,7 @@ using System.Net;
 namespace S3dlio.Storage.Http;
 
 /// <summary>
-/// A request's body, sent straight from memory that somebody else owns. <see cref="LetGoAsync"/> gives the memory back: when it is done
+/// The body of a request, sent straight from the caller's memory. <see cref="LetGoAsync"/> gives the memory back: when it is done
 /// nothing reads from it any more, whatever became of the request.
 /// </summary>
 sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long>? progress = null)

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Net.Sockets;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Http;
 
@@ -14,7 +15,7 @@ sealed class HttpConnection : IDisposable
     readonly Socket _socket;
     readonly SslStream? _tls;
     readonly Stream _stream;
-    readonly HttpSilence _silence;
+    readonly InactivityTimeout _silence;
     readonly long _opened = Environment.TickCount64;
     byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferLength);
     int _start, _end;
@@ -22,15 +23,15 @@ sealed class HttpConnection : IDisposable
     bool _waits;
     long _idleSince;
 
-    /// <param name="origin">Where it goes.</param>
+    /// <param name="origin">The server.</param>
     /// <param name="socket">Connected.</param>
     /// <param name="tls">Over it, where the server is spoken to in TLS.</param>
-    /// <param name="waits">Nothing asynchronous was done with the socket: who is on a <see cref="PatientThread"/> waits in the kernel.</param>
+    /// <param name="waits">Nothing asynchronous was done with the socket: who is on a <see cref="BlockingThread"/> waits in the kernel.</param>
     public HttpConnection(HttpOrigin origin, Socket socket, SslStream? tls, bool waits)
     {
         (Origin, _socket, _tls, _waits) = (origin, socket, tls, waits);
         _stream = tls is not null ? tls : new NetworkStream(socket, ownsSocket: false);
-        _silence = new HttpSilence(Abort);
+        _silence = new InactivityTimeout(Abort);
     }
 
     public HttpOrigin Origin { get; }
@@ -61,12 +62,12 @@ sealed class HttpConnection : IDisposable
 
     public void Moved() => _silence.Moved();
 
-    /// <summary>Nobody waits for it.</summary>
+    /// <summary>No request is under way on it.</summary>
     public void Rest() => _silence.Rest();
 
     public void Take(int count) => _start += count;
 
-    /// <summary>Ends it under whoever uses it.</summary>
+    /// <summary>Closes it; a request under way fails.</summary>
     public void Abort()
     {
         _aborted = true;
@@ -104,8 +105,8 @@ sealed class HttpConnection : IDisposable
         }
     }
 
-    /// <summary>Calls on a <see cref="PatientThread"/> wait in the kernel. From the first call by anybody else on, none does.</summary>
-    public bool Waits => _waits = _waits && PatientThread.IsCurrent;
+    /// <summary>Calls on a <see cref="BlockingThread"/> wait in the kernel. From the first call by anybody else on, none does.</summary>
+    public bool Waits => _waits = _waits && BlockingThread.IsCurrent;
 
     /// <summary>None but threads that wait have used it so far.</summary>
     public bool IsPatient => _waits;

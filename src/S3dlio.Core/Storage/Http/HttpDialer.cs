@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Http;
 
@@ -21,7 +22,7 @@ sealed class HttpDialer(TimeSpan timeout, bool verify, X509ChainPolicy? trust)
             limit.CancelAfter(timeout);
         // of both families where the system has both
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        bool waits = PatientThread.IsCurrent;
+        bool waits = BlockingThread.IsCurrent;
         try
         {
             if (waits)

@@ -22,7 +22,7 @@ static class HttpFault
     /// <param name="call">The request.</param>
     /// <param name="settings">Its limits.</param>
     /// <param name="silent">It was ended because nothing moved for too long.</param>
-    /// <param name="cancel">The caller's.</param>
+    /// <param name="cancel">Cancels the call.</param>
     public static HttpFailure Translate(Exception error, HttpCall call, HttpSettings settings, bool silent, CancellationToken cancel)
     {
         if (cancel.IsCancellationRequested && error is not AuthenticationException)

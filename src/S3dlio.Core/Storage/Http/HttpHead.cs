@@ -4,7 +4,7 @@ using System.Text;
 namespace S3dlio.Storage.Http;
 
 /// <summary>
-/// An answer's status and headers, in the bytes that they came in; texts are made of those that somebody asks for. What RFC 9112 leaves to
+/// An answer's status and headers, in the bytes that they came in; strings are made on request only. What RFC 9112 leaves to
 /// the recipient's mercy (lone CR or LF, folded lines, blanks before a colon, two lengths) is refused: every reading of it that differs from
 /// that of a proxy on the way is a way to smuggle.
 /// </summary>
@@ -97,7 +97,7 @@ sealed class HttpHead
             throw Bad("a line of the head does not end in CR LF, or holds a character that no line may");
     }
 
-    /// <summary>The same of headers that somebody else has parsed.</summary>
+    /// <summary>The same for headers that are parsed already.</summary>
     public static HttpHead Of(int status, IEnumerable<(string Name, string Value)> headers)
     {
         var text = new MemoryStream();
@@ -130,7 +130,7 @@ sealed class HttpHead
         int status = 0;
         foreach (byte digit in line[9..12])
             status = digit is >= (byte)'0' and <= (byte)'9' ? (status * 10) + digit - '0' : -1000;
-        // nobody has asked for another protocol
+        // no request offers another protocol
         return status is < 100 or 101 ? throw Bad("its status is no number of three digits that was asked for") : status;
     }
 

@@ -1,3 +1,5 @@
+using S3dlio.IO;
+
 namespace S3dlio.Storage.Http;
 
 /// <summary>The idle connections to one server. There are as many as were busy at once; the one that was used last goes first, so that the others age.</summary>
@@ -27,7 +29,7 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
             {
                 // one that others have used would send a thread that waits away from its work; so others leave those alone that none but such
                 // threads have used, or each call of theirs would need new ones
-                bool patient = PatientThread.IsCurrent;
+                bool patient = BlockingThread.IsCurrent;
                 int at = _idle.Count - 1;
                 while (at >= 0 && _idle[at].IsPatient != patient)
                     at--;
@@ -62,7 +64,7 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
         }
     }
 
-    /// <summary>Closes what nobody has used for long.</summary>
+    /// <summary>Closes idle connections.</summary>
     void Sweep()
     {
         HttpConnection[] old;

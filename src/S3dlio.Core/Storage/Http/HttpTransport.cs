@@ -16,8 +16,8 @@ sealed class HttpTransport
     static readonly ConcurrentDictionary<HttpSettings, HttpTransport> Pools = new();
     static int s_warned;
 
-    readonly DirectWire _direct;
-    readonly Lazy<ProxiedWire> _proxied;
+    readonly SocketTransport _direct;
+    readonly Lazy<HttpClientTransport> _proxied;
     // null: what the environment says for each server
     readonly bool? _isProxied;
     readonly ConcurrentDictionary<HttpOrigin, bool> _overProxy = new();
@@ -25,8 +25,8 @@ sealed class HttpTransport
     HttpTransport(HttpSettings settings, X509ChainPolicy? trust, WebProxy? proxy)
     {
         Settings = settings;
-        _direct = new DirectWire(settings, new HttpDialer(settings.ConnectTimeout, settings.VerifyTls, trust));
-        _proxied = new Lazy<ProxiedWire>(() => new ProxiedWire(settings, trust, proxy));
+        _direct = new SocketTransport(settings, new HttpDialer(settings.ConnectTimeout, settings.VerifyTls, trust));
+        _proxied = new Lazy<HttpClientTransport>(() => new HttpClientTransport(settings, trust, proxy));
         _isProxied = settings.Proxy is "" ? false : proxy is not null ? true : null;
     }
 
@@ -50,7 +50,7 @@ sealed class HttpTransport
 
     /// <summary>Sends a request once. When this returns, or throws, the body's memory is the caller's again.</summary>
     /// <exception cref="HttpFailure">No answer came.</exception>
-    public ValueTask<HttpAnswer> SendAsync(HttpCall call, CancellationToken cancel) =>
+    public ValueTask<HttpResponse> SendAsync(HttpCall call, CancellationToken cancel) =>
         IsProxied(call) ? _proxied.Value.SendAsync(call, cancel) : _direct.SendAsync(call, cancel);
 
     bool IsProxied(HttpCall call)
@@ -74,7 +74,7 @@ sealed class HttpTransport
         }
         catch (Exception error) when (error is UriFormatException or IndexOutOfRangeException)
         {
-            // the second is .NET's own slip over some hosts that are none
+            // the second comes from a fault of .NET with some invalid host names
             address = null;
             return false;
         }

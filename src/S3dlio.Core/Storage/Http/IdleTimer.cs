@@ -6,7 +6,7 @@ namespace S3dlio.Storage.Http;
 /// A token that is cancelled by the caller, or by the clock when nothing has been heard for too long. Every request needs one or two, so
 /// the sources, each with a timer inside, are used again unless they were cancelled.
 /// </summary>
-/// <remarks>Whoever got the token is done with it when the timer is disposed of: the next request's clock is no concern of theirs.</remarks>
+/// <remarks>The token must not be used after the timer is disposed: the next request reuses its source.</remarks>
 sealed class IdleTimer : IDisposable
 {
     const int MostPooled = 256;

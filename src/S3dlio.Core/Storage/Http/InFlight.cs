@@ -1,7 +1,7 @@
 namespace S3dlio.Storage.Http;
 
 /// <summary>
-/// Bounds what a store has in flight: requests by number, buffers by bytes. Whoever comes first is served first, so that a large request
+/// Bounds what a store has in flight: requests by number, buffers by bytes. Requests are served in the order in which they came, so that a large request
 /// is not starved by small ones.
 /// </summary>
 sealed class InFlight(int requests, long bytes)

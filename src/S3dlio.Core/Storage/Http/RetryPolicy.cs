@@ -14,7 +14,7 @@ sealed record RetrySettings
     /// <summary>The first wait is between nothing and this, each further one between nothing and twice the last limit.</summary>
     public TimeSpan FirstDelay { get; init; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The cap of one wait, Retry-After included: longer ones help nobody who waits for the answer.</summary>
+    /// <summary>The longest wait between two attempts, Retry-After included.</summary>
     public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>

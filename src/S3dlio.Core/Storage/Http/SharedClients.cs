@@ -15,7 +15,7 @@ sealed class SharedClients<TKey, TClient>
     readonly ConcurrentDictionary<TKey, WeakReference<TClient>> _clients = new();
     int _sweepAt = FewestToSweep;
 
-    /// <summary>How many are known, those included that nobody uses and nobody has looked for yet.</summary>
+    /// <summary>Number of clients, with those that are collected but not removed yet.</summary>
     public int Count => _clients.Count;
 
     public TClient Get(TKey key, Func<TClient> make)

@@ -6,7 +6,8 @@ namespace S3dlio.Storage.Local;
 /// <summary>
 /// Reads past the page cache. Whole blocks go straight into aligned memory of the caller; everything else through an aligned buffer.
 /// </summary>
-sealed class DirectReader(string uri, SafeFileHandle handle, ObjectMeta meta, ObjectRecord record, int alignment) : LocalReader(uri, handle, meta, record)
+sealed class DirectReader(string uri, SafeFileHandle handle, ObjectMeta meta, FileAttributeRecord record, int alignment)
+    : LocalReader(uri, handle, meta, record)
 {
     public override TransferHints Hints => new(PartSize: AlignedBuffer.PooledLength, Concurrency: 4);
 

@@ -5,7 +5,8 @@ namespace S3dlio.Storage.Local;
 
 /// <summary>
 /// Past the page cache: aligned buffers are filled here and written on other threads, two at a time, so that copying and hashing overlap
-/// with the device. Whole blocks of aligned memory are written from where they lie. The last block is padded, then the file is cut to its length.
+/// with the device. Whole blocks of aligned memory are written from where they lie. The last block is padded, then the file is cut to its
+/// length.
 /// </summary>
 sealed class DirectSink : FileSink
 {

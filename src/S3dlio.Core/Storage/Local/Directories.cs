@@ -5,7 +5,7 @@ namespace S3dlio.Storage.Local;
 /// <summary>What is done to directories.</summary>
 static class Directories
 {
-    /// <summary>How often a directory is made anew that somebody who deletes the tree takes away again.</summary>
+    /// <summary>Most attempts to create a directory that a concurrent delete of the tree removes again.</summary>
     public const int MostTries = 100;
 
     /// <summary>Makes a directory and those above it that are missing.</summary>

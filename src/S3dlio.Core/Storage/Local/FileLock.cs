@@ -5,15 +5,15 @@ using S3dlio.IO;
 namespace S3dlio.Storage.Local;
 
 /// <summary>
-/// The lock (flock) of the file or directory that has a name, at which writers with a condition, or those who delete beside, take turns. It is held for microseconds. A
-/// process that is forked meanwhile gets a copy of it, which the kernel does not drop when this process closes its own, so it is always
-/// ended explicitly, which ends it for all copies.
+/// The lock (flock) of the file or directory that has a name, at which writers with a condition, or those who delete beside, take turns. It
+/// is held for microseconds. A process that is forked meanwhile gets a copy of it, which the kernel does not drop when this process closes
+/// its own, so it is always ended explicitly, which ends it for all copies.
 /// </summary>
 sealed class FileLock : IDisposable
 {
     /// <summary>
-    /// How long a lock is waited for that another program has. Only a process that died just then and left a forked child, or a program that
-    /// locks files for reasons of its own, keeps one longer.
+    /// How long a lock is waited for that another program has. Only a process that died just then and left a forked child, or a program
+    /// that locks files for reasons of its own, keeps one longer.
     /// </summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -28,7 +28,9 @@ sealed class FileLock : IDisposable
     public bool IsCurrent =>
         Interop.Status(_path, follow: true, out var named) == 0 && Interop.Status(_handle, out var held) == 0 && named.IsSameFile(held);
 
-    /// <summary>Locks the file that has the name once the lock is held. Where the file system has no locks it is as if it were held.</summary>
+    /// <summary>
+    /// Locks the file that has the name once the lock is held. Where the file system has no locks it is as if it were held.
+    /// </summary>
     /// <param name="uri">The file, as the user names it.</param>
     /// <param name="path">The file.</param>
     /// <param name="patience">How long it waits at most.</param>
@@ -87,6 +89,7 @@ sealed class FileLock : IDisposable
     }
 
     static StoreException Busy(string uri, TimeSpan patience) => new(ErrorKind.Unavailable, uri,
-        $"another process has had the file, or its directory, locked (flock) for {patience.TotalSeconds:0} s, so it cannot be compared and replaced in one step; nothing was changed. "
+        $"another process has had the file, or its directory, locked (flock) for {patience.TotalSeconds:0} s, so it cannot be compared and "
+        + "replaced in one step; nothing was changed. "
         + "Find who holds the lock (lslocks), perhaps a process forked by one that was killed, or write without if_match");
 }

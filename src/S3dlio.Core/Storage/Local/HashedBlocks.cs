@@ -5,8 +5,8 @@ namespace S3dlio.Storage.Local;
 
 /// <summary>
 /// A payload's body as blocks to be written in order, while another thread hashes them: a little ahead of the writer, so that the writer
-/// finds them in the cache, or, where that thread came late, a little behind it. Blocks that it leaves too long are hashed by the writer. So
-/// an idle core takes the hashing off the writer, and a busy machine is not waited for.
+/// finds them in the cache, or, where that thread came late, a little behind it. Blocks that it leaves too long are hashed by the writer.
+/// So an idle core takes the hashing off the writer, and a busy machine is not waited for.
 /// </summary>
 /// <remarks>
 /// A block is copied by the kernel before, while or after it is hashed: a caller that changes its buffer during a save breaks the contract,
@@ -15,18 +15,20 @@ namespace S3dlio.Storage.Local;
 sealed class HashedBlocks
 {
     /// <summary>
-    /// Bytes of a block. Blocks end at multiples of this in the file, since the page cache takes the large folios, which make a copy into it
-    /// a third faster, only for writes that cover them whole.
+    /// Bytes of a block. Blocks end at multiples of this in the file, since the page cache takes the large folios, which make a copy into
+    /// it a third faster, only for writes that cover them whole.
     /// </summary>
     const int BlockLength = 4 << 20;
 
     /// <summary>
-    /// The same where no other core is taken: the kernel's copy finds a block that was just hashed in the core's own cache, and lets nobody else
-    /// have the core while it lasts.
+    /// The same where no other core is taken: the kernel's copy finds a block that was just hashed in the core's own cache, and lets nobody
+    /// else have the core while it lasts.
     /// </summary>
     const int AloneLength = 512 << 10;
 
-    /// <summary>Bytes that may be hashed before they are written: few enough to be in the cache still, and more than are written in a nap.</summary>
+    /// <summary>
+    /// Bytes that may be hashed before they are written: few enough to be in the cache still, and more than are written in a nap.
+    /// </summary>
     const int Lead = 4 << 20;
 
     /// <summary>Bytes that may be written before the writer hashes them itself.</summary>
@@ -42,13 +44,13 @@ sealed class HashedBlocks
     readonly bool _helped;
     readonly List<PayloadBlock> _blocks = [];
     readonly Checksum[] _checksums;
-    /// <summary>The first block that nobody hashes yet.</summary>
+    /// <summary>The first block that no thread has taken.</summary>
     int _next;
     /// <summary>End of what is written.</summary>
     long _written;
     Helper _helper;
 
-    /// <param name="payload">What is written.</param>
+    /// <param name="payload">The data.</param>
     /// <param name="helped">Whether another core may be taken.</param>
     public HashedBlocks(Payload payload, bool helped)
     {
@@ -70,7 +72,9 @@ sealed class HashedBlocks
         _checksums = new Checksum[_blocks.Count];
     }
 
-    /// <summary>Hands each block to <paramref name="write"/>, in order. When this returns or throws, the memory is the caller's again.</summary>
+    /// <summary>
+    /// Hands each block to <paramref name="write"/>, in order. When this returns or throws, the memory is the caller's again.
+    /// </summary>
     public async ValueTask<PayloadDigest> WriteAsync(Action<PayloadBlock> write, CancellationToken cancel)
     {
         var helper = _helped ? Task.Run(HashAhead, CancellationToken.None) : Task.CompletedTask;
@@ -120,7 +124,7 @@ sealed class HashedBlocks
         }
     }
 
-    /// <summary>Hashes the next block that nobody has; false where there is none.</summary>
+    /// <summary>Takes and hashes the next block; false where there is none.</summary>
     bool HashNext()
     {
         int next = Volatile.Read(ref _next);

@@ -11,13 +11,15 @@ static class InheritedAccess
     const int MostAttribute = 1 << 16; // XATTR_SIZE_MAX
     const uint Keep = uint.MaxValue;
 
-    /// <summary>Gives a written file what the one that stands under the target's name has now; with none there it stays as it was made.</summary>
+    /// <summary>
+    /// Gives a written file what the one that stands under the target's name has now; with none there it stays as it was made.
+    /// </summary>
     /// <param name="handle">The written file.</param>
     /// <param name="status">What the kernel says of it.</param>
-    /// <param name="target">Where it will stand.</param>
-    public static void Give(SafeFileHandle handle, in FileStatus status, in Target target)
+    /// <param name="target">The path that it will have.</param>
+    public static void Give(SafeFileHandle handle, in FileStatus status, in WriteTarget target)
     {
-        // its owner may have closed it to others since the write began, or somebody else may have made it
+        // its owner may have removed the permissions of others since the write began, or another user may have created it
         if (Interop.Status(target.Path, follow: false, out var now) != 0 || !now.IsRegular)
         {
             if (target.Existing is not { } before)
@@ -32,13 +34,16 @@ static class InheritedAccess
         GiveList(handle, target, isGroupKept);
         if (permissions != status.Permissions || target.Existing is not null)
             LocalError.Check(Interop.Chmod(handle, permissions), target.Uri, "keep the file's permissions");
-        // last: whoever may give a file away may not be allowed to change it then
+        // last: after a change of owner this process may not be allowed to change the file
         if (now.User != status.User)
             _ = Interop.Chown(handle, now.User, Keep);
     }
 
-    /// <summary>Where the replaced file has an access list its group bits are that list's mask, and without one the directory's default list must not open it to others.</summary>
-    static void GiveList(SafeFileHandle handle, in Target target, bool isGroupKept)
+    /// <summary>
+    /// Where the replaced file has an access list its group bits are that list's mask, and without one the directory's default list must
+    /// not open it to others.
+    /// </summary>
+    static void GiveList(SafeFileHandle handle, in WriteTarget target, bool isGroupKept)
     {
         Span<byte> list = stackalloc byte[1024];
         int errno = Interop.GetAttribute(target.Path, AccessList, list, out int length);

@@ -68,7 +68,7 @@ sealed class Listing
         foreach (var (name, given) in found)
         {
             var type = given;
-            if (!name.StartsWith(namePrefix, StringComparison.Ordinal) || Temporaries.IsName(name))
+            if (!name.StartsWith(namePrefix, StringComparison.Ordinal) || TemporaryFiles.IsName(name))
                 continue;
             if (type is EntryType.Link or EntryType.Unknown)
                 type = Resolve($"{path}/{name}");
@@ -124,7 +124,8 @@ sealed class Listing
             if (!IsDirectory && !other.IsDirectory)
                 return order;
             // only a name that begins with the other one can be put elsewhere by the slash
-            return Name.Length != other.Name.Length && (Name.StartsWith(other.Name, StringComparison.Ordinal) || other.Name.StartsWith(Name, StringComparison.Ordinal))
+            return Name.Length != other.Name.Length
+                && (Name.StartsWith(other.Name, StringComparison.Ordinal) || other.Name.StartsWith(Name, StringComparison.Ordinal))
                 ? ObjectKey.Compare(IsDirectory ? Name + "/" : Name, other.IsDirectory ? other.Name + "/" : other.Name)
                 : order;
         }

@@ -24,7 +24,8 @@ static class LocalError
     {
         Errno.ENOENT => (ErrorKind.NotFound, "no such file or directory; check the path"),
         Errno.EEXIST => (ErrorKind.AlreadyExists, "the file exists already; allow overwriting or choose another name"),
-        Errno.EACCES => (ErrorKind.PermissionDenied, "permission denied; check the permissions of the file and of the directories above it"),
+        Errno.EACCES => (
+            ErrorKind.PermissionDenied, "permission denied; check the permissions of the file and of the directories above it"),
         Errno.EPERM => (ErrorKind.PermissionDenied, "operation not permitted; the file may be immutable or belong to another user"),
         Errno.EROFS => (ErrorKind.PermissionDenied, "the file system is mounted read-only"),
         Errno.EISDIR => (ErrorKind.IsDirectory, "a directory stands there, an object was expected"),
@@ -32,7 +33,8 @@ static class LocalError
         Errno.ENOSPC => (ErrorKind.OutOfSpace, "no space is left on the file system; free some and try again"),
         Errno.EDQUOT => (ErrorKind.OutOfSpace, "the disk quota is used up; free some space and try again"),
         Errno.EFBIG => (ErrorKind.OutOfSpace, "the file would be larger than the file system or the process's limit (ulimit -f) allows"),
-        Errno.ENAMETOOLONG => (ErrorKind.InvalidArgument, "a name in the path is longer than the file system allows (commonly 255 bytes, 4095 for the path)"),
+        Errno.ENAMETOOLONG => (
+            ErrorKind.InvalidArgument, "a name in the path is longer than the file system allows (commonly 255 bytes, 4095 for the path)"),
         Errno.ELOOP => (ErrorKind.InvalidArgument, "the path goes through too many symbolic links; look for a loop"),
         Errno.EINVAL => (ErrorKind.InvalidArgument, "the file system refuses this name or operation (EINVAL)"),
         Errno.EXDEV => (ErrorKind.InvalidArgument, "source and destination lie on different file systems (EXDEV)"),
@@ -45,6 +47,7 @@ static class LocalError
         Errno.ESTALE => (ErrorKind.Unavailable, "the network file system no longer knows the file (ESTALE); open it again"),
         Errno.EBUSY => (ErrorKind.Unavailable, "the file is in use (EBUSY)"),
         Errno.ETXTBSY => (ErrorKind.Unavailable, "the file is being executed (ETXTBSY)"),
-        _ => (ErrorKind.Unavailable, $"the system reported error {errno} ({System.Runtime.InteropServices.Marshal.GetPInvokeErrorMessage(errno)})"),
+        _ => (ErrorKind.Unavailable,
+            $"the system reported error {errno} ({System.Runtime.InteropServices.Marshal.GetPInvokeErrorMessage(errno)})"),
     };
 }

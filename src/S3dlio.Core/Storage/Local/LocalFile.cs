@@ -11,7 +11,8 @@ static class LocalFile
     public static SafeFileHandle Open(string uri, string path, out FileStatus status)
     {
         const string operation = "open for reading";
-        LocalError.Check(Interop.Open(path, Interop.ReadOnly | Interop.NonBlocking | Interop.NoTerminal, 0, out var handle), uri, operation);
+        LocalError.Check(
+            Interop.Open(path, Interop.ReadOnly | Interop.NonBlocking | Interop.NoTerminal, 0, out var handle), uri, operation);
         try
         {
             LocalError.Check(Interop.Status(handle!, out status), uri, operation);
@@ -29,7 +30,10 @@ static class LocalFile
     public static void CheckEmpty(string uri, SafeFileHandle handle, in FileStatus status)
     {
         if (status.Size == 0 && Interop.ReadOnce(handle, stackalloc byte[1], 0, out int held) == 0 && held > 0)
-            throw new StoreException(ErrorKind.InvalidData, uri, "the file says that it has 0 bytes and holds some: it is one of the kernel's, or it is being written in place; read it with Python's open()");
+            throw new StoreException(
+                ErrorKind.InvalidData, uri,
+                "the file says that it has 0 bytes and holds some: it is one of the kernel's, or it is being written in place; read it "
+                + "with Python's open()");
     }
 
     public static void CheckRegular(string uri, in FileStatus status, string operation)
@@ -37,11 +41,12 @@ static class LocalFile
         if (status.IsDirectory)
             throw LocalError.Error(Errno.EISDIR, uri, operation);
         if (!status.IsRegular)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"cannot {operation}: {status.TypeName} stands there, a regular file was expected");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri, $"cannot {operation}: {status.TypeName} stands there, a regular file was expected");
     }
 
     /// <summary>The object as its open file and its record tell it.</summary>
-    public static ObjectMeta Meta(string key, in FileStatus status, ObjectRecord record)
+    public static ObjectMeta Meta(string key, in FileStatus status, FileAttributeRecord record)
     {
         var meta = new ObjectMeta
         {
@@ -60,13 +65,16 @@ static class LocalFile
         // so that a failed validation can say that the file was cut or extended since it was written
         return meta with
         {
-            Attributes = new Dictionary<string, string>(record.Attributes) { ["recorded_size"] = record.Size.ToString(CultureInfo.InvariantCulture) },
+            Attributes = new Dictionary<string, string>(
+                record.Attributes)
+            { ["recorded_size"] = record.Size.ToString(CultureInfo.InvariantCulture) },
         };
     }
 
     public static void CheckMatch(string uri, string? expected, in FileStatus status)
     {
         if (expected is not null && status.ETag != expected)
-            throw new StoreException(ErrorKind.Precondition, uri, $"expected ETag {expected}, found {status.ETag}: the object was written since");
+            throw new StoreException(
+                ErrorKind.Precondition, uri, $"expected ETag {expected}, found {status.ETag}: the object was written since");
     }
 }

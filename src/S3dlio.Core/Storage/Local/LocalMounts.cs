@@ -1,6 +1,8 @@
 namespace S3dlio.Storage.Local;
 
-/// <summary>Whether every file system that this process sees is one of this machine's, by the list of mounts. To read it waits for no file system.</summary>
+/// <summary>
+/// Whether every file system that this process sees is one of this machine's, by the list of mounts. To read it waits for no file system.
+/// </summary>
 /// <param name="list">The list: /proc/self/mountinfo, see proc_pid_mountinfo(5).</param>
 sealed class LocalMounts(string list)
 {
@@ -9,9 +11,11 @@ sealed class LocalMounts(string list)
     // what has a disk or memory below it, and what the kernel itself makes up
     static readonly HashSet<string> Local = new(StringComparer.Ordinal)
     {
-        "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay", "zfs", "bcachefs", "f2fs", "jfs", "reiserfs", "nilfs2", "ntfs3", "vfat", "exfat",
+        "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay", "zfs", "bcachefs", "f2fs", "jfs", "reiserfs", "nilfs2",
+            "ntfs3", "vfat", "exfat",
         "iso9660", "squashfs", "erofs",
-        "proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "mqueue", "hugetlbfs", "pstore", "bpf", "configfs",
+        "proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "mqueue", "hugetlbfs", "pstore",
+        "bpf", "configfs",
         "fusectl", "binfmt_misc", "nsfs", "efivarfs", "selinuxfs",
     };
 
@@ -21,7 +25,9 @@ sealed class LocalMounts(string list)
     /// <summary>That of this process.</summary>
     public static LocalMounts OfThisProcess { get; } = new("/proc/self/mountinfo");
 
-    /// <summary>No mount is of a kind that may wait for a server or another process, as of the last 10 seconds. False where the list cannot be read.</summary>
+    /// <summary>
+    /// No mount is of a kind that may wait for a server or another process, as of the last 10 seconds. False where the list cannot be read.
+    /// </summary>
     public bool AllAreLocal
     {
         get

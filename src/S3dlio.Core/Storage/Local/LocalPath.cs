@@ -13,7 +13,9 @@ readonly struct LocalPath
     {
         _root = root;
         if (root.Key.Contains('\0', StringComparison.Ordinal))
-            throw new StoreException(ErrorKind.InvalidArgument, root.ToString().Replace("\0", "\\0", StringComparison.Ordinal), "the path holds a NUL character");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.ToString().Replace("\0", "\\0", StringComparison.Ordinal),
+                "the path holds a NUL character");
         RootPath = "/" + root.Key.Trim('/');
     }
 
@@ -26,7 +28,8 @@ readonly struct LocalPath
         ObjectKey.Check(_root, key);
         string path = Directory(key);
         if (path.Length == RootPath.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, _root.Child(key), "the key names the store's directory itself, not an object in it");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, _root.Child(key), "the key names the store's directory itself, not an object in it");
         return path;
     }
 
@@ -38,9 +41,14 @@ readonly struct LocalPath
         {
             var segment = key.AsSpan()[range];
             if (segment.SequenceEqual(".."))
-                throw new StoreException(ErrorKind.InvalidArgument, _root.Child(key), "the key holds a '..' segment, which could leave the store; write the path without it");
-            if (Temporaries.IsName(segment))
-                throw new StoreException(ErrorKind.InvalidArgument, _root.Child(key), $"the key holds '{segment}', the name of an object in the making: listings leave it out and housekeeping removes it; choose another name");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, _root.Child(key),
+                    "the key holds a '..' segment, which could leave the store; write the path without it");
+            if (TemporaryFiles.IsName(segment))
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, _root.Child(key),
+                    $"the key holds '{segment}', the name of an object in the making: listings leave it out and housekeeping removes it; "
+                    + "choose another name");
             folds |= segment.IsEmpty || segment.SequenceEqual(".");
         }
         string relative = folds ? string.Join('/', key.Split('/').Where(segment => segment is not ("" or "."))) : key;

@@ -4,12 +4,12 @@ using S3dlio.IO;
 namespace S3dlio.Storage.Local;
 
 /// <summary>Reads through the page cache, on the calling thread: a pool thread that copies from memory is not worth a switch.</summary>
-class LocalReader(string uri, SafeFileHandle handle, ObjectMeta meta, ObjectRecord record) : ObjectReader
+class LocalReader(string uri, SafeFileHandle handle, ObjectMeta meta, FileAttributeRecord record) : ObjectReader
 {
     public override ObjectMeta Meta => meta;
 
     /// <summary>What the file's attributes say, as they lie there.</summary>
-    public ObjectRecord Record => record;
+    public FileAttributeRecord Record => record;
 
     public SafeFileHandle Handle => handle;
 
@@ -22,7 +22,9 @@ class LocalReader(string uri, SafeFileHandle handle, ObjectMeta meta, ObjectReco
         if (handle.IsClosed)
             throw new StoreException(ErrorKind.Closed, uri, "the reader was disposed");
         if (offset < 0 || offset > meta.Size - destination.Length)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"bytes {offset}..{offset + destination.Length} were asked for, the object has {meta.Size}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri,
+                $"bytes {offset}..{offset + destination.Length} were asked for, the object has {meta.Size}");
         Fill(offset, destination, cancel);
         return ValueTask.CompletedTask;
     }
@@ -33,7 +35,7 @@ class LocalReader(string uri, SafeFileHandle handle, ObjectMeta meta, ObjectReco
         return ValueTask.CompletedTask;
     }
 
-    /// <param name="size">Where the file ends now.</param>
+    /// <param name="size">The size of the file now.</param>
     public StoreException Shrunk(long size) =>
         new(ErrorKind.InvalidData, uri, $"the file has {size} bytes, expected {meta.Size}: it was changed while being read", size);
 

@@ -37,16 +37,18 @@ public sealed partial class LocalStore
     }
 
     /// <remarks>
-    /// The directory is locked, so that deletes beside one another take turns: each finds its own object there, and none but another of them would take
-    /// that away. A lock of the two files would not do: both are replaced without it, and who locks the new ones would not wait. Writers do not look at
-    /// locks: what one puts in the deleted one's place between the comparison and the delete goes, too, and the other is there.
+    /// The directory is locked, so that deletes beside one another take turns: each finds its own object there, and none but another of
+    /// them would take that away. A lock of the two files would not do: both are replaced without it, and who locks the new ones would not
+    /// wait. Writers do not look at locks: what one puts in the deleted one's place between the comparison and the delete goes, too, and
+    /// the other is there.
     /// </remarks>
-    public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    public override async ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         string path = _path.Object(key);
         using var held = await FileLock.TakeAsync(Root.Child(key), LocalPath.Parent(path), LockPatience, cancel).ConfigureAwait(false);
-        if (held is null || Interop.Status(_path.Object(beside), follow: true, out _) != 0 || Interop.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
+        if (held is null || Interop.Status(_path.Object(beside), follow: true, out _) != 0
+                || Interop.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
             return false;
         foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))
             throw failure.Error;
@@ -87,8 +89,8 @@ public sealed partial class LocalStore
     }
 
     /// <remarks>
-    /// Links are removed, never followed, the path's own last name included; the store's own directory may be one. Devices, FIFOs and sockets
-    /// stay, and so do the directories that hold them.
+    /// Links are removed, never followed, the path's own last name included; the store's own directory may be one. Devices, FIFOs and
+    /// sockets stay, and so do the directories that hold them.
     /// </remarks>
     public override ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel)
     {
@@ -98,7 +100,8 @@ public sealed partial class LocalStore
         string file = _path.Directory(key);
         string uri = Root.Child(key);
         if (file == "/")
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "this is the root of the file system; name the directory that is to be deleted");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri, "this is the root of the file system; name the directory that is to be deleted");
         bool isRoot = file.Length == _path.RootPath.Length;
         int errno = Interop.Status(file, follow: isRoot, out var status);
         var nothing = new TreeDelete(0, 0, null);
@@ -108,14 +111,18 @@ public sealed partial class LocalStore
         if (!status.IsDirectory)
         {
             if (status.IsLink && key.Length < path.Length)
-                throw new StoreException(ErrorKind.NotDirectory, uri, "cannot delete what is below: a symbolic link stands there, which is not followed. Delete it without the '/' at its end, or what it points to by its own path");
+                throw new StoreException(
+                    ErrorKind.NotDirectory, uri,
+                    "cannot delete what is below: a symbolic link stands there, which is not followed. Delete it without the '/' at its "
+                    + "end, or what it points to by its own path");
             // below a file there is nothing
             if (key.Length < path.Length || isRoot)
                 return ValueTask.FromResult<TreeDelete?>(nothing);
             if (!status.IsLink)
                 LocalFile.CheckRegular(uri, status, operation);
         }
-        return ValueTask.FromResult<TreeDelete?>(isRoot && IsLink(file) ? RemoveContent(uri, file, progress, cancel) : Remove(uri, file, withObjects: true, progress, cancel));
+        return ValueTask.FromResult<TreeDelete?>(
+            isRoot && IsLink(file) ? RemoveContent(uri, file, progress, cancel) : Remove(uri, file, withObjects: true, progress, cancel));
     }
 
     static bool IsLink(string path) => Interop.Status(path, follow: false, out var status) == 0 && status.IsLink;
@@ -149,7 +156,7 @@ public sealed partial class LocalStore
     public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        Temporaries.Sweep(_path.Directory(key), Temporaries.Grace);
+        TemporaryFiles.Sweep(_path.Directory(key), TemporaryFiles.Grace);
         return ValueTask.CompletedTask;
     }
 

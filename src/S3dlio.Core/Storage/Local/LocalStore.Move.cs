@@ -8,8 +8,8 @@ public sealed partial class LocalStore
     const int CopyLength = 1 << 20;
 
     /// <remarks>
-    /// A source with a recorded checksum is copied within the kernel and the record goes with it, so a later read still finds out whether the
-    /// bytes are the original ones. Without a record, or past the page cache, the bytes come through here and are hashed.
+    /// A source with a recorded checksum is copied within the kernel and the record goes with it, so a later read still finds out whether
+    /// the bytes are the original ones. Without a record, or past the page cache, the bytes come through here and are hashed.
     /// </remarks>
     public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel)
     {
@@ -21,7 +21,9 @@ public sealed partial class LocalStore
         var reader = OpenReader(source, Root.Child(source), from, ReadOptions.Default);
         await using (reader.ConfigureAwait(false))
         {
-            using var temporary = new Temporary(Target.Inspect(Root.Child(destination), to, options with { Permissions = reader.Meta.Permissions }), IsDurable(options), cancel);
+            using var temporary = new TemporaryFile(
+                WriteTarget.Inspect(Root.Child(destination), to, options with { Permissions = reader.Meta.Permissions }),
+                IsDurable(options), cancel);
             var record = reader.Record with
             {
                 ContentType = options.ContentType ?? reader.Meta.ContentType,
@@ -32,7 +34,10 @@ public sealed partial class LocalStore
             {
                 var checksum = await CopyHashedAsync(reader, temporary, cancel).ConfigureAwait(false);
                 if (record.Checksum is { } recorded && (recorded != checksum || record.Size != reader.Meta.Size))
-                    throw new StoreException(ErrorKind.ChecksumMismatch, Root.Child(source), $"expected {recorded} over {record.Size} bytes as recorded, found {checksum} over {reader.Meta.Size}: the file was changed since it was written, or its bytes were damaged");
+                    throw new StoreException(
+                        ErrorKind.ChecksumMismatch, Root.Child(source),
+                        $"expected {recorded} over {record.Size} bytes as recorded, found {checksum} over {reader.Meta.Size}: the file was "
+                        + "changed since it was written, or its bytes were damaged");
                 record = record with { Checksum = checksum, Size = reader.Meta.Size };
             }
             cancel.ThrowIfCancellationRequested();
@@ -54,7 +59,7 @@ public sealed partial class LocalStore
             return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
         if (moved.IsLink || options.ContentType is not null || options.Metadata is not null || options.Attributes is not null)
             return await base.RenameAsync(source, destination, options, cancel).ConfigureAwait(false);
-        var target = Target.Inspect(Root.Child(destination), to, options);
+        var target = WriteTarget.Inspect(Root.Child(destination), to, options);
         var made = new List<string>();
         if (target.Existing is { } existing && existing.IsSameFile(moved))
         {
@@ -72,17 +77,18 @@ public sealed partial class LocalStore
         }
         if (IsDurable(options))
         {
-            Temporary.SyncNames(target, made);
+            TemporaryFile.SyncNames(target, made);
             Directories.Sync(uri, LocalPath.Parent(from));
         }
         return await HeadAsync(destination, cancel).ConfigureAwait(false);
     }
 
     /// <remarks>
-    /// Of one inode are a file by two ways to it (linked directories, bind mounts, file:// and direct://) and a file with hard links. To a copy
-    /// both are one object; to a rename two links are two, so what holds them and their names are compared.
+    /// Of one inode are a file by two ways to it (linked directories, bind mounts, file:// and direct://) and a file with hard links. To a
+    /// copy both are one object; to a rename two links are two, so what holds them and their names are compared.
     /// </remarks>
-    protected override ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel)
+    protected override ValueTask<bool> IsOneObjectAsync(
+        string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel)
     {
         if (other is not LocalStore store)
             return ValueTask.FromResult(false);
@@ -91,7 +97,8 @@ public sealed partial class LocalStore
             return ValueTask.FromResult(IsOneFile(from, true, to, true, out _));
         // a symbolic link is moved by itself, and written through
         bool isOne = (IsOneFile(from, false, to, false, out var link) && (link.Links == 1 || IsOneName(from, to)))
-            || (IsOneFile(from, false, to, true, out var file) && (file.Links == 1 || IsOneName(from, Target.Inspect(store.Root.Child(otherKey), to, PutOptions.Default).Path)));
+            || (IsOneFile(from, false, to, true, out var file)
+                    && (file.Links == 1 || IsOneName(from, WriteTarget.Inspect(store.Root.Child(otherKey), to, PutOptions.Default).Path)));
         return ValueTask.FromResult(isOne);
     }
 
@@ -104,14 +111,15 @@ public sealed partial class LocalStore
         && IsOneFile(LocalPath.Parent(a), true, LocalPath.Parent(b), true, out _);
 
     /// <returns>False when the two places lie on different file systems.</returns>
-    async ValueTask<bool> TryPlaceAsync(string from, Target target, PutOptions options, CancellationToken cancel)
+    async ValueTask<bool> TryPlaceAsync(string from, WriteTarget target, PutOptions options, CancellationToken cancel)
     {
-        int errno = await Temporary.PlaceAsync(from, target, options, LockPatience, cancel).ConfigureAwait(false);
-        for (int tries = 0; errno == Errno.ENOENT && tries < Directories.MostTries && Interop.Status(from, follow: false, out _) == 0; tries++)
+        int errno = await TemporaryFile.PlaceAsync(from, target, options, LockPatience, cancel).ConfigureAwait(false);
+        for (int tries = 0; errno == Errno.ENOENT && tries < Directories.MostTries && Interop.Status(from, follow: false, out _) == 0;
+            tries++)
         {
-            // somebody who deletes the tree took the directory away again
+            // a concurrent delete of the tree removed the directory again
             Directories.Make(target.Uri, LocalPath.Parent(target.Path), []);
-            errno = await Temporary.PlaceAsync(from, target, options, LockPatience, cancel).ConfigureAwait(false);
+            errno = await TemporaryFile.PlaceAsync(from, target, options, LockPatience, cancel).ConfigureAwait(false);
         }
         if (errno == Errno.EXDEV)
             return false;
@@ -126,7 +134,7 @@ public sealed partial class LocalStore
     }
 
     /// <returns>False when the kernel cannot copy between these files.</returns>
-    static bool CopyInKernel(LocalReader reader, Temporary temporary, CancellationToken cancel)
+    static bool CopyInKernel(LocalReader reader, TemporaryFile temporary, CancellationToken cancel)
     {
         // large enough to be shared as one extent, small enough to hear a cancel
         const long step = 256 << 20;
@@ -144,7 +152,7 @@ public sealed partial class LocalStore
         return true;
     }
 
-    async ValueTask<Checksum> CopyHashedAsync(LocalReader reader, Temporary temporary, CancellationToken cancel)
+    async ValueTask<Checksum> CopyHashedAsync(LocalReader reader, TemporaryFile temporary, CancellationToken cancel)
     {
         var checksum = Checksum.Empty;
         var buffer = AlignedBuffer.Rent();

@@ -53,7 +53,7 @@ public sealed partial class LocalStore : ObjectStore
         string uri = Root.Child(key);
         _near.Learn(key);
         using var handle = LocalFile.Open(uri, path, out var status);
-        return ValueTask.FromResult(LocalFile.Meta(key, status, ObjectRecord.Read(handle, uri)));
+        return ValueTask.FromResult(LocalFile.Meta(key, status, FileAttributeRecord.Read(handle, uri)));
     }
 
     LocalReader OpenReader(string key, string uri, string path, ReadOptions options)
@@ -62,7 +62,7 @@ public sealed partial class LocalStore : ObjectStore
         try
         {
             LocalFile.CheckMatch(uri, options.IfMatch, status);
-            var record = ObjectRecord.Read(handle, uri);
+            var record = FileAttributeRecord.Read(handle, uri);
             var meta = LocalFile.Meta(key, status, record);
             bool direct = UseDirect(handle, uri);
             LocalFile.CheckEmpty(uri, handle, status);
@@ -90,7 +90,9 @@ public sealed partial class LocalStore : ObjectStore
             throw LocalError.Error(errno, uri, "turn O_DIRECT on");
         if (_options.DirectFallback)
             return false;
-        throw new StoreException(ErrorKind.InvalidArgument, uri, "the file system refuses O_DIRECT; use file:// or set the option direct_fallback to go through the page cache");
+        throw new StoreException(
+            ErrorKind.InvalidArgument, uri,
+            "the file system refuses O_DIRECT; use file:// or set the option direct_fallback to go through the page cache");
     }
 
     bool IsDurable(PutOptions options) => options.Durable ?? _options.Durable;

@@ -3,7 +3,7 @@ using S3dlio.Hashing;
 namespace S3dlio.Storage.Local;
 
 /// <summary>An object of unknown length, hashed as it comes.</summary>
-sealed class LocalWriter(string key, PutOptions options, Temporary temporary, FileSink sink, TimeSpan lockPatience) : ObjectWriter
+sealed class LocalWriter(string key, PutOptions options, TemporaryFile temporary, FileSink sink, TimeSpan lockPatience) : ObjectWriter
 {
     Checksum _checksum = Checksum.Empty;
     long _written;
@@ -35,7 +35,8 @@ sealed class LocalWriter(string key, PutOptions options, Temporary temporary, Fi
         _failed = true;
         cancel.ThrowIfCancellationRequested();
         await sink.FinishAsync(default, cancel).ConfigureAwait(false);
-        var meta = await temporary.CommitAsync(key, ObjectRecord.Of(_checksum, _written, options), options, lockPatience, cancel).ConfigureAwait(false);
+        var meta = await temporary.CommitAsync(
+            key, FileAttributeRecord.Of(_checksum, _written, options), options, lockPatience, cancel).ConfigureAwait(false);
         await DisposeAsync().ConfigureAwait(false);
         return meta;
     }

@@ -4,9 +4,10 @@ using S3dlio.IO;
 namespace S3dlio.Storage.Local;
 
 /// <summary>
-/// Which directories lie on file systems of this machine, where small things are done in microseconds. Network file systems and FUSE may not
-/// answer for minutes, so nothing is done there on a thread that has a deadline or signals to look after. Where only file systems of this machine
-/// are mounted every directory is near. Elsewhere a directory counts as far until an operation, which may wait, has asked its file system.
+/// Which directories lie on file systems of this machine, where small things are done in microseconds. Network file systems and FUSE may
+/// not answer for minutes, so nothing is done there on a thread that has a deadline or signals to look after. Where only file systems of
+/// this machine are mounted every directory is near. Elsewhere a directory counts as far until an operation, which may wait, has asked its
+/// file system.
 /// </summary>
 /// <param name="path">The path of a directory by its key.</param>
 /// <param name="mounts">What is mounted.</param>
@@ -19,10 +20,13 @@ sealed class NearDirectories(Func<string, string> path, LocalMounts mounts)
 
     readonly ConcurrentDictionary<string, Verdict> _known = new(StringComparer.Ordinal);
 
-    /// <summary>Whether what a key names is known to lie on a file system of this machine, judged by its directory. Never waits for a file system.</summary>
+    /// <summary>
+    /// Whether what a key names is known to lie on a file system of this machine, judged by its directory. Never waits for a file system.
+    /// </summary>
     public bool Holds(string key) =>
         mounts.AllAreLocal
-        || (_known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(Directory(key), out var verdict) && verdict is { IsNear: true } && Environment.TickCount64 < verdict.Until);
+        || (_known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(Directory(key), out var verdict) && verdict is { IsNear: true }
+                && Environment.TickCount64 < verdict.Until);
 
     /// <summary>Asks the file system of the key's directory, where that is not known. May wait as long as the file system does.</summary>
     public void Learn(string key)
@@ -30,17 +34,18 @@ sealed class NearDirectories(Func<string, string> path, LocalMounts mounts)
         if (mounts.AllAreLocal)
             return;
         var directory = Directory(key);
-        if (_known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(directory, out var verdict) && Environment.TickCount64 < verdict.Until)
+        if (_known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(directory, out var verdict)
+                && Environment.TickCount64 < verdict.Until)
             return;
         if (_known.Count >= MostDirectories)
             _known.Clear();
         string name = directory.ToString();
-        _known[name] = new Verdict(Ask(name), Environment.TickCount64 + Milliseconds);
+        _known[name] = new Verdict(Query(name), Environment.TickCount64 + Milliseconds);
     }
 
     static ReadOnlySpan<char> Directory(string key) => key.AsSpan(0, Math.Max(0, key.AsSpan().TrimEnd('/').LastIndexOf('/')));
 
-    bool Ask(string key)
+    bool Query(string key)
     {
         try
         {
@@ -58,7 +63,9 @@ sealed class NearDirectories(Func<string, string> path, LocalMounts mounts)
         }
     }
 
-    /// <summary>By the numbers of linux/magic.h. Those that are not here are networks' (NFS, SMB, Lustre, Ceph, GPFS, 9p, AFS), FUSE, or not known.</summary>
+    /// <summary>
+    /// By the numbers of linux/magic.h. Those that are not here are networks' (NFS, SMB, Lustre, Ceph, GPFS, 9p, AFS), FUSE, or not known.
+    /// </summary>
     internal static bool IsLocal(long type) => (uint)type is
         0xef53 or 0x58465342 or 0x9123683e or 0x01021994 or 0x858458f6 // ext2 to ext4, XFS, Btrfs, tmpfs, ramfs
         or 0x794c7630 or 0x2fc12fc1 or 0xca451a4e or 0xf2f52010 // overlayfs, ZFS, bcachefs, F2FS

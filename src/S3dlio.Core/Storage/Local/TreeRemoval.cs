@@ -5,8 +5,9 @@ using S3dlio.IO;
 namespace S3dlio.Storage.Local;
 
 /// <summary>
-/// Removes a directory tree from the leaves up, by descriptors: every name is looked up in the open directory that it was read from and no link
-/// is followed, so nothing outside of the tree is touched, whatever is swapped in it meanwhile. Names are bytes, whether they are UTF-8 or not.
+/// Removes a directory tree from the leaves up, by descriptors: every name is looked up in the open directory that it was read from and no
+/// link is followed, so nothing outside of the tree is touched, whatever is swapped in it meanwhile. Names are bytes, whether they are
+/// UTF-8 or not.
 /// </summary>
 sealed class TreeRemoval
 {
@@ -28,10 +29,12 @@ sealed class TreeRemoval
     /// <param name="uri">It, as the user names it.</param>
     /// <param name="parent">The directory.</param>
     /// <param name="name">The name in it.</param>
-    /// <param name="withObjects">False leaves files and links, and so the directories that have some; what dead writers left goes in any case.</param>
+    /// <param name="withObjects">False leaves files and links, and so the directories that have some; what dead writers left goes in any
+    /// case.</param>
     /// <param name="progress">Gets the number of objects as they are deleted.</param>
     /// <param name="cancel">Is heard between two entries.</param>
-    public static TreeDelete Remove(string uri, SafeFileHandle parent, string name, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
+    public static TreeDelete Remove(
+        string uri, SafeFileHandle parent, string name, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
     {
         var removal = new TreeRemoval(uri, withObjects, progress, cancel);
         try
@@ -48,7 +51,8 @@ sealed class TreeRemoval
     }
 
     /// <summary>Removes what is in an open directory, which stays.</summary>
-    public static TreeDelete RemoveContent(string uri, SafeFileHandle directory, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
+    public static TreeDelete RemoveContent(
+        string uri, SafeFileHandle directory, bool withObjects, IProgress<long>? progress, CancellationToken cancel)
     {
         var removal = new TreeRemoval(uri, withObjects, progress, cancel);
         int errno = Interop.ReadDirectory(directory, out var entries);
@@ -67,7 +71,7 @@ sealed class TreeRemoval
                 removal._levels.Clear();
             }
         }
-        Temporaries.Sweep(directory, entries, Temporaries.Grace);
+        TemporaryFiles.Sweep(directory, entries, TemporaryFiles.Grace);
         return new TreeDelete(removal._deleted, removal._failed, removal._first);
     }
 
@@ -103,14 +107,16 @@ sealed class TreeRemoval
                 Fail(looked, name, "delete");
                 return;
             }
-            type = status.IsDirectory ? EntryType.Directory : status.IsLink ? EntryType.Link : status.IsRegular ? EntryType.File : EntryType.Unknown;
+            type = status.IsDirectory ? EntryType.Directory : status.IsLink ? EntryType.Link : status.IsRegular
+                ? EntryType.File
+                : EntryType.Unknown;
         }
         switch (type)
         {
             case EntryType.Directory:
                 Enter(directory, name);
                 break;
-            case EntryType.File or EntryType.Link when _withObjects && !Temporaries.IsName(name):
+            case EntryType.File or EntryType.Link when _withObjects && !TemporaryFiles.IsName(name):
                 int errno = Interop.UnlinkAt(directory, name, isDirectory: false);
                 if (errno == 0)
                 {
@@ -135,7 +141,7 @@ sealed class TreeRemoval
             return;
         if (errno is Errno.ENOTDIR or Errno.ELOOP)
         {
-            // somebody put a link or a file in its place since it was looked at: that goes, not what it points to
+            // replaced by a link or a file since it was inspected: unlink that, not what it points to
             if (Interop.StatusAt(directory, name, out var now) == 0 && (now.IsLink || now.IsRegular))
                 Take(directory, name, now.IsLink ? EntryType.Link : EntryType.File);
             return;
@@ -144,7 +150,9 @@ sealed class TreeRemoval
         {
             errno = Interop.Status(handle!, out var status);
             if (errno == 0)
-                errno = Interop.ReadDirectory(handle!, out var entries) is var read && read != 0 ? read : Push(new Level(name, handle!, status, entries));
+                errno = Interop.ReadDirectory(handle!, out var entries) is var read && read != 0
+                    ? read
+                    : Push(new Level(name, handle!, status, entries));
             if (errno != 0)
                 handle!.Dispose();
         }
@@ -166,7 +174,7 @@ sealed class TreeRemoval
 
     void Leave(Level level, SafeFileHandle root)
     {
-        Temporaries.Sweep(level.Handle!, level.Entries, Temporaries.Grace);
+        TemporaryFiles.Sweep(level.Handle!, level.Entries, TemporaryFiles.Grace);
         var above = _levels.Count > 1 ? _levels[^2] : null;
         if (above is { Handle: null })
         {
@@ -174,12 +182,14 @@ sealed class TreeRemoval
             above.Handle = handle;
             LocalError.Check(Interop.Status(handle!, out var status), _uri, "go back to the directory above");
             if (!status.IsSameFile(above.Status))
-                throw new StoreException(ErrorKind.Precondition, _uri, $"the directory {level.Name} was moved elsewhere while the tree was deleted; what was left of the tree stays");
+                throw new StoreException(
+                    ErrorKind.Precondition, _uri,
+                    $"the directory {level.Name} was moved elsewhere while the tree was deleted; what was left of the tree stays");
         }
         level.Handle!.Dispose();
         _levels.RemoveAt(_levels.Count - 1);
         int errno = Interop.UnlinkAt(above?.Handle ?? root, level.Name, isDirectory: true);
-        // not empty: somebody put something there, or something stays; no directory: it was moved, and a link put in its place
+        // ENOTEMPTY: new or kept entries; ENOTDIR: the directory was moved and replaced by a link
         if (errno is not (0 or Errno.ENOTEMPTY or Errno.EEXIST or Errno.ENOENT or Errno.ENOTDIR))
             Fail(errno, level.Name, "remove the directory");
     }

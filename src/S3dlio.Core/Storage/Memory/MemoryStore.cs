@@ -4,7 +4,9 @@ using S3dlio.Hashing;
 
 namespace S3dlio.Storage.Memory;
 
-/// <summary>Objects in this process's memory, by the name of the store: for tests, caches and examples. Nothing survives the process.</summary>
+/// <summary>
+/// Objects in this process's memory, by the name of the store: for tests, caches and examples. Nothing survives the process.
+/// </summary>
 public sealed class MemoryStore : ObjectStore
 {
     static readonly ConcurrentDictionary<string, Shelf> Shelves = new(StringComparer.Ordinal);
@@ -35,13 +37,16 @@ public sealed class MemoryStore : ObjectStore
         return ValueTask.FromResult<ObjectReader>(new MemoryReader(Root.Child(key), item));
     }
 
-    public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+    public override ValueTask<ObjectMeta> PutAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         ObjectKey.Check(Root, key);
         CheckAttributes(key, options);
         if (payload.Length > Array.MaxLength)
-            throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"memory:// holds objects of at most {Array.MaxLength} bytes, this one has {payload.Length}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, Root.Child(key),
+                $"memory:// holds objects of at most {Array.MaxLength} bytes, this one has {payload.Length}");
         var data = GC.AllocateUninitializedArray<byte>((int)payload.Length);
         var segments = new Checksum[payload.Body.Count];
         foreach (var block in payload.Blocks(1 << 20))
@@ -101,7 +106,7 @@ public sealed class MemoryStore : ObjectStore
         return ValueTask.FromResult<IReadOnlyList<DeleteFailure>>([]);
     }
 
-    public override ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         ObjectKey.Check(Root, key);
@@ -150,7 +155,8 @@ public sealed class MemoryStore : ObjectStore
         return meta;
     }
 
-    void CheckAttributes(string key, PutOptions options) => ObjectAttributes.Check(Root.Child(key), options, WritableAttributes, hasTags: false);
+    void CheckAttributes(string key, PutOptions options) =>
+        ObjectAttributes.Check(Root.Child(key), options, WritableAttributes, hasTags: false);
 
     MemoryItem Find(string key) => _shelf.Find(key) ?? throw Missing(key);
 
@@ -159,7 +165,9 @@ public sealed class MemoryStore : ObjectStore
     void CheckMatch(string key, string? expected, MemoryItem? found)
     {
         if (expected is not null && found is not null && found.Meta.ETag != expected)
-            throw new StoreException(ErrorKind.Precondition, Root.Child(key), $"expected ETag {expected}, found {found.Meta.ETag}: the object was written since");
+            throw new StoreException(
+                ErrorKind.Precondition, Root.Child(key),
+                $"expected ETag {expected}, found {found.Meta.ETag}: the object was written since");
     }
 
     /// <summary>The objects of one named store, in key order.</summary>
@@ -198,7 +206,8 @@ public sealed class MemoryStore : ObjectStore
         public bool RemoveBeside(string key, string? tag, string beside)
         {
             lock (_gate)
-                return _items.ContainsKey(beside) && _items.GetValueOrDefault(key) is { } item && item.Meta.ETag == tag && _items.Remove(key);
+                return _items.ContainsKey(beside) && _items.GetValueOrDefault(key) is { } item && item.Meta.ETag == tag
+                    && _items.Remove(key);
         }
 
         /// <summary>One page after <paramref name="after"/>, which becomes where the next begins, or null at the end.</summary>

@@ -39,7 +39,12 @@ public sealed record MultiOptions
     /// <summary>These options with one more of them set, or null when it is none of these.</summary>
     public MultiOptions? With(NamedOption option) => option.Name switch
     {
-        "strategy" => this with { Strategy = option.AsChoice("round_robin", "least_connections") == "round_robin" ? EndpointStrategy.RoundRobin : EndpointStrategy.LeastConnections },
+        "strategy" => this with
+        {
+            Strategy = option.AsChoice("round_robin", "least_connections") == "round_robin"
+                ? EndpointStrategy.RoundRobin
+                : EndpointStrategy.LeastConnections
+        },
         "replicas" => this with { Replicas = option.AsBool() },
         "endpoint_cooldown" => this with { Cooldown = option.AsSeconds() },
         _ => null,

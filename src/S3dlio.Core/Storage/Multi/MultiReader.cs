@@ -5,13 +5,13 @@ namespace S3dlio.Storage.Multi;
 /// <summary>A reader that counts as under way at its endpoint until it is disposed.</summary>
 sealed class MultiReader : DelegatingReader
 {
-    readonly Endpoint _home;
+    readonly Endpoint _holder;
     int _ended;
 
-    public MultiReader(Endpoint home, ObjectReader inner) : base(inner)
+    public MultiReader(Endpoint holder, ObjectReader inner) : base(inner)
     {
-        _home = home;
-        home.Hold();
+        _holder = holder;
+        holder.Hold();
     }
 
     public override async ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel)
@@ -22,7 +22,7 @@ sealed class MultiReader : DelegatingReader
         }
         catch (StoreException error)
         {
-            _home.Failed(error);
+            _holder.Failed(error);
             throw;
         }
     }
@@ -32,25 +32,25 @@ sealed class MultiReader : DelegatingReader
         try
         {
             await base.ReadAsync(offset, destination, cancel).ConfigureAwait(false);
-            _home.Read(destination.Length);
+            _holder.Read(destination.Length);
         }
         catch (StoreException error)
         {
-            _home.Failed(error);
+            _holder.Failed(error);
             throw;
         }
     }
 
-    public override async ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel)
+    public override async ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel)
     {
         try
         {
             await base.ReadAsync(segments, cancel).ConfigureAwait(false);
-            _home.Read(segments.Sum(static segment => (long)segment.Target.Length));
+            _holder.Read(segments.Sum(static segment => (long)segment.Target.Length));
         }
         catch (StoreException error)
         {
-            _home.Failed(error);
+            _holder.Failed(error);
             throw;
         }
     }
@@ -58,7 +58,7 @@ sealed class MultiReader : DelegatingReader
     public override ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _ended, 1) == 0)
-            _home.End();
+            _holder.End();
         return base.DisposeAsync();
     }
 }

@@ -21,20 +21,20 @@ public sealed partial class MultiStore
             }
         })).ConfigureAwait(false);
         foreach (string key in keys)
-            _homes.Forget(key);
+            _locations.Forget(key);
         return [.. answers.SelectMany(failures => failures).DistinctBy(failure => failure.Key)];
     }
 
     /// <remarks>
-    /// The delete has its condition where the object is. The other object may be at another endpoint: it is looked for right before, and the
-    /// callers of this store take turns.
+    /// The delete has its condition where the object is. The other object may be at another endpoint: it is looked for right before, and
+    /// the callers of this store take turns.
     /// </remarks>
-    public override async ValueTask<bool> DeleteBesideAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    public override async ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
         CheckIsKey(key);
         CheckIsKey(beside);
         if (_options.Replicas)
-            return await RunAnyAsync(store => store.DeleteBesideAsync(key, seen, beside, cancel)).ConfigureAwait(false);
+            return await RunAnyAsync(store => store.DeleteIfUnchangedAsync(key, seen, beside, cancel)).ConfigureAwait(false);
         // in the order of their places, so that two never wait for each other
         int[] places = [.. new[] { Place(key, _claims.Length), Place(beside, _claims.Length) }.Distinct().Order()];
         int held = 0;
@@ -45,7 +45,7 @@ public sealed partial class MultiStore
                 await _claims[place].WaitAsync(cancel).ConfigureAwait(false);
                 held++;
             }
-            return await DeleteBesideInTurnAsync(key, seen, beside, cancel).ConfigureAwait(false);
+            return await DeleteIfUnchangedInTurnAsync(key, seen, beside, cancel).ConfigureAwait(false);
         }
         finally
         {
@@ -59,27 +59,29 @@ public sealed partial class MultiStore
         CheckIsKey(key);
         if (_options.Replicas)
             return await RunAnyAsync(store => store.DeleteSeenAsync(key, seen, cancel)).ConfigureAwait(false);
-        return await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is null || await DeleteBesideAsync(key, seen, key, cancel).ConfigureAwait(false);
+        return await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is null
+            || await DeleteIfUnchangedAsync(key, seen, key, cancel).ConfigureAwait(false);
     }
 
-    async ValueTask<bool> DeleteBesideInTurnAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    async ValueTask<bool> DeleteIfUnchangedInTurnAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
     {
         if (await FindAsync(beside, cancel).ConfigureAwait(false) is not { } other)
             return false;
         var found = (await AskAllAsync(key, cancel).ConfigureAwait(false)).OrderBy(answer => answer.Meta?.LastModified).ToArray();
         if (Array.Find(found, answer => answer.Error is not null)?.Error is { } error)
             throw error;
-        if (Newest(found) is not { } home)
+        if (Newest(found) is not { } holder)
             return false;
         // older ones first, so that none comes back to light; only what was seen here, each on the condition that it is still that
         foreach (var (endpoint, meta, _) in found)
         {
-            if (meta is not null && endpoint != home)
-                await endpoint.RunAsync(store => store.DeleteBesideAsync(key, meta, key, cancel)).ConfigureAwait(false);
+            if (meta is not null && endpoint != holder)
+                await endpoint.RunAsync(store => store.DeleteIfUnchangedAsync(key, meta, key, cancel)).ConfigureAwait(false);
         }
-        bool deleted = await home.RunAsync(store => store.DeleteBesideAsync(key, seen, home == other ? beside : key, cancel)).ConfigureAwait(false);
+        bool deleted = await holder.RunAsync(
+            store => store.DeleteIfUnchangedAsync(key, seen, holder == other ? beside : key, cancel)).ConfigureAwait(false);
         if (deleted)
-            _homes.Forget(key);
+            _locations.Forget(key);
         return deleted;
     }
 
@@ -88,8 +90,11 @@ public sealed partial class MultiStore
         CheckIsKey(prefix);
         if (_options.Replicas)
             return await RunAnyAsync(store => store.ListUploadsAsync(prefix, cancel)).ConfigureAwait(false);
-        var found = await Task.WhenAll(_endpoints.Select(endpoint => endpoint.RunAsync(store => store.ListUploadsAsync(prefix, cancel)).AsTask())).ConfigureAwait(false);
-        return [.. found.SelectMany(static uploads => uploads).DistinctBy(static upload => (upload.Key, upload.Id)).OrderBy(static upload => upload.Key, ObjectKey.Order)];
+        var found = await Task.WhenAll(
+            _endpoints.Select(
+                endpoint => endpoint.RunAsync(store => store.ListUploadsAsync(prefix, cancel)).AsTask())).ConfigureAwait(false);
+        return [.. found.SelectMany(static uploads => uploads).DistinctBy(
+                static upload => (upload.Key, upload.Id)).OrderBy(static upload => upload.Key, ObjectKey.Order)];
     }
 
     /// <remarks>An upload does not say whose it is, and where it is not it counts as aborted.</remarks>

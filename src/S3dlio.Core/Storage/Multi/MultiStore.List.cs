@@ -6,14 +6,17 @@ public sealed partial class MultiStore
 {
     /// <remarks>
     /// Of replicas one is listed, from its beginning to its end: were another to take over in the middle, what is missing between them
-    /// would be missing in silence. Separate endpoints are listed side by side, a page of each in memory; one that is down fails the listing.
+    /// would be missing in silence. Separate endpoints are listed side by side, a page of each in memory; one that is down fails the
+    /// listing.
     /// </remarks>
-    public override async IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
+    public override async IAsyncEnumerable<ListPage> ListAsync(
+        string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
     {
         options.Check(Root);
         CheckIsKey(prefix);
         var listed = _options.Replicas
-            ? [await RunAnyAsync(async (endpoint, _) => await Source.OpenAsync(endpoint, prefix, options, cancel).ConfigureAwait(false)).ConfigureAwait(false)]
+            ? [await RunAnyAsync(async (endpoint, _) => await Source.OpenAsync(endpoint, prefix, options, cancel).ConfigureAwait(false))
+                    .ConfigureAwait(false)]
             : await OpenAllAsync(prefix, options, cancel).ConfigureAwait(false);
         try
         {
@@ -24,7 +27,9 @@ public sealed partial class MultiStore
                 Entry? least = null;
                 foreach (var source in listed)
                 {
-                    if (source.Current is { } entry && (least is not { } best || Entry.Compare(entry, best) is var order && (order < 0 || (order == 0 && entry.IsNewer(best)))))
+                    if (source.Current is { } entry
+                            && (least is not { } best || Entry.Compare(entry, best) is var order
+                                    && (order < 0 || (order == 0 && entry.IsNewer(best)))))
                         least = entry;
                 }
                 if (least is not { } next)
@@ -50,7 +55,8 @@ public sealed partial class MultiStore
 
     async ValueTask<Source[]> OpenAllAsync(string prefix, ListOptions options, CancellationToken cancel)
     {
-        var opening = _endpoints.Select(endpoint => endpoint.RunAsync(_ => Source.OpenAsync(endpoint, prefix, options, cancel)).AsTask()).ToArray();
+        var opening = _endpoints.Select(
+            endpoint => endpoint.RunAsync(_ => Source.OpenAsync(endpoint, prefix, options, cancel)).AsTask()).ToArray();
         try
         {
             return await Task.WhenAll(opening).ConfigureAwait(false);
@@ -72,7 +78,8 @@ public sealed partial class MultiStore
         public static int Compare(Entry a, Entry b) =>
             ObjectKey.Compare(a.Key, b.Key) is var order && order != 0 ? order : (a.Object is null ? 1 : 0) - (b.Object is null ? 1 : 0);
 
-        public bool IsNewer(Entry other) => Object is not null && other.Object is not null && Object.LastModified > other.Object.LastModified;
+        public bool IsNewer(Entry other) =>
+            Object is not null && other.Object is not null && Object.LastModified > other.Object.LastModified;
     }
 
     sealed class PageInTheMaking
@@ -144,7 +151,8 @@ public sealed partial class MultiStore
             while (_page.Length == 0 && await pages.MoveNextAsync().ConfigureAwait(false))
             {
                 var page = pages.Current;
-                _page = [.. page.Objects.Select(found => new Entry(found.Key, found)), .. page.Prefixes.Select(prefix => new Entry(prefix, null))];
+                _page = [.. page.Objects.Select(found => new Entry(found.Key, found)),
+                    .. page.Prefixes.Select(prefix => new Entry(prefix, null))];
                 if (page.Prefixes.Count > 0)
                     Array.Sort(_page, Entry.Compare);
             }

@@ -7,7 +7,8 @@ public sealed partial class MultiStore
     // one window of a copy between two endpoints
     const int CopyLength = 8 << 20;
 
-    public override ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
+    public override ValueTask<ObjectMeta> PutAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel) =>
         WriteAsync(key, options, async (endpoint, store) =>
         {
             var put = await store.PutAsync(key, payload, options, progress, cancel).ConfigureAwait(false);
@@ -18,26 +19,27 @@ public sealed partial class MultiStore
     /// <remarks>Begun at one endpoint, it ends there: what was written of it is not kept for another.</remarks>
     public override async ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel)
     {
-        Endpoint? home = null;
+        Endpoint? holder = null;
         var writer = await WriteAsync(key, options, (endpoint, store) =>
         {
-            home = endpoint;
+            holder = endpoint;
             return store.OpenWriteAsync(key, options, cancel);
         }, cancel).ConfigureAwait(false);
-        return new MultiWriter(home!, writer);
+        return new MultiWriter(holder!, writer);
     }
 
     public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel)
     {
         CheckIsKey(source);
         if (_options.Replicas)
-            return await WriteAsync(destination, options, (_, store) => store.CopyAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
+            return await WriteAsync(
+                destination, options, (_, store) => store.CopyAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
         CheckIsKey(destination);
         var (from, to) = await PlacesAsync(source, destination, cancel).ConfigureAwait(false);
         var copied = from == to
             ? await to.RunAsync(store => store.CopyAsync(source, destination, options, cancel)).ConfigureAwait(false)
             : await PumpAsync(from, source, to, destination, options, cancel).ConfigureAwait(false);
-        _homes.Set(destination, to);
+        _locations.Set(destination, to);
         return copied;
     }
 
@@ -45,40 +47,43 @@ public sealed partial class MultiStore
     {
         CheckIsKey(source);
         if (_options.Replicas)
-            return await WriteAsync(destination, options, (_, store) => store.RenameAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
+            return await WriteAsync(
+                destination, options, (_, store) => store.RenameAsync(source, destination, options, cancel), cancel).ConfigureAwait(false);
         CheckIsKey(destination);
         var (from, to) = await PlacesAsync(source, destination, cancel).ConfigureAwait(false);
         if (from != to)
             return await CopyThenDeleteAsync(source, destination, options, cancel).ConfigureAwait(false);
         var moved = await to.RunAsync(store => store.RenameAsync(source, destination, options, cancel)).ConfigureAwait(false);
         if (source != destination)
-            _homes.Forget(source);
-        _homes.Set(destination, to);
+            _locations.Forget(source);
+        _locations.Set(destination, to);
         return moved;
     }
 
     /// <summary>Where a source is, and where its copy goes: to the object that it replaces, else beside the source.</summary>
     async ValueTask<(Endpoint From, Endpoint To)> PlacesAsync(string source, string destination, CancellationToken cancel)
     {
-        var from = _homes.Find(source) ?? await FindAsync(source, cancel).ConfigureAwait(false) ?? _endpoints[0];
-        var to = source == destination ? from : _homes.Find(destination) ?? await FindAsync(destination, cancel).ConfigureAwait(false) ?? from;
+        var from = _locations.Find(source) ?? await FindAsync(source, cancel).ConfigureAwait(false) ?? _endpoints[0];
+        var to = source == destination ? from : _locations.Find(destination) ?? await FindAsync(destination, cancel).ConfigureAwait(false)
+            ?? from;
         return (from, to);
     }
 
     /// <summary>Runs a call that makes an object: where one of that key is, else at the endpoint whose turn it is.</summary>
     /// <remarks>
-    /// One without conditions goes on to the next endpoint when the first is down; a later read finds the newer. A conditional one does not:
-    /// its condition is about an object that only that endpoint knows, or its outcome there is.
+    /// One without conditions goes on to the next endpoint when the first is down; a later read finds the newer. A conditional one does
+    /// not: its condition is about an object that only that endpoint knows, or its outcome there is.
     /// </remarks>
-    async ValueTask<T> WriteAsync<T>(string key, PutOptions options, Func<Endpoint, ObjectStore, ValueTask<T>> call, CancellationToken cancel)
+    async ValueTask<T> WriteAsync<T>(
+        string key, PutOptions options, Func<Endpoint, ObjectStore, ValueTask<T>> call, CancellationToken cancel)
     {
         CheckIsKey(key);
         bool conditional = !options.Overwrite || options.IfMatch is not null;
         Endpoint[] order = Order();
         if (!_options.Replicas)
         {
-            var home = await ClaimAsync(key, conditional, order[0], cancel).ConfigureAwait(false);
-            order = [home, .. order.Where(endpoint => endpoint != home)];
+            var holder = await ClaimAsync(key, conditional, order[0], cancel).ConfigureAwait(false);
+            order = [holder, .. order.Where(endpoint => endpoint != holder)];
         }
         for (int i = 0; ; i++)
         {
@@ -87,7 +92,7 @@ public sealed partial class MultiStore
             {
                 var result = await endpoint.RunAsync(store => call(endpoint, store)).ConfigureAwait(false);
                 if (!_options.Replicas)
-                    _homes.Set(key, endpoint);
+                    _locations.Set(key, endpoint);
                 return result;
             }
             catch (StoreException error) when (Endpoint.IsDown(error) && !conditional && i + 1 < order.Length)
@@ -98,31 +103,31 @@ public sealed partial class MultiStore
     }
 
     /// <summary>
-    /// The endpoint that has the key or, from now on, is to have it. Whoever writes a new key at the same time is sent to the same place; a
+    /// The endpoint that has the key or, from now on, is to have it. Concurrent writes of a new key go to the same endpoint; a
     /// conditional write to one that follows from the key, so that writers in other processes meet there too and one wins.
     /// </summary>
     async ValueTask<Endpoint> ClaimAsync(string key, bool conditional, Endpoint next, CancellationToken cancel)
     {
-        if (_homes.Find(key) is { } known)
+        if (_locations.Find(key) is { } known)
             return known;
         var gate = _claims[Place(key, _claims.Length)];
         await gate.WaitAsync(cancel).ConfigureAwait(false);
         try
         {
-            if (_homes.Find(key) is { } meanwhile)
+            if (_locations.Find(key) is { } meanwhile)
                 return meanwhile;
-            Endpoint? home = null;
+            Endpoint? holder = null;
             try
             {
-                home = await FindAsync(key, cancel).ConfigureAwait(false);
+                holder = await FindAsync(key, cancel).ConfigureAwait(false);
             }
             catch (StoreException error) when (!conditional && Endpoint.IsDown(error))
             {
                 // if it has an object of that key, that one is older than what is written now
             }
-            home ??= conditional ? _endpoints[Place(key, _endpoints.Length)] : next;
-            _homes.Set(key, home);
-            return home;
+            holder ??= conditional ? _endpoints[Place(key, _endpoints.Length)] : next;
+            _locations.Set(key, holder);
+            return holder;
         }
         finally
         {
@@ -130,7 +135,9 @@ public sealed partial class MultiStore
         }
     }
 
-    /// <summary>A number below <paramref name="count"/> that is the same for a key in every process: FNV-1a over its UTF-16 units.</summary>
+    /// <summary>
+    /// A number below <paramref name="count"/> that is the same for a key in every process: FNV-1a over its UTF-16 units.
+    /// </summary>
     static int Place(string key, int count)
     {
         ulong hash = 14695981039346656037;
@@ -139,9 +146,11 @@ public sealed partial class MultiStore
         return (int)(hash % (ulong)count);
     }
 
-    static async ValueTask<ObjectMeta> PumpAsync(Endpoint from, string source, Endpoint to, string destination, PutOptions options, CancellationToken cancel)
+    static async ValueTask<ObjectMeta> PumpAsync(
+        Endpoint from, string source, Endpoint to, string destination, PutOptions options, CancellationToken cancel)
     {
-        var reader = new MultiReader(from, await from.RunAsync(store => store.OpenReadAsync(source, ReadOptions.Default, cancel)).ConfigureAwait(false));
+        var reader = new MultiReader(
+            from, await from.RunAsync(store => store.OpenReadAsync(source, ReadOptions.Default, cancel)).ConfigureAwait(false));
         await using (reader.ConfigureAwait(false))
         {
             var meta = reader.Meta;
@@ -151,7 +160,8 @@ public sealed partial class MultiStore
                 Metadata = options.Metadata ?? meta.Metadata,
                 Attributes = ObjectAttributes.Copied(meta, options, to.Store.WritableAttributes),
             };
-            var writer = new MultiWriter(to, await to.RunAsync(store => store.OpenWriteAsync(destination, full, cancel)).ConfigureAwait(false));
+            var writer = new MultiWriter(
+                to, await to.RunAsync(store => store.OpenWriteAsync(destination, full, cancel)).ConfigureAwait(false));
             await using (writer.ConfigureAwait(false))
             {
                 var buffer = new byte[Math.Min(CopyLength, meta.Size)];
@@ -164,8 +174,11 @@ public sealed partial class MultiStore
                     await writer.WriteAsync(piece, cancel).ConfigureAwait(false);
                 }
                 string uri = from.Store.Root.Child(source);
-                if (meta.Checksum is { } expected && expected != found && !await Mislabelled.IsCrc32Async(reader, meta, found, uri, cancel).ConfigureAwait(false))
-                    throw new StoreException(ErrorKind.ChecksumMismatch, uri, $"checksum mismatch over {meta.Size} bytes: {expected} recorded when it was written, {found} found while copying");
+                if (meta.Checksum is { } expected && expected != found
+                        && !await MislabelledCrc32.IsCrc32Async(reader, meta, found, uri, cancel).ConfigureAwait(false))
+                    throw new StoreException(
+                        ErrorKind.ChecksumMismatch, uri,
+                        $"checksum mismatch over {meta.Size} bytes: {expected} recorded when it was written, {found} found while copying");
                 return await writer.CompleteAsync(cancel).ConfigureAwait(false);
             }
         }

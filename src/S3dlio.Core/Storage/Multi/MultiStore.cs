@@ -9,19 +9,23 @@ public sealed partial class MultiStore : DelegatingStore
 {
     readonly Endpoint[] _endpoints;
     readonly MultiOptions _options;
-    readonly Homes _homes = new();
+    readonly KeyLocationCache _locations = new();
     readonly SemaphoreSlim[] _claims = [.. Enumerable.Range(0, 64).Select(static _ => new SemaphoreSlim(1))];
     uint _turn;
 
     /// <param name="root">The address of the whole; keys are the same below each endpoint's own root.</param>
     /// <param name="endpoints">One to 32 stores and what to call them in statistics.</param>
-    public MultiStore(StoreUri root, IReadOnlyList<(ObjectStore Store, string Name)> endpoints, MultiOptions options, TimeProvider? clock = null)
+    public MultiStore(
+        StoreUri root, IReadOnlyList<(ObjectStore Store, string Name)> endpoints, MultiOptions options, TimeProvider? clock = null)
     {
         if (endpoints.Count is 0 or > MultiOptions.MostEndpoints)
-            throw new StoreException(ErrorKind.InvalidArgument, root.ToString(), $"option 'endpoints' must name 1 to {MultiOptions.MostEndpoints}, found {endpoints.Count}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.ToString(),
+                $"option 'endpoints' must name 1 to {MultiOptions.MostEndpoints}, found {endpoints.Count}");
         Root = root;
         _options = options;
-        _endpoints = [.. endpoints.Select(endpoint => new Endpoint(endpoint.Store, endpoint.Name, options.Cooldown, clock ?? TimeProvider.System))];
+        _endpoints = [.. endpoints.Select(
+                endpoint => new Endpoint(endpoint.Store, endpoint.Name, options.Cooldown, clock ?? TimeProvider.System))];
     }
 
     public override StoreUri Root { get; }
@@ -37,10 +41,13 @@ public sealed partial class MultiStore : DelegatingStore
     public override bool IsBrief(long length, PutOptions options) => false;
 
     public override int RequestsAtOnce =>
-        Array.TrueForAll(_endpoints, endpoint => endpoint.Store.RequestsAtOnce > 0) ? _endpoints.Sum(endpoint => endpoint.Store.RequestsAtOnce) : 0;
+        Array.TrueForAll(_endpoints, endpoint => endpoint.Store.RequestsAtOnce > 0)
+            ? _endpoints.Sum(endpoint => endpoint.Store.RequestsAtOnce)
+            : 0;
 
     public override IReadOnlyCollection<string> WritableAttributes =>
-        [.. _endpoints[0].Store.WritableAttributes.Where(name => _endpoints.All(endpoint => endpoint.Store.WritableAttributes.Contains(name)))];
+        [.. _endpoints[0].Store.WritableAttributes.Where(
+                name => _endpoints.All(endpoint => endpoint.Store.WritableAttributes.Contains(name)))];
 
     public override bool IsSameAs(ObjectStore other) => this == other;
 
@@ -55,17 +62,19 @@ public sealed partial class MultiStore : DelegatingStore
 
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
     {
-        Endpoint? home = null;
+        Endpoint? holder = null;
         var reader = await ReadAsync(key, (endpoint, store) =>
         {
-            home = endpoint;
+            holder = endpoint;
             return store.OpenReadAsync(key, options, cancel);
         }, cancel).ConfigureAwait(false);
-        return new MultiReader(home!, reader);
+        return new MultiReader(holder!, reader);
     }
 
     public override ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
-        options.Method is "PUT" && IsKey(key) ? RunAnyAsync(store => store.PresignAsync(key, options, cancel)) : ReadAsync(key, store => store.PresignAsync(key, options, cancel), cancel);
+        options.Method is "PUT" && IsKey(key)
+            ? RunAnyAsync(store => store.PresignAsync(key, options, cancel))
+            : ReadAsync(key, store => store.PresignAsync(key, options, cancel), cancel);
 
     public override async ValueTask<bool> IsDirectoryAsync(string key, CancellationToken cancel)
     {
@@ -80,13 +89,17 @@ public sealed partial class MultiStore : DelegatingStore
         return false;
     }
 
-    public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.MakeDirectoryAsync(key, cancel));
+    public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel) =>
+        OnEachAsync(key, store => store.MakeDirectoryAsync(key, cancel));
 
-    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.FlushDirectoryAsync(key, cancel));
+    public override ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) =>
+        OnEachAsync(key, store => store.FlushDirectoryAsync(key, cancel));
 
-    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.SweepDirectoryAsync(key, cancel));
+    public override ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) =>
+        OnEachAsync(key, store => store.SweepDirectoryAsync(key, cancel));
 
-    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) => OnEachAsync(key, store => store.RemoveDirectoryAsync(key, cancel));
+    public override ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel) =>
+        OnEachAsync(key, store => store.RemoveDirectoryAsync(key, cancel));
 
     /// <summary>Of replicas each object counts once; what one endpoint cannot do better leaves the whole to listing and deleting.</summary>
     public override async ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel)
@@ -116,7 +129,8 @@ public sealed partial class MultiStore : DelegatingStore
         }
     }
 
-    ValueTask<T> ReadAsync<T>(string key, Func<ObjectStore, ValueTask<T>> call, CancellationToken cancel) => ReadAsync(key, (_, store) => call(store), cancel);
+    ValueTask<T> ReadAsync<T>(string key, Func<ObjectStore, ValueTask<T>> call, CancellationToken cancel) =>
+        ReadAsync(key, (_, store) => call(store), cancel);
 
     /// <summary>Runs a call that reads one object where that object is.</summary>
     async ValueTask<T> ReadAsync<T>(string key, Func<Endpoint, ObjectStore, ValueTask<T>> call, CancellationToken cancel)
@@ -124,7 +138,7 @@ public sealed partial class MultiStore : DelegatingStore
         CheckIsKey(key);
         if (_options.Replicas)
             return await RunAnyAsync(call).ConfigureAwait(false);
-        if (_homes.Find(key) is { } known)
+        if (_locations.Find(key) is { } known)
         {
             try
             {
@@ -133,12 +147,12 @@ public sealed partial class MultiStore : DelegatingStore
             catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
             {
                 // another program may have moved it
-                _homes.Forget(key);
+                _locations.Forget(key);
             }
         }
-        var home = await FindAsync(key, cancel).ConfigureAwait(false);
-        // with no home the first endpoint says in its own words that there is no such object
-        var asked = home ?? _endpoints[0];
+        var holder = await FindAsync(key, cancel).ConfigureAwait(false);
+        // with no holder the first endpoint says in its own words that there is no such object
+        var asked = holder ?? _endpoints[0];
         return await asked.RunAsync(store => call(asked, store)).ConfigureAwait(false);
     }
 
@@ -147,12 +161,12 @@ public sealed partial class MultiStore : DelegatingStore
     async ValueTask<Endpoint?> FindAsync(string key, CancellationToken cancel)
     {
         var found = await AskAllAsync(key, cancel).ConfigureAwait(false);
-        var home = Newest(found);
-        if (home is not null)
-            _homes.Set(key, home);
+        var holder = Newest(found);
+        if (holder is not null)
+            _locations.Set(key, holder);
         else if (Array.Find(found, answer => answer.Error is not null)?.Error is { } error)
             throw error;
-        return home;
+        return holder;
     }
 
     static Endpoint? Newest(IEnumerable<Answer> answers) =>
@@ -164,7 +178,8 @@ public sealed partial class MultiStore : DelegatingStore
         {
             try
             {
-                return new Answer(endpoint, await endpoint.RunAsync(store => store.HeadAsync(key, cancel), isSearch: true).ConfigureAwait(false), null);
+                return new Answer(
+                    endpoint, await endpoint.RunAsync(store => store.HeadAsync(key, cancel), isSearch: true).ConfigureAwait(false), null);
             }
             catch (StoreException error)
             {
@@ -176,12 +191,15 @@ public sealed partial class MultiStore : DelegatingStore
 
     static bool IsKey(string key) => !StoreUri.IsAddress(key);
 
-    /// <summary>An address would be a key like any other to the endpoints, and an object below one of them be called <c>file:/…</c>.</summary>
+    /// <summary>
+    /// An address would be a key like any other to the endpoints, and an object below one of them be called <c>file:/…</c>.
+    /// </summary>
     void CheckIsKey(string key)
     {
         if (!IsKey(key))
             throw new StoreException(ErrorKind.InvalidArgument, key,
-                $"a whole address where a key is wanted; give the key below the endpoints, which are {string.Join(", ", _endpoints.Select(endpoint => endpoint.Store.Root.ToString()).Distinct())}");
+                "a whole address where a key is wanted; give the key below the endpoints, which are "
+                + $"{string.Join(", ", _endpoints.Select(endpoint => endpoint.Store.Root.ToString()).Distinct())}");
     }
 
     /// <summary>What one endpoint says of a key; all null when it has no such object.</summary>

@@ -5,13 +5,13 @@ namespace S3dlio.Storage.Multi;
 /// <summary>A writer that counts as under way at its endpoint until it is disposed.</summary>
 sealed class MultiWriter : DelegatingWriter
 {
-    readonly Endpoint _home;
+    readonly Endpoint _holder;
     int _ended;
 
-    public MultiWriter(Endpoint home, ObjectWriter inner) : base(inner)
+    public MultiWriter(Endpoint holder, ObjectWriter inner) : base(inner)
     {
-        _home = home;
-        home.Hold();
+        _holder = holder;
+        holder.Hold();
     }
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
@@ -19,11 +19,11 @@ sealed class MultiWriter : DelegatingWriter
         try
         {
             await base.WriteAsync(data, cancel).ConfigureAwait(false);
-            _home.Wrote(data.Length);
+            _holder.Wrote(data.Length);
         }
         catch (StoreException error)
         {
-            _home.Failed(error);
+            _holder.Failed(error);
             throw;
         }
     }
@@ -33,11 +33,11 @@ sealed class MultiWriter : DelegatingWriter
         try
         {
             await base.WriteAsync(pieces, checksum, cancel).ConfigureAwait(false);
-            _home.Wrote(pieces.Sum(static piece => (long)piece.Length));
+            _holder.Wrote(pieces.Sum(static piece => (long)piece.Length));
         }
         catch (StoreException error)
         {
-            _home.Failed(error);
+            _holder.Failed(error);
             throw;
         }
     }
@@ -50,7 +50,7 @@ sealed class MultiWriter : DelegatingWriter
         }
         catch (StoreException error)
         {
-            _home.Failed(error);
+            _holder.Failed(error);
             throw;
         }
     }
@@ -58,7 +58,7 @@ sealed class MultiWriter : DelegatingWriter
     public override ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _ended, 1) == 0)
-            _home.End();
+            _holder.End();
         return base.DisposeAsync();
     }
 }

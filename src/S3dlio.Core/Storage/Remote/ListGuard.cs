@@ -10,8 +10,8 @@ namespace S3dlio.Storage.Remote;
 sealed class ListGuard(string uri, string? after, TimeProvider clock)
 {
     /// <summary>
-    /// How long truncated pages without a key may follow one another. S3 sends many where much was deleted, however many there are, so their
-    /// number says nothing.
+    /// How long truncated pages without a key may follow one another. S3 sends many where much was deleted, however many there are, so
+    /// their number says nothing.
     /// </summary>
     static readonly TimeSpan MostEmpty = TimeSpan.FromMinutes(30);
 
@@ -31,7 +31,9 @@ sealed class ListGuard(string uri, string? after, TimeProvider clock)
             throw Wrong(uri, $"'{name}' is not below the prefix '{prefix}' that was asked for");
         int slash = name.IndexOf('/', prefix.Length);
         if (isPrefix ? !folded || slash != name.Length - 1 : folded && slash >= 0)
-            throw Wrong(uri, folded ? $"one level was asked for, and '{name}' is not on it" : $"all levels were asked for, and '{name}' stands for what is below it");
+            throw Wrong(uri, folded
+                    ? $"one level was asked for, and '{name}' is not on it"
+                    : $"all levels were asked for, and '{name}' stands for what is below it");
     }
 
     /// <summary>The next page, as it goes to the caller.</summary>
@@ -70,12 +72,15 @@ sealed class ListGuard(string uri, string? after, TimeProvider clock)
             if (!_tokens.Add((walk, next)))
                 throw Wrong(uri, "it does not advance: the server names the same continuation twice, and no key in between");
             if (clock.GetElapsedTime(_emptySince) > MostEmpty)
-                throw Wrong(uri, $"it does not advance: {_tokens.Count} pages in {MostEmpty.TotalMinutes} minutes are empty, and none is the last");
+                throw Wrong(uri,
+                    $"it does not advance: {_tokens.Count} pages in {MostEmpty.TotalMinutes} minutes are empty, and none is the last");
         }
     }
 
     static StoreException Wrong(string uri, string what) =>
-        new(ErrorKind.InvalidData, uri, $"the server's listing is wrong: {what}. Nothing of it is used; check endpoint_url and what stands between this machine and the server");
+        new(ErrorKind.InvalidData, uri,
+            $"the server's listing is wrong: {what}. Nothing of it is used; check endpoint_url and what stands between this machine and "
+            + "the server");
 
     static int CompareTree(string a, string b)
     {

@@ -46,7 +46,8 @@ abstract class PartUpload
     public virtual ValueTask AbortAsync() => ValueTask.CompletedTask;
 
     /// <returns>The part's ETag, where the completion has to name it.</returns>
-    protected abstract ValueTask<string> SendAsync(int number, PayloadPart part, PartHash hash, IProgress<long>? progress, CancellationToken cancel);
+    protected abstract ValueTask<string> SendAsync(
+        int number, PayloadPart part, PartHash hash, IProgress<long>? progress, CancellationToken cancel);
 
     protected void Add(int number, Part part)
     {
@@ -61,7 +62,9 @@ abstract class PartUpload
     public readonly record struct Part(string Tag, Checksum? Checksum, long Length, IReadOnlyList<(long Length, Checksum Checksum)> Pieces);
 }
 
-/// <summary>The service has dropped the parts, since another write of the name was completed. Never leaves a store but as its error.</summary>
+/// <summary>
+/// The service has dropped the parts, since another write of the name was completed. Never leaves a store but as its error.
+/// </summary>
 sealed class LostPartsException(StoreException error) : Exception(error.Message, error)
 {
     public StoreException Error => error;

@@ -10,7 +10,10 @@ sealed class PayloadPart
     readonly List<ReadOnlyMemory<byte>> _pieces = [];
     readonly List<(int Segment, long Offset)> _places = [];
 
-    /// <summary>Bytes [<paramref name="offset"/>, offset + <paramref name="length"/>) of the payload; those of the head come from <paramref name="head"/>.</summary>
+    /// <summary>
+    /// Bytes [<paramref name="offset"/>, offset + <paramref name="length"/>) of the payload; those of the head come from
+    /// <paramref name="head"/>.
+    /// </summary>
     public PayloadPart(Payload payload, ReadOnlyMemory<byte> head, long offset, long length)
     {
         Length = length;

@@ -2,7 +2,9 @@ using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote;
 
-/// <summary>Signs and sends the requests of one configuration of a service; all stores of the process with that configuration share it.</summary>
+/// <summary>
+/// Signs and sends the requests of one configuration of a service; all stores of the process with that configuration share it.
+/// </summary>
 abstract class RemoteClient
 {
     protected RemoteClient(HttpOptions options, string subject, TimeProvider? clock)
@@ -21,12 +23,14 @@ abstract class RemoteClient
 
     protected HttpTransport Transport { get; }
 
-    /// <summary>Sends once, with what belongs to the attempt itself: new credentials for those that expired, a redirect to another region.</summary>
+    /// <summary>
+    /// Sends once, with what belongs to the attempt itself: new credentials for those that expired, a redirect to another region.
+    /// </summary>
     /// <exception cref="HttpFailure">It failed, perhaps only this time.</exception>
-    public abstract ValueTask<HttpAnswer> AttemptAsync(RemoteRequest request, CancellationToken cancel);
+    public abstract ValueTask<HttpResponse> AttemptAsync(RemoteRequest request, CancellationToken cancel);
 
     /// <summary>Sends, with retries, until there is an answer, whose body the caller then reads.</summary>
-    public ValueTask<HttpAnswer> OpenAsync(RemoteRequest request, CancellationToken cancel) =>
+    public ValueTask<HttpResponse> OpenAsync(RemoteRequest request, CancellationToken cancel) =>
         Retry.RunAsync(request.Subject, async (_, stop) =>
         {
             // not held until the body is read: an open reader must not keep others waiting
@@ -35,11 +39,12 @@ abstract class RemoteClient
         }, cancel);
 
     /// <summary>Sends, with retries, reads the answer with <paramref name="read"/> and disposes of it.</summary>
-    public ValueTask<T> SendAsync<T>(RemoteRequest request, Func<HttpAnswer, CancellationToken, ValueTask<T>> read, CancellationToken cancel) =>
+    public ValueTask<T> SendAsync<T>(
+        RemoteRequest request, Func<HttpResponse, CancellationToken, ValueTask<T>> read, CancellationToken cancel) =>
         Retry.RunAsync(request.Subject, (_, stop) => OnceAsync(request, read, stop), cancel);
 
     /// <summary>The same for answers of which only the headers matter.</summary>
-    public ValueTask<T> SendAsync<T>(RemoteRequest request, Func<HttpAnswer, T> read, CancellationToken cancel) =>
+    public ValueTask<T> SendAsync<T>(RemoteRequest request, Func<HttpResponse, T> read, CancellationToken cancel) =>
         Retry.RunAsync(request.Subject, (_, stop) => OnceAsync(request, read, stop), cancel);
 
     public ValueTask<bool> SendAsync(RemoteRequest request, CancellationToken cancel) => SendAsync(request, static _ => true, cancel);
@@ -49,7 +54,7 @@ abstract class RemoteClient
         SendAsync(request, async (answer, stop) => parse(await answer.ReadTextAsync(limit, stop).ConfigureAwait(false)), cancel);
 
     /// <summary>One attempt, for callers that decide themselves on the next.</summary>
-    public ValueTask<T> OnceAsync<T>(RemoteRequest request, Func<HttpAnswer, T> read, CancellationToken cancel) =>
+    public ValueTask<T> OnceAsync<T>(RemoteRequest request, Func<HttpResponse, T> read, CancellationToken cancel) =>
         OnceAsync(request, async (answer, stop) =>
         {
             var result = read(answer);
@@ -57,7 +62,8 @@ abstract class RemoteClient
             return result;
         }, cancel);
 
-    public async ValueTask<T> OnceAsync<T>(RemoteRequest request, Func<HttpAnswer, CancellationToken, ValueTask<T>> read, CancellationToken cancel)
+    public async ValueTask<T> OnceAsync<T>(
+        RemoteRequest request, Func<HttpResponse, CancellationToken, ValueTask<T>> read, CancellationToken cancel)
     {
         using var place = await InFlight.EnterAsync(1, 0, cancel).ConfigureAwait(false);
         using var answer = await AttemptAsync(request, cancel).ConfigureAwait(false);

@@ -4,15 +4,15 @@ using S3dlio.Storage.Http;
 namespace S3dlio.Storage.Remote;
 
 /// <summary>
-/// One version of one object. The answer that opened it serves whoever reads on from where it stands; all other reads are ranged GETs of
-/// their own, which name the version's ETag and are compared with it.
+/// One version of one object. The response to the opening request serves sequential reads from its position; all other reads are ranged
+/// GETs of their own, which name the version's ETag and are compared with it.
 /// </summary>
-/// <param name="store">Where it is.</param>
+/// <param name="store">Its store.</param>
 /// <param name="meta">The object.</param>
 /// <param name="first">The answer that opened it, with its body unread.</param>
-/// <param name="firstStart">Where in the object that body begins.</param>
+/// <param name="firstStart">Offset in the object at which that body begins.</param>
 /// <param name="firstEnd">How far it is read at most: an answer with all of a large object is not.</param>
-sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first, long firstStart, long firstEnd) : ObjectReader
+sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? first, long firstStart, long firstEnd) : ObjectReader
 {
     // a small first read is a header's; what is read next often begins in the middle of it
     const int KeptLength = 64 << 10;
@@ -27,7 +27,7 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first,
     const int ReadsAtOnce = 16;
 
     readonly string _uri = store.Root.Child(meta.Key);
-    HttpAnswer? _first = first;
+    HttpResponse? _first = first;
     byte[]? _kept;
     bool _disposed;
 
@@ -44,9 +44,9 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first,
         meta.Blocks ?? await store.FindBlocksAsync(meta, cancel).ConfigureAwait(false);
 
     public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) =>
-        ReadAsync([new Segment(offset, destination)], cancel);
+        ReadAsync([new ReadRange(offset, destination)], cancel);
 
-    public override async ValueTask ReadAsync(IReadOnlyList<Segment> segments, CancellationToken cancel)
+    public override async ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         if (_disposed)
@@ -73,11 +73,11 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first,
 
     /// <summary>A single attempt at a ranged GET of this version; its answer has been compared with what was asked for.</summary>
     /// <exception cref="HttpFailure">It failed, perhaps only this time.</exception>
-    async ValueTask<HttpAnswer> RequestAsync(long offset, long length, CancellationToken cancel)
+    async ValueTask<HttpResponse> RequestAsync(long offset, long length, CancellationToken cancel)
     {
         // a weak tag is no condition that could ever hold
         string? condition = meta.ETag is { } tag && !ETags.IsWeak(tag) ? tag : null;
-        HttpAnswer? answer = null;
+        HttpResponse? answer = null;
         try
         {
             answer = await store.Client.AttemptAsync(store.GetRequest(meta.Key, (offset, length), condition), cancel).ConfigureAwait(false);
@@ -85,15 +85,21 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first,
             CheckVersion(answer);
             var (_, size) = RemoteStore.Place(_uri, answer, offset, length);
             return size == meta.Size ? answer
-                : throw new StoreException(ErrorKind.Precondition, _uri, $"the object had {meta.Size} bytes when it was opened and has {size} now: it was written since");
+                : throw new StoreException(
+                    ErrorKind.Precondition, _uri,
+                    $"the object had {meta.Size} bytes when it was opened and has {size} now: it was written since");
         }
         catch (HttpFailure failure) when (failure.Status == 412)
         {
-            throw new StoreException(ErrorKind.Precondition, _uri, $"the object was written while it was read: ETag {meta.ETag} is no longer its own; open it again");
+            throw new StoreException(
+                ErrorKind.Precondition, _uri,
+                $"the object was written while it was read: ETag {meta.ETag} is no longer its own; open it again");
         }
         catch (HttpFailure failure) when (failure.Status == 416)
         {
-            throw new StoreException(ErrorKind.Precondition, _uri, $"the object had {meta.Size} bytes when it was opened and has fewer now: it was written since", offset);
+            throw new StoreException(
+                ErrorKind.Precondition, _uri,
+                $"the object had {meta.Size} bytes when it was opened and has fewer now: it was written since", offset);
         }
         catch
         {
@@ -103,33 +109,36 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first,
     }
 
     /// <summary>
-    /// Compares an answer with the version that was opened. Servers that ignore If-Match would otherwise mix two versions; one that leaves the
-    /// tag out has its date compared.
+    /// Compares an answer with the version that was opened. Servers that ignore If-Match would otherwise mix two versions; one that leaves
+    /// the tag out has its date compared.
     /// </summary>
     /// <exception cref="StoreException">Precondition.</exception>
-    void CheckVersion(HttpAnswer answer)
+    void CheckVersion(HttpResponse answer)
     {
         var tag = ETags.Bare(answer.Header("ETag"));
         bool isSame = tag is not null && meta.ETag is not null ? ETags.AreSame(tag, meta.ETag)
             : answer.Date("Last-Modified") is not { } modified || meta.LastModified == default || modified == meta.LastModified;
         if (!isSame)
             throw new StoreException(ErrorKind.Precondition, _uri,
-                $"the object was written while it was read: its ETag was {meta.ETag}, now it is {tag ?? "not named and its date is another"}; open it again");
+                $"the object was written while it was read: its ETag was {meta.ETag}, now it is "
+                + $"{tag ?? "not named and its date is another"}; open it again");
     }
 
-    void Check(IReadOnlyList<Segment> segments)
+    void Check(IReadOnlyList<ReadRange> segments)
     {
         long end = 0;
         for (int i = 0; i < segments.Count; i++)
         {
             var segment = segments[i];
             if (segment.Offset < end || segment.Offset > meta.Size - segment.Target.Length)
-                throw new StoreException(ErrorKind.InvalidArgument, _uri, $"bytes {segment.Offset}..{segment.End} were asked for behind {end}, the object has {meta.Size}");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, _uri,
+                    $"bytes {segment.Offset}..{segment.End} were asked for behind {end}, the object has {meta.Size}");
             end = segment.End;
         }
     }
 
-    int Kept(Segment wanted)
+    int Kept(ReadRange wanted)
     {
         if (Volatile.Read(ref _kept) is not { } kept || wanted.Offset < firstStart || wanted.Offset >= firstStart + kept.Length)
             return 0;
@@ -141,7 +150,7 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first,
 
     /// <summary>Reads from the answer that opened the object, as far as it goes.</summary>
     /// <returns>Bytes read; where the answer broke off or is elsewhere, the rest is for a new request.</returns>
-    async ValueTask<int> TryReadOnAsync(Segment wanted, CancellationToken cancel)
+    async ValueTask<int> TryReadOnAsync(ReadRange wanted, CancellationToken cancel)
     {
         if (Volatile.Read(ref _first) is not { } seen || wanted.Offset - (firstStart + seen.Position) is < 0 or > Skip)
             return 0;
@@ -216,7 +225,7 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first,
         }, cancel).ConfigureAwait(false);
     }
 
-    static async ValueTask SkipAsync(HttpAnswer answer, long length, CancellationToken cancel)
+    static async ValueTask SkipAsync(HttpResponse answer, long length, CancellationToken cancel)
     {
         if (length == 0)
             return;
@@ -227,18 +236,18 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpAnswer? first,
     }
 
     /// <summary>How far a list of segments has been read.</summary>
-    sealed class Cursor(IReadOnlyList<Segment> segments)
+    sealed class Cursor(IReadOnlyList<ReadRange> segments)
     {
         int _at, _done;
 
         /// <summary>What is left of the segment that comes next; null when all is read.</summary>
-        public Segment? Next
+        public ReadRange? Next
         {
             get
             {
                 while (_at < segments.Count && _done == segments[_at].Target.Length)
                     (_at, _done) = (_at + 1, 0);
-                return _at == segments.Count ? null : new Segment(segments[_at].Offset + _done, segments[_at].Target[_done..]);
+                return _at == segments.Count ? null : new ReadRange(segments[_at].Offset + _done, segments[_at].Target[_done..]);
             }
         }
 

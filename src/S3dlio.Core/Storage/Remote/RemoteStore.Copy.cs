@@ -18,10 +18,13 @@ abstract partial class RemoteStore
         CheckKey(destination);
         if (source == destination && !options.Describes)
             return await OntoItselfAsync(destination, options, cancel).ConfigureAwait(false);
-        return await CopySeenAsync((await FindAsync(source, null, cancel).ConfigureAwait(false)).Meta, destination, options, cancel).ConfigureAwait(false);
+        return await CopySeenAsync(
+            (await FindAsync(source, null, cancel).ConfigureAwait(false)).Meta, destination, options, cancel).ConfigureAwait(false);
     }
 
-    /// <summary>The tags that a copy has to be given where the server does not take them along. A server that does not answer has no tags.</summary>
+    /// <summary>
+    /// The tags that a copy has to be given where the server does not take them along. A server that does not answer has no tags.
+    /// </summary>
     protected async ValueTask<IReadOnlyDictionary<string, string>?> TagsToCopyAsync(ObjectMeta origin, CancellationToken cancel)
     {
         string? count = origin.Attributes.GetValueOrDefault("tag_count");
@@ -30,7 +33,8 @@ abstract partial class RemoteStore
         try
         {
             var request = TagsRequest(origin.Key);
-            var tags = await client.SendAsync(request, ObjectTags.Limit, text => ObjectTags.Parse(text, request.Subject, Service), cancel).ConfigureAwait(false);
+            var tags = await client.SendAsync(
+                request, ObjectTags.Limit, text => ObjectTags.Parse(text, request.Subject, Service), cancel).ConfigureAwait(false);
             return tags.Count > 0 ? tags : null;
         }
         catch (StoreException) when (count is null)

@@ -1,3 +1,4 @@
+using S3dlio.IO;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote;
@@ -28,9 +29,9 @@ abstract partial class RemoteStore
     /// <summary>Deletes one by one, side by side.</summary>
     /// <param name="keys">Each once.</param>
     /// <param name="failures">Gets what could not be deleted; locked.</param>
-    /// <param name="cancel">Stops it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     protected virtual Task DeleteAsync(IReadOnlyList<string> keys, List<DeleteFailure> failures, CancellationToken cancel) =>
-        Crew.RunAsync(keys.Count, RequestsAtOnce, async (i, stop) =>
+        ParallelWork.ForAsync(keys.Count, RequestsAtOnce, async (i, stop) =>
         {
             try
             {
@@ -41,11 +42,11 @@ abstract partial class RemoteStore
                 lock (failures)
                     failures.Add(new DeleteFailure(keys[i], error));
             }
-        }, cancel);
+        }, cancel, WorkerThreads.Pool);
 
     /// <remarks>
-    /// Amazon S3, Azure and newer gateways take the condition. A server that does not know it deletes all the same what it was asked about a
-    /// moment before; and where a tag is the content's, the same bytes written again in that moment pass for those that were seen.
+    /// Amazon S3, Azure and newer gateways take the condition. A server that does not know it deletes all the same what it was asked about
+    /// a moment before; and where a tag is the content's, the same bytes written again in that moment pass for those that were seen.
     /// </remarks>
     protected override async ValueTask<bool> DeleteMatchingAsync(string key, ObjectMeta seen, CancellationToken cancel)
     {

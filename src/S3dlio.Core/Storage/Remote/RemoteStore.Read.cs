@@ -15,7 +15,9 @@ abstract partial class RemoteStore
     /// <summary>The request for all of an object is made without a range, where the answer is expected to be small.</summary>
     protected virtual bool AsksForWhole => false;
 
-    /// <remarks>One GET tells what a HEAD would and brings the first bytes with it; they wait in the connection until they are read.</remarks>
+    /// <remarks>
+    /// One GET tells what a HEAD would and brings the first bytes with it; they wait in the connection until they are read.
+    /// </remarks>
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
@@ -26,7 +28,8 @@ abstract partial class RemoteStore
         if (length <= 0)
             return await OpenUnreadAsync(key, options.IfMatch, cancel).ConfigureAwait(false);
         bool isWhole = begin == 0 && options.FirstLength is null;
-        var request = GetRequest(key, isWhole && (AsksForWhole || options.OneAnswer) ? null : (begin, length), options.IfMatch, Unsatisfiable);
+        var request = GetRequest(
+            key, isWhole && (AsksForWhole || options.OneAnswer) ? null : (begin, length), options.IfMatch, Unsatisfiable);
         var answer = await client.OpenAsync(request, cancel).ConfigureAwait(false);
         try
         {
@@ -60,13 +63,14 @@ abstract partial class RemoteStore
 
     /// <summary>What the answer to a GET of all of an object did not tell of it.</summary>
     /// <returns>Null where the object is another by now.</returns>
-    protected virtual ValueTask<ObjectMeta?> CompletedAsync(ObjectMeta meta, bool isPart, bool isSmall, CancellationToken cancel) => new(meta);
+    protected virtual ValueTask<ObjectMeta?> CompletedAsync(ObjectMeta meta, bool isPart, bool isSmall, CancellationToken cancel) =>
+        new(meta);
 
     /// <summary>Checksums of an object's blocks that did not come with it.</summary>
     public virtual ValueTask<BlockChecksums?> FindBlocksAsync(ObjectMeta meta, CancellationToken cancel) => new((BlockChecksums?)null);
 
     /// <param name="key">The object's.</param>
-    /// <param name="range">Where the bytes begin and how many; null for all.</param>
+    /// <param name="range">Offset and length; null for the whole object.</param>
     /// <param name="ifMatch">The version's ETag; null for any.</param>
     /// <param name="alsoAccept">As in <see cref="RemoteRequest.AlsoAccept"/>.</param>
     public abstract RemoteRequest GetRequest(string key, (long Begin, long Length)? range, string? ifMatch, int alsoAccept = 0);
@@ -78,20 +82,29 @@ abstract partial class RemoteStore
         return new RemoteReader(this, meta, null, 0, 0);
     }
 
-    protected static string Range(long begin, long length) => string.Create(CultureInfo.InvariantCulture, $"bytes={begin}-{begin + length - 1}");
+    protected static string Range(long begin, long length) =>
+        string.Create(CultureInfo.InvariantCulture, $"bytes={begin}-{begin + length - 1}");
 
-    /// <summary>Where the answer's bytes lie in the object, and the object's size: other bytes than those asked for must not become the caller's data.</summary>
+    /// <summary>
+    /// Where the answer's bytes lie in the object, and the object's size: other bytes than those asked for must not become the caller's
+    /// data.
+    /// </summary>
     /// <exception cref="StoreException">InvalidData.</exception>
-    internal static (long Start, long Size) Place(string subject, HttpAnswer answer, long asked, long length)
+    internal static (long Start, long Size) Place(string subject, HttpResponse answer, long asked, long length)
     {
         string? text = answer.Header("Content-Range");
         // ranges are optional in HTTP; a whole object serves as well when it was asked for from its start
         if (answer.Status == 200 && text is null)
-            return asked == 0 ? (0, Size(answer)) : throw new StoreException(ErrorKind.InvalidData, subject, "the server ignores ranges: it sent the whole object");
-        if (text is null || !TryParseRange(text, out long start, out long end, out long size) || start != asked || end < start || size <= end
-            || (end - start + 1 < length && end + 1 != size) || end - start >= length || (answer.Length is long found && found != end - start + 1))
+            return asked == 0
+                ? (0, Size(answer))
+                : throw new StoreException(ErrorKind.InvalidData, subject, "the server ignores ranges: it sent the whole object");
+        if (text is null || !TryParseRange(text, out long start, out long end, out long size) || start != asked || end < start
+                || size <= end
+            || (end - start + 1 < length && end + 1 != size) || end - start >= length
+            || (answer.Length is long found && found != end - start + 1))
             throw new StoreException(ErrorKind.InvalidData, subject,
-                $"{length} bytes from {asked} were asked for, the answer is of '{text}' with {answer.Length} bytes; check what stands between this machine and the service");
+                $"{length} bytes from {asked} were asked for, the answer is of '{text}' with {answer.Length} bytes; check what stands "
+                + "between this machine and the service");
         return (start, size);
     }
 

@@ -1,11 +1,14 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote;
 
 abstract partial class RemoteStore
 {
-    /// <summary>Up to this many parts go as one request: an upload in parts takes more round trips and pays only when parts run side by side.</summary>
+    /// <summary>
+    /// Up to this many parts go as one request: an upload in parts takes more round trips and pays only when parts run side by side.
+    /// </summary>
     const int SinglePutParts = 2;
 
     /// <summary>How often a put begins anew when others finish first and the service drops its parts.</summary>
@@ -26,7 +29,8 @@ abstract partial class RemoteStore
     /// <summary>An upload in parts has to know the whole object's checksums when it begins.</summary>
     protected virtual bool DigestsBeforehand => false;
 
-    public override async ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+    public override async ValueTask<ObjectMeta> PutAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         CheckKey(key);
@@ -58,21 +62,25 @@ abstract partial class RemoteStore
     }
 
     /// <summary>One request for the whole object.</summary>
-    public ValueTask<ObjectMeta> PutWholeAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+    public ValueTask<ObjectMeta> PutWholeAsync(
+        string key, Payload payload, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
     {
         var (digest, blocks) = payload.DigestBlocks(cancel);
-        return PutWholeAsync(key, new PayloadPart(payload, digest.Head, 0, payload.Length), digest.Checksum, blocks, options, progress, cancel);
+        return PutWholeAsync(
+            key, new PayloadPart(payload, digest.Head, 0, payload.Length), digest.Checksum, blocks, options, progress, cancel);
     }
 
     protected abstract ValueTask<ObjectMeta> PutWholeAsync(
-        string key, PayloadPart body, Checksum checksum, BlockChecksums? blocks, PutOptions options, IProgress<long>? progress, CancellationToken cancel);
+        string key, PayloadPart body, Checksum checksum, BlockChecksums? blocks, PutOptions options, IProgress<long>? progress,
+        CancellationToken cancel);
 
     /// <param name="key">The object to be.</param>
     /// <param name="options">How it is written.</param>
     /// <param name="checksum">The whole object's, where it is known beforehand.</param>
     /// <param name="blocks">Those of its blocks, likewise.</param>
-    /// <param name="cancel">Stops it.</param>
-    public abstract ValueTask<PartUpload> BeginUploadAsync(string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, CancellationToken cancel);
+    /// <param name="cancel">Cancels the call.</param>
+    public abstract ValueTask<PartUpload> BeginUploadAsync(
+        string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, CancellationToken cancel);
 
     /// <exception cref="StoreException">The service dropped the parts, or the upload failed in another way.</exception>
     public async ValueTask<ObjectMeta> CompleteUploadAsync(string key, PartUpload upload, PutOptions options, CancellationToken cancel)
@@ -92,7 +100,8 @@ abstract partial class RemoteStore
     /// Parts go side by side, straight from the caller's memory. The head depends on the checksums of the body, so the parts that hold it
     /// go last; where the checksum has to come first, the body is hashed beforehand.
     /// </summary>
-    async ValueTask<ObjectMeta> PutPartsAsync(string key, Payload payload, PutOptions options, IProgress<long> progress, CancellationToken cancel)
+    async ValueTask<ObjectMeta> PutPartsAsync(
+        string key, Payload payload, PutOptions options, IProgress<long> progress, CancellationToken cancel)
     {
         PayloadDigest? digest = null;
         BlockChecksums? blocks = null;
@@ -104,13 +113,13 @@ abstract partial class RemoteStore
             var parts = new PartPlan(payload, PartLength(key, payload.Length));
             int withHead = digest is null ? parts.CountWithHead : 0;
             var body = new BodyChecksums(payload);
-            await Crew.RunAsync(parts.Count - withHead, PutConcurrency, async (i, stop) =>
+            await ParallelWork.ForAsync(parts.Count - withHead, PutConcurrency, async (i, stop) =>
             {
                 var part = parts.Part(withHead + i, digest?.Head ?? default);
                 var hash = part.Hash(TransferHash, stop);
                 body.Add(part, hash);
                 await upload.PutAsync(withHead + i + 1, part, hash, progress, stop).ConfigureAwait(false);
-            }, cancel).ConfigureAwait(false);
+            }, cancel, WorkerThreads.Pool).ConfigureAwait(false);
             if (withHead > 0)
             {
                 // what of the body lies beside the head is hashed now, and the head can be built
@@ -139,7 +148,9 @@ abstract partial class RemoteStore
         long part = Math.Max(client.Http.PartSize, (least + 0xFFFFF) & ~0xFFFFFL);
         return part <= 1 << 30
             ? (int)part
-            : throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"an object of {length} bytes is more than {MostParts} parts of 1 GiB, which is the most that the service takes");
+            : throw new StoreException(
+                ErrorKind.InvalidArgument, Root.Child(key),
+                $"an object of {length} bytes is more than {MostParts} parts of 1 GiB, which is the most that the service takes");
     }
 
     /// <summary>A condition is checked when it counts; where it fails already now, the upload is saved.</summary>
@@ -167,9 +178,10 @@ abstract partial class RemoteStore
     /// <param name="options">The condition.</param>
     /// <param name="attempt">One attempt.</param>
     /// <param name="isOurs">Whether an object that is there is the one that was being written.</param>
-    /// <param name="cancel">Stops it.</param>
+    /// <param name="cancel">Cancels the call.</param>
     protected internal async ValueTask<Written> MakeAsync(
-        string key, PutOptions options, Func<CancellationToken, ValueTask<Written>> attempt, Func<RemoteObject, bool> isOurs, CancellationToken cancel)
+        string key, PutOptions options, Func<CancellationToken, ValueTask<Written>> attempt, Func<RemoteObject, bool> isOurs,
+        CancellationToken cancel)
     {
         HttpFailure? last = null;
         bool unknown = false;
@@ -239,9 +251,12 @@ abstract partial class RemoteStore
     protected StoreException? Mismatch(string key, PutOptions options, ObjectMeta? found, Exception? cause = null)
     {
         string? expected = ETags.Bare(options.IfMatch);
-        return found is null ? new StoreException(ErrorKind.NotFound, Root.Child(key), $"no such object; one with ETag {expected} was to be replaced", cause: cause)
+        return found is null ? new StoreException(
+            ErrorKind.NotFound, Root.Child(key), $"no such object; one with ETag {expected} was to be replaced", cause: cause)
             : expected == "*" || found.ETag == expected ? null
-            : new StoreException(ErrorKind.Precondition, Root.Child(key), $"expected ETag {expected}, found {found.ETag}: the object was written since", cause: cause);
+            : new StoreException(
+                ErrorKind.Precondition, Root.Child(key), $"expected ETag {expected}, found {found.ETag}: the object was written since",
+                cause: cause);
     }
 
     /// <summary>Progress that can be taken back when all is sent again.</summary>

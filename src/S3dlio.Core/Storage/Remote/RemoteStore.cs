@@ -4,8 +4,8 @@ using S3dlio.Storage.Http;
 namespace S3dlio.Storage.Remote;
 
 /// <summary>
-/// A container of an object service. What a service has of its own is in its dialect, a class derived from this one: how a request is built, an
-/// error explained, a part put, an upload completed. How objects are opened, written in parts, copied and deleted is here.
+/// A container of an object service. What a service has of its own is in its dialect, a class derived from this one: how a request is
+/// built, an error explained, a part put, an upload completed. How objects are opened, written in parts, copied and deleted is here.
 /// </summary>
 abstract partial class RemoteStore(StoreUri root, string container, RemoteClient client) : ObjectStore
 {
@@ -19,7 +19,8 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
 
     public override bool IsSameAs(ObjectStore other) => other is RemoteStore same && same.Client == client && same.Root == Root;
 
-    protected override ValueTask<bool> IsOneObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
+    protected override ValueTask<bool> IsOneObjectAsync(
+        string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
         ValueTask.FromResult(other is RemoteStore same && key == otherKey && container == same.Container && IsSameService(same));
 
     /// <summary>Whether a container of one name is one container to both.</summary>
@@ -56,15 +57,21 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
     /// <param name="key">The object's.</param>
     /// <param name="answer">To a HEAD or a GET.</param>
     /// <param name="size">Bytes of the whole object; null: the answer's length.</param>
-    protected abstract RemoteObject Describe(string key, HttpAnswer answer, long? size);
+    protected abstract RemoteObject Describe(string key, HttpResponse answer, long? size);
 
     protected RemoteRequest Request(HttpMethod method, string key, HttpBody? body = null, string? hash = null, TimeSpan? patience = null) =>
-        new(method, container, key, key.Length == 0 ? Root.ToString() : Root.Child(key)) { Body = body, PayloadHash = hash, Patience = patience };
+        new(method, container, key, key.Length == 0 ? Root.ToString() : Root.Child(key))
+        {
+            Body = body,
+            PayloadHash = hash,
+            Patience = patience
+        };
 
     /// <exception cref="StoreException">InvalidData: the answer does not say it.</exception>
-    protected static long Size(HttpAnswer answer) =>
+    protected static long Size(HttpResponse answer) =>
         answer.Length ?? throw new StoreException(ErrorKind.InvalidData, answer.Call.Subject,
-            $"{HttpFault.Place(answer.Call)} does not say how long the object is (no Content-Length); check endpoint_url and what stands between this machine and the server");
+            $"{HttpFault.Place(answer.Call)} does not say how long the object is (no Content-Length); check endpoint_url and what stands "
+            + "between this machine and the server");
 
     /// <summary>An object as it was just written.</summary>
     protected static ObjectMeta Stored(string key, long size, Checksum? checksum, PutOptions options, Written written) => new()
@@ -79,7 +86,8 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
         Attributes = options.Attributes ?? ObjectMeta.NoMetadata,
     };
 
-    StoreException Exists(string key, Exception? cause = null) => new(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off", cause: cause);
+    StoreException Exists(string key, Exception? cause = null) =>
+        new(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off", cause: cause);
 }
 
 /// <param name="Meta">What is known of an object.</param>

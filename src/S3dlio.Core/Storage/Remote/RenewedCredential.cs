@@ -1,8 +1,8 @@
 namespace S3dlio.Storage.Remote;
 
 /// <summary>
-/// A credential from a vendor's own chain, which a program of its own asks: <see cref="CredentialProgram"/>. It is renewed ahead of its end while
-/// calls go on with it, by one question for all of them; one without an end serves until a server refuses it.
+/// A credential from a vendor's own chain, which a program of its own asks: <see cref="CredentialProgram"/>. It is renewed ahead of its end
+/// while calls go on with it, by one question for all of them; one without an end serves until a server refuses it.
 /// </summary>
 abstract class RenewedCredential<T>
     where T : class
@@ -27,10 +27,10 @@ abstract class RenewedCredential<T>
     public ValueTask<T> GetAsync(string subject, DateTimeOffset now, CancellationToken cancel)
     {
         if (Volatile.Read(ref _known) is not { } known)
-            return new(WaitAsync(Ask(subject), cancel));
+            return new(WaitAsync(Request(subject), cancel));
         if (known.RenewOn > now)
             return new(known.Value);
-        var asking = Ask(subject);
+        var asking = Request(subject);
         return known.End - Last > now ? new(known.Value) : new(WaitAsync(asking, cancel));
     }
 
@@ -59,10 +59,11 @@ abstract class RenewedCredential<T>
     /// <param name="cause">What was thrown.</param>
     protected abstract StoreException Missing(string subject, string reason, bool isRenewal, Exception cause);
 
-    static async Task<T> WaitAsync(Task<Held> asking, CancellationToken cancel) => (await asking.WaitAsync(cancel).ConfigureAwait(false)).Value;
+    static async Task<T> WaitAsync(Task<Held> asking, CancellationToken cancel) =>
+        (await asking.WaitAsync(cancel).ConfigureAwait(false)).Value;
 
     /// <summary>All calls wait for one question; it goes on when some of them are cancelled.</summary>
-    Task<Held> Ask(string subject)
+    Task<Held> Request(string subject)
     {
         lock (_gate)
         {
@@ -103,7 +104,8 @@ abstract class RenewedCredential<T>
 
     static string OneLine(string message)
     {
-        string joined = string.Join("; ", message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        string joined = string.Join(
+            "; ", message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
         return joined.Length <= LongestReason ? joined : joined[..LongestReason] + "…";
     }
 

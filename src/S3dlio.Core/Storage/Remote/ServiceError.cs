@@ -24,7 +24,8 @@ abstract record ServiceError(int Status, string Code, string Message)
     /// <summary>The service's word for a container.</summary>
     protected abstract string Container { get; }
 
-    protected HttpFailure ToFailure(string subject, (ErrorKind Kind, bool Transient, string Detail) what, ErrorReason reason, bool throttled)
+    protected HttpFailure ToFailure(
+        string subject, (ErrorKind Kind, bool Transient, string Detail) what, ErrorReason reason, bool throttled)
     {
         string name = Code.Length > 0 ? Code : Status.ToString(CultureInfo.InvariantCulture);
         string id = RequestId is { Length: > 0 } ? $" [{name}, request {RequestId}]" : $" [{name}]";
@@ -68,7 +69,9 @@ abstract record ServiceError(int Status, string Code, string Message)
     protected TimeSpan? ClockOffset(TimeProvider clock) => clock.GetUtcNow() - ServerTime;
 
     protected static string ClockIsOff(TimeSpan off) => string.Create(CultureInfo.InvariantCulture,
-        $"this machine's clock is {off.Duration().TotalMinutes:0.#} minutes {(off > TimeSpan.Zero ? "fast" : "slow")}; set it (such as with NTP): signatures hold for 15 minutes");
+        $"this machine's clock is {off.Duration().TotalMinutes:0.#} minutes {(off > TimeSpan.Zero ? "fast" : "slow")}; set it (such as "
+        + $"with NTP): signatures hold for 15 minutes");
 
-    protected const string DamagedOnTheWay = "the bytes that arrived are not those that were sent: they were damaged on the way, or changed in memory meanwhile";
+    protected const string DamagedOnTheWay =
+        "the bytes that arrived are not those that were sent: they were damaged on the way, or changed in memory meanwhile";
 }

@@ -6,7 +6,9 @@ using System.Xml;
 
 namespace S3dlio.Storage.Remote;
 
-/// <summary>A service's XML answer, read forward only: elements by their local names, whatever their namespace. Document types are refused.</summary>
+/// <summary>
+/// A service's XML answer, read forward only: elements by their local names, whatever their namespace. Document types are refused.
+/// </summary>
 sealed class ServiceXml : IDisposable
 {
     static readonly XmlReaderSettings Settings = new()
@@ -22,7 +24,7 @@ sealed class ServiceXml : IDisposable
 
     readonly XmlReader _reader;
 
-    /// <summary>The reader is at an element that nobody has been told of.</summary>
+    /// <summary>The reader is at an element that was not returned yet.</summary>
     bool _pending;
 
     /// <exception cref="XmlException">It is not UTF-8.</exception>
@@ -59,11 +61,15 @@ sealed class ServiceXml : IDisposable
         }
         catch (XmlException error)
         {
-            throw new StoreException(ErrorKind.InvalidData, subject, $"the answer is not the XML of {service}: {error.Message}; check endpoint_url", cause: error);
+            throw new StoreException(
+                ErrorKind.InvalidData, subject, $"the answer is not the XML of {service}: {error.Message}; check endpoint_url",
+                cause: error);
         }
     }
 
-    /// <summary>Reads a document that may be missing or somebody else's, such as a proxy's page; <paramref name="otherwise"/> then.</summary>
+    /// <summary>
+    /// Reads a document that may be missing, or another program's, such as a proxy's error page; returns <paramref name="otherwise"/> then.
+    /// </summary>
     public static T TryRead<T>(ReadOnlyMemory<byte> text, T otherwise, Func<ServiceXml, T> read)
     {
         if (text.Span.IndexOf((byte)'<') < 0)

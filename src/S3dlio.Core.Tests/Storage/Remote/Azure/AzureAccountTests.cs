@@ -12,7 +12,8 @@ public class AzureAccountTests
     {
         var root = StoreUri.Parse($"az://{name}/box");
         var options = AzureOptions.Read(StoreOptions.Parse(json, root.ToString()), root);
-        return AzureAccount.Resolve(options, name, root.ToString(), variable => environment.FirstOrDefault(pair => pair.Name == variable).Value);
+        return AzureAccount.Resolve(
+            options, name, root.ToString(), variable => environment.FirstOrDefault(pair => pair.Name == variable).Value);
     }
 
     [Theory]
@@ -20,7 +21,8 @@ public class AzureAccountTests
     [InlineData("""{"sas_token": "?sv=1&sig=abc"}""", "https://acct.blob.core.windows.net", "option sas_token")]
     [InlineData("""{"credential": "anonymous", "endpoint_url": "http://localhost:1/acct/"}""", "http://localhost:1/acct", "no credentials")]
     [InlineData("""{"connection_string": "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0LWtleQ==;EndpointSuffix=core.chinacloudapi.cn"}""", "https://acct.blob.core.chinacloudapi.cn", "option connection_string")]
-    [InlineData("""{"connection_string": "BlobEndpoint=https://acct.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=x%2By"}""", "https://acct.blob.core.windows.net", "option connection_string")]
+    [InlineData("""{"connection_string": "BlobEndpoint=https://acct.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=x%2By"}""",
+            "https://acct.blob.core.windows.net", "option connection_string")]
     [InlineData("{}", "https://acct.blob.core.windows.net", "DefaultAzureCredential")]
     public void Resolve_Options_DecideEndpointAndLogin(string json, string endpoint, string origin)
     {
@@ -49,11 +51,15 @@ public class AzureAccountTests
     public void Resolve_Environment_CountsForItsAccountOnly()
     {
         Assert.Equal("AZURE_STORAGE_KEY", Resolve("{}", "acct", ("AZURE_STORAGE_KEY", Key)).Credential.Origin);
-        Assert.Equal("AZURE_STORAGE_KEY", Resolve("{}", "acct", ("AZURE_STORAGE_KEY", Key), ("AZURE_STORAGE_ACCOUNT", "acct")).Credential.Origin);
-        Assert.Equal("DefaultAzureCredential", Resolve("{}", "acct", ("AZURE_STORAGE_KEY", Key), ("AZURE_STORAGE_ACCOUNT", "other")).Credential.Origin);
+        Assert.Equal("AZURE_STORAGE_KEY",
+            Resolve("{}", "acct", ("AZURE_STORAGE_KEY", Key), ("AZURE_STORAGE_ACCOUNT", "acct")).Credential.Origin);
+        Assert.Equal("DefaultAzureCredential",
+            Resolve("{}", "acct", ("AZURE_STORAGE_KEY", Key), ("AZURE_STORAGE_ACCOUNT", "other")).Credential.Origin);
         Assert.Equal("AZURE_STORAGE_SAS_TOKEN", Resolve("{}", "acct", ("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=2")).Credential.Origin);
-        Assert.Equal("AZURE_STORAGE_CONNECTION_STRING", Resolve("{}", "acct", ("AZURE_STORAGE_CONNECTION_STRING", $"AccountName=acct;AccountKey={Key}")).Credential.Origin);
-        Assert.Equal("DefaultAzureCredential", Resolve("{}", "acct", ("AZURE_STORAGE_CONNECTION_STRING", $"AccountName=other;AccountKey={Key}")).Credential.Origin);
+        Assert.Equal("AZURE_STORAGE_CONNECTION_STRING",
+            Resolve("{}", "acct", ("AZURE_STORAGE_CONNECTION_STRING", $"AccountName=acct;AccountKey={Key}")).Credential.Origin);
+        Assert.Equal("DefaultAzureCredential",
+            Resolve("{}", "acct", ("AZURE_STORAGE_CONNECTION_STRING", $"AccountName=other;AccountKey={Key}")).Credential.Origin);
         Assert.Equal("no credentials", Resolve("""{"credential": "anonymous"}""", "acct", ("AZURE_STORAGE_KEY", Key)).Credential.Origin);
     }
 

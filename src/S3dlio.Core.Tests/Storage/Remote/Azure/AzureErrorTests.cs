@@ -12,9 +12,15 @@ public class AzureErrorTests
 
     static StoreException Error(int status, string code, AzureCredential? credential = null, TimeSpan? skew = null, string why = "")
     {
-        var account = new AzureAccount("acct", "https://acct.blob.core.windows.net", credential ?? new SharedKeyCredential("acct", [1], "option account_key"), true);
+        var account = new AzureAccount(
+            "acct", "https://acct.blob.core.windows.net", credential ?? new SharedKeyCredential("acct", [1], "option account_key"), true);
         var request = new RemoteRequest(HttpMethod.Get, "box", "key", "az://acct/box/key");
-        var error = new AzureError(status, code, "what the service says") { RequestId = "id-1", ServerTime = Now - (skew ?? TimeSpan.Zero), AuthenticationDetail = why };
+        var error = new AzureError(status, code, "what the service says")
+        {
+            RequestId = "id-1",
+            ServerTime = Now - (skew ?? TimeSpan.Zero),
+            AuthenticationDetail = why
+        };
         return error.ToFailure(request, account, new Clock()).Error;
     }
 
@@ -78,12 +84,15 @@ public class AzureErrorTests
 
     [Fact]
     public void ToFailure_KeyIsRefused_DoesNotRepeatWhatWasSigned() =>
-        Assert.DoesNotContain("GET", Error(403, "AuthenticationFailed", why: "The string to sign was GET").Detail, StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "GET", Error(403, "AuthenticationFailed", why: "The string to sign was GET").Detail, StringComparison.Ordinal);
 
     [Fact]
     public void Parse_Document_LeavesOutWhatWasSigned()
     {
-        const string text = "\uFEFF<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>AuthenticationFailed</Code><Message>Server failed.\nRequestId:1\nTime:2</Message>"
+        const string text =
+            "\uFEFF<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>AuthenticationFailed</Code><Message>Server "
+            + "failed.\nRequestId:1\nTime:2</Message>"
             + "<AuthenticationErrorDetail>The MAC signature 'c2VjcmV0' is not the same</AuthenticationErrorDetail></Error>";
         var error = AzureError.Parse(403, null, Encoding.UTF8.GetBytes(text));
         Assert.Equal(("AuthenticationFailed", "Server failed."), (error.Code, error.Message));

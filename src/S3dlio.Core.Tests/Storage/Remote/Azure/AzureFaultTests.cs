@@ -14,7 +14,8 @@ public class AzureFaultTests
     static readonly CancellationToken None = CancellationToken.None;
 
     static ObjectStore Open(ScriptedServer server, string options = "") => StoreFactory.Open(
-        StoreUri.Parse(Root), StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}/acct","account_key":"YS1zZWNyZXQ="{{options}}}""", Root));
+        StoreUri.Parse(Root),
+        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}/acct","account_key":"YS1zZWNyZXQ="{{options}}}""", Root));
 
     static byte[] Data(int length)
     {
@@ -30,10 +31,11 @@ public class AzureFaultTests
     {
         if (exchange.Headers.TryGetValue("If-Match", out string? wanted) && wanted != tag)
         {
-            await exchange.Say(412, "x-ms-error-code: ConditionNotMet\r\n");
+            await exchange.Respond(412, "x-ms-error-code: ConditionNotMet\r\n");
             return;
         }
-        long[] ends = [.. exchange.Headers["x-ms-range"]["bytes=".Length..].Split('-').Select(text => long.Parse(text, CultureInfo.InvariantCulture))];
+        long[] ends = [.. exchange.Headers["x-ms-range"]["bytes=".Length..].Split(
+                '-').Select(text => long.Parse(text, CultureInfo.InvariantCulture))];
         long last = Math.Min(ends[1], data.Length - 1);
         int length = (int)(last - ends[0] + 1);
         await exchange.Raw(
@@ -63,7 +65,8 @@ public class AzureFaultTests
     public async Task Get_BodyBreaksOff_GoesOnFromThere()
     {
         var data = Data(3 << 20);
-        await using var server = new ScriptedServer(exchange => Serve(exchange, data, "\"v1\"", most: exchange.Number < 8 ? 400_000 : int.MaxValue));
+        await using var server = new ScriptedServer(
+            exchange => Serve(exchange, data, "\"v1\"", most: exchange.Number < 8 ? 400_000 : int.MaxValue));
         Assert.Equal(data, await Get(Open(server, ""","max_attempts":2""")));
         Assert.All(server.Seen.Skip(1), exchange => Assert.Equal("\"v1\"", exchange.Headers["If-Match"]));
     }
@@ -88,7 +91,8 @@ public class AzureFaultTests
             exchange.Headers.Remove("If-Match");
             await Serve(exchange, Data(10), "\"v2\"");
         });
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(server).OpenReadAsync("key", new ReadOptions { IfMatch = "v1" }, None));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await Open(server).OpenReadAsync("key", new ReadOptions { IfMatch = "v1" }, None));
         Assert.Equal(ErrorKind.Precondition, error.Kind);
     }
 
@@ -101,17 +105,21 @@ public class AzureFaultTests
         {
             if (exchange.Target.Contains("comp=block&", StringComparison.Ordinal))
                 await held.Task;
-            await exchange.Say(201);
+            await exchange.Respond(201);
         });
         var writer = await Open(server, $$""","part_size":{{part}}""").OpenWriteAsync("key", PutOptions.Default, None);
         using var soon = new CancellationTokenSource(200);
         // four blocks are on their way and stay there, so the fifth waits with the sixth half in the buffer
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await writer.WriteAsync(new byte[(5 * part) + 100], soon.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            async () => await writer.WriteAsync(new byte[(5 * part) + 100], soon.Token));
         held.SetResult();
-        Assert.Equal(ErrorKind.Closed, (await Assert.ThrowsAsync<StoreException>(async () => await writer.WriteAsync(new byte[1], None))).Kind);
+        Assert.Equal(ErrorKind.Closed,
+            (await Assert.ThrowsAsync<StoreException>(async () => await writer.WriteAsync(new byte[1], None))).Kind);
         Assert.Equal(ErrorKind.Closed, (await Assert.ThrowsAsync<StoreException>(async () => await writer.CompleteAsync(None))).Kind);
         await writer.DisposeAsync();
-        Assert.DoesNotContain(server.Seen, exchange => exchange.Target.Contains("blocklist", StringComparison.Ordinal) || !exchange.Target.Contains("comp=block", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            server.Seen, exchange => exchange.Target.Contains("blocklist", StringComparison.Ordinal)
+                || !exchange.Target.Contains("comp=block", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -120,7 +128,8 @@ public class AzureFaultTests
     [InlineData("nonsense")]
     public async Task Get_AnswerOfAnotherRange_IsRefused(string range)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Respond(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
         Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)))).Kind);
     }
 
@@ -131,14 +140,16 @@ public class AzureFaultTests
         await using var server = new ScriptedServer(async exchange =>
         {
             if (exchange.Method == "HEAD")
-                await exchange.Raw(Exchange.Head(200, $"ETag: \"v1\"\r\nx-ms-meta-s3dlio_crc32c: {Checksum.Of("data"u8)}\r\nx-ms-meta-s3dlio_write: {write}\r\n", 4));
+                await exchange.Raw(
+                    Exchange.Head(200,
+                        $"ETag: \"v1\"\r\nx-ms-meta-s3dlio_crc32c: {Checksum.Of("data"u8)}\r\nx-ms-meta-s3dlio_write: {write}\r\n", 4));
             else if (exchange.Number == 1)
             {
                 write = exchange.Headers["x-ms-meta-s3dlio_write"];
                 exchange.Break();
             }
             else
-                await exchange.Say(409, "x-ms-error-code: BlobAlreadyExists\r\n");
+                await exchange.Respond(409, "x-ms-error-code: BlobAlreadyExists\r\n");
         });
         var meta = await Put(Open(server), "data"u8.ToArray(), PutOptions.Default with { Overwrite = false });
         Assert.Equal(("v1", Checksum.Of("data"u8)), (meta.ETag, meta.Checksum));
@@ -155,9 +166,10 @@ public class AzureFaultTests
             else if (exchange.Number == 1)
                 exchange.Break();
             else
-                await exchange.Say(409, "x-ms-error-code: BlobAlreadyExists\r\n");
+                await exchange.Respond(409, "x-ms-error-code: BlobAlreadyExists\r\n");
         });
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Put(Open(server), "data"u8.ToArray(), PutOptions.Default with { Overwrite = false }));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await Put(Open(server), "data"u8.ToArray(), PutOptions.Default with { Overwrite = false }));
         Assert.Equal(ErrorKind.AlreadyExists, error.Kind);
     }
 
@@ -167,16 +179,18 @@ public class AzureFaultTests
         int commits = 0;
         await using var server = new ScriptedServer(exchange =>
             exchange.Target.Contains("comp=blocklist", StringComparison.Ordinal) && Interlocked.Increment(ref commits) < 3
-                ? exchange.Say(400, "x-ms-error-code: InvalidBlockList\r\n")
-                : exchange.Say(201, "ETag: \"v1\"\r\n"));
+                ? exchange.Respond(400, "x-ms-error-code: InvalidBlockList\r\n")
+                : exchange.Respond(201, "ETag: \"v1\"\r\n"));
         long seen = 0;
         var data = Data(300_000);
-        await Open(server, ""","part_size":65536""").PutAsync("key", new Payload(data), PutOptions.Default, new Counted(value => Interlocked.Add(ref seen, value)), None);
+        await Open(server, ""","part_size":65536""").PutAsync(
+            "key", new Payload(data), PutOptions.Default, new SynchronousProgress(value => Interlocked.Add(ref seen, value)), None);
         Assert.Equal(3, commits);
         Assert.Equal(data.Length, seen);
         var last = server.Seen.Last(exchange => exchange.Target.Contains("comp=blocklist", StringComparison.Ordinal));
         var staged = server.Seen.Where(exchange => exchange.Target.Contains("blockid=", StringComparison.Ordinal))
-            .GroupBy(exchange => Uri.UnescapeDataString(exchange.Target.Split("blockid=")[1])).ToDictionary(group => group.Key, group => group.Last().Body);
+            .GroupBy(exchange => Uri.UnescapeDataString(exchange.Target.Split("blockid=")[1])).ToDictionary(
+                group => group.Key, group => group.Last().Body);
         var ids = Encoding.ASCII.GetString(last.Body).Split("<Latest>").Skip(1).Select(part => part.Split('<')[0]);
         Assert.Equal(data, ids.SelectMany(id => staged[id]));
         Assert.All(staged.Keys, id => Assert.Equal(64, id.Length));
@@ -189,7 +203,7 @@ public class AzureFaultTests
     public async Task Put_PassingTrouble_IsTriedAgain(int status, string code)
     {
         await using var server = new ScriptedServer(exchange =>
-            exchange.Number < 3 ? exchange.Say(status, $"x-ms-error-code: {code}\r\n") : exchange.Say(201, "ETag: \"v1\"\r\n"));
+            exchange.Number < 3 ? exchange.Respond(status, $"x-ms-error-code: {code}\r\n") : exchange.Respond(201, "ETag: \"v1\"\r\n"));
         Assert.Equal("v1", (await Put(Open(server), "Hello Azure!"u8.ToArray())).ETag);
         Assert.Equal(3, server.Seen.Count);
         Assert.All(server.Seen, exchange => Assert.Equal("DtjZpL9/o8c=", exchange.Headers["x-ms-content-crc64"]));
@@ -198,8 +212,10 @@ public class AzureFaultTests
     [Fact]
     public async Task List_ContinuationRepeats_EndsWithAnError()
     {
-        const string page = "<EnumerationResults><Blobs><Blob><Name>a</Name><Properties><Last-Modified>Wed, 01 Jan 2025 00:00:00 GMT</Last-Modified><Content-Length>1</Content-Length></Properties></Blob></Blobs><NextMarker>m</NextMarker></EnumerationResults>";
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", page));
+        const string page =
+            "<EnumerationResults><Blobs><Blob><Name>a</Name><Properties><Last-Modified>Wed, 01 Jan 2025 00:00:00 "
+            + "GMT</Last-Modified><Content-Length>1</Content-Length></Properties></Blob></Blobs><NextMarker>m</NextMarker></EnumerationResults>";
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", page));
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
         {
             await foreach (var found in Open(server).ListAsync("", ListOptions.Default, None))
@@ -219,12 +235,15 @@ public class AzureFaultTests
             if (exchange.Method == "PUT")
             {
                 write = exchange.Headers["x-ms-meta-s3dlio_write"];
-                await exchange.Say(202, "ETag: \"v2\"\r\nx-ms-copy-status: pending\r\n");
+                await exchange.Respond(202, "ETag: \"v2\"\r\nx-ms-copy-status: pending\r\n");
             }
             else if (write.Length == 0)
                 await exchange.Raw(Exchange.Head(200, "ETag: \"v1\"\r\n", 4));
             else
-                await exchange.Raw(Exchange.Head(200, $"ETag: \"v3\"\r\nx-ms-meta-s3dlio_write: {write}\r\nx-ms-copy-status: {(++polls < 3 ? "pending" : "success")}\r\n", 4));
+                await exchange.Raw(
+                    Exchange.Head(200,
+                        $"ETag: \"v3\"\r\nx-ms-meta-s3dlio_write: {write}\r\nx-ms-copy-status: {(++polls < 3 ? "pending" : "success")}\r\n",
+                        4));
         });
         var meta = await Open(server).CopyAsync("key", "copy", PutOptions.Default, None);
         Assert.Equal(("v3", 3), (meta.ETag, polls));

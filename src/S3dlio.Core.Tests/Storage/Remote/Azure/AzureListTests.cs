@@ -22,7 +22,7 @@ public class AzureListTests
     [Fact]
     public void Parse_Page_GivesObjectsPrefixesAndMarker()
     {
-        var page = ListAnswer.Parse(Encoding.UTF8.GetBytes(Text), "az://acct/box");
+        var page = ListResponse.Parse(Encoding.UTF8.GetBytes(Text), "az://acct/box");
 
         Assert.Equal([" ", "a b", "a&</", "a\uFFFE c"], page.Entries.Select(entry => entry.Key));
         Assert.Equal("2!8!b25l", page.Marker);
@@ -38,13 +38,15 @@ public class AzureListTests
     [InlineData("<!DOCTYPE x [<!ENTITY a \"b\">]><EnumerationResults>&a;</EnumerationResults>")]
     [InlineData("")]
     public void Parse_AnythingElse_InvalidData(string text) =>
-        Assert.Equal(ErrorKind.InvalidData, Assert.Throws<StoreException>(() => ListAnswer.Parse(Encoding.UTF8.GetBytes(text), "az://acct/box")).Kind);
+        Assert.Equal(ErrorKind.InvalidData,
+            Assert.Throws<StoreException>(() => ListResponse.Parse(Encoding.UTF8.GetBytes(text), "az://acct/box")).Kind);
 
     [Fact]
     public void Next_ServerSortsByUtf16OrUtf8_GivesUtf8()
     {
         string[] pieces = ["", "a", "z", "\uD7FF", "\uE000", "\uFFFD", "\U00010000", "\U0001F600"];
-        string[] keys = [.. pieces.SelectMany(x => pieces.SelectMany(y => pieces.Select(z => x + y + z))).Where(key => key.Length > 0).Distinct()];
+        string[] keys = [.. pieces.SelectMany(
+                x => pieces.SelectMany(y => pieces.Select(z => x + y + z))).Where(key => key.Length > 0).Distinct()];
         string[] expected = [.. keys.Order(ObjectKey.Order)];
         foreach (var server in (IComparer<string>[])[StringComparer.Ordinal, ObjectKey.Order])
         {

@@ -26,7 +26,8 @@ public class AzureStoreTests : StoreConformance
     protected virtual string Change => "{}";
 
     // the service would keep these under other names
-    protected override bool Holds(string key) => !key.Contains('\\', StringComparison.Ordinal) && !key.Contains('\n', StringComparison.Ordinal) && !key.EndsWith('.');
+    protected override bool Holds(string key) =>
+        !key.Contains('\\', StringComparison.Ordinal) && !key.Contains('\n', StringComparison.Ordinal) && !key.EndsWith('.');
 
     static StoreOptions Options(string change)
     {
@@ -36,12 +37,14 @@ public class AzureStoreTests : StoreConformance
         return StoreOptions.Parse(options.ToJsonString(), Address);
     }
 
-    static ObjectStore Open(string address, string change) => StoreFactory.Open(StoreUri.Parse($"{address.TrimEnd('/')}/{Guid.NewGuid():n}"), Options(change));
+    static ObjectStore Open(string address, string change) =>
+        StoreFactory.Open(StoreUri.Parse($"{address.TrimEnd('/')}/{Guid.NewGuid():n}"), Options(change));
 
     static string Account => StoreUri.Parse(Address).Container.Split('/')[0];
 
     public override async Task InitializeAsync() =>
-        await StoreFactory.OpenContainers(StoreUri.Parse(Address), Options("{}")).CreateAsync(StoreUri.Parse(Address).Container.Split('/')[1], None);
+        await StoreFactory.OpenContainers(
+            StoreUri.Parse(Address), Options("{}")).CreateAsync(StoreUri.Parse(Address).Container.Split('/')[1], None);
 
     public override async Task DisposeAsync()
     {
@@ -56,9 +59,12 @@ public class AzureStoreTests : StoreConformance
     {
         var data = RandomBytes(size, 30);
         byte[] head = RandomBytes(1000, 31);
-        await Store.PutAsync("blocks", new Payload(1000, _ => head, [LargeMemory.From(data.AsMemory(0, 77)), LargeMemory.From(data.AsMemory(77))]), PutOptions.Default, null, None);
+        await Store.PutAsync(
+            "blocks", new Payload(1000, _ => head, [LargeMemory.From(data.AsMemory(0, 77)), LargeMemory.From(data.AsMemory(77))]),
+            PutOptions.Default, null, None);
         Assert.NotNull(await BlocksOf("blocks", [.. head, .. data]));
-        await Store.CopyAsync("blocks", "copied", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["c"] = "d" } }, None);
+        await Store.CopyAsync(
+            "blocks", "copied", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["c"] = "d" } }, None);
         Assert.NotNull(await BlocksOf("copied", [.. head, .. data]));
         Assert.Equal("d", Assert.Single((await Store.HeadAsync("copied", None)).Metadata).Value);
         await using var writer = await Store.OpenWriteAsync("streamed", PutOptions.Default, None);
@@ -72,7 +78,14 @@ public class AzureStoreTests : StoreConformance
     [Fact]
     public async Task Put_Attributes_AreKeptByHeadAndCopy()
     {
-        var attributes = new Dictionary<string, string> { ["cache_control"] = "no-store", ["content_encoding"] = "zstd", ["content_disposition"] = "attachment", ["content_language"] = "de" };
+        var attributes =
+            new Dictionary<string, string>
+            {
+                ["cache_control"] = "no-store",
+                ["content_encoding"] = "zstd",
+                ["content_disposition"] = "attachment",
+                ["content_language"] = "de"
+            };
         await Put("attributes", "x", PutOptions.Default with { Attributes = attributes });
         await Store.CopyAsync("attributes", "copy", PutOptions.Default with { ContentType = "a/b" }, None);
         foreach (string key in (string[])["attributes", "copy"])
@@ -80,17 +93,26 @@ public class AzureStoreTests : StoreConformance
             var head = await Store.HeadAsync(key, None);
             Assert.All(attributes, pair => Assert.Equal(pair.Value, head.Attributes[pair.Key]));
         }
-        await Fails(ErrorKind.InvalidArgument, "attributes", async () => await Put("attributes", "x", PutOptions.Default with { Attributes = new Dictionary<string, string> { ["storage_class"] = "x" } }));
+        await Fails(ErrorKind.InvalidArgument, "attributes", async () => await Put(
+                "attributes", "x", PutOptions.Default with { Attributes = new Dictionary<string, string> { ["storage_class"] = "x" } }));
     }
 
     [Fact]
     public async Task Put_MetadataOfAnyName_ComesBack()
     {
-        var metadata = new Dictionary<string, string> { ["with-hyphen"] = "1", ["run_1"] = "é", ["run1"] = "", ["Run1"] = " b ", ["a"] = "=?UTF-8?B?eA==?=" };
+        var metadata = new Dictionary<string, string>
+        {
+            ["with-hyphen"] = "1",
+            ["run_1"] = "é",
+            ["run1"] = "",
+            ["Run1"] = " b ",
+            ["a"] = "=?UTF-8?B?eA==?="
+        };
         await Put("meta", "x", PutOptions.Default with { Metadata = metadata });
         await Store.CopyAsync("meta", "copy", PutOptions.Default, None);
         foreach (string key in (string[])["meta", "copy"])
-            Assert.Equal(metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal), (await Store.HeadAsync(key, None)).Metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal));
+            Assert.Equal(metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal),
+                (await Store.HeadAsync(key, None)).Metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal));
     }
 
     [Fact]
@@ -108,13 +130,15 @@ public class AzureStoreTests : StoreConformance
     {
         const string key = "signed key+ü %2F//x";
         using var client = new HttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Put, await Store.PresignAsync(key, PresignOptions.Default with { Method = "PUT" }, None));
+        using var request = new HttpRequestMessage(
+            HttpMethod.Put, await Store.PresignAsync(key, PresignOptions.Default with { Method = "PUT" }, None));
         request.Content = new ByteArrayContent("via url"u8.ToArray());
         request.Headers.Add("x-ms-blob-type", "BlockBlob");
         (await client.SendAsync(request)).EnsureSuccessStatusCode();
         Assert.Equal("via url", await GetText(key));
         Assert.Equal("via url", await client.GetStringAsync(new Uri(await Store.PresignAsync(key, PresignOptions.Default, None))));
-        (await client.DeleteAsync(new Uri(await Store.PresignAsync(key, PresignOptions.Default with { Method = "DELETE" }, None)))).EnsureSuccessStatusCode();
+        (await client.DeleteAsync(new Uri(await Store.PresignAsync(key, PresignOptions.Default with { Method = "DELETE" }, None))))
+            .EnsureSuccessStatusCode();
         await Fails(ErrorKind.NotFound, key, () => GetText(key));
     }
 
@@ -130,7 +154,8 @@ public class AzureStoreTests : StoreConformance
         Assert.Contains(await containers.ListAsync(None), found => found.Name == name);
         var store = StoreFactory.Open(StoreUri.Parse(address), Options("{}"));
         await store.PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None);
-        Assert.Equal(ErrorKind.Precondition, (await Assert.ThrowsAsync<StoreException>(async () => await containers.DeleteAsync(name, None))).Kind);
+        Assert.Equal(ErrorKind.Precondition,
+            (await Assert.ThrowsAsync<StoreException>(async () => await containers.DeleteAsync(name, None))).Kind);
         await store.DeleteAsync(["x"], None);
         await containers.DeleteAsync(name, None);
         Assert.False(await containers.ExistsAsync(name, None));
@@ -158,8 +183,11 @@ public class AzureStoreTests : StoreConformance
     [Fact]
     public async Task EveryCall_WrongKey_AuthenticationWithoutTheKey()
     {
-        var store = Open(Address, """{"emulator": null, "connection_string": null, "sas_token": null, "credential": null, "account_key": "d3Jvbmcta2V5"}""");
-        foreach (var call in (Func<Task>[])[async () => await store.HeadAsync("x", None), async () => await store.PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None)])
+        var store = Open(
+            Address, """{"emulator": null, "connection_string": null, "sas_token": null, "credential": null, "account_key": "d3Jvbmcta2V5"}""");
+        foreach (var call in (
+                Func<Task>[])[async () => await store.HeadAsync("x", None),
+                async () => await store.PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None)])
         {
             var error = await Assert.ThrowsAsync<StoreException>(call);
             Assert.Equal(ErrorKind.Authentication, error.Kind);
@@ -174,11 +202,13 @@ public class AzureStoreTests : StoreConformance
         await Put("one", "text");
         string url = await Store.PresignAsync("one", PresignOptions.Default, None);
         string sas = url[(url.IndexOf('?', StringComparison.Ordinal) + 1)..];
-        var options = Options($$"""{"emulator": null, "connection_string": null, "account_key": null, "credential": null, "sas_token": "{{sas}}"}""");
+        var options = Options(
+            $$"""{"emulator": null, "connection_string": null, "account_key": null, "credential": null, "sas_token": "{{sas}}"}""");
         var store = StoreFactory.Open(StoreUri.Parse(Store.Root.ToString()), options);
         await using var reader = await store.OpenReadAsync("one", ReadOptions.Default, None);
         Assert.Equal(4, reader.Meta.Size);
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await store.PutAsync("one", new Payload(new byte[1]), PutOptions.Default, null, None));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await store.PutAsync("one", new Payload(new byte[1]), PutOptions.Default, null, None));
         Assert.True(error.Kind is ErrorKind.PermissionDenied or ErrorKind.Authentication, error.Message);
         Assert.DoesNotContain("sig=", error.ToString(), StringComparison.Ordinal);
     }

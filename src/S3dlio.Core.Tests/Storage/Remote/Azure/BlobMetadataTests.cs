@@ -27,7 +27,8 @@ public class BlobMetadataTests
         var request = Request();
         BlobMetadata.Write(request, metadata, new Checksum(7), null, "w1");
 
-        Assert.All(request.Headers, header => Assert.True(header.Value.All(c => c is >= ' ' and <= '~') && header.Value.Trim() == header.Value, header.Key));
+        Assert.All(request.Headers,
+            header => Assert.True(header.Value.All(c => c is >= ' ' and <= '~') && header.Value.Trim() == header.Value, header.Key));
         Assert.Contains(request.Headers, header => header is { Key: "x-ms-meta-plain", Value: "value" });
         Assert.Contains(request.Headers, header => header is { Key: "x-ms-meta-s3dlio_crc32c", Value: "crc32c:00000007" });
         var (read, checksum, _, write) = BlobMetadata.Read(request.Headers.Select(header => (header.Key, header.Value)));
@@ -37,7 +38,8 @@ public class BlobMetadataTests
 
     [Fact]
     public void Say_NameOfTheLibrary_InvalidArgument() =>
-        Assert.Throws<StoreException>(() => BlobMetadata.Write(Request(), new Dictionary<string, string> { ["S3dlio_crc32c"] = "x" }, null, null, "w"));
+        Assert.Throws<StoreException>(
+            () => BlobMetadata.Write(Request(), new Dictionary<string, string> { ["S3dlio_crc32c"] = "x" }, null, null, "w"));
 
     [Theory]
     [InlineData("not json")]

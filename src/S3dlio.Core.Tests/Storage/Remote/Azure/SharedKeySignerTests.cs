@@ -9,7 +9,8 @@ public class SharedKeySignerTests
 {
     // as the service's documentation builds it, line by line; the signature was computed with Python's hmac
     const string Expected = "PUT\n\n\n11\n\n\n\n\n\n*\n\n\n"
-        + "x-ms-blob-type:BlockBlob\nx-ms-date:Wed, 01 Jan 2025 00:00:00 GMT\nx-ms-meta-run_1:a b\nx-ms-meta-run1:c\nx-ms-version:2023-11-03\n"
+        + "x-ms-blob-type:BlockBlob\nx-ms-date:Wed, 01 Jan 2025 00:00:00 GMT\nx-ms-meta-run_1:a "
+        + "b\nx-ms-meta-run1:c\nx-ms-version:2023-11-03\n"
         + "/devstoreaccount1/devstoreaccount1/box/a%20b/%C3%A9\ncomp:block\ntimeout:3 0";
 
     static HttpCall Call()
@@ -33,7 +34,8 @@ public class SharedKeySignerTests
     public void Sign_EverythingAtOnce_MatchesAnotherImplementation()
     {
         var call = Call();
-        new SharedKeySigner(Emulator.Account, Convert.FromBase64String(Emulator.Key)).Sign(call, new DateTimeOffset(2025, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        new SharedKeySigner(
+            Emulator.Account, Convert.FromBase64String(Emulator.Key)).Sign(call, new DateTimeOffset(2025, 1, 1, 0, 0, 0, TimeSpan.Zero));
 
         Assert.Equal(Expected, SharedKeySigner.StringToSign(Emulator.Account, call));
         Assert.Equal("SharedKey devstoreaccount1:ROu6B/5gRidzQTlQH4afpqvs0EBKyzsql5vdLSOgCbw=", call.Headers[^1].Value);
@@ -44,14 +46,20 @@ public class SharedKeySignerTests
     [InlineData("/a/%2E%2e", "/a/%2E%2e")]
     public void StringToSign_OddPaths_AreSignedAsTheyAreSent(string path, string signed)
     {
-        var call = new HttpCall { Method = HttpMethod.Get, Address = HttpTransport.Address("https://acct.blob.core.windows.net" + path), Subject = "az://x" };
+        var call = new HttpCall
+        {
+            Method = HttpMethod.Get,
+            Address = HttpTransport.Address("https://acct.blob.core.windows.net" + path),
+            Subject = "az://x"
+        };
         Assert.EndsWith("/acct" + signed, SharedKeySigner.StringToSign("acct", call), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Compare_Names_AsTheServiceSortsThem()
     {
-        string[] expected = ["x-ms-blob-type", "x-ms-meta-_", "x-ms-meta-a", "x-ms-meta-a_b", "x-ms-meta-a1", "x-ms-meta-ab", "x-ms-meta-B", "x-ms-version"];
+        string[] expected = [
+            "x-ms-blob-type", "x-ms-meta-_", "x-ms-meta-a", "x-ms-meta-a_b", "x-ms-meta-a1", "x-ms-meta-ab", "x-ms-meta-B", "x-ms-version"];
         Assert.Equal(expected, expected.Reverse().Order(Comparer<string>.Create(HeaderOrder.Compare)));
     }
 

@@ -5,12 +5,15 @@ using Xunit;
 
 namespace S3dlio.Tests.Storage;
 
-/// <summary>Large recursive listings, whose folders are listed side by side: the same keys in the same order, with few requests more.</summary>
+/// <summary>
+/// Large recursive listings, whose folders are listed side by side: the same keys in the same order, with few requests more.
+/// </summary>
 public class ParallelListingTests
 {
     static ObjectStore Open(ScriptedServer server, int concurrency = 8) => StoreFactory.Open(
         StoreUri.Parse("s3://bucket/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","list_concurrency":{{concurrency}}}""", "s3://bucket/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","list_concurrency":{{concurrency}}}""", "s3://bucket/"));
 
     static async Task<List<string>> List(ObjectStore store, string prefix = "", ListOptions? options = null)
     {
@@ -28,7 +31,8 @@ public class ParallelListingTests
     static IEnumerable<string> Tree(int folders, int perFolder, string above = "") =>
         Enumerable.Range(0, folders).SelectMany(folder => Enumerable.Range(0, perFolder).Select(i => $"{above}{folder:00000}/{i:00000}"));
 
-    static readonly string[] Parts = ["/", "/", "/", "a", "b", "-", "0", ".", "a-b", "\uFFFD", "\U0001F600", "\U0010FFFF", "é", "%2F", "+", " ", "&", "//"];
+    static readonly string[] Parts =
+        ["/", "/", "/", "a", "b", "-", "0", ".", "a-b", "\uFFFD", "\U0001F600", "\U0010FFFF", "é", "%2F", "+", " ", "&", "//"];
 
     /// <summary>Keys with every trouble at once: empty parts, folders that are objects too, what sorts around '/'.</summary>
     static List<string> Hostile(Random random)
@@ -38,7 +42,8 @@ public class ParallelListingTests
         while (keys.Count < count)
         {
             string start = keys.Count > 0 && random.Next(3) > 0 ? keys[random.Next(keys.Count)] : "";
-            string key = start[..random.Next(start.Length + 1)] + string.Concat(Enumerable.Range(0, random.Next(1, 5)).Select(_ => Parts[random.Next(Parts.Length)]));
+            string key = start[..random.Next(start.Length + 1)]
+                + string.Concat(Enumerable.Range(0, random.Next(1, 5)).Select(_ => Parts[random.Next(Parts.Length)]));
             // a key is whole characters: none begins or ends within a surrogate pair
             if (IsWhole(key))
                 keys.Add(key);
@@ -68,8 +73,11 @@ public class ParallelListingTests
             string some = keys[random.Next(keys.Count)];
             string prefix = random.Next(2) == 0 ? "" : some.EnumerateRunes().First().ToString();
             string? after = random.Next(2) == 0 ? null : keys[random.Next(keys.Count)];
-            var expected = keys.Distinct().Where(key => key.StartsWith(prefix, StringComparison.Ordinal) && (after is null || ObjectKey.Compare(key, after) > 0)).Order(ObjectKey.Order);
-            var found = await List(Open(server, concurrency), prefix, ListOptions.Default with { StartAfter = after, PageSize = random.Next(1, 20) });
+            var expected = keys.Distinct().Where(
+                key => key.StartsWith(prefix, StringComparison.Ordinal)
+                    && (after is null || ObjectKey.Compare(key, after) > 0)).Order(ObjectKey.Order);
+            var found = await List(
+                Open(server, concurrency), prefix, ListOptions.Default with { StartAfter = after, PageSize = random.Next(1, 20) });
             Assert.Equal(expected, found);
         }
     }
@@ -89,7 +97,8 @@ public class ParallelListingTests
             InterlockedMax(ref most, count);
             // a folder's first page waits for three others: one after the other would never get on
             var query = ListingServer.Query(exchange);
-            if (query.GetValueOrDefault("prefix", "").Length > 2 && !query.ContainsKey("start-after") && !query.ContainsKey("continuation-token") && !met.Task.IsCompleted)
+            if (query.GetValueOrDefault("prefix", "").Length > 2 && !query.ContainsKey("start-after")
+                    && !query.ContainsKey("continuation-token") && !met.Task.IsCompleted)
             {
                 if (Interlocked.Increment(ref waiting) == 4)
                     met.SetResult();
@@ -149,7 +158,10 @@ public class ParallelListingTests
     {
         var listing = new ListingServer(Tree(40, 25), 10);
         // the folder 00003 never answers; only a cancel gets past it
-        await using var server = new ScriptedServer(exchange => ListingServer.Query(exchange).GetValueOrDefault("prefix") == "00003/" ? Task.CompletedTask : listing.Answer(exchange));
+        await using var server = new ScriptedServer(
+            exchange => ListingServer.Query(exchange).GetValueOrDefault("prefix") == "00003/"
+                ? Task.CompletedTask
+                : listing.Answer(exchange));
         int count = 0;
         await foreach (var page in Open(server).ListAsync("", ListOptions.Default, CancellationToken.None))
         {
@@ -165,7 +177,7 @@ public class ParallelListingTests
     {
         var listing = new ListingServer(Tree(40, 25), 10);
         await using var server = new ScriptedServer(exchange => ListingServer.Query(exchange).GetValueOrDefault("prefix") == "00003/"
-            ? exchange.Say(403, "", "<Error><Code>AccessDenied</Code></Error>") : listing.Answer(exchange));
+            ? exchange.Respond(403, "", "<Error><Code>AccessDenied</Code></Error>") : listing.Answer(exchange));
         var found = new List<string>();
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
         {

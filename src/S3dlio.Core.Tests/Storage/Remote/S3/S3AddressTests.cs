@@ -4,12 +4,15 @@ using Xunit;
 
 namespace S3dlio.Tests.Storage;
 
-/// <summary>Buckets as host names and as paths. A proxy stands in for the network's DNS: it sees the whole address and resolves nothing.</summary>
+/// <summary>
+/// Buckets as host names and as paths. A proxy stands in for the network's DNS: it sees the whole address and resolves nothing.
+/// </summary>
 public class S3AddressTests
 {
     static ObjectStore Open(ScriptedServer proxy, string bucket, string endpoint, string style) => StoreFactory.Open(
         StoreUri.Parse($"s3://{bucket}/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{endpoint}}","addressing_style":"{{style}}","proxy":"{{proxy.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":1}""", "s3://bucket/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{endpoint}}","addressing_style":"{{style}}","proxy":"{{proxy.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":1}""", "s3://bucket/"));
 
     [Theory]
     [InlineData("bucket", "http://s3.example.test", "virtual", "bucket.s3.example.test", "")]
@@ -22,7 +25,8 @@ public class S3AddressTests
     [InlineData("My_Bucket", "http://s3.example.test", "auto", "s3.example.test", "/My_Bucket")]
     public async Task AnyCall_EachStyle_IsSentAndSignedForItsHost(string bucket, string endpoint, string style, string host, string start)
     {
-        await using var proxy = new ScriptedServer(exchange => exchange.Method == "GET" ? exchange.Serve(new byte[10], "\"v1\"") : exchange.Say(200, "ETag: \"v1\"\r\n"));
+        await using var proxy = new ScriptedServer(
+            exchange => exchange.Method == "GET" ? exchange.Serve(new byte[10], "\"v1\"") : exchange.Respond(200, "ETag: \"v1\"\r\n"));
         var store = Open(proxy, bucket, endpoint, style);
         const string key = "a/../b c//ü+%";
         await store.PutAsync(key, new Payload(new byte[10]), PutOptions.Default with { ContentType = "text/plain" }, null, default);
@@ -40,9 +44,11 @@ public class S3AddressTests
     static string SignatureOf(Exchange exchange, string host)
     {
         string[] address = exchange.Target[$"http://{host}".Length..].Split('?');
-        var headers = exchange.Headers.Where(pair => pair.Key.StartsWith("x-amz-", StringComparison.OrdinalIgnoreCase) || pair.Key is "Content-Type").ToList();
+        var headers = exchange.Headers.Where(
+            pair => pair.Key.StartsWith("x-amz-", StringComparison.OrdinalIgnoreCase) || pair.Key is "Content-Type").ToList();
         return new SigV4Signer("r1").Authorization(
-            exchange.Method, address[0], address.Length > 1 ? address[1] : "", host, headers, exchange.Headers["x-amz-content-sha256"], exchange.Headers["x-amz-date"],
+            exchange.Method, address[0], address.Length > 1 ? address[1] : "", host, headers, exchange.Headers["x-amz-content-sha256"],
+            exchange.Headers["x-amz-date"],
             new S3Credentials("id", "a-secret", null));
     }
 
@@ -54,8 +60,9 @@ public class S3AddressTests
     [InlineData("bucket", "http://[::1]:7480")]
     public async Task AnyCall_VirtualHostThatCannotBe_IsRefusedUnsent(string bucket, string endpoint)
     {
-        await using var proxy = new ScriptedServer(exchange => exchange.Say(200));
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(proxy, bucket, endpoint, "virtual").HeadAsync("key", default));
+        await using var proxy = new ScriptedServer(exchange => exchange.Respond(200));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await Open(proxy, bucket, endpoint, "virtual").HeadAsync("key", default));
         Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
         Assert.Contains("addressing_style", error.Detail, StringComparison.Ordinal);
         Assert.Empty(proxy.Seen);

@@ -17,7 +17,8 @@ public class S3AnswerTests
     {
         var root = StoreUri.Parse("s3://bucket/");
         var read = S3Options.Read(
-            StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":2{{options}}}""", "s3://bucket/"), root);
+            StoreOptions.Parse(
+                $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1","max_attempts":2{{options}}}""", "s3://bucket/"), root);
         return new S3Store(root, new S3Client(read, "s3://bucket/"));
     }
 
@@ -42,7 +43,8 @@ public class S3AnswerTests
         var (first, last) = exchange.Range;
         last = Math.Min(last, data.Length - 1);
         string range = string.Create(CultureInfo.InvariantCulture, $"Content-Range: bytes {first}-{last}/{data.Length}\r\n");
-        return exchange.Raw(Exchange.Head(206, headers + range, last - first + 1), data.AsSpan((int)first, (int)(last - first) + 1).ToArray());
+        return exchange.Raw(
+            Exchange.Head(206, headers + range, last - first + 1), data.AsSpan((int)first, (int)(last - first) + 1).ToArray());
     }
 
     [Theory]
@@ -68,7 +70,8 @@ public class S3AnswerTests
     [InlineData("", "")]
     public async Task Get_TagInAnotherForm_IsTheSameVersion(string before, string after)
     {
-        await using var server = new ScriptedServer(exchange => ServeHeedless(exchange, Data(1000, 1), exchange.Number == 1 ? before : after));
+        await using var server = new ScriptedServer(
+            exchange => ServeHeedless(exchange, Data(1000, 1), exchange.Number == 1 ? before : after));
         Assert.Equal(Data(1000, 1), await Get(Open(server), 100));
     }
 
@@ -83,8 +86,9 @@ public class S3AnswerTests
     [Fact]
     public async Task Open_ServerHeedsNoIfMatch_AnotherVersionIsRefused()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "ETag: \"v2\"\r\n", "new"));
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(server).OpenReadAsync("key", new ReadOptions { IfMatch = "v1" }, None));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "ETag: \"v2\"\r\n", "new"));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await Open(server).OpenReadAsync("key", new ReadOptions { IfMatch = "v1" }, None));
         Assert.Equal(ErrorKind.Precondition, error.Kind);
     }
 
@@ -122,7 +126,7 @@ public class S3AnswerTests
         await using var server = new ScriptedServer(exchange => exchange.Number switch
         {
             1 => exchange.Raw("HTTP/1.1 301 X\r\nContent-Length: 0\r\nx-amz-bucket-region: mars-1\r\n\r\n"),
-            2 => exchange.Say(403, "", "<Error><Code>SignatureDoesNotMatch</Code></Error>"),
+            2 => exchange.Respond(403, "", "<Error><Code>SignatureDoesNotMatch</Code></Error>"),
             _ => exchange.Serve(Data(10, 1), "\"v1\""),
         });
         var store = Open(server);
@@ -135,7 +139,8 @@ public class S3AnswerTests
     public void Options_RegionThatIsNoLabel_IsRefusedForAmazon()
     {
         var error = Assert.Throws<StoreException>(() => StoreFactory.Open(
-            StoreUri.Parse("s3://bucket/"), StoreOptions.Parse("""{"region":"x@evil.example.com/","access_key_id":"id","secret_access_key":"a-secret"}""", "s3://bucket/")));
+            StoreUri.Parse("s3://bucket/"), StoreOptions.Parse(
+                """{"region":"x@evil.example.com/","access_key_id":"id","secret_access_key":"a-secret"}""", "s3://bucket/")));
         Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
     }
 
@@ -146,9 +151,9 @@ public class S3AnswerTests
         await using var server = new ScriptedServer(async exchange =>
         {
             if (exchange.Method == "POST")
-                await exchange.Say(200, "", "<InitiateMultipartUploadResult><UploadId>up</UploadId></InitiateMultipartUploadResult>");
+                await exchange.Respond(200, "", "<InitiateMultipartUploadResult><UploadId>up</UploadId></InitiateMultipartUploadResult>");
             else if (exchange.Method == "DELETE")
-                await exchange.Say(204);
+                await exchange.Respond(204);
             else
                 await held.Task;
         });

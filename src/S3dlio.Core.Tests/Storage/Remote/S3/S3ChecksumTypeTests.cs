@@ -37,7 +37,7 @@ public class S3ChecksumTypeTests
         else if (exchange.Headers.ContainsKey("Range"))
             await exchange.Serve(served, tag["ETag: ".Length..].Trim());
         else
-            await exchange.Say(200, tag + checksum, served);
+            await exchange.Respond(200, tag + checksum, served);
     });
 
     static ObjectStore Store(ScriptedServer server) => StoreFactory.Open(StoreUri.Parse("s3://bucket/"), StoreOptions.Parse(
@@ -47,7 +47,7 @@ public class S3ChecksumTypeTests
     {
         byte[] read = [];
         LargeMemory Allocate(long count) => LargeMemory.From(read = new byte[count]);
-        await ObjectRead.WholeAsync(Store(server), "key", Allocate, validation, new Quiet(), None);
+        await ObjectRead.WholeAsync(Store(server), "key", Allocate, validation, NoProgress.Instance, None);
         return read;
     }
 
@@ -96,7 +96,9 @@ public class S3ChecksumTypeTests
         Assert.Equal(said, Notices.Count);
         await using var reader = await ObjectInput.OpenStreamAsync(Store(server), "key", Decompress.Never, ReadOptions.Default, None);
         var part = new byte[700];
-        await ObjectRead.RangeAsync(Store(server), "key", Decompress.Never, 100, 700, _ => LargeMemory.From(part), new Validation(null, Required: true), new Quiet(), None);
+        await ObjectRead.RangeAsync(
+            Store(server), "key", Decompress.Never, 100, 700, _ => LargeMemory.From(part), new Validation(null, Required: true),
+            NoProgress.Instance, None);
         Assert.Equal(data[100..800], part);
 
         // one changed byte: the value is neither checksum of these bytes
@@ -123,7 +125,7 @@ public class S3ChecksumTypeTests
             if (exchange.Headers.ContainsKey("Range"))
                 await exchange.Serve(data, Parts["ETag: ".Length..].Trim());
             else
-                await exchange.Say(200, Parts + checksum, damaged);
+                await exchange.Respond(200, Parts + checksum, damaged);
         });
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(server, new Validation(null)));
         Assert.Equal(ErrorKind.ChecksumMismatch, error.Kind);
@@ -139,16 +141,5 @@ public class S3ChecksumTypeTests
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(server, new Validation(null)));
         Assert.Equal(ErrorKind.ChecksumMismatch, error.Kind);
         Assert.Single(server.Seen);
-    }
-
-    sealed class Quiet : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-        }
-
-        public void Report(long value)
-        {
-        }
     }
 }

@@ -16,7 +16,8 @@ public sealed partial class S3CredentialTests : IDisposable
     static readonly string[] Variables =
     [
         "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
-        "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EC2_METADATA_DISABLED",
+        "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_EC2_METADATA_DISABLED",
     ];
 
     static readonly TemporaryDirectory Folder = new();
@@ -76,7 +77,7 @@ public sealed partial class S3CredentialTests : IDisposable
 
     static string KeyOf(Exchange exchange) => exchange.Headers["Authorization"].Split("Credential=")[1].Split('/')[0];
 
-    static Task Expired(Exchange exchange) => exchange.Say(400, "", "<Error><Code>ExpiredToken</Code></Error>");
+    static Task Expired(Exchange exchange) => exchange.Respond(400, "", "<Error><Code>ExpiredToken</Code></Error>");
 
     static Task Serve(Exchange exchange) => exchange.Serve(new byte[10], "\"v1\"");
 
@@ -86,7 +87,8 @@ public sealed partial class S3CredentialTests : IDisposable
     public async Task AnyCall_KeysOfAProcessExpire_AreRenewedOnce()
     {
         WriteProcess();
-        await using var server = new ScriptedServer(exchange => KeyOf(exchange) == "key1" && exchange.Number > 1 ? Expired(exchange) : Serve(exchange));
+        await using var server = new ScriptedServer(
+            exchange => KeyOf(exchange) == "key1" && exchange.Number > 1 ? Expired(exchange) : Serve(exchange));
         var store = Open(server, ""","profile":"proc" """);
         for (int i = 0; i < 3; i++)
             await Get(store);
@@ -135,7 +137,8 @@ public sealed partial class S3CredentialTests : IDisposable
     public async Task AnyCall_GivenKeysExpire_FailsAtOnce()
     {
         await using var server = new ScriptedServer(Expired);
-        var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server, ""","access_key_id":"given","secret_access_key":"s","session_token":"t" """)));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            () => Get(Open(server, ""","access_key_id":"given","secret_access_key":"s","session_token":"t" """)));
         Assert.Equal((ErrorKind.Authentication, ErrorReason.ExpiredCredentials), (error.Kind, error.Reason));
         Assert.Equal(["given"], server.Seen.Select(KeyOf));
     }
@@ -160,7 +163,7 @@ public sealed partial class S3CredentialTests : IDisposable
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)));
         Assert.Equal((ErrorKind.Authentication, ErrorReason.NoCredentials), (error.Kind, error.Reason));
         Assert.Empty(server.Seen);
-        await using var container = new ScriptedServer(exchange => exchange.Say(200, "Content-Type: application/json\r\n",
+        await using var container = new ScriptedServer(exchange => exchange.Respond(200, "Content-Type: application/json\r\n",
             $$"""{"AccessKeyId":"key{{exchange.Number}}","SecretAccessKey":"s","Token":"token{{exchange.Number}}","Expiration":"{{Later}}"}"""));
         Set("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.Url + "/keys");
         await Get(Open(server));

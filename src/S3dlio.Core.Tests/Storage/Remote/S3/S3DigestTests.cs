@@ -38,16 +38,17 @@ public class S3DigestTests
         else if (exchange.Headers.ContainsKey("Range"))
             await exchange.Serve(served, "\"v1\"");
         else
-            await exchange.Say(200, $"ETag: \"v1\"\r\n{header}", served);
+            await exchange.Respond(200, $"ETag: \"v1\"\r\n{header}", served);
     });
 
     static async Task<byte[]> Get(ScriptedServer server, Validation validation)
     {
         var store = StoreFactory.Open(StoreUri.Parse("s3://bucket/"), StoreOptions.Parse(
-            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","part_size":5242880}""", "s3://bucket/"));
+            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","part_size":5242880}""",
+            "s3://bucket/"));
         byte[] read = [];
         LargeMemory Allocate(long count) => LargeMemory.From(read = new byte[count]);
-        await ObjectRead.WholeAsync(store, "key", Allocate, validation, new Quiet(), None);
+        await ObjectRead.WholeAsync(store, "key", Allocate, validation, NoProgress.Instance, None);
         return read;
     }
 
@@ -102,7 +103,7 @@ public class S3DigestTests
     {
         await using var array = await NpyObject.OpenAsync(Open(server), "key.npy", None);
         byte[] read = new byte[length];
-        await array.ReadAsync(LargeMemory.From(read.AsMemory()), validation, new Quiet(), None);
+        await array.ReadAsync(LargeMemory.From(read.AsMemory()), validation, NoProgress.Instance, None);
         return read;
     }
 
@@ -113,7 +114,7 @@ public class S3DigestTests
         List<(int, LargeMemory)> wanted = [(0, LargeMemory.From(read.AsMemory()))];
         if (all)
             wanted.Add((1, LargeMemory.From(new byte[100].AsMemory())));
-        await tensors.ReadAsync(wanted, validation, new Quiet(), None);
+        await tensors.ReadAsync(wanted, validation, NoProgress.Instance, None);
         return read;
     }
 
@@ -136,7 +137,8 @@ public class S3DigestTests
                 damaged[at] ^= at == 120 ? (byte)0 : (byte)4;
                 string header = Header(kind, at == 120 ? [.. data, 0] : data);
                 await using var bad = Serve(damaged, header);
-                var error = await Assert.ThrowsAsync<StoreException>(() => ReadArray(bad, length, new Validation(null, Required: required)));
+                var error = await Assert.ThrowsAsync<StoreException>(
+                    () => ReadArray(bad, length, new Validation(null, Required: required)));
                 Assert.Equal(ErrorKind.ChecksumMismatch, error.Kind);
                 Assert.Equal(damaged[128..(128 + length)], await ReadArray(bad, length, new Validation(null, Validate: false)));
             }
@@ -156,7 +158,8 @@ public class S3DigestTests
         byte[] damaged = [.. data];
         damaged[^1] ^= 4;
         await using var bad = Serve(damaged, Header(kind, data));
-        Assert.Equal(ErrorKind.ChecksumMismatch, (await Assert.ThrowsAsync<StoreException>(() => ReadTensors(bad, length, new Validation(null, Required: required), all))).Kind);
+        Assert.Equal(ErrorKind.ChecksumMismatch,
+            (await Assert.ThrowsAsync<StoreException>(() => ReadTensors(bad, length, new Validation(null, Required: required), all))).Kind);
         Assert.Equal(Data(length), await ReadTensors(bad, length, new Validation(null), false));
     }
 
@@ -165,27 +168,19 @@ public class S3DigestTests
     {
         await using (var server = Serve(Array(1000), ""))
         {
-            Assert.Equal(ErrorReason.NoChecksum, (await Assert.ThrowsAsync<StoreException>(() => ReadArray(server, 1000, new Validation(null, Required: true)))).Reason);
+            Assert.Equal(ErrorReason.NoChecksum,
+                (await Assert.ThrowsAsync<StoreException>(() => ReadArray(server, 1000, new Validation(null, Required: true)))).Reason);
             Assert.Equal(Data(1000), await ReadArray(server, 1000, new Validation(null)));
         }
         await using (var server = Serve(Tensors(1000), ""))
         {
             foreach (bool all in (bool[])[true, false])
             {
-                Assert.Equal(ErrorReason.NoChecksum, (await Assert.ThrowsAsync<StoreException>(() => ReadTensors(server, 1000, new Validation(null, Required: true), all))).Reason);
+                Assert.Equal(ErrorReason.NoChecksum,
+                    (await Assert.ThrowsAsync<StoreException>(() => ReadTensors(server, 1000, new Validation(null, Required: true), all)))
+                        .Reason);
                 Assert.Equal(Data(1000), await ReadTensors(server, 1000, new Validation(null), all));
             }
-        }
-    }
-
-    sealed class Quiet : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-        }
-
-        public void Report(long value)
-        {
         }
     }
 }

@@ -13,7 +13,9 @@ public class S3FaultTests
 
     static ObjectStore Open(ScriptedServer server, string options = "") => StoreFactory.Open(
         StoreUri.Parse("s3://bucket/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1"{{options}}}""", "s3://bucket/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","region":"r1"{{options}}}""",
+            "s3://bucket/"));
 
     static byte[] Data(int length)
     {
@@ -45,7 +47,8 @@ public class S3FaultTests
     public async Task Get_BodyBreaksOff_GoesOnFromThere()
     {
         var data = Data(3 << 20);
-        await using var server = new ScriptedServer(exchange => exchange.Serve(data, "\"v1\"", most: exchange.Number < 8 ? 400_000 : int.MaxValue));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Serve(data, "\"v1\"", most: exchange.Number < 8 ? 400_000 : int.MaxValue));
         Assert.Equal(data, await Get(Open(server, ""","max_attempts":2""")));
         var asked = server.Seen.Skip(1).Select(exchange => exchange.Range.First).ToArray();
         Assert.Equal(asked.Order(), asked);
@@ -57,7 +60,9 @@ public class S3FaultTests
     public async Task Get_ObjectChangesBetweenParts_Precondition()
     {
         var data = Data(9 << 20);
-        await using var server = new ScriptedServer(exchange => exchange.Serve(data, exchange.Number == 1 ? "\"v1\"" : "\"v2\"", most: exchange.Number == 1 ? 1 << 20 : int.MaxValue));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Serve(
+                data, exchange.Number == 1 ? "\"v1\"" : "\"v2\"", most: exchange.Number == 1 ? 1 << 20 : int.MaxValue));
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)));
         Assert.Equal(ErrorKind.Precondition, error.Kind);
     }
@@ -68,7 +73,8 @@ public class S3FaultTests
     [InlineData("nonsense")]
     public async Task Get_AnswerOfAnotherRange_IsRefused(string range)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Respond(206, $"Content-Range: {range}\r\nETag: \"v1\"\r\n", "0123456789"));
         Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)))).Kind);
     }
 
@@ -81,7 +87,7 @@ public class S3FaultTests
     public async Task Get_ServerHasTrouble_IsTriedAgain(int status, string code)
     {
         await using var server = new ScriptedServer(exchange => exchange.Number < 3
-            ? exchange.Say(status, "Retry-After: 0\r\n", code.Length == 0 ? "" : $"<Error><Code>{code}</Code></Error>")
+            ? exchange.Respond(status, "Retry-After: 0\r\n", code.Length == 0 ? "" : $"<Error><Code>{code}</Code></Error>")
             : exchange.Serve(Data(10), "\"v1\""));
         Assert.Equal(Data(10), await Get(Open(server)));
         Assert.Equal(3, server.Seen.Count);
@@ -90,9 +96,10 @@ public class S3FaultTests
     [Fact]
     public async Task Get_OtherRegion_IsFollowedOnceAndRemembered()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Headers["Authorization"].Contains("/r2/s3/", StringComparison.Ordinal)
+        await using var server = new ScriptedServer(
+            exchange => exchange.Headers["Authorization"].Contains("/r2/s3/", StringComparison.Ordinal)
             ? exchange.Serve(Data(10), "\"v1\"")
-            : exchange.Say(400, "", "<Error><Code>AuthorizationHeaderMalformed</Code><Region>r2</Region></Error>"));
+            : exchange.Respond(400, "", "<Error><Code>AuthorizationHeaderMalformed</Code><Region>r2</Region></Error>"));
         var store = Open(server);
         Assert.Equal(Data(10), await Get(store));
         Assert.Equal(Data(10), await Get(store));
@@ -102,7 +109,7 @@ public class S3FaultTests
     [Fact]
     public async Task Head_MissingKey_AsksForTheBucketOnce()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(exchange.Target.TrimEnd('/') == "/bucket" ? 200 : 404));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(exchange.Target.TrimEnd('/') == "/bucket" ? 200 : 404));
         var store = Open(server);
         for (int i = 0; i < 3; i++)
         {
@@ -116,7 +123,8 @@ public class S3FaultTests
     [Fact]
     public async Task Head_MissingKeyOfABucketThatAnswered_AsksNothingMore()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Method == "GET" ? exchange.Serve(Data(10), "\"v1\"") : exchange.Say(404));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Method == "GET" ? exchange.Serve(Data(10), "\"v1\"") : exchange.Respond(404));
         var store = Open(server);
         await Get(store);
         var error = await Assert.ThrowsAsync<StoreException>(async () => await store.HeadAsync("other", None));
@@ -130,7 +138,7 @@ public class S3FaultTests
     [InlineData(500, ErrorReason.None)]
     public async Task Head_BucketAnswers_TellsWhatIsMissing(int bucket, ErrorReason reason)
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(exchange.Target.TrimEnd('/') == "/bucket" ? bucket : 404));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(exchange.Target.TrimEnd('/') == "/bucket" ? bucket : 404));
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(server).HeadAsync("key", None));
         Assert.Equal((ErrorKind.NotFound, reason), (error.Kind, error.Reason));
     }
@@ -147,7 +155,7 @@ public class S3FaultTests
             else if (exchange.Number == 1)
                 exchange.Break();
             else
-                await exchange.Say(412, "", "<Error><Code>PreconditionFailed</Code></Error>");
+                await exchange.Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>");
         });
         var put = await Put(Open(server), data, PutOptions.Default with { Overwrite = false });
         Assert.Equal("v1", put.ETag);
@@ -157,8 +165,10 @@ public class S3FaultTests
     [Fact]
     public async Task Put_ConditionFailsAtOnce_AlreadyExists()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(412, "", "<Error><Code>PreconditionFailed</Code></Error>"));
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Put(Open(server), Data(10), PutOptions.Default with { Overwrite = false }));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Respond(412, "", "<Error><Code>PreconditionFailed</Code></Error>"));
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await Put(Open(server), Data(10), PutOptions.Default with { Overwrite = false }));
         Assert.Equal(ErrorKind.AlreadyExists, error.Kind);
         Assert.Single(server.Seen);
     }
@@ -166,7 +176,7 @@ public class S3FaultTests
     [Fact]
     public async Task Put_ServerWithoutChecksums_NotesThemInTheMetadata()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "ETag: \"v1\"\r\n"));
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "ETag: \"v1\"\r\n"));
         var store = Open(server);
         await Put(store, Data(10));
         await Put(store, Data(10));
@@ -189,19 +199,22 @@ public class S3FaultTests
             if (exchange.Method == "DELETE")
             {
                 aborted = true;
-                await exchange.Say(204);
+                await exchange.Respond(204);
             }
             else if (exchange.Method == "HEAD")
             {
-                await exchange.Raw(Exchange.Head(200, $"ETag: \"v9\"\r\nx-amz-checksum-crc32c: {Checksum.Of(data).ToBase64()}\r\n", data.Length));
+                await exchange.Raw(
+                    Exchange.Head(200, $"ETag: \"v9\"\r\nx-amz-checksum-crc32c: {Checksum.Of(data).ToBase64()}\r\n", data.Length));
             }
             else if (exchange.Target.EndsWith("?uploads=", StringComparison.Ordinal))
             {
-                await exchange.Say(200, "x-amz-checksum-algorithm: CRC32C\r\nx-amz-checksum-type: FULL_OBJECT\r\n", "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
+                await exchange.Respond(
+                    200, "x-amz-checksum-algorithm: CRC32C\r\nx-amz-checksum-type: FULL_OBJECT\r\n",
+                    "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
             }
             else if (exchange.Method == "PUT")
             {
-                await exchange.Say(200, "ETag: \"00000000000000000000000000000000\"\r\n");
+                await exchange.Respond(200, "ETag: \"00000000000000000000000000000000\"\r\n");
             }
             else
             {
@@ -209,19 +222,21 @@ public class S3FaultTests
                 switch (how)
                 {
                     case "error" when completions == 1:
-                        await exchange.Say(200, "", "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code><Message>try again</Message></Error>");
+                        await exchange.Respond(
+                            200, "", "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code><Message>try again</Message></Error>");
                         break;
                     case "error":
-                        await exchange.Say(200, "", $"<CompleteMultipartUploadResult><ETag>\"v9\"</ETag><ChecksumCRC32C>{Checksum.Of(data).ToBase64()}</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>");
+                        await exchange.Respond(
+                            200, "", $"<CompleteMultipartUploadResult><ETag>\"v9\"</ETag><ChecksumCRC32C>{Checksum.Of(data).ToBase64()}</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>");
                         break;
                     case "lost" when completions == 1:
                         exchange.Break();
                         break;
                     case "lost":
-                        await exchange.Say(404, "", "<Error><Code>NoSuchUpload</Code></Error>");
+                        await exchange.Respond(404, "", "<Error><Code>NoSuchUpload</Code></Error>");
                         break;
                     default:
-                        await exchange.Say(403, "", "<Error><Code>AccessDenied</Code></Error>");
+                        await exchange.Respond(403, "", "<Error><Code>AccessDenied</Code></Error>");
                         break;
                 }
             }
@@ -267,7 +282,10 @@ public class S3FaultTests
     [Fact]
     public async Task Get_ServerFallsSilent_TimesOut()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Number == 1 ? exchange.Raw(Exchange.Head(200, "ETag: \"v1\"\r\n", 1000), new byte[10]) : Task.CompletedTask);
+        await using var server = new ScriptedServer(
+            exchange => exchange.Number == 1
+                ? exchange.Raw(Exchange.Head(200, "ETag: \"v1\"\r\n", 1000), new byte[10])
+                : Task.CompletedTask);
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server, ""","read_timeout":0.2,"max_attempts":2""")));
         Assert.Equal(ErrorKind.Timeout, error.Kind);
         Assert.Contains("silent for 0.2 s", error.Message, StringComparison.Ordinal);
@@ -276,7 +294,9 @@ public class S3FaultTests
     [Fact]
     public async Task List_PageThatRepeats_IsNotListedForEver()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", $"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{exchange.Number}</NextContinuationToken><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Respond(
+                200, "", $"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>{exchange.Number}</NextContinuationToken><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"));
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
         {
             await foreach (var _ in Open(server).ListAsync("", ListOptions.Default, None))
@@ -290,8 +310,9 @@ public class S3FaultTests
     [Fact]
     public async Task List_LastPageRepeatsTheFirst_InvalidData()
     {
-        const string keys = "<Contents><Key>a</Key><Size>1</Size></Contents><Contents><Key>b</Key><Size>1</Size></Contents></ListBucketResult>";
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", (exchange.Number == 1
+        const string keys =
+            "<Contents><Key>a</Key><Size>1</Size></Contents><Contents><Key>b</Key><Size>1</Size></Contents></ListBucketResult>";
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", (exchange.Number == 1
             ? "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>"
             : "<ListBucketResult><IsTruncated>false</IsTruncated>") + keys));
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
@@ -311,10 +332,11 @@ public class S3FaultTests
         {
             int page = exchange.Target.Contains("continuation-token=", StringComparison.Ordinal)
                 ? int.Parse(exchange.Target.Split("continuation-token=")[1].Split('&')[0], CultureInfo.InvariantCulture) : 0;
-            var text = new StringBuilder($"<ListBucketResult><IsTruncated>{(page < pages - 1 ? "true" : "false")}</IsTruncated><NextContinuationToken>{page + 1}</NextContinuationToken>");
+            var text = new StringBuilder(
+                $"<ListBucketResult><IsTruncated>{(page < pages - 1 ? "true" : "false")}</IsTruncated><NextContinuationToken>{page + 1}</NextContinuationToken>");
             for (int i = 0; i < perPage; i++)
                 text.Append(CultureInfo.InvariantCulture, $"<Contents><Key>k{(page * perPage) + i:0000000}</Key><Size>1</Size></Contents>");
-            return exchange.Say(200, "", text.Append("</ListBucketResult>").ToString());
+            return exchange.Respond(200, "", text.Append("</ListBucketResult>").ToString());
         });
         long count = 0;
         var earlier = new List<WeakReference>();
@@ -332,7 +354,7 @@ public class S3FaultTests
     [Fact]
     public async Task Delete_SomeKeysFail_NamesThoseAndTriesTheTransientOnesAgain()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(200, "", exchange.Number == 1
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", exchange.Number == 1
             ? "<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code></Error><Error><Key>b&lt;</Key><Code>InternalError</Code></Error></DeleteResult>"
             : "<DeleteResult/>"));
         var failure = Assert.Single(await Open(server).DeleteAsync(["a", "b<", "c"], None));
@@ -344,7 +366,9 @@ public class S3FaultTests
     [Fact]
     public async Task Error_AnyFailure_HoldsNoSecret()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Say(403, "", "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>AWS4 a-secret</StringToSign></Error>"));
+        await using var server = new ScriptedServer(
+            exchange => exchange.Respond(
+                403, "", "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>AWS4 a-secret</StringToSign></Error>"));
         var error = await Assert.ThrowsAsync<StoreException>(() => Get(Open(server)));
         Assert.Equal(ErrorKind.Authentication, error.Kind);
         Assert.DoesNotContain("a-secret", error.ToString(), StringComparison.Ordinal);

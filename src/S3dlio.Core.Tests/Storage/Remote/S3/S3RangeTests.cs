@@ -31,12 +31,15 @@ public class S3RangeTests
 
     static ObjectStore Open(ScriptedServer server) => StoreFactory.Open(
         StoreUri.Parse("s3://bucket/"),
-        StoreOptions.Parse($$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","max_attempts":1,"part_size":5242880}""", "s3://bucket/"));
+        StoreOptions.Parse(
+            $$"""{"endpoint_url":"{{server.Url}}","access_key_id":"id","secret_access_key":"a-secret","max_attempts":1,"part_size":5242880}""", "s3://bucket/"));
 
     static async Task<byte[]> Range(ScriptedServer server, long offset, long length, Validation validation)
     {
         byte[] read = [];
-        await ObjectRead.RangeAsync(Open(server), "key", Decompress.Never, offset, length, count => LargeMemory.From(read = new byte[count]), validation, new Quiet(), None);
+        await ObjectRead.RangeAsync(
+            Open(server), "key", Decompress.Never, offset, length, count => LargeMemory.From(read = new byte[count]), validation,
+            NoProgress.Instance, None);
         return read;
     }
 
@@ -100,10 +103,11 @@ public class S3RangeTests
     {
         var text = new StringBuilder($"<{root}><ETag>abc-3</ETag><ObjectParts><IsTruncated>false</IsTruncated>");
         for (int i = 0; i < 3; i++)
-            text.Append(CultureInfo.InvariantCulture, $"<Part><PartNumber>{i + 1}</PartNumber><Size>{1 << 20}</Size><ChecksumCRC32C>{Checksum.Of(Data().AsSpan(i << 20, 1 << 20)).ToBase64()}</ChecksumCRC32C></Part>");
+            text.Append(CultureInfo.InvariantCulture,
+                $"<Part><PartNumber>{i + 1}</PartNumber><Size>{1 << 20}</Size><ChecksumCRC32C>{Checksum.Of(Data().AsSpan(i << 20, 1 << 20)).ToBase64()}</ChecksumCRC32C></Part>");
         text.Append(CultureInfo.InvariantCulture, $"</ObjectParts></{root}>");
         await using var server = new ScriptedServer(exchange => exchange.Target.Contains("attributes", StringComparison.Ordinal)
-            ? exchange.Say(200, "", text.ToString())
+            ? exchange.Respond(200, "", text.ToString())
             : exchange.Serve(damage ? Damaged((1 << 20) + 9) : Data(), "\"abc-3\""));
         var reading = Range(server, (1 << 20) + 100, 50, new Validation(null, Edges: true));
         if (damage)
@@ -120,19 +124,8 @@ public class S3RangeTests
     public async Task Range_ServerTellsNothingOfParts_IsReadUnchecked(int status, string body)
     {
         await using var server = new ScriptedServer(exchange => exchange.Target.Contains("attributes", StringComparison.Ordinal)
-            ? exchange.Say(status, "", body)
+            ? exchange.Respond(status, "", body)
             : exchange.Serve(Data(), "\"abc-3\""));
         Assert.Equal(Data()[7..9], await Range(server, 7, 2, new Validation(null, Edges: true)));
-    }
-
-    sealed class Quiet : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-        }
-
-        public void Report(long value)
-        {
-        }
     }
 }

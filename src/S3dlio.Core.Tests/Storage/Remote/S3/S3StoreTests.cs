@@ -82,7 +82,8 @@ public abstract class S3Conformance : StoreConformance
         await Put("blocks", data, PutOptions.Default with { Metadata = new Dictionary<string, string> { ["a"] = "b" } });
         Assert.NotNull(await BlocksOf("blocks", data));
         Assert.Equal("b", Assert.Single((await Store.HeadAsync("blocks", None)).Metadata).Value);
-        await Store.CopyAsync("blocks", "copied", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["c"] = "d" } }, None);
+        await Store.CopyAsync(
+            "blocks", "copied", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["c"] = "d" } }, None);
         // what was uploaded in parts is one piece in its copy, of which no server tells blocks
         var copied = await BlocksOf("copied", data);
         Assert.True(copied is not null || size > 16 << 20);
@@ -141,10 +142,13 @@ public abstract class S3Conformance : StoreConformance
     [Fact]
     public async Task Copy_WithTags_TakesThemAlongUnlessOthersAreGiven()
     {
-        await Put("tagged", "data", PutOptions.Default with { Tags = new Dictionary<string, string> { ["team"] = "a b/ü", ["run"] = "1" } });
+        await Put("tagged", "data",
+            PutOptions.Default with { Tags = new Dictionary<string, string> { ["team"] = "a b/ü", ["run"] = "1" } });
         await Store.CopyAsync("tagged", "tagged-plain", PutOptions.Default, None);
-        await Store.CopyAsync("tagged", "tagged-described", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["k"] = "v" } }, None);
-        await Store.CopyAsync("tagged", "tagged-other", PutOptions.Default with { Tags = new Dictionary<string, string> { ["run"] = "2" } }, None);
+        await Store.CopyAsync(
+            "tagged", "tagged-described", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["k"] = "v" } }, None);
+        await Store.CopyAsync(
+            "tagged", "tagged-other", PutOptions.Default with { Tags = new Dictionary<string, string> { ["run"] = "2" } }, None);
         Assert.Equal([("run", "1"), ("team", "a b/ü")], await TagsAsync("tagged"));
         Assert.Equal([("run", "1"), ("team", "a b/ü")], await TagsAsync("tagged-plain"));
         if (CopiesTakeTags)
@@ -167,7 +171,8 @@ public abstract class S3Conformance : StoreConformance
         if (text.Length == 0)
             return [];
         var found = System.Xml.Linq.XDocument.Parse(text).Descendants().Where(element => element.Name.LocalName == "Tag");
-        return [.. found.Select(tag => (tag.Elements().First().Value, tag.Elements().Last().Value)).OrderBy(tag => tag.Item1, StringComparer.Ordinal)];
+        return [.. found.Select(
+                tag => (tag.Elements().First().Value, tag.Elements().Last().Value)).OrderBy(tag => tag.Item1, StringComparer.Ordinal)];
     }
 
     [Fact]
@@ -179,7 +184,8 @@ public abstract class S3Conformance : StoreConformance
         foreach (string key in (string[])["to", "once"])
             Assert.Equal(Checksum.Of("data"u8), (await Store.HeadAsync(key, None)).Checksum);
         Assert.Equal("v", (await Store.HeadAsync("to", None)).Metadata["k"]);
-        await Fails(ErrorKind.AlreadyExists, "once", async () => await Store.CopyAsync("from", "once", PutOptions.Default with { Overwrite = false }, None));
+        await Fails(ErrorKind.AlreadyExists, "once",
+            async () => await Store.CopyAsync("from", "once", PutOptions.Default with { Overwrite = false }, None));
     }
 
     [Fact]
@@ -191,8 +197,11 @@ public abstract class S3Conformance : StoreConformance
 #pragma warning restore CA5400, CA5399, CA5359
         string put = await Store.PresignAsync("signed key+ü", PresignOptions.Default with { Method = "PUT" }, None);
         (await client.PutAsync(new Uri(put), new ByteArrayContent("via url"u8.ToArray()))).EnsureSuccessStatusCode();
-        Assert.Equal("via url", await client.GetStringAsync(new Uri(await Store.PresignAsync("signed key+ü", PresignOptions.Default, None))));
-        (await client.DeleteAsync(new Uri(await Store.PresignAsync("signed key+ü", PresignOptions.Default with { Method = "DELETE" }, None)))).EnsureSuccessStatusCode();
+        Assert.Equal("via url",
+            await client.GetStringAsync(new Uri(await Store.PresignAsync("signed key+ü", PresignOptions.Default, None))));
+        (await client.DeleteAsync(
+                new Uri(await Store.PresignAsync("signed key+ü", PresignOptions.Default with { Method = "DELETE" }, None))))
+            .EnsureSuccessStatusCode();
         await Fails(ErrorKind.NotFound, "signed key+ü", () => GetText("signed key+ü"));
     }
 
@@ -206,8 +215,10 @@ public abstract class S3Conformance : StoreConformance
         await buckets.CreateAsync(name, None);
         Assert.True(await buckets.ExistsAsync(name, None));
         Assert.Contains(await buckets.ListAsync(None), found => found.Name == name);
-        await StoreFactory.Open(StoreUri.Parse($"s3://{name}/"), _settings).PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None);
-        Assert.Equal(ErrorKind.Precondition, (await Assert.ThrowsAsync<StoreException>(async () => await buckets.DeleteAsync(name, None))).Kind);
+        await StoreFactory.Open(
+            StoreUri.Parse($"s3://{name}/"), _settings).PutAsync("x", new Payload(new byte[1]), PutOptions.Default, null, None);
+        Assert.Equal(ErrorKind.Precondition,
+            (await Assert.ThrowsAsync<StoreException>(async () => await buckets.DeleteAsync(name, None))).Kind);
         await StoreFactory.Open(StoreUri.Parse($"s3://{name}/"), _settings).DeleteAsync(["x"], None);
         await buckets.DeleteAsync(name, None);
         Assert.False(await buckets.ExistsAsync(name, None));
@@ -250,10 +261,12 @@ public class S3TlsStoreTests() : S3Conformance("S3_TLS")
     {
         string address = Store.Root.ToString();
         await using var proxy = new ScriptedServer(exchange => exchange.Headers.ContainsKey("Proxy-Authorization")
-            ? exchange.Tunnel(exchange.Target.Split(':')[0], int.Parse(exchange.Target.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture))
-            : exchange.Say(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
+            ? exchange.Tunnel(
+                exchange.Target.Split(':')[0], int.Parse(exchange.Target.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture))
+            : exchange.Respond(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
         var store = StoreFactory.Open(StoreUri.Parse(address), StoreOptions.Parse(
-            NeedsServerAttribute.Variable("S3_TLS", "OPTIONS")!.TrimEnd('}') + $$""", "proxy":"{{proxy.Url.Replace("://", "://user:secret@", StringComparison.Ordinal)}}"}""", address));
+            NeedsServerAttribute.Variable("S3_TLS", "OPTIONS")!.TrimEnd('}')
+                + $$""", "proxy":"{{proxy.Url.Replace("://", "://user:secret@", StringComparison.Ordinal)}}"}""", address));
         var data = RandomBytes(3 << 20, 50);
         await store.PutAsync("tunnelled", new Payload(data), PutOptions.Default, null, None);
         await using (var reader = await store.OpenReadAsync("tunnelled", ReadOptions.Default, None))
@@ -290,12 +303,14 @@ public class S3TlsStoreTests() : S3Conformance("S3_TLS")
             }
             foreach (var stranger in (ObjectStore[])[Store, With(other)])
             {
-                var error = await Assert.ThrowsAsync<StoreException>(async () => await (await stranger.OpenReadAsync("secret", ReadOptions.Default, None)).DisposeAsync());
+                var error = await Assert.ThrowsAsync<StoreException>(
+                    async () => await (await stranger.OpenReadAsync("secret", ReadOptions.Default, None)).DisposeAsync());
                 Assert.DoesNotContain(key, error.ToString(), StringComparison.Ordinal);
                 Assert.DoesNotContain(other, error.ToString(), StringComparison.Ordinal);
             }
         }
-        Assert.Equal(ErrorKind.InvalidArgument, (await Assert.ThrowsAsync<StoreException>(async () => await store.PresignAsync("secret", PresignOptions.Default, None))).Kind);
+        Assert.Equal(ErrorKind.InvalidArgument,
+            (await Assert.ThrowsAsync<StoreException>(async () => await store.PresignAsync("secret", PresignOptions.Default, None))).Kind);
         await store.DeleteAsync(["secret", "copied"], None);
     }
 }
@@ -307,7 +322,9 @@ public class S3OldStoreTests() : S3PlainConformance("S3_OLD")
     protected override bool CopiesTakeTags => false;
 }
 
-/// <summary>moto, which test suites use most. It keeps what it is told in memory and looks at little of it; what it gets wrong is listed here.</summary>
+/// <summary>
+/// moto, which test suites use most. It keeps what it is told in memory and looks at little of it; what it gets wrong is listed here.
+/// </summary>
 [NeedsServer("S3_MOTO")]
 [ServerFault(nameof(Key_OddButAllowed_IsTakenLiterally), "moto's router finds no handler for a key with a newline", Case = "newline")]
 [ServerFault(nameof(AnyCall_ClockOffByAnHour_SaysByHowMuch), "moto looks at no signature and at no date")]
@@ -316,7 +333,9 @@ public class S3OldStoreTests() : S3PlainConformance("S3_OLD")
 [ServerFault(nameof(Copy_WithNewMetadata_KeepsTheChecksum), Labels)]
 public class S3MotoStoreTests() : S3Conformance("S3_MOTO")
 {
-    const string Labels = "moto without the package crc32c gives the IEEE CRC-32 of an upload in parts as its CRC32C, and a stat has no bytes to find that out";
+    const string Labels =
+        "moto without the package crc32c gives the IEEE CRC-32 of an upload in parts as its CRC32C, and a stat has no bytes to find that "
+        + "out";
 
     [Fact]
     public async Task Read_UploadedInParts_IsWhatWasWritten()
@@ -345,18 +364,8 @@ public class S3MotoStoreTests() : S3Conformance("S3_MOTO")
     async Task<byte[]> Whole(string key)
     {
         byte[] read = [];
-        await ObjectRead.WholeAsync(Store, key, count => LargeMemory.From(read = new byte[count]), new Validation(null), new Quiet(), None);
+        await ObjectRead.WholeAsync(
+            Store, key, count => LargeMemory.From(read = new byte[count]), new Validation(null), NoProgress.Instance, None);
         return read;
-    }
-
-    sealed class Quiet : ITransferProgress
-    {
-        public void Begin(long total)
-        {
-        }
-
-        public void Report(long value)
-        {
-        }
     }
 }

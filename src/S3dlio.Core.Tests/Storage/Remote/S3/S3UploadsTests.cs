@@ -6,7 +6,9 @@ namespace S3dlio.Storage.Remote.S3;
 public sealed class S3UploadsTests
 {
     static S3Store.Uploads Parse(string body) => S3Store.Uploads.Parse(
-        Encoding.UTF8.GetBytes($"<?xml version=\"1.0\"?><ListMultipartUploadsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{body}</ListMultipartUploadsResult>"), "s3://b/");
+        Encoding.UTF8.GetBytes(
+            "<?xml version=\"1.0\"?><ListMultipartUploadsResult "
+            + $"xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{body}</ListMultipartUploadsResult>"), "s3://b/");
 
     [Fact]
     public void Parse_PageOfAmazon_GivesUploadsAndWhereItGoesOn()
@@ -19,7 +21,8 @@ public sealed class S3UploadsTests
             <Upload><Key>a%2Fb%20c</Key><UploadId>id2</UploadId></Upload>
             """);
         Assert.Equal(
-            [new UnfinishedUpload("a/1", "id1", new DateTimeOffset(2010, 11, 10, 20, 48, 33, TimeSpan.Zero)), new UnfinishedUpload("a/b c", "id2", null)],
+            [new UnfinishedUpload("a/1", "id1", new DateTimeOffset(2010, 11, 10, 20, 48, 33, TimeSpan.Zero)),
+                new UnfinishedUpload("a/b c", "id2", null)],
             page.Found);
         Assert.Equal("id2", page.Next?.Id);
     }

@@ -39,7 +39,8 @@ public class S3XmlTests
     [Fact]
     public void Listing_WithDocumentType_IsRefused() =>
         Assert.Equal(ErrorKind.InvalidData, Assert.Throws<StoreException>(() => S3Store.Listed.Parse(
-            Utf8("<!DOCTYPE x [<!ENTITY a \"b\">]><ListBucketResult><Contents><Key>&a;</Key></Contents></ListBucketResult>"), "s3://b/")).Kind);
+            Utf8("<!DOCTYPE x [<!ENTITY a \"b\">]><ListBucketResult><Contents><Key>&a;</Key></Contents></ListBucketResult>"),
+            "s3://b/")).Kind);
 
     [Theory]
     [InlineData("<Error><Code>SlowDown</Code><Message>m</Message></Error>", "SlowDown")]
@@ -71,7 +72,14 @@ public class S3XmlTests
     [InlineData(404, "SomethingNew", ErrorKind.NotFound, false, "why")]
     public void Failure_EachCode_HasItsKindAndAdvice(int status, string code, ErrorKind kind, bool transient, string advice)
     {
-        var options = new S3Options { EndpointUrl = "http://127.0.0.1:1", Region = "here", Anonymous = false, AccessKeyId = "id", SecretAccessKey = "a secret" };
+        var options = new S3Options
+        {
+            EndpointUrl = "http://127.0.0.1:1",
+            Region = "here",
+            Anonymous = false,
+            AccessKeyId = "id",
+            SecretAccessKey = "a secret"
+        };
         var client = new S3Client(options, "s3://bucket/");
         var error = new S3Error(status, code, "why") { RequestId = "r1", ServerTime = DateTimeOffset.UtcNow.AddHours(-1) };
         var failure = error.ToFailure(new RemoteRequest(HttpMethod.Get, "bucket", "key", "s3://bucket/key"), client, "here");

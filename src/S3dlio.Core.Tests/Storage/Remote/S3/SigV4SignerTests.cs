@@ -21,10 +21,13 @@ public class SigV4SignerTests
         List<KeyValuePair<string, string>> query = [new(name, value)];
         if (name2 is not null)
             query.Insert(0, new(name2, value2!));
-        List<KeyValuePair<string, string>> headers = [new("x-amz-content-sha256", SigV4Signer.EmptyPayload), new("X-Amz-Date", Stamp), new("Range", "not signed")];
-        string found = new SigV4Signer("us-east-1").Authorization("GET", "/", SigV4Signer.Query(query), Host, headers, SigV4Signer.EmptyPayload, Stamp, Keys);
+        List<KeyValuePair<string, string>> headers =
+            [new("x-amz-content-sha256", SigV4Signer.EmptyPayload), new("X-Amz-Date", Stamp), new("Range", "not signed")];
+        string found = new SigV4Signer(
+            "us-east-1").Authorization("GET", "/", SigV4Signer.Query(query), Host, headers, SigV4Signer.EmptyPayload, Stamp, Keys);
         Assert.Equal(
-            $"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={expected}",
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
+            + $"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={expected}",
             found);
     }
 
@@ -32,7 +35,8 @@ public class SigV4SignerTests
     public void PresignedQuery_PublishedExample_GivesThatSignature()
     {
         string found = new SigV4Signer("us-east-1").PresignedQuery("GET", "/test.txt", [], Host, Stamp, TimeSpan.FromDays(1), Keys);
-        Assert.EndsWith("&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404", found, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404", found, StringComparison.Ordinal);
         Assert.DoesNotContain(Keys.SecretAccessKey, found, StringComparison.Ordinal);
     }
 

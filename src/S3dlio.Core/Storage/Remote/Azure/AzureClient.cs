@@ -3,7 +3,9 @@ using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.Azure;
 
-/// <summary>Authorizes and sends; one for each distinct configuration of an account, shared by all stores of the process that have it.</summary>
+/// <summary>
+/// Authorizes and sends; one for each distinct configuration of an account, shared by all stores of the process that have it.
+/// </summary>
 sealed class AzureClient : RemoteClient
 {
     /// <summary>Old enough for every region and the emulator; blocks of 4,000 MiB and encoded names in listings need 2021-02-12.</summary>
@@ -32,16 +34,17 @@ sealed class AzureClient : RemoteClient
     };
 
     public static AzureClient Shared(AzureOptions options, string name, string subject) => Clients.Get(
-        (options, name), () => new AzureClient(options, AzureAccount.Resolve(options, name, subject, Environment.GetEnvironmentVariable), subject));
+        (options, name),
+        () => new AzureClient(options, AzureAccount.Resolve(options, name, subject, Environment.GetEnvironmentVariable), subject));
 
     /// <summary>One attempt. Tokens that have expired are renewed once, within it.</summary>
-    public override async ValueTask<HttpAnswer> AttemptAsync(RemoteRequest request, CancellationToken cancel)
+    public override async ValueTask<HttpResponse> AttemptAsync(RemoteRequest request, CancellationToken cancel)
     {
         bool renewed = false;
         while (true)
         {
             var call = await AuthorizeAsync(request, cancel).ConfigureAwait(false);
-            HttpAnswer answer;
+            HttpResponse answer;
             try
             {
                 answer = await Transport.SendAsync(call, cancel).ConfigureAwait(false);
@@ -69,7 +72,9 @@ sealed class AzureClient : RemoteClient
     /// <summary>Where something is, with what its address needs besides: a secret when that is a SAS.</summary>
     public string Url(string container, string key, string query)
     {
-        string path = container.Length == 0 ? "/" : key.Length == 0 ? $"/{PercentEncoding.Value(container)}" : $"/{PercentEncoding.Value(container)}/{PercentEncoding.Path(key)}";
+        string path = container.Length == 0 ? "/" : key.Length == 0
+            ? $"/{PercentEncoding.Value(container)}"
+            : $"/{PercentEncoding.Value(container)}/{PercentEncoding.Path(key)}";
         return query.Length == 0 ? Account.Endpoint + path : $"{Account.Endpoint}{path}?{query}";
     }
 
@@ -109,7 +114,9 @@ sealed class AzureClient : RemoteClient
     {
         string host = new Uri(Account.Endpoint).Host;
         return new HttpFailure(new StoreException(ErrorKind.NotFound, request.Subject,
-            $"no such account '{Account.Name}': there is no host {host}; check the account's name, and this machine's DNS if the name is right", cause: failure.Error) { Reason = ErrorReason.NoSuchAccount })
+            $"no such account '{Account.Name}': there is no host {host}; check the account's name, and this machine's DNS if the name is "
+            + "right", cause: failure.Error)
+        { Reason = ErrorReason.NoSuchAccount })
         {
             // a name server may be wrong for a moment
             Transient = true,

@@ -15,15 +15,17 @@ sealed class AzureContainers(AzureClient client, StoreUri account) : RemoteConta
     }
 
     public override async ValueTask CreateAsync(string name, CancellationToken cancel) =>
-        await RunAsync(Request(HttpMethod.Put, name), static failure => failure.Code == "ContainerAlreadyExists", cancel).ConfigureAwait(false);
+        await RunAsync(Request(HttpMethod.Put, name), static failure => failure.Code == "ContainerAlreadyExists", cancel)
+            .ConfigureAwait(false);
 
     public override async ValueTask DeleteAsync(string name, CancellationToken cancel)
     {
         // the service would delete it with everything in it
         var list = Request(HttpMethod.Get, name).WithQuery("comp", "list").WithQuery("maxresults", "1");
-        var found = await client.SendAsync(list, 1 << 20, text => ListAnswer.Parse(text, list.Subject), cancel).ConfigureAwait(false);
+        var found = await client.SendAsync(list, 1 << 20, text => ListResponse.Parse(text, list.Subject), cancel).ConfigureAwait(false);
         if (found.Entries.Count > 0)
-            throw new StoreException(ErrorKind.Precondition, list.Subject, $"the container '{name}' is not empty; delete what is in it first");
+            throw new StoreException(
+                ErrorKind.Precondition, list.Subject, $"the container '{name}' is not empty; delete what is in it first");
         bool unknown = false;
         await RunAsync(Request(HttpMethod.Delete, name), failure =>
         {
@@ -51,7 +53,8 @@ sealed class AzureContainers(AzureClient client, StoreUri account) : RemoteConta
         return marker;
     }
 
-    internal static (List<ContainerInfo> Found, string? Marker) Parse(ReadOnlyMemory<byte> text, string uri) => ServiceXml.Read(text, uri, AzureStore.ServiceName, static xml =>
+    internal static (List<ContainerInfo> Found, string? Marker) Parse(ReadOnlyMemory<byte> text, string uri) =>
+        ServiceXml.Read(text, uri, AzureStore.ServiceName, static xml =>
     {
         var found = new List<ContainerInfo>();
         string? marker = null;

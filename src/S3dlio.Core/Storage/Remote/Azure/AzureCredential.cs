@@ -50,14 +50,16 @@ sealed class SasCredential(string token, string origin) : AzureCredential
         foreach (string pair in token.Split('&'))
         {
             if (pair.StartsWith("se=", StringComparison.Ordinal)
-                && DateTimeOffset.TryParse(Uri.UnescapeDataString(pair[3..]), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var end))
+                && DateTimeOffset.TryParse(
+                    Uri.UnescapeDataString(pair[3..]), CultureInfo.InvariantCulture,
+                    DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var end))
                 return end;
         }
         return null;
     }
 }
 
-/// <summary>Nobody in particular: public containers.</summary>
+/// <summary>Anonymous access, for public containers.</summary>
 sealed class AnonymousCredential : AzureCredential
 {
     public override string Origin => "no credentials";

@@ -2,8 +2,8 @@ namespace S3dlio.Storage.Remote.Azure;
 
 /// <summary>
 /// The keys that Azure keeps as they are. Its front end rewrites some paths before it looks at them: a dot at a segment's end is dropped,
-/// <c>.</c> and <c>..</c> are resolved, a backslash becomes a slash. Such a write would land on another object, so it is refused here, on the
-/// emulator too, which is more lenient.
+/// <c>.</c> and <c>..</c> are resolved, a backslash becomes a slash. Such a write would land on another object, so it is refused here, on
+/// the emulator too, which is more lenient.
 /// </summary>
 static class AzureKey
 {
@@ -35,5 +35,6 @@ static class AzureKey
     }
 
     static StoreException Refused(StoreUri root, string key, string what) =>
-        new(ErrorKind.InvalidArgument, root.Child(key), $"the key holds {what}: the object would get another name; choose a key without it");
+        new(ErrorKind.InvalidArgument, root.Child(key),
+            $"the key holds {what}: the object would get another name; choose a key without it");
 }

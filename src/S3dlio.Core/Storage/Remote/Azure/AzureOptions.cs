@@ -69,7 +69,9 @@ sealed record AzureOptions
             .. result.Emulator ? (string[])["emulator"] : [],
         ];
         if (given.Length > 1)
-            throw new StoreException(ErrorKind.InvalidArgument, root.ToString(), $"options '{given[0]}' and '{given[1]}' exclude each other: each says how to log in");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, root.ToString(),
+                $"options '{given[0]}' and '{given[1]}' exclude each other: each says how to log in");
         return result;
     }
 
@@ -81,7 +83,10 @@ sealed record AzureOptions
         "credential" => this with { Credential = option.AsChoice("default", "anonymous") },
         "emulator" => this with { Emulator = option.AsBool() },
         "endpoint_url" => this with { EndpointUrl = option.AsText() },
-        "transfer_check" => this with { TransferCheck = Enum.Parse<TransferCheck>(option.AsChoice("auto", "crc64", "md5", "none"), ignoreCase: true) },
+        "transfer_check" => this with
+        {
+            TransferCheck = Enum.Parse<TransferCheck>(option.AsChoice("auto", "crc64", "md5", "none"), ignoreCase: true)
+        },
         "delete_snapshots" => this with { DeleteSnapshots = option.AsBool() },
         _ => Http.With(option) is { } http ? this with { Http = http } : null,
     };
@@ -121,12 +126,19 @@ sealed record ConnectionString
                 case "blobendpoint": result = result with { BlobEndpoint = value.TrimEnd('/') }; break;
                 case "defaultendpointsprotocol": scheme = value; break;
                 case "endpointsuffix": suffix = value; break;
-                case "usedevelopmentstorage": result = result with { Emulator = value.Equals("true", StringComparison.OrdinalIgnoreCase) }; break;
+                case "usedevelopmentstorage":
+                    result =
+                    result with { Emulator = value.Equals("true", StringComparison.OrdinalIgnoreCase) }; break;
                 default: break; // other services' endpoints
             }
         }
         if (result.Emulator)
-            return result with { Account = Azure.Emulator.Account, Key = Azure.Emulator.Key, BlobEndpoint = result.BlobEndpoint ?? Azure.Emulator.Endpoint };
+            return result with
+            {
+                Account = Azure.Emulator.Account,
+                Key = Azure.Emulator.Key,
+                BlobEndpoint = result.BlobEndpoint ?? Azure.Emulator.Endpoint
+            };
         if (result.BlobEndpoint is null)
         {
             if (result.Account is null)
@@ -137,7 +149,9 @@ sealed record ConnectionString
     }
 
     static StoreException Wrong(string origin, string uri, string what) =>
-        new(ErrorKind.InvalidArgument, uri, $"{origin} is no connection string: {what}; it looks like DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…;EndpointSuffix=core.windows.net");
+        new(ErrorKind.InvalidArgument, uri,
+            $"{origin} is no connection string: {what}; it looks like "
+            + "DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…;EndpointSuffix=core.windows.net");
 }
 
 /// <summary>What everybody knows of the emulator; its key is public and protects nothing.</summary>

@@ -9,9 +9,10 @@ sealed partial class AzureStore
 
     /// <remarks>
     /// Copy Blob within an account, which the service does at once unless the account is being moved. Another content type or other
-    /// attributes follow in a second request, which is made only if nobody has written in between.
+    /// attributes follow in a second request, on the condition that the blob did not change in between.
     /// </remarks>
-    protected override async ValueTask<ObjectMeta> CopySeenAsync(ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel)
+    protected override async ValueTask<ObjectMeta> CopySeenAsync(
+        ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel)
     {
         AzureKey.Check(Root, destination);
         ObjectAttributes.Check(Root.Child(destination), options, WritableAttributes, hasTags: true);
@@ -20,7 +21,8 @@ sealed partial class AzureStore
             .WithHeader("x-ms-copy-source", _client.Url(Container, origin.Key, _client.Account.Credential.Query))
             .WithHeader("x-ms-source-if-match", ETags.Quoted(origin.ETag ?? "*"))
             .WithHeader("x-ms-access-tier", options.Attributes?.GetValueOrDefault("access_tier"));
-        request.WithHeader("x-ms-tags", ObjectAttributes.Query(options.Tags ?? await TagsToCopyAsync(origin, cancel).ConfigureAwait(false)));
+        request.WithHeader(
+            "x-ms-tags", ObjectAttributes.Query(options.Tags ?? await TagsToCopyAsync(origin, cancel).ConfigureAwait(false)));
         BlobHeaders.WriteConditions(request, options);
         BlobMetadata.Write(request, options.Metadata ?? origin.Metadata, origin.Checksum, origin.Blocks, write);
         bool pending = true;
@@ -49,9 +51,11 @@ sealed partial class AzureStore
         for (var wait = FirstPoll; ; wait = wait < SlowestPoll ? wait * 2 : SlowestPoll)
         {
             var (blob, status, why) = await _client.SendAsync(Request(HttpMethod.Head, key),
-                answer => (Describe(key, answer, null), answer.Header("x-ms-copy-status"), answer.Header("x-ms-copy-status-description")), cancel).ConfigureAwait(false);
+                answer => (Describe(key, answer, null), answer.Header("x-ms-copy-status"), answer.Header("x-ms-copy-status-description")),
+                cancel).ConfigureAwait(false);
             if (blob.Write != write)
-                throw new StoreException(ErrorKind.Precondition, Root.Child(key), "the object was written by another while it was copied to");
+                throw new StoreException(
+                    ErrorKind.Precondition, Root.Child(key), "the object was written by another while it was copied to");
             switch (status)
             {
                 case null or "success":

@@ -10,7 +10,8 @@ sealed partial class AzureStore
 
     const int ListLimit = 64 << 20;
 
-    public override async IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
+    public override async IAsyncEnumerable<ListPage> ListAsync(
+        string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
     {
         options.Check(Root);
         ObjectKey.CheckPrefix(Root, prefix);
@@ -44,9 +45,12 @@ sealed partial class AzureStore
         string? marker = null, lastPrefix = null;
         do
         {
-            var request = Request(HttpMethod.Get, "").WithQuery("restype", "container").WithQuery("comp", "list").WithQuery("maxresults", results)
-                .WithQuery("prefix", prefix.Length == 0 ? null : prefix).WithQuery("delimiter", options.Recursive ? null : "/").WithQuery("marker", marker);
-            var answer = await _client.SendAsync(request, ListLimit, text => ListAnswer.Parse(text, request.Subject), cancel).ConfigureAwait(false);
+            var request = Request(
+                HttpMethod.Get, "").WithQuery("restype", "container").WithQuery("comp", "list").WithQuery("maxresults", results)
+                .WithQuery("prefix", prefix.Length == 0 ? null : prefix).WithQuery(
+                    "delimiter", options.Recursive ? null : "/").WithQuery("marker", marker);
+            var answer = await _client.SendAsync(
+                request, ListLimit, text => ListResponse.Parse(text, request.Subject), cancel).ConfigureAwait(false);
             guard.Arrived(prefix, answer.Entries.Count, answer.Marker);
             foreach (var entry in answer.AsSent)
                 ListGuard.CheckPlace(uri, prefix, !options.Recursive, entry.Key, entry.Meta is null);
@@ -67,7 +71,9 @@ sealed partial class AzureStore
                     yield return placed;
             }
             if (answer.Marker is not null && answer.Marker == marker)
-                throw new StoreException(ErrorKind.InvalidData, Root.Child(prefix), "the listing does not advance: the service names the same continuation twice");
+                throw new StoreException(
+                    ErrorKind.InvalidData, Root.Child(prefix),
+                    "the listing does not advance: the service names the same continuation twice");
             marker = answer.Marker;
         }
         while (marker is not null);

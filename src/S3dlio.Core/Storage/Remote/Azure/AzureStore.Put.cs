@@ -6,14 +6,16 @@ namespace S3dlio.Storage.Remote.Azure;
 sealed partial class AzureStore
 {
     protected override ValueTask<ObjectMeta> PutWholeAsync(
-        string key, PayloadPart body, Checksum checksum, BlockChecksums? blocks, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+        string key, PayloadPart body, Checksum checksum, BlockChecksums? blocks, PutOptions options, IProgress<long>? progress,
+        CancellationToken cancel)
     {
         var request = Request(HttpMethod.Put, key, new HttpBody(body.Pieces, progress)).WithHeader("x-ms-blob-type", "BlockBlob");
         AddTransferHash(request, body, body.Hash(TransferHash, cancel));
         return WriteAsync(key, request, body.Length, checksum, blocks, NewWrite(), options, cancel);
     }
 
-    public override ValueTask<PartUpload> BeginUploadAsync(string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, CancellationToken cancel) =>
+    public override ValueTask<PartUpload> BeginUploadAsync(
+        string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, CancellationToken cancel) =>
         new(new BlockUpload(this, key));
 
     /// <summary>The service has dropped blocks, since another write of the name was committed.</summary>
@@ -24,11 +26,14 @@ sealed partial class AzureStore
 
     /// <summary>Sends what makes an object appear.</summary>
     async ValueTask<ObjectMeta> WriteAsync(
-        string key, RemoteRequest request, long size, Checksum checksum, BlockChecksums? blocks, string write, PutOptions options, CancellationToken cancel)
+        string key, RemoteRequest request, long size, Checksum checksum, BlockChecksums? blocks, string write, PutOptions options,
+        CancellationToken cancel)
     {
         BlobHeaders.Write(request, options);
         BlobMetadata.Write(request, options.Metadata, checksum, blocks, write);
-        var written = await MakeAsync(key, options, stop => _client.OnceAsync(request, BlobHeaders.Written, stop), found => found.Write == write, cancel).ConfigureAwait(false);
+        var written = await MakeAsync(
+            key, options, stop => _client.OnceAsync(request, BlobHeaders.Written, stop), found => found.Write == write,
+            cancel).ConfigureAwait(false);
         return Stored(key, size, checksum, options, written);
     }
 

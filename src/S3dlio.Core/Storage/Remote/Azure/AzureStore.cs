@@ -14,7 +14,8 @@ sealed partial class AzureStore : RemoteStore
     readonly AzureClient _client;
 
     public AzureStore(StoreUri uri, StoreOptions options)
-        : this(uri with { Key = "" }, AzureClient.Shared(AzureOptions.Read(options, uri with { Key = "" }), Split(uri).Account, (uri with { Key = "" }).ToString())) =>
+        : this(uri with { Key = "" }, AzureClient.Shared(
+                AzureOptions.Read(options, uri with { Key = "" }), Split(uri).Account, (uri with { Key = "" }).ToString())) =>
         ContainerNames.Check(Container, Root.ToString());
 
     internal AzureStore(StoreUri root, AzureClient client)
@@ -35,7 +36,8 @@ sealed partial class AzureStore : RemoteStore
     protected override bool CountsTags => true;
 
     protected override bool IsSameService(RemoteStore other) =>
-        other is AzureStore same && string.Equals(_client.Account.Endpoint, same._client.Account.Endpoint, StringComparison.OrdinalIgnoreCase);
+        other is AzureStore same
+            && string.Equals(_client.Account.Endpoint, same._client.Account.Endpoint, StringComparison.OrdinalIgnoreCase);
 
     protected override void CheckKey(string key) => AzureKey.Check(Root, key);
 
@@ -47,14 +49,18 @@ sealed partial class AzureStore : RemoteStore
     {
         var (begin, length) = range ?? (0, long.MaxValue);
         return new RemoteRequest(HttpMethod.Get, Container, key, Root.Child(key)) { AlsoAccept = alsoAccept }
-            .WithHeader("x-ms-range", begin + length == long.MaxValue ? string.Create(CultureInfo.InvariantCulture, $"bytes={begin}-") : Range(begin, length))
+            .WithHeader("x-ms-range", begin + length == long.MaxValue
+                    ? string.Create(CultureInfo.InvariantCulture, $"bytes={begin}-")
+                    : Range(begin, length))
             .WithIfMatch(ifMatch);
     }
 
-    protected override RemoteObject Describe(string key, HttpAnswer answer, long? size) => BlobHeaders.Read(key, answer, size ?? Size(answer));
+    protected override RemoteObject Describe(string key, HttpResponse answer, long? size) =>
+        BlobHeaders.Read(key, answer, size ?? Size(answer));
 
     protected override RemoteRequest DeleteRequest(string key, string? ifMatch) =>
-        Request(HttpMethod.Delete, key).WithHeader("x-ms-delete-snapshots", _client.Options.DeleteSnapshots ? "include" : null).WithIfMatch(ifMatch);
+        Request(HttpMethod.Delete, key).WithHeader(
+            "x-ms-delete-snapshots", _client.Options.DeleteSnapshots ? "include" : null).WithIfMatch(ifMatch);
 
     protected override bool IsMissing(HttpFailure failure) => failure.Code == "BlobNotFound";
 

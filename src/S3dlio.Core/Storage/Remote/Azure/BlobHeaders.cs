@@ -23,7 +23,8 @@ static class BlobHeaders
         ("x-ms-lease-state", null, "lease_state"),
     ];
 
-    public static IReadOnlyCollection<string> WritableNames { get; } = [.. Known.Where(known => known.Write is not null).Select(known => known.Name)];
+    public static IReadOnlyCollection<string> WritableNames { get; } =
+        [.. Known.Where(known => known.Write is not null).Select(known => known.Name)];
 
     /// <summary>Content type, attributes and conditions of a write.</summary>
     public static void Write(RemoteRequest request, PutOptions options)
@@ -44,7 +45,7 @@ static class BlobHeaders
     }
 
     /// <summary>An existing blob, from the answer to a Get Blob or Get Blob Properties.</summary>
-    public static RemoteObject Read(string key, HttpAnswer answer, long size)
+    public static RemoteObject Read(string key, HttpResponse answer, long size)
     {
         var (metadata, checksum, blocks, write) = BlobMetadata.Read(answer.Headers());
         Dictionary<string, string>? attributes = null;
@@ -68,6 +69,6 @@ static class BlobHeaders
     }
 
     /// <summary>What a write that succeeded has made.</summary>
-    public static Written Written(HttpAnswer answer) =>
+    public static Written Written(HttpResponse answer) =>
         new(ETags.Bare(answer.Header("ETag")), LastModified: answer.Date("Last-Modified") ?? answer.Date("Date"));
 }

@@ -14,6 +14,7 @@ static class BlobMetadata
 {
     const string Header = "x-ms-meta-";
     const string Own = "s3dlio_";
+    const int MaxDepth = 4;
     const string ChecksumName = "s3dlio_crc32c";
     const string BlocksName = "s3dlio_blocks";
     const string WriteName = "s3dlio_write";
@@ -29,11 +30,13 @@ static class BlobMetadata
     /// <param name="checksum">CRC32C of the whole object, where it is known.</param>
     /// <param name="blocks">Those of its blocks; left out where the user's pairs need the room.</param>
     /// <param name="write">What tells this write from every other.</param>
-    public static void Write(RemoteRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, BlockChecksums? blocks, string write)
+    public static void Write(
+        RemoteRequest request, IReadOnlyDictionary<string, string>? metadata, Checksum? checksum, BlockChecksums? blocks, string write)
     {
         WriteOwn(request, metadata, checksum, write);
         if (blocks?.ToString() is { } text
-            && text.Length + request.Headers.Where(header => header.Key.StartsWith(Header, StringComparison.Ordinal)).Sum(header => header.Key.Length + header.Value.Length) <= RoomForBlocks)
+            && text.Length + request.Headers.Where(header => header.Key.StartsWith(Header, StringComparison.Ordinal)).Sum(
+                header => header.Key.Length + header.Value.Length) <= RoomForBlocks)
             request.WithHeader(Header + BlocksName, text);
     }
 
@@ -49,7 +52,9 @@ static class BlobMetadata
         foreach (var (name, value) in metadata)
         {
             if (name.StartsWith(Own, StringComparison.OrdinalIgnoreCase))
-                throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"the metadata name '{name}' begins with '{Own}', which is kept for what this library writes there itself");
+                throw new StoreException(
+                    ErrorKind.InvalidArgument, request.Subject,
+                    $"the metadata name '{name}' begins with '{Own}', which is kept for what this library writes there itself");
             if (IsIdentifier(name) && seen.Add(name))
                 request.WithHeader(Header + name, Encode(value));
             else
@@ -60,7 +65,8 @@ static class BlobMetadata
     }
 
     /// <summary>What the headers say.</summary>
-    public static (IReadOnlyDictionary<string, string> Metadata, Checksum? Checksum, string? Blocks, string? Write) Read(IEnumerable<(string Name, string Value)> headers)
+    public static (IReadOnlyDictionary<string, string> Metadata, Checksum? Checksum, string? Blocks, string? Write) Read(
+        IEnumerable<(string Name, string Value)> headers)
     {
         Dictionary<string, string>? metadata = null;
         Checksum? checksum = null;
@@ -92,7 +98,8 @@ static class BlobMetadata
         return (metadata ?? ObjectMeta.NoMetadata, checksum, blocks, write);
     }
 
-    static bool IsIdentifier(string name) => name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.AsSpan().IndexOfAnyExcept(Identifier) < 0;
+    static bool IsIdentifier(string name) =>
+        name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.AsSpan().IndexOfAnyExcept(Identifier) < 0;
 
     /// <summary>The service drops headers without a value.</summary>
     internal static string Encode(string value) => value.Length > 0 && HeaderText.IsPlain(value) ? value : HeaderText.Word(value);
@@ -114,13 +121,12 @@ static class BlobMetadata
     {
         try
         {
-            using var document = JsonDocument.Parse(text);
-            foreach (var pair in document.RootElement.EnumerateObject())
-                metadata[pair.Name] = pair.Value.GetString() ?? "";
+            foreach (var (name, value) in StrictJson.TextMap(StrictJson.Parse(Encoding.UTF8.GetBytes(text), MaxDepth)))
+                metadata[name] = value;
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (StrictJsonException)
         {
-            // somebody else's value; better shown than lost
+            // another program's value: return it as it is
             metadata[OtherName] = text;
         }
     }

@@ -17,9 +17,11 @@ sealed partial class AzureStore
 
         readonly string _write = NewWrite();
 
-        protected override async ValueTask<string> SendAsync(int number, PayloadPart part, PartHash hash, IProgress<long>? progress, CancellationToken cancel)
+        protected override async ValueTask<string> SendAsync(
+            int number, PayloadPart part, PartHash hash, IProgress<long>? progress, CancellationToken cancel)
         {
-            var request = store.Request(HttpMethod.Put, key, new HttpBody(part.Pieces, progress)).WithQuery("comp", "block").WithQuery("blockid", Id(number));
+            var request = store.Request(
+                HttpMethod.Put, key, new HttpBody(part.Pieces, progress)).WithQuery("comp", "block").WithQuery("blockid", Id(number));
             AddTransferHash(request, part, hash);
             await store._client.SendAsync(request, cancel).ConfigureAwait(false);
             return "";
@@ -32,7 +34,8 @@ sealed partial class AzureStore
                 // the latest: a second attempt finds committed what the first has committed
                 list.Append("<Latest>").Append(Id(number)).Append("</Latest>");
             var text = new PayloadPart(Encoding.ASCII.GetBytes(list.Append("</BlockList>").ToString()));
-            var request = store.Request(HttpMethod.Put, key, new HttpBody(text.Pieces), patience: Patience).WithQuery("comp", "blocklist").WithHeader("Content-Type", "application/xml");
+            var request = store.Request(HttpMethod.Put, key, new HttpBody(text.Pieces), patience: Patience).WithQuery(
+                "comp", "blocklist").WithHeader("Content-Type", "application/xml");
             AddTransferHash(request, text, text.Hash(store.TransferHash, cancel));
             return store.WriteAsync(key, request, Length, Whole!.Value, Blocks, _write, options, cancel);
         }

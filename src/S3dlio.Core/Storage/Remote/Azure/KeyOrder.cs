@@ -1,9 +1,9 @@
 namespace S3dlio.Storage.Remote.Azure;
 
 /// <summary>
-/// Puts a listing into the order of the keys' UTF-8 bytes, whether the server sorts so or by UTF-16 units. The two differ only where one key
-/// has a character above U+FFFF and another one from U+E000 on in the same place, so keys with the former wait until no more of the latter
-/// can come: as long as keys begin as they do. All others pass at once.
+/// Puts a listing into the order of the keys' UTF-8 bytes, whether the server sorts so or by UTF-16 units. The two differ only where one
+/// key has a character above U+FFFF and another one from U+E000 on in the same place, so keys with the former wait until no more of the
+/// latter can come: as long as keys begin as they do. All others pass at once.
 /// </summary>
 sealed class KeyOrder
 {

@@ -68,8 +68,9 @@ sealed class SharedKeySigner(string account, byte[] key)
 }
 
 /// <summary>
-/// The order of signed headers. The service sorts as .NET's en-US culture does: hyphens count only where nothing else differs, an underscore
-/// stands before the digits and these before the letters, and case does not matter. Metadata names are why this can be seen at all.
+/// The order of signed headers. The service sorts as .NET's en-US culture does: hyphens count only where nothing else differs, an
+/// underscore stands before the digits and these before the letters, and case does not matter. Metadata names are why this can be seen at
+/// all.
 /// </summary>
 static class HeaderOrder
 {

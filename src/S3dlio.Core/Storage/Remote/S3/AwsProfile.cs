@@ -31,7 +31,9 @@ sealed record AwsProfile
         var credentials = Read(Location("AWS_SHARED_CREDENTIALS_FILE", "credentials"));
         var merged = new Dictionary<string, string>(StringComparer.Ordinal);
         bool exists = false;
-        foreach (var section in new[] { config.GetValueOrDefault("profile " + name), name == "default" ? config.GetValueOrDefault("default") : null, credentials.GetValueOrDefault(name) })
+        foreach (var section in new[] {
+                config.GetValueOrDefault("profile " + name), name == "default" ? config.GetValueOrDefault("default") : null,
+                credentials.GetValueOrDefault(name) })
         {
             if (section is null)
                 continue;
@@ -39,8 +41,12 @@ sealed record AwsProfile
             foreach (var (key, value) in section)
                 merged[key] = value;
         }
-        string? services = merged.GetValueOrDefault("services") is { } group ? config.GetValueOrDefault("services " + group)?.GetValueOrDefault("s3.endpoint_url") : null;
-        bool resolves = merged.Keys.Any(key => key is "role_arn" or "credential_process" or "sso_session" or "sso_start_url" or "web_identity_token_file" or "credential_source");
+        string? services = merged.GetValueOrDefault("services") is { } group
+            ? config.GetValueOrDefault("services " + group)?.GetValueOrDefault("s3.endpoint_url")
+            : null;
+        bool resolves = merged.Keys.Any(
+            key => key is "role_arn" or "credential_process" or "sso_session" or "sso_start_url" or "web_identity_token_file"
+                or "credential_source");
         var (id, secret) = (merged.GetValueOrDefault("aws_access_key_id"), merged.GetValueOrDefault("aws_secret_access_key"));
         return new AwsProfile
         {

@@ -10,8 +10,8 @@ readonly record struct ListRequest(string Prefix, string? After, bool Folded, st
 /// <summary>
 /// A recursive listing, in order, whose next pages are asked for side by side. A page that is cut short tells in which folders the keys
 /// go on; where a folder fills half a page and more, its siblings are found with the delimiter and begun at once. All that is still to
-/// come is a list of steps in key order, each of them one page, and the first few of them are on the way: a page far ahead of the reader is never
-/// held, whatever the number of keys. Smaller folders are listed through, since a request for each would cost more than it gains.
+/// come is a list of steps in key order, each of them one page, and the first few of them are on the way: a page far ahead of the reader is
+/// never held, whatever the number of keys. Smaller folders are listed through, since a request for each would cost more than it gains.
 /// </summary>
 sealed class ParallelListing(string prefix, int concurrency, Func<ListRequest, CancellationToken, ValueTask<S3Store.Listed>> ask)
 {
@@ -32,7 +32,8 @@ sealed class ParallelListing(string prefix, int concurrency, Func<ListRequest, C
     /// <summary>Keys of a page that is cut short.</summary>
     int _full;
 
-    public async IAsyncEnumerable<List<ObjectMeta>> RunAsync(S3Store.Listed first, string? after, [EnumeratorCancellation] CancellationToken cancel)
+    public async IAsyncEnumerable<List<ObjectMeta>> RunAsync(
+        S3Store.Listed first, string? after, [EnumeratorCancellation] CancellationToken cancel)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var turns = new SemaphoreSlim(concurrency);
@@ -102,7 +103,9 @@ sealed class ParallelListing(string prefix, int concurrency, Func<ListRequest, C
             TakeFolders(step, page, next);
         else
         {
-            objects = step.Skip is { } skip ? [.. page.Objects.Where(found => !found.Key.StartsWith(skip, StringComparison.Ordinal))] : page.Objects;
+            objects = step.Skip is { } skip
+                ? [.. page.Objects.Where(found => !found.Key.StartsWith(skip, StringComparison.Ordinal))]
+                : page.Objects;
             if (page.Next is not null)
                 TakeRest(step, page, next);
         }
@@ -155,7 +158,12 @@ sealed class ParallelListing(string prefix, int concurrency, Func<ListRequest, C
     {
         string top = step.Request.Prefix;
         string after = page.Last ?? "";
-        var on = step with { Request = step.Request with { Token = page.Next, After = page.Last ?? step.Request.After }, Page = null, Place = null };
+        var on = step with
+        {
+            Request = step.Request with { Token = page.Next, After = page.Last ?? step.Request.After },
+            Page = null,
+            Place = null
+        };
         if (step.Depth >= MostDepth || page.Objects.Count == 0 || !IsOrdered(page.Objects)
             || (step.Skip is { } skip && after.StartsWith(skip, StringComparison.Ordinal)))
         {
@@ -167,7 +175,8 @@ sealed class ParallelListing(string prefix, int concurrency, Func<ListRequest, C
         var levels = new List<string> { top };
         while (levels.Count < MostLevels && Folder(after, level) is { } below && start.StartsWith(below, StringComparison.Ordinal))
             levels.Add(level = below);
-        int folders = page.Objects.Select(found => Folder(found.Key, level)).Where(found => found is not null).Distinct(StringComparer.Ordinal).Count();
+        int folders = page.Objects.Select(
+            found => Folder(found.Key, level)).Where(found => found is not null).Distinct(StringComparer.Ordinal).Count();
         string? inside = Folder(after, level);
         if (folders is > 0 and <= MostFolders)
         {
@@ -200,7 +209,10 @@ sealed class ParallelListing(string prefix, int concurrency, Func<ListRequest, C
         }
         if (rest is null || rest.Value.Group != group)
             return;
-        var through = new ListStep(new ListRequest(group.Level, isFolder ? last + Above : last, false, null), group.Depth + 1, null) { Skip = isFolder ? last : null };
+        var through = new ListStep(new ListRequest(group.Level, isFolder ? last + Above : last, false, null), group.Depth + 1, null)
+        {
+            Skip = isFolder ? last : null
+        };
         through.Place = _ahead.AddBefore(rest, through);
         while (rest is not null && rest.Value.Group == group)
         {

@@ -28,7 +28,9 @@ sealed class S3Client : RemoteClient
 
     public S3Capabilities Capabilities { get; }
 
-    /// <summary>Whether a bucket of one name is one bucket to both. At Amazon names are unique throughout a partition, whatever region is asked.</summary>
+    /// <summary>
+    /// Whether a bucket of one name is one bucket to both. At Amazon names are unique throughout a partition, whatever region is asked.
+    /// </summary>
     public bool IsSamePlaceAs(S3Client other) =>
         Endpoint.IsAmazon && other.Endpoint.IsAmazon
             ? S3Endpoint.Partition(Options.Region) == S3Endpoint.Partition(other.Options.Region)
@@ -40,14 +42,14 @@ sealed class S3Client : RemoteClient
     public bool SignsPayload => Options.PayloadSigning ?? (!Options.Anonymous && (!Endpoint.IsTls || !Capabilities.VerifiesChecksums));
 
     /// <summary>One attempt. A bucket that lives in another region and keys that have expired are dealt with once, within it.</summary>
-    public override async ValueTask<HttpAnswer> AttemptAsync(RemoteRequest request, CancellationToken cancel)
+    public override async ValueTask<HttpResponse> AttemptAsync(RemoteRequest request, CancellationToken cancel)
     {
         bool moved = false, renewed = false;
         string region = _regions.GetValueOrDefault(request.Container, Options.Region);
         while (true)
         {
             var credentials = await _credentials.GetAsync(request.Subject, cancel).ConfigureAwait(false);
-            HttpAnswer answer;
+            HttpResponse answer;
             try
             {
                 answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
@@ -102,15 +104,16 @@ sealed class S3Client : RemoteClient
     public void Forget(string bucket) => _buckets.TryRemove(bucket, out _);
 
     /// <summary>Reads an answer that began with status 200 before the server knew how it would end.</summary>
-    public async ValueTask<ReadOnlyMemory<byte>> ReadTextAsync(HttpAnswer answer, RemoteRequest request, CancellationToken cancel)
+    public async ValueTask<ReadOnlyMemory<byte>> ReadTextAsync(HttpResponse answer, RemoteRequest request, CancellationToken cancel)
     {
         var text = await answer.ReadTextAsync(1 << 20, cancel).ConfigureAwait(false);
         var error = S3Error.Parse(500, text);
         return error.Code.Length == 0 ? text
-            : throw (error with { Message = Redaction.Clean(answer.Call, error.Message), RequestId = answer.Header("x-amz-request-id") }).ToFailure(request, this);
+            : throw (error with { Message = Redaction.Clean(answer.Call, error.Message), RequestId = answer.Header("x-amz-request-id") })
+            .ToFailure(request, this);
     }
 
-    public async ValueTask<S3Result> ReadResultAsync(HttpAnswer answer, RemoteRequest request, CancellationToken cancel) =>
+    public async ValueTask<S3Result> ReadResultAsync(HttpResponse answer, RemoteRequest request, CancellationToken cancel) =>
         S3Result.Parse(await ReadTextAsync(answer, request, cancel).ConfigureAwait(false), request.Subject);
 
     /// <summary>A URL that carries its signature.</summary>
@@ -120,12 +123,14 @@ sealed class S3Client : RemoteClient
         var credentials = await _credentials.GetAsync(request.Subject, cancel).ConfigureAwait(false)
             ?? throw new StoreException(ErrorKind.Authentication, request.Subject, "an anonymous store has no keys to sign a URL with");
         var (host, path) = Endpoint.Locate(request.Container, request.Key, region);
-        string query = Signer(region).PresignedQuery(request.Method.Method, path, request.Query, host, SigV4Signer.Stamp(Retry.Clock.GetUtcNow()), expires, credentials);
+        string query = Signer(region).PresignedQuery(
+            request.Method.Method, path, request.Query, host, SigV4Signer.Stamp(Retry.Clock.GetUtcNow()), expires, credentials);
         return $"{(Endpoint.IsTls ? "https" : "http")}://{host}{path}?{query}";
     }
 
     /// <summary>The answer to a HEAD has no room for a reason; the same as a GET is refused for the same one.</summary>
-    async ValueTask<S3Error> AskWhyAsync(RemoteRequest head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
+    async ValueTask<S3Error> AskWhyAsync(
+        RemoteRequest head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
     {
         var request = new RemoteRequest(HttpMethod.Get, head.Container, head.Key, head.Subject).WithHeader("Range", "bytes=0-0");
         try
@@ -142,10 +147,11 @@ sealed class S3Client : RemoteClient
     }
 
     /// <summary>
-    /// The answer to a HEAD does not tell a missing object from a missing bucket. One question for each bucket that nothing has been seen of
-    /// yet settles it.
+    /// The answer to a HEAD does not tell a missing object from a missing bucket. One question for each bucket that nothing has been seen
+    /// of yet settles it.
     /// </summary>
-    async ValueTask<S3Error> AskWhatIsMissingAsync(RemoteRequest head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
+    async ValueTask<S3Error> AskWhatIsMissingAsync(
+        RemoteRequest head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
     {
         if (head.Key.Length == 0)
             return mute with { Code = "NoSuchBucket" };
@@ -189,13 +195,15 @@ sealed class S3Client : RemoteClient
             call.Add("x-amz-request-payer", "requester");
         if (credentials is null)
             return call;
-        string payload = request.Body is null or { Length: 0 } ? SigV4Signer.EmptyPayload : request.PayloadHash ?? SigV4Signer.UnsignedPayload;
+        string payload = request.Body is null or { Length: 0 } ? SigV4Signer.EmptyPayload : request.PayloadHash
+            ?? SigV4Signer.UnsignedPayload;
         string stamp = SigV4Signer.Stamp(Retry.Clock.GetUtcNow());
         call.Add("x-amz-content-sha256", payload);
         call.Add("x-amz-date", stamp);
         if (credentials.SessionToken is { } token)
             call.Add("x-amz-security-token", token);
-        call.Add("Authorization", Signer(region).Authorization(request.Method.Method, path, query, host, call.Headers, payload, stamp, credentials));
+        call.Add("Authorization",
+            Signer(region).Authorization(request.Method.Method, path, query, host, call.Headers, payload, stamp, credentials));
         return call;
     }
 

@@ -16,13 +16,16 @@ sealed class S3Containers(S3Client client) : RemoteContainers(client, "s3://")
     {
         // Amazon wants the region in the body, except for its first one, where it must not be
         byte[] body = client.Endpoint.IsAmazon && client.Options.Region != "us-east-1"
-            ? Encoding.UTF8.GetBytes($"<CreateBucketConfiguration xmlns=\"{S3Xml.Namespace}\"><LocationConstraint>{S3Xml.Escape(client.Options.Region)}</LocationConstraint></CreateBucketConfiguration>")
+            ? Encoding.UTF8.GetBytes(
+                $"<CreateBucketConfiguration xmlns=\"{S3Xml.Namespace}\"><LocationConstraint>{S3Xml.Escape(client.Options.Region)}"
+                + "</LocationConstraint></CreateBucketConfiguration>")
             : [];
         try
         {
             await client.SendAsync(Request(HttpMethod.Put, name, body), cancel).ConfigureAwait(false);
         }
-        catch (StoreException error) when (error.Kind == ErrorKind.AlreadyExists && error.Detail.Contains("OwnedByYou", StringComparison.Ordinal))
+        catch (StoreException error)
+            when (error.Kind == ErrorKind.AlreadyExists && error.Detail.Contains("OwnedByYou", StringComparison.Ordinal))
         {
             // it is as it should be
         }

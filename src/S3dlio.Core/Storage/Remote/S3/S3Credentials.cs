@@ -13,7 +13,7 @@ sealed class S3Credentials(string accessKeyId, string secretAccessKey, string? s
         AccessKeyId == other.AccessKeyId && SecretAccessKey == other.SecretAccessKey && SessionToken == other.SessionToken;
 }
 
-/// <summary>Where keys come from: what was given, or else Amazon's chain. Neither: nothing is signed.</summary>
+/// <summary>The source of the keys: the options, or else Amazon's chain. Without either, requests are not signed.</summary>
 sealed class CredentialSource(S3Credentials? given, ChainCredentials? chain = null)
 {
     public async ValueTask<S3Credentials?> GetAsync(string subject, CancellationToken cancel) =>

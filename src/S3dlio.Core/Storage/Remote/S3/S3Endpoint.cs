@@ -3,7 +3,7 @@ using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.S3;
 
-/// <summary>Where a bucket is spoken to, and in which style.</summary>
+/// <summary>The endpoint of a bucket, and its addressing style.</summary>
 sealed class S3Endpoint
 {
     readonly Uri? _custom;
@@ -45,8 +45,8 @@ sealed class S3Endpoint
     }
 
     /// <summary>
-    /// True for a label of DNS. A region becomes part of the host that signed requests go to, so one that a server names must not be able to
-    /// name another host.
+    /// True for a label of DNS. A region becomes part of the host that signed requests go to, so one that a server names must not be able
+    /// to name another host.
     /// </summary>
     public static bool IsRegion(string? name)
     {
@@ -68,18 +68,24 @@ sealed class S3Endpoint
         string start = _start;
         if (bucket.Length == 0)
             return (host, start + "/");
-        bool virtualHost = _style == Addressing.Virtual || (_style == Addressing.Auto && _custom is null && S3Options.IsHostName(bucket, IsTls));
+        bool virtualHost = _style == Addressing.Virtual
+            || (_style == Addressing.Auto && _custom is null && S3Options.IsHostName(bucket, IsTls));
         // host names have no upper case and no underscores: another bucket would be asked, or the signature would be over another host
         if (_style == Addressing.Virtual && (_isAddress || !S3Options.IsHostName(bucket, tls: false)))
             throw new StoreException(ErrorKind.InvalidArgument, $"s3://{bucket}/", _isAddress
-                ? $"a bucket cannot be part of the address {host}; give endpoint_url with a host name, or leave out addressing_style=virtual"
+                ? $"a bucket cannot be part of the address {host}; give endpoint_url with a host name, or leave out "
+                + "addressing_style=virtual"
                 : "the bucket's name cannot be part of a host name; set addressing_style=path");
         if (virtualHost)
             return ($"{bucket}.{host}", $"{start}/{PercentEncoding.Path(key)}");
-        return (host, key.Length == 0 ? $"{start}/{PercentEncoding.Value(bucket)}" : $"{start}/{PercentEncoding.Value(bucket)}/{PercentEncoding.Path(key)}");
+        return (host, key.Length == 0
+                ? $"{start}/{PercentEncoding.Value(bucket)}"
+                : $"{start}/{PercentEncoding.Value(bucket)}/{PercentEncoding.Path(key)}");
     }
 
     /// <summary>What the connections to a host of <see cref="Locate"/> are pooled by.</summary>
     public HttpOrigin Origin(string host) =>
-        _origins.TryGetValue(host, out var known) ? known : _origins.GetOrAdd(host, HttpOrigin.Of(new Uri($"{(IsTls ? "https" : "http")}://{host}/")));
+        _origins.TryGetValue(host, out var known)
+            ? known
+            : _origins.GetOrAdd(host, HttpOrigin.Of(new Uri($"{(IsTls ? "https" : "http")}://{host}/")));
 }

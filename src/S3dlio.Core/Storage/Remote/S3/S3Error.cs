@@ -17,7 +17,7 @@ sealed record S3Error(int Status, string Code, string Message) : ServiceError(St
     /// <summary>Refused, and no word why.</summary>
     public bool IsMute => Code.Length == 0 && Status is (400 or 401 or 403);
 
-    public static async ValueTask<S3Error> ReadAsync(HttpAnswer answer, TimeProvider clock, CancellationToken cancel)
+    public static async ValueTask<S3Error> ReadAsync(HttpResponse answer, TimeProvider clock, CancellationToken cancel)
     {
         var text = answer.Call.Method == HttpMethod.Head ? default : await answer.ReadTextAsync(Limit, cancel).ConfigureAwait(false);
         var error = Parse(answer.Status, text);
@@ -28,7 +28,8 @@ sealed record S3Error(int Status, string Code, string Message) : ServiceError(St
         {
             Message = Redaction.Clean(answer.Call, error.Message),
             // only these two mean that the request went to the wrong place
-            Region = error.Code is "PermanentRedirect" or "AuthorizationHeaderMalformed" or "TemporaryRedirect" or "IllegalLocationConstraintException"
+            Region = error.Code is "PermanentRedirect" or "AuthorizationHeaderMalformed" or "TemporaryRedirect"
+                or "IllegalLocationConstraintException"
                 || answer.Status is 301 or 307 || (answer.Status == 400 && error.Code.Length == 0) ? region : null,
             RequestId = answer.Header("x-amz-request-id") ?? error.RequestId,
             ServerTime = error.ServerTime ?? answer.Date("Date"),
@@ -71,7 +72,8 @@ sealed record S3Error(int Status, string Code, string Message) : ServiceError(St
         "ExpiredToken" or "ExpiredTokenException" or "TokenRefreshRequired" => ErrorReason.ExpiredCredentials,
         "RequestTimeTooSkewed" => ErrorReason.ClockSkew,
         "NoSuchBucket" => ErrorReason.NoSuchBucket,
-        "AuthorizationHeaderMalformed" or "PermanentRedirect" or "TemporaryRedirect" or "IllegalLocationConstraintException" => ErrorReason.WrongRegion,
+        "AuthorizationHeaderMalformed" or "PermanentRedirect" or "TemporaryRedirect"
+            or "IllegalLocationConstraintException" => ErrorReason.WrongRegion,
         "" when Status is 301 or 307 => ErrorReason.WrongRegion,
         _ => ErrorReason.None,
     };
@@ -80,42 +82,64 @@ sealed record S3Error(int Status, string Code, string Message) : ServiceError(St
     {
         "NoSuchKey" => (ErrorKind.NotFound, false, "no such object"),
         "NoSuchBucket" => (ErrorKind.NotFound, false, $"there is no bucket '{bucket}'; check its name and endpoint_url, or create it"),
-        "NoSuchUpload" => (ErrorKind.NotFound, false, "the multipart upload is gone: another program or the bucket's lifecycle rules ended it"),
-        "InvalidAccessKeyId" => (ErrorKind.Authentication, false, "the server does not know the access key id; check access_key_id (or AWS_ACCESS_KEY_ID, AWS_PROFILE) and that endpoint_url is the service it belongs to"),
-        "SignatureDoesNotMatch" => (ErrorKind.Authentication, false, "the signature does not match: the secret key is wrong; check secret_access_key (or AWS_SECRET_ACCESS_KEY)"),
-        "ExpiredToken" or "ExpiredTokenException" or "TokenRefreshRequired" => (ErrorKind.Authentication, false, "the session token has expired; get new credentials"),
-        "InvalidToken" or "InvalidSecurity" => (ErrorKind.Authentication, false, "the session token is not valid; check session_token (or AWS_SESSION_TOKEN): long-term keys have none"),
-        "RequestTimeTooSkewed" => (ErrorKind.Authentication, false, ClockOffset(client.Retry.Clock) is { } off ? ClockIsOff(off) : "this machine's clock is wrong; set it (such as with NTP)"),
-        "AuthorizationHeaderMalformed" or "PermanentRedirect" or "TemporaryRedirect" or "IllegalLocationConstraintException" => (ErrorKind.InvalidArgument, false, Elsewhere(bucket, client, region)),
+        "NoSuchUpload" => (
+            ErrorKind.NotFound, false, "the multipart upload is gone: another program or the bucket's lifecycle rules ended it"),
+        "InvalidAccessKeyId" =>
+            (ErrorKind.Authentication, false,
+                "the server does not know the access key id; check access_key_id (or AWS_ACCESS_KEY_ID, AWS_PROFILE) and that endpoint_url "
+                + "is the service it belongs to"),
+        "SignatureDoesNotMatch" =>
+            (ErrorKind.Authentication, false,
+                "the signature does not match: the secret key is wrong; check secret_access_key (or AWS_SECRET_ACCESS_KEY)"),
+        "ExpiredToken" or "ExpiredTokenException" or "TokenRefreshRequired" =>
+            (ErrorKind.Authentication, false, "the session token has expired; get new credentials"),
+        "InvalidToken" or "InvalidSecurity" =>
+            (ErrorKind.Authentication, false,
+                "the session token is not valid; check session_token (or AWS_SESSION_TOKEN): long-term keys have none"),
+        "RequestTimeTooSkewed" =>
+            (ErrorKind.Authentication, false, ClockOffset(client.Retry.Clock) is { } off
+                    ? ClockIsOff(off)
+                    : "this machine's clock is wrong; set it (such as with NTP)"),
+        "AuthorizationHeaderMalformed" or "PermanentRedirect" or "TemporaryRedirect" or "IllegalLocationConstraintException" =>
+            (ErrorKind.InvalidArgument, false, Elsewhere(bucket, client, region)),
         "AccessDenied" or "AllAccessDisabled" or "AccountProblem" => (ErrorKind.PermissionDenied, false, Denied(client)),
         "InvalidObjectState" => (ErrorKind.PermissionDenied, false, "the object is archived; restore it before reading"),
         "PreconditionFailed" => (ErrorKind.Precondition, false, "the object is not the one that the condition asks for"),
-        "ConditionalRequestConflict" or "OperationAborted" => (ErrorKind.Unavailable, true, "another request for the same object or bucket is under way"),
+        "ConditionalRequestConflict"
+            or "OperationAborted" => (ErrorKind.Unavailable, true, "another request for the same object or bucket is under way"),
         "BucketAlreadyExists" or "BucketAlreadyOwnedByYou" => (ErrorKind.AlreadyExists, false, $"the bucket '{bucket}' exists"),
         "BucketNotEmpty" => (ErrorKind.Precondition, false, $"the bucket '{bucket}' is not empty"),
-        "EntityTooLarge" or "EntityTooSmall" or "InvalidPartOrder" => (ErrorKind.InvalidArgument, false, $"{Message}; option part_size sets how large the parts of an upload are"),
+        "EntityTooLarge" or "EntityTooSmall" or "InvalidPartOrder" => (
+            ErrorKind.InvalidArgument, false, $"{Message}; option part_size sets how large the parts of an upload are"),
         "BadDigest" or "XAmzContentChecksumMismatch" or "XAmzContentSHA256Mismatch" or "InvalidDigest" or "ChecksumMismatch" =>
             (ErrorKind.ChecksumMismatch, true, DamagedOnTheWay),
         "QuotaExceeded" or "TooManyBuckets" or "ServiceQuotaExceeded" => (ErrorKind.OutOfSpace, false, $"a quota is used up: {Message}"),
         "RequestTimeout" or "RequestTimeoutException" => (ErrorKind.Timeout, true, "the server saw no data for too long"),
-        "SlowDown" or "Throttling" or "ThrottlingException" or "RequestLimitExceeded" or "TooManyRequests" or "ServiceUnavailable" or "Busy" =>
+        "SlowDown" or "Throttling" or "ThrottlingException" or "RequestLimitExceeded" or "TooManyRequests" or "ServiceUnavailable"
+            or "Busy" =>
             (ErrorKind.Unavailable, true, "the server asks to slow down"),
         "InternalError" => (ErrorKind.Unavailable, true, $"the server failed: {Message}"),
         "NotImplemented" => (ErrorKind.InvalidArgument, false, $"the server does not have this: {Message}"),
         "" when Status is 301 or 307 => (ErrorKind.InvalidArgument, false, Elsewhere(bucket, client, region)),
-        "" when Status == 401 => (ErrorKind.Authentication, false, "the server wants credentials; check access_key_id and secret_access_key"),
+        "" when Status == 401 => (
+            ErrorKind.Authentication, false, "the server wants credentials; check access_key_id and secret_access_key"),
         "" when Status == 403 => (ErrorKind.PermissionDenied, false, Denied(client)),
-        _ when Status == 409 => (ErrorKind.Unavailable, true, Message.Length > 0 ? Message : "another request for the same object is under way"),
+        _ when Status == 409 => (
+            ErrorKind.Unavailable, true, Message.Length > 0 ? Message : "another request for the same object is under way"),
         _ => ByStatus(),
     };
 
     string Elsewhere(string bucket, S3Client client, string region)
     {
-        string place = Region is { } home ? $"the bucket '{bucket}' is in region '{home}', not in '{region}'; set option region (or AWS_REGION) to '{home}'" : $"the bucket '{bucket}' is not in region '{region}'; set option region (or AWS_REGION) to its own";
-        return $"{place}{(client.Endpoint.FollowsRegion ? "" : " and endpoint_url to an address of that region")}{(Message.Length > 0 ? $". The server says: {Message}" : "")}";
+        string place = Region is { } home
+            ? $"the bucket '{bucket}' is in region '{home}', not in '{region}'; set option region (or AWS_REGION) to '{home}'"
+            : $"the bucket '{bucket}' is not in region '{region}'; set option region (or AWS_REGION) to its own";
+        string endpoint = client.Endpoint.FollowsRegion ? "" : " and endpoint_url to an address of that region";
+        return $"{place}{endpoint}{(Message.Length > 0 ? $". The server says: {Message}" : "")}";
     }
 
     static string Denied(S3Client client) => client.Options.Anonymous
         ? "access is denied without credentials; leave out option anonymous"
-        : "access is denied: the credentials are known but not allowed to do this; check the policies of user and bucket, and the bucket's name";
+        : "access is denied: the credentials are known but not allowed to do this; check the policies of user and bucket, and the bucket's "
+        + "name";
 }

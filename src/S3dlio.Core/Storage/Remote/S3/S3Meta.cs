@@ -10,10 +10,10 @@ static class S3Meta
 {
     public const string Prefix = "x-amz-meta-";
 
-    /// <summary>Where a checksum is kept on servers that keep none themselves.</summary>
+    /// <summary>Metadata name of the checksum, for servers that keep none themselves.</summary>
     public const string ChecksumName = Prefix + "s3dlio-crc32c";
 
-    /// <summary>Where the checksums of an object's blocks are kept.</summary>
+    /// <summary>Metadata name of the checksums of the object's blocks.</summary>
     public const string BlocksName = Prefix + "s3dlio-blocks";
 
     public const string ChecksumHeader = "x-amz-checksum-crc32c";
@@ -45,20 +45,25 @@ static class S3Meta
         ("acl", "x-amz-acl"),
     ];
 
-    /// <summary>The same by the length of the header's name: most headers of an answer are none of these and are passed by at a glance.</summary>
-    static readonly (string Attribute, string Header)[]?[] ByLength = [.. Enumerable.Range(0, Attributes.Max(known => known.Header.Length) + 1)
+    /// <summary>
+    /// The same by the length of the header's name: most headers of an answer are none of these and are passed by at a glance.
+    /// </summary>
+    static readonly (string Attribute, string Header)[]?[] ByLength =
+        [.. Enumerable.Range(0, Attributes.Max(known => known.Header.Length) + 1)
         .Select(length => Array.FindAll(Attributes, known => known.Header.Length == length) is { Length: > 0 } found ? found : null)];
 
     /// <summary>Attributes that only the server sets.</summary>
-    static readonly string[] ReadOnlyAttributes = ["version_id", "sse_customer_algorithm", "replication_status", "tag_count", "checksum_crc32", "checksum_crc64nvme"];
+    static readonly string[] ReadOnlyAttributes =
+        ["version_id", "sse_customer_algorithm", "replication_status", "tag_count", "checksum_crc32", "checksum_crc64nvme"];
 
-    public static IReadOnlyCollection<string> WritableAttributes { get; } = [.. Attributes.Select(known => known.Attribute).Except(ReadOnlyAttributes)];
+    public static IReadOnlyCollection<string> WritableAttributes { get; } =
+        [.. Attributes.Select(known => known.Attribute).Except(ReadOnlyAttributes)];
 
     /// <param name="key">The object's.</param>
     /// <param name="answer">Whose headers are read.</param>
     /// <param name="size">The object's length in bytes.</param>
     /// <param name="isAmazon">Whether the server is Amazon's, whose checksums are what their labels say.</param>
-    public static ObjectMeta Read(string key, HttpAnswer answer, long size, bool isAmazon = false)
+    public static ObjectMeta Read(string key, HttpResponse answer, long size, bool isAmazon = false)
     {
         Dictionary<string, string>? metadata = null, attributes = null;
         Checksum? noted = null;
@@ -119,8 +124,9 @@ static class S3Meta
         tag?.LastIndexOf('-') is int dash and >= 0 && dash < tag.Length - 1 && tag.AsSpan(dash + 1).IndexOfAnyExceptInRange('0', '9') < 0;
 
     /// <summary>What boto3 and S3 itself give objects whose writer asked for nothing.</summary>
-    static Digest? Foreign(HttpAnswer answer) =>
-        Digest.FromBase64(DigestKind.Crc64Nvme, answer.Header("x-amz-checksum-crc64nvme")) ?? Digest.FromBase64(DigestKind.Crc32, answer.Header("x-amz-checksum-crc32"));
+    static Digest? Foreign(HttpResponse answer) =>
+        Digest.FromBase64(DigestKind.Crc64Nvme, answer.Header("x-amz-checksum-crc64nvme"))
+            ?? Digest.FromBase64(DigestKind.Crc32, answer.Header("x-amz-checksum-crc32"));
 
     /// <summary>Adds what the user says of an object to the request that makes it.</summary>
     public static void Write(RemoteRequest request, PutOptions options)
@@ -139,7 +145,9 @@ static class S3Meta
             request.WithHeader(header, text);
         }
         if (total > MetadataLimit)
-            throw new StoreException(ErrorKind.InvalidArgument, request.Subject, $"the metadata has {total} bytes of names and values; S3 keeps {MetadataLimit}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, request.Subject,
+                $"the metadata has {total} bytes of names and values; S3 keeps {MetadataLimit}");
         ObjectAttributes.Check(request.Subject, options, WritableAttributes, hasTags: true);
         foreach (var (name, value) in options.Attributes ?? ObjectMeta.NoMetadata)
             request.WithHeader(Array.Find(Attributes, known => known.Attribute == name).Header, Checked(request.Subject, name, value));
@@ -162,7 +170,9 @@ static class S3Meta
     public static void WriteChecksum(RemoteRequest request, Checksum checksum) =>
         request.WithHeader(ChecksumHeader, checksum.ToBase64()).WithHeader("x-amz-sdk-checksum-algorithm", "CRC32C");
 
-    /// <summary>Adds what makes a put conditional. Ceph before it had checksums compares the tag with its quotes, and so never finds it the same.</summary>
+    /// <summary>
+    /// Adds what makes a put conditional. Ceph before it had checksums compares the tag with its quotes, and so never finds it the same.
+    /// </summary>
     public static void WriteCondition(RemoteRequest request, PutOptions options, S3Capabilities can)
     {
         if (options.IfMatch is { } tag)
@@ -177,17 +187,22 @@ static class S3Meta
         foreach (char c in name)
             valid &= char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.';
         if (!valid)
-            throw new StoreException(ErrorKind.InvalidArgument, subject, $"the metadata name '{name}' cannot be a header's: S3 takes letters (in lower case), digits, '-', '_' and '.'");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, subject,
+                $"the metadata name '{name}' cannot be a header's: S3 takes letters (in lower case), digits, '-', '_' and '.'");
     }
 
     static string? Checked(string subject, string name, string? value)
     {
         if (value is not null && value.AsSpan().IndexOfAnyExceptInRange(' ', '~') >= 0)
-            throw new StoreException(ErrorKind.InvalidArgument, subject, $"'{name}' holds characters that a header cannot carry; S3 takes printable ASCII");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, subject, $"'{name}' holds characters that a header cannot carry; S3 takes printable ASCII");
         return value;
     }
 
-    /// <summary>S3 itself shows metadata that is no printable ASCII as RFC 2047 words. Runs of blanks would not keep their length in a signature.</summary>
+    /// <summary>
+    /// S3 itself shows metadata that is no printable ASCII as RFC 2047 words. Runs of blanks would not keep their length in a signature.
+    /// </summary>
     public static string Encode(string value) =>
         HeaderText.IsPlain(value) && !value.Contains("  ", StringComparison.Ordinal) ? value : HeaderText.Word(value);
 

@@ -60,7 +60,9 @@ sealed record S3Options
 
     public ChecksumMode Checksum { get; init; }
 
-    /// <summary>True or false to have bodies part of the signature or not; null: over plain HTTP, and where the server checks no CRC32C.</summary>
+    /// <summary>
+    /// True or false to have bodies part of the signature or not; null: over plain HTTP, and where the server checks no CRC32C.
+    /// </summary>
     public bool? PayloadSigning { get; init; }
 
     /// <summary>Null: objects are encrypted as the bucket says.</summary>
@@ -81,9 +83,12 @@ sealed record S3Options
         foreach (var option in options.Backend)
             result = result.With(option) ?? throw option.Unknown(Names);
         if (result.Http.PartSize < LeastPartSize)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"option 'part_size' is {result.Http.PartSize}; S3 takes parts of {LeastPartSize} bytes (5 MiB) and more");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri,
+                $"option 'part_size' is {result.Http.PartSize}; S3 takes parts of {LeastPartSize} bytes (5 MiB) and more");
         if (result.AccessKeyId is null != result.SecretAccessKey is null)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "options 'access_key_id' and 'secret_access_key' belong together; one is missing");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri, "options 'access_key_id' and 'secret_access_key' belong together; one is missing");
         if (result.Anonymous && result.AccessKeyId is not null)
             throw new StoreException(ErrorKind.InvalidArgument, uri, "options 'anonymous' and 'access_key_id' exclude each other");
         return result.WithEnvironment(root);
@@ -98,10 +103,19 @@ sealed record S3Options
         "session_token" => this with { SessionToken = option.AsText() },
         "profile" => this with { Profile = option.AsText() },
         "anonymous" => this with { Anonymous = option.AsBool() },
-        "addressing_style" => this with { Addressing = Enum.Parse<Addressing>(option.AsChoice("auto", "path", "virtual"), ignoreCase: true) },
+        "addressing_style" => this with
+        {
+            Addressing = Enum.Parse<Addressing>(option.AsChoice("auto", "path", "virtual"), ignoreCase: true)
+        },
         "requester_pays" => this with { RequesterPays = option.AsBool() },
-        "checksum" => this with { Checksum = Enum.Parse<ChecksumMode>(option.AsChoice("auto", "native", "metadata", "off"), ignoreCase: true) },
-        "payload_signing" => this with { PayloadSigning = option.AsChoice("auto", "always", "never") switch { "always" => true, "never" => false, _ => null } },
+        "checksum" => this with
+        {
+            Checksum = Enum.Parse<ChecksumMode>(option.AsChoice("auto", "native", "metadata", "off"), ignoreCase: true)
+        },
+        "payload_signing" => this with
+        {
+            PayloadSigning = option.AsChoice("auto", "always", "never") switch { "always" => true, "never" => false, _ => null }
+        },
         "sse_customer_key" => this with { CustomerKey = S3CustomerKey.Read(option) },
         "list_concurrency" => this with { ListConcurrency = (int)option.AsInteger(1, 64) },
         _ => Http.With(option) is { } http ? this with { Http = http } : null,
@@ -124,12 +138,16 @@ sealed record S3Options
         if (endpoint is not null)
             CheckEndpoint(endpoint, uri);
         else if (!S3Endpoint.IsRegion(region))
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "option 'region' (or AWS_REGION) becomes part of Amazon's host name: it is letters, digits and hyphens, such as eu-central-1");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri,
+                "option 'region' (or AWS_REGION) becomes part of Amazon's host name: it is letters, digits and hyphens, such as "
+                + "eu-central-1");
         return this with { Region = region, EndpointUrl = endpoint, Http = Http with { Settings = settings } };
     }
 
     /// <summary>
-    /// The endpoint that the address names. An endpoint of the same host and port tells whether it speaks TLS; without one 443 does, and no other port.
+    /// The endpoint that the address names. An endpoint of the same host and port tells whether it speaks TLS; without one 443 does, and no
+    /// other port.
     /// </summary>
     string OfServer(string server, string? configured, string uri)
     {
@@ -143,15 +161,21 @@ sealed record S3Options
             return configured;
         return string.IsNullOrEmpty(EndpointUrl)
             ? plain
-            : throw new StoreException(ErrorKind.InvalidArgument, uri, $"the address names the server {server}, option 'endpoint_url' another; leave out one of them");
+            : throw new StoreException(
+                ErrorKind.InvalidArgument, uri,
+                $"the address names the server {server}, option 'endpoint_url' another; leave out one of them");
     }
 
     static void CheckEndpoint(string text, string uri)
     {
         if (!HttpTransport.TryAddress(text, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "option 'endpoint_url' (or AWS_ENDPOINT_URL) must be a URL such as http://127.0.0.1:7480 or https://s3.example.com");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri,
+                "option 'endpoint_url' (or AWS_ENDPOINT_URL) must be a URL such as http://127.0.0.1:7480 or https://s3.example.com");
         if (url.UserInfo.Length > 0 || url.Query.Length > 0 || url.Fragment.Length > 0)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "option 'endpoint_url' must hold no user, query or fragment; credentials have options of their own");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri,
+                "option 'endpoint_url' must hold no user, query or fragment; credentials have options of their own");
     }
 
     static string? Variable(string name) => Environment.GetEnvironmentVariable(name);

@@ -1,4 +1,5 @@
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.S3;
@@ -12,10 +13,11 @@ sealed partial class S3Store
     internal long CopyPart { get; init; } = 512L << 20;
 
     /// <remarks>
-    /// The server copies. A copy with a condition on its destination is made of parts, since completing an upload is atomic under a condition
-    /// everywhere and a plain copy is not.
+    /// The server copies. A copy with a condition on its destination is made of parts, since completing an upload is atomic under a
+    /// condition everywhere and a plain copy is not.
     /// </remarks>
-    protected override async ValueTask<ObjectMeta> CopySeenAsync(ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel)
+    protected override async ValueTask<ObjectMeta> CopySeenAsync(
+        ObjectMeta origin, string destination, PutOptions options, CancellationToken cancel)
     {
         ObjectKey.Check(Root, destination);
         bool conditional = !options.Overwrite || options.IfMatch is not null;
@@ -33,15 +35,17 @@ sealed partial class S3Store
         if (options.Tags is null && (!whole || (described && !_client.Endpoint.IsAmazon)))
             full = full with { Tags = await TagsToCopyAsync(origin, cancel).ConfigureAwait(false) };
         if (origin.Size == 0 && conditional)
-            return await PutWholeAsync(destination, new PayloadPart(default), Checksum.Empty, null, full, null, cancel).ConfigureAwait(false);
+            return await PutWholeAsync(
+                destination, new PayloadPart(default), Checksum.Empty, null, full, null, cancel).ConfigureAwait(false);
         return whole
             ? await CopyWholeAsync(origin, destination, described, full, cancel).ConfigureAwait(false)
             : await CopyPartsAsync(origin, destination, full, cancel).ConfigureAwait(false);
     }
 
-    async ValueTask<ObjectMeta> CopyWholeAsync(ObjectMeta origin, string destination, bool described, PutOptions full, CancellationToken cancel)
+    async ValueTask<ObjectMeta> CopyWholeAsync(
+        ObjectMeta origin, string destination, bool described, PutOptions full, CancellationToken cancel)
     {
-        // in its copy it is one piece, whose checksum nobody has told the server
+        // the copy is one piece, and the server has no checksum of it
         bool isOfParts = S3Meta.IsOfParts(origin.ETag);
         bool asks = isOfParts ? _client.Capabilities.SendsWithPut : _client.Capabilities.AsksCopies;
         var request = Request(HttpMethod.Put, destination, patience: ServerWork);
@@ -85,13 +89,16 @@ sealed partial class S3Store
                 length = origin.Size;
             int count = (int)((origin.Size + length - 1) / length);
             // a part that the server works on is waited for when another fails, rather than dropped: dropped, it could come after the abort
-            await Crew.RunAsync(count, PutConcurrency, (i, _) =>
+            await ParallelWork.ForAsync(count, PutConcurrency, (i, _) =>
             {
                 long begin = i * length;
-                return upload.CopyAsync(i + 1, origin, begin, Math.Min(length, origin.Size - begin), cancel).AsTask();
-            }, cancel).ConfigureAwait(false);
+                return upload.CopyAsync(i + 1, origin, begin, Math.Min(length, origin.Size - begin), cancel);
+            }, cancel, WorkerThreads.Pool).ConfigureAwait(false);
             if (upload.Whole is { } whole && origin.Checksum is { } expected && whole != expected)
-                throw new StoreException(ErrorKind.ChecksumMismatch, Root.Child(origin.Key), $"checksum mismatch over {origin.Size} bytes: {expected} recorded when it was written, {whole} found by the server while copying");
+                throw new StoreException(
+                    ErrorKind.ChecksumMismatch, Root.Child(origin.Key),
+                    $"checksum mismatch over {origin.Size} bytes: {expected} recorded when it was written, {whole} found by the server "
+                    + "while copying");
             await CheckUnchangedAsync(origin, cancel).ConfigureAwait(false);
             var found = await upload.AssembleAsync(full, origin.Checksum, cancel).ConfigureAwait(false);
             return Stored(destination, origin.Size, found.Checksum ?? origin.Checksum, full, found);
@@ -103,14 +110,16 @@ sealed partial class S3Store
         }
     }
 
-    /// <summary>Ceph copies parts whatever their condition says, so nobody else would notice that they are of two versions.</summary>
+    /// <summary>Ceph ignores the condition of a part copy, so only this comparison finds parts of two versions.</summary>
     async ValueTask CheckUnchangedAsync(ObjectMeta origin, CancellationToken cancel)
     {
         if (_client.Endpoint.IsAmazon)
             return;
         var now = await HeadAsync(origin.Key, cancel).ConfigureAwait(false);
         if (now.ETag != origin.ETag || now.Size != origin.Size)
-            throw new StoreException(ErrorKind.Precondition, Root.Child(origin.Key), $"the object was written while it was copied: its ETag was {origin.ETag}, now it is {now.ETag}; copy it again");
+            throw new StoreException(
+                ErrorKind.Precondition, Root.Child(origin.Key),
+                $"the object was written while it was copied: its ETag was {origin.ETag}, now it is {now.ETag}; copy it again");
     }
 
     /// <summary>Names what is copied, and the version that was seen of it.</summary>

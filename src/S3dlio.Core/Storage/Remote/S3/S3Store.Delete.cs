@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using S3dlio.Hashing;
+using S3dlio.IO;
 using S3dlio.Storage.Http;
 
 namespace S3dlio.Storage.Remote.S3;
@@ -21,9 +22,11 @@ sealed partial class S3Store
         return request;
     }
 
-    protected override bool IsMissing(HttpFailure failure) => failure.Error.Kind == ErrorKind.NotFound && failure.Error.Reason != ErrorReason.NoSuchBucket;
+    protected override bool IsMissing(HttpFailure failure) =>
+        failure.Error.Kind == ErrorKind.NotFound && failure.Error.Reason != ErrorReason.NoSuchBucket;
 
-    protected override bool EndsDeletion(StoreException error) => error.Kind is ErrorKind.Authentication or ErrorKind.Unavailable or ErrorKind.Timeout;
+    protected override bool EndsDeletion(StoreException error) =>
+        error.Kind is ErrorKind.Authentication or ErrorKind.Unavailable or ErrorKind.Timeout;
 
     protected override async Task DeleteAsync(IReadOnlyList<string> keys, List<DeleteFailure> failures, CancellationToken cancel)
     {
@@ -31,7 +34,9 @@ sealed partial class S3Store
         var batch = keys.Count == 1 ? [] : keys.Where(S3Xml.CanHold).ToList();
         await base.DeleteAsync(batch.Count == keys.Count ? [] : [.. keys.Except(batch)], failures, cancel).ConfigureAwait(false);
         var chunks = batch.Chunk(MostDeleted).ToArray();
-        await Crew.RunAsync(chunks.Length, 4, (i, stop) => DeleteManyAsync(chunks[i], failures, stop), cancel).ConfigureAwait(false);
+        await ParallelWork.ForAsync(
+            chunks.Length, 4, (i, stop) => new(DeleteManyAsync(chunks[i], failures, stop)), cancel,
+            WorkerThreads.Pool).ConfigureAwait(false);
     }
 
     async Task DeleteManyAsync(string[] keys, List<DeleteFailure> failures, CancellationToken cancel)
@@ -69,8 +74,11 @@ sealed partial class S3Store
 #pragma warning restore CA5351
         if (_client.Capabilities.Put == Support.Yes)
             S3Meta.WriteChecksum(request, Checksum.Of(body));
-        return await _client.SendAsync(request, async (answer, stop) => ParseRefused(await _client.ReadTextAsync(answer, request, stop).ConfigureAwait(false), request.Subject)
-            .ConvertAll(found => (found.Key, found.Error.ToFailure(Request(HttpMethod.Delete, found.Key), _client))), cancel).ConfigureAwait(false);
+        return await _client.SendAsync(
+            request, async (answer, stop) => ParseRefused(
+                await _client.ReadTextAsync(answer, request, stop).ConfigureAwait(false), request.Subject)
+            .ConvertAll(found => (found.Key, found.Error.ToFailure(Request(HttpMethod.Delete, found.Key), _client))),
+                cancel).ConfigureAwait(false);
     }
 
     internal static List<(string Key, S3Error Error)> ParseRefused(ReadOnlyMemory<byte> text, string subject) =>
@@ -83,7 +91,8 @@ sealed partial class S3Store
                     continue;
                 var fields = xml.Fields();
                 string code = fields.GetValueOrDefault("Code", "");
-                refused.Add((fields.GetValueOrDefault("Key", ""), new S3Error(code == "InternalError" ? 500 : 400, code, fields.GetValueOrDefault("Message", ""))));
+                refused.Add((fields.GetValueOrDefault("Key", ""),
+                        new S3Error(code == "InternalError" ? 500 : 400, code, fields.GetValueOrDefault("Message", ""))));
             }
             return refused;
         });

@@ -12,7 +12,8 @@ sealed partial class S3Store
     /// <summary>1000 keys of 1024 bytes, each percent-encoded, and what is around them.</summary>
     const int ListLimit = 16 << 20;
 
-    public override async IAsyncEnumerable<ListPage> ListAsync(string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
+    public override async IAsyncEnumerable<ListPage> ListAsync(
+        string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
     {
         options.Check(Root);
         ObjectKey.CheckPrefix(Root, prefix);
@@ -29,7 +30,8 @@ sealed partial class S3Store
                 yield break;
             if (isParallel)
             {
-                var rest = new ParallelListing(prefix, _client.Options.ListConcurrency, (next, stop) => ListPageAsync(next, options.PageSize, guard, stop));
+                var rest = new ParallelListing(
+                    prefix, _client.Options.ListConcurrency, (next, stop) => ListPageAsync(next, options.PageSize, guard, stop));
                 await foreach (var objects in rest.RunAsync(page, options.StartAfter, cancel).ConfigureAwait(false))
                 {
                     guard.Check(objects.Select(static found => found.Key), [], isAll: false);
@@ -63,12 +65,17 @@ sealed partial class S3Store
             return page;
         // the last page is no less a page than the others: what it repeats would be listed twice
         bool repeats = wanted.Token is not null
-            && ((page.Objects.Count > 0 && ObjectKey.Compare(page.Objects[0].Key, after) <= 0) || (page.Prefixes.Count > 0 && ObjectKey.Compare(page.Prefixes[0], after) < 0));
+            && ((page.Objects.Count > 0 && ObjectKey.Compare(page.Objects[0].Key, after) <= 0)
+                    || (page.Prefixes.Count > 0 && ObjectKey.Compare(page.Prefixes[0], after) < 0));
         // a folder may come after its own name, for what is in it does
         bool isNamed = wanted is { Folded: true, Token: null } && after.EndsWith('/');
         // a server that repeats a page would be listed for ever
-        if (repeats || (page.Next is not null && (page.Next == wanted.Token || (page.Last is { } end && ObjectKey.Compare(end, after) < (isNamed ? 0 : 1)))))
-            throw new StoreException(ErrorKind.InvalidData, Root.Child(wanted.Prefix), $"the listing does not advance: the server sent another page that ends at '{page.Last}'");
+        if (repeats || (
+                page.Next is not null
+                    && (page.Next == wanted.Token || (page.Last is { } end && ObjectKey.Compare(end, after) < (isNamed ? 0 : 1)))))
+            throw new StoreException(
+                ErrorKind.InvalidData, Root.Child(wanted.Prefix),
+                $"the listing does not advance: the server sent another page that ends at '{page.Last}'");
         return page;
     }
 
@@ -98,7 +105,8 @@ sealed partial class S3Store
             string? next = null, last = null;
             bool truncated = false, encoded = false;
             if (xml.Root != "ListBucketResult")
-                throw new StoreException(ErrorKind.InvalidData, subject, "the answer is no listing; check endpoint_url: is it an S3 service?");
+                throw new StoreException(
+                    ErrorKind.InvalidData, subject, "the answer is no listing; check endpoint_url: is it an S3 service?");
             while (xml.Next() is { } name)
             {
                 switch (name)
@@ -132,7 +140,8 @@ sealed partial class S3Store
             if (prefixes.Count > 0 && (last is null || ObjectKey.Compare(prefixes[^1], last) > 0))
                 last = prefixes[^1];
             if (truncated && string.IsNullOrEmpty(next))
-                throw new StoreException(ErrorKind.InvalidData, subject, "the listing is cut short and the server does not say how it goes on");
+                throw new StoreException(
+                    ErrorKind.InvalidData, subject, "the listing is cut short and the server does not say how it goes on");
             return new Listed(objects, prefixes, last, truncated ? next : null);
         }
 
@@ -151,7 +160,9 @@ sealed partial class S3Store
                         break;
                     case "Size":
                         if (!long.TryParse(xml.Text(), NumberStyles.None, CultureInfo.InvariantCulture, out size))
-                            throw new StoreException(ErrorKind.InvalidData, subject, $"the size of '{key}' in the listing is no number; check endpoint_url: is it an S3 service?");
+                            throw new StoreException(
+                                ErrorKind.InvalidData, subject,
+                                $"the size of '{key}' in the listing is no number; check endpoint_url: is it an S3 service?");
                         break;
                     case "LastModified":
                         _ = DateTimeOffset.TryParse(xml.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out modified);
@@ -170,7 +181,9 @@ sealed partial class S3Store
                 Size = size,
                 LastModified = modified,
                 ETag = tag,
-                Attributes = storage is null or "STANDARD" ? ObjectMeta.NoMetadata : new Dictionary<string, string> { ["storage_class"] = storage },
+                Attributes = storage is null or "STANDARD"
+                    ? ObjectMeta.NoMetadata
+                    : new Dictionary<string, string> { ["storage_class"] = storage },
             };
         }
     }

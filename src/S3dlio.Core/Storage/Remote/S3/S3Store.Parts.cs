@@ -22,7 +22,8 @@ sealed partial class S3Store
                 .WithHeader("x-amz-object-attributes", "ETag,ObjectParts")
                 .WithHeader("x-amz-max-parts", "1000")
                 .WithHeader("x-amz-part-number-marker", after.Length == 0 ? null : after);
-            var page = await _client.Retry.RunAsync(request.Subject, (_, stop) => AskForPartsAsync(request, stop), cancel).ConfigureAwait(false);
+            var page = await _client.Retry.RunAsync(
+                request.Subject, (_, stop) => AskForPartsAsync(request, stop), cancel).ConfigureAwait(false);
             if (page?.Parts is null || page.Parts.Count == 0 || (page.ETag is { } tag && tag != meta.ETag))
                 return null;
             parts.AddRange(page.Parts);
@@ -41,7 +42,9 @@ sealed partial class S3Store
             return await _client.OnceAsync(request, async (answer, stop) =>
             {
                 // a server that does not know the question sends the object itself
-                var page = answer.Length > ListLimit ? null : PartsPage.Parse(await answer.ReadTextAsync(ListLimit, stop).ConfigureAwait(false));
+                var page = answer.Length > ListLimit
+                    ? null
+                    : PartsPage.Parse(await answer.ReadTextAsync(ListLimit, stop).ConfigureAwait(false));
                 _client.Capabilities.SawParts(page is not null);
                 return page;
             }, cancel).ConfigureAwait(false);

@@ -7,11 +7,13 @@ sealed partial class S3Store
 {
     protected override bool DigestsBeforehand => _client.Capabilities.NotesWithUpload;
 
-    public override async ValueTask<PartUpload> BeginUploadAsync(string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, CancellationToken cancel) =>
+    public override async ValueTask<PartUpload> BeginUploadAsync(
+        string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, CancellationToken cancel) =>
         await BeginAsync(key, options, checksum, blocks, isCopy: false, cancel).ConfigureAwait(false);
 
     protected override async ValueTask<ObjectMeta> PutWholeAsync(
-        string key, PayloadPart body, Checksum checksum, BlockChecksums? blocks, PutOptions options, IProgress<long>? progress, CancellationToken cancel)
+        string key, PayloadPart body, Checksum checksum, BlockChecksums? blocks, PutOptions options, IProgress<long>? progress,
+        CancellationToken cancel)
     {
         var can = _client.Capabilities;
         bool native = can.SendsWithPut;
@@ -35,12 +37,16 @@ sealed partial class S3Store
         return Checked(key, body.Length, checksum, options, written);
     }
 
-    /// <summary>Whether an object is the one that we wrote: without a checksum or an ETag of our own making an equal size proves nothing.</summary>
+    /// <summary>
+    /// Whether an object is the one that we wrote: without a checksum or an ETag of our own making an equal size proves nothing.
+    /// </summary>
     static bool IsWritten(ObjectMeta found, long size, Checksum? checksum, string? tag) =>
         found.Size == size && (found.Checksum is { } known ? known == checksum : tag is not null && found.ETag == tag);
 
     ObjectMeta Checked(string key, long size, Checksum checksum, PutOptions options, Written written) =>
         written.Checksum is not { } found || found == checksum
             ? Stored(key, size, checksum, options, written)
-            : throw new StoreException(ErrorKind.ChecksumMismatch, Root.Child(key), $"checksum mismatch over {size} bytes: {checksum} was sent, the server has {found}");
+            : throw new StoreException(
+                ErrorKind.ChecksumMismatch, Root.Child(key),
+                $"checksum mismatch over {size} bytes: {checksum} was sent, the server has {found}");
 }

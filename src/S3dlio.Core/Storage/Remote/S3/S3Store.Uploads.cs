@@ -1,6 +1,6 @@
 namespace S3dlio.Storage.Remote.S3;
 
-/// <summary>Multipart uploads that nobody ended. They are invisible in listings and are paid for all the same.</summary>
+/// <summary>Unfinished multipart uploads. Listings of objects do not show them, and the service charges for their parts.</summary>
 sealed partial class S3Store
 {
     public override async ValueTask<IReadOnlyList<UnfinishedUpload>> ListUploadsAsync(string prefix, CancellationToken cancel)
@@ -14,9 +14,12 @@ sealed partial class S3Store
             var request = Request(HttpMethod.Get, "").WithQuery("uploads").WithQuery("max-uploads", S3Meta.Number(MostListed))
                 .WithQuery("encoding-type", _client.Endpoint.IsAmazon ? "url" : null).WithQuery("prefix", prefix.Length > 0 ? prefix : null)
                 .WithQuery("key-marker", next?.Key).WithQuery("upload-id-marker", next?.Id);
-            var page = await _client.SendAsync(request, ListLimit, text => Uploads.Parse(text, request.Subject), cancel).ConfigureAwait(false);
+            var page = await _client.SendAsync(
+                request, ListLimit, text => Uploads.Parse(text, request.Subject), cancel).ConfigureAwait(false);
             if (page.Next is { } after && after == next)
-                throw new StoreException(ErrorKind.InvalidData, Root.Child(prefix), $"the listing of uploads does not advance: the server sent another page that ends at '{after.Key}'");
+                throw new StoreException(
+                    ErrorKind.InvalidData, Root.Child(prefix),
+                    $"the listing of uploads does not advance: the server sent another page that ends at '{after.Key}'");
             // a server that takes no prefix lists more than was asked for
             all.AddRange(page.Found.Where(found => found.Key.StartsWith(prefix, StringComparison.Ordinal)));
             next = page.Next;
@@ -38,7 +41,7 @@ sealed partial class S3Store
         }
     }
 
-    /// <param name="Next">Where the next page goes on; null at the end.</param>
+    /// <param name="Next">Marker of the next page; null at the end.</param>
     internal sealed record Uploads(List<UnfinishedUpload> Found, (string Key, string Id)? Next)
     {
         /// <exception cref="StoreException">InvalidData when it is something else.</exception>
@@ -50,7 +53,8 @@ sealed partial class S3Store
             string key = "", id = "";
             bool truncated = false, encoded = false;
             if (xml.Root != "ListMultipartUploadsResult")
-                throw new StoreException(ErrorKind.InvalidData, subject, "the answer is no listing of uploads; check endpoint_url: is it an S3 service?");
+                throw new StoreException(
+                    ErrorKind.InvalidData, subject, "the answer is no listing of uploads; check endpoint_url: is it an S3 service?");
             while (xml.Next() is { } name)
             {
                 switch (name)
@@ -69,7 +73,9 @@ sealed partial class S3Store
                         break;
                     case "Upload":
                         var fields = xml.Fields();
-                        found.Add(new UnfinishedUpload(fields.GetValueOrDefault("Key", ""), fields.GetValueOrDefault("UploadId", ""), ServiceXml.Time(fields.GetValueOrDefault("Initiated"))));
+                        found.Add(new UnfinishedUpload(
+                                fields.GetValueOrDefault("Key", ""), fields.GetValueOrDefault("UploadId", ""),
+                                ServiceXml.Time(fields.GetValueOrDefault("Initiated"))));
                         break;
                 }
             }
@@ -79,7 +85,8 @@ sealed partial class S3Store
                 key = PercentText.Decode(key);
             }
             if (truncated && key.Length == 0)
-                throw new StoreException(ErrorKind.InvalidData, subject, "the listing of uploads is cut short and the server does not say how it goes on");
+                throw new StoreException(
+                    ErrorKind.InvalidData, subject, "the listing of uploads is cut short and the server does not say how it goes on");
             return new Uploads(found, truncated ? (key, id) : null);
         }
     }

@@ -17,7 +17,8 @@ sealed partial class S3Store : RemoteStore
 
     public override IReadOnlyCollection<string> WritableAttributes => S3Meta.WritableAttributes;
 
-    public override string Origin => _client.Endpoint.IsAmazon ? "amazon " + S3Endpoint.Partition(_client.Options.Region) : _client.Endpoint.Base;
+    public override string Origin =>
+        _client.Endpoint.IsAmazon ? "amazon " + S3Endpoint.Partition(_client.Options.Region) : _client.Endpoint.Base;
 
     public override bool TagsEachWrite => false;
 
@@ -33,7 +34,8 @@ sealed partial class S3Store : RemoteStore
 
     protected override void CheckKey(string key) => ObjectKey.Check(Root, key);
 
-    protected override RemoteRequest HeadRequest(string key) => Request(HttpMethod.Head, key).WithHeader("x-amz-checksum-mode", WantedChecksum);
+    protected override RemoteRequest HeadRequest(string key) =>
+        Request(HttpMethod.Head, key).WithHeader("x-amz-checksum-mode", WantedChecksum);
 
     protected override RemoteRequest TagsRequest(string key) => Request(HttpMethod.Get, key).WithQuery("tagging");
 
@@ -42,13 +44,15 @@ sealed partial class S3Store : RemoteStore
             .WithHeader("x-amz-checksum-mode", WantedChecksum).WithIfMatch(ifMatch)
             .WithHeader("Range", range is var (begin, length) ? Range(begin, length) : null);
 
-    protected override RemoteObject Describe(string key, HttpAnswer answer, long? size) => new(S3Meta.Read(key, answer, size ?? Size(answer), _client.Endpoint.IsAmazon));
+    protected override RemoteObject Describe(string key, HttpResponse answer, long? size) =>
+        new(S3Meta.Read(key, answer, size ?? Size(answer), _client.Endpoint.IsAmazon));
 
     string? WantedChecksum => _client.Capabilities.SendsWithPut ? "ENABLED" : null;
 
     /// <summary>
     /// Servers leave the checksum out of answers to ranges, so where objects have been small the whole is asked for: one request gives all
-    /// there is to know. Where they have been large a range is, and a HEAD fetches the checksum; beside the parts that follow it costs nothing.
+    /// there is to know. Where they have been large a range is, and a HEAD fetches the checksum; beside the parts that follow it costs
+    /// nothing.
     /// </summary>
     protected override bool AsksForWhole => _client.Capabilities.ObjectsAreSmall;
 
@@ -67,11 +71,16 @@ sealed partial class S3Store : RemoteStore
     {
         CheckKey(key);
         if (options.Method is not ("GET" or "HEAD" or "PUT" or "DELETE"))
-            throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"a URL for '{options.Method}' cannot be presigned; GET, HEAD, PUT and DELETE can");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, Root.Child(key),
+                $"a URL for '{options.Method}' cannot be presigned; GET, HEAD, PUT and DELETE can");
         if (options.Expires < TimeSpan.FromSeconds(1) || options.Expires > TimeSpan.FromDays(7))
-            throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"a presigned URL lasts from 1 second to 7 days, not {options.Expires}");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, Root.Child(key), $"a presigned URL lasts from 1 second to 7 days, not {options.Expires}");
         if (_client.Options.CustomerKey is not null)
-            throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), "a URL cannot carry option 'sse_customer_key', and the object cannot be had without; presign with a store that has none");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, Root.Child(key),
+                "a URL cannot carry option 'sse_customer_key', and the object cannot be had without; presign with a store that has none");
         return _client.PresignAsync(Request(new HttpMethod(options.Method), key), options.Expires, cancel);
     }
 }

@@ -19,8 +19,9 @@ sealed partial class S3Store
     /// <param name="checksum">The object's checksum for its metadata, where it is known beforehand.</param>
     /// <param name="blocks">Those of its blocks, likewise.</param>
     /// <param name="isCopy">Servers take no checksums of parts that they copy, so the metadata has to hold the whole's.</param>
-    /// <param name="cancel">Stops it.</param>
-    async ValueTask<S3Upload> BeginAsync(string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, bool isCopy, CancellationToken cancel)
+    /// <param name="cancel">Cancels the call.</param>
+    async ValueTask<S3Upload> BeginAsync(
+        string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, bool isCopy, CancellationToken cancel)
     {
         var can = _client.Capabilities;
         bool sent = can.SendsWithUpload;
@@ -56,7 +57,9 @@ sealed partial class S3Store
         /// <summary>The server keeps and checks the CRC32C of the whole object.</summary>
         bool _isWhole = isWhole;
 
-        /// <summary>The ETag that S3 makes of its parts' ETags, by which a completed upload is known again; null where they are no MD5 values.</summary>
+        /// <summary>
+        /// The ETag that S3 makes of its parts' ETags, by which a completed upload is known again; null where they are no MD5 values.
+        /// </summary>
         string? ExpectedTag
         {
             get
@@ -65,7 +68,8 @@ sealed partial class S3Store
                 for (int i = 0; i < Parts.Count; i++)
                 {
                     string tag = Parts.Values[i].Tag.Trim('"');
-                    if (tag.Length != 32 || Convert.FromHexString(tag, all.AsSpan(i * 16, 16), out _, out int written) != System.Buffers.OperationStatus.Done || written != 16)
+                    if (tag.Length != 32 || Convert.FromHexString(
+                            tag, all.AsSpan(i * 16, 16), out _, out int written) != System.Buffers.OperationStatus.Done || written != 16)
                         return null;
                 }
 #pragma warning disable CA5351 // no secret is kept by it: S3 names objects that way
@@ -74,7 +78,8 @@ sealed partial class S3Store
             }
         }
 
-        protected override ValueTask<string> SendAsync(int number, PayloadPart part, PartHash hash, IProgress<long>? progress, CancellationToken cancel)
+        protected override ValueTask<string> SendAsync(
+            int number, PayloadPart part, PartHash hash, IProgress<long>? progress, CancellationToken cancel)
         {
             var request = PartRequest(number, new HttpBody(part.Pieces, progress), hash.Transfer);
             if (isChecked)
@@ -87,7 +92,8 @@ sealed partial class S3Store
         {
             var request = PartRequest(number, null, null, ServerWork).WithHeader("x-amz-copy-source-range", Range(begin, length));
             store.WriteSource(request, source);
-            var result = await _client.SendAsync(request, (answer, stop) => _client.ReadResultAsync(answer, request, stop), cancel).ConfigureAwait(false);
+            var result = await _client.SendAsync(
+                request, (answer, stop) => _client.ReadResultAsync(answer, request, stop), cancel).ConfigureAwait(false);
             Add(number, new Part(result.ETag ?? "", Checksum.TryParseBase64(result.Crc, out var value) ? value : null, length, []));
         }
 
@@ -95,27 +101,31 @@ sealed partial class S3Store
         {
             var whole = Whole;
             var written = await AssembleAsync(options, whole, cancel).ConfigureAwait(false);
-            var checksum = whole ?? written.Checksum ?? throw new StoreException(ErrorKind.Internal, store.Root.Child(key), "an upload without checksums was completed");
+            var checksum = whole ?? written.Checksum
+                ?? throw new StoreException(ErrorKind.Internal, store.Root.Child(key), "an upload without checksums was completed");
             return store.Checked(key, Length, checksum, options, written);
         }
 
         /// <summary>Makes the object of its parts, under the options' condition.</summary>
         /// <param name="options">The condition.</param>
         /// <param name="expected">The object's checksum, by which it is known again when the answer is lost.</param>
-        /// <param name="cancel">Stops it.</param>
+        /// <param name="cancel">Cancels the call.</param>
         public async ValueTask<Written> AssembleAsync(PutOptions options, Checksum? expected, CancellationToken cancel)
         {
             if (!_isWhole && !options.Overwrite && await store.HeadOrNullAsync(key, cancel).ConfigureAwait(false) is not null)
                 // servers without checksums are also those that ignore the condition; what is left of the gap is as small as it can be
                 throw new StoreException(ErrorKind.AlreadyExists, store.Root.Child(key), "the object exists and overwrite is off");
             var (length, tag) = (Length, ExpectedTag);
-            return await store.MakeAsync(key, options, stop => AttemptAsync(options, stop), found => IsWritten(found.Meta, length, expected, tag), cancel).ConfigureAwait(false);
+            return await store.MakeAsync(
+                key, options, stop => AttemptAsync(options, stop), found => IsWritten(found.Meta, length, expected, tag),
+                cancel).ConfigureAwait(false);
         }
 
         async ValueTask<Written> AttemptAsync(PutOptions options, CancellationToken cancel)
         {
             byte[] body = Document();
-            var request = store.Request(HttpMethod.Post, key, new HttpBody(body), Convert.ToHexStringLower(SHA256.HashData(body)), ServerWork)
+            var request = store.Request(
+                HttpMethod.Post, key, new HttpBody(body), Convert.ToHexStringLower(SHA256.HashData(body)), ServerWork)
                 .WithQuery("uploadId", id).WithHeader("Content-Type", "application/xml");
             S3Meta.WriteCondition(request, options, _client.Capabilities);
             if (_isWhole && Whole is { } whole)
@@ -123,7 +133,8 @@ sealed partial class S3Store
             S3Result result;
             try
             {
-                result = await _client.OnceAsync(request, (answer, stop) => _client.ReadResultAsync(answer, request, stop), cancel).ConfigureAwait(false);
+                result = await _client.OnceAsync(
+                    request, (answer, stop) => _client.ReadResultAsync(answer, request, stop), cancel).ConfigureAwait(false);
             }
             catch (HttpFailure failure) when (_isWhole && failure.Status == 400 && _client.Capabilities.Whole == Support.Unknown)
             {
@@ -157,7 +168,8 @@ sealed partial class S3Store
             var text = new StringBuilder($"<CompleteMultipartUpload xmlns=\"{S3Xml.Namespace}\">");
             foreach (var (number, part) in Parts)
             {
-                text.Append("<Part><PartNumber>").Append(number).Append("</PartNumber><ETag>").Append(S3Xml.Escape(part.Tag)).Append("</ETag>");
+                text.Append("<Part><PartNumber>").Append(
+                    number).Append("</PartNumber><ETag>").Append(S3Xml.Escape(part.Tag)).Append("</ETag>");
                 if (isChecked && part.Checksum is { } checksum)
                     text.Append("<ChecksumCRC32C>").Append(checksum.ToBase64()).Append("</ChecksumCRC32C>");
                 text.Append("</Part>");
@@ -166,6 +178,7 @@ sealed partial class S3Store
         }
 
         RemoteRequest PartRequest(int number, HttpBody? body, string? hash, TimeSpan? patience = null) =>
-            store.Request(HttpMethod.Put, key, body, hash, patience).WithQuery("partNumber", S3Meta.Number(number)).WithQuery("uploadId", id);
+            store.Request(HttpMethod.Put, key, body, hash, patience).WithQuery(
+                "partNumber", S3Meta.Number(number)).WithQuery("uploadId", id);
     }
 }

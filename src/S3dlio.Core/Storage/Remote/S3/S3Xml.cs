@@ -11,7 +11,8 @@ static class S3Xml
     public const string Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
 
     /// <summary>As <see cref="ServiceXml.Read"/>.</summary>
-    public static T Read<T>(ReadOnlyMemory<byte> text, string subject, Func<ServiceXml, T> read) => ServiceXml.Read(text, subject, Service, read);
+    public static T Read<T>(ReadOnlyMemory<byte> text, string subject, Func<ServiceXml, T> read) =>
+        ServiceXml.Read(text, subject, Service, read);
 
     /// <summary>Text as an element's content.</summary>
     public static string Escape(string text)

@@ -37,7 +37,8 @@ sealed class SigV4Signer(string region, string service = "s3")
     /// <param name="stamp">As in x-amz-date: <c>yyyyMMddTHHmmssZ</c>.</param>
     /// <param name="credentials">Whose signature it is.</param>
     public string Authorization(
-        string method, string path, string query, string host, List<KeyValuePair<string, string>> headers, string payloadHash, string stamp, S3Credentials credentials)
+        string method, string path, string query, string host, List<KeyValuePair<string, string>> headers, string payloadHash, string stamp,
+        S3Credentials credentials)
     {
         var text = t_text ??= new SigningText();
         text.Collect(headers, host);
@@ -52,8 +53,10 @@ sealed class SigV4Signer(string region, string service = "s3")
         return text.ToString();
     }
 
-    /// <summary>A query that carries its own signature, for whoever holds the URL. Only the host is signed with it.</summary>
-    public string PresignedQuery(string method, string path, List<KeyValuePair<string, string>> query, string host, string stamp, TimeSpan expires, S3Credentials credentials)
+    /// <summary>A presigned query: the URL works without credentials. Only the Host header is signed.</summary>
+    public string PresignedQuery(
+        string method, string path, List<KeyValuePair<string, string>> query, string host, string stamp, TimeSpan expires,
+        S3Credentials credentials)
     {
         var all = new List<KeyValuePair<string, string>>(query)
         {
@@ -85,7 +88,8 @@ sealed class SigV4Signer(string region, string service = "s3")
         // '=' sorts behind '-' and '.', so whole pairs would sort wrongly where one name begins with another
         Array.Sort(pairs, static (a, b) =>
         {
-            int order = a.AsSpan(0, a.IndexOf('=', StringComparison.Ordinal)).CompareTo(b.AsSpan(0, b.IndexOf('=', StringComparison.Ordinal)), StringComparison.Ordinal);
+            int order = a.AsSpan(0, a.IndexOf('=', StringComparison.Ordinal)).CompareTo(
+                b.AsSpan(0, b.IndexOf('=', StringComparison.Ordinal)), StringComparison.Ordinal);
             return order != 0 ? order : string.CompareOrdinal(a, b);
         });
         return string.Join('&', pairs);

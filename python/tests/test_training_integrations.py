@@ -1,0 +1,157 @@
+"""Lightning's CheckpointIO, Accelerate, and torch's state-dict helpers."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers_fixture import s3_server
+
+import s3dlio
+
+torch = pytest.importorskip("torch", reason="no torch")
+
+
+class Place:
+    def __init__(self, uri: str, options: dict[str, Any]) -> None:
+        self.uri = uri
+        self.options: Any = {"storage_options": options} if options else {}
+
+
+@pytest.fixture(params=["file", "memory", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if request.param != "s3":
+        yield Place(str(tmp_path / "m") if request.param == "file" else f"memory://{uuid.uuid4()}/m", {})
+        return
+    uri, options = s3_server()
+    made = Place(f"{uri}/{uuid.uuid4()}", options)
+    yield made
+    s3dlio.delete(made.uri, recursive=True, **made.options)
+
+
+def net() -> Any:
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+
+
+def step(model: Any, optimizer: Any, seed: int) -> None:
+    torch.manual_seed(seed)
+    optimizer.zero_grad()
+    model(torch.randn(16, 4)).square().sum().backward()
+    optimizer.step()
+
+
+def test_checkpoint_io_saves_loads_and_removes(place: Place) -> None:
+    from s3dlio.integrations.lightning import S3dlioCheckpointIO
+
+    plugin = S3dlioCheckpointIO(**place.options)
+    model = net()
+    state = {"epoch": 3, "state_dict": model.state_dict(), "hyper_parameters": {"lr": 0.1}, "rng": random.getstate()[1][:3]}
+    for name in ("epoch=3.ckpt", "last.ckpt", "last.ckpt"):
+        plugin.save_checkpoint(state, f"{place.uri}/{name}")
+    assert sorted(s3dlio.list(place.uri + "/", **place.options)) == [f"{place.uri}/epoch=3.ckpt", f"{place.uri}/last.ckpt"]
+    found = plugin.load_checkpoint(f"{place.uri}/last.ckpt", map_location="cpu", weights_only=True)
+    assert found["epoch"] == 3 and found["rng"] == state["rng"]
+    assert torch.equal(found["state_dict"]["0.weight"], model.state_dict()["0.weight"])
+    plugin.remove_checkpoint(f"{place.uri}/last.ckpt")
+    plugin.remove_checkpoint(f"{place.uri}/last.ckpt")
+    with pytest.raises(FileNotFoundError):
+        plugin.load_checkpoint(f"{place.uri}/last.ckpt")
+    with pytest.raises(s3dlio.errors.InvalidArgumentError, match="storage_options"):
+        plugin.save_checkpoint(state, f"{place.uri}/x.ckpt", storage_options=7)
+    plugin.teardown()
+
+
+def test_checkpoint_io_leaves_the_old_one_when_a_save_fails(place: Place) -> None:
+    from s3dlio.integrations.lightning import S3dlioCheckpointIO
+
+    class Bad:
+        def __reduce__(self) -> Any:
+            raise RuntimeError("no pickle of it")
+
+    plugin = S3dlioCheckpointIO(**place.options)
+    plugin.save_checkpoint({"a": 1}, f"{place.uri}/last.ckpt")
+    with pytest.raises(RuntimeError, match="no pickle"):
+        plugin.save_checkpoint({"a": torch.ones(1_000_000), "b": Bad()}, f"{place.uri}/last.ckpt")
+    assert plugin.load_checkpoint(f"{place.uri}/last.ckpt") == {"a": 1}
+
+
+def test_checkpoint_io_checks_before_it_unpickles(tmp_path: Path) -> None:
+    from s3dlio.integrations.lightning import S3dlioCheckpointIO
+
+    plugin = S3dlioCheckpointIO()
+    plugin.save_checkpoint({"a": torch.ones(100)}, tmp_path / "x.ckpt")
+    data = bytearray((tmp_path / "x.ckpt").read_bytes())
+    data[len(data) // 2] ^= 1
+    with (tmp_path / "x.ckpt").open("r+b") as file:
+        file.write(data)
+    with pytest.raises(s3dlio.errors.ChecksumMismatchError):
+        plugin.load_checkpoint(tmp_path / "x.ckpt")
+
+
+def test_accelerate_saves_in_one_process_and_loads_in_each(place: Place) -> None:
+    accelerate = pytest.importorskip("accelerate", reason="no accelerate")
+    from s3dlio.integrations.accelerate import load_model, save_model
+
+    accelerator = accelerate.Accelerator(cpu=True)
+    model = net()
+    optimizer = torch.optim.Adam(model.parameters())
+    prepared, optimizer = accelerator.prepare(model, optimizer)
+    step(prepared, optimizer, 1)
+    result = save_model(accelerator, prepared, place.uri, max_shard_size=150, **place.options)
+    assert result is not None and result.uri.endswith("model.safetensors.index.json")
+    other = accelerator.prepare(net())
+    assert load_model(accelerator, other, place.uri, **place.options) == ([], [])
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, accelerator.unwrap_model(other).state_dict()[name])
+    with pytest.raises(FileExistsError):
+        save_model(accelerator, prepared, place.uri, overwrite=False, **place.options)
+
+
+def test_training_goes_on_as_if_it_had_not_stopped(place: Place) -> None:
+    pytest.importorskip("torch.distributed.checkpoint.state_dict", reason="no state-dict helpers of torch")
+    from s3dlio.torch import load_training, save_training
+
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for seed in range(3):
+        step(model, optimizer, seed)
+    save_training(f"{place.uri}/3", model, optimizer, extra={"step": 3, "name": "run"}, **place.options)
+    again = net()
+    resumed = torch.optim.AdamW(again.parameters(), lr=0.5)
+    found = load_training(f"{place.uri}/3", again, resumed, extra={"step": 0}, **place.options)
+    assert found == {"step": 3}
+    for seed in range(3, 6):
+        step(model, optimizer, seed)
+        step(again, resumed, seed)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name])
+    save_training(f"{place.uri}/w", model, **place.options)
+    load_training(f"{place.uri}/w", again, **place.options)
+    with pytest.raises(s3dlio.errors.InvalidArgumentError, match="'model'"):
+        save_training(f"{place.uri}/x", model, extra={"model": 1}, **place.options)
+    with pytest.raises(FileNotFoundError, match="gone"):
+        load_training(f"{place.uri}/gone", again, **place.options)
+
+
+def test_names_do_not_depend_on_the_wrapping(tmp_path: Path) -> None:
+    pytest.importorskip("torch.distributed.checkpoint.state_dict", reason="no state-dict helpers of torch")
+    from s3dlio.torch import load_training, save_training
+
+    dist = torch.distributed
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/meet", rank=0, world_size=1)
+    try:
+        model = net()
+        wrapped = torch.nn.parallel.DistributedDataParallel(model)
+        optimizer = torch.optim.SGD(wrapped.parameters(), lr=0.1, momentum=0.9)
+        step(wrapped, optimizer, 1)
+        save_training(tmp_path / "m", wrapped, optimizer)
+    finally:
+        dist.destroy_process_group()
+    plain = net()
+    load_training(tmp_path / "m", plain, torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9))
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, plain.state_dict()[name])
