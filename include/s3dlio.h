@@ -167,6 +167,25 @@ typedef struct s3dlio_notice {
  */
 int32_t s3dlio_notice_get(uint32_t number, s3dlio_notice *out_notice);
 
+typedef struct s3dlio_event {
+    uint32_t struct_size;
+    int32_t level;   /* 10: for who looks into the library; 20: dealt with; 30: dealt with at a cost; 0: there is none */
+    int64_t number;  /* of this event; where there is none, of the next one */
+    char text[1008]; /* what happened, to what; without secrets. Ends with a NUL; a longer one is cut */
+} s3dlio_event;
+
+/*
+ * What happened behind calls that did not fail for it: retries, fallbacks, renewed credentials. Gives the first event of that number or a
+ * later one; the 512 newest are kept. Numbers begin at 0; s3dlio_result.events tells how many there were.
+ */
+int32_t s3dlio_event_get(int64_t number, s3dlio_event *out_event);
+
+/*
+ * What all stores of this process have been asked for. Gives JSON: a list of objects with uri (a bucket or container, a memory store,
+ * "file:///" or "direct:///"), requests (sent, of files and memory calls), retries, bytes_read, bytes_written and cache_hits.
+ */
+int32_t s3dlio_stats_begin(uint64_t *out_op);
+
 /* ---- stores ------------------------------------------------------------------------------------------------- */
 
 /*
@@ -247,6 +266,7 @@ typedef struct s3dlio_result {
     uint64_t json_length; /* without the NUL */
     void *data;           /* the bytes read; NULL when the operation gives none */
     uint64_t data_length;
+    uint64_t events;      /* how many there were in this process so far: s3dlio_event_get */
 } s3dlio_result;
 
 /*
@@ -466,6 +486,25 @@ typedef struct s3dlio_object_read {
  */
 int32_t s3dlio_objects_scatter_begin(const s3dlio_object *objects, size_t object_count,
                                      const s3dlio_object_read *ranges, size_t count, const char *options_json, uint64_t *out_op);
+
+/* ---- data sets -------------------------------------------------------------------------------------------------- */
+
+/*
+ * The samples at the positions first .. first + count - 1 of an epoch: a pure function of (seed, epoch, position), in no memory. Over all positions
+ * 0 .. samples - 1 it gives each sample once. block 0: every sample may come anywhere. Otherwise blocks of so many neighbouring samples are permuted,
+ * then the samples within each window of so many blocks (at least 1), so that what is read together lies together. docs/datasets.md has the function
+ * to the bit: it does not change within an ABI version.
+ */
+int32_t s3dlio_order_fill(int64_t samples, uint64_t seed, int64_t epoch, int64_t block, int64_t window, int64_t first, size_t count, int64_t *out_indices);
+
+/*
+ * Reads a batch of samples, each to its place; those of one object come in few requests. It ends well though samples failed, and names them as
+ * s3dlio_objects_get_begin does: {"errors":[{"index":3,"kind":1,"message":"…",…}]}. The memory of a sample that failed is undefined.
+ * Options: whole (bool, false: each sample is a whole object from offset 0, which must have that length, and is compared with the checksum recorded
+ * with it), validate (bool, true: false leaves that out), max_in_flight (objects open at once, 64).
+ */
+int32_t s3dlio_samples_read_begin(const s3dlio_object *objects, size_t object_count, const s3dlio_object_read *ranges, size_t count,
+                                  const char *options_json, uint64_t *out_op);
 
 /* ---- buckets and containers ----------------------------------------------------------------------------------- */
 /*
@@ -799,7 +838,9 @@ int32_t s3dlio_checkpoint_prune_begin(uint64_t store, const char *options_json, 
  * false; record_size, bytes of every record, 0 (default) for any; schema, at most 2 KiB of JSON that tells what the records are, and
  * check_schema, true (default) to fail where these two are not the log's; segment_size, bytes of a file (64 MiB); buffer_size, bytes of records
  * that wait in memory (1 MiB); commit_align, where commits begin (8); on_damage, what is done about committed records that are
- * damaged: "raise" (default), "skip", "cut". S3DLIO_UNAVAILABLE when another writer has it. Result: {"log":9,"id":"…","schema":"…",
+ * damaged: "raise" (default), "skip", "cut"; commit_after_ms and commit_bytes, after which what was appended is committed without a call, 0
+ * (default) for never; retain_bytes, retain_records, retain_seconds, beyond which whole segments are dropped from the beginning when one is full
+ * or the log is opened, 0 (default) for never. S3DLIO_UNAVAILABLE when another writer has it. Result: {"log":9,"id":"…","schema":"…",
  * "record_size":0,"damage":["…"]}; the log is the operation's until s3dlio_op_result returned.
  */
 int32_t s3dlio_log_open_begin(const char *uri, const char *options_json, uint64_t *out_op);
@@ -853,6 +894,43 @@ int32_t s3dlio_log_cursor_get(uint64_t log, const char *name, int64_t *out_numbe
 
 /* Notes, durably, the next record that the consumer needs. Readers may do so too. */
 int32_t s3dlio_log_cursor_set_begin(uint64_t log, const char *name, int64_t number, uint64_t *out_op);
+
+/*
+ * The log whose sealed segments s3dlio_log_upload_begin left in a store under this key, to be read by ranges. Option: on_damage. Result as for
+ * s3dlio_log_open_begin. s3dlio_log_wait_begin looks now and then for segments that were uploaded since; such a log has no cursors.
+ */
+int32_t s3dlio_log_open_store_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
+                                    uint64_t *out_op);
+
+/*
+ * What the files of a log say, without its lock and without options, of one that is written too: {"path","id","version","least_version","state",
+ * "writer","begin","end","records","epoch","segment_size","alignment","record_size","schema","segments":[{"name","first_record","end_record",
+ * "frames","bytes","bytes_on_disk","sealed","created_ns","last_time_ns"}],"cursors":{},"records_checked","bytes_checked","whole","findings":[{"kind",
+ * "path","offset","first_record","end_record","what","repair"}]}. A kind is "damage", "redundant" (nothing is lost) or "leftover" (of a crash).
+ * Option: check, true to compare every record with its checksum. Damage is a finding, not a failure.
+ */
+int32_t s3dlio_log_inspect_begin(const char *uri, const char *options_json, uint64_t *out_op);
+
+/*
+ * Checks a log as s3dlio_log_inspect_begin does and tells what can be repaired; with the option dry_run false repairs it, under the writer's lock,
+ * and tells what is left, with "repaired", the findings before. Damaged sealed segments are replaced by their copies under the key of store,
+ * which is 0 for none. No record that can be read is given up.
+ */
+int32_t s3dlio_log_repair_begin(const char *uri, uint64_t store, const char *key, size_t key_length,
+                                const char *options_json, uint64_t *out_op);
+
+/* Copies the sealed segments that are not there yet below a key of a store. Result: {"uploaded":2,"bytes":9,"end":7}. */
+int32_t s3dlio_log_upload_begin(const char *uri, uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
+
+/* Commits, and ends the newest segment, so that an upload takes it too. Result: {"committed":9}. */
+int32_t s3dlio_log_seal_begin(uint64_t log, uint64_t *out_op);
+
+/*
+ * What was done since the log was opened: {"begin","end","committed"} and, of a writer, "segments", "bytes_on_disk", "buffered_records",
+ * "buffered_bytes", "appended_records", "appended_bytes", "frames", "frame_bytes", "flushes", "flush_ns", "slowest_flush_ns", "rolls",
+ * "truncated_records".
+ */
+int32_t s3dlio_log_stats_begin(uint64_t log, uint64_t *out_op);
 
 /* Commits what was appended, and closes. What it reports is the commit's failure; the log is closed in any case. */
 int32_t s3dlio_log_close(uint64_t log);

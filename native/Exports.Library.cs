@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using System.Text;
 using S3dlio.Cache;
 using S3dlio.Hashing;
 using S3dlio.Storage;
@@ -81,6 +82,21 @@ static unsafe partial class Exports
         return Guard.Ok;
     });
 
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_event_get")]
+    public static int EventGet(long number, EventStruct* outEvent) => Guard.Run(() =>
+    {
+        Structs.Out(outEvent, "out_event");
+        var found = Events.Find(number);
+        var told = new EventStruct { Level = (int)(found?.Level ?? 0), Number = found?.Number ?? Events.Count };
+        if (found is { } one)
+            EventStruct.Write(one.Text, new Span<byte>(told.Text, EventStruct.TextLength));
+        Structs.Give(outEvent, told);
+        return Guard.Ok;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_stats_begin")]
+    public static int StatsBegin(ulong* outOperation) => Begin(outOperation, static () => (Jobs.Statistics(), true));
+
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_store_open")]
     public static int StoreOpen(byte* uri, byte* options, ulong* outStore) => Guard.Run(() =>
     {
@@ -130,4 +146,33 @@ unsafe struct NoticeStruct : ISizedStruct
     public byte* Text;
 
     public static int LeastSize => sizeof(NoticeStruct);
+}
+
+/// <summary>struct s3dlio_event</summary>
+[StructLayout(LayoutKind.Sequential)]
+unsafe struct EventStruct : ISizedStruct
+{
+    public const int TextLength = 1008;
+
+    public uint StructSize;
+    public int Level;
+    public long Number;
+    public fixed byte Text[TextLength];
+
+    public static int LeastSize => sizeof(EventStruct);
+
+    /// <summary>As much as there is room for, in whole characters, with a NUL behind it.</summary>
+    public static void Write(string text, Span<byte> target)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text).AsSpan();
+        if (bytes.Length >= target.Length)
+        {
+            int end = target.Length - 1;
+            while (end > 0 && (bytes[end] & 0xc0) == 0x80)
+                end--;
+            bytes = bytes[..end];
+        }
+        bytes.CopyTo(target);
+        target[bytes.Length] = 0;
+    }
 }

@@ -7,15 +7,13 @@ namespace S3dlio.Native;
 /// <summary>Durable logs of records.</summary>
 static unsafe partial class Exports
 {
-    static readonly string[] KnownLog = ["mode", "record_size", "schema", "check_schema", "segment_size", "buffer_size", "commit_align", "on_damage", "create"];
+    static readonly string[] KnownLog = ["mode", "record_size", "schema", "check_schema", "segment_size", "buffer_size", "commit_align", "on_damage", "create",
+        "commit_after_ms", "commit_bytes", "retain_bytes", "retain_records", "retain_seconds"];
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_open_begin")]
     public static int LogOpenBegin(byte* uri, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
-        string address = Arguments.Text(uri, "uri");
-        string directory = address.StartsWith("file://", StringComparison.Ordinal) ? address["file://".Length..] : address;
-        if (directory is not ['/', ..] || directory.Contains('\0'))
-            throw new StoreException(ErrorKind.InvalidArgument, address, "a log is a directory of a local file system: give an absolute path or file:///path");
+        string address = Arguments.Text(uri, "uri"), directory = LogDirectory(uri);
         bool forWriting = false;
         var chosen = new LogOptions();
         foreach (var option in OptionReader.Read(Json(options), address))
@@ -33,16 +31,62 @@ static unsafe partial class Exports
                 "segment_size" => chosen with { SegmentSize = option.AsInteger(LogOptions.LeastSegment, LogOptions.MostSegment) },
                 "buffer_size" => chosen with { BufferSize = (int)option.AsInteger(4096, 1 << 30) },
                 "commit_align" => chosen with { Alignment = (int)option.AsInteger(8, 1 << 20) },
-                "on_damage" => chosen with
-                {
-                    OnDamage = option.AsChoice("raise", "skip", "cut") switch { "skip" => OnDamage.Skip, "cut" => OnDamage.Cut, _ => OnDamage.Raise },
-                },
+                "on_damage" => chosen with { OnDamage = AsOnDamage(option) },
+                "commit_after_ms" => chosen with { CommitAfter = (int)option.AsInteger(0, 86_400_000) },
+                "commit_bytes" => chosen with { CommitBytes = option.AsInteger(0, long.MaxValue) },
+                "retain_bytes" => chosen with { RetainBytes = option.AsInteger(0, long.MaxValue) },
+                "retain_records" => chosen with { RetainRecords = option.AsInteger(0, long.MaxValue) },
+                "retain_seconds" => chosen with { RetainAge = TimeSpan.FromSeconds(option.AsInteger(0, int.MaxValue)) },
                 "create" => chosen with { Create = option.AsBool() },
                 _ => throw option.Unknown(KnownLog),
             };
         }
         return LogJobs.Open(directory, forWriting, chosen);
     });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_open_store_begin")]
+    public static int LogOpenStoreBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    {
+        var (from, prefix) = (Store(store), Prefix(key, keyLength));
+        var onDamage = OnDamage.Raise;
+        foreach (var option in OptionReader.Read(Json(options), from.Root.Child(prefix)))
+            onDamage = option.Name == "on_damage" ? AsOnDamage(option) : throw option.Unknown(["on_damage"]);
+        return LogJobs.OpenStore(from, prefix, onDamage);
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_inspect_begin")]
+    public static int LogInspectBegin(byte* uri, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    {
+        string directory = LogDirectory(uri);
+        bool checks = false;
+        foreach (var option in OptionReader.Read(Json(options), directory))
+            checks = option.Name == "check" ? option.AsBool() : throw option.Unknown(["check"]);
+        return LogJobs.Inspect(directory, checks);
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_repair_begin")]
+    public static int LogRepairBegin(byte* uri, ulong copyStore, byte* key, nuint keyLength, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    {
+        var copy = copyStore == 0 ? null : Store(copyStore);
+        string directory = LogDirectory(uri);
+        bool dry = true;
+        foreach (var option in OptionReader.Read(Json(options), directory))
+            dry = option.Name == "dry_run" ? option.AsBool() : throw option.Unknown(["dry_run"]);
+        return LogJobs.Repair(directory, copy, copy is null ? "" : Prefix(key, keyLength), dry);
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_upload_begin")]
+    public static int LogUploadBegin(byte* uri, ulong store, byte* key, nuint keyLength, ulong* outOperation) => Begin(outOperation, () =>
+    {
+        var to = Store(store);
+        return LogJobs.Upload(LogDirectory(uri), to, Prefix(key, keyLength));
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_seal_begin")]
+    public static int LogSealBegin(ulong log, ulong* outOperation) => Begin(outOperation, () => LogJobs.Seal(Log(log).Writer));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_stats_begin")]
+    public static int LogStatsBegin(ulong log, ulong* outOperation) => Begin(outOperation, () => LogJobs.Statistics(Log(log).Log));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_append")]
     public static int LogAppend(ulong log, void* data, ulong length, long* outNumber) => Guard.Run(() =>
@@ -140,6 +184,25 @@ static unsafe partial class Exports
 
     /// <summary>Work that waits without a thread, so that none need be woken to begin it.</summary>
     static (Job Work, bool Brief) Waits(Job work) => (work, true);
+
+    static string LogDirectory(byte* uri)
+    {
+        string address = Arguments.Text(uri, "uri");
+        string directory = address.StartsWith("file://", StringComparison.Ordinal) ? address["file://".Length..] : address;
+        return directory is ['/', ..] && !directory.Contains('\0')
+            ? directory
+            : throw new StoreException(ErrorKind.InvalidArgument, address, "a log is a directory of a local file system: give an absolute path or file:///path");
+    }
+
+    /// <summary>Of the keys of a log's objects.</summary>
+    static string Prefix(byte* key, nuint keyLength)
+    {
+        string prefix = Key(key, keyLength);
+        return prefix is "" or [.., '/'] ? prefix : prefix + "/";
+    }
+
+    static OnDamage AsOnDamage(NamedOption option) =>
+        option.AsChoice("raise", "skip", "cut") switch { "skip" => OnDamage.Skip, "cut" => OnDamage.Cut, _ => OnDamage.Raise };
 
     static LogHandle Log(ulong id) => Handles.Get<LogHandle>(id, "log");
 

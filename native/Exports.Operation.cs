@@ -46,6 +46,7 @@ static unsafe partial class Exports
             JsonLength = op.Json is null ? 0 : (ulong)op.Json.Length - 1,
             Data = op.Data is null ? null : op.Data.Start,
             DataLength = op.Data is null ? 0 : (ulong)op.Data.Length,
+            Events = (ulong)Events.Count,
         });
         if (take)
             op.TakeFile();
@@ -130,6 +131,8 @@ unsafe struct ResultStruct : ISizedStruct
     public ulong JsonLength;
     public byte* Data;
     public ulong DataLength;
+    public ulong Events;
 
-    public static int LeastSize => sizeof(ResultStruct);
+    /// <summary>Up to DataLength.</summary>
+    public static int LeastSize => sizeof(ResultStruct) - sizeof(ulong);
 }

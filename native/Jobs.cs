@@ -66,6 +66,12 @@ static class Jobs
         return Task.CompletedTask;
     };
 
+    public static Job Statistics() => static (operation, _) =>
+    {
+        operation.SetJson(MetaJson.Write(Storage.Statistics.All));
+        return Task.CompletedTask;
+    };
+
     public static Job MakeDirectory(ObjectStore store, string path) => async (_, cancel) =>
         await store.MakeDirectoryAsync(path, cancel).ConfigureAwait(false);
 

@@ -20,6 +20,8 @@ sealed class LogHandle(RecordLog log, IReadOnlyList<string> damage) : IAsyncDisp
     {
         if (log is LogWriter writer)
             return new ValueTask(Task.Run(writer.Close));
+        if (log is StoreLog far)
+            return far.DisposeAsync();
         log.Dispose();
         return ValueTask.CompletedTask;
     }

@@ -22,8 +22,13 @@ static class LogJobs
     };
 
     public static Job Open(string directory, bool forWriting, LogOptions options) => Now((operation, _) =>
+        Opened(operation, forWriting ? LogWriter.Open(directory, options) : LogReader.Open(directory, options.OnDamage)));
+
+    public static Job OpenStore(ObjectStore store, string prefix, OnDamage onDamage) => async (operation, cancel) =>
+        Opened(operation, await StoreLog.OpenAsync(store, prefix, onDamage, cancel).ConfigureAwait(false));
+
+    static void Opened(Operation operation, RecordLog log)
     {
-        RecordLog log = forWriting ? LogWriter.Open(directory, options) : LogReader.Open(directory, options.OnDamage);
         var handle = new LogHandle(log, (log as LogWriter)?.Damage ?? []);
         ulong number = operation.OwnLog(handle);
         operation.SetJson(MetaJson.Write(json =>
@@ -39,7 +44,43 @@ static class LogJobs
             json.WriteEndArray();
             json.WriteEndObject();
         }));
+    }
+
+    public static Job Inspect(string directory, bool checks) => Now((operation, cancel) =>
+        operation.SetJson(LogJson.Write(checks ? LogSurvey.Check(directory, cancel) : LogSurvey.Inspect(directory))));
+
+    /// <summary>Checks, and repairs unless <paramref name="dry"/>.</summary>
+    public static Job Repair(string directory, ObjectStore? copy, string prefix, bool dry) => async (operation, cancel) =>
+    {
+        if (dry)
+        {
+            operation.SetJson(LogJson.Write(await LogRepair.PlanAsync(directory, copy, prefix, cancel).ConfigureAwait(false)));
+            return;
+        }
+        var (before, after) = await LogRepair.RunAsync(directory, copy, prefix, cancel).ConfigureAwait(false);
+        operation.SetJson(LogJson.Write(after, before));
+    };
+
+    public static Job Upload(string directory, ObjectStore store, string prefix) => async (operation, cancel) =>
+    {
+        var done = await LogUpload.RunAsync(directory, store, prefix, operation, cancel).ConfigureAwait(false);
+        operation.SetJson(MetaJson.Write(json =>
+        {
+            json.WriteStartObject();
+            json.WriteNumber("uploaded", done.Uploaded);
+            json.WriteNumber("bytes", done.Bytes);
+            json.WriteNumber("end", done.End);
+            json.WriteEndObject();
+        }));
+    };
+
+    public static Job Seal(LogWriter log) => Now((operation, _) =>
+    {
+        log.Seal();
+        Number(operation, "committed", log.Committed);
     });
+
+    public static Job Statistics(RecordLog log) => Now((operation, _) => operation.SetJson(LogJson.Write(log)));
 
     public static Job Commit(LogWriter log) => async (operation, cancel) =>
         Number(operation, "committed", await log.CommitAsync(cancel).ConfigureAwait(false));
@@ -63,35 +104,35 @@ static class LogJobs
     /// <param name="mostBytes">Bytes at which they end; the first record is always taken.</param>
     /// <param name="skip">Passes over damaged frames.</param>
     /// <param name="target">Memory that takes as many records as fit; null for memory of the operation.</param>
-    public static Job Scan(RecordLog log, long first, long most, long mostBytes, bool skip, LargeMemory? target) => Now((operation, cancel) =>
+    public static Job Scan(RecordLog log, long first, long most, long mostBytes, bool skip, LargeMemory? target) => async (operation, cancel) =>
     {
-        var plan = log.Plan(first, most, target is null ? mostBytes : Math.Min(mostBytes, target.Length), skip);
+        var plan = await log.PlanAsync(first, most, target is null ? mostBytes : Math.Min(mostBytes, target.Length), skip, cancel).ConfigureAwait(false);
         if (target is not null && plan.Length > target.Length)
             throw new StoreException(
                 ErrorKind.InvalidArgument, log.Directory, $"record {first} has {plan.Length} bytes, the memory given for records has {target.Length}");
-        Read(operation, plan, target, cancel);
-    });
+        await ReadAsync(operation, log, plan, target, cancel).ConfigureAwait(false);
+    };
 
-    public static Job ReadMany(RecordLog log, long[] numbers, LargeMemory? target) => Now((operation, cancel) =>
+    public static Job ReadMany(RecordLog log, long[] numbers, LargeMemory? target) => async (operation, cancel) =>
     {
-        var plan = log.Plan(numbers);
+        var plan = await log.PlanAsync(numbers, cancel).ConfigureAwait(false);
         if (target is not null && plan.Length != target.Length)
             throw new StoreException(
                 ErrorKind.InvalidArgument, log.Directory, $"the {numbers.Length} records have {plan.Length} bytes, the memory given for them has {target.Length}");
-        Read(operation, plan, target, cancel);
-    });
+        await ReadAsync(operation, log, plan, target, cancel).ConfigureAwait(false);
+    };
 
     /// <summary>The table of numbers and ends, and, without the caller's memory, the records behind it.</summary>
-    static void Read(Operation operation, RecordPlan plan, LargeMemory? target, CancellationToken cancel)
+    static async ValueTask ReadAsync(Operation operation, RecordLog log, RecordPlan plan, LargeMemory? target, CancellationToken cancel)
     {
         int count = plan.Numbers.Count;
         long table = 2L * sizeof(long) * count, length = table + (target is null ? plan.Length : 0);
         if (table + plan.Length > int.MaxValue)
             throw new StoreException(ErrorKind.InvalidArgument, "log", $"{count} records have {plan.Length} bytes together; at most 2 GiB are read in one call");
-        var memory = operation.Allocate(length).Slice(0, (int)length).Span;
-        CollectionsMarshal.AsSpan(plan.Numbers).CopyTo(MemoryMarshal.Cast<byte, long>(memory));
-        CollectionsMarshal.AsSpan(plan.Ends).CopyTo(MemoryMarshal.Cast<byte, long>(memory[(int)(table / 2)..]));
-        plan.Read(target is null ? memory[(int)table..] : target.Slice(0, (int)plan.Length).Span, cancel);
+        var memory = operation.Allocate(length).Slice(0, (int)length);
+        CollectionsMarshal.AsSpan(plan.Numbers).CopyTo(MemoryMarshal.Cast<byte, long>(memory.Span));
+        CollectionsMarshal.AsSpan(plan.Ends).CopyTo(MemoryMarshal.Cast<byte, long>(memory.Span[(int)(table / 2)..]));
+        await log.ReadAsync(plan, target is null ? memory[(int)table..] : target.Slice(0, (int)plan.Length), cancel).ConfigureAwait(false);
         operation.SetJson(MetaJson.Write(json =>
         {
             json.WriteStartObject();

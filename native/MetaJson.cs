@@ -67,6 +67,23 @@ static class MetaJson
         json.WriteEndArray();
     });
 
+    public static byte[] Write(IReadOnlyList<StoreStatistics> stores) => Write(json =>
+    {
+        json.WriteStartArray();
+        foreach (var store in stores)
+        {
+            json.WriteStartObject();
+            json.WriteString("uri", store.Uri);
+            json.WriteNumber("requests", store.Requests);
+            json.WriteNumber("retries", store.Retries);
+            json.WriteNumber("bytes_read", store.BytesRead);
+            json.WriteNumber("bytes_written", store.BytesWritten);
+            json.WriteNumber("cache_hits", store.CacheHits);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    });
+
     public static byte[] Write(ListPage page) => Write(json =>
     {
         json.WriteStartObject();

@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import s3dlio  # noqa: E402
-from s3dlio import _arrays, _bulk, _containers, _list, _objects, _reader, _tensors, _whole, checkpoint  # noqa: E402
+from s3dlio import _arrays, _bulk, _containers, _list, _objects, _reader, _stats, _tensors, _whole, checkpoint  # noqa: E402
 
 OBJECTS: dict[types.ModuleType, str] = {
     _objects: "put get get_range get_ranges put_file get_file exists stat delete copy move mkdir",
@@ -27,6 +27,7 @@ OBJECTS: dict[types.ModuleType, str] = {
     _whole: "save load",
     _arrays: "save_numpy_array load_numpy_array",
     _tensors: "save_tensors load_tensors open_tensors",
+    _stats: "stats",
 }
 ADMIN = {_containers: "create_bucket delete_bucket list_containers presign list_uploads abort_uploads"}
 CHECKPOINT = {checkpoint: "save load latest list validate prune"}
@@ -35,13 +36,18 @@ METHODS: dict[types.ModuleType, str] = {
     _objects: "put get get_range get_ranges put_file get_file exists stat delete copy move mkdir",
     _list: "list list_stream",
     _reader: "open",
-    _bulk: "upload download",
+    _bulk: "get_many put_many stat_many upload download",
     _whole: "save load",
     _arrays: "save_numpy_array load_numpy_array",
     _tensors: "save_tensors load_tensors open_tensors",
     _containers: "list_uploads abort_uploads presign",
 }
 PREFIXES = {"exists": "key", "list": "prefix", "list_stream": "prefix", "list_uploads": "prefix", "abort_uploads": "prefix"}
+#: Arguments that hold many of them: how a method calls each, its type, and what is passed on.
+MANY = {
+    "uris": ("keys", "Iterable[str]", "_bulk.keys_at(self._at, keys)"),
+    "items": ("items", "Iterable[tuple[str, Any]]", "_bulk.items_at(self._at, items)"),
+}
 ADDRESSES = {"uri", "src", "dst", "dest_prefix", "src_uri"}
 
 IMPORTS = """from __future__ import annotations
@@ -62,6 +68,7 @@ from {dots}_options import StorageOptions
 from {dots}_progress import Progress
 from {dots}_reader import Decompress, ObjectReader, READ_AHEAD
 from {dots}_results import ObjectMeta, WriteResult
+from {dots}_stats import StoreStats
 from {dots}_tensors import Framework, TensorFile
 from {dots}_view import BytesView
 from {dots}_whole import Format
@@ -88,6 +95,12 @@ def parameters(function: Any, key: str | None = None) -> tuple[list[str], list[s
             new = key if name in ("uri", "src_uri") else {"dest_prefix": "prefix"}.get(name, name)
             renamed[name], kind = new, "str"
             default = ' = ""' if function.__name__ in PREFIXES else ""
+        many = MANY.get(name) if key is not None else None
+        if many is not None:
+            renamed[name], kind, value = many
+            shown.append(f"{many[0]}: {kind}{default}")
+            passed.append(value)
+            continue
         if one.kind is inspect.Parameter.KEYWORD_ONLY and not starred:
             shown.append("*")
             starred = True
@@ -105,6 +118,7 @@ def docstring(function: Any, indent: str, renamed: dict[str, str] | None = None)
         text = re.sub(r"\n    storage_options: .*?(?=\n    \w+: |\n\n|\Z)", "", text, flags=re.S)
         for old, new in renamed.items():
             text = re.sub(rf"^    {old}: ", f"    {new}: ", text, flags=re.M)
+            text = text.replace("``(uri, ", "``(key, ").replace(f"``{old}``", f"``{new}``").replace("Which, of any stores.", "Which.") if old in MANY else text
     lines = text.split("\n")
     return "\n".join([f'{indent}"""{lines[0]}', *(f"{indent}{line}" if line else "" for line in lines[1:]), f'{indent}"""']) if len(lines) > 1 else f'{indent}"""{text}"""'
 

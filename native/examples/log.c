@@ -1,6 +1,6 @@
 /*
  * A log from C: records are appended, one by one and in a batch, committed, read by number and in order by a second opening, followed, and
- * truncated; a cursor remembers how far a consumer was.
+ * truncated; a cursor remembers how far a consumer was. It is inspected and checked, and its sealed segments are uploaded and read there.
  *
  *   gcc -std=c99 -Wall -Wextra -Iinclude native/examples/log.c -Lpython/s3dlio -ls3dlio \
  *       -Wl,-rpath,$PWD/python/s3dlio -o log
@@ -49,8 +49,8 @@ static void check(int condition, const char *expected)
         fail(expected, 0);
 }
 
-/* The number of a member of an operation's JSON; the operation stays. */
-static int64_t number(uint64_t op, const char *name)
+/* What stands behind a member's name in an operation's JSON; the operation stays. */
+static const char *member(uint64_t op, const char *name)
 {
     s3dlio_result result = {.struct_size = sizeof result};
     char pattern[64];
@@ -60,7 +60,12 @@ static int64_t number(uint64_t op, const char *name)
     snprintf(pattern, sizeof pattern, "\"%s\":", name);
     at = strstr(result.json, pattern);
     check(at != NULL, name);
-    return (int64_t)strtoll(at + strlen(pattern), NULL, 10);
+    return at + strlen(pattern);
+}
+
+static int64_t number(uint64_t op, const char *name)
+{
+    return (int64_t)strtoll(member(op, name), NULL, 10);
 }
 
 static int64_t finish(uint64_t op, const char *name)
@@ -79,7 +84,7 @@ static uint64_t open_log(const char *path, const char *options)
 
 int main(int count, char **arguments)
 {
-    uint64_t writer, reader, op = 0;
+    uint64_t writer, reader, far, store = 0, op = 0;
     int64_t first = -1, begin = -1, end = -1, committed = -1;
     int32_t ended = -1;
     const int64_t ends[3] = {3, 3, 8};
@@ -156,6 +161,29 @@ int main(int count, char **arguments)
     check(begin == 3 && end == 5 && committed == 5 && ended == 0, "records 3 and 4");
     is(s3dlio_log_append(reader, "x", 1, &first), S3DLIO_INVALID_ARGUMENT, "S3DLIO_INVALID_ARGUMENT");
 
+    step("inspect and check it while it is open");
+    ok(s3dlio_log_inspect_begin(arguments[1], NULL, &op));
+    check(strncmp(member(op, "state"), "\"open\"", 6) == 0, "an open log");
+    check(finish(op, "records") == 2, "2 records");
+    ok(s3dlio_log_inspect_begin(arguments[1], "{\"check\":true}", &op));
+    check(strncmp(member(op, "whole"), "true", 4) == 0, "a whole log");
+    check(finish(op, "records_checked") >= 2, "2 records checked");
+    ok(s3dlio_log_stats_begin(writer, &op));
+    check(finish(op, "truncated_records") == 3, "3 truncated records");
+
+    step("upload it to a store and read it there");
+    ok(s3dlio_store_open("memory://log", NULL, &store));
+    ok(s3dlio_log_seal_begin(writer, &op));
+    check(finish(op, "committed") == 5, "5 committed records");
+    ok(s3dlio_log_upload_begin(arguments[1], store, "copy", 4, &op));
+    check(finish(op, "end") == 5, "all 5 records");
+    ok(s3dlio_log_open_store_begin(store, "copy", 4, NULL, &op));
+    far = (uint64_t)finish(op, "log");
+    first = 4;
+    ok(s3dlio_log_read_begin(far, &first, 1, data, 4, &op));
+    check(finish(op, "length") == 4 && memcmp(data, "four", 4) == 0, "the record 'four'");
+    ok(s3dlio_log_close(far));
+
     step("close");
     ok(s3dlio_log_close(writer));
     ok(s3dlio_log_close(writer));
@@ -163,6 +191,14 @@ int main(int count, char **arguments)
     check(ended == 1, "a writer that ended");
     ok(s3dlio_log_close(reader));
     is(s3dlio_log_info(reader, &begin, &end, &committed, &ended), S3DLIO_CLOSED, "S3DLIO_CLOSED");
+
+    step("nothing is to be repaired");
+    ok(s3dlio_log_repair_begin(arguments[1], 0, NULL, 0, NULL, &op));
+    check(finish(op, "records") == 2, "2 records");
+    ok(s3dlio_log_repair_begin(arguments[1], store, "copy", 4, "{\"dry_run\":false}", &op));
+    check(strncmp(member(op, "findings"), "[]", 2) == 0, "no findings");
+    ok(s3dlio_op_free(op));
+    ok(s3dlio_store_close(store));
     printf("all as it should be\n");
     return 0;
 }

@@ -14,7 +14,8 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
 ``s3dlio.fsspec``                                      file systems for fsspec: pandas, pyarrow, zarr, dask open objects by them
-``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, where torch is installed
+:mod:`s3dlio.datasets`                                 data sets in objects, and loaders with a fixed order that can be resumed
+``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, and data sets for DataLoader
 :mod:`s3dlio.testing`                                  a pytest plugin with stores for tests
 :mod:`s3dlio.compat`                                   the names of the original s3dlio; all of them are ``s3dlio.NAME`` too
 =====================================================  ==========================================================
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from . import aio as aio
     from . import checkpoint as checkpoint
     from . import compat as compat
+    from . import datasets as datasets
     from . import errors as errors
     from . import fsspec as fsspec
     from . import testing as testing
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
         stat as stat,
     )
     from ._reader import open as open
+    from ._stats import stats as stats
     from ._store import Store as Store
     from ._tensors import (
         load_tensors as load_tensors,
@@ -104,12 +107,13 @@ _NAMES = {
     "_log": "Log",
     "_objects": "copy delete exists get get_file get_range get_ranges mkdir move put put_file stat",
     "_reader": "open",
+    "_stats": "stats",
     "_store": "Store",
     "_tensors": "load_tensors open_tensors save_tensors",
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "fsspec", "testing", "torch", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "datasets", "errors", "fsspec", "testing", "torch", "types")
 
 # less what would take the place of a builtin, or needs fsspec, pytest or torch, in "from s3dlio import *"
 __all__ = [
@@ -123,6 +127,7 @@ __all__ = [
     "compat",
     "config",
     "copy",
+    "datasets",
     "delete",
     "download",
     "errors",
@@ -147,6 +152,7 @@ __all__ = [
     "save_tensors",
     "stat",
     "stat_many",
+    "stats",
     "types",
     "upload",
 ]
@@ -232,8 +238,11 @@ if not TYPE_CHECKING:
         found: Any
         if name in _MODULE_OF:
             found = getattr(_imported(_MODULE_OF[name]), name)
-        elif name in _MODULES or name == "exceptions":
+        elif name in _MODULES or name in ("exceptions", "telemetry"):
             return _imported(name)
+        elif name == "_pymod":
+            # the original's extension module, which its scripts reach into
+            return _imported("compat")
         elif name == "__version__":
             from ._version import find_version
 
@@ -248,4 +257,5 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> builtins.list[str]:
-    return sorted([*_MODULE_OF, *_MODULES, "__version__"])
+    # compat holds what is not shown
+    return sorted({*_MODULE_OF, *_MODULES, "__version__"} - {"compat"})

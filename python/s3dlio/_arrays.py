@@ -7,7 +7,7 @@ import json
 import math
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ from ._objects import Verify, form_options, put_options, verify_options
 from ._options import StorageOptions
 from ._progress import Progress
 from ._results import WriteResult, written
+from ._warnings import warn_ignored
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -93,6 +94,8 @@ async def save_numpy_array(
     where = resolve(uri, storage_options)
     what = where.address(where.key)
     compression = form_options(compress, where)
+    if validate is False:
+        warn_ignored("save_numpy_array(validate=False)", "the checksum is always computed")
     if isinstance(array, np.ma.MaskedArray):
         raise InvalidArgumentError(f"{what}: a .npy file holds no mask; save array.filled() and array.mask", what)
     given = np.asarray(array)
@@ -331,7 +334,7 @@ def _check_expected(what: str, actual: np.dtype[Any], dims: tuple[int, ...], dty
     if dtype is not None and np.dtype(dtype) != actual:
         raise InvalidArgumentError(f"{what}: dtype {np.dtype(dtype)} was expected, the object has {actual}", what)
     if shape is not None:
-        wanted = (operator.index(shape),) if hasattr(shape, "__index__") else tuple(shape)
+        wanted = tuple(shape) if isinstance(shape, Iterable) else (operator.index(shape),)
         if wanted != dims:
             raise InvalidArgumentError(f"{what}: shape {wanted} was expected, the object has {dims}", what)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import glob
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from . import _native, exceptions
@@ -60,7 +60,7 @@ async def get_many(
         [b'2', b'1']
     """
     _check_on_error(on_error)
-    asked = builtins.list(uris)
+    asked = _several(uris, "get_many", "get")
     places = resolve_all(asked, storage_options)
     chosen = decompress_option(decompress, "get_many")
     if verify == "require":
@@ -118,7 +118,7 @@ async def put_many(
         [('memory://many/c', 'crc32c:e3069283')]
     """
     _check_on_error(on_error)
-    given = builtins.list(items)
+    given = _several(items, "put_many", "put")
     places = resolve_all((uri for uri, _ in given), storage_options)
     buffers = [_buffer(data, where) for (_, data), where in zip(given, places, strict=True)]
     settings = put_options(
@@ -180,7 +180,7 @@ async def stat_many(
         [3]
     """
     _check_on_error(on_error)
-    asked = builtins.list(uris)
+    asked = _several(uris, "stat_many", "stat")
     places = resolve_all(asked, storage_options)
     with watching(progress, "stat", "objects") as callback:
         report = await _native.run(
@@ -400,6 +400,23 @@ def _references(places: Sequence[Location]) -> Any:
     return _native.object_references([(where.root.number(), _native.key(where.key)) for where in places])
 
 
+def keys_at(at: Callable[[str], Address], keys: Iterable[str]) -> builtins.list[Address]:
+    """A store's keys as addresses."""
+    return [at(key) for key in _several(keys, "a call over many keys", "get, put or stat")]
+
+
+def items_at(at: Callable[[str], Address], items: Iterable[tuple[str, Any]]) -> builtins.list[tuple[Address, Any]]:
+    """The same with what is written there."""
+    return [(at(key), data) for key, data in _several(items, "put_many", "put")]
+
+
+def _several(given: Iterable[Any], name: str, one: str) -> builtins.list[Any]:
+    """The arguments of a call over many; text is not taken for its characters."""
+    if isinstance(given, (str, bytes, os.PathLike, Location)) or not isinstance(given, Iterable):
+        raise InvalidArgumentError(f"{name} takes a list of objects, found {type(given).__name__}: {given!r}; {one} is for one object")
+    return builtins.list(given)
+
+
 def _check_on_error(on_error: object) -> None:
     """Before anything is read or written."""
     if on_error not in ("raise", "return"):
@@ -414,6 +431,7 @@ def _finish(
     on_error: Literal["raise", "return"],
 ) -> builtins.list[tuple[Any, Any]]:
     """Pairs results with their addresses, and failures with theirs."""
+    asked = [one.address(one.key) if isinstance(one, Location) else one for one in asked]
     failures: dict[int, S3dlioError] = {}
     for error in report["errors"]:
         kind = exceptions._class(error["kind"], error.get("reason", 0))

@@ -17,6 +17,7 @@ import time
 import types
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from . import _native
@@ -45,6 +46,16 @@ patience = threading.local()
 def in_background() -> bool:
     """Whether this thread works beside a program that computes, and is to leave it its cores."""
     return hasattr(patience, "slice")
+
+
+#: Makes a span of each call, where somebody asked for that; takes the function's name and the address that it is about.
+_span: Callable[[str, str], AbstractContextManager[None]] | None = None
+
+
+def trace(span: Callable[[str, str], AbstractContextManager[None]] | None) -> None:
+    """Has each call made in a context of its own; None ends that."""
+    global _span
+    _span = span
 
 
 class _Call:
@@ -107,6 +118,11 @@ def _subject(about: Any) -> str:
     return str(about.root.uri + key) if isinstance(key, str) else ""
 
 
+def _about(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """The address that a call is about, wherever it was given."""
+    return _subject(args[0] if args else next(iter(kwargs.values()), ""))
+
+
 def run(
     function: str, *arguments: Any, keep: object = None, lent: bool = False, about: str = "", timeout: float | None = None
 ) -> Any:
@@ -136,9 +152,9 @@ class Background:
     Letting go of it, or of whatever holds it, cancels the operation and waits until its buffers are free, or abandons it.
     """
 
-    def __init__(self, function: str, *arguments: Any, keep: object = None) -> None:
+    def __init__(self, function: str, *arguments: Any, keep: object = None, **result: Any) -> None:
         self._name = function
-        self._work = _native.run(function, *arguments, keep=keep)
+        self._work = _native.run(function, *arguments, keep=keep, **result)
         self._running: _native.Running | None = None
         self._result: Any = None
         self._error: BaseException | None = None
@@ -294,6 +310,7 @@ class _Notifier:
     def _beat(self) -> None:
         """Wakes the loop while something is waited for: in Jupyter an interrupt is seen only when something else wakes it."""
         loop = self._loop()
+        _native.hear()
         self._beating = bool(self._waiting) and loop is not None
         if self._beating and loop is not None:
             loop.call_later(_BEAT, _weakly(self._beat))
@@ -333,6 +350,9 @@ def blocking(body: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
 
     @functools.wraps(body)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if _span is not None:
+            with _span(body.__name__, _about(args, kwargs)):
+                return finish(args, kwargs)
         limited = kwargs.get("timeout") is not None or default_timeout() is not None
         begun = _Call(body.__name__, args, kwargs) if limited else None
         work = body(*args, **kwargs)
@@ -343,6 +363,11 @@ def blocking(body: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
             value: R = ended.value
             return value
         result: R = _block(work, begun or _Call(body.__name__, args, kwargs), running)
+        return result
+
+    def finish(args: Any, kwargs: Any) -> R:
+        work: Any = body
+        result: R = _block(work(*args, **kwargs), _Call(body.__name__, args, kwargs))
         return result
 
     call.body = body  # type: ignore[attr-defined]
@@ -373,7 +398,8 @@ def blocking_each(body: Callable[P, AsyncIterator[R]]) -> Callable[P, Iterator[R
 
 async def awaited(name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """What a function that ``blocking`` made does, in an event loop and without a thread; ``name`` is for the error of a call without time."""
-    result: R = await _pump(function.body(*args, **kwargs), _Call(name, args, kwargs))  # type: ignore[attr-defined]
+    with nullcontext() if _span is None else _span(name, _about(args, kwargs)):
+        result: R = await _pump(function.body(*args, **kwargs), _Call(name, args, kwargs))  # type: ignore[attr-defined]
     return result
 
 

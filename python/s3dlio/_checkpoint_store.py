@@ -18,7 +18,7 @@ from ._checkpoint_writer import CheckpointWriter, whole
 from ._objects import Buffer, compression_options
 from ._progress import Progress
 from ._store import Store
-from ._warnings import warn
+from ._warnings import warn, warn_ignored
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError, S3dlioError
 
 _STRATEGIES = {None: "flat", "flat": "flat", "round_robin": "round_robin", "roundrobin": "round_robin", "binary": "binary"}
@@ -68,6 +68,8 @@ class CheckpointStore:
         run_id: str | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
+        if multipart_threshold is not None:
+            warn_ignored("CheckpointStore(multipart_threshold)", "large objects are always written in parts")
         #: The objects of the store, by the keys that manifests use.
         self.objects = Store(uri, storage_options=storage_options)  # type: ignore[arg-type]
         self.uri = self._what = self.objects.uri
@@ -224,12 +226,12 @@ class CheckpointStore:
         self, manifest_key: str | None = None, *, step: int | None = None, progress: Progress = None, timeout: float | None = None
     ) -> IntegrityReport:
         """Reads every byte of a checkpoint, the newest unless one is named; see :meth:`CheckpointReader.validate_checkpoint_integrity`."""
-        if manifest_key is None:
-            manifest = await _checkpoint_reader.find(self.objects, {"step": step})
-            if manifest is None:
-                raise NotFoundError(f"{self.uri}: there is no checkpoint to validate", self.uri, "there is no checkpoint to validate")
-            manifest_key = manifest["manifest_key"]
-        return await _checkpoint_reader.validate(self.objects, manifest_key, progress)
+        if manifest_key is not None:
+            return await _checkpoint_reader.validate(self.objects, manifest_key, progress)
+        manifest = await _checkpoint_reader.find(self.objects, {"step": step})
+        if manifest is None:
+            raise NotFoundError(f"{self.uri}: there is no checkpoint to validate", self.uri, "there is no checkpoint to validate")
+        return await _checkpoint_reader.validate(self.objects, manifest["manifest_key"], progress)
 
     def writer(self, world_size: int, rank: int) -> CheckpointWriter:
         """What a rank of a distributed job saves with.

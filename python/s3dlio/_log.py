@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import operator
 import os
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 
 from . import _calls, _native
+from ._address import Location, resolve
 from ._log_reads import MOST, LogFollower, read, scan
-from ._log_records import Bytes, Elements
-from .exceptions import ClosedError, ForkError, InvalidArgumentError
+from ._log_records import Bytes, Elements, joined
+from ._log_settings import commit_settings, retention_settings
+from ._options import StorageOptions
+from .exceptions import ClosedError, ForkError, InvalidArgumentError, UnavailableError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -21,9 +25,13 @@ if TYPE_CHECKING:
 
 _Path: TypeAlias = "Union[str, os.PathLike[str]]"
 
+#: Records up to this length are gathered before they cross to the library, so many bytes with their entries at once.
+_SMALL = 4096
+_GATHERED = 64 << 10
+
 
 class Log:
-    """An append-only log of records, in a directory of a local file system.
+    """An append-only log of records, in a directory of a local file system; its sealed segments can be read from any store.
 
     The first record has the number 0, and no number is given twice: ``log[17]`` is the same record for ever, until it is truncated.
     One process writes, any number read and follow. What :meth:`commit` returned for survives a crash of the process and of the machine;
@@ -52,12 +60,24 @@ class Log:
         create: bool = True,
         segment_size: int = 64 << 20,
         commit_align: int = 8,
+        commit_every: float | str | None = None,
+        retain_bytes: int | None = None,
+        retain_records: int | None = None,
+        retain_seconds: float | None = None,
         on_damage: Literal["raise", "skip", "cut"] = "raise",
+        storage_options: StorageOptions | None = None,
     ) -> None:
         self._number = 0
         self._generation = _native.generation
-        self._what = _directory(path)
+        self._place = _elsewhere(path, mode, storage_options)
+        self._what = _directory(path) if self._place is None else str(path)
         self._mode = mode
+        self._gate = threading.RLock()
+        #: The number of the first record that was not handed over yet, and those records. Replaced as one, so that no interrupt parts them.
+        self._waiting: tuple[int, list[bytes]] = (0, [])
+        #: Bytes that may wait besides, and the longest record that may; -1 where each record crosses by itself.
+        self._room, self._most = 0, -1
+        self._takes_bytes = dtype is None
         self._kind: Bytes | Elements = Bytes() if dtype is None else Elements(dtype, shape, self._what)
         self._settings = {
             "mode": mode,
@@ -66,6 +86,8 @@ class Log:
             "check_schema": dtype is not None,
             "segment_size": segment_size,
             "commit_align": commit_align,
+            **commit_settings(commit_every),
+            **retention_settings(retain_bytes, retain_records, retain_seconds),
             "on_damage": on_damage,
             "create": create,
         }
@@ -82,6 +104,10 @@ class Log:
         elif dtype is not None:
             self.close()
             raise InvalidArgumentError(f"{self._what}: its records are bytes, not of dtype {self._kind.dtype}; open it without dtype", self._what)
+        if mode == "a" and commit_every is None:
+            self._waiting = (_native.log_info(self._number)[1], [])
+            self._room, self._most = _GATHERED, _SMALL
+        self._takes_bytes = self._kind.dtype is None
         #: What recovery found damaged and, by ``on_damage``, went on with; in words.
         self.damage: list[str] = opened["damage"]
         #: The log's UUID.
@@ -98,20 +124,32 @@ class Log:
         create: bool = True,
         segment_size: int = 64 << 20,
         commit_align: int = 8,
+        commit_every: float | str | None = None,
+        retain_bytes: int | None = None,
+        retain_records: int | None = None,
+        retain_seconds: float | None = None,
         on_damage: Literal["raise", "skip", "cut"] = "raise",
+        storage_options: StorageOptions | None = None,
     ) -> Self:
         """Opens a log, to read it or to append to it.
 
         Args:
-            path: Its directory: a path or ``file:///path``.
+            path: Its directory: a path or ``file:///path``. To read what :meth:`upload` left in a store: the address there.
             mode: ``"r"`` reads and follows what is committed; ``"a"`` appends too, and makes the log where there is none.
             dtype: Of records that are arrays, structured ones too. None: what the log has; in a new one records are bytes.
             shape: Of such a record.
             create: False fails where there is no log.
             segment_size: Bytes of one of its files.
             commit_align: 4096 begins each commit in a block of its own, so that no sector is written twice.
+            commit_every: Commits by itself: seconds or text such as ``"100ms"`` after an append, or after so many bytes, ``"8MiB"``. None:
+                only :meth:`commit` and :meth:`close` do.
+            retain_bytes: Whole segments are dropped from the beginning while the files take more than this. Looked at when the log is opened
+                and when a segment is full; the newest segment stays. None: no limit.
+            retain_records: The same while so many records are left without the segment.
+            retain_seconds: The same while the segment's newest record is older.
             on_damage: About committed records that are damaged: ``"raise"`` says where and changes nothing, ``"skip"`` leaves their
                 numbers out, ``"cut"`` ends the log there.
+            storage_options: Settings of the store, where the log is in one.
 
         Returns:
             The log.
@@ -131,16 +169,126 @@ class Log:
             ((10, 3), (32,))
         """
         return cls(
-            path, mode, dtype=dtype, shape=shape, create=create, segment_size=segment_size, commit_align=commit_align, on_damage=on_damage
+            path,
+            mode,
+            dtype=dtype,
+            shape=shape,
+            create=create,
+            segment_size=segment_size,
+            commit_align=commit_align,
+            commit_every=commit_every,
+            retain_bytes=retain_bytes,
+            retain_records=retain_records,
+            retain_seconds=retain_seconds,
+            on_damage=on_damage,
+            storage_options=storage_options,
         )
+
+    @staticmethod
+    def inspect(path: _Path) -> dict[str, Any]:
+        """What the files of a log say, without its lock and without settings: also of one that is being written, or is damaged.
+
+        Args:
+            path: The log's directory.
+
+        Returns:
+            ``id``, ``version``, ``state`` (``"open"``, ``"closed"``, ``"ended without a close"``), ``writer`` where one has it, ``begin``, ``end``,
+            ``records``, ``epoch``, ``segment_size``, ``record_size``, ``schema``, ``segments`` (each with its name, records, frames, bytes and
+            times), ``cursors``, ``whole`` and ``findings``. Counts are exact. ``json.dumps`` takes it as it is.
+
+        Raises:
+            NotFoundError: There is no log.
+
+        Example:
+            >>> import tempfile, s3dlio
+            >>> with tempfile.TemporaryDirectory() as folder, s3dlio.Log.open(folder, "a") as log:
+            ...     _, _ = log.append(b"first"), log.commit()
+            ...     found = s3dlio.Log.inspect(folder)
+            ...     found["records"], found["state"], found["whole"]
+            (1, 'open', True)
+        """
+        what = _directory(path)
+        found: dict[str, Any] = _calls.run("log_inspect", _native.key(what), None, about=what)
+        return found
+
+    @staticmethod
+    def self_check(
+        path: _Path,
+        *,
+        repair: bool = False,
+        dry_run: bool = True,
+        copy: str | os.PathLike[str] | None = None,
+        timeout: float | None = None,
+        storage_options: StorageOptions | None = None,
+    ) -> dict[str, Any]:
+        """Reads a whole log and compares every record, table, index and header with its checksum. Changes nothing unless asked.
+
+        Args:
+            path: The log's directory.
+            repair: Mend what can be mended. No record that can be read is given up; the numbers of damaged ones stay missing.
+            dry_run: With ``repair`` only tell what would be done: ``repair`` of each finding.
+            copy: Where :meth:`upload` left the segments: a damaged one is replaced by its copy there, once every byte of that was checked.
+            timeout: Seconds for the whole call.
+            storage_options: Settings of the copy's store.
+
+        Returns:
+            As :meth:`inspect`, with ``records_checked`` and ``bytes_checked``. ``findings`` has the damage: its ``kind`` (``"damage"``;
+            ``"redundant"`` where no record is lost; ``"leftover"`` of a crash), ``path``, ``offset``, ``first_record``, ``end_record``, ``what`` and
+            ``repair`` (``"none"``, ``"opening"``, ``"header"``, ``"footer"``, ``"seal"``, ``"copy"``). After a repair ``findings`` is what is left and
+            ``repaired`` what was found.
+
+        Raises:
+            NotFoundError: There is no log.
+            UnavailableError: A writer has the log, and ``repair`` needs its lock.
+        """
+        what = _directory(path)
+        settings = _native.options({"dry_run": dry_run or not repair})
+        if copy is None:
+            arguments: tuple[Any, ...] = (0, None, 0)
+            keep = None
+        else:
+            keep = _folder(copy, storage_options)
+            name = _native.key(keep.key)
+            arguments = (keep.root.number(), name, len(name))
+        found: dict[str, Any] = _calls.run("log_repair", _native.key(what), *arguments, settings, keep=keep, about=what, timeout=timeout)
+        return found
 
     def _open(self) -> dict[str, Any]:
         generation = _native.generation
-        opened: dict[str, Any] = _calls.run("log_open", _native.key(self._what), _native.options(self._settings), about=self._what)
+        opened: dict[str, Any]
+        if self._place is None:
+            opened = _calls.run("log_open", _native.key(self._what), _native.options(self._settings), about=self._what)
+        else:
+            name = _native.key(self._place.key)
+            settings = _native.options({"on_damage": self._settings["on_damage"]})
+            opened = _calls.run("log_open_store", self._place.root.number(), name, len(name), settings, keep=self._place, about=self._what)
         self._number, self._generation = opened["log"], generation
         return opened
 
     def _live(self) -> int:
+        """The native number, with all records handed over."""
+        number = self._handle()
+        if self._waiting[1]:
+            with self._gate:
+                self._hand_over()
+        return number
+
+    def _hand_over(self) -> None:
+        """Gives the library the records that wait. When it fails they wait on, and the next call tries again."""
+        number = self._handle()
+        base, waiting = self._waiting
+        # an interrupt may have come after the library took them and before that was noted
+        taken = _native.log_info(number)[1] - base
+        if taken > 0:
+            base, waiting = base + taken, waiting[taken:]
+            self._waiting = base, waiting
+        if waiting:
+            data, ends = joined(waiting)
+            first = _native.log_append_batch(number, data, len(data), ends)
+            self._waiting = first + len(waiting), []
+        self._room = _GATHERED
+
+    def _handle(self) -> int:
         """The native number; a reader of another process is opened here."""
         if not self._number:
             raise ClosedError(f"{self._what}: the log was closed", self._what)
@@ -198,10 +346,26 @@ class Log:
         Raises:
             OutOfSpaceError: The disk is full; the record was not taken, and the call may be repeated.
         """
-        held = self._kind.one(record, self._what)
-        if type(held) is bytes:
-            return _native.log_append(self._live(), held, len(held))
-        return _native.log_append(self._live(), held.__array_interface__["data"][0], held.nbytes)
+        held = record if type(record) is bytes and self._takes_bytes else self._kind.one(record, self._what)
+        if type(held) is not bytes and held.nbytes <= _SMALL:
+            held = held.tobytes()
+        if self._generation != _native.generation:
+            self._handle()
+        with self._gate:
+            if type(held) is bytes and len(held) <= self._most:
+                if self._room < len(held):
+                    self._hand_over()
+                base, waiting = self._waiting
+                waiting.append(held)
+                self._room -= len(held) + 8
+                return base + len(waiting) - 1
+            live = self._live()
+            if type(held) is bytes:
+                number = _native.log_append(live, held, len(held))
+            else:
+                number = _native.log_append(live, held.__array_interface__["data"][0], held.nbytes)
+            self._waiting = number + 1, []
+            return number
 
     def append_batch(self, records: Any) -> range:
         """Appends a list of records, or an array whose first dimension they are; at most 64 MiB. After a crash all of them are there, or none.
@@ -210,11 +374,15 @@ class Log:
             Their numbers.
         """
         data, ends = self._kind.many(records, self._what)
-        if isinstance(data, bytes):
-            count, first = len(ends), _native.log_append_batch(self._live(), data, len(data), ends)
-        else:
-            count = len(ends) or len(data)
-            first = _native.log_append_batch(self._live(), data.__array_interface__["data"][0], data.nbytes, ends)
+        if self._generation != _native.generation:
+            self._handle()
+        with self._gate:
+            if isinstance(data, bytes):
+                count, first = len(ends), _native.log_append_batch(self._live(), data, len(data), ends)
+            else:
+                count = len(ends) or len(data)
+                first = _native.log_append_batch(self._live(), data.__array_interface__["data"][0], data.nbytes, ends)
+            self._waiting = first + count, []
         return range(first, first + count)
 
     def commit(self, timeout: float | None = None) -> int:
@@ -229,11 +397,20 @@ class Log:
         Raises:
             UnavailableError: The device failed. This writer takes no more records; open the log again.
         """
-        return int(_calls.run("log_commit", self._live(), about=self._what, timeout=timeout)["committed"])
+        try:
+            return int(_calls.run("log_commit", self._live(), about=self._what, timeout=timeout)["committed"])
+        except UnavailableError:
+            # the writer has ended: the library says so at each append from now on
+            self._most = -1
+            raise
 
     async def acommit(self, timeout: float | None = None) -> int:
         """The same in an event loop, without a thread."""
-        return int((await _calls.run_in_loop("log_commit", self._live(), about=self._what, timeout=timeout))["committed"])
+        try:
+            return int((await _calls.run_in_loop("log_commit", self._live(), about=self._what, timeout=timeout))["committed"])
+        except UnavailableError:
+            self._most = -1
+            raise
 
     def __getitem__(self, which: int | slice) -> Any:
         begin, end, *_ = _native.log_info(self._live())
@@ -287,6 +464,29 @@ class Log:
             read(self, wanted[at : at + MOST], target[at : at + MOST])
         return target
 
+    def columns(self, start: int | None = None, stop: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
+        """Consecutive records of a log of arrays as columns: what ``pandas.DataFrame`` and ``pyarrow.table`` take as it is.
+
+        Args:
+            start: The first record; None: the first that is left.
+            stop: The one before which it ends; None: the log's end.
+
+        Returns:
+            ``number``, and an array for each field of a structured dtype, or ``value``. Fields of several dimensions stay arrays of
+            ``(n, …)``; split those for programs whose columns have one dimension.
+
+        Raises:
+            InvalidArgumentError: Its records are bytes.
+        """
+        if self._kind.dtype is None:
+            raise InvalidArgumentError(f"{self._what}: its records are bytes, and only records with a dtype have columns; decode them first", self._what)
+        first, last = (self.begin if start is None else start), (self.end if stop is None else stop)
+        records = self[first:last]
+        begin = max(first, self.begin) if first >= 0 else self.end + first
+        names = self._kind.dtype.names
+        fields = {"value": records} if names is None else {name: np.ascontiguousarray(records[name]) for name in names}
+        return {"number": np.arange(begin, begin + len(records)), **fields}
+
     def sample(self, n: int, rng: np.random.Generator | None = None) -> Any:
         """So many records, drawn uniformly and with replacement; ``rng`` makes the draw repeatable."""
         begin, end, *_ = _native.log_info(self._live())
@@ -331,6 +531,70 @@ class Log:
         """Bytes of the disk that truncating before this record, or before all committed ones, would give back."""
         return _native.log_reclaimable(self._live(), self.committed if before is None else operator.index(before))
 
+    def seal(self) -> int:
+        """Commits, and ends the newest segment, so that :meth:`upload` takes it too.
+
+        Returns:
+            How many records are durable.
+        """
+        return int(_calls.run("log_seal", self._live(), about=self._what)["committed"])
+
+    def upload(
+        self,
+        uri: str | os.PathLike[str],
+        *,
+        seal: bool = False,
+        timeout: float | None = None,
+        storage_options: StorageOptions | None = None,
+    ) -> dict[str, int]:
+        """Copies the sealed segments to a store, each once: what is there already is not read again. :meth:`open` reads them there.
+
+        Records that are truncated here later stay there. A damaged segment is not uploaded.
+
+        Args:
+            uri: Where to, a prefix of its own: ``s3://bucket/runs/a/metrics``.
+            seal: End the newest segment first, so that all records are uploaded. A reader cannot.
+            timeout: Seconds for the whole call.
+            storage_options: Settings of the store.
+
+        Returns:
+            ``uploaded``, the number of segments; ``bytes``; ``end``: records below it are in the store.
+
+        Raises:
+            ChecksumMismatchError: A segment is damaged.
+            AlreadyExistsError: Another log is there.
+
+        Example:
+            >>> import tempfile, s3dlio
+            >>> with tempfile.TemporaryDirectory() as folder, s3dlio.Log.open(folder, "a") as log:
+            ...     numbers = log.append_batch([b"a", b"b"])
+            ...     done = log.upload("memory://doc/log", seal=True)
+            >>> done["end"], list(s3dlio.Log.open("memory://doc/log"))
+            (2, [b'a', b'b'])
+        """
+        if seal:
+            self.seal()
+        if self._place is not None:
+            raise InvalidArgumentError(f"{self._what}: the log is in a store already; copy its objects with s3dlio.copy", self._what)
+        self._live()
+        place = _folder(uri, storage_options)
+        name = _native.key(place.key)
+        done: dict[str, int] = _calls.run(
+            "log_upload", _native.key(self._what), place.root.number(), name, len(name), keep=place, about=self._what, timeout=timeout
+        )
+        return done
+
+    def stats(self) -> dict[str, int]:
+        """What was done since the log was opened.
+
+        Returns:
+            ``begin``, ``end``, ``committed`` and, of a writer, ``segments``, ``bytes_on_disk``, ``buffered_records``, ``buffered_bytes``,
+            ``appended_records``, ``appended_bytes``, ``frames``, ``frame_bytes``, ``flushes``, ``flush_ns``, ``slowest_flush_ns``, ``rolls`` and
+            ``truncated_records``.
+        """
+        found: dict[str, int] = _calls.run("log_stats", self._live(), about=self._what)
+        return found
+
     @property
     def closed(self) -> bool:
         """Whether :meth:`close` was called."""
@@ -345,6 +609,7 @@ class Log:
             if here and self._mode == "a":
                 self.commit()
         finally:
+            self._most = -1
             number, self._number = self._number, 0
             _native.close("log", number, self._generation)
 
@@ -362,7 +627,8 @@ class Log:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._mode == "a":
             raise TypeError(f"{self._what}: a log's writer cannot be pickled; a reader can: Log.open(path)")
-        return _reader, (type(self), self._what, self._settings["on_damage"])
+        options = None if self._place is None else self._place.root.without_secrets().options
+        return _reader, (type(self), self._what, self._settings["on_damage"], options)
 
 
 class LogCursor:
@@ -390,15 +656,37 @@ class LogCursor:
         _calls.run("log_cursor_set", self._log._live(), _native.key(self.name), operator.index(number), about=self._log._what)
 
 
-def _reader(kind: type[Log], path: str, on_damage: Any) -> Log:
-    return kind(path, on_damage=on_damage)
+def _reader(kind: type[Log], path: str, on_damage: Any, options: Any) -> Log:
+    return kind(path, on_damage=on_damage, storage_options=options)
 
 
-def _directory(path: _Path) -> str:
+def _text(path: _Path) -> str:
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
         raise InvalidArgumentError(f"a log is named by a path of text, found {path!r:.100}")
-    text = text.removeprefix("file://")
+    return text.removeprefix("file://")
+
+
+def _directory(path: _Path) -> str:
+    text = _text(path)
     if "://" in text:
-        raise InvalidArgumentError(f"{text}: a log is a directory of a local file system; give a path or file:///path", text)
+        raise InvalidArgumentError(f"{text}: this log is to be a directory of a local file system; give a path or file:///path", text)
     return os.path.abspath(text)
+
+
+def _folder(uri: str | os.PathLike[str], storage_options: StorageOptions | None) -> Location:
+    """A prefix in a store."""
+    place = resolve(uri, storage_options)
+    return place._replace(key=place.key.rstrip("/"))
+
+
+def _elsewhere(path: _Path, mode: str, storage_options: StorageOptions | None) -> Location | None:
+    """The place in a store, where the address is not a local directory's."""
+    text = _text(path)
+    if "://" not in text:
+        return None
+    if mode != "r":
+        raise InvalidArgumentError(
+            f"{text}: a log is written in a directory of a local file system, and uploaded from there; give a path or file:///path, or read with mode \"r\"", text
+        )
+    return _folder(text, storage_options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from array import array as Integers
 from itertools import accumulate
 from typing import Any
 
@@ -15,6 +16,15 @@ from .exceptions import InvalidArgumentError, InvalidDataError
 _format: Any = np.lib.format
 #: What NumPy 1 calls False.
 _COPY_IF_NEEDED: Any = None if int(np.__version__.split(".")[0]) >= 2 else False
+
+
+#: Where records end that all have the log's size.
+_NONE = Integers("q")
+
+
+def joined(parts: list[bytes]) -> tuple[bytes, Integers[int]]:
+    """Records one behind the other, and where each ends."""
+    return b"".join(parts), Integers("q", accumulate(map(len, parts)))
 
 
 class Bytes:
@@ -29,17 +39,17 @@ class Bytes:
         """The record as memory of bytes."""
         return record if type(record) is bytes else _memory(record, what)
 
-    def many(self, records: Any, what: str) -> tuple[Any, list[int]]:
+    def many(self, records: Any, what: str) -> tuple[Any, Integers[int]]:
         """The records one behind the other, and where each ends."""
         if isinstance(records, np.ndarray):
             if records.ndim != 2 or records.dtype.itemsize != 1:
                 raise InvalidArgumentError(f"{what}: an array of records of bytes has two dimensions and elements of one byte, found {records.shape} of {records.dtype}")
             data = np.ascontiguousarray(records).reshape(-1).view(np.uint8)
-            return data, [records.shape[1] * (i + 1) for i in range(len(records))]
+            return data, Integers("q", range(records.shape[1], data.size + 1, records.shape[1])) if records.shape[1] else Integers("q", bytes(8 * len(records)))
         if isinstance(records, (bytes, bytearray, memoryview, str)):
             raise InvalidArgumentError(f"{what}: append_batch takes a list of records, found one {type(records).__name__}; append takes one record")
         parts = [record if type(record) is bytes else bytes(_memory(record, what)) for record in records]
-        return b"".join(parts), list(accumulate(map(len, parts)))
+        return joined(parts)
 
 
 class Elements:
@@ -89,12 +99,12 @@ class Elements:
         """The record as memory of this dtype."""
         return self._array(record, self.shape, what)
 
-    def many(self, records: Any, what: str) -> tuple[Any, list[int]]:
+    def many(self, records: Any, what: str) -> tuple[Any, Integers[int]]:
         """The records one behind the other."""
         array = self._array(records, None, what)
         if array.shape[1:] != self.shape or array.ndim == 0:
             raise InvalidArgumentError(f"{what}: a batch has shape (n, {', '.join(map(str, self.shape))}), found {array.shape}")
-        return array, []
+        return array, _NONE
 
     def _array(self, value: Any, shape: tuple[int, ...] | None, what: str) -> np.ndarray[Any, Any]:
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype != self.dtype and not np.can_cast(value.dtype, self.dtype, "same_kind"):

@@ -11,14 +11,13 @@ import ctypes as c
 import json
 import numbers
 import os
-import sys
 import threading
 import time
 import weakref
 from array import array
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _copies, _warnings, exceptions
 
@@ -50,6 +49,10 @@ class _Notice(c.Structure):
     _fields_ = [("struct_size", c.c_uint32), ("reserved", c.c_uint32), ("text", c.c_char_p)]
 
 
+class _Event(c.Structure):
+    _fields_ = [("struct_size", c.c_uint32), ("level", c.c_int32), ("number", c.c_int64), ("text", c.c_char * 1008)]
+
+
 class _Result(c.Structure):
     _fields_ = [
         ("struct_size", c.c_uint32),
@@ -58,6 +61,7 @@ class _Result(c.Structure):
         ("json_length", c.c_uint64),
         ("data", c.c_void_p),
         ("data_length", c.c_uint64),
+        ("events", c.c_uint64),
     ]
 
 
@@ -142,6 +146,8 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "crc32c_append": [c.c_uint32, c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "last_error": [c.POINTER(_Error)],
     "notice_get": [c.c_uint32, c.POINTER(_Notice)],
+    "event_get": [c.c_int64, c.POINTER(_Event)],
+    "stats_begin": [_op],
     "store_open": [_text, _text, _op],
     "store_close": [_id],
     "store_endpoints_begin": [_id, _op],
@@ -165,6 +171,8 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "objects_head_begin": [c.POINTER(_Object), _size, _text, _op],
     "objects_copy_begin": [c.POINTER(_Object), c.POINTER(_Object), _size, _text, _op],
     "objects_scatter_begin": [c.POINTER(_Object), _size, c.POINTER(_ObjectRead), _size, _text, _op],
+    "order_fill": [c.c_int64, c.c_uint64, c.c_int64, c.c_int64, c.c_int64, c.c_int64, _size, _number],
+    "samples_read_begin": [c.POINTER(_Object), _size, c.POINTER(_ObjectRead), _size, _text, _op],
     "object_put_begin": [_id, *_key, c.POINTER(_Segment), _size, _text, _op],
     "object_get_begin": [_id, *_key, _text, _op],
     "object_get_range_begin": [_id, *_key, c.c_int64, c.c_int64, c.c_void_p, _text, _op],
@@ -229,6 +237,12 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "checkpoint_delete_begin": [_id, _text, _op],
     "checkpoint_prune_begin": [_id, _text, _op],
     "log_open_begin": [_text, _text, _op],
+    "log_open_store_begin": [_id, _text, _size, _text, _op],
+    "log_inspect_begin": [_text, _text, _op],
+    "log_repair_begin": [_text, _id, _text, _size, _text, _op],
+    "log_upload_begin": [_text, _id, _text, _size, _op],
+    "log_seal_begin": [_id, _op],
+    "log_stats_begin": [_id, _op],
     "log_append": [_id, c.c_void_p, c.c_uint64, _number],
     "log_append_batch": [_id, c.c_void_p, c.c_uint64, _number, _size, _number],
     "log_commit_begin": [_id, _op],
@@ -259,6 +273,10 @@ ELSEWHERE = -1
 _loaded_before_fork = False
 #: Notices of the library that were warned of.
 _noticed = 0
+#: Events of the library that were told to the log.
+_heard = 0
+#: Held by the one thread that tells them. Not reentrant: a handler of the log that uses this package is told of its own events later.
+_telling = threading.Lock()
 
 
 def _places() -> list[Path]:
@@ -330,6 +348,46 @@ def library() -> _Library:
         return _library
 
 
+#: Of CPython's stable interface: ``Py_bf_getbuffer``, ``Py_TPFLAGS_BASETYPE`` and ``Py_TPFLAGS_HAVE_VERSION_TAG``.
+_GET_BUFFER, _BASE_TYPE, _VERSION_TAG = 1, 1 << 10, 1 << 18
+_EXPORTER_NAME = b"s3dlio._native.Exporter"
+
+
+def _exporter() -> type:
+    """A class whose objects export the buffer of their ``_array``: by a slot of C, see native/exporter.c."""
+    try:
+        library = c.PyDLL(str(_find()))
+        function = c.cast(library._s3dlio_exporter, c.c_void_p).value
+    except (ImportError, OSError, AttributeError):
+        # the first call tells what is wrong; without it nothing is read
+        return object
+
+    class _Slot(c.Structure):
+        _fields_ = [("slot", c.c_int), ("function", c.c_void_p)]
+
+    class _TypeSpec(c.Structure):
+        _fields_ = [("name", c.c_char_p), ("basicsize", c.c_int), ("itemsize", c.c_int), ("flags", c.c_uint), ("slots", c.POINTER(_Slot))]
+
+    slots = (_Slot * 2)(_Slot(_GET_BUFFER, function), _Slot(0, None))
+    spec = _TypeSpec(_EXPORTER_NAME, 0, 0, _BASE_TYPE | _VERSION_TAG, slots)
+    make = c.PYFUNCTYPE(c.py_object, c.POINTER(_TypeSpec))(("PyType_FromSpec", c.pythonapi))
+    made: type = make(c.byref(spec))
+    return made
+
+
+if TYPE_CHECKING:
+
+    class Exporter:
+        """Exports the buffer of its ``_array``."""
+
+        _array: Any
+
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+
+else:
+    Exporter = _exporter()
+
+
 def _require_a_thread() -> None:
     """The library's runtime cannot begin without a thread of its own, and ends the process where it gets none."""
     try:
@@ -372,13 +430,14 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _library, _gate, _held_for_forks, generation, _loaded_before_fork, _noticed
+    global _library, _gate, _held_for_forks, generation, _loaded_before_fork, _noticed, _heard, _telling
     _gate, _held_for_forks = threading.RLock(), 0
     if _library is not None:
         _loaded_before_fork = True
         _library = None
-        _noticed = 0
+        _noticed = _heard = 0
         generation += 1
+    _telling = threading.Lock()
     # last: what is let go here must know already that it belongs to the parent
     _in_use.clear()
     _abandoned.clear()
@@ -400,7 +459,28 @@ def _raise_last_error(status: int) -> None:
     library().s3dlio_last_error(c.byref(error))
     kind = exceptions._class(status, error.reason)
     texts = [(text or b"").decode("utf-8", "surrogateescape") for text in (error.message, error.uri, error.detail)]
+    # behind the copies: a handler of the log may have a failure of its own
+    hear()
     raise kind(texts[0] or f"status {status}", texts[1], texts[2], None if error.offset < 0 else error.offset)
+
+
+def hear() -> None:
+    """Tells the log what happened in the library since the last time: retries, fallbacks, renewed credentials."""
+    global _heard
+    # an older library of this ABI version has none
+    get = getattr(_library, "s3dlio_event_get", None)
+    if get is None or not _telling.acquire(blocking=False):
+        return
+    try:
+        event, found = _Event(_EVENT_SIZE), []
+        while get(_heard, c.byref(event)) == 0 and event.level > 0:
+            _heard = event.number + 1
+            found.append((event.level, event.text.decode("utf-8", "replace")))
+        # what handlers cause by that is told the next time, or there might be no end
+        for level, text in found:
+            _warnings.log.log(level, "%s", text)
+    finally:
+        _telling.release()
 
 
 def check(status: int) -> None:
@@ -445,6 +525,7 @@ _OPENS = {
     "checkpoint_shard_open": "writer",
     "writer_open": "writer",
     "log_open": "log",
+    "log_open_store": "log",
 }
 
 
@@ -464,6 +545,7 @@ class Handle(int):
 
 
 _RESULT_SIZE = c.sizeof(_Result)
+_EVENT_SIZE = c.sizeof(_Event)
 _SEGMENT_SIZE = c.sizeof(_Segment)
 _TENSOR_READ_SIZE = c.sizeof(_TensorRead)
 _OBJECT_SIZE = c.sizeof(_Object)
@@ -538,6 +620,8 @@ class Running:
         """Waits so long at most; True when it has ended, well or not."""
         ended: bool = self._lib.s3dlio_op_wait(self.number, int(seconds * 1000 + 0.999)) != PENDING
         _require_same_process(self._begun_in)
+        if not ended and seconds:
+            hear()
         return ended
 
     @property
@@ -689,6 +773,8 @@ async def run(
             Running(lib, number.value, begun_in, progress).report()
         if result.notices != _noticed:
             _warn(lib, result.notices)
+        if result.events != _heard:
+            hear()
         if data:
             memory = NativeMemory("op_free", number.value, result.data, result.data_length)
             handed_over = True
@@ -870,6 +956,32 @@ def object_reads(parts: Sequence[tuple[int, int, int, int, int | None]]) -> Any:
     return (_ObjectRead * len(parts)).from_buffer(fields) if parts else None
 
 
+def object_array(stores: Any, keys: Any, lengths: Any, keep: object) -> Any:
+    """Objects by arrays of uint64 as ``s3dlio_object[]``: the stores' numbers, the addresses of the keys and their lengths."""
+    import numpy as np
+
+    fields = np.empty((len(keys), 4), np.uint64)
+    fields[:, 0], fields[:, 1], fields[:, 2], fields[:, 3] = _OBJECT_SIZE, stores, keys, lengths
+    references = (_Object * len(keys)).from_buffer(fields.data)
+    references.keys = keep  # type: ignore[attr-defined]  # kept alive with what points into it
+    return references
+
+
+def object_read_array(addresses: Any, lengths: Any, offsets: Any, objects: Any, crcs: Any, checks: Any) -> Any:
+    """The same of ``s3dlio_object_read[]``; ``checks`` says which of ``crcs`` are compared."""
+    import numpy as np
+
+    fields = np.empty((len(addresses), 6), np.uint64)
+    fields[:, 0], fields[:, 1], fields[:, 2], fields[:, 3], fields[:, 4] = _OBJECT_READ_SIZE, addresses, lengths, offsets, objects
+    fields[:, 5] = crcs | (checks << np.uint64(32))
+    return (_ObjectRead * len(addresses)).from_buffer(fields.data)
+
+
+def order_fill(samples: int, seed: int, epoch: int, block: int, window: int, first: int, count: int, address: int) -> None:
+    """Fills an array of int64 with the samples at so many positions of an epoch."""
+    check(library().s3dlio_order_fill(samples, seed, epoch, block, window, first, count, c.cast(address, c.POINTER(c.c_int64))))
+
+
 def new_memory(length: int) -> NativeMemory:
     """Memory to read into, with any content: in huge pages, and in those of one that was dropped lately where it fits.
 
@@ -907,10 +1019,11 @@ def log_append(log: int, data: Any, length: int) -> int:
     return number.value
 
 
-def log_append_batch(log: int, data: Any, length: int, ends: Sequence[int]) -> int:
+def log_append_batch(log: int, data: Any, length: int, ends: array[int]) -> int:
     """Appends records that lie one behind the other and gives the first one's number."""
     first = c.c_int64()
-    check(library().s3dlio_log_append_batch(log, data, length, integers(ends) if ends else None, len(ends), c.byref(first)))
+    places = log_numbers(ends.buffer_info()[0]) if ends else None
+    check(library().s3dlio_log_append_batch(log, data, length, places, len(ends), c.byref(first)))
     return first.value
 
 

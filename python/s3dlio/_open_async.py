@@ -72,8 +72,11 @@ class _AsyncFile:
             _native.close(self._kind, number, self._generation)
             self._watched.close()
 
-    async def close(self) -> None:
+    def close(self) -> Coroutine[Any, Any, None]:
         """Lets go of the object."""
+        return self._closed()
+
+    async def _closed(self) -> None:
         self._let_go()
 
     async def __aenter__(self: F) -> F:

@@ -9,6 +9,7 @@ from typing import Any
 from . import _native
 from ._address import Address
 from ._objects import Buffer, _buffer
+from ._warnings import warn_ignored
 from ._writer import ObjectWriter
 from .exceptions import InvalidArgumentError
 
@@ -32,7 +33,8 @@ class PyWriterOptions:
         return self
 
     def with_buffer_size(self, size: int) -> PyWriterOptions:
-        """Taken for compatibility: buffers are as large as the store's parts."""
+        """Taken for compatibility: buffers are as large as the store's parts. Warns once."""
+        warn_ignored("PyWriterOptions.with_buffer_size(size)", "buffers are as large as the store's parts")
         return self
 
 
@@ -222,7 +224,7 @@ class MultipartUploadWriter:
         *,
         storage_options: dict[str, Any] | None = None,
     ) -> None:
-        self._begin(f"s3://{bucket}/{key}", part_size, max_in_flight, content_type, storage_options)
+        self._begin(f"s3://{bucket}/{key}", part_size, max_in_flight, content_type, storage_options, abort_on_drop)
 
     @classmethod
     def from_uri(
@@ -237,12 +239,20 @@ class MultipartUploadWriter:
     ) -> MultipartUploadWriter:
         """The same, by the object's address."""
         made = cls.__new__(cls)
-        made._begin(uri, part_size, max_in_flight, content_type, storage_options)
+        made._begin(uri, part_size, max_in_flight, content_type, storage_options, abort_on_drop)
         return made
 
     def _begin(
-        self, uri: str, part_size: int | None, max_in_flight: int | None, content_type: str | None, storage_options: dict[str, Any] | None
+        self,
+        uri: str,
+        part_size: int | None,
+        max_in_flight: int | None,
+        content_type: str | None,
+        storage_options: dict[str, Any] | None,
+        abort_on_drop: bool | None,
     ) -> None:
+        if abort_on_drop is False:
+            warn_ignored("MultipartUploadWriter(abort_on_drop=False)", "an upload that nobody closed is always given back")
         if not uri.startswith("s3://"):
             raise InvalidArgumentError(f"{uri}: an s3:// address is wanted", uri)
         chosen = {"part_size": part_size, "max_in_flight": max_in_flight}

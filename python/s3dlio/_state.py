@@ -403,9 +403,9 @@ def _level(compress: bool | int | str, sources: list[_Source], what: str) -> int
     if compress is True:
         return 3
     if compress != "auto":
-        if not hasattr(compress, "__index__") or not 1 <= operator.index(compress) <= 22:
+        if isinstance(compress, str) or not hasattr(compress, "__index__") or not 1 <= operator.index(compress) <= 22:
             raise InvalidArgumentError(f"{what}: compress is False, True, 'auto' or a level from 1 to 22, found {compress!r}", what)
-        return operator.index(compress)  # type: ignore[arg-type]
+        return operator.index(compress)
     near = what.startswith(("file:", "direct:", "memory:", "/"))
     return 3 if _part_saved(sources) >= (0.5 if near else 0.2) else None
 

@@ -557,6 +557,102 @@ class StoreMethods:
         """
         return _reader.open(self._at(key), mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout)
 
+    def get_many(
+        self,
+        keys: Iterable[str],
+        max_in_flight: int = 64,
+        *,
+        verify: Verify = 'auto',
+        decompress: bool | Literal['auto'] = False,
+        on_error: Literal['raise', 'return'] = 'raise',
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> builtins.list[tuple[Any, BytesView]]:
+        """Reads many objects, several at a time.
+
+        Args:
+            keys: Which.
+            max_in_flight: How many at once, 1 to 4096; with that the memory of what is under way is bounded.
+            verify: As for :func:`get`, for each of them.
+            decompress: As for :func:`get`, for each of them.
+            on_error: ``"raise"`` raises one ``BulkError`` at the end, which holds the failures and everything that was read;
+                ``"return"`` puts each failure's exception in the place of its bytes.
+            progress: Called with objects done and objects in all, or True for tqdm's bar.
+            timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+
+        Returns:
+            ``(key, bytes)`` in the order of ``keys``.
+
+        Raises:
+            BulkError: Some could not be read; ``errors`` maps their indexes to exceptions, ``failures`` their URIs, and ``results``
+                holds the rest.
+        """
+        return _bulk.get_many(_bulk.keys_at(self._at, keys), max_in_flight, verify=verify, decompress=decompress, on_error=on_error, progress=progress, timeout=timeout)
+
+    def put_many(
+        self,
+        items: Iterable[tuple[str, Any]],
+        max_in_flight: int = 64,
+        *,
+        overwrite: bool = True,
+        durable: bool | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        attributes: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        on_error: Literal['raise', 'return'] = 'raise',
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> builtins.list[tuple[Any, WriteResult]]:
+        """Writes many objects, several at a time, each atomically.
+
+        Args:
+            items: ``(key, data)`` pairs.
+            max_in_flight: How many at once, 1 to 4096.
+            overwrite: False creates each object or fails for it.
+            durable: As for ``put_bytes``.
+            content_type: Of all of them; kept with each object.
+            metadata: Likewise.
+            attributes: Likewise; see ``put_bytes``.
+            tags: Likewise.
+            on_error: As for ``get_many``.
+            progress: Called with objects done and objects in all, or True for tqdm's bar.
+            timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+
+        Returns:
+            ``(key, result)`` in the order of ``items``; the result is what :func:`put` gives, the checksum as text.
+
+        Raises:
+            BulkError: Some could not be written; the others were.
+        """
+        return _bulk.put_many(_bulk.items_at(self._at, items), max_in_flight, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
+
+    def stat_many(
+        self,
+        keys: Iterable[str],
+        max_in_flight: int = 64,
+        *,
+        on_error: Literal['raise', 'return'] = 'raise',
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> builtins.list[ObjectMeta]:
+        """What the stores know of many objects.
+
+        Args:
+            keys: Which.
+            max_in_flight: How many at once, 1 to 4096.
+            on_error: As for ``get_many``.
+            progress: Called with objects done and objects in all, or True for tqdm's bar.
+            timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+
+        Returns:
+            What :func:`stat` gives of each, in the order of ``keys``.
+
+        Raises:
+            BulkError: Some could not be looked at; its ``results`` are ``(key, stat)``.
+        """
+        return _bulk.stat_many(_bulk.keys_at(self._at, keys), max_in_flight, on_error=on_error, progress=progress, timeout=timeout)
+
     def upload(
         self,
         src_patterns: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
@@ -1508,6 +1604,102 @@ class AsyncStore:
             InvalidArgumentError: Another mode, or options of the other mode.
         """
         return open_async(self._at(key), mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout)
+
+    async def get_many(
+        self,
+        keys: Iterable[str],
+        max_in_flight: int = 64,
+        *,
+        verify: Verify = 'auto',
+        decompress: bool | Literal['auto'] = False,
+        on_error: Literal['raise', 'return'] = 'raise',
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> builtins.list[tuple[Any, BytesView]]:
+        """Reads many objects, several at a time.
+
+        Args:
+            keys: Which.
+            max_in_flight: How many at once, 1 to 4096; with that the memory of what is under way is bounded.
+            verify: As for :func:`get`, for each of them.
+            decompress: As for :func:`get`, for each of them.
+            on_error: ``"raise"`` raises one ``BulkError`` at the end, which holds the failures and everything that was read;
+                ``"return"`` puts each failure's exception in the place of its bytes.
+            progress: Called with objects done and objects in all, or True for tqdm's bar.
+            timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+
+        Returns:
+            ``(key, bytes)`` in the order of ``keys``.
+
+        Raises:
+            BulkError: Some could not be read; ``errors`` maps their indexes to exceptions, ``failures`` their URIs, and ``results``
+                holds the rest.
+        """
+        return await awaited("Store.aio.get_many", _bulk.get_many, _bulk.keys_at(self._at, keys), max_in_flight, verify=verify, decompress=decompress, on_error=on_error, progress=progress, timeout=timeout)
+
+    async def put_many(
+        self,
+        items: Iterable[tuple[str, Any]],
+        max_in_flight: int = 64,
+        *,
+        overwrite: bool = True,
+        durable: bool | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        attributes: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        on_error: Literal['raise', 'return'] = 'raise',
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> builtins.list[tuple[Any, WriteResult]]:
+        """Writes many objects, several at a time, each atomically.
+
+        Args:
+            items: ``(key, data)`` pairs.
+            max_in_flight: How many at once, 1 to 4096.
+            overwrite: False creates each object or fails for it.
+            durable: As for ``put_bytes``.
+            content_type: Of all of them; kept with each object.
+            metadata: Likewise.
+            attributes: Likewise; see ``put_bytes``.
+            tags: Likewise.
+            on_error: As for ``get_many``.
+            progress: Called with objects done and objects in all, or True for tqdm's bar.
+            timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+
+        Returns:
+            ``(key, result)`` in the order of ``items``; the result is what :func:`put` gives, the checksum as text.
+
+        Raises:
+            BulkError: Some could not be written; the others were.
+        """
+        return await awaited("Store.aio.put_many", _bulk.put_many, _bulk.items_at(self._at, items), max_in_flight, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
+
+    async def stat_many(
+        self,
+        keys: Iterable[str],
+        max_in_flight: int = 64,
+        *,
+        on_error: Literal['raise', 'return'] = 'raise',
+        progress: Progress = None,
+        timeout: float | None = None,
+    ) -> builtins.list[ObjectMeta]:
+        """What the stores know of many objects.
+
+        Args:
+            keys: Which.
+            max_in_flight: How many at once, 1 to 4096.
+            on_error: As for ``get_many``.
+            progress: Called with objects done and objects in all, or True for tqdm's bar.
+            timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
+
+        Returns:
+            What :func:`stat` gives of each, in the order of ``keys``.
+
+        Raises:
+            BulkError: Some could not be looked at; its ``results`` are ``(key, stat)``.
+        """
+        return await awaited("Store.aio.stat_many", _bulk.stat_many, _bulk.keys_at(self._at, keys), max_in_flight, on_error=on_error, progress=progress, timeout=timeout)
 
     async def upload(
         self,

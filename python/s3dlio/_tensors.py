@@ -472,7 +472,9 @@ class TensorFile(Mapping[str, "LazyTensor"]):
 
     # as an open file: by itself, not by what it holds
     __eq__ = object.__eq__
-    __hash__ = object.__hash__
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def __getitem__(self, name: str) -> LazyTensor:
         try:

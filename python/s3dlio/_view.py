@@ -2,192 +2,247 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import operator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
+from ._native import Exporter
 
+if TYPE_CHECKING:
     from typing_extensions import Self
 
-    _Bytes: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
-else:
-    _Bytes = np.ndarray
+#: Anything that exports a contiguous buffer.
+Bytes: TypeAlias = Any
 
 
-#: What is compared as bytes.
-_BYTES = (bytes, bytearray, memoryview)
-
-
-class BytesView(_Bytes):
+class BytesView(Exporter):
     """Read-only bytes without a copy.
 
-    Behaves as ``bytes`` do where that costs nothing (``len``, ``==``, ``in``, slices, ``bytes(view)``, anything that takes
-    a buffer) and is a one-dimensional ``uint8`` array to NumPy and torch. What NumPy makes of it, by ``view``, ``reshape``,
-    ``astype`` or arithmetic, is a plain array. The memory lives as long as any view of it.
+    Behaves as ``bytes`` do: ``len``, ``==`` and ``<``, ``in``, indexing, slices (which share the memory), iteration, hashing and the methods of
+    ``bytes``. Whatever takes a buffer takes it without a copy: ``np.asarray(view)``, ``np.frombuffer(view, "<f4")``,
+    ``torch.frombuffer(view, dtype=torch.float32)``, ``hashlib``, files and sockets. It is no array: arithmetic is what the array of
+    ``np.asarray`` is for. The memory lives as long as any view of it.
 
     Example:
         >>> import s3dlio
-        >>> uri = s3dlio.put_bytes("memory://doc/a", b"hello") and "memory://doc/a"
-        >>> view = s3dlio.get(uri)
-        >>> len(view), view == b"hello", view[1:3].to_bytes()
-        (5, True, b'el')
+        >>> _ = s3dlio.put("memory://doc/a", b"hello")
+        >>> view = s3dlio.get("memory://doc/a")
+        >>> len(view), view == b"hello", view[1:3].to_bytes(), view.startswith(b"he")
+        (5, True, b'el', True)
     """
+
+    __slots__ = ("__weakref__", "_array")
+
+    _array: np.ndarray[Any, np.dtype[np.uint8]]
+
+    #: NumPy's arrays leave comparisons with this to it, and refuse arithmetic.
+    __array_ufunc__ = None
+
+    def __init__(self, data: Bytes = b"") -> None:
+        """The bytes of anything that exports a contiguous buffer."""
+        self._array = _read_only(np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8))
 
     @classmethod
     def _over(cls, memory: object) -> Self:
-        view = np.asarray(memory).view(cls)
-        view.flags.writeable = False
-        return view
+        made = cls.__new__(cls)
+        made._array = _read_only(np.asarray(memory))
+        return made
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes."""
+        return self._array.size
 
     def memoryview(self) -> memoryview:
         """The bytes as a read-only memoryview of format ``B``."""
-        return self.data
+        return self._array.data
 
     def to_bytes(self) -> bytes:
         """The bytes copied into a ``bytes`` object."""
-        return self.tobytes()
+        return self._array.tobytes()
+
+    tobytes = to_bytes
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """The bytes as text."""
-        return str(self.data if self.flags.c_contiguous else self.tobytes(), encoding, errors)
+        return str(self._array.data if self._array.flags.c_contiguous else self.to_bytes(), encoding, errors)
 
     def json(self) -> Any:
         """What the bytes say as JSON."""
         import json
 
-        return json.loads(self.tobytes())
+        return json.loads(self.to_bytes())
 
     def hex(self, *args: Any) -> str:
         """As ``bytes.hex``."""
-        return self.tobytes().hex(*args)
+        return self.to_bytes().hex(*args)
 
-    def startswith(self, prefix: bytes | tuple[bytes, ...]) -> bool:
+    def startswith(self, prefix: Bytes | tuple[Bytes, ...], *args: SupportsIndex) -> bool:
         """As ``bytes.startswith``."""
-        return bytes(self[: _longest(prefix)]).startswith(prefix)
+        if not args:
+            return self[: _longest(prefix)].to_bytes().startswith(_plain(prefix))
+        return self.to_bytes().startswith(_plain(prefix), *args)
 
-    def endswith(self, suffix: bytes | tuple[bytes, ...]) -> bool:
+    def endswith(self, suffix: Bytes | tuple[Bytes, ...], *args: SupportsIndex) -> bool:
         """As ``bytes.endswith``."""
-        return bytes(self[max(0, self.size - _longest(suffix)) :]).endswith(suffix)
+        if not args:
+            return self[max(0, len(self) - _longest(suffix)) :].to_bytes().endswith(_plain(suffix))
+        return self.to_bytes().endswith(_plain(suffix), *args)
 
-    def find(self, sub: bytes | int, *args: Any) -> int:
+    def find(self, sub: Bytes | int, *args: SupportsIndex) -> int:
         """As ``bytes.find``."""
-        return self.tobytes().find(sub, *args)
+        return self.to_bytes().find(sub, *args)
 
-    def rfind(self, sub: bytes | int, *args: Any) -> int:
+    def rfind(self, sub: Bytes | int, *args: SupportsIndex) -> int:
         """As ``bytes.rfind``."""
-        return self.tobytes().rfind(sub, *args)
+        return self.to_bytes().rfind(sub, *args)
 
-    def index(self, sub: bytes | int, *args: Any) -> int:
+    def index(self, sub: Bytes | int, *args: SupportsIndex) -> int:
         """As ``bytes.index``."""
-        return self.tobytes().index(sub, *args)
+        return self.to_bytes().index(sub, *args)
 
-    def count(self, sub: bytes | int, *args: Any) -> int:
+    def rindex(self, sub: Bytes | int, *args: SupportsIndex) -> int:
+        """As ``bytes.rindex``."""
+        return self.to_bytes().rindex(sub, *args)
+
+    def count(self, sub: Bytes | int, *args: SupportsIndex) -> int:
         """As ``bytes.count``."""
-        return self.tobytes().count(sub, *args)
+        return self.to_bytes().count(sub, *args)
 
-    def split(self, sep: bytes | None = None, maxsplit: int = -1) -> list[bytes]:
+    def split(self, sep: Bytes | None = None, maxsplit: int = -1) -> list[bytes]:
         """As ``bytes.split``."""
-        return self.tobytes().split(sep, maxsplit)
+        return self.to_bytes().split(sep, maxsplit)
+
+    def rsplit(self, sep: Bytes | None = None, maxsplit: int = -1) -> list[bytes]:
+        """As ``bytes.rsplit``."""
+        return self.to_bytes().rsplit(sep, maxsplit)
 
     def splitlines(self, keepends: bool = False) -> list[bytes]:
         """As ``bytes.splitlines``."""
-        return self.tobytes().splitlines(keepends)
+        return self.to_bytes().splitlines(keepends)
 
-    def strip(self, chars: bytes | None = None) -> bytes:
+    def partition(self, sep: Bytes) -> tuple[bytes, bytes, bytes]:
+        """As ``bytes.partition``."""
+        return self.to_bytes().partition(sep)
+
+    def rpartition(self, sep: Bytes) -> tuple[bytes, bytes, bytes]:
+        """As ``bytes.rpartition``."""
+        return self.to_bytes().rpartition(sep)
+
+    def replace(self, old: Bytes, new: Bytes, count: int = -1) -> bytes:
+        """As ``bytes.replace``."""
+        return self.to_bytes().replace(old, new, count)
+
+    def strip(self, chars: Bytes | None = None) -> bytes:
         """As ``bytes.strip``."""
-        return self.tobytes().strip(chars)
+        return self.to_bytes().strip(chars)
 
-    def __hash__(self) -> int:  # type: ignore[override]
-        # equal to bytes, and nothing can change it
-        return hash(self.tobytes())
+    def lstrip(self, chars: Bytes | None = None) -> bytes:
+        """As ``bytes.lstrip``."""
+        return self.to_bytes().lstrip(chars)
 
-    def __lt__(self, other: Any) -> Any:
-        return self.tobytes() < bytes(other) if isinstance(other, _BYTES) else super().__lt__(other)
+    def rstrip(self, chars: Bytes | None = None) -> bytes:
+        """As ``bytes.rstrip``."""
+        return self.to_bytes().rstrip(chars)
 
-    def __le__(self, other: Any) -> Any:
-        return self.tobytes() <= bytes(other) if isinstance(other, _BYTES) else super().__le__(other)
+    def __len__(self) -> int:
+        return self._array.size
 
-    def __gt__(self, other: Any) -> Any:
-        return self.tobytes() > bytes(other) if isinstance(other, _BYTES) else super().__gt__(other)
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
 
-    def __ge__(self, other: Any) -> Any:
-        return self.tobytes() >= bytes(other) if isinstance(other, _BYTES) else super().__ge__(other)
-
-    def __bytes__(self) -> bytes:
-        return self.tobytes()
-
-    def __bool__(self) -> bool:
-        return self.size > 0
-
-    # A BytesView of other elements or dimensions would still compare, iterate and print as bytes do.
+    @overload
+    def __getitem__(self, index: slice) -> BytesView: ...
 
     def __getitem__(self, index: Any) -> Any:
-        found = super().__getitem__(index)
-        return found if not isinstance(found, BytesView) or found.ndim == 1 else np.asarray(found)
+        if isinstance(index, slice):
+            return BytesView._over(self._array[index])
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"indices of bytes are integers or slices, not {type(index).__name__}; np.asarray(view) has those of arrays")
+        return int(self._array[operator.index(index)])
 
-    def view(self, *args: Any, **options: Any) -> Any:
-        """NumPy's ``view``: a plain array over the same memory, unless asked for a class."""
-        return np.asarray(self).view(*args, **options) if args or options else super().view()
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._array.data)
 
-    def reshape(self, *args: Any, **options: Any) -> Any:
-        """NumPy's ``reshape``: a plain array over the same memory."""
-        return np.asarray(self).reshape(*args, **options)
+    def __contains__(self, item: Any) -> bool:
+        return item in self.to_bytes()
 
-    def astype(self, *args: Any, **options: Any) -> Any:
-        """NumPy's ``astype``: a plain array."""
-        return np.asarray(self).astype(*args, **options)
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, np.ndarray):
+            # types that NumPy exports no buffer of, dates for one
+            other = other.tobytes() if other.nbytes == len(self) else None
+            return other is not None and self._array.data == other
+        try:
+            with memoryview(other) as theirs:  # type: ignore[arg-type]
+                return theirs.nbytes == len(self) and self._array.data == theirs.cast("B")
+        except (TypeError, ValueError, BufferError):
+            return NotImplemented
 
-    def copy(self, *args: Any, **options: Any) -> Any:
-        """NumPy's ``copy``: a plain array, which can be written to."""
-        return np.asarray(self).copy(*args, **options)
+    def __hash__(self) -> int:
+        # equal to bytes, and nothing can change it
+        return hash(self.to_bytes())
+
+    def __lt__(self, other: Any) -> bool:
+        return self._ordered(operator.lt, other)
+
+    def __le__(self, other: Any) -> bool:
+        return self._ordered(operator.le, other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self._ordered(operator.gt, other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self._ordered(operator.ge, other)
+
+    def _ordered(self, compare: Callable[[bytes, bytes], bool], other: Any) -> bool:
+        if not isinstance(other, (bytes, bytearray, memoryview, BytesView)):
+            return NotImplemented
+        return compare(self.to_bytes(), bytes(other))
+
+    def __add__(self, other: Any) -> bytes:
+        # as bytes do, with anything that has a buffer
+        if isinstance(other, (str, int)):
+            return NotImplemented
+        joined: bytes = self.to_bytes() + other
+        return joined
+
+    def __bytes__(self) -> bytes:
+        return self.to_bytes()
+
+    def __bool__(self) -> bool:
+        return self._array.size > 0
 
     def __copy__(self) -> BytesView:
         return self
 
     def __deepcopy__(self, memo: object) -> BytesView:
-        return _from_bytes(self.tobytes())
-
-    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        plain = np.asarray(array)
-        return plain[()] if return_scalar or plain.ndim == 0 else plain
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, np.ndarray):
-            # types that NumPy exports no buffer of, dates for one
-            other = other.view(np.ndarray).tobytes() if other.nbytes == self.nbytes else None
-            return other is not None and self.data == other
-        try:
-            with memoryview(other) as theirs:  # type: ignore[arg-type]
-                return theirs.nbytes == self.nbytes and self.data == theirs.cast("B")
-        except (TypeError, ValueError, BufferError):
-            return NotImplemented
-
-    def __ne__(self, other: object) -> bool:
-        equal = self.__eq__(other)
-        return equal if equal is NotImplemented else not equal
-
-    def __contains__(self, item: object) -> bool:
-        return item in self.tobytes()  # type: ignore[operator]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.data)
+        return BytesView(self.to_bytes())
 
     def __repr__(self) -> str:
-        shown = self[:16].tobytes()
-        return f"BytesView({shown!r}{'…' if self.size > 16 else ''}, {self.size} bytes)"
-
-    __str__ = __repr__
+        return f"BytesView({self[:16].to_bytes()!r}{'…' if len(self) > 16 else ''}, {len(self)} bytes)"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _from_bytes, (self.tobytes(),)
+        return _from_bytes, (self.to_bytes(),)
 
 
-def _longest(parts: bytes | tuple[bytes, ...]) -> int:
+def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A view of it that cannot be written to, whoever else can."""
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+def _plain(parts: Any) -> Any:
+    """What ``bytes`` take for prefixes: bytes, or a tuple of them."""
+    return tuple(bytes(part) for part in parts) if isinstance(parts, tuple) else bytes(parts) if isinstance(parts, BytesView) else parts
+
+
+def _longest(parts: Any) -> int:
     return max((len(part) for part in parts), default=0) if isinstance(parts, tuple) else len(parts)
 
 
 def _from_bytes(data: bytes) -> BytesView:
-    return BytesView._over(np.frombuffer(data, np.uint8))
+    return BytesView(data)

@@ -21,3 +21,19 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
         level, frame = level + 1, frame.f_back
     log.warning("%s", message)
     warnings.warn(message, category, stacklevel=level)
+
+
+#: What was warned of once.
+_told: set[str] = set()
+
+
+def warn_ignored(argument: str, why: str) -> None:
+    """Warns, once in a process for each argument, that it is taken for old scripts' sake and does nothing.
+
+    Args:
+        argument: Its name, with the function's.
+        why: What happens instead.
+    """
+    if argument not in _told:
+        _told.add(argument)
+        warn(f"{argument} is ignored: {why}")

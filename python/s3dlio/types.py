@@ -15,6 +15,7 @@ from ._open_async import AsyncObjectReader, AsyncObjectWriter
 from ._progress import Progress
 from ._reader import ObjectReader
 from ._results import ObjectMeta, WriteResult
+from ._stats import StoreStats
 from ._tensors import Framework, LazyTensor, TensorFile
 from ._view import BytesView
 from ._writer import ObjectWriter
@@ -35,6 +36,7 @@ __all__ = [
     "OptionNames",
     "Progress",
     "StorageOptions",
+    "StoreStats",
     "TensorFile",
     "Verify",
     "WriteResult",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pickle
 import random
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import PACKAGE
+from servers_fixture import azure_server, s3_old_server, s3_server
 
 import s3dlio
 from s3dlio import errors
@@ -108,7 +110,7 @@ def test_missing_logs_and_records_say_so(tmp_path: Path, log: s3dlio.Log) -> Non
     with pytest.raises(errors.NotFoundError, match="no log"):
         s3dlio.Log.open(tmp_path / "none", "a", create=False)
     with pytest.raises(errors.InvalidArgumentError, match="local file system"):
-        s3dlio.Log.open("s3://bucket/log")
+        s3dlio.Log.open("s3://bucket/log", "a")
     with pytest.raises(errors.UnavailableError, match=f"process {os.getpid()}"):
         s3dlio.Log.open(log.path, "a")
     with pytest.raises(IndexError):
@@ -321,3 +323,250 @@ def test_follower_of_another_process_hears_of_a_commit_soon(log: s3dlio.Log) -> 
     latencies = [int(line) / 1e6 for line in follower.stdout]
     assert follower.wait() == 0 and len(latencies) == 100
     print(f"follower: p50 {statistics.median(latencies):.2f} ms, p99 {sorted(latencies)[98]:.2f} ms, commit included")
+
+
+def _committed(path: Path, count: int, **settings: Any) -> list[bytes]:
+    records = [b"%d " % i + bytes([i % 251]) * (i % 90) for i in range(count)]
+    with s3dlio.Log.open(path, "a", segment_size=16 << 10, **settings) as log:
+        for i, record in enumerate(records):
+            assert log.append(record) == i
+            if i % 20 == 19:
+                log.commit()
+    return records
+
+
+def test_inspect_counts_exactly_without_lock_or_settings(tmp_path: Path) -> None:
+    records = _committed(tmp_path, 2000)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    found = s3dlio.Log.inspect(tmp_path)
+    assert (found["begin"], found["end"], found["records"], found["state"], found["whole"], found["version"]) == (0, 2000, 2000, "closed", True, 1)
+    assert sum(one["end_record"] - one["first_record"] for one in found["segments"]) == 2000 and found["findings"] == []
+    assert {one["name"] for one in found["segments"]} == {name for name in before if name.startswith("seg-")}
+    assert found["segment_size"] == 16 << 10 and json.loads(json.dumps(found)) == found
+    checked = s3dlio.Log.self_check(f"file://{tmp_path}")
+    assert checked["records_checked"] == 2000 and checked["whole"] and checked["bytes_checked"] >= sum(map(len, records))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    with s3dlio.Log.open(tmp_path, "a") as log:
+        log.append(b"not committed")
+        found = s3dlio.Log.inspect(tmp_path)
+        assert (found["state"], found["end"]) == ("open", 2000) and f"process {os.getpid()}" in found["writer"]
+        with pytest.raises(errors.UnavailableError, match="another writer"):
+            s3dlio.Log.self_check(tmp_path, repair=True, dry_run=False)
+        assert log.commit() == 2001
+    with pytest.raises(errors.NotFoundError, match="no log"):
+        s3dlio.Log.inspect(tmp_path / "none")
+
+
+def test_inspect_works_in_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    _committed(tmp_path / "log", 300)
+    for file in (tmp_path / "log").iterdir():
+        file.chmod(0o444)
+    (tmp_path / "log").chmod(0o555)
+    program = f"import os; os.setgid(65534); os.setuid(65534); import s3dlio; p = {str(tmp_path / 'log')!r}; f = s3dlio.Log.self_check(p); print(f['records_checked'], f['whole'], len(s3dlio.Log.open(p)))"
+    for above in [tmp_path, *tmp_path.parents]:
+        if os.getuid() == 0 and above != Path("/") and above != Path("/tmp"):
+            above.chmod(above.stat().st_mode | 0o055)
+    try:
+        if os.getuid() != 0:
+            program = program.split("; ", 3)[3]
+        child = _child(program)
+        assert child.stdout is not None and child.stdout.read().split() == ["300", "True", "300"]
+        assert child.wait() == 0
+    finally:
+        (tmp_path / "log").chmod(0o755)
+
+
+def test_self_check_finds_damage_and_repairs_only_when_asked(tmp_path: Path) -> None:
+    records = _committed(tmp_path, 2000)
+    segments = sorted(tmp_path.glob("seg-*"))
+    lost = records[int(segments[1].name[4:20], 16) + 3]
+    data = bytearray(segments[1].read_bytes())
+    at = data.index(lost)
+    data[at] ^= 1
+    segments[1].write_bytes(data)
+    foot = bytearray(segments[2].read_bytes())
+    foot[-30] ^= 1
+    segments[2].write_bytes(foot)
+    images = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    plan = s3dlio.Log.self_check(tmp_path, repair=True)
+    assert not plan["whole"] and {file.name: file.read_bytes() for file in tmp_path.iterdir()} == images
+    damage = [one for one in plan["findings"] if one["kind"] == "damage"]
+    assert [(one["path"], one["offset"], one["end_record"] - one["first_record"], one["repair"]) for one in damage] == [(str(segments[1]), at, 1, "none")]
+    assert [one["repair"] for one in plan["findings"] if one["kind"] == "redundant"] == ["footer"]
+    done = s3dlio.Log.self_check(tmp_path, repair=True, dry_run=False)
+    assert done["findings"] == damage and len(done["repaired"]) == 2
+    with s3dlio.Log.open(tmp_path) as log:
+        for i, record in enumerate(records):
+            if record is lost:
+                with pytest.raises(errors.ChecksumMismatchError):
+                    log[i]
+            else:
+                assert log[i] == record
+
+
+def test_damaged_segment_is_healed_from_its_upload(tmp_path: Path) -> None:
+    records = _committed(tmp_path / "log", 2000)
+    with s3dlio.Log.open(tmp_path / "log", "a") as log:
+        assert log.upload(tmp_path / "copy", seal=True)["end"] == 2000
+        assert log.upload(f"file://{tmp_path}/copy")["uploaded"] == 0
+    first = min((tmp_path / "log").glob("seg-*"))
+    whole = first.read_bytes()
+    first.write_bytes(whole[:6000] + bytes(100) + whole[6100:])
+    assert {one["repair"] for one in s3dlio.Log.self_check(tmp_path / "log", repair=True, copy=tmp_path / "copy")["findings"]} == {"copy"}
+    assert s3dlio.Log.self_check(tmp_path / "log", repair=True, dry_run=False, copy=tmp_path / "copy")["findings"] == []
+    assert first.read_bytes() == whole and list(s3dlio.Log.open(tmp_path / "log")) == records
+
+
+def test_log_in_a_store_reads_as_the_local_one(tmp_path: Path) -> None:
+    values = np.random.default_rng(3).integers(0, 100, (5000, 7)).astype("i4")
+    uri = f"memory://log-{os.getpid()}/runs/a"
+    with s3dlio.Log.open(tmp_path, "a", dtype="i4", shape=7, segment_size=16 << 10) as log:
+        log.append_batch(values[:4000])
+        assert log.upload(uri, seal=True)["end"] == 4000
+        far = s3dlio.Log.open(uri)
+        assert (far.dtype, far.shape, len(far), far.mode) == (log.dtype, log.shape, 4000, "r")
+        assert np.array_equal(far[:], values[:4000]) and np.array_equal(far.read([3999, 0, 5]), values[[3999, 0, 5]])
+        log.append_batch(values[4000:])
+        log.upload(uri, seal=True)
+        follower = far.follow(3990, timeout=20)
+        assert np.array_equal([next(follower) for _ in range(1010)], values[3990:])
+        assert np.array_equal(pickle.loads(pickle.dumps(far))[4999], values[4999])
+    for wrong in (lambda: far.cursor("x").get(), lambda: far.append(values[0]), lambda: s3dlio.Log.open(uri, "a"), lambda: far.upload(tmp_path / "x")):
+        with pytest.raises(errors.InvalidArgumentError):
+            wrong()
+    with pytest.raises(errors.NotFoundError, match="no segment"):
+        s3dlio.Log.open(uri + "/none")
+    far.close()
+
+
+@pytest.mark.parametrize("server", [s3_server, s3_old_server, azure_server], ids=["s3", "s3-old", "azure"])
+def test_log_is_uploaded_and_read_on_servers(server: Any, tmp_path: Path) -> None:
+    uri, options = server()
+    place = f"{uri}/logs/{os.getpid()}-{random.randrange(1 << 30)}"
+    records = _committed(tmp_path, 3000)
+    with s3dlio.Log.open(tmp_path, "a") as log:
+        assert log.upload(place, seal=True, storage_options=options)["end"] == 3000
+    with s3dlio.Log.open(place, storage_options=options) as far:
+        assert list(far) == records and far.read([2999, 17]) == [records[2999], records[17]]
+
+
+def test_commit_every_commits_without_a_call(tmp_path: Path) -> None:
+    with s3dlio.Log.open(tmp_path / "a", "a", commit_every="20ms") as log:
+        follower = s3dlio.Log.open(log.path).follow(0, timeout=30)
+        for i in range(3):
+            assert log.append(b"%d" % i) == i and next(follower) == b"%d" % i
+        assert log.committed == 3 and log.stats()["flushes"] >= 3
+    with s3dlio.Log.open(tmp_path / "b", "a", commit_every="4KiB") as log:
+        for _ in range(100):
+            log.append(bytes(100))
+        end = time.monotonic() + 30
+        while log.committed < 41 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert log.committed >= 41
+    for wrong in ("", "fast", "0ms", -1, "3 days"):
+        with pytest.raises(errors.InvalidArgumentError, match="commit_every"):
+            s3dlio.Log.open(tmp_path / "c", "a", commit_every=wrong)
+
+
+def test_retention_drops_whole_segments(tmp_path: Path) -> None:
+    with s3dlio.Log.open(tmp_path / "a", "a", segment_size=16 << 10, retain_records=500) as log:
+        for i in range(5000):
+            log.append(b"%d" % i + bytes(90))
+            if i % 50 == 49:
+                log.commit()
+        assert 500 <= len(log) < 1000 and log[log.begin].rstrip(b"\0") == b"%d" % log.begin and log.stats()["truncated_records"] == log.begin
+    with s3dlio.Log.open(tmp_path / "b", "a", segment_size=16 << 10, retain_bytes=100_000) as log:
+        for i in range(5000):
+            log.append(bytes(100))
+            if i % 50 == 49:
+                log.commit()
+        assert len(list((tmp_path / "b").glob("seg-*"))) <= 7 and log.end == 5000
+    with pytest.raises(errors.InvalidArgumentError, match="retain_bytes"):
+        s3dlio.Log.open(tmp_path / "c", "a", retain_bytes=0)
+
+
+def test_stats_tell_what_was_done(log: s3dlio.Log) -> None:
+    log.append_batch([b"a" * 10] * 5)
+    log.commit()
+    log.append(b"bb")
+    found = log.stats()
+    assert (found["appended_records"], found["appended_bytes"], found["buffered_records"], found["buffered_bytes"]) == (6, 52, 1, 2)
+    assert found["flushes"] == 1 and found["slowest_flush_ns"] <= found["flush_ns"] and found["frame_bytes"] >= 50
+    assert s3dlio.Log.open(log.path).stats() == {"begin": 0, "end": 5, "committed": 5}
+
+
+def test_columns_are_what_data_frames_take(tmp_path: Path) -> None:
+    with s3dlio.Log.open(tmp_path / "a", "a", dtype=STEP) as log:
+        values = np.zeros(100, STEP)
+        values["action"] = np.arange(100)
+        log.append_batch(values)
+        columns = log.columns(10, 20)
+        assert list(columns) == ["number", "obs", "action", "reward"] and columns["obs"].shape == (10, 3)
+        assert columns["number"].tolist() == columns["action"].tolist() == list(range(10, 20))
+        assert log.columns(-3)["number"].tolist() == [97, 98, 99]
+    with s3dlio.Log.open(tmp_path / "b", "a", dtype="f4") as log:
+        log.append_batch([1, 2])
+        assert {name: column.tolist() for name, column in log.columns().items()} == {"number": [0, 1], "value": [1.0, 2.0]}
+        pandas = pytest.importorskip("pandas")
+        assert pandas.DataFrame(log.columns()).shape == (2, 2)
+    with s3dlio.Log.open(tmp_path / "c", "a") as log, pytest.raises(errors.InvalidArgumentError, match="bytes"):
+        log.columns()
+
+
+def test_small_records_keep_their_numbers_through_every_call(log: s3dlio.Log) -> None:
+    """Small records wait in Python until another call needs them; the caller's own memory may change meanwhile."""
+    mine = bytearray(b"mine")
+    assert log.append(mine) == 0
+    mine[:] = b"else"
+    calls: list[Any] = [
+        lambda: len(log), lambda: log.end, lambda: log[0], lambda: log.append_batch([b"x", b"y"]), lambda: log.append(b"z" * 5000), log.commit, lambda: log.read([0]),
+        lambda: asyncio.run(log.acommit()), lambda: list(log), lambda: log.stats(), lambda: log.sample(2), lambda: log.seal(),
+    ]
+    wanted = [b"mine"]
+    for round_, call in enumerate(calls * 3):
+        for i in range(round_ % 4):
+            assert log.append(b"%d.%d" % (round_, i)) == len(wanted)
+            wanted.append(b"%d.%d" % (round_, i))
+        call()
+        wanted += [b"x", b"y"] if round_ % 12 == 3 else [b"z" * 5000] if round_ % 12 == 4 else []
+        assert log.end == len(wanted)
+    assert list(log) == wanted
+    for i in range(20_000):
+        assert log.append(b"%d" % i) == len(wanted) + i
+    assert log[-1] == b"19999" and log.stats()["buffered_records"] <= 20_000
+
+
+def test_dropped_writer_hands_over_what_it_had(tmp_path: Path) -> None:
+    log = s3dlio.Log.open(tmp_path, "a")
+    log.append(b"a")
+    log.close()
+    with pytest.raises(errors.ClosedError):
+        log.append(b"b")
+    assert list(s3dlio.Log.open(tmp_path)) == [b"a"]
+
+
+def test_log_dataset_reads_a_batch_at_once_and_resumes(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    import s3dlio.torch
+
+    with s3dlio.Log.open(tmp_path / "a", "a", dtype=STEP) as log:
+        values = np.zeros(100, STEP)
+        values["action"] = np.arange(100)
+        log.append_batch(values)
+        log.commit()
+        data = s3dlio.torch.LogDataset(tmp_path / "a")
+        batch = next(iter(torch.utils.data.DataLoader(data, batch_size=8)))
+        assert batch["obs"].shape == (8, 3) and batch["action"].tolist() == list(range(8))
+        seen = [one["action"].tolist() for one in torch.utils.data.DataLoader(data, batch_size=50, num_workers=2)]
+        assert sum(seen, []) == list(range(100))
+        state = data.state_dict()
+        log.append_batch(values)
+        log.commit()
+        assert len(data) == 100 and data.refresh() == 200
+        data.load_state_dict(state)
+        assert len(data) == 100
+        with pytest.raises(IndexError):
+            data[100]
+        log.truncate_before(50)
+        with pytest.raises(errors.InvalidDataError, match="50 to 199"):
+            s3dlio.torch.LogDataset(tmp_path / "a").load_state_dict(state)

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import gc
 import hashlib
+import importlib.util
 import json
 import pathlib
 import re
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT
+from conftest import CHECKOUT, Child
 
 import s3dlio
 from s3dlio import _address
@@ -302,7 +303,7 @@ def test_names_in_the_documents_exist() -> None:
         for name in re.findall(r"(?<![\w/.-])s3dlio((?:\.[A-Za-z]\w*)+)", text):
             place: Any = s3dlio
             parts = name[1:].split(".")
-            if parts[0] in modules or (parts[0] == "torch") or parts[0].startswith("crc32c") or parts[0] in ("format", "meta", "NAME"):
+            if parts[0] in modules or parts[0] == "torch" or (parts[0] == "fsspec" and importlib.util.find_spec("fsspec") is None) or parts[0].startswith("crc32c") or parts[0] in ("format", "meta", "NAME"):
                 continue
             try:
                 for part in parts:
@@ -343,3 +344,77 @@ def test_torch_oddities_are_saved_or_refused_by_name() -> None:
     for value in (torch.eye(2).to_sparse(), torch.empty(2, device="meta")):
         with pytest.raises(InvalidArgumentError, match="'odd'"):
             s3dlio.save("memory://misuse/t.safetensors", {"odd": value})
+
+
+def test_array_of_a_lazy_tensor_is_one_checked_read(tmp_path: Path) -> None:
+    place = tmp_path / "m.safetensors"
+    values = np.arange(3000.0).reshape(30, 100)
+    s3dlio.save(place, {"a": np.ones(5), "b": values})
+    with s3dlio.open_tensors(place) as file:
+        before = s3dlio.stats()["file:///"]
+        assert np.array_equal(np.asarray(file["b"]), values)
+        spent = s3dlio.stats()["file:///"] - before
+        assert (spent.requests, spent.bytes_read) == (0, values.nbytes), "of the file that is open, and each byte once"
+    data = bytearray(place.read_bytes())
+    data[-1] ^= 1
+    place.write_bytes(data)
+    with s3dlio.open_tensors(place) as file, pytest.raises(s3dlio.errors.ChecksumMismatchError, match='tensor "b"'):
+        np.asarray(file["b"])
+
+
+def test_text_is_not_taken_for_many_addresses() -> None:
+    store = s3dlio.Store("memory://misuse-several")
+    store.put("a", b"1")
+    for call in (
+        lambda: s3dlio.get_many("memory://misuse-several/a"),
+        lambda: s3dlio.stat_many(Path("a")),
+        lambda: s3dlio.put_many(b"data"),  # type: ignore[arg-type]
+        lambda: store.get_many("a"),
+        lambda: s3dlio.get_many(3),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InvalidArgumentError, match="takes a list|a key is text"):
+            call()
+    with pytest.raises(InvalidArgumentError, match="a key is text"):
+        store.get_many([3])  # type: ignore[list-item]
+
+
+def test_stores_take_many_keys() -> None:
+    store = s3dlio.Store("memory://misuse-several/below")
+    written = store.put_many([("a", b"1"), ("b", b"22")])
+    assert [(key, result.size, result.uri) for key, result in written] == [("a", 1, "a"), ("b", 2, "b")]
+    assert store.get_many(key for key in ("b", "a")) == [("b", b"22"), ("a", b"1")]
+    assert [meta.size for meta in store.stat_many(["b", "a"])] == [2, 1]
+    with pytest.raises(s3dlio.errors.BulkError) as caught:
+        store.get_many(["none", "a"])
+    assert list(caught.value.failures) == ["none"] and caught.value.results == [("a", b"1")]
+
+    async def use() -> None:
+        assert await store.aio.get_many(["a"]) == [("a", b"1")]
+        await store.aio.put_many([("c", b"3")], overwrite=False)
+        assert [meta.size for meta in await store.aio.stat_many(["c"])] == [1]
+
+    asyncio.run(use())
+
+
+def test_arguments_that_do_nothing_warn_once_by_name(child: Child) -> None:
+    child("""
+import warnings
+import numpy as np, s3dlio
+calls = {
+    "with_buffer_size": lambda: s3dlio.PyWriterOptions().with_buffer_size(1 << 20),
+    "abort_on_drop": lambda: s3dlio.MultipartUploadWriter("bucket", "key", abort_on_drop=False, storage_options={"access_key_id": "a", "secret_access_key": "b", "endpoint_url": "http://127.0.0.1:9"}).abort(),
+    "multipart_threshold": lambda: s3dlio.PyCheckpointStore("memory://ignored", None, 1 << 20),
+    "validate": lambda: s3dlio.save_numpy_array("memory://ignored/a.npy", np.ones(2), validate=False),
+    "configure_tokio_threads": lambda: s3dlio.configure_tokio_threads(8),
+}
+for name, call in calls.items():
+    for wanted in (1, 0):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            call()
+        assert len(told) == wanted and all(name in str(one.message) and "is ignored" in str(one.message) and one.filename == __file__ for one in told), (name, told)
+# what was not said is not warned of
+with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    s3dlio.PyCheckpointStore("memory://ignored"), s3dlio.save_numpy_array("memory://ignored/a.npy", np.ones(2), validate=True)
+""")

@@ -13,7 +13,7 @@ import pytest
 from servers_fixture import s3_server
 
 import s3dlio
-from conftest import Base, takes_direct
+from conftest import Base, Child, takes_direct
 
 _TABLE = Path(__file__).parents[2] / "docs" / "original.md"
 _ROW = re.compile(r"^\| `([\w.]+)(?:\((.*)\))?` \| (same|different|not here) \| (.*) \|$")
@@ -143,3 +143,32 @@ def test_multipart_writer_close_and_reserve() -> None:
     assert isinstance(done["started_at"], float) and before <= done["started_at"] <= done["completed_at"] <= time.time()
     assert done["total_bytes"] == 9 and s3dlio.get(f"{uri}/original/mpu", storage_options=options) == b"123456789"
     s3dlio.delete(f"{uri}/original/mpu", storage_options=options)
+
+
+def test_helpers_of_old_scripts(child: Child) -> None:
+    s3dlio.put_many([("memory://original-keys/a/b", b"1"), ("memory://original-keys/c", b"22")])
+    assert s3dlio.list_full_uris("memory://original-keys/") == s3dlio.list_uris("memory://original-keys/") == ["memory://original-keys/a/b", "memory://original-keys/c"]
+    assert s3dlio.list_keys("memory://original-keys/") == s3dlio.list_keys_from_s3("memory://original-keys/") == ["a/b", "c"]
+    assert s3dlio.get_object("memory://original-keys/c") == b"22" and s3dlio.stat_object("memory://original-keys/c")["size"] == 2
+    assert s3dlio.get_many_stats(["memory://original-keys/c", "memory://original-keys/a/b"], 8) == (2, 3)
+    assert s3dlio.parse_s3_uri_full("s3://bucket/key") == {"endpoint": None, "bucket": "bucket", "key": "key"}
+    assert s3dlio.parse_s3_uri_full("s3://h:9000/bucket/") == {"endpoint": "h:9000", "bucket": "bucket", "key": ""}
+    with pytest.raises(s3dlio.InvalidArgumentError):
+        s3dlio.parse_s3_uri_full("file:///x")
+    from s3dlio import _pymod as core
+
+    assert core.PyCheckpointStore is s3dlio.PyCheckpointStore and core.put_bytes is s3dlio.put_bytes
+    ended = child("""
+import logging, s3dlio
+s3dlio.init_logging("nonsense")
+assert logging.getLogger("s3dlio").level == logging.INFO
+s3dlio.init_logging("warn")
+logging.getLogger("s3dlio").info("not shown")
+logging.getLogger("s3dlio").warning("shown once")
+s3dlio.configure_s3(region="eu-1", endpoint_url="http://127.0.0.1:9")
+try:
+    s3dlio.configure_s3(region=3)
+except s3dlio.InvalidArgumentError:
+    pass
+""", check=False)
+    assert ended.returncode == 0 and ended.stderr.count("WARNING s3dlio: shown once") == 1 and "not shown" not in ended.stderr, ended.stderr

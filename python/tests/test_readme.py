@@ -33,7 +33,7 @@ def test_readme_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.M
         assert names["example"]("memory://readme", None) == 100
 
 
-PAGES = ["index.md", "migration.md", "testing.md"]
+PAGES = ["index.md", "log.md", "migration.md", "testing.md", "howto.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

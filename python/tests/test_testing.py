@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CHECKOUT, PACKAGE
+from test_moto import _place_of_moto
 
 import s3dlio
 from s3dlio.testing import FaultyStore
@@ -110,3 +111,49 @@ def test_plugin_serves_a_suite_of_its_own(tmp_path: Path) -> None:
 def test_plugin_is_registered_under_the_name_of_its_module() -> None:
     text = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
     assert re.search(r'\[project\.entry-points\.pytest11\]\n"s3dlio\.testing" = "s3dlio\.testing"\n', text)
+
+
+SERVER_SUITE = """
+import asyncio
+import pytest
+import s3dlio
+
+buckets = []
+
+def test_bucket_is_empty_and_works(s3_server):
+    buckets.append(s3_server.uri)
+    assert s3_server.store.list() == []
+    s3_server.store.put("a/b", b"123456789", metadata={"epoch": "3"})
+    assert s3_server.store.get("a/b") == b"123456789" and s3_server.store.stat("a/b").metadata == {"epoch": "3"}
+    # by its address, as a program under test would
+    assert s3dlio.get(f"{s3_server.uri}/a/b", storage_options=s3_server.storage_options) == b"123456789"
+    assert asyncio.run(s3_server.store.aio.list(recursive=True)) == ["a/b"]
+    with pytest.raises(FileNotFoundError):
+        s3_server.store.get("none")
+
+def test_next_test_gets_another_bucket(s3_server):
+    buckets.append(s3_server.uri)
+    assert len(set(buckets)) == 2 and s3_server.store.list() == []
+
+def test_checkpoints_and_large_objects(s3_server):
+    s3dlio.checkpoint.save(s3_server.uri + "/run", {"step": 7}, 7, storage_options=s3_server.storage_options)
+    assert s3dlio.checkpoint.load(s3_server.uri + "/run", storage_options=s3_server.storage_options).state == {"step": 7}
+    with s3_server.store.open("large", "wb") as file:
+        file.write(bytes(20 << 20))
+    assert s3_server.store.stat("large").size == 20 << 20
+
+def test_server_can_be_the_default(s3_server):
+    with s3dlio.config(storage_options=s3_server.storage_options):
+        s3dlio.put(s3_server.uri + "/x", b"1")
+"""
+
+
+def test_server_serves_a_suite_of_its_own(tmp_path: Path) -> None:
+    place = _place_of_moto()
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["s3dlio.testing"]\n')
+    (tmp_path / "test_suite.py").write_text(SERVER_SUITE)
+    # behind what this Python has
+    program = f"import sys; sys.path.append({place!r}); import pytest; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '-W', 'error::ResourceWarning:s3dlio', '.']))"
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300, check=False)
+    assert ended.returncode == 0 and "4 passed" in ended.stdout, ended.stdout + ended.stderr

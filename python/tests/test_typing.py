@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,20 +31,49 @@ def test_program_passes_mypy_strict(tmp_path: Path) -> None:
     _run(tmp_path, mypy, *options, str(PROGRAM))
 
 
-def test_program_passes_pyright(tmp_path: Path) -> None:
+#: Imported where they are there. Where they are not, everything of them is ``Any``, as for mypy.
+OPTIONAL = re.compile(r"^\s*(?:from|import) ((?:torch|tqdm|ml_dtypes|fsspec|moto|opentelemetry|pyarrow|jax|safetensors)(?:\.\w+)*)", re.M)
+
+
+def _pyright(tmp_path: Path, include: Path) -> None:
     pyright = shutil.which("pyright")
     if pyright is None:
         pytest.skip("there is no pyright")
-    shutil.copy(PROGRAM, tmp_path)
-    (tmp_path / "pyrightconfig.json").write_text(
-        f'{{"include": ["."], "extraPaths": ["{PACKAGE.parent}"], "typeCheckingMode": "standard", "enableTypeIgnoreComments": true, "pythonVersion": "3.11"}}'
-    )
+    stubs = tmp_path / "typings"
+    for file in PACKAGE.rglob("*.py"):
+        for name in OPTIONAL.findall(file.read_text(encoding="utf-8")):
+            parts = name.split(".")
+            if importlib.util.find_spec(parts[0]) is not None:
+                continue
+            for count in range(1, len(parts) + 1):
+                folder = stubs.joinpath(*parts[:count])
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "__init__.pyi").write_text("from typing import Any\n\ndef __getattr__(name: str) -> Any: ...\n")
+    (tmp_path / "checked").symlink_to(include)
+    settings = {
+        "include": ["checked"],
+        "extraPaths": [str(PACKAGE.parent)],
+        "stubPath": str(stubs),
+        "typeCheckingMode": "standard",
+        "enableTypeIgnoreComments": True,
+        "reportMissingModuleSource": False,
+        "pythonVersion": "3.11",
+    }
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
     _run(tmp_path, pyright, "--pythonpath", sys.executable)
 
 
-def test_options_by_name_are_those_of_the_configuration() -> None:
-    import re
+def test_program_passes_pyright(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    shutil.copy(PROGRAM, tmp_path / "program")
+    _pyright(tmp_path, tmp_path / "program")
 
+
+def test_package_passes_pyright(tmp_path: Path) -> None:
+    _pyright(tmp_path, PACKAGE)
+
+
+def test_options_by_name_are_those_of_the_configuration() -> None:
     from s3dlio.types import OptionNames
 
     page = CHECKOUT / "docs" / "configuration.md"

@@ -21,7 +21,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from .. import _arrays, _bulk, _list, _objects, _tensors, _whole
+from .. import _arrays, _bulk, _list, _objects, _stats, _tensors, _whole
 from .._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async
 from .._address import Address
 from .._arrays import Array
@@ -31,6 +31,7 @@ from .._options import StorageOptions
 from .._progress import Progress
 from .._reader import Decompress, READ_AHEAD
 from .._results import ObjectMeta, WriteResult
+from .._stats import StoreStats
 from .._tensors import Framework, TensorFile
 from .._view import BytesView
 from .._whole import Format
@@ -64,6 +65,7 @@ __all__ = [
     "save_tensors",
     "stat",
     "stat_many",
+    "stats",
     "upload",
 ]
 
@@ -988,6 +990,22 @@ async def open_tensors(
         InvalidDataError: It breaks a rule of the format.
     """
     return await awaited("aio.open_tensors", _tensors.open_tensors, uri, framework, timeout=timeout, storage_options=storage_options)
+
+
+async def stats(
+    *,
+    timeout: float | None = None,
+) -> dict[str, StoreStats]:
+    """What each store has been asked for since the process began; a forked child begins anew.
+
+    Args:
+        timeout: Seconds for the call.
+
+    Returns:
+        By the store's address: a bucket's or container's, a memory store's, ``file:///`` for all files and ``direct:///`` for those past the page
+        cache. Only stores that were asked for something are there.
+    """
+    return await awaited("aio.stats", _stats.stats, timeout=timeout)
 
 
 @overload

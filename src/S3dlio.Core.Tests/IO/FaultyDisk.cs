@@ -56,6 +56,8 @@ sealed class FaultyDisk(Disk inner, Func<string, string, int, DiskFault?> rule) 
 
     public override IDisposable? TryLock(string path, out string holder) => inner.TryLock(path, out holder);
 
+    public override string? Holder(string path) => inner.Holder(path);
+
     void Meet(string call, string path)
     {
         if (Find(call, path) is { } fault)

@@ -167,6 +167,12 @@ sealed class SimulatedDisk : Disk
         }
     }
 
+    public override string? Holder(string path)
+    {
+        lock (_gate)
+            return _locks.Contains(path) ? "the simulated process" : null;
+    }
+
     /// <summary>The machine after a power cut: what was durable, and any part of what was not.</summary>
     public SimulatedDisk Crash(Random random) => After(one =>
     {

@@ -51,6 +51,9 @@ abstract class Disk
     /// <returns>The lock, or null when another holds it.</returns>
     public abstract IDisposable? TryLock(string path, out string holder);
 
+    /// <summary>What the holder of the lock file's lock wrote about itself; null when nobody holds it. Takes and frees nothing.</summary>
+    public abstract string? Holder(string path);
+
     /// <summary>Changes when the machine starts: what the page cache held before is gone then.</summary>
     public abstract ulong BootId { get; }
 }

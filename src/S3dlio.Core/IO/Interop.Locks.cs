@@ -6,7 +6,7 @@ namespace S3dlio.IO;
 /// <summary>Locks of open files: record locks are the process's, the others the open file's.</summary>
 static partial class Interop
 {
-    const int SetLockNow = 6, LockExclusive = 2, LockNonBlocking = 4, Unlocked = 8;
+    const int GetLock = 5, SetLockNow = 6, LockExclusive = 2, LockNonBlocking = 4, Unlocked = 8;
     const short WriteLock = 1, NoLock = 2;
 
     /// <summary>Takes the record lock of the whole file for this process; EAGAIN or EACCES when another process has it.</summary>
@@ -14,6 +14,15 @@ static partial class Interop
     {
         var range = new RecordLock { Type = WriteLock };
         return Result(fcntl(handle, SetLockNow, ref range));
+    }
+
+    /// <summary>Whether another process has the record lock of the file. Locks of this process are not seen.</summary>
+    public static int IsLocked(SafeFileHandle handle, out bool isLocked)
+    {
+        var range = new RecordLock { Type = WriteLock };
+        int errno = Result(fcntl(handle, GetLock, ref range));
+        isLocked = errno == 0 && range.Type != NoLock;
+        return errno;
     }
 
     /// <summary>

@@ -115,6 +115,25 @@ sealed class LocalDisk : Disk
         }
     }
 
+    public override string? Holder(string path)
+    {
+        lock (LockGate)
+        {
+            int errno = Interop.Status(path, follow: true, out var known);
+            if (errno == Errno.ENOENT)
+                return null;
+            // of a lock that this process holds no descriptor may be closed
+            if (errno == 0 && Held.TryGetValue(known.Identity, out string? here))
+                return here;
+            Check(Interop.Open(path, Interop.ReadOnly, out var handle), path, "open the lock file");
+            using (handle)
+            {
+                Check(Interop.IsLocked(handle!, out bool isLocked), path, "look at the lock of");
+                return isLocked ? ReadHolder(handle!) : null;
+            }
+        }
+    }
+
     static string ReadHolder(SafeFileHandle handle)
     {
         Span<byte> text = stackalloc byte[256];

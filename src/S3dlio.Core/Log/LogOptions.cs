@@ -38,6 +38,27 @@ public sealed record LogOptions
     /// <summary>False: a log that is not there is an error.</summary>
     public bool Create { get; init; } = true;
 
+    /// <summary>Milliseconds after which what was appended is committed without a call; 0: never.</summary>
+    public int CommitAfter { get; init; }
+
+    /// <summary>Bytes of records since the last commit from which on they are committed without a call; 0: never.</summary>
+    public long CommitBytes { get; init; }
+
+    /// <summary>
+    /// Segments are dropped from the beginning, each as a whole, while the files have more bytes than this; 0: never. Looked at when the log is
+    /// opened and whenever a segment is full; the newest one always stays.
+    /// </summary>
+    public long RetainBytes { get; init; }
+
+    /// <summary>The same while so many records are left without the segment; 0: never.</summary>
+    public long RetainRecords { get; init; }
+
+    /// <summary>The same while the segment's newest record is older; zero: never.</summary>
+    public TimeSpan RetainAge { get; init; }
+
+    /// <summary>The segments go on with the size that the log has.</summary>
+    internal bool KeepsSegmentSize { get; init; }
+
     /// <summary>True: nothing is changed unless the schema and the record size are those given here.</summary>
     public bool ChecksSchema { get; init; } = true;
 }

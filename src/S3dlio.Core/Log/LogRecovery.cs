@@ -64,7 +64,7 @@ static class LogRecovery
                 EndAddress = segment.EndAddress,
                 Epoch = epoch,
                 IsClean = false,
-                SegmentSize = options.SegmentSize,
+                SegmentSize = options.KeepsSegmentSize ? meta.SegmentSize : options.SegmentSize,
             };
             metaFile = WriteMeta(disk, directory, meta, slot?.Generation + 1, out long generation);
             var left = Clear(disk, directory, [.. segments.Where(first => first < segment.Header.FirstRecord)], meta.BeginSegment);

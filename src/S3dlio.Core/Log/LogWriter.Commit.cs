@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using S3dlio.IO;
 using S3dlio.Segments;
 using S3dlio.Storage;
@@ -45,6 +46,7 @@ public sealed partial class LogWriter
                 (segment, records, address) = (_segment, _appended - _open.Count, _segment.EndAddress);
             }
             Exception? failure = null;
+            long started = Stopwatch.GetTimestamp();
             try
             {
                 segment.Flush();
@@ -56,6 +58,8 @@ public sealed partial class LogWriter
             lock (_gate)
             {
                 _isFlushing = false;
+                long took = Stopwatch.GetTimestamp() - started;
+                (_flushes, _flushTicks, _slowestFlush) = (_flushes + 1, _flushTicks + took, Math.Max(_slowestFlush, took));
                 if (failure is null)
                     Published(records, address);
                 else
@@ -77,11 +81,7 @@ public sealed partial class LogWriter
             if (_durable >= _appended)
                 return Task.FromResult(_durable);
             source = Await(_appended);
-            if (!_isDriven)
-            {
-                _isDriven = true;
-                _ = Task.Run(Drive, CancellationToken.None);
-            }
+            DriveCommits();
         }
         return source.Task.WaitAsync(cancel);
     }
@@ -97,6 +97,25 @@ public sealed partial class LogWriter
             source = Await(number + 1);
         }
         return await source.Task.WaitAsync(cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>The timer's: what was appended has waited long enough.</summary>
+    void CommitWhatWaits()
+    {
+        lock (_gate)
+        {
+            _isTimed = false;
+            if (!_isClosed && _poison is null && _durable < _appended)
+                DriveCommits();
+        }
+    }
+
+    void DriveCommits()
+    {
+        if (_isDriven)
+            return;
+        _isDriven = true;
+        _ = Task.Run(Drive, CancellationToken.None);
     }
 
     /// <summary>Commits until no asynchronous commit waits.</summary>
@@ -123,6 +142,12 @@ public sealed partial class LogWriter
                 if (_poison is null && !_isClosed && _waiters.Exists(waiter => waiter.Number <= _appended))
                     continue;
                 _isDriven = false;
+                if (_timer is not null && !_isTimed && !_isClosed && _poison is null && _durable < _appended)
+                {
+                    // a full disk, or records that came meanwhile
+                    _isTimed = true;
+                    _timer.Change(_options.CommitAfter, Timeout.Infinite);
+                }
                 return;
             }
         }
@@ -141,6 +166,7 @@ public sealed partial class LogWriter
         if (records > _durable)
             Volatile.Write(ref _durable, records);
         _durableAddress = Math.Max(_durableAddress, address);
+        _uncommitted = _open.PayloadLength;
         WriteTail(0);
         Monitor.PulseAll(_gate);
         FinishWaiters();
@@ -190,7 +216,9 @@ public sealed partial class LogWriter
             SetSegments([.. Segments.SkipLast(1), new SegmentFile(Disk, Directory, sealedOne.Header.FirstRecord), Growing(_segment)]);
             _durableAddress = Math.Max(durableTo, _segment.Header.BaseAddress);
             WriteMeta(_state with { NewestSegment = end, EndRecord = end, EndAddress = _segment.EndAddress });
+            _rolls++;
             Published(end, _segment.EndAddress);
+            Retain();
         }
         catch (Exception error) when (error is DiskException or SegmentException)
         {
@@ -198,6 +226,23 @@ public sealed partial class LogWriter
             next?.Dispose();
             Poison(error);
             throw LogErrors.Translate(error, Directory);
+        }
+    }
+
+    /// <summary>Ends the newest segment where it has records, so that all there are can be uploaded.</summary>
+    public void Seal()
+    {
+        Commit();
+        lock (_gate)
+        {
+            while (_isFlushing)
+            {
+                Monitor.Wait(_gate);
+                Check();
+            }
+            Check();
+            if (_appended - _open.Count > _segment.Header.FirstRecord)
+                Roll();
         }
     }
 
@@ -279,13 +324,14 @@ public sealed partial class LogWriter
             if (_isClosed)
                 return;
             _isClosed = true;
+            _timer?.Dispose();
             WriteTail(_poison is null ? LogTail.Closed : LogTail.Failed);
             FinishWaiters();
             Monitor.PulseAll(_gate);
             _segment.Dispose();
             _meta.Dispose();
             _tail.Dispose();
-            _lock.Dispose();
+            _lock?.Dispose();
         }
         base.Dispose(disposing);
     }

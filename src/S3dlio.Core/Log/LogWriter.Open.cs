@@ -6,7 +6,7 @@ namespace S3dlio.Log;
 
 public sealed partial class LogWriter
 {
-    LogWriter(Disk disk, string directory, LogOptions options, IDisposable writerLock, OpenedLog opened)
+    LogWriter(Disk disk, string directory, LogOptions options, IDisposable? writerLock, OpenedLog opened)
         : base(disk, directory)
     {
         (_options, _lock, _meta, _tail, _segment, _state, _generation) =
@@ -17,6 +17,9 @@ public sealed partial class LogWriter
         (Schema, RecordSize, Id) = (opened.Meta.Schema, opened.Meta.RecordSize, opened.Meta.Store);
         Damage = opened.Damage;
         SetSegments([.. opened.Older.Select(first => new SegmentFile(disk, directory, first)), Growing(_segment)]);
+        _openedAt = _appended;
+        if (options.CommitAfter > 0)
+            _timer = new Timer(_ => CommitWhatWaits(), null, Timeout.Infinite, Timeout.Infinite);
         WriteTail(0);
     }
 
@@ -36,14 +39,10 @@ public sealed partial class LogWriter
         try
         {
             Prepare(disk, directory, options.Create);
-            var held = disk.TryLock($"{directory}/LOCK", out string holder) ?? throw new StoreException(
-                ErrorKind.Unavailable, directory,
-                $"another writer has this log: {holder}. One writer at a time; give each process a log of its own, or read with mode \"r\"");
+            var held = Lock(disk, directory);
             try
             {
-                var opened = LogRecovery.Open(disk, directory, options);
-                var merged = options with { Alignment = opened.Meta.Alignment, RecordSize = opened.Meta.RecordSize };
-                return new LogWriter(disk, directory, merged, held, opened);
+                return OpenHeld(disk, directory, options, held);
             }
             catch
             {
@@ -57,6 +56,26 @@ public sealed partial class LogWriter
         }
     }
 
+    /// <summary>The writer's lock of a log that is there.</summary>
+    internal static IDisposable Lock(Disk disk, string directory)
+    {
+        disk.List(directory);
+        return disk.TryLock($"{directory}/LOCK", out string holder) ?? throw new StoreException(
+            ErrorKind.Unavailable, directory,
+            $"another writer has this log: {holder}. One writer at a time; give each process a log of its own, or read with mode \"r\"");
+    }
+
+    /// <summary>Opens under a lock that the caller has; with <paramref name="own"/> it is the writer's from then on.</summary>
+    internal static LogWriter OpenHeld(Disk disk, string directory, LogOptions options, IDisposable? own = null)
+    {
+        var opened = LogRecovery.Open(disk, directory, options);
+        var merged = options with { Alignment = opened.Meta.Alignment, RecordSize = opened.Meta.RecordSize, SegmentSize = opened.Meta.SegmentSize };
+        var log = new LogWriter(disk, directory, merged, own, opened);
+        lock (log._gate)
+            log.Retain();
+        return log;
+    }
+
     static void Validate(LogOptions options, string directory)
     {
         StoreException Wrong(string detail) => new(ErrorKind.InvalidArgument, directory, detail);
@@ -66,6 +85,10 @@ public sealed partial class LogWriter
             throw Wrong($"commit_align is {options.Alignment}, expected a power of two from 8 to {1 << 20}");
         if (options.BufferSize is < 4096 or > 1 << 30)
             throw Wrong($"buffer is {options.BufferSize}, expected 4096 to {1 << 30}");
+        if (options.CommitAfter < 0 || options.CommitBytes < 0)
+            throw Wrong("commits are made every so many milliseconds or bytes, both from 1 on; 0 is never");
+        if (options.RetainBytes < 0 || options.RetainRecords < 0 || options.RetainAge < TimeSpan.Zero)
+            throw Wrong("what is retained is given in bytes, records or seconds, all from 1 on; 0 keeps everything");
         if (options.RecordSize is < 0 or > MostRecord)
             throw Wrong($"a record has {options.RecordSize} bytes, the most is {MostRecord}");
         if (System.Text.Encoding.UTF8.GetByteCount(options.Schema) > SegmentHeader.MostJson)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using S3dlio.Segments;
 using S3dlio.Storage;
 
@@ -31,6 +32,7 @@ public sealed partial class LogWriter
                     EndRecord = _durable,
                     EndAddress = _durableAddress,
                 });
+                _truncated += number - Begin;
                 Begin = number;
                 WriteTail(0);
                 var gone = Segments.Where(one => one.FirstRecord < segment.FirstRecord).ToArray();
@@ -53,6 +55,97 @@ public sealed partial class LogWriter
             }
         }
     }
+
+    /// <summary>Drops the segments that the options let go. That it fails is no failure of the log: the next full segment asks again.</summary>
+    void Retain()
+    {
+        if (_options is { RetainBytes: 0, RetainRecords: 0, RetainAge: var age } && age == TimeSpan.Zero)
+            return;
+        try
+        {
+            long keep = FirstRetained();
+            if (keep > Begin)
+                Truncate(keep);
+        }
+        catch (Exception error) when (error is StoreException or IO.DiskException or SegmentException)
+        {
+            // the segments stay for now
+        }
+    }
+
+    long FirstRetained()
+    {
+        var segments = Segments;
+        var lengths = segments.Select(Length).ToArray();
+        long bytes = lengths.Sum(), first = Begin, oldest = Now() - (_options.RetainAge.Ticks * 100);
+        for (int i = 0; i + 1 < segments.Count && segments[i + 1].FirstRecord <= _durable; i++)
+        {
+            long next = segments[i + 1].FirstRecord;
+            bool goes = _options.RetainBytes > 0 && bytes > _options.RetainBytes
+                || _options.RetainRecords > 0 && _durable - next >= _options.RetainRecords
+                || _options.RetainAge > TimeSpan.Zero && LastTime(segments[i]) < oldest;
+            if (!goes)
+                break;
+            bytes -= lengths[i];
+            first = next;
+        }
+        return first;
+    }
+
+    static long Length(SegmentFile segment)
+    {
+        var file = segment.Lease();
+        try
+        {
+            return file.AllocatedLength;
+        }
+        finally
+        {
+            segment.Release();
+        }
+    }
+
+    static long LastTime(SegmentFile segment)
+    {
+        var file = segment.Lease();
+        try
+        {
+            // without a footer nothing tells, and nothing is dropped
+            return SegmentFile.ReadFooter(file, segment.Header(file), out var footer) is null ? long.MaxValue : footer!.LastTime;
+        }
+        finally
+        {
+            segment.Release();
+        }
+    }
+
+    /// <summary>What was done since the log was opened, and how large it is.</summary>
+    public LogStatistics Statistics() => Guarded(() =>
+    {
+        lock (_gate)
+        {
+            double nanoseconds = 1e9 / Stopwatch.Frequency;
+            return new LogStatistics
+            {
+                Begin = Begin,
+                End = _appended,
+                Committed = _durable,
+                Segments = Segments.Count,
+                DiskBytes = _isClosed ? 0 : Segments.Sum(Length),
+                BufferedRecords = _open.Count,
+                BufferedBytes = _open.PayloadLength,
+                Appended = _appended - _openedAt,
+                AppendedBytes = _took,
+                Frames = _frames,
+                FrameBytes = _frameBytes,
+                Flushes = _flushes,
+                FlushNanoseconds = (long)(_flushTicks * nanoseconds),
+                SlowestFlushNanoseconds = (long)(_slowestFlush * nanoseconds),
+                Rolls = _rolls,
+                Truncated = _truncated,
+            };
+        }
+    });
 
     /// <summary>Bytes that <see cref="Truncate"/> before this record would give back.</summary>
     public long Reclaimable(long number) => Guarded(() =>

@@ -21,13 +21,16 @@ public sealed partial class LogWriter : RecordLog
     readonly LogOptions _options;
     readonly FrameBuilder _open, _direct = new(0);
     readonly ReadOnlyMemory<byte>[] _one = new ReadOnlyMemory<byte>[1];
-    readonly IDisposable _lock;
+    readonly IDisposable? _lock;
+    readonly Timer? _timer;
+    readonly long _openedAt;
     readonly DiskFile _meta, _tail;
     readonly uint _seed;
     SegmentWriter _segment;
     LogMeta _state;
     long _generation, _appended, _durable, _durableAddress;
-    bool _isFlushing, _isClosed;
+    long _took, _uncommitted, _frames, _frameBytes, _flushes, _flushTicks, _slowestFlush, _rolls, _truncated;
+    bool _isFlushing, _isClosed, _isTimed;
     Exception? _poison;
 
     public override long EndRecord => Volatile.Read(ref _appended);
@@ -49,12 +52,12 @@ public sealed partial class LogWriter : RecordLog
                 // a span cannot be handed to the disk in pieces: one that large is gathered as a frame of its own
                 WriteOpen();
                 _open.Add(record);
-                return Took(1);
+                return Took(1, record.Length);
             }
             while (!_open.Fits(record.Length))
                 WriteOpen();
             _open.Add(record);
-            return Took(1);
+            return Took(1, record.Length);
         }
     }
 
@@ -105,7 +108,7 @@ public sealed partial class LogWriter : RecordLog
                     _open.Add(span[(int)start..(int)end]);
                     start = end;
                 }
-                return Took(count);
+                return Took(count, records.Length);
             }
             _one[0] = records;
             return WriteDirect(_one, records.Length, frame =>
@@ -131,10 +134,22 @@ public sealed partial class LogWriter : RecordLog
         }
     }
 
-    long Took(int count)
+    long Took(int count, long length)
     {
         long first = _appended;
         Volatile.Write(ref _appended, first + count);
+        _took += length;
+        if (_timer is not null && !_isTimed)
+        {
+            _isTimed = true;
+            _timer.Change(_options.CommitAfter, Timeout.Infinite);
+        }
+        _uncommitted += length;
+        if (_options.CommitBytes > 0 && _uncommitted >= _options.CommitBytes)
+        {
+            _uncommitted = 0;
+            DriveCommits();
+        }
         return first;
     }
 
@@ -148,7 +163,7 @@ public sealed partial class LogWriter : RecordLog
         _direct.Clear();
         note(_direct);
         Write(_direct, payload, length);
-        return Took(count);
+        return Took(count, length);
     }
 
     /// <summary>
@@ -186,7 +201,10 @@ public sealed partial class LogWriter : RecordLog
         {
             long whole = FrameHeader.Length + ((long)frame.Count * FrameHeader.EntryLength) + length;
             _segment.Reserve(FrameHeader.Padded(whole, _options.Alignment), _options.SegmentSize);
+            long before = _segment.Offset;
             _segment.Write(Like(first), frame, payload, length);
+            _frames++;
+            _frameBytes += _segment.Offset - before;
         });
     }
 

@@ -49,14 +49,14 @@ public abstract class RecordLog : IDisposable
     public abstract ValueTask<long> WaitAsync(long number, CancellationToken cancel);
 
     /// <summary>Where a consumer of that name is; where the log begins when it never set its cursor, or when what it had not read was truncated.</summary>
-    public long Cursor(string name) => Guarded(() =>
+    public virtual long Cursor(string name) => Guarded(() =>
     {
         RefreshBegin();
         return Math.Max(LogCursor.Get(Disk, Directory, name) ?? 0, Begin);
     });
 
     /// <summary>Notes durably the next record that a consumer of that name needs.</summary>
-    public void SetCursor(string name, long number) => Guarded(() =>
+    public virtual void SetCursor(string name, long number) => Guarded(() =>
     {
         if (number < 0)
             throw new StoreException(ErrorKind.InvalidArgument, Directory, $"the cursor '{name}' was set to record {number}; numbers begin at 0");
@@ -124,6 +124,20 @@ public abstract class RecordLog : IDisposable
             }
             return plan;
         });
+    }
+
+    /// <summary>As <see cref="Plan(long, long, long, bool)"/>, for logs that lie far away too.</summary>
+    public virtual ValueTask<RecordPlan> PlanAsync(long first, long count, long mostBytes, bool skipDamaged, CancellationToken cancel) =>
+        new(Plan(first, count, mostBytes, skipDamaged));
+
+    /// <summary>As <see cref="Plan(ReadOnlySpan{long})"/>, for logs that lie far away too.</summary>
+    public virtual ValueTask<RecordPlan> PlanAsync(long[] numbers, CancellationToken cancel) => new(Plan(numbers));
+
+    /// <summary>As <see cref="RecordPlan.Read"/>, for logs that lie far away too.</summary>
+    public virtual ValueTask ReadAsync(RecordPlan plan, Memory<byte> target, CancellationToken cancel)
+    {
+        plan.Read(target.Span, cancel);
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>One record.</summary>

@@ -28,6 +28,15 @@ public sealed class RecordPlan
 
     internal IReadOnlyList<Run> Runs => _runs;
 
+    /// <summary>Where the bytes of a run lie: the name of the file, offset, length. None for one that is in no file.</summary>
+    internal static (string Name, long Offset, long Length) Place(in Run run)
+    {
+        if (run.Table is not { } table)
+            return ("", 0, 0);
+        uint start = table.Start(run.First);
+        return (SegmentWriter.NameOf(run.SegmentFile!.FirstRecord), table.PayloadOffset + start, table.End(run.First + run.Count - 1) - start);
+    }
+
     internal void Add(SegmentFile segment, FrameTable table, int index)
     {
         long number = table.Header.FirstRecord + index;

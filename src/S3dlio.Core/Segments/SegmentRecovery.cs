@@ -61,7 +61,7 @@ sealed class SegmentRecovery
     /// <param name="mostEpoch">The last opening that META knows.</param>
     /// <param name="skip">Go on behind damage.</param>
     public static SegmentRecovery Run(
-        DiskFile file, SegmentHeader segment, long from, long record, long least, DurableProof proof, long mostEpoch, bool skip)
+        DiskFile file, SegmentHeader segment, long from, long record, long least, DurableProof proof, long mostEpoch, bool skip, bool checksRecords = true)
     {
         long floor = Math.Max(Math.Max(record, least), segment.FirstRecord);
         var result = new SegmentRecovery { Index = new FrameIndex(), ProvenTo = proof.Address, EndRecord = floor };
@@ -70,7 +70,7 @@ sealed class SegmentRecovery
         List<(long First, long Offset)> frames = [];
         while (true)
         {
-            var walk = new FrameWalk(file, segment, from, record) { ChecksRecords = true, MostEpoch = mostEpoch, Epoch = result.LastEpoch };
+            var walk = new FrameWalk(file, segment, from, record) { ChecksRecords = checksRecords, MostEpoch = mostEpoch, Epoch = result.LastEpoch };
             while (walk.Next())
             {
                 var header = walk.Header;

@@ -32,22 +32,44 @@ static class TwoSlots
 
     public static (byte[] Content, long Generation)? Read(DiskFile file)
     {
+        var bytes = new byte[2 * SlotLength];
+        return Read(bytes.AsSpan(0, file.Read(bytes, 0)));
+    }
+
+    /// <summary>The same of the file's bytes.</summary>
+    public static (byte[] Content, long Generation)? Read(ReadOnlySpan<byte> bytes)
+    {
         (byte[] Content, long Generation)? best = null;
+        for (int i = 0; i < 2 && bytes.Length >= (i + 1) * SlotLength; i++)
+        {
+            var slot = bytes.Slice(i * SlotLength, SlotLength);
+            if (!IsWhole(slot))
+                continue;
+            long generation = BinaryPrimitives.ReadInt64LittleEndian(slot[8..]);
+            int length = BinaryPrimitives.ReadInt32LittleEndian(slot[16..]);
+            if (length is < 0 or > MostContent || generation < 0 || generation % 2 != i || best?.Generation > generation)
+                continue;
+            best = (slot.Slice(HeaderLength, length).ToArray(), generation);
+        }
+        return best;
+    }
+
+    /// <summary>Slots that were written once and are not whole now.</summary>
+    public static int CountDamaged(DiskFile file)
+    {
+        int damaged = 0;
         var slot = new byte[SlotLength];
         for (int i = 0; i < 2; i++)
         {
             int count = file.Read(slot, (long)i * SlotLength);
-            if (count < SlotLength || !slot.AsSpan().StartsWith(Magic)
-                || Crc32C.Compute(slot.AsSpan(0, SlotLength - 4)) != BinaryPrimitives.ReadUInt32LittleEndian(slot.AsSpan(SlotLength - 4)))
-                continue;
-            long generation = BinaryPrimitives.ReadInt64LittleEndian(slot.AsSpan(8));
-            int length = BinaryPrimitives.ReadInt32LittleEndian(slot.AsSpan(16));
-            if (length is < 0 or > MostContent || generation < 0 || generation % 2 != i || best?.Generation > generation)
-                continue;
-            best = (slot.AsSpan(HeaderLength, length).ToArray(), generation);
+            if (slot.AsSpan(0, count).ContainsAnyExcept((byte)0) && !IsWhole(slot.AsSpan(0, count)))
+                damaged++;
         }
-        return best;
+        return damaged;
     }
+
+    static bool IsWhole(ReadOnlySpan<byte> slot) => slot.Length == SlotLength && slot.StartsWith(Magic)
+        && Crc32C.Compute(slot[..(SlotLength - 4)]) == BinaryPrimitives.ReadUInt32LittleEndian(slot[(SlotLength - 4)..]);
 
     /// <summary>Makes the file with its first content, under a temporary name until it is durable. The directory's sync is the caller's.</summary>
     public static void Create(Disk disk, string directory, string name, ReadOnlySpan<byte> content)
@@ -64,13 +86,26 @@ static class TwoSlots
     /// <summary>Writes the slot that the generation names, and flushes.</summary>
     public static void Write(DiskFile file, ReadOnlySpan<byte> content, long generation)
     {
+        file.Write(Slot(content, generation), generation % 2 * SlotLength);
+        file.Flush();
+    }
+
+    /// <summary>A file with its first content, for places where nothing is written in place.</summary>
+    public static byte[] ToBytes(ReadOnlySpan<byte> content)
+    {
+        var bytes = new byte[2 * SlotLength];
+        Slot(content, 0).CopyTo(bytes.AsSpan());
+        return bytes;
+    }
+
+    static byte[] Slot(ReadOnlySpan<byte> content, long generation)
+    {
         var slot = new byte[SlotLength];
         Magic.CopyTo(slot);
         BinaryPrimitives.WriteInt64LittleEndian(slot.AsSpan(8), generation);
         BinaryPrimitives.WriteInt32LittleEndian(slot.AsSpan(16), content.Length);
         content.CopyTo(slot.AsSpan(HeaderLength));
         BinaryPrimitives.WriteUInt32LittleEndian(slot.AsSpan(SlotLength - 4), Crc32C.Compute(slot.AsSpan(0, SlotLength - 4)));
-        file.Write(slot, generation % 2 * SlotLength);
-        file.Flush();
+        return slot;
     }
 }

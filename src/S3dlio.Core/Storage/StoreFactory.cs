@@ -31,10 +31,10 @@ public static class StoreFactory
         if (options.Several.Count > 0)
             return OpenSeveral(uri, options);
         if (uri.IsLocal)
-            return new LocalStore(uri, options);
+            return new TalliedStore(new LocalStore(uri, options));
         ObjectStore container = uri.Scheme switch
         {
-            "memory" => new MemoryStore(uri),
+            "memory" => new TalliedStore(new MemoryStore(uri)),
             "s3" => new S3Store(uri, options),
             "az" => new AzureStore(uri, options),
             _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"no backend for scheme '{uri.Scheme}'"),

@@ -34,7 +34,7 @@ public sealed class CompressedReader : ObjectReader
         Hints = new TransferHints(part, concurrency, SeekableFormat.FrameLength - 1, SeekableFormat.FrameLength);
         // other programs' frames can be large
         bool small = Enumerable.Range(0, table.Count).All(frame => table.FrameRawLength(frame) <= 2 * SeekableFormat.FrameLength);
-        _cache = new FrameCache(small ? Math.Min(concurrency, MostKept) : 1);
+        _cache = new FrameCache(small ? Math.Min(concurrency, MostKept) : 1, Tally.Find(uri));
     }
 
     public override ObjectMeta Meta { get; }

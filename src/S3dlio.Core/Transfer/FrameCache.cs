@@ -1,3 +1,5 @@
+using S3dlio.Storage;
+
 namespace S3dlio.Transfer;
 
 /// <summary>
@@ -5,7 +7,8 @@ namespace S3dlio.Transfer;
 /// is that of a few frames.
 /// </summary>
 /// <param name="capacity">Frames that are kept.</param>
-sealed class FrameCache(int capacity)
+/// <param name="tally">Counts frames that were there.</param>
+sealed class FrameCache(int capacity, Tally? tally = null)
 {
     readonly Lock _gate = new();
 
@@ -41,6 +44,8 @@ sealed class FrameCache(int capacity)
                     continue;
                 }
                 entry.Memory.AsSpan(start, target.Length).CopyTo(target.Span);
+                if (!isOurs)
+                    tally?.Hit();
                 return;
             }
             catch when (isOurs && Drop(entry))
@@ -69,6 +74,7 @@ sealed class FrameCache(int capacity)
         found.Memory.AsSpan(0, target.Length).CopyTo(target);
         lock (_gate)
             found.Users--;
+        tally?.Hit();
         return true;
     }
 

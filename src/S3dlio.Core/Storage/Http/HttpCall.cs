@@ -27,6 +27,9 @@ sealed class HttpCall
 
     public HttpBody? Body { get; init; }
 
+    /// <summary>Counts it and its bytes.</summary>
+    public Tally? Tally { get; init; }
+
     /// <summary>Silence allowed while the server works, where a call is known to take long; null: <see cref="HttpSettings.ReadTimeout"/>.</summary>
     public TimeSpan? Patience { get; init; }
 

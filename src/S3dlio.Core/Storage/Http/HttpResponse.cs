@@ -50,7 +50,7 @@ abstract class HttpResponse(HttpCall call, HttpHead head) : IDisposable
         int count = TakeAhead(destination.Span);
         if (count == 0)
             count = await ReceiveAsync(destination, cancel).ConfigureAwait(false);
-        Position += count;
+        Count(count);
         return count;
     }
 
@@ -58,7 +58,7 @@ abstract class HttpResponse(HttpCall call, HttpHead head) : IDisposable
     public ValueTask ReadExactlyAsync(Memory<byte> destination, CancellationToken cancel)
     {
         int ahead = TakeAhead(destination.Span);
-        Position += ahead;
+        Count(ahead);
         return ahead == destination.Length ? default : ReceiveExactlyAsync(destination[ahead..], cancel);
     }
 
@@ -69,9 +69,15 @@ abstract class HttpResponse(HttpCall call, HttpHead head) : IDisposable
             int count = await ReceiveAsync(destination, cancel).ConfigureAwait(false);
             if (count == 0)
                 throw HttpFault.ShortBody(call, Position, Length ?? Position + destination.Length);
-            Position += count;
+            Count(count);
             destination = destination[count..];
         }
+    }
+
+    void Count(int count)
+    {
+        Position += count;
+        call.Tally?.Read(count);
     }
 
     /// <summary>The whole of a small body, such as an error's or a page of a listing.</summary>

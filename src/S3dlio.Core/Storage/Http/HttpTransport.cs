@@ -50,8 +50,13 @@ sealed class HttpTransport
 
     /// <summary>Sends a request once. When this returns, or throws, the body's memory is the caller's again.</summary>
     /// <exception cref="HttpFailure">No answer came.</exception>
-    public ValueTask<HttpResponse> SendAsync(HttpCall call, CancellationToken cancel) =>
-        IsProxied(call) ? _proxied.Value.SendAsync(call, cancel) : _direct.SendAsync(call, cancel);
+    public ValueTask<HttpResponse> SendAsync(HttpCall call, CancellationToken cancel)
+    {
+        call.Tally?.Request();
+        if (call.Body is { Length: > 0 } body)
+            call.Tally?.Wrote(body.Length);
+        return IsProxied(call) ? _proxied.Value.SendAsync(call, cancel) : _direct.SendAsync(call, cancel);
+    }
 
     bool IsProxied(HttpCall call)
     {

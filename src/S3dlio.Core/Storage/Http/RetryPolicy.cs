@@ -98,6 +98,10 @@ sealed class RetryPolicy(RetrySettings settings, RetryBudget budget, TimeProvide
                 throw Final(failure, tries, _clock.GetElapsedTime(began), ", and too many calls fail to try more often");
             taken = cost;
             var delay = Delay(attempts.Number, failure);
+            Tally.Find(failure.Error.Uri)?.Retry();
+            // one failure is everyday; those who wait for the third attempt should know why
+            Events.Tell(attempts.Number == 1 ? EventLevel.Info : EventLevel.Warning,
+                $"{failure.Error.Uri}: attempt {tries} failed, the next comes in {delay.TotalSeconds:0.0##} s: {failure.Error.Detail}");
             if (delay > TimeSpan.Zero)
                 await Task.Delay(delay, _clock, cancel).ConfigureAwait(false);
             attempts.Number++;

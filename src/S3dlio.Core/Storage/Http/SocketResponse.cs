@@ -40,7 +40,7 @@ sealed class SocketResponse : HttpResponse
         int count = (int)Math.Min(Math.Min(destination.Length, connection.Ahead.Length), _left);
         connection.Ahead[..count].CopyTo(destination);
         connection.Take(count);
-        Count(count);
+        Took(count);
         return count;
     }
 
@@ -64,7 +64,7 @@ sealed class SocketResponse : HttpResponse
             else if (count == 0)
                 throw HttpFault.ShortBody(Call, Position, Position + _left);
             else if (_chunks is null)
-                Count(count);
+                Took(count);
             return count;
         }
         catch (Exception error)
@@ -77,7 +77,7 @@ sealed class SocketResponse : HttpResponse
         }
     }
 
-    void Count(int count)
+    void Took(int count)
     {
         if (_left < long.MaxValue && (_left -= count) == 0)
             Finish();

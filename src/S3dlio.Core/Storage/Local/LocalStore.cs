@@ -89,7 +89,11 @@ public sealed partial class LocalStore : ObjectStore
         if (errno != Errno.EINVAL)
             throw LocalError.Error(errno, uri, "turn O_DIRECT on");
         if (_options.DirectFallback)
+        {
+            Events.TellOnce($"direct {Root}", EventLevel.Warning,
+                $"{uri}: the file system refuses O_DIRECT; the page cache is used, as direct_fallback allows");
             return false;
+        }
         throw new StoreException(
             ErrorKind.InvalidArgument, uri,
             "the file system refuses O_DIRECT; use file:// or set the option direct_fallback to go through the page cache");

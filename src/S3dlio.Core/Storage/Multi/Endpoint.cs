@@ -52,6 +52,9 @@ sealed class Endpoint(ObjectStore store, string name, TimeSpan cooldown, TimePro
         if (error.Kind is not (ErrorKind.Unavailable or ErrorKind.Timeout))
             return false;
         Interlocked.Increment(ref _failures);
+        if (!IsAvoided)
+            Events.Tell(EventLevel.Warning,
+                $"{name}: it does not answer, and others are asked first for {cooldown.TotalSeconds:0.#} s: {error.Detail}");
         Interlocked.Exchange(ref _avoidedUntil, clock.GetTimestamp() + (long)(cooldown.TotalSeconds * clock.TimestampFrequency));
         return true;
     }

@@ -17,6 +17,9 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
 
     protected string Container => container;
 
+    /// <summary>Counts what is asked of it.</summary>
+    protected Tally Tally { get; } = Tally.Of(root);
+
     public override bool IsSameAs(ObjectStore other) => other is RemoteStore same && same.Client == client && same.Root == Root;
 
     protected override ValueTask<bool> IsOneObjectAsync(
@@ -64,7 +67,8 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
         {
             Body = body,
             PayloadHash = hash,
-            Patience = patience
+            Patience = patience,
+            Tally = Tally
         };
 
     /// <exception cref="StoreException">InvalidData: the answer does not say it.</exception>

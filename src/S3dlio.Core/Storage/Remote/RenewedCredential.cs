@@ -87,10 +87,18 @@ abstract class RenewedCredential<T>
             var found = new Held(value, renewOn ?? end - margin, end);
             Volatile.Write(ref _known, found);
             Volatile.Write(ref _refused, null);
+            string until = end == DateTimeOffset.MaxValue ? "without an end" : $"until {end.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC";
+            if (known is null && refused is null)
+                Events.Tell(EventLevel.Debug, $"{subject}: the chain of credential providers gave credentials {until}");
+            else
+                Events.Tell(EventLevel.Info, $"{subject}: credentials were renewed, {until}");
             return found;
         }
-        catch (Exception) when (known is not null && known.End > DateTimeOffset.UtcNow)
+        catch (Exception error) when (known is not null && known.End > DateTimeOffset.UtcNow)
         {
+            string until = $"{known.End.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC";
+            Events.Tell(EventLevel.Warning,
+                $"{subject}: credentials could not be renewed; those that are known hold until {until}: {OneLine(error.Message)}");
             // it was to be renewed ahead of time, and there is time left
             var again = known with { RenewOn = DateTimeOffset.UtcNow + Pause };
             Interlocked.CompareExchange(ref _known, again, known);

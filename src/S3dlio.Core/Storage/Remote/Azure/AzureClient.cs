@@ -63,6 +63,7 @@ sealed class AzureClient : RemoteClient
             if (error.RefusesLogin && !renewed && Account.Credential.Forget(call))
             {
                 renewed = true;
+                Events.Tell(EventLevel.Info, $"{request.Subject}: the service refuses the login; another one is asked for");
                 continue;
             }
             throw error.ToFailure(request, Account, Retry.Clock);
@@ -91,6 +92,7 @@ sealed class AzureClient : RemoteClient
             Subject = request.Subject,
             Body = request.Body,
             Patience = request.Patience,
+            Tally = request.Tally,
         };
         call.Headers.AddRange(request.Headers);
         call.Add("x-ms-version", Version);

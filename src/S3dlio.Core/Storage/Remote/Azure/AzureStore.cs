@@ -48,7 +48,7 @@ sealed partial class AzureStore : RemoteStore
     public override RemoteRequest GetRequest(string key, (long Begin, long Length)? range, string? ifMatch, int alsoAccept = 0)
     {
         var (begin, length) = range ?? (0, long.MaxValue);
-        return new RemoteRequest(HttpMethod.Get, Container, key, Root.Child(key)) { AlsoAccept = alsoAccept }
+        return new RemoteRequest(HttpMethod.Get, Container, key, Root.Child(key)) { AlsoAccept = alsoAccept, Tally = Tally }
             .WithHeader("x-ms-range", begin + length == long.MaxValue
                     ? string.Create(CultureInfo.InvariantCulture, $"bytes={begin}-")
                     : Range(begin, length))

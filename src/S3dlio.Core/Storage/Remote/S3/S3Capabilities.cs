@@ -15,10 +15,12 @@ sealed class S3Capabilities
 {
     readonly bool _native;
     readonly bool _metadata;
+    readonly string _place;
     volatile bool _copiesWrongly;
 
     public S3Capabilities(S3Options options, S3Endpoint endpoint)
     {
+        _place = endpoint.Base;
         _native = options.Checksum is ChecksumMode.Auto or ChecksumMode.Native;
         _metadata = options.Checksum is ChecksumMode.Auto or ChecksumMode.Metadata;
         if (options.Checksum == ChecksumMode.Native || endpoint.IsAmazon)
@@ -61,8 +63,12 @@ sealed class S3Capabilities
 
     public void SawPut(bool echoed)
     {
-        if (Put == Support.Unknown)
-            Put = echoed ? Support.Yes : Support.No;
+        if (Put != Support.Unknown)
+            return;
+        Put = echoed ? Support.Yes : Support.No;
+        if (!echoed)
+            Events.TellOnce($"checksums {_place}", EventLevel.Info,
+                $"{_place}: the server keeps no CRC32C of its own; it is noted in the objects' metadata");
     }
 
     public void SawParts(bool told)

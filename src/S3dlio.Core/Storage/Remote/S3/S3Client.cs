@@ -79,6 +79,8 @@ sealed class S3Client : RemoteClient
             if (error.Region is { } home && home != region && !moved)
             {
                 moved = true;
+                Events.TellOnce($"region {request.Container} {home}", EventLevel.Info,
+                    $"s3://{request.Container}/: the bucket is in region {home}, not in {region}; requests go there");
                 region = home;
                 continue;
             }
@@ -90,6 +92,8 @@ sealed class S3Client : RemoteClient
             if (error.IsExpired && !renewed && _credentials.Forget(credentials))
             {
                 renewed = true;
+                Events.Tell(EventLevel.Info,
+                    $"{request.Subject}: the service says that the credentials have expired; others are asked for");
                 continue;
             }
             if (error.Code == "NoSuchBucket")
@@ -132,7 +136,8 @@ sealed class S3Client : RemoteClient
     async ValueTask<S3Error> AskWhyAsync(
         RemoteRequest head, string region, S3Credentials? credentials, S3Error mute, CancellationToken cancel)
     {
-        var request = new RemoteRequest(HttpMethod.Get, head.Container, head.Key, head.Subject).WithHeader("Range", "bytes=0-0");
+        var request = new RemoteRequest(HttpMethod.Get, head.Container, head.Key, head.Subject) { Tally = head.Tally }
+            .WithHeader("Range", "bytes=0-0");
         try
         {
             using var answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
@@ -159,7 +164,7 @@ sealed class S3Client : RemoteClient
             return mute with { Code = "NoSuchKey" };
         try
         {
-            var request = new RemoteRequest(HttpMethod.Head, head.Container, "", head.Subject);
+            var request = new RemoteRequest(HttpMethod.Head, head.Container, "", head.Subject) { Tally = head.Tally };
             using var answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             if (answer.Status == 404)
                 return mute with { Code = "NoSuchBucket" };
@@ -188,6 +193,7 @@ sealed class S3Client : RemoteClient
             Subject = request.Subject,
             Body = request.Body,
             Patience = request.Patience,
+            Tally = request.Tally,
         };
         call.Headers.AddRange(request.Headers);
         Options.CustomerKey?.Write(call, request);

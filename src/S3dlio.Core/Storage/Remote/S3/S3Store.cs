@@ -40,7 +40,7 @@ sealed partial class S3Store : RemoteStore
     protected override RemoteRequest TagsRequest(string key) => Request(HttpMethod.Get, key).WithQuery("tagging");
 
     public override RemoteRequest GetRequest(string key, (long Begin, long Length)? range, string? ifMatch, int alsoAccept = 0) =>
-        new RemoteRequest(HttpMethod.Get, Container, key, Root.Child(key)) { AlsoAccept = alsoAccept }
+        new RemoteRequest(HttpMethod.Get, Container, key, Root.Child(key)) { AlsoAccept = alsoAccept, Tally = Tally }
             .WithHeader("x-amz-checksum-mode", WantedChecksum).WithIfMatch(ifMatch)
             .WithHeader("Range", range is var (begin, length) ? Range(begin, length) : null);
 
