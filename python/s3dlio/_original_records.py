@@ -17,19 +17,19 @@ from .datasets._tfrecord import entries, index_text, parse_index
 from .exceptions import InvalidArgumentError
 
 
-def get_tfrecord_index_entries(data: Any) -> list[tuple[int, int]]:
+def get_tfrecord_index_entries(tfrecord_bytes: Any) -> list[tuple[int, int]]:
     """Offset and size of each record of a TFRecord file's bytes; the checksums of the lengths are compared.
 
     Raises:
         InvalidDataError: These are none, or were cut short.
     """
-    view = memoryview(data).cast("B")
+    view = memoryview(tfrecord_bytes).cast("B")
     return list(entries(lambda at, length: bytes(view[at : at + length]), len(view), "bytes"))
 
 
-def index_tfrecord_bytes(data: Any) -> str:
+def index_tfrecord_bytes(tfrecord_bytes: Any) -> str:
     """The index of a TFRecord file's bytes: a line ``offset size`` for each record, as NVIDIA DALI reads it."""
-    return index_text(get_tfrecord_index_entries(data))
+    return index_text(get_tfrecord_index_entries(tfrecord_bytes))
 
 
 def create_tfrecord_index(tfrecord_path: Address, index_path: Address | None = None, *, storage_options: StorageOptions | None = None) -> int:
@@ -55,9 +55,9 @@ def create_tfrecord_index(tfrecord_path: Address, index_path: Address | None = N
     return len(found)
 
 
-def read_tfrecord_index(path: Address, *, storage_options: StorageOptions | None = None) -> list[tuple[int, int]]:
+def read_tfrecord_index(index_path: Address, *, storage_options: StorageOptions | None = None) -> list[tuple[int, int]]:
     """Reads such an index: offset and size of each record."""
-    return parse_index(bytes(_objects.get(path, storage_options=storage_options)), str(path))
+    return parse_index(bytes(_objects.get(index_path, storage_options=storage_options)), str(index_path))
 
 
 def read_npz(uri: Address, array_name: str | None = None, *, storage_options: StorageOptions | None = None) -> np.ndarray[Any, Any]:

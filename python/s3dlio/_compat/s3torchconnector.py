@@ -73,10 +73,11 @@ def parse_s3_uri(uri: str) -> tuple[str, str]:
     Raises:
         InvalidArgumentError: It is none.
     """
-    scheme, mark, rest = uri.partition("://")
-    if not mark or not rest:
-        raise InvalidArgumentError(f"{uri}: s3://bucket/key is expected", uri)
-    bucket, _, key = rest.partition("/")
+    _, mark, rest = uri.partition("://")
+    if not uri or (mark and not rest):
+        raise InvalidArgumentError(f"{uri!r}: s3://bucket/key is expected", uri)
+    # a plain path has no bucket
+    bucket, _, key = rest.partition("/") if mark else ("", "", uri)
     return bucket, key
 
 

@@ -343,7 +343,7 @@ class _Epochs:
         """The next iteration is that epoch."""
         if epoch < 0:
             raise InvalidArgumentError(f"epoch is {epoch}; epochs are counted from 0")
-        self._shared[2] = 0
+        self._shared[2:] = 0
         self._shared[0] = epoch
         self._shared[1] += 1
 
