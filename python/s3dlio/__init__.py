@@ -57,10 +57,6 @@ if TYPE_CHECKING:
         stat_many as stat_many,
         upload as upload,
     )
-    from ._cache import (
-        CachedStore as CachedStore,
-        cache as cache,
-    )
     from ._config import config as config
     from ._list import (
         list as list,
@@ -101,7 +97,6 @@ if TYPE_CHECKING:
 _NAMES = {
     "_arrays": "load_numpy_array save_numpy_array",
     "_bulk": "download get_many put_many stat_many upload",
-    "_cache": "CachedStore cache",
     "_config": "config",
     "_list": "list list_stream",
     "_log": "Log",
@@ -117,12 +112,10 @@ _MODULES = ("admin", "aio", "checkpoint", "compat", "datasets", "errors", "fsspe
 
 # less what would take the place of a builtin, or needs fsspec, pytest or torch, in "from s3dlio import *"
 __all__ = [
-    "CachedStore",
     "Log",
     "Store",
     "admin",
     "aio",
-    "cache",
     "checkpoint",
     "compat",
     "config",
