@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict, Union
+from typing import Any, Literal, TypeAlias, TypedDict
 
 
 class OptionNames(TypedDict, total=False):
@@ -57,4 +57,4 @@ class OptionNames(TypedDict, total=False):
 
 
 #: Settings of a store: the names above in a literal are completed; any dictionary is taken.
-StorageOptions: TypeAlias = Union[OptionNames, dict[str, Any]]
+StorageOptions: TypeAlias = OptionNames | dict[str, Any]
