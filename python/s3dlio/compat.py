@@ -15,6 +15,10 @@ from . import _imported
 __path__ = [os.path.join(os.path.dirname(__file__), "_compat")]
 
 if TYPE_CHECKING:
+    from ._cache import (
+        CachedStore as CachedStore,
+        cache as cache,
+    )
     from ._checkpoint import (
         finalize_distributed_checkpoint as finalize_distributed_checkpoint,
         finalize_distributed_checkpoint_async as finalize_distributed_checkpoint_async,
@@ -229,6 +233,8 @@ if TYPE_CHECKING:
 
 #: Each name, by the module that has it.
 _NAMES = {
+    # new, and not shown: the set that is shown is small
+    "_cache": "CachedStore cache",
     "_checkpoint": (
         "finalize_distributed_checkpoint finalize_distributed_checkpoint_async load_checkpoint load_checkpoint_async "
         "load_checkpoint_with_validation load_checkpoint_with_validation_async save_checkpoint save_checkpoint_async "
