@@ -112,7 +112,7 @@ _NAMES = {
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "datasets", "errors", "fsspec", "oplog", "testing", "torch", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "datasets", "errors", "fsspec", "testing", "torch", "types")
 
 # less what would take the place of a builtin, or needs fsspec, pytest or torch, in "from s3dlio import *"
 __all__ = [
@@ -141,7 +141,6 @@ __all__ = [
     "mkdir",
     "move",
     "open_tensors",
-    "oplog",
     "put",
     "put_file",
     "put_many",
@@ -236,7 +235,7 @@ if not TYPE_CHECKING:
         found: Any
         if name in _MODULE_OF:
             found = getattr(_imported(_MODULE_OF[name]), name)
-        elif name in _MODULES or name in ("exceptions", "telemetry"):
+        elif name in _MODULES or name in ("exceptions", "oplog", "telemetry"):
             return _imported(name)
         elif name == "_pymod":
             # the original's extension module, which its scripts reach into
