@@ -45,7 +45,6 @@ if TYPE_CHECKING:
         datasets as datasets,
         errors as errors,
         fsspec as fsspec,
-        oplog as oplog,
         testing as testing,
         torch as torch,
         types as types,
