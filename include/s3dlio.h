@@ -204,6 +204,31 @@ int32_t s3dlio_stats_begin(uint64_t *out_op);
  */
 int32_t s3dlio_store_open(const char *uri, const char *options_json, uint64_t *out_store);
 
+/*
+ * A cache in front of the store, a directory of this machine that all processes of a user share: cache (text: its absolute path),
+ * cache_size (bytes, or text such as "200GiB"; without one what cache_min_free leaves), cache_mode ("read": what is read is kept;
+ * "through": what is written, too), cache_validate ("always": an object is asked for at each open; "ttl": when the last answer is older than
+ * cache_ttl seconds, 60; "never": objects do not change), cache_min_free (bytes that stay free on its file system; a twentieth of it),
+ * cache_block_size (65536 to 4194304, 1048576: what is fetched at least), cache_eviction ("s3-fifo"; "none": what is in stays). Every function takes such a store as
+ * any other. docs/cache.md has what it promises. Stores without a cache refuse the following three: S3DLIO_INVALID_ARGUMENT.
+ */
+
+/*
+ * What the cache did in this process, and what lies in it. Result: {"directory":"…","bytes":0,"limit":0,"hits":0,"hit_bytes":0,"misses":0,
+ * "miss_bytes":0,"waits":0,"validations":0,"fills":0,"fills_failed":0,"damaged":0,"evicted":0,"evicted_bytes":0,"rests":0}; limit where
+ * cache_size was given.
+ */
+int32_t s3dlio_cache_stats_begin(uint64_t store, uint64_t *out_op);
+
+/* Removes what is kept of the objects whose keys begin with `prefix`. Result: {"entries":0,"bytes":0}. */
+int32_t s3dlio_cache_evict_begin(uint64_t store, const char *prefix, size_t prefix_length, uint64_t *out_op);
+
+/*
+ * Reads objects so that the cache has them. Option: keys (list of text): keys, and prefixes that end with a slash; the progress is in objects.
+ * Result: {"objects":0,"bytes":0}.
+ */
+int32_t s3dlio_cache_warm_begin(uint64_t store, const char *options_json, uint64_t *out_op);
+
 /* Operations, lists and files of the store go on undisturbed. */
 int32_t s3dlio_store_close(uint64_t store);
 

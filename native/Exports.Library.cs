@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Text;
+using S3dlio.Cache;
 using S3dlio.Hashing;
 using S3dlio.Storage;
 
@@ -102,8 +103,8 @@ static unsafe partial class Exports
         Arguments.Out(outStore, "out_store");
         *outStore = 0;
         string address = Arguments.Address(uri, "uri");
-        var store = StoreFactory.Open(StoreUri.Parse(address), StoreOptions.Parse(Arguments.Text(options, "options_json"), address));
-        *outStore = Handles.Add(store);
+        var settings = StoreOptions.Parse(Arguments.Text(options, "options_json"), address);
+        *outStore = Handles.Add(HybridStore.Wrap(StoreFactory.Open(StoreUri.Parse(address), settings), settings));
         return Guard.Ok;
     });
 

@@ -36,16 +36,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # the modules, then their names: what __getattr__ finds, for type checkers and editors
-    from . import admin as admin
-    from . import aio as aio
-    from . import checkpoint as checkpoint
-    from . import compat as compat
-    from . import datasets as datasets
-    from . import errors as errors
-    from . import fsspec as fsspec
-    from . import testing as testing
-    from . import torch as torch
-    from . import types as types
+    from . import (
+        admin as admin,
+        aio as aio,
+        checkpoint as checkpoint,
+        compat as compat,
+        datasets as datasets,
+        errors as errors,
+        fsspec as fsspec,
+        testing as testing,
+        torch as torch,
+        types as types,
+    )
     from ._arrays import (
         load_numpy_array as load_numpy_array,
         save_numpy_array as save_numpy_array,

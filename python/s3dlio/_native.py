@@ -198,6 +198,9 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "container_create_begin": [_text, _text, _op],
     "container_delete_begin": [_text, _text, _op],
     "container_list_begin": [_text, _text, _op],
+    "cache_stats_begin": [_id, _op],
+    "cache_evict_begin": [_id, *_key, _op],
+    "cache_warm_begin": [_id, _text, _op],
     "uploads_list_begin": [_id, *_key, _text, _op],
     "uploads_abort_begin": [_id, *_key, _text, _op],
     "directory_create_begin": [_id, *_key, _op],
@@ -876,7 +879,7 @@ def _plain_number(value: Any) -> Any:
 def open_store(uri: str, settings: dict[str, Any]) -> int:
     """Opens a store and gives its number."""
     if "\0" in uri:
-        raise exceptions.InvalidArgumentError(f"{ascii(uri)}: the address holds a NUL character")
+        raise exceptions.InvalidArgumentError(f"{uri!a}: the address holds a NUL character")
     number = c.c_uint64()
     check(library().s3dlio_store_open(_utf8(uri), options(settings), c.byref(number)))
     return number.value
@@ -914,7 +917,7 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise exceptions.InvalidArgumentError(f"{ascii(text)} is not valid Unicode: it cannot name an object") from None
+        raise exceptions.InvalidArgumentError(f"{text!a} is not valid Unicode: it cannot name an object") from None
 
 
 def segments(parts: Sequence[tuple[int, int]]) -> Any:

@@ -15,6 +15,10 @@ from . import _imported
 __path__ = [os.path.join(os.path.dirname(__file__), "_compat")]
 
 if TYPE_CHECKING:
+    from ._cache import (
+        CachedStore as CachedStore,
+        cache as cache,
+    )
     from ._checkpoint import (
         finalize_distributed_checkpoint as finalize_distributed_checkpoint,
         finalize_distributed_checkpoint_async as finalize_distributed_checkpoint_async,
@@ -86,21 +90,6 @@ if TYPE_CHECKING:
         create_filesystem_writer as create_filesystem_writer,
         create_s3_writer as create_s3_writer,
     )
-    from ._original_objects import (
-        configure_s3 as configure_s3,
-        configure_tokio_threads as configure_tokio_threads,
-        get_by_key as get_by_key,
-        get_many_stats as get_many_stats,
-        get_object as get_object,
-        init_logging as init_logging,
-        list_full_uris as list_full_uris,
-        list_keys as list_keys,
-        list_keys_from_s3 as list_keys_from_s3,
-        list_uris as list_uris,
-        parse_s3_uri_full as parse_s3_uri_full,
-        stat_key as stat_key,
-        stat_object as stat_object,
-    )
     from ._original_generate import (
         Generator as Generator,
         generate_data as generate_data,
@@ -122,6 +111,21 @@ if TYPE_CHECKING:
         PyVecDataset as PyVecDataset,
         create_async_loader as create_async_loader,
         create_dataset as create_dataset,
+    )
+    from ._original_objects import (
+        configure_s3 as configure_s3,
+        configure_tokio_threads as configure_tokio_threads,
+        get_by_key as get_by_key,
+        get_many_stats as get_many_stats,
+        get_object as get_object,
+        init_logging as init_logging,
+        list_full_uris as list_full_uris,
+        list_keys as list_keys,
+        list_keys_from_s3 as list_keys_from_s3,
+        list_uris as list_uris,
+        parse_s3_uri_full as parse_s3_uri_full,
+        stat_key as stat_key,
+        stat_object as stat_object,
     )
     from ._original_options import PyLoaderOptions as PyLoaderOptions
     from ._original_records import (
@@ -224,6 +228,8 @@ if TYPE_CHECKING:
 
 #: Each name, by the module that has it.
 _NAMES = {
+    # new, and not shown: the set that is shown is small
+    "_cache": "CachedStore cache",
     "_checkpoint": (
         "finalize_distributed_checkpoint finalize_distributed_checkpoint_async load_checkpoint load_checkpoint_async "
         "load_checkpoint_with_validation load_checkpoint_with_validation_async save_checkpoint save_checkpoint_async "

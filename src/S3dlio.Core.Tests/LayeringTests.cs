@@ -57,8 +57,8 @@ public sealed partial class LayeringTests
     [Fact]
     public void Layers_EachFolderOfCore_IsKnown()
     {
-        // Log and Table stand beside Checkpoint: they build on the layers below and nothing builds on them
-        string[] known = [.. Layers, "Log", "Table", "bin", "obj"];
+        // Log, Table and Cache stand beside Checkpoint: they build on the layers below
+        string[] known = [.. Layers, "Log", "Table", "Cache", "bin", "obj"];
         var found = Directory.EnumerateDirectories(Path.Combine(Root, "src/S3dlio.Core")).Select(folder => Path.GetFileName(folder)!);
         Assert.Empty(found.Except(known));
     }
@@ -178,10 +178,10 @@ public sealed partial class LayeringTests
         int rank = Array.IndexOf(Layers, layer);
         foreach (string[] name in Names(code))
         {
-            int other = name[0] is "Log" or "Table" ? Layers.Length : Array.IndexOf(Layers, name[0]);
+            int other = name[0] is "Log" or "Table" or "Cache" ? Layers.Length : Array.IndexOf(Layers, name[0]);
             if (name[0] == "Native")
                 yield return $"{path}: Core knows S3dlio.Native";
-            // Log and Table have no rank: they may know every layer
+            // Log, Table and Cache have no rank: they may know every layer
             else if (other > rank && rank >= 0)
                 yield return $"{path}: {layer} knows {name[0]}";
             else if (name[0] == "Segments" && rank >= 0 && layer != "Segments")

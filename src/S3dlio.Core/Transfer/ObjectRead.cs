@@ -80,7 +80,15 @@ public static class ObjectRead
         if (target.Length > ObjectStore.BriefLength)
             await ThreadSwitch.ToPoolAsync();
         Checksum found = await ParallelRead.ReadAsync(reader, offset, target, verification, progress, cancel).ConfigureAwait(false);
-        await verification.CompleteAsync(offset, offset + target.Length, found, cancel).ConfigureAwait(false);
+        try
+        {
+            await verification.CompleteAsync(offset, offset + target.Length, found, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.ChecksumMismatch)
+        {
+            reader.Distrust();
+            throw;
+        }
     }
 }
 
