@@ -127,10 +127,21 @@ uint32_t s3dlio_abi_version(void);
 /* The release, such as "0.1.0". Valid for the life of the process. */
 const char *s3dlio_version(void);
 
-/* Where s3dlio-credentials is, the program that asks Amazon's and Microsoft's chains of credential providers when neither options, nor the
+/* Where the program s3dlio is, which asks Amazon's and Microsoft's chains of credential providers when neither options, nor the
  * environment, nor files hold what to log in with: an absolute path. Without a call, or with "", it is looked for beside this library. A program that loads a copy
  * of this library from elsewhere, such as memory, says it here. */
 int32_t s3dlio_credentials_program(const char *program);
+
+/* Records every operation on every store of this process, those open already included, until s3dlio_oplog_end: a line each, parted by tabs, in
+ * the file of that absolute path, which is replaced; zstd frames where it ends with ".zst". docs/cli.md has the columns. ALREADY_EXISTS while another
+ * log is written. Options: "level" (1 to 22, default 1) of zstd, "client_id" (text, default host and process). */
+int32_t s3dlio_oplog_begin(const char *path, const char *options_json);
+
+/* Ends it; all of it is in the file then. OUT_OF_SPACE where the file could not take all. Without a log nothing happens. */
+int32_t s3dlio_oplog_end(void);
+
+/* Rows of the log so far; -1 where none is written. */
+int32_t s3dlio_oplog_rows(int64_t *out_rows);
 
 /* The CRC32C of so many bytes; of none it is 0. */
 int32_t s3dlio_crc32c(const void *data, uint64_t length, uint32_t *out_crc32c);

@@ -116,9 +116,10 @@ static unsafe partial class Exports
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_store_endpoints_begin")]
-    public static int StoreEndpointsBegin(ulong store, ulong* outOperation) => Begin(outOperation, () => Jobs.Endpoints(Store(store)));
+    public static int StoreEndpointsBegin(ulong store, ulong* outOperation) =>
+        Begin(outOperation, () => Jobs.Endpoints(Handles.Get<ObjectStore>(store, "store")));
 
-    static ObjectStore Store(ulong id) => Handles.Get<ObjectStore>(id, "store");
+    static ObjectStore Store(ulong id) => Recording.Of(Handles.Get<ObjectStore>(id, "store"));
 }
 
 /// <summary>struct s3dlio_error</summary>

@@ -12,6 +12,7 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.checkpoint`                               states of training programs, whole or not there
 :mod:`s3dlio.aio`                                      every function as a coroutine
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
+:mod:`s3dlio.oplog`                                    a log of every operation, and its replay
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
 ``s3dlio.fsspec``                                      file systems for fsspec: pandas, pyarrow, zarr, dask open objects by them
 :mod:`s3dlio.datasets`                                 data sets in objects, and loaders with a fixed order that can be resumed
@@ -233,7 +234,7 @@ if not TYPE_CHECKING:
         found: Any
         if name in _MODULE_OF:
             found = getattr(_imported(_MODULE_OF[name]), name)
-        elif name in _MODULES or name in ("exceptions", "telemetry"):
+        elif name in _MODULES or name in ("exceptions", "oplog", "telemetry"):
             return _imported(name)
         elif name == "_pymod":
             # the original's extension module, which its scripts reach into

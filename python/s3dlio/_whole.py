@@ -128,7 +128,7 @@ async def load(
 def _format(what: str, chosen: Format | None) -> Format:
     if chosen is None:
         name = what.removesuffix(".zst")
-        found = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
+        found: Format | None = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
         if found is None:
             raise InvalidArgumentError(f"{what}: the name says no format; end it in .npy or .safetensors, or give format='npy' or format='safetensors'", what)
         return found

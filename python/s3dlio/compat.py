@@ -76,6 +76,11 @@ if TYPE_CHECKING:
         put_bytes as put_bytes,
         rename as rename,
     )
+    from ._op_log import (
+        finalize_op_log as finalize_op_log,
+        init_op_log as init_op_log,
+        is_op_log_active as is_op_log_active,
+    )
     from ._open_async import (
         AsyncObjectReader as AsyncObjectReader,
         AsyncObjectWriter as AsyncObjectWriter,
@@ -250,6 +255,7 @@ _NAMES = {
         "create_multi_endpoint_store_from_file create_multi_endpoint_store_from_template"
     ),
     "_objects": "get_range_with_validation get_with_validation put_bytes rename",
+    "_op_log": "finalize_op_log init_op_log is_op_log_active",
     "_open_async": "AsyncObjectReader AsyncObjectWriter open_async",
     "_original": (
         "MultipartUploadWriter PyObjectWriter PyWriterOptions create_azure_writer create_direct_filesystem_writer "
@@ -399,6 +405,7 @@ __all__ = [
     "exists_async",
     "finalize_distributed_checkpoint",
     "finalize_distributed_checkpoint_async",
+    "finalize_op_log",
     "finalize_state",
     "finalize_state_async",
     "generate_data",
@@ -418,6 +425,8 @@ __all__ = [
     "get_with_validation_async",
     "index_tfrecord_bytes",
     "init_logging",
+    "init_op_log",
+    "is_op_log_active",
     "list_async",
     "list_containers",
     "list_containers_async",

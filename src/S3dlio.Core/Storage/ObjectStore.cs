@@ -90,6 +90,9 @@ public abstract class ObjectStore
     /// <summary>The store that this one is a part of, and what it calls the object.</summary>
     protected virtual (ObjectStore Store, string Key) Innermost(string key) => (this, key);
 
+    /// <summary>The same, for a store that stands before this one.</summary>
+    internal (ObjectStore Store, string Key) InnermostOf(string key) => Innermost(key);
+
     /// <summary>Opens an object; the reader sees one version of it, whatever happens to the name meanwhile.</summary>
     public abstract ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel);
 
