@@ -570,3 +570,19 @@ def test_log_dataset_reads_a_batch_at_once_and_resumes(tmp_path: Path) -> None:
         log.truncate_before(50)
         with pytest.raises(errors.InvalidDataError, match="50 to 199"):
             s3dlio.torch.LogDataset(tmp_path / "a").load_state_dict(state)
+
+
+def test_compressed_log_is_small_and_reads_the_same(tmp_path: Path) -> None:
+    records = [b"step %d, loss %.4f, the same words in every line" % (i, 1 / (i + 1)) for i in range(20_000)]
+    with s3dlio.Log.open(tmp_path / "a", "a", compress=True, segment_size=1 << 20) as log:
+        for record in records[:10_000]:
+            log.append(record)
+        log.append_batch(records[10_000:])
+        log.commit()
+        assert list(log) == records and log[12_345] == records[12_345]
+        assert log.upload(f"memory://log-{os.getpid()}/packed", seal=True)["end"] == 20_000
+    assert sum(one["bytes"] for one in s3dlio.Log.inspect(tmp_path / "a")["segments"]) < sum(map(len, records)) / 3
+    assert s3dlio.Log.self_check(tmp_path / "a")["records_checked"] == 20_000
+    assert list(s3dlio.Log.open(f"memory://log-{os.getpid()}/packed")) == records
+    with pytest.raises(errors.InvalidArgumentError, match="compress"):
+        s3dlio.Log.open(tmp_path / "b", "a", compress=23)
