@@ -14,7 +14,7 @@ from . import _calls, _native
 from ._address import Location, resolve
 from ._log_reads import MOST, LogFollower, read, scan
 from ._log_records import Bytes, Elements, joined
-from ._log_settings import commit_settings, compression_level, retention_settings
+from ._log_settings import commit_settings, compression_settings, retention_settings
 from ._options import StorageOptions
 from .exceptions import ClosedError, ForkError, InvalidArgumentError, UnavailableError
 
@@ -87,7 +87,7 @@ class Log:
             "check_schema": dtype is not None,
             "segment_size": segment_size,
             "commit_align": commit_align,
-            "compression": compression_level(compress),
+            **compression_settings(compress),
             **commit_settings(commit_every),
             **retention_settings(retain_bytes, retain_records, retain_seconds),
             "on_damage": on_damage,

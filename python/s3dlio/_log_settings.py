@@ -29,12 +29,12 @@ def commit_settings(every: float | str | None) -> dict[str, int]:
     return {"commit_after_ms": max(1, math.ceil(every * 1000))}
 
 
-def compression_level(compress: bool | int) -> int:
-    """A level of zstd, 0 for none."""
+def compression_settings(compress: bool | int) -> dict[str, int]:
+    """A level of zstd, where there is one."""
     level = 3 if compress is True else int(compress)
     if not 0 <= level <= 22:
         raise InvalidArgumentError(f"compress is True, False or a level of zstd from 1 to 22, found {compress!r}")
-    return level
+    return {"compression": level} if level else {}
 
 
 def retention_settings(size: int | None, records: int | None, seconds: float | None) -> dict[str, int]:
