@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ class NativeLibraryHook(BuildHookInterface):
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-manylinux_2_{needed_glibc(root / LIBRARY, root / PROGRAM)}_{platform.machine()}"
         build_data["artifacts"] += [LIBRARY, PROGRAM]
+        if version == "standard":
+            # PEP 770: where tools look for a bill of materials
+            build_data["force_include"][str(bill_of_materials(root))] = f"s3dlio-{self.metadata.version}.dist-info/sboms/s3dlio.cdx.json"
 
 
 def publish(root: Path) -> None:
@@ -50,6 +54,14 @@ def publish(root: Path) -> None:
     outcome = subprocess.run(command, cwd=root, env=environment, stdin=subprocess.DEVNULL, check=False)
     if outcome.returncode != 0 or not ((root / LIBRARY).is_file() and (root / PROGRAM).is_file()):
         raise RuntimeError(f"compiling the native library ended with {outcome.returncode}: {' '.join(command)}")
+
+
+def bill_of_materials(root: Path) -> Path:
+    """Writes what is linked into build/, by python/sbom.py."""
+    file = root / "build" / "s3dlio.cdx.json"
+    file.parent.mkdir(exist_ok=True)
+    subprocess.run([sys.executable, str(root / "python" / "sbom.py"), str(file)], check=True, stdin=subprocess.DEVNULL)
+    return file
 
 
 def needed_glibc(*files: Path) -> int:

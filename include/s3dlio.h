@@ -462,6 +462,25 @@ typedef struct s3dlio_object_read {
 int32_t s3dlio_objects_scatter_begin(const s3dlio_object *objects, size_t object_count,
                                      const s3dlio_object_read *ranges, size_t count, const char *options_json, uint64_t *out_op);
 
+/* ---- data sets -------------------------------------------------------------------------------------------------- */
+
+/*
+ * The samples at the positions first .. first + count - 1 of an epoch: a pure function of (seed, epoch, position), in no memory. Over all positions
+ * 0 .. samples - 1 it gives each sample once. block 0: every sample may come anywhere. Otherwise blocks of so many neighbouring samples are permuted,
+ * then the samples within each window of so many blocks (at least 1), so that what is read together lies together. docs/datasets.md has the function
+ * to the bit: it does not change within an ABI version.
+ */
+int32_t s3dlio_order_fill(int64_t samples, uint64_t seed, int64_t epoch, int64_t block, int64_t window, int64_t first, size_t count, int64_t *out_indices);
+
+/*
+ * Reads a batch of samples, each to its place; those of one object come in few requests. It ends well though samples failed, and names them as
+ * s3dlio_objects_get_begin does: {"errors":[{"index":3,"kind":1,"message":"…",…}]}. The memory of a sample that failed is undefined.
+ * Options: whole (bool, false: each sample is a whole object from offset 0, which must have that length, and is compared with the checksum recorded
+ * with it), validate (bool, true: false leaves that out), max_in_flight (objects open at once, 64).
+ */
+int32_t s3dlio_samples_read_begin(const s3dlio_object *objects, size_t object_count, const s3dlio_object_read *ranges, size_t count,
+                                  const char *options_json, uint64_t *out_op);
+
 /* ---- buckets and containers ----------------------------------------------------------------------------------- */
 /*
  * The address names a bucket (s3://bucket) or a container (az://account/container); options_json is the store's, as

@@ -72,7 +72,7 @@ static class BulkJobs
     public static Job Scatter(ObjectRef[] objects, ScatterRange[] ranges, Decompress mode, int inFlight) => async (operation, cancel) =>
         await ObjectScatter.ReadAsync(objects, ranges, mode, inFlight, operation, cancel).ConfigureAwait(false);
 
-    static byte[] Report(StoreException?[] failures, ObjectMeta?[]? found) => MetaJson.Write(json =>
+    internal static byte[] Report(StoreException?[] failures, ObjectMeta?[]? found) => MetaJson.Write(json =>
     {
         json.WriteStartObject();
         json.WriteStartArray("errors");

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import Any
 
 import s3fs
 from contest import Operation, Unusable
+from formats import FORMATS
 from s3_scene import S3Scene, same_listing
 
 NAME = "s3fs"
 VERSION = s3fs.__version__
 
 
-def _files(scene: S3Scene) -> Any:
+def _mend_botocore() -> None:
+    """Some distributions ship a botocore that wants one argument more than their aiobotocore gives; it gets the value that it had before there was one."""
+    from botocore.args import ClientArgsCreator
+
+    wanted = ClientArgsCreator.compute_endpoint_resolver_builtin_defaults
+    if "s3_disable_express_session_auth" in inspect.signature(wanted).parameters and not hasattr(wanted, "__wrapped__"):
+
+        @functools.wraps(wanted)
+        def lenient(self: Any, *arguments: Any, **named: Any) -> Any:
+            named.setdefault("s3_disable_express_session_auth", None)
+            return wanted(self, *arguments, **named)
+
+        ClientArgsCreator.compute_endpoint_resolver_builtin_defaults = lenient
+
+
+def _files(scene: S3Scene, asynchronous: bool = False) -> Any:
     options = scene.server.options
+    _mend_botocore()
     files = s3fs.S3FileSystem(
         key=options["access_key_id"],
         secret=options["secret_access_key"],
@@ -21,7 +40,11 @@ def _files(scene: S3Scene) -> Any:
         client_kwargs={"region_name": options["region"]},
         skip_instance_cache=True,
         use_listings_cache=False,
+        asynchronous=asynchronous,
     )
+    if asynchronous:
+        # its client is made in the loop that uses it
+        return files
     try:
         files.connect()
     except TypeError as error:
@@ -59,4 +82,8 @@ def listing(scene: S3Scene) -> Operation:
     return Operation(run=lambda: files.find("list"), check=same_listing, calls=scene.calls)
 
 
-OPERATIONS = {"cat_file": cat_file, "pipe_file": pipe_file, "cat_many": cat_many, "listing": listing}
+def _format(name: str, scene: S3Scene) -> Operation:
+    return FORMATS[name](scene, functools.partial(_files, scene), "theirs")
+
+
+OPERATIONS = {name: functools.partial(_format, name) for name in FORMATS} | {"cat_file": cat_file, "pipe_file": pipe_file, "cat_many": cat_many, "listing": listing}

@@ -14,7 +14,8 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
 ``s3dlio.fsspec``                                      file systems for fsspec: pandas, pyarrow, zarr, dask open objects by them
-``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, where torch is installed
+:mod:`s3dlio.datasets`                                 data sets in objects, and loaders with a fixed order that can be resumed
+``s3dlio.torch``                                       what ``torch.distributed.checkpoint`` saves to, and data sets for DataLoader
 :mod:`s3dlio.testing`                                  a pytest plugin with stores for tests
 :mod:`s3dlio.compat`                                   the names of the original s3dlio; all of them are ``s3dlio.NAME`` too
 =====================================================  ==========================================================
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from . import aio as aio
     from . import checkpoint as checkpoint
     from . import compat as compat
+    from . import datasets as datasets
     from . import errors as errors
     from . import fsspec as fsspec
     from . import testing as testing
@@ -106,7 +108,7 @@ _NAMES = {
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "errors", "fsspec", "testing", "torch", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "datasets", "errors", "fsspec", "testing", "torch", "types")
 
 # less what would take the place of a builtin, or needs fsspec, pytest or torch, in "from s3dlio import *"
 __all__ = [
@@ -118,6 +120,7 @@ __all__ = [
     "compat",
     "config",
     "copy",
+    "datasets",
     "delete",
     "download",
     "errors",
@@ -247,4 +250,5 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> builtins.list[str]:
-    return sorted([*_MODULE_OF, *_MODULES, "__version__"])
+    # compat holds what is not shown
+    return sorted({*_MODULE_OF, *_MODULES, "__version__"} - {"compat"})

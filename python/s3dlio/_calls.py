@@ -152,9 +152,9 @@ class Background:
     Letting go of it, or of whatever holds it, cancels the operation and waits until its buffers are free, or abandons it.
     """
 
-    def __init__(self, function: str, *arguments: Any, keep: object = None) -> None:
+    def __init__(self, function: str, *arguments: Any, keep: object = None, **result: Any) -> None:
         self._name = function
-        self._work = _native.run(function, *arguments, keep=keep)
+        self._work = _native.run(function, *arguments, keep=keep, **result)
         self._running: _native.Running | None = None
         self._result: Any = None
         self._error: BaseException | None = None

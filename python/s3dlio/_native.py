@@ -11,7 +11,6 @@ import ctypes as c
 import json
 import numbers
 import os
-import sys
 import threading
 import time
 import weakref
@@ -172,6 +171,8 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "objects_head_begin": [c.POINTER(_Object), _size, _text, _op],
     "objects_copy_begin": [c.POINTER(_Object), c.POINTER(_Object), _size, _text, _op],
     "objects_scatter_begin": [c.POINTER(_Object), _size, c.POINTER(_ObjectRead), _size, _text, _op],
+    "order_fill": [c.c_int64, c.c_uint64, c.c_int64, c.c_int64, c.c_int64, c.c_int64, _size, _number],
+    "samples_read_begin": [c.POINTER(_Object), _size, c.POINTER(_ObjectRead), _size, _text, _op],
     "object_put_begin": [_id, *_key, c.POINTER(_Segment), _size, _text, _op],
     "object_get_begin": [_id, *_key, _text, _op],
     "object_get_range_begin": [_id, *_key, c.c_int64, c.c_int64, c.c_void_p, _text, _op],
@@ -350,7 +351,7 @@ _EXPORTER_NAME = b"s3dlio._native.Exporter"
 
 
 def _exporter() -> type:
-    """A class whose objects export the buffer of their ``_array``: by a slot of C, since a class of Python cannot before Python 3.12."""
+    """A class whose objects export the buffer of their ``_array``: by a slot of C, see native/exporter.c."""
     try:
         library = c.PyDLL(str(_find()))
         function = c.cast(library._s3dlio_exporter, c.c_void_p).value
@@ -379,16 +380,6 @@ if TYPE_CHECKING:
         _array: Any
 
         def __buffer__(self, flags: int, /) -> memoryview: ...
-
-elif sys.version_info >= (3, 12):
-
-    class Exporter:
-        """Exports the buffer of its ``_array``."""
-
-        __slots__ = ()
-
-        def __buffer__(self, flags):
-            return self._array.__buffer__(flags)
 
 else:
     Exporter = _exporter()
@@ -960,6 +951,32 @@ def object_reads(parts: Sequence[tuple[int, int, int, int, int | None]]) -> Any:
         # the first two fields and the last two are 32 bits each
         fields.extend((_OBJECT_READ_SIZE, address, length, offset, of, 0 if crc is None else crc | 1 << 32))
     return (_ObjectRead * len(parts)).from_buffer(fields) if parts else None
+
+
+def object_array(stores: Any, keys: Any, lengths: Any, keep: object) -> Any:
+    """Objects by arrays of uint64 as ``s3dlio_object[]``: the stores' numbers, the addresses of the keys and their lengths."""
+    import numpy as np
+
+    fields = np.empty((len(keys), 4), np.uint64)
+    fields[:, 0], fields[:, 1], fields[:, 2], fields[:, 3] = _OBJECT_SIZE, stores, keys, lengths
+    references = (_Object * len(keys)).from_buffer(fields.data)
+    references.keys = keep  # type: ignore[attr-defined]  # kept alive with what points into it
+    return references
+
+
+def object_read_array(addresses: Any, lengths: Any, offsets: Any, objects: Any, crcs: Any, checks: Any) -> Any:
+    """The same of ``s3dlio_object_read[]``; ``checks`` says which of ``crcs`` are compared."""
+    import numpy as np
+
+    fields = np.empty((len(addresses), 6), np.uint64)
+    fields[:, 0], fields[:, 1], fields[:, 2], fields[:, 3], fields[:, 4] = _OBJECT_READ_SIZE, addresses, lengths, offsets, objects
+    fields[:, 5] = crcs | (checks << np.uint64(32))
+    return (_ObjectRead * len(addresses)).from_buffer(fields.data)
+
+
+def order_fill(samples: int, seed: int, epoch: int, block: int, window: int, first: int, count: int, address: int) -> None:
+    """Fills an array of int64 with the samples at so many positions of an epoch."""
+    check(library().s3dlio_order_fill(samples, seed, epoch, block, window, first, count, c.cast(address, c.POINTER(c.c_int64))))
 
 
 def new_memory(length: int) -> NativeMemory:

@@ -6,9 +6,13 @@ They are found as ``s3dlio.NAME`` and as ``s3dlio.compat.NAME``, and are importe
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from . import _imported
+
+# the modules of this folder are ``s3dlio.compat.NAME``
+__path__ = [os.path.join(os.path.dirname(__file__), "_compat")]
 
 if TYPE_CHECKING:
     from ._checkpoint import (
@@ -96,6 +100,37 @@ if TYPE_CHECKING:
         parse_s3_uri_full as parse_s3_uri_full,
         stat_key as stat_key,
         stat_object as stat_object,
+    )
+    from ._original_generate import (
+        Generator as Generator,
+        generate_data as generate_data,
+        generate_data_with_threads as generate_data_with_threads,
+        generate_into_buffer as generate_into_buffer,
+        generate_npz_bytes as generate_npz_bytes,
+        py_default_data_gen_threads as py_default_data_gen_threads,
+        py_total_cpus as py_total_cpus,
+    )
+    from ._original_loaders import (
+        PyAsyncDataLoader as PyAsyncDataLoader,
+        PyBytesAsyncDataLoader as PyBytesAsyncDataLoader,
+        PyDataset as PyDataset,
+        PyObjectItem as PyObjectItem,
+        PyParquetItem as PyParquetItem,
+        PyParquetStreamLoader as PyParquetStreamLoader,
+        PyS3AsyncDataLoader as PyS3AsyncDataLoader,
+        PyS3Dataset as PyS3Dataset,
+        PyVecDataset as PyVecDataset,
+        create_async_loader as create_async_loader,
+        create_dataset as create_dataset,
+    )
+    from ._original_options import PyLoaderOptions as PyLoaderOptions
+    from ._original_records import (
+        create_tfrecord_index as create_tfrecord_index,
+        get_tfrecord_index_entries as get_tfrecord_index_entries,
+        index_tfrecord_bytes as index_tfrecord_bytes,
+        mp_get as mp_get,
+        read_npz as read_npz,
+        read_tfrecord_index as read_tfrecord_index,
     )
     from ._reader import ObjectReader as ObjectReader
     from ._sharded import TensorShard as TensorShard
@@ -218,6 +253,18 @@ _NAMES = {
         "configure_s3 configure_tokio_threads get_by_key get_many_stats get_object init_logging list_full_uris list_keys "
         "list_keys_from_s3 list_uris parse_s3_uri_full stat_key stat_object"
     ),
+    "_original_generate": (
+        "Generator generate_data generate_data_with_threads generate_into_buffer generate_npz_bytes "
+        "py_default_data_gen_threads py_total_cpus"
+    ),
+    "_original_loaders": (
+        "PyAsyncDataLoader PyBytesAsyncDataLoader PyDataset PyObjectItem PyParquetItem PyParquetStreamLoader "
+        "PyS3AsyncDataLoader PyS3Dataset PyVecDataset create_async_loader create_dataset"
+    ),
+    "_original_options": "PyLoaderOptions",
+    "_original_records": (
+        "create_tfrecord_index get_tfrecord_index_entries index_tfrecord_bytes mp_get read_npz read_tfrecord_index"
+    ),
     "_reader": "ObjectReader",
     "_sharded": "TensorShard",
     "_state": (
@@ -268,6 +315,7 @@ __all__ = [
     "ClosedError",
     "ExpiredCredentialsError",
     "ForkError",
+    "Generator",
     "IntegrityReport",
     "InternalError",
     "InvalidArgumentError",
@@ -290,13 +338,23 @@ __all__ = [
     "PermissionDeniedError",
     "PreconditionError",
     "PruneReport",
+    "PyAsyncDataLoader",
+    "PyBytesAsyncDataLoader",
     "PyCheckpointInfo",
     "PyCheckpointReader",
     "PyCheckpointStore",
     "PyCheckpointStream",
     "PyCheckpointWriter",
+    "PyDataset",
+    "PyLoaderOptions",
+    "PyObjectItem",
     "PyObjectWriter",
+    "PyParquetItem",
+    "PyParquetStreamLoader",
+    "PyS3AsyncDataLoader",
+    "PyS3Dataset",
     "PyValidatedCheckpointReader",
+    "PyVecDataset",
     "PyWriterOptions",
     "S3dlioError",
     "StoreConnectionRefusedError",
@@ -315,9 +373,11 @@ __all__ = [
     "configure_s3",
     "configure_tokio_threads",
     "copy_async",
+    "create_async_loader",
     "create_azure_writer",
     "create_bucket",
     "create_bucket_async",
+    "create_dataset",
     "create_direct_filesystem_writer",
     "create_filesystem_writer",
     "create_multi_endpoint_store",
@@ -325,6 +385,7 @@ __all__ = [
     "create_multi_endpoint_store_from_file",
     "create_multi_endpoint_store_from_template",
     "create_s3_writer",
+    "create_tfrecord_index",
     "delete_async",
     "delete_bucket",
     "delete_bucket_async",
@@ -334,6 +395,10 @@ __all__ = [
     "finalize_distributed_checkpoint_async",
     "finalize_state",
     "finalize_state_async",
+    "generate_data",
+    "generate_data_with_threads",
+    "generate_into_buffer",
+    "generate_npz_bytes",
     "get_async",
     "get_by_key",
     "get_many_async",
@@ -342,8 +407,10 @@ __all__ = [
     "get_range_async",
     "get_range_with_validation",
     "get_range_with_validation_async",
+    "get_tfrecord_index_entries",
     "get_with_validation",
     "get_with_validation_async",
+    "index_tfrecord_bytes",
     "init_logging",
     "list_async",
     "list_containers",
@@ -364,6 +431,7 @@ __all__ = [
     "load_state_async",
     "load_tensors_async",
     "mkdir_async",
+    "mp_get",
     "open_async",
     "open_tensors_async",
     "parse_s3_uri_full",
@@ -372,6 +440,10 @@ __all__ = [
     "put_bytes",
     "put_bytes_async",
     "put_many_async",
+    "py_default_data_gen_threads",
+    "py_total_cpus",
+    "read_npz",
+    "read_tfrecord_index",
     "rename",
     "rename_async",
     "save_async",
@@ -397,11 +469,32 @@ if not TYPE_CHECKING:
     # type checkers know the names above, and no others
     def __getattr__(name: str) -> Any:
         module = _MODULE_OF.get(name)
+        if name in _OF_FRAMEWORKS:
+            return _of_framework(name)
         if module is None:
             raise AttributeError(f"module 's3dlio' has no attribute {name!r}{_hint(name)}")
         found = getattr(_imported(module), name)
         globals()[name] = found
         return found
+
+
+#: Names that need torch, JAX or TensorFlow: None where torch is missing, as in the original.
+_OF_FRAMEWORKS = {
+    "ObjectStoreIterableDataset": "_original_torch",
+    "ObjectStoreMapDataset": "_original_torch",
+    "S3IterableDataset": "_original_torch",
+    "S3MapDataset": "_original_torch",
+    "JaxIterable": "jax_tf",
+    "S3JaxIterable": "jax_tf",
+    "make_tf_dataset": "jax_tf",
+}
+
+
+def _of_framework(name: str) -> Any:
+    try:
+        return getattr(_imported(_OF_FRAMEWORKS[name]), name)
+    except ImportError:
+        return None
 
 
 def _hint(name: str) -> str:

@@ -155,3 +155,56 @@ def test_names_do_not_depend_on_the_wrapping(tmp_path: Path) -> None:
     load_training(tmp_path / "m", plain, torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9))
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, plain.state_dict()[name])
+
+
+def _rank(rank: int, folder: str, uri: str, options: dict[str, Any], damaged: bool) -> None:
+    from s3dlio.integrations import _module
+
+    dist = torch.distributed
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    try:
+        torch.manual_seed(rank)
+        model = torch.nn.Sequential(*[torch.nn.Linear(8, 8) for _ in range(6)])
+        read: list[str] = []
+        each = _module.iter_tensors
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            for name, tensor in each(*args, **kwargs):
+                read.append(name)
+                yield name, tensor
+
+        _module.iter_tensors = watched  # type: ignore[assignment]
+        said = ""
+        try:
+            assert _module.load_shared(model, uri, storage_options=options) == ([], [])
+        except s3dlio.errors.S3dlioError as error:
+            said = f"{type(error).__name__}: {error}"
+        torch.save({"state": model.state_dict(), "read": read, "said": said}, f"{folder}/rank{rank}.pt")
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_ranks_read_each_tensor_once_between_them(tmp_path: Path, damaged: bool) -> None:
+    uri = str(tmp_path / "m")
+    model = torch.nn.Sequential(*[torch.nn.Linear(8, 8) for _ in range(6)])
+    s3dlio.save_tensors(uri, model.state_dict(), max_shard_size=600)
+    if damaged:
+        file = next(file for file in (tmp_path / "m").iterdir() if "3.weight" in file.read_bytes().decode("latin-1"))
+        with file.open("r+b") as opened:
+            opened.seek(-1, 2)
+            last = opened.read(1)[0]
+            opened.seek(-1, 2)
+            opened.write(bytes([last ^ 1]))
+    torch.multiprocessing.start_processes(_rank, (str(tmp_path), uri, {}, damaged), nprocs=2, start_method="spawn")
+    found = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2)]
+    if damaged:
+        assert sorted(one["said"].split(":")[0] for one in found) == ["ChecksumMismatchError", "S3dlioError"]
+        assert any("could not read tensor" in one["said"] for one in found)
+        return
+    assert sorted(found[0]["read"] + found[1]["read"]) == sorted(model.state_dict())
+    assert found[0]["read"] and found[1]["read"]
+    for one in found:
+        assert not one["said"]
+        for name, tensor in model.state_dict().items():
+            assert torch.equal(tensor, one["state"][name])

@@ -9,7 +9,7 @@ namespace S3dlio;
 public sealed partial class LayeringTests
 {
     /// <summary>Lowest first; a layer knows itself and those before it.</summary>
-    static readonly string[] Layers = ["Hashing", "IO", "Compression", "Segments", "Storage", "Transfer", "Tensors", "Checkpoint"];
+    static readonly string[] Layers = ["Hashing", "IO", "Compression", "Segments", "Storage", "Transfer", "Datasets", "Tensors", "Checkpoint"];
 
     /// <summary>The one file that knows every backend.</summary>
     const string Factory = "src/S3dlio.Core/Storage/StoreFactory.cs";
@@ -73,6 +73,8 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Transfer/X.cs", "class X { global::S3dlio.Tensors.NpyObject? a; }")]
     [InlineData("src/S3dlio.Core/Transfer/X.cs", "class X { S3dlio . Tensors . NpyObject? a; }")]
     [InlineData("src/S3dlio.Core/Tensors/X.cs", "using S3dlio.Checkpoint;")]
+    [InlineData("src/S3dlio.Core/Transfer/X.cs", "using S3dlio.Datasets;")]
+    [InlineData("src/S3dlio.Core/Datasets/X.cs", "using S3dlio.Log;")]
     [InlineData("src/S3dlio.Core/Hashing/X.cs", "namespace S3dlio.Storage;")]
     [InlineData("src/S3dlio.Core/IO/X.cs", "using S3dlio.Storage;")]
     [InlineData("src/S3dlio.Core/IO/X.cs", "using S3dlio.Segments;")]

@@ -183,6 +183,14 @@ class Operations:
                 raise IsDirectoryError(f"{what}: a directory; recursive=True removes it with all that is in it", what) from None
             raise
 
+    async def rm_copied(self, path: str, may_be_folder: bool) -> None:
+        """Deletes what a move has copied; a name that only stands for what is below it is not there."""
+        try:
+            await _delete(self._object(path))
+        except NotFoundError:
+            if not may_be_folder:
+                raise
+
     async def rm_tree(self, path: str) -> None:
         where = self.at(path)
         what = where.address(where.key)

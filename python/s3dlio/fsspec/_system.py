@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from fsspec.asyn import AsyncFileSystem, get_loop
@@ -21,7 +22,7 @@ from ._operations import Entry, Operations, all_of
 from ._settings import of_others
 
 #: What ``open`` of a file system takes for files to be written.
-_WRITING = ("content_type", "metadata", "durable", "if_match", "compress")
+_WRITING = ("content_type", "metadata", "durable", "if_match")
 #: How other file systems cache files; here the reader decides what it reads ahead.
 _WITHOUT_EFFECT = ("cache_type", "fill_cache", "size", "max_blocks", "version_id", "requester_pays", "acl")
 
@@ -322,22 +323,27 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
 
     def cat(self, path: Any, recursive: bool = False, on_error: str = "raise", **kwargs: Any) -> Any:
         """The bytes of objects by their paths, several read at a time; of one that is named alone its bytes."""
-        paths = self.expand_path(path, recursive=recursive)
-        one = len(paths) == 1 and not isinstance(path, list) and paths[0] == self._path(path)
+        paths = self.expand_path(path)
+        one = not recursive and len(paths) == 1 and not isinstance(path, list) and paths[0] == self._path(path)
         if one and on_error == "raise":
             return self.cat_file(paths[0], **kwargs)
-        start, end = kwargs.get("start"), kwargs.get("end")
         if recursive:
-            paths = [name for name in paths if not self.isdir(name)] if self._operations.has_directories else self._objects_of(paths)
+            # directories have no bytes
+            paths = sorted({name for above in paths for name in self.find(above)})
+        start, end = kwargs.get("start"), kwargs.get("end")
         works = [self._operations.cat_file(name, start, end) for name in paths]
-        found = dict(zip(paths, self._together("cat", works, on_error), strict=True))
-        if on_error == "omit":
-            found = {name: value for name, value in found.items() if not isinstance(value, Exception)}
-        return found[paths[0]] if one and paths[0] in found else found
+        return _by_path(paths, self._together("cat", works, on_error), one, on_error)
 
-    def _objects_of(self, paths: Iterable[str]) -> list[str]:
-        folders = {path.rpartition("/")[0] for path in paths}
-        return [path for path in paths if path not in folders]
+    async def _cat(self, path: Any, recursive: bool = False, on_error: str = "raise", batch_size: int | None = None, **kwargs: Any) -> Any:
+        paths = await self._expand_path(path)
+        one = not recursive and len(paths) == 1 and not isinstance(path, list) and paths[0] == self._path(path)
+        if recursive:
+            paths = sorted({name for above in paths for name in await self._find(above)})
+        start, end = kwargs.get("start"), kwargs.get("end")
+        found = await self._soon("cat", None, all_of([self._operations.cat_file(name, start, end) for name in paths]))
+        if on_error == "raise":
+            _raise_first(found)
+        return _by_path(paths, found, one, on_error)
 
     def cat_ranges(
         self, paths: Any, starts: Any, ends: Any, max_gap: int | None = None, on_error: str = "return", **kwargs: Any
@@ -425,9 +431,7 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
     def _together(self, name: str, works: list[Any], on_error: str) -> list[Any]:
         found: list[Any] = self._now(name, None, all_of(works))
         if on_error == "raise":
-            for one in found:
-                if isinstance(one, Exception):
-                    raise one
+            _raise_first(found)
         return found
 
     def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
@@ -451,22 +455,26 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
                 works.append(self._operations.rm_tree(name))
             else:
                 works += [self._operations.rm_file(below) for below in await self._find(name, maxdepth=maxdepth)]
-        for one in await self._soon("rm", None, all_of(works)):
-            if isinstance(one, Exception):
-                raise one
+        _raise_first(await self._soon("rm", None, all_of(works)))
 
     def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
-        """Moves objects; each is copied before it is deleted, or renamed where the store can."""
+        """Moves objects: one is renamed where the store can; of several all are copied, and then those deleted that were, and no others."""
         pairs = _Pairs(self)
         if path1 == path2:
             return
         AbstractFileSystem.copy(pairs, path1, path2, recursive=recursive, maxdepth=maxdepth)
+        moved = [(self._path(source), self._path(target)) for source, target in pairs.found]
         if not recursive:
-            works = [self._operations.mv_file(self._path(source), self._path(target)) for source, target in pairs.found]
-            self._together("mv", works, "raise")
-        else:
-            self.copy(path1, path2, recursive=True, maxdepth=maxdepth, on_error="raise", **kwargs)
-            self.rm(path1, recursive=True, maxdepth=maxdepth)
+            self._together("mv", [self._operations.mv_file(source, target) for source, target in moved], "raise")
+            return
+        self._together("mv", [self._operations.cp_file(source, target, {}) for source, target in moved], "raise")
+        folders = {source for source, _ in moved if self.isdir(source)} if self._operations.has_directories else _above(source for source, _ in moved)
+        files = [source for source, _ in moved if source not in folders or not self._operations.has_directories]
+        self._together("mv", [self._operations.rm_copied(source, source in folders) for source in files], "raise")
+        for folder in sorted(folders if self._operations.has_directories else (), key=len, reverse=True):
+            # what came meanwhile stays
+            with suppress(OSError):
+                self.rmdir(folder)
 
     # files
 
@@ -512,6 +520,24 @@ class _Pairs:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._fs, name)
+
+
+def _above(paths: Iterable[str]) -> set[str]:
+    """The directories of paths."""
+    return {path.rpartition("/")[0] for path in paths}
+
+
+def _raise_first(found: Iterable[Any]) -> None:
+    for one in found:
+        if isinstance(one, Exception):
+            raise one
+
+
+def _by_path(paths: list[str], found: list[Any], one: bool, on_error: str) -> Any:
+    """What ``cat`` gives: a dictionary, or what a path that was named alone has."""
+    if one and not (on_error == "omit" and isinstance(found[0], Exception)):
+        return found[0]
+    return {name: value for name, value in zip(paths, found, strict=True) if on_error != "omit" or not isinstance(value, Exception)}
 
 
 def _overwrites(mode: str) -> bool:

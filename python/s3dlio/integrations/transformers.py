@@ -28,9 +28,9 @@ from .._options import StorageOptions
 from .._progress import Progress
 from .._results import WriteResult
 from ..exceptions import InvalidArgumentError, NotFoundError
-from ._module import LoadedKeys, load_into
+from ._module import LoadedKeys, load_into, load_shared
 
-__all__ = ["LoadedKeys", "from_pretrained", "load_into", "save_pretrained"]
+__all__ = ["LoadedKeys", "from_pretrained", "load_into", "load_shared", "save_pretrained"]
 
 #: Bytes of the largest file of settings or of a tokenizer that goes through memory.
 _SMALL = 256 << 20

@@ -1,4 +1,4 @@
-"""s3dlio for PyTorch: where ``torch.distributed.checkpoint`` keeps its checkpoints, and the records of a log as a data set.
+"""s3dlio for PyTorch: where ``torch.distributed.checkpoint`` keeps its checkpoints, and data sets and logs for ``DataLoader``.
 
 Importing this needs torch; ``import s3dlio`` does not.
 
@@ -14,10 +14,21 @@ try:
 except ImportError as error:
     raise ImportError(f"s3dlio.torch needs PyTorch 2.0 or newer, which cannot be imported here: {error}") from error
 
+from ._datasets import BatchSampler, IterableDataset, MapDataset
 from ._gather import gather
 from ._log import LogDataset
 from ._reader import StorageReader
 from ._state_dict import load_training, save_training
 from ._writer import StorageWriter
 
-__all__ = ["LogDataset", "StorageReader", "StorageWriter", "gather", "load_training", "save_training"]
+__all__ = [
+    "BatchSampler",
+    "IterableDataset",
+    "LogDataset",
+    "MapDataset",
+    "StorageReader",
+    "StorageWriter",
+    "gather",
+    "load_training",
+    "save_training",
+]

@@ -165,6 +165,10 @@ def good(function: str, ids: Names) -> list[Any]:
             made.append(16)
         elif name in ("number", "offset", "tensor", "timeout_ms", "crc32c", "first", "most", "most_bytes"):
             made.append(0)
+        elif name in ("seed", "epoch", "block", "window"):
+            made.append(0)
+        elif name == "samples":
+            made.append(1)
         elif name == "event_fd":
             made.append(EVENTS)
         elif name == "handle":

@@ -182,6 +182,7 @@ def random_calls(folder: Path) -> None:
         segments = (_native._Segment * 4)(*(_native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(buffer), 1 << size) for size in (0, 4, 12, 16)))
         reads = (_native._TensorRead * 4)(*(_native._TensorRead(_native._TENSOR_READ_SIZE, 0, c.addressof(buffer), 16, at) for at in range(4)))
         ranges = (_native._ObjectRead * 4)(*(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(buffer), 16, 0, at, 0, at % 2) for at in range(4)))
+        indices = (c.c_int64 * 1_000_001)()
         keep.append((buffer, segments, reads, ranges))
         highest = 8
 
@@ -239,6 +240,12 @@ def random_calls(folder: Path) -> None:
                 return (_native._Item * 4)(_native._Item(_native._ITEM_SIZE))
             if name in ("tensor", "number"):
                 return chance.choice([0, 1, 2**31, 2**32 - 1 if name == "number" else 2**64 - 1])
+            if name in ("samples", "epoch", "block", "window"):
+                return chance.choice([0, 1, 2, 7, 4096, 2**62, -1, -(2**63)])
+            if name == "seed":
+                return chance.choice([0, 1, 2**64 - 1])
+            if name == "out_indices":
+                return chance.choice([indices, indices, None])
             if name == "crc32c":
                 return chance.choice([0, 1, 2**32 - 1])
             if name == "timeout_ms":

@@ -7,7 +7,7 @@ namespace S3dlio.Storage;
 
 /// <summary>
 /// The vendors' chains of credential providers, which are a program of their own, s3dlio-credentials: what they link in would double this
-/// library and the time in which it starts, in each forked child anew; some start processes, for which .NET takes over the signals of the
+/// library and the time in which it starts, in each forked child again; some start processes, for which .NET takes over the signals of the
 /// whole process, which in a library belongs to the host program. The request goes to its standard input and the response comes from its
 /// standard output, both a line of JSON; secrets are in no arguments and in no file.
 /// </summary>

@@ -256,7 +256,7 @@ public abstract class ObjectReader : IAsyncDisposable
     public abstract ValueTask DisposeAsync();
 }
 
-/// <summary>An object in the making. Disposing it before <see cref="CompleteAsync"/> leaves nothing behind.</summary>
+/// <summary>A writer of one object. Disposing it before <see cref="CompleteAsync"/> leaves nothing behind.</summary>
 public abstract class ObjectWriter : IAsyncDisposable
 {
     /// <summary>Bytes taken so far.</summary>

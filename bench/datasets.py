@@ -1,0 +1,183 @@
+"""Samples a second of a torch DataLoader: s3dlio against boto3 and s3fs, in pairs, with the CPU time of each sample; and tar files against a plain read.
+
+    eval "$(tests/servers/servers.sh env DIR)"
+    PYTHONPATH=python python3 bench/datasets.py samples --count 20000 --size 16384 --workers 2 --rounds 3
+    PYTHONPATH=python python3 bench/datasets.py tar --count 8 --size 67108864 --rounds 3
+
+The store is that of S3DLIO_TEST_S3_URI and S3DLIO_TEST_S3_OPTIONS, or --uri with --options. Objects are written once and kept until --clean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import resource
+import statistics
+import tarfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+import s3dlio
+from s3dlio.torch import IterableDataset
+
+BATCH = 256
+
+
+class Boto3(Dataset):  # type: ignore[misc]
+    """One get_object a sample, one client a worker: what users write."""
+
+    def __init__(self, bucket: str, keys: list[str], options: dict[str, Any]) -> None:
+        self._bucket, self._keys, self._options, self._client = bucket, keys, options, None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        if self._client is None:
+            import boto3
+
+            self._client = boto3.client(
+                "s3",
+                endpoint_url=self._options.get("endpoint_url"),
+                region_name=self._options.get("region", "us-east-1"),
+                aws_access_key_id=self._options.get("access_key_id"),
+                aws_secret_access_key=self._options.get("secret_access_key"),
+            )
+        body = self._client.get_object(Bucket=self._bucket, Key=self._keys[index])["Body"].read()
+        return torch.frombuffer(bytearray(body), dtype=torch.uint8)
+
+
+class S3fs(Dataset):  # type: ignore[misc]
+    """One cat a batch: s3fs reads its objects at once."""
+
+    def __init__(self, bucket: str, keys: list[str], options: dict[str, Any]) -> None:
+        self._bucket, self._keys, self._options, self._fs = bucket, keys, options, None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __getitems__(self, indices: list[int]) -> list[torch.Tensor]:
+        if self._fs is None:
+            import s3fs
+
+            self._fs = s3fs.S3FileSystem(
+                key=self._options.get("access_key_id"),
+                secret=self._options.get("secret_access_key"),
+                endpoint_url=self._options.get("endpoint_url"),
+                skip_instance_cache=True,
+            )
+        found = self._fs.cat([f"{self._bucket}/{self._keys[index]}" for index in indices])
+        return [torch.frombuffer(bytearray(body), dtype=torch.uint8) for body in found.values()]
+
+
+def measured(run: Callable[[], int]) -> tuple[float, float, int]:
+    """Seconds, CPU seconds of this process and of the workers that ended, and what ``run`` counted."""
+
+    def cpu() -> float:
+        return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+    begun, used = time.perf_counter(), cpu()
+    counted = run()
+    return time.perf_counter() - begun, cpu() - used, counted
+
+
+def counted(loader: Any) -> int:
+    return sum(len(batch) for batch in loader)
+
+
+def samples(arguments: argparse.Namespace, base: str, options: dict[str, Any]) -> None:
+    folder = f"{base}/samples-{arguments.count}-{arguments.size}/"
+    try:
+        data = s3dlio.datasets.objects(folder, storage_options=options)
+    except s3dlio.NotFoundError:
+        data = None
+    if data is None or len(data) != arguments.count:
+        for at in range(0, arguments.count, 1000):
+            names = range(at, min(at + 1000, arguments.count))
+            s3dlio.put_many([(f"{folder}{i:07}", os.urandom(arguments.size)) for i in names], storage_options=options)
+        data = s3dlio.datasets.objects(folder, storage_options=options)
+    bucket, _, prefix = folder.removeprefix("s3://").partition("/")
+    keys = [prefix + data.key(index) for index in range(len(data))]
+    workers = {"num_workers": arguments.workers}
+
+    def ours() -> int:
+        return counted(DataLoader(IterableDataset(data, batch_size=BATCH, shuffle=True, seed=1), batch_size=None, **workers))
+
+    rivals: dict[str, Callable[[], int]] = {
+        name: lambda kind=kind: counted(DataLoader(kind(bucket, keys, options), batch_size=BATCH, shuffle=True, **workers))  # type: ignore[misc]
+        for name, kind in (("boto3", Boto3), ("s3fs", S3fs))
+        if name in arguments.rivals
+    }
+    report("samples/s", ours, rivals, arguments.rounds)
+
+
+def tar(arguments: argparse.Namespace, base: str, options: dict[str, Any]) -> None:
+    folder = f"{base}/tar-{arguments.count}-{arguments.size}/"
+    uris = [f"{folder}{number:04}.tar" for number in range(arguments.count)]
+    each = 128 << 10
+    if len(s3dlio.list(folder, storage_options=options)) < arguments.count:
+        for uri in uris:
+            memory = io.BytesIO()
+            with tarfile.open(fileobj=memory, mode="w") as file:
+                for number in range(arguments.size // each):
+                    info = tarfile.TarInfo(f"{number:06}.bin")
+                    info.size = each
+                    file.addfile(info, io.BytesIO(os.urandom(each)))
+            s3dlio.put(uri, memory.getvalue(), storage_options=options)
+    data = s3dlio.datasets.tar(uris, storage_options=options)
+
+    def ours() -> int:
+        loader = s3dlio.datasets.Loader(data, 64, shuffle=True, seed=1, block=512, window=1)
+        return sum(len(sample["bin"]) for batch in loader for sample in batch)
+
+    def plain() -> int:
+        return sum(len(view) for _, view in s3dlio.get_many(uris, storage_options=options))
+
+    report("bytes/s", ours, {"get_many": plain}, arguments.rounds)
+
+
+def report(unit: str, ours: Callable[[], int], rivals: dict[str, Callable[[], int]], rounds: int) -> None:
+    """Runs the sides by turns and prints each pair and the median of the ratios."""
+    for name, theirs in rivals.items():
+        ratios = []
+        for number in range(rounds):
+            sides = [("s3dlio", ours), (name, theirs)][:: 1 if number % 2 else -1]
+            found = {side: measured(run) for side, run in sides}
+            assert found["s3dlio"][2] == found[name][2], found
+            rates = {side: count / seconds for side, (seconds, _, count) in found.items()}
+            ratios.append(rates["s3dlio"] / rates[name])
+            cpu = "  ".join(f"{side} {rates[side]:,.0f} {unit}, {1e6 * used / count:.2f} us CPU each" for side, (_, used, count) in found.items())
+            print(f"round {number}: {cpu}  ratio {ratios[-1]:.2f}", flush=True)
+        print(f"s3dlio / {name}: {statistics.median(ratios):.2f} (median of {rounds} pairs, {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("samples", "tar"))
+    parser.add_argument("--uri", default=os.environ.get("S3DLIO_TEST_S3_URI"))
+    parser.add_argument("--options", type=json.loads, default=json.loads(os.environ.get("S3DLIO_TEST_S3_OPTIONS") or "{}"))
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--size", type=int, default=16 << 10)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rivals", nargs="*", default=["boto3", "s3fs"])
+    parser.add_argument("--clean", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.uri:
+        parser.error("no store: give --uri, or bring the servers of the tests up")
+    base = arguments.uri.rstrip("/") + "/bench-datasets"
+    try:
+        (samples if arguments.what == "samples" else tar)(arguments, base, arguments.options)
+    finally:
+        if arguments.clean:
+            s3dlio.delete(base + "/", recursive=True, storage_options=arguments.options)
+
+
+if __name__ == "__main__":
+    main()

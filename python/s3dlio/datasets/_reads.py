@@ -1,0 +1,134 @@
+"""A batch on its way: one operation of the library, into one piece of memory where the sizes are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _native, exceptions
+from .._calls import Background
+from ..exceptions import S3dlioError
+
+if TYPE_CHECKING:
+    from ._table import Numbers, ObjectTable
+
+#: Where samples of different sizes begin, so that views of wide elements are aligned.
+_ALIGNMENT = 64
+
+
+class BatchRead:
+    """The samples of one batch while they are read; letting go of it cancels.
+
+    Attributes:
+        nbytes: Bytes of memory that it takes.
+    """
+
+    nbytes = 0
+
+    def __init__(self, work: Background) -> None:
+        self._work = work
+
+    @property
+    def running(self) -> Any:
+        """The operation while it runs, else None."""
+        return self._work._running
+
+    def close(self) -> None:
+        """Cancels it unless it has ended."""
+        self._work.close()
+
+    def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
+        """Waits for it.
+
+        Returns:
+            The bytes of each sample as writable arrays of uint8, the failures by place in the batch, and all samples as one array where they have
+            one size, else None.
+        """
+        raise NotImplementedError
+
+
+class SizedRead(BatchRead):
+    """Samples whose sizes are known, in one piece of memory.
+
+    Args:
+        table: The objects.
+        objects: The object of each sample.
+        offsets: Where each begins there.
+        lengths: Bytes of each.
+        crcs: CRC32C of each; None where none is known.
+        checked: Which of them are known.
+        whole: Each is a whole object.
+        verify: Whether whole objects are compared with what is recorded with them.
+        at_once: Objects that are open at once.
+    """
+
+    def __init__(
+        self,
+        table: ObjectTable,
+        objects: Numbers,
+        offsets: Numbers,
+        lengths: Numbers,
+        crcs: Numbers | None,
+        checked: Numbers | None,
+        whole: bool,
+        verify: bool,
+        at_once: int,
+    ) -> None:
+        count = len(lengths)
+        self._even = count > 0 and bool((lengths == lengths[0]).all())
+        room = lengths if self._even else (lengths + (_ALIGNMENT - 1)) & ~np.int64(_ALIGNMENT - 1)
+        ends = np.cumsum(room)
+        self._starts, self._lengths = ends - room, lengths
+        self.nbytes = int(ends[-1]) if count else 0
+        self._memory = _native.new_memory(self.nbytes)
+        address = np.asarray(self._memory).__array_interface__["data"][0]
+        if whole:
+            references, opened = table.references(objects)
+            numbers: Any = np.arange(count, dtype=np.uint64)
+        else:
+            distinct, numbers = np.unique(objects, return_inverse=True)
+            references, opened = table.references(distinct)
+        known: Any = np.uint64(0) if crcs is None else np.uint64(1) if checked is None else checked.astype(np.uint64)
+        reads = _native.object_read_array(
+            self._starts.astype(np.uint64) + np.uint64(address),
+            lengths,
+            offsets,
+            numbers,
+            np.uint64(0) if crcs is None else crcs.astype(np.uint64),
+            known,
+        )
+        settings = _native.options({"whole": whole or None, "validate": None if verify else False, "max_in_flight": at_once})
+        super().__init__(Background("samples_read", references, opened, reads, count, settings, keep=self._memory))
+
+    def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
+        failures = _failures(self._work.finish())
+        buffer = np.asarray(self._memory)
+        if self._even:
+            together = buffer.reshape(len(self._lengths), -1) if self.nbytes else np.empty((len(self._lengths), 0), np.uint8)
+            return list(together), failures, together
+        starts, lengths = self._starts.tolist(), self._lengths.tolist()
+        return [buffer[start : start + length] for start, length in zip(starts, lengths, strict=True)], failures, None
+
+
+class WholeRead(BatchRead):
+    """Whole objects whose sizes are not known, each in memory of its own."""
+
+    def __init__(self, table: ObjectTable, objects: Numbers, verify: bool, at_once: int) -> None:
+        references, count = table.references(objects)
+        settings = _native.options({"max_in_flight": at_once, "validate": None if verify else False})
+        super().__init__(Background("objects_get", references, count, settings, items=count))
+
+    def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
+        report, memories = self._work.finish()
+        found = [None if memory is None else np.asarray(memory) for memory in memories]
+        self.nbytes = sum(one.nbytes for one in found if one is not None)
+        return found, _failures(report), None
+
+
+def _failures(report: Any) -> dict[int, S3dlioError]:
+    found: dict[int, S3dlioError] = {}
+    for error in report["errors"]:
+        kind = exceptions._class(error["kind"], error.get("reason", 0))
+        found[error["index"]] = kind(error["message"], error["uri"], error["detail"], error.get("offset"))
+    return found

@@ -1,0 +1,61 @@
+"""Samples that are stretches of objects: what tar, record and array files have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _native
+from ._dataset import Dataset
+from ._table import Numbers, ObjectTable
+
+#: Samples of a block, where the user does not say: as many neighbours stay near each other when shuffled.
+BLOCK = 32
+
+
+class StretchDataset(Dataset):
+    """Samples that lie in objects one behind the other.
+
+    Args:
+        table: The objects.
+        first: The number of the first sample of each object, and how many there are in all.
+        offsets: Where each sample begins in its object.
+        lengths: Bytes of each.
+    """
+
+    _whole = False
+
+    def __init__(self, table: ObjectTable, first: Numbers, offsets: Numbers, lengths: Numbers) -> None:
+        super().__init__(table)
+        self._first, self._starts, self._sizes = first, offsets, lengths
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def _block(self) -> int:
+        return BLOCK
+
+    def _objects(self, indices: Numbers) -> Numbers:
+        return np.searchsorted(self._first, indices, "right") - 1
+
+    def _lengths(self, indices: Numbers) -> Numbers:
+        return np.asarray(self._sizes[indices], np.int64)
+
+    def _offsets(self, indices: Numbers) -> Any:
+        return np.asarray(self._starts[indices], np.int64)
+
+    def _fingerprint(self) -> int:
+        crc = self._table.digest()
+        for part in (self._first, self._starts, self._sizes):
+            whole = np.ascontiguousarray(part)
+            crc = _native.crc32c_append(crc, whole.__array_interface__["data"][0] if whole.size else 0, whole.nbytes)
+        return crc
+
+
+def firsts(counts: Sequence[int]) -> Numbers:
+    """The number of the first sample of each object, and how many there are in all."""
+    found = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=found[1:])
+    return found

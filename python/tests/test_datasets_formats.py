@@ -1,0 +1,381 @@
+"""Data sets of files that hold many samples: what is read, indexes, and files that are damaged or hostile."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Base
+
+import s3dlio
+from s3dlio import datasets
+
+S3dlioError = s3dlio.S3dlioError
+
+
+def _tar(members: list[tuple[str, bytes]], kind: int = tarfile.GNU_FORMAT) -> bytes:
+    memory = io.BytesIO()
+    with tarfile.open(fileobj=memory, mode="w", format=kind) as file:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            if name.endswith("/"):
+                info.type = tarfile.DIRTYPE
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return memory.getvalue()
+
+
+def _samples(count: int, seed: int = 0) -> list[tuple[str, bytes]]:
+    choose = random.Random(seed)
+    return [(f"dir.v1/{i:04}.{extension}", choose.randbytes(choose.randrange(2000))) for i in range(count) for extension in ("jpg", "cls", "seg.png")]
+
+
+# ---- tar ----
+
+
+@pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_tar_samples_are_the_members_that_tarfile_finds(base: Base, kind: int) -> None:
+    long = "x" * 60 + "/" + "y" * (60 if kind == tarfile.USTAR_FORMAT else 200)
+    files = [[("folder/", b""), *_samples(20, 1), (f"{long}.txt", b"long"), (".hidden", b"no"), ("README", b"no")], _samples(7, 2)]
+    for number, members in enumerate(files):
+        s3dlio.put(base.text(f"tars{kind}/{number}.tar"), _tar(members, kind))
+    data = datasets.tar(base.text(f"tars{kind}/"))
+    assert len(data) == 28 and data.key(20) == long and data[20]["txt"] == b"long"
+    for number, place in ((0, 0), (3, 3), (22, 1)):
+        members = dict(files[number > 20])
+        sample = data[number]
+        key = f"dir.v1/{place:04}"
+        assert sample["__key__"] == key and sample["__url__"].endswith(f"{int(number > 20)}.tar")
+        assert {name: bytes(sample[name]) for name in ("jpg", "cls", "seg.png")} == {name: members[f"{key}.{name}"] for name in ("jpg", "cls", "seg.png")}
+    loader = datasets.Loader(data, 5, True, 3, block=4, window=2)
+    assert sorted(sample["__key__"] + sample["__url__"] for batch in loader for sample in batch) == sorted(data[i]["__key__"] + data[i]["__url__"] for i in range(28))
+    # the second time the indexes beside the files are used
+    assert s3dlio.exists(base.text(f"tars{kind}/0.tar.s3index"))
+    again = datasets.tar(base.text(f"tars{kind}/"), index="require")
+    assert again.digest == data.digest and again[22]["jpg"] == data[22]["jpg"]
+    s3dlio.put(base.text(f"tars{kind}/1.tar"), _tar(_samples(9, 2), kind))
+    with pytest.raises(s3dlio.InvalidDataError, match="index='rebuild'"):
+        datasets.tar(base.text(f"tars{kind}/"), index="require")
+    assert len(datasets.tar(base.text(f"tars{kind}/"))) == 30
+
+
+def test_wids_index_names_the_files(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.tar").write_bytes(_tar(_samples(3)))
+    (tmp_path / "index.json").write_text(json.dumps({"wids_version": 1, "shardlist": [{"url": "0.tar", "nsamples": 3}, {"url": str(tmp_path / "1.tar"), "nsamples": 3}]}))
+    assert len(datasets.tar(tmp_path / "index.json", index="memory")) == 6
+    assert not (tmp_path / "0.tar.s3index").exists()
+    (tmp_path / "index.json").write_text('{"shardlist": [{}]}')
+    with pytest.raises(s3dlio.InvalidDataError, match="no JSON index of wids"):
+        datasets.tar(tmp_path / "index.json")
+
+
+def _with(data: bytes, at: int, new: bytes, again: bool = True) -> bytes:
+    changed = bytearray(data)
+    changed[at : at + len(new)] = new
+    if again:
+        changed[148:156] = b" " * 8
+        changed[148:156] = b"%06o\0 " % sum(changed[:512])
+    return bytes(changed)
+
+
+GOOD_TAR = _tar([("a.txt", b"one"), ("a.cls", b"2")])
+HOSTILE_TARS: dict[str, tuple[bytes, str]] = {
+    "cut in a header": (GOOD_TAR[:1100], "cut short"),
+    "cut in a member": (_tar([("a.bin", bytes(5000))])[:3000], "cut short"),
+    "sum that is wrong": (_with(GOOD_TAR, 0, b"b", again=False), "no tar file, or it is damaged"),
+    "no tar file at all": (b"PK\x03\x04" + bytes(range(256)) * 40, "byte 0"),
+    "size that is no number": (_with(GOOD_TAR, 124, b"99999999999\0"), "not octal"),
+    "size beyond the file": (_with(GOOD_TAR, 124, b"77777777777\0"), "cut short"),
+    "size of 64 bits": (_with(GOOD_TAR, 124, b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff"), "cut short"),
+    "size below zero": (_with(GOOD_TAR, 124, b"\xff" * 12), "cut short"),
+    "name of a gigabyte": (_with(_with(GOOD_TAR, 156, b"L"), 124, b"10000000000\0"), "at byte 0"),
+    "unknown kind": (_with(GOOD_TAR, 156, b"S"), "sparse"),
+    "one name twice": (_tar([("a.txt", b"1"), ("a.txt", b"2")]), "two members 'txt'"),
+    "attributes that are none": (_with(_tar([("x", b"9 path\n\0\0\0")]), 156, b"x"), "attributes that begin"),
+    "attributes with a size that is none": (_with(_tar([("x", b"12 size=abc\n")]), 156, b"x"), "attributes"),
+    "empty": (b"", "no sample"),
+    "only zeros": (bytes(10240), "no sample"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE_TARS)
+def test_hostile_tar_files_are_refused_with_the_place(case: str, tmp_path: Path) -> None:
+    data, told = HOSTILE_TARS[case]
+    file = tmp_path / "hostile.tar"
+    file.write_bytes(data)
+    with pytest.raises(s3dlio.InvalidDataError, match=told) as caught:
+        datasets.tar(file)
+    assert str(file) in str(caught.value)
+    assert not (tmp_path / "hostile.tar.s3index").exists()
+
+
+def _fuzz(good: bytes, read: Callable[[], Any], file: Path, rounds: int = 150, seed: int = 1) -> int:
+    """Reads damaged files: it works or raises one of ours, and does not take long."""
+    choose = random.Random(seed)
+    refused = 0
+    for _ in range(rounds):
+        damaged = bytearray(good)
+        for _ in range(choose.randrange(1, 5)):
+            at = choose.randrange(max(1, len(damaged)))
+            kind = choose.randrange(4)
+            if kind == 0 and damaged:
+                damaged[at % len(damaged)] ^= 1 << choose.randrange(8)
+            elif kind == 1:
+                del damaged[at:]
+            elif kind == 2:
+                damaged[at : at + 8] = struct.pack("<Q", choose.choice([0, 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1]))
+            else:
+                damaged[at:at] = damaged[: choose.randrange(64)]
+        file.write_bytes(damaged)
+        try:
+            read()
+        except S3dlioError:
+            refused += 1
+    return refused
+
+
+def test_damaged_files_of_each_format_work_or_are_refused(tmp_path: Path) -> None:
+    memory = io.BytesIO()
+    np.savez_compressed(memory, x=np.arange(50.0), y=np.arange(5))
+    array = io.BytesIO()
+    np.save(array, np.arange(60, dtype=np.int16).reshape(20, 3))
+    records = b"".join(datasets.tfrecord_frame(bytes([i]) * i) for i in range(30))
+    (tmp_path / "i.tar").write_bytes(_tar(_samples(3)))
+    datasets.tar(tmp_path / "i.tar")
+    cases: list[tuple[str, bytes, Callable[[], Any]]] = [
+        ("a.tar", _tar(_samples(3)), lambda: list(datasets.tar(tmp_path / "a.tar", index="memory"))),
+        ("a.tfrecord", records, lambda: list(datasets.tfrecord(tmp_path / "a.tfrecord", index="memory"))),
+        ("a.npz", memory.getvalue(), lambda: list(datasets.npz(str(tmp_path / "a.npz")))),
+        ("a.npy", array.getvalue(), lambda: list(datasets.npy(tmp_path / "a.npy"))),
+        ("i.tar.s3index", (tmp_path / "i.tar.s3index").read_bytes(), lambda: list(datasets.tar(tmp_path / "i.tar", index="require"))),
+    ]
+    for name, good, read in cases:
+        (tmp_path / name).write_bytes(good)
+        read()
+        assert _fuzz(good, read, tmp_path / name) > 20, name
+
+
+# ---- TFRecord ----
+
+
+def test_tfrecord_payloads_and_indexes(base: Base) -> None:
+    payloads = [[bytes([i]) * (i * 13 % 97) for i in range(40)], [b"", b"x" * 70_000]]
+    for number, those in enumerate(payloads):
+        s3dlio.put(base.text(f"rec/{number}.tfrecord"), b"".join(map(datasets.tfrecord_frame, those)))
+    data = datasets.tfrecord(base.text("rec/"))
+    assert [bytes(sample) for sample in data] == payloads[0] + payloads[1]
+    text = bytes(s3dlio.get(base.text("rec/0.tfrecord.idx"))).decode()
+    assert text.splitlines()[:3] == ["0 16", "16 29", "45 42"]
+    assert s3dlio.read_tfrecord_index(base.text("rec/0.tfrecord.idx")) == s3dlio.get_tfrecord_index_entries(s3dlio.get(base.text("rec/0.tfrecord")))
+    assert s3dlio.index_tfrecord_bytes(s3dlio.get(base.text("rec/0.tfrecord"))) == text
+    assert s3dlio.create_tfrecord_index(base.text("rec/0.tfrecord"), base.text("rec/other.idx")) == 40
+    assert datasets.tfrecord(base.text("rec/"), index="require").digest == data.digest
+
+
+def test_tfrecord_framing_is_that_of_tensorflow() -> None:
+    """A record that TensorFlow 2 wrote: its masked CRC32C values of length 3 and of b"abc" are computed here from the published definition."""
+    record = datasets.tfrecord_frame(b"abc")
+
+    def crc(data: bytes) -> int:
+        value = 0xFFFFFFFF
+        for byte in data:
+            value ^= byte
+            for _ in range(8):
+                value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        return value ^ 0xFFFFFFFF
+
+    def masked(value: int) -> bytes:
+        return struct.pack("<I", ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+    assert record == struct.pack("<Q", 3) + masked(crc(struct.pack("<Q", 3))) + b"abc" + masked(crc(b"abc"))
+
+
+def test_damaged_records_are_named_and_can_be_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "a.tfrecord"
+    good = b"".join(datasets.tfrecord_frame(bytes([i]) * 10) for i in range(10))
+    file.write_bytes(good)
+    data = datasets.tfrecord(file)
+    file.write_bytes(_flip(good, 26 * 4 + 15))
+    with pytest.raises(s3dlio.ChecksumMismatchError, match=r"payload of the record at byte 104"):
+        data[4]
+    file.write_bytes(_flip(good, 26 * 4))
+    with pytest.raises(s3dlio.InvalidDataError, match="record at byte 104"):
+        data[4]
+    loader = datasets.Loader(data, 10, on_error="skip")
+    assert next(iter(loader)).indices.tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 9] and loader.stats.skipped == 1
+    for damaged, told in ((good[:-1], "cut short"), (good[:5], "12"), (_flip(good, 0), "length"), (b"\xff" * 40, "no TFRecord file")):
+        file.write_bytes(damaged)
+        with pytest.raises(s3dlio.InvalidDataError, match=told):
+            datasets.tfrecord(file, index="rebuild")
+    for text in (b"1", b"a b", b"0 3", b"0 20\n10 20", b"0 99999999999999999999", b"-1 20"):
+        (tmp_path / "bad.idx").write_bytes(text)
+        with pytest.raises(s3dlio.InvalidDataError, match="line"):
+            s3dlio.read_tfrecord_index(tmp_path / "bad.idx")
+
+
+def _flip(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+# ---- NumPy ----
+
+
+def test_npz_of_every_dtype(tmp_path: Path) -> None:
+    arrays = {kind: np.arange(6).astype(kind).reshape(2, 3) for kind in "?bBhHiIlLefdgFD"}
+    arrays |= {"text": np.array(["a", "bcd"]), "bytes": np.array([b"x", b"yz"]), "when": np.array(["2020-01-01"], "M8[D]"), "big": np.arange(3, dtype=">i4")}
+    arrays |= {"struct": np.zeros(3, [("a", "f4"), ("b", "i2", (2,))]), "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)), "none": np.zeros((0, 4)), "one": np.array(5)}
+    for name, save in (("plain", np.savez), ("packed", np.savez_compressed)):
+        save(tmp_path / f"{name}.npz", **arrays)
+        found = datasets.npz(str(tmp_path / f"{name}.npz"))[0]
+        assert found.keys() == arrays.keys()
+        for key, array in arrays.items():
+            assert found[key].dtype == array.dtype and np.array_equal(found[key], array), key
+    assert datasets.npz(tmp_path, names=["e"])[0].keys() == {"e"}
+    assert s3dlio.read_npz(tmp_path / "plain.npz", "h").dtype == np.int16 and s3dlio.read_npz(tmp_path / "plain.npz").dtype == np.bool_
+    with pytest.raises(s3dlio.InvalidArgumentError, match="there is no array 'nope'"):
+        s3dlio.read_npz(tmp_path / "plain.npz", "nope")
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    return memory.getvalue()
+
+
+def _npy(array: Any, **options: Any) -> bytes:
+    memory = io.BytesIO()
+    np.save(memory, array, **options)
+    return memory.getvalue()
+
+
+def _header(text: str, data: bytes = b"") -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + data
+
+
+def test_hostile_npz_and_npy_files_are_refused(tmp_path: Path) -> None:
+    good = _zip({"x.npy": _npy(np.arange(1000))})
+    hostile = {
+        "objects": (_zip({"x.npy": _npy(np.array([{}], object), allow_pickle=True)}), "pickled objects"),
+        "no arrays": (_zip({"readme": b"x"}), "without arrays"),
+        "no zip": (b"hello" * 100, "no .npz file"),
+        "cut": (good[:-30], "no .npz file"),
+        "damaged": (_flip(good, 200), "no .npz file"),
+        "too long": (_zip({"x.npy": _npy(np.arange(3)) + b"zz"}), "bytes of elements"),
+        "shape beyond memory": (_zip({"x.npy": _header("{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 16), }\n")}), "cannot be"),
+        "shape of a terabyte": (_zip({"x.npy": _header("{'descr': '<f8', 'fortran_order': False, 'shape': (137438953472,), }\n", bytes(8))}), "bytes of elements"),
+        "code": (_zip({"x.npy": _header("__import__('os').system('true')\n")}), "no .npy file"),
+    }
+    for case, (data, told) in hostile.items():
+        (tmp_path / "a.npz").write_bytes(data)
+        with pytest.raises(s3dlio.InvalidDataError, match=told):
+            print(case, datasets.npz(str(tmp_path / "a.npz"))[0])
+    info = bytearray(good)
+    at = good.rindex(b"PK\x01\x02")
+    info[at + 24 : at + 28] = struct.pack("<I", 0xFFFFFF00)
+    (tmp_path / "a.npz").write_bytes(info)
+    with pytest.raises(s3dlio.InvalidDataError, match="no compression does that"):
+        datasets.npz(str(tmp_path / "a.npz"))[0]
+
+
+def test_rows_of_npy_files_land_in_one_array(base: Base) -> None:
+    whole = np.random.default_rng(1).standard_normal((100, 3, 4)).astype(np.float32)
+    s3dlio.save(base.text("rows/a.npy"), whole[:37])
+    s3dlio.save(base.text("rows/b.npy"), whole[37:])
+    data = datasets.npy(base.text("rows/"))
+    assert len(data) == 100 and data.dtype == np.float32 and data.shape == (3, 4)
+    for batch in datasets.Loader(data, 16, True, 5, block=8):
+        assert np.array_equal(batch.array, whole[batch.indices]) and batch.array.flags.writeable
+        assert np.array_equal(batch[0], whole[batch.indices[0]])
+    s3dlio.save(base.text("rows/c.npy"), whole.astype(np.float64))
+    with pytest.raises(s3dlio.InvalidDataError, match="those of"):
+        datasets.npy(base.text("rows/"))
+
+
+def test_npy_files_without_rows_are_refused(tmp_path: Path) -> None:
+    for case, array, told in (
+        ("scalar", np.array(3), "without axes"),
+        ("fortran", np.asfortranarray(np.zeros((3, 4))), "Fortran"),
+        ("empty", np.zeros((0, 4)), "no rows"),
+    ):
+        np.save(tmp_path / f"{case}.npy", array)
+        with pytest.raises(s3dlio.InvalidDataError, match=told):
+            datasets.npy(tmp_path / f"{case}.npy")
+    (tmp_path / "cut.npy").write_bytes(_npy(np.zeros((30, 4)))[:-1])
+    with pytest.raises(s3dlio.InvalidDataError, match="bytes of elements"):
+        datasets.npy(tmp_path / "cut.npy")
+
+
+# ---- Parquet ----
+
+
+def test_parquet_row_groups_are_what_pyarrow_reads(base: Base) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    tables = []
+    for number in range(2):
+        table = arrow.table({"x": np.arange(100) + number, "name": [f"n{i}" for i in range(100)], "y": np.arange(100) / 7})
+        memory = io.BytesIO()
+        parquet.write_table(table, memory, row_group_size=30)
+        s3dlio.put(base.text(f"parquet/{number}.parquet"), memory.getvalue())
+        tables.append(table)
+    data = datasets.parquet(base.text("parquet/"))
+    assert len(data) == 8 and [data.rows(index) for index in range(4)] == [30, 30, 30, 10]
+    assert data[1].equals(tables[0].slice(30, 30)) and data[7].equals(tables[1].slice(90, 10))
+    some = datasets.parquet(base.text("parquet/"), columns=["y", "x"])
+    assert some[4].column_names in (["x", "y"], ["y", "x"]) and some[4].column("x").to_pylist() == list(range(1, 31))
+    rows = [row for batch in datasets.Loader(some, 2, True, 3) for table in batch for row in table.column("x").to_pylist()]
+    assert sorted(rows) == sorted([*range(100), *range(1, 101)])
+    with pytest.raises(s3dlio.InvalidArgumentError, match="no column 'z'"):
+        datasets.parquet(base.text("parquet/"), columns=["z"])
+    items = list(s3dlio.create_async_loader(base.text("parquet/"), {"format": "parquet", "decode": "arrow"}))
+    assert [item.rg_idx for item in items] == [0, 1, 2, 3] * 2 and arrow.ipc.open_stream(items[0].bytes().to_bytes()).read_all().num_rows == 30
+
+
+def test_damaged_parquet_files_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    import pyarrow
+    import pyarrow.parquet
+
+    file = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"x": np.arange(1000)}), file, row_group_size=100)
+    good = file.read_bytes()
+
+    def read() -> Any:
+        return [table.num_rows for table in datasets.parquet(file)]
+
+    assert read() == [100] * 10
+    assert _fuzz(good, read, file, 100) > 20
+
+
+# ---- logs ----
+
+
+def test_records_of_a_log(tmp_path: Path) -> None:
+    with s3dlio.Log.open(tmp_path / "log", "a") as writer:
+        writer.append_batch([bytes([i]) * i for i in range(50)])
+        writer.commit()
+        data = datasets.log(tmp_path / "log")
+        writer.append(b"later")
+        writer.commit()
+    assert len(data) == 50 and [bytes(record) for record in data] == [bytes([i]) * i for i in range(50)]
+    seen = {index: bytes(record) for batch in datasets.Loader(data, 7, True, 3) for index, record in zip(batch.indices.tolist(), batch, strict=True)}
+    assert seen == {i: bytes([i]) * i for i in range(50)}
+    with s3dlio.Log.open(tmp_path / "rows", "a", dtype=np.float32, shape=(3,)) as writer:
+        writer.append_batch(np.arange(60, dtype=np.float32).reshape(20, 3))
+        writer.commit()
+    rows = datasets.log(tmp_path / "rows", begin=5)
+    assert np.array_equal(next(iter(datasets.Loader(rows, 15))).array, np.arange(15, 60, dtype=np.float32).reshape(15, 3))
+    with pytest.raises(s3dlio.InvalidArgumentError, match="the log has 0..20"):
+        datasets.log(tmp_path / "rows", end=21)

@@ -1,0 +1,147 @@
+"""The original's loaders, options, generated data: its names, and what they do here."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Base
+
+import s3dlio
+
+
+@pytest.fixture
+def prefix(base: Base) -> str:
+    uri = base.text("original/")
+    s3dlio.put_many([(f"{uri}{i:02}", bytes([i]) * (i + 1)) for i in range(20)])
+    return uri
+
+
+def _batches(loader: Any) -> list[list[int]]:
+    async def gather() -> list[list[int]]:
+        return [[view[0] for view in batch] async for batch in loader]
+
+    return asyncio.run(gather())
+
+
+def test_four_ways_to_iterate_give_the_same(prefix: str) -> None:
+    loader = s3dlio.create_async_loader(prefix, {"batch_size": 6})
+    assert _batches(loader) == [list(range(at, min(at + 6, 20))) for at in range(0, 20, 6)] and len(loader) == 4
+    assert [view[0] for view in loader] == list(range(20))
+    items = list(loader.items())
+    assert [item.byte_count for item in items] == list(range(1, 21)) and items[3].uri == f"{prefix}03" and bytes(items[3]) == b"\3" * 4 and len(items[3]) == 4
+    several = loader.items()
+    assert [len(several.collect_batch(8)) for _ in range(4)] == [8, 8, 4, 0]
+
+
+def test_batch_size_shuffle_seed_drop_last_and_shards_are_honoured(prefix: str) -> None:
+    assert [len(batch) for batch in _batches(s3dlio.create_async_loader(prefix, {"batch_size": 32}))] == [20]
+    assert [len(batch) for batch in _batches(s3dlio.create_async_loader(prefix, {"batch_size": 6, "drop_last": True}))] == [6, 6, 6]
+    orders = [_batches(s3dlio.create_async_loader(prefix, {"shuffle": True, "seed": seed, "batch_size": 20}))[0] for seed in (1, 1, 2)]
+    assert orders[0] == orders[1] != orders[2] and sorted(orders[2]) == list(range(20))
+    taken = []
+    for rank in range(2):
+        for worker in range(3):
+            opts = {"shard_rank": rank, "shard_world_size": 2, "worker_id": worker, "num_workers_pytorch": 3, "batch_size": 2, "shuffle": True}
+            taken += [view[0] for view in s3dlio.create_async_loader(prefix, opts)]
+    assert sorted(taken) == list(range(20))
+
+
+def test_unknown_options_and_bad_values_are_refused_by_name(prefix: str) -> None:
+    with pytest.raises(s3dlio.InvalidArgumentError, match="no option 'batchsize'.*did you mean 'batch_size'"):
+        s3dlio.create_async_loader(prefix, {"batchsize": 3})
+    for wrong in ({"batch_size": 0}, {"batch_size": "3"}, {"reader_mode": "fast"}, {"shard_rank": 2, "shard_world_size": 2}, {"seed": -1}, {"shuffle": "yes"}):
+        with pytest.raises(s3dlio.InvalidArgumentError, match=next(iter(wrong))):
+            s3dlio.PyDataset(prefix, wrong)
+
+
+def test_data_sets_by_pattern_by_names_and_by_number(prefix: str) -> None:
+    data = s3dlio.create_dataset(prefix)
+    assert len(data) == 20 and data.keys()[3].endswith("03") and len(s3dlio.PyDataset(prefix + "1*")) == 10
+    assert asyncio.run(_item(data, 4)) == b"\4" * 5
+    named = s3dlio.PyDataset.from_uris([f"{prefix}07", f"{prefix}03"])
+    loader = s3dlio.PyBytesAsyncDataLoader(named, {"prefetch": 64, "skip_head": True})
+    assert [bytes(item) for item in loader.items().collect_batch(9)] == [b"\7" * 8, b"\3" * 4]
+    with pytest.raises(s3dlio.InvalidArgumentError):
+        s3dlio.PyDataset.from_uris([])
+    with pytest.raises(s3dlio.InvalidArgumentError, match="s3://"):
+        s3dlio.PyS3Dataset("memory://x/")
+
+
+async def _item(data: Any, index: int) -> bytes:
+    return bytes(await data.get_item(index))
+
+
+def test_failure_reaches_the_consumer(prefix: str) -> None:
+    loader = s3dlio.PyBytesAsyncDataLoader(s3dlio.PyDataset.from_uris([f"{prefix}01", f"{prefix}none"]), {"batch_size": 1})
+    with pytest.raises(s3dlio.NotFoundError):
+        list(loader)
+    with pytest.raises(s3dlio.NotFoundError):
+        _batches(loader)
+
+
+def test_builder_has_methods_that_equal_their_values(prefix: str) -> None:
+    options = s3dlio.PyLoaderOptions().with_batch_size(4).shuffle(True, 9).num_workers(2).prefetch(3).pin_memory(True).persistent_workers(True).use_spawn()
+    assert options.batch_size == 4 and options.seed == 9 and options.pin_memory == True and options.drop_last == False  # noqa: E712
+    assert options.drop_last(True).drop_last == True and options.distributed_sampling(1, 2).shard_rank == 1  # noqa: E712
+    assert options.gpu_optimized().non_blocking == True and options.with_timeout(3.5).timeout_seconds == 3.5  # noqa: E712
+    assert [len(batch) for batch in _batches(s3dlio.create_async_loader(prefix, options))] == [4] * 5
+    with pytest.raises(s3dlio.InvalidArgumentError, match="replacement"):
+        options.random_sampling(True)
+
+
+def test_lists_as_data_sets() -> None:
+    async def gather(opts: dict[str, Any]) -> list[list[int]]:
+        return [batch async for batch in s3dlio.PyAsyncDataLoader(s3dlio.PyVecDataset(range(10)), opts)]
+
+    assert asyncio.run(gather({"batch_size": 4})) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert asyncio.run(gather({"batch_size": 4, "drop_last": True})) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    shuffled = asyncio.run(gather({"batch_size": 10, "shuffle": True, "seed": 4}))[0]
+    assert sorted(shuffled) == list(range(10)) != shuffled
+
+
+@pytest.mark.parametrize(("dedup", "compress"), [(1, 1), (4, 1), (1, 3), (2, 2)])
+def test_generated_data_repeats_and_compresses_as_asked(dedup: int, compress: int) -> None:
+    data = s3dlio.generate_data(8 << 20, dedup, compress)
+    blocks = [data[at : at + (1 << 20)].to_bytes() for at in range(0, len(data), 1 << 20)]
+    assert len(blocks) / len(set(blocks)) == dedup
+    packed = sum(len(zlib.compress(block, 1)) for block in blocks)
+    assert 0.93 < len(data) / packed / compress < 1.05
+    assert s3dlio.generate_data(1000) != s3dlio.generate_data(1000)
+
+
+def test_generator_gives_the_same_bytes_however_they_are_cut() -> None:
+    size = (3 << 20) + 12_345
+    whole = bytearray(size)
+    assert s3dlio.Generator(size, 2, 3, seed=5).fill_chunk(whole) == size
+    for cut in (777_777, 1 << 20, 4 << 20):
+        generator = s3dlio.Generator(size, 2, 3, threads=2, seed=5)
+        piece, found = bytearray(cut), bytearray()
+        while count := generator.fill_chunk(piece):
+            found += piece[:count]
+        assert found == whole and generator.is_complete()
+        generator.reset()
+        assert not generator.is_complete()
+    buffer = np.zeros(5000, np.uint16)
+    assert s3dlio.generate_into_buffer(buffer) == 10_000 and len(np.unique(buffer)) > 4000
+    for wrong in (b"read only", np.zeros((4, 4))[:, ::2]):
+        with pytest.raises(ValueError, match="buffer"):
+            s3dlio.generate_into_buffer(wrong)  # type: ignore[arg-type]
+    with pytest.raises(s3dlio.InvalidArgumentError, match="dedup"):
+        s3dlio.generate_data(5, 0)
+    with np.load(io.BytesIO(s3dlio.generate_npz_bytes((4, 5), "<f2", 3))) as found_arrays:
+        assert found_arrays["x"].shape == (4, 5, 3) and found_arrays["x"].dtype == np.float16 and found_arrays["y"].tolist() == [0, 0, 0]
+    assert s3dlio.py_total_cpus() >= s3dlio.py_default_data_gen_threads() >= 1
+
+
+def test_reads_in_several_processes_are_counted(tmp_path: Path) -> None:
+    for i in range(10):
+        (tmp_path / f"object_{i}.dat").write_bytes(bytes(100))
+    told = s3dlio.mp_get(str(tmp_path), procs=2, jobs=4, num=12)
+    assert (told["attempted"], told["succeeded"], told["failed"], told["total_bytes"]) == (12, 10, 2, 1000)
+    assert [worker["exit_code"] for worker in told["workers"]] == [0, 0] and told["workers"][1]["first_failure"]
