@@ -577,7 +577,7 @@ def test_log_dataset_reads_a_batch_at_once_and_resumes(tmp_path: Path) -> None:
 
 
 def test_compressed_log_is_small_and_reads_the_same(tmp_path: Path) -> None:
-    records = [b"step %d, loss %.4f, the same words in every line" % (i, 1 / (i + 1)) for i in range(20_000)]
+    records = [b"step %d, loss %.4f, " % (i, 1 / (i + 1)) + b"the same words in every line, again and again, " * 2 for i in range(20_000)]
     with s3dlio.Log.open(tmp_path / "a", "a", compress=True, segment_size=1 << 20) as log:
         for record in records[:10_000]:
             log.append(record)
