@@ -157,7 +157,7 @@ assert np.array_equal(np.load("a.npy"), np.arange(5.0))
 assert np.array_equal(s3dlio.load_numpy_array("a.npy"), np.arange(5.0))
 loaded = {line.split()[-1] for line in open("/proc/self/maps") if "libs3dlio" in line}
 assert loaded == {os.path.join(where, "libs3dlio.so")}, loaded
-assert os.access(os.path.join(where, "s3dlio-credentials"), os.X_OK), "the program that asks for credentials did not come along"
+assert os.access(os.path.join(where, "s3dlio"), os.X_OK), "the program that asks for credentials did not come along"
 print(s3dlio.__version__)
 """
 

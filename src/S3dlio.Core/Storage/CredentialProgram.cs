@@ -6,7 +6,7 @@ using S3dlio.IO;
 namespace S3dlio.Storage;
 
 /// <summary>
-/// The vendors' chains of credential providers, which are a program of their own, s3dlio-credentials: what they link in would double this
+/// The vendors' chains of credential providers, which are a verb of the program s3dlio: what they link in would double this
 /// library and the time in which it starts, in each forked child again; some start processes, for which .NET takes over the signals of the
 /// whole process, which in a library belongs to the host program. The request goes to its standard input and the response comes from its
 /// standard output, both a line of JSON; secrets are in no arguments and in no file.
@@ -19,7 +19,10 @@ public static partial class CredentialProgram
     /// <summary>How long it may take to end after its answer, and after it was killed.</summary>
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(5), AfterKill = TimeSpan.FromSeconds(5);
 
-    public const string Name = "s3dlio-credentials";
+    public const string Name = "s3dlio";
+
+    /// <summary>The program's verb that answers.</summary>
+    const string Verb = "credentials";
 
     /// <summary>Absolute path of the program, where the caller has set one.</summary>
     public static string? Chosen
@@ -180,7 +183,7 @@ public static partial class CredentialProgram
             Must(Interop.posix_spawnattr_setflags(ref how, SetSignalDefaults | SetSignalMask));
             // the process's own environment; .NET may hold an older copy
             nint environment = Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "environ"));
-            int error = Interop.posix_spawn(out int process, Path, ref files, ref how, [Path, null], environment);
+            int error = Interop.posix_spawn(out int process, Path, ref files, ref how, [Path, Verb, null], environment);
             return error == 0 ? process : throw new CredentialException(
                 $"the program that asks for them, {Path}, cannot be started: {Marshal.GetPInvokeErrorMessage(error)}; it belongs beside "
                 + "libs3dlio.so: install s3dlio anew");

@@ -7,6 +7,15 @@ namespace S3dlio.Transfer;
 /// <summary>Reads and verifies whole objects and ranges. A read starts over where the object is replaced meanwhile.</summary>
 public static class ObjectRead
 {
+    /// <summary>
+    /// Compares the CRC32C of all bytes of an object, which the caller has read, with the recorded one, where there is one.
+    /// </summary>
+    /// <exception cref="StoreException">ChecksumMismatch.</exception>
+    public static ValueTask CompareAsync(ObjectReader reader, string uri, Checksum found, CancellationToken cancel) =>
+        reader.Meta.Checksum is null
+            ? ValueTask.CompletedTask
+            : ReadVerification.OfRecorded(reader, uri).CompleteAsync(0, reader.Meta.Size, found, cancel);
+
     /// <summary>Reads a whole object into memory that <paramref name="allocate"/> returns for its size.</summary>
     public static ValueTask<ObjectMeta> WholeAsync(
         ObjectStore store, string key, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress,
@@ -80,7 +89,15 @@ public static class ObjectRead
         if (target.Length > ObjectStore.BriefLength)
             await ThreadSwitch.ToPoolAsync();
         Checksum found = await ParallelRead.ReadAsync(reader, offset, target, verification, progress, cancel).ConfigureAwait(false);
-        await verification.CompleteAsync(offset, offset + target.Length, found, cancel).ConfigureAwait(false);
+        try
+        {
+            await verification.CompleteAsync(offset, offset + target.Length, found, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.ChecksumMismatch)
+        {
+            reader.Distrust();
+            throw;
+        }
     }
 }
 
