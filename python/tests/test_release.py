@@ -92,6 +92,8 @@ class Elf:
 def test_what_is_linked_is_what_the_wheels_tag_allows(name: str) -> None:
     if os.uname().machine != "x86_64":
         pytest.skip("the names are those of x86-64")
+    if not (PACKAGE / name).is_file():
+        pytest.skip(f"{name} was not built here")
     file = Elf(PACKAGE / name)
     assert file.needed() <= EXPECTED
     found = file.versions()
