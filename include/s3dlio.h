@@ -849,7 +849,7 @@ int32_t s3dlio_checkpoint_prune_begin(uint64_t store, const char *options_json, 
  * false; record_size, bytes of every record, 0 (default) for any; schema, at most 2 KiB of JSON that tells what the records are, and
  * check_schema, true (default) to fail where these two are not the log's; segment_size, bytes of a file (64 MiB); buffer_size, bytes of records
  * that wait in memory (1 MiB); commit_align, where commits begin (8); on_damage, what is done about committed records that are
- * damaged: "raise" (default), "skip", "cut"; commit_after_ms and commit_bytes, after which what was appended is committed without a call, 0
+ * damaged: "raise" (default), "skip", "cut"; compression, a level of zstd, 0 (default) for none; commit_after_ms and commit_bytes, after which what was appended is committed without a call, 0
  * (default) for never; retain_bytes, retain_records, retain_seconds, beyond which whole segments are dropped from the beginning when one is full
  * or the log is opened, 0 (default) for never. S3DLIO_UNAVAILABLE when another writer has it. Result: {"log":9,"id":"…","schema":"…",
  * "record_size":0,"damage":["…"]}; the log is the operation's until s3dlio_op_result returned.

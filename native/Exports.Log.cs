@@ -8,7 +8,7 @@ namespace S3dlio.Native;
 static unsafe partial class Exports
 {
     static readonly string[] KnownLog = ["mode", "record_size", "schema", "check_schema", "segment_size", "buffer_size", "commit_align", "on_damage", "create",
-        "commit_after_ms", "commit_bytes", "retain_bytes", "retain_records", "retain_seconds"];
+        "compression", "commit_after_ms", "commit_bytes", "retain_bytes", "retain_records", "retain_seconds"];
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_open_begin")]
     public static int LogOpenBegin(byte* uri, byte* options, ulong* outOperation) => Begin(outOperation, () =>
@@ -32,6 +32,7 @@ static unsafe partial class Exports
                 "buffer_size" => chosen with { BufferSize = (int)option.AsInteger(4096, 1 << 30) },
                 "commit_align" => chosen with { Alignment = (int)option.AsInteger(8, 1 << 20) },
                 "on_damage" => chosen with { OnDamage = AsOnDamage(option) },
+                "compression" => chosen with { Compression = (int)option.AsInteger(0, 22) },
                 "commit_after_ms" => chosen with { CommitAfter = (int)option.AsInteger(0, 86_400_000) },
                 "commit_bytes" => chosen with { CommitBytes = option.AsInteger(0, long.MaxValue) },
                 "retain_bytes" => chosen with { RetainBytes = option.AsInteger(0, long.MaxValue) },

@@ -14,7 +14,7 @@ from . import _calls, _native
 from ._address import Location, resolve
 from ._log_reads import MOST, LogFollower, read, scan
 from ._log_records import Bytes, Elements, joined
-from ._log_settings import commit_settings, retention_settings
+from ._log_settings import commit_settings, compression_settings, retention_settings
 from ._options import StorageOptions
 from .exceptions import ClosedError, ForkError, InvalidArgumentError, UnavailableError
 
@@ -60,6 +60,7 @@ class Log:
         create: bool = True,
         segment_size: int = 64 << 20,
         commit_align: int = 8,
+        compress: bool | int = False,
         commit_every: float | str | None = None,
         retain_bytes: int | None = None,
         retain_records: int | None = None,
@@ -86,6 +87,7 @@ class Log:
             "check_schema": dtype is not None,
             "segment_size": segment_size,
             "commit_align": commit_align,
+            **compression_settings(compress),
             **commit_settings(commit_every),
             **retention_settings(retain_bytes, retain_records, retain_seconds),
             "on_damage": on_damage,
@@ -124,6 +126,7 @@ class Log:
         create: bool = True,
         segment_size: int = 64 << 20,
         commit_align: int = 8,
+        compress: bool | int = False,
         commit_every: float | str | None = None,
         retain_bytes: int | None = None,
         retain_records: int | None = None,
@@ -141,6 +144,8 @@ class Log:
             create: False fails where there is no log.
             segment_size: Bytes of one of its files.
             commit_align: 4096 begins each commit in a block of its own, so that no sector is written twice.
+            compress: True, or a level of zstd from 1 to 22: frames that become smaller by it are compressed, from the next segment of the log
+                on; readers need not be told. Records are gathered in frames of up to 1 MiB; reading one decompresses its frame.
             commit_every: Commits by itself: seconds or text such as ``"100ms"`` after an append, or after so many bytes, ``"8MiB"``. None:
                 only :meth:`commit` and :meth:`close` do.
             retain_bytes: Whole segments are dropped from the beginning while the files take more than this. Looked at when the log is opened
@@ -176,6 +181,7 @@ class Log:
             create=create,
             segment_size=segment_size,
             commit_align=commit_align,
+            compress=compress,
             commit_every=commit_every,
             retain_bytes=retain_bytes,
             retain_records=retain_records,

@@ -29,6 +29,14 @@ def commit_settings(every: float | str | None) -> dict[str, int]:
     return {"commit_after_ms": max(1, math.ceil(every * 1000))}
 
 
+def compression_settings(compress: bool | int) -> dict[str, int]:
+    """A level of zstd, where there is one."""
+    level = 3 if compress is True else int(compress)
+    if not 0 <= level <= 22:
+        raise InvalidArgumentError(f"compress is True, False or a level of zstd from 1 to 22, found {compress!r}")
+    return {"compression": level} if level else {}
+
+
 def retention_settings(size: int | None, records: int | None, seconds: float | None) -> dict[str, int]:
     """Limits of what is kept; None for no limit."""
     given = {"retain_bytes": size, "retain_records": records, "retain_seconds": None if seconds is None else math.ceil(seconds)}

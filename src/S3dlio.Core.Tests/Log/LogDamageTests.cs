@@ -70,12 +70,13 @@ public sealed class LogDamageTests : IDisposable
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Read_EveryByteFlipped_NoWrongRecordAndNoSilentLoss(bool close)
+    [InlineData(true, 0)]
+    [InlineData(false, 0)]
+    [InlineData(true, 3)]
+    public void Read_EveryByteFlipped_NoWrongRecordAndNoSilentLoss(bool close, int compression)
     {
         const int records = 400;
-        Make(records, Small, close);
+        Make(records, Small with { Compression = compression }, close);
         var files = Directory.GetFiles(Log).Where(file => !file.EndsWith("LOCK", StringComparison.Ordinal)).Order().ToArray();
         int step = Environment.GetEnvironmentVariable("S3DLIO_LOG_EVERY_BYTE") is null ? 7 : 1, found = 0, flips = 0;
         var images = files.Select(File.ReadAllBytes).ToArray();

@@ -115,7 +115,7 @@ public sealed class LogLessonsTests
         var disk = LogModel.NewDisk();
         using (var log = Open(disk))
         {
-            for (int i = 0; i < 100; i++)
+            for (int i = 0; i < 60; i++)
             {
                 log.Append(Record(i));
                 log.Commit();
@@ -123,13 +123,13 @@ public sealed class LogLessonsTests
             log.Close();
         }
         // the header of a frame in the middle: a scan that stops there quietly has lost the rest
-        Change(disk, SegmentWriter.NameOf(0), image => image[image.AsSpan().IndexOf(Record(77)) - 72] ^= 1);
+        Change(disk, SegmentWriter.NameOf(0), image => image[image.AsSpan().IndexOf(Record(47)) - 72] ^= 1);
         var error = Assert.Throws<StoreException>(() => LogReader.Open(disk, LogModel.Place, OnDamage.Raise));
         Assert.Equal(ErrorKind.ChecksumMismatch, error.Kind);
         using var reader = LogReader.Open(disk, LogModel.Place, OnDamage.Skip);
-        Assert.Equal(100, reader.EndRecord);
-        Assert.Equal(ErrorKind.ChecksumMismatch, Assert.Throws<StoreException>(() => reader.Plan(0, 100, long.MaxValue, false)).Kind);
-        Assert.Equal(Enumerable.Range(0, 100).Where(i => i != 77).Select(i => (long)i), reader.Plan(0, 100, long.MaxValue, true).Numbers);
+        Assert.Equal(60, reader.EndRecord);
+        Assert.Equal(ErrorKind.ChecksumMismatch, Assert.Throws<StoreException>(() => reader.Plan(0, 60, long.MaxValue, false)).Kind);
+        Assert.Equal(Enumerable.Range(0, 60).Where(i => i != 47).Select(i => (long)i), reader.Plan(0, 60, long.MaxValue, true).Numbers);
     }
 
     [Theory]

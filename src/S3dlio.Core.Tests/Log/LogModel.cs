@@ -39,7 +39,7 @@ sealed class LogModel(int seed)
     /// <summary>Opens or makes the log and compares it with the list.</summary>
     public void Open(Disk disk, OnDamage onDamage = OnDamage.Raise)
     {
-        Writer = LogWriter.Open(disk, Place, Options with { OnDamage = onDamage, Alignment = seed % 5 == 0 ? 512 : 8 });
+        Writer = LogWriter.Open(disk, Place, Options with { OnDamage = onDamage, Alignment = seed % 5 == 0 ? 512 : 8, Compression = seed % 7 == 0 ? 1 : 0 });
         Check(Writer);
     }
 
@@ -123,7 +123,10 @@ sealed class LogModel(int seed)
         // sizes around the sector, the buffer and nothing at all
         int length = _random.Next(10) switch { 0 => 0, 1 => 512, 2 => _random.Next(3000, 9000), _ => _random.Next(1, 400) };
         var bytes = new byte[length];
-        _random.NextBytes(bytes);
+        if (seed % 7 != 0 || _random.Next(3) == 0)
+            _random.NextBytes(bytes);
+        else
+            bytes.AsSpan().Fill((byte)_random.Next(256));
         return bytes;
     }
 }

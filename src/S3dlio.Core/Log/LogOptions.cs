@@ -33,6 +33,9 @@ public sealed record LogOptions
     /// <summary>Every commit begins at a multiple of so many bytes: 8, or 4096 so that no sector is written twice.</summary>
     public int Alignment { get; init; } = 8;
 
+    /// <summary>Level of zstd, 1 to 22, with which frames are compressed that become smaller by it; 0: none. Counts from the next segment on.</summary>
+    public int Compression { get; init; }
+
     public OnDamage OnDamage { get; init; }
 
     /// <summary>False: a log that is not there is an error.</summary>

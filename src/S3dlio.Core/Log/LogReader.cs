@@ -156,7 +156,7 @@ public sealed class LogReader : RecordLog
                 var walk = new FrameWalk(file, segment.Header(file), _growing.Offset, _growing.Record) { Epoch = _growing.Epoch };
                 while ((_growing.Record < tail.EndRecord || _growing.Record < 0) && walk.Next())
                 {
-                    if (walk.Header.Type == FrameType.Data)
+                    if (walk.Header.HasRecords)
                         segment.GrowingIndex!.Add(walk.Header.FirstRecord, walk.FrameOffset);
                     (_growing.Offset, _growing.Record, _growing.Epoch) = (walk.Offset, walk.NextRecord, walk.Epoch);
                 }

@@ -126,6 +126,7 @@ static class LogRecovery
             Created = (DateTime.UtcNow.Ticks - DateTime.UnixEpoch.Ticks) * 100,
             Alignment = options.Alignment,
             RecordSize = options.RecordSize,
+            Features = LogWriter.FeaturesOf(options),
             PreviousFooter = 0,
             Json = options.Schema,
         };
@@ -210,6 +211,7 @@ static class LogRecovery
         var next = SegmentWriter.Prepare(disk, directory, header with
         {
             Number = header.Number + 1,
+            Features = LogWriter.FeaturesOf(options),
             FirstRecord = found.EndRecord,
             BaseAddress = header.BaseAddress + FrameHeader.Padded(length, header.Alignment),
             Created = found.LastTime,

@@ -262,7 +262,7 @@ public static class LogRepair
         long address = file.Read(bytes, offset) == bytes.Length ? BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(8)) : -1;
         if (address < offset || !FrameHeader.TryRead(bytes, SegmentHeader.SeedOf(store), address, out var frame) || frame.FirstRecord < first)
             return null;
-        return new SegmentHeader
+        var made = new SegmentHeader
         {
             Store = store,
             Number = before is null ? 0 : before.Number + 1,
@@ -274,5 +274,13 @@ public static class LogRepair
             PreviousFooter = end?.Checksum ?? 0,
             Json = meta?.Schema ?? before!.Json,
         };
+        // whether frames are packed shows in the frames
+        var walk = new FrameWalk(file, made, offset, -1);
+        while (walk.Next())
+        {
+            if (walk.Header.Type == FrameType.Packed)
+                return made with { Features = SegmentHeader.PackedFrames };
+        }
+        return made;
     }
 }

@@ -323,11 +323,9 @@ public sealed class LogSurvey
         var bytes = new byte[walk.Header.TableLength];
         if (file.Read(bytes, offset + FrameHeader.Length) < bytes.Length || FrameTable.Decode(offset, walk.Header, bytes) is not { } table)
             yield break;
-        for (int i = 0; i < table.Count; i++)
-        {
-            if (walk.Checksum(table.PayloadOffset + table.Start(i), table.End(i) - table.Start(i)) != table.Checksum(i))
-                yield return (walk.Header.FirstRecord + i, table.PayloadOffset + table.Start(i));
-        }
+        bool isPacked = table.Header.Type == FrameType.Packed;
+        foreach (int i in walk.Damaged(table))
+            yield return (walk.Header.FirstRecord + i, table.PayloadOffset + (isPacked ? 0 : table.Start(i)));
     }
 
     void Count(DiskFile file, SegmentHeader header, SegmentRecovery found, FrameIndex index, long from)

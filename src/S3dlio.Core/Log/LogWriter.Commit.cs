@@ -198,6 +198,7 @@ public sealed partial class LogWriter
             next = SegmentWriter.Prepare(Disk, Directory, _segment.Header with
             {
                 Number = _segment.Header.Number + 1,
+                Features = FeaturesOf(_options),
                 FirstRecord = end,
                 BaseAddress = address,
                 Created = like.Time,
@@ -328,6 +329,7 @@ public sealed partial class LogWriter
             WriteTail(_poison is null ? LogTail.Closed : LogTail.Failed);
             FinishWaiters();
             Monitor.PulseAll(_gate);
+            _packing?.Dispose();
             _segment.Dispose();
             _meta.Dispose();
             _tail.Dispose();

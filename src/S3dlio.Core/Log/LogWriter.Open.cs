@@ -18,6 +18,7 @@ public sealed partial class LogWriter
         Damage = opened.Damage;
         SetSegments([.. opened.Older.Select(first => new SegmentFile(disk, directory, first)), Growing(_segment)]);
         _openedAt = _appended;
+        _packing = options.Compression > 0 ? new FramePacking(options.Compression) : null;
         if (options.CommitAfter > 0)
             _timer = new Timer(_ => CommitWhatWaits(), null, Timeout.Infinite, Timeout.Infinite);
         WriteTail(0);
@@ -89,6 +90,8 @@ public sealed partial class LogWriter
             throw Wrong("commits are made every so many milliseconds or bytes, both from 1 on; 0 is never");
         if (options.RetainBytes < 0 || options.RetainRecords < 0 || options.RetainAge < TimeSpan.Zero)
             throw Wrong("what is retained is given in bytes, records or seconds, all from 1 on; 0 keeps everything");
+        if (options.Compression is < 0 or > 22)
+            throw Wrong($"compression is {options.Compression}, expected a level of zstd from 1 to 22, or 0 for none");
         if (options.RecordSize is < 0 or > MostRecord)
             throw Wrong($"a record has {options.RecordSize} bytes, the most is {MostRecord}");
         if (System.Text.Encoding.UTF8.GetByteCount(options.Schema) > SegmentHeader.MostJson)

@@ -23,6 +23,8 @@ public sealed partial class LogWriter : RecordLog
     readonly ReadOnlyMemory<byte>[] _one = new ReadOnlyMemory<byte>[1];
     readonly IDisposable? _lock;
     readonly Timer? _timer;
+    readonly FramePacking? _packing;
+    readonly ReadOnlyMemory<byte>[] _packed = new ReadOnlyMemory<byte>[1];
     readonly long _openedAt;
     readonly DiskFile _meta, _tail;
     readonly uint _seed;
@@ -202,11 +204,26 @@ public sealed partial class LogWriter : RecordLog
             long whole = FrameHeader.Length + ((long)frame.Count * FrameHeader.EntryLength) + length;
             _segment.Reserve(FrameHeader.Padded(whole, _options.Alignment), _options.SegmentSize);
             long before = _segment.Offset;
-            _segment.Write(Like(first), frame, payload, length);
+            if (!WritePacked(Like(first), frame, payload, length))
+                _segment.Write(Like(first), frame, payload, length);
             _frames++;
             _frameBytes += _segment.Offset - before;
         });
     }
+
+    /// <summary>False where the frame is not to be compressed, or became no smaller.</summary>
+    bool WritePacked(FrameHeader header, FrameBuilder frame, ReadOnlyMemory<byte>[]? payload, long length)
+    {
+        if (_packing is null || (_segment.Header.Features & SegmentHeader.PackedFrames) == 0 || length > FramePacking.MostLength)
+            return false;
+        _packed[0] = _packing.Pack(payload is null ? frame.Payload.Span : payload[0].Span);
+        if (_packed[0].IsEmpty)
+            return false;
+        _segment.Write(header with { Type = FrameType.Packed }, frame, _packed, _packed[0].Length);
+        return true;
+    }
+
+    internal static uint FeaturesOf(LogOptions options) => options.Compression > 0 ? SegmentHeader.PackedFrames : 0;
 
     FrameHeader Like(long firstRecord) => new()
     {

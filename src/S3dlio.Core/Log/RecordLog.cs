@@ -11,12 +11,13 @@ namespace S3dlio.Log;
 public abstract class RecordLog : IDisposable
 {
     const int MostOpenFiles = 64;
-    const long MostCached = 16 << 20;
+    const long MostCached = 16 << 20, MostUnpacked = 16 << 20;
 
     readonly Lock _cacheGate = new();
     readonly Dictionary<(SegmentFile, long), FrameTable> _tables = [];
+    readonly Dictionary<FrameTable, byte[]> _unpacked = [];
     SegmentFile[] _segments = [];
-    long _cached, _begin;
+    long _cached, _unpackedLength, _begin;
 
     private protected RecordLog(Disk disk, string directory) => (Disk, Directory) = (disk, directory);
 
@@ -165,13 +166,22 @@ public abstract class RecordLog : IDisposable
     internal void ReadRun(in RecordPlan.Run run, long offset, Span<byte> target)
     {
         var (segment, table) = (run.SegmentFile!, run.Table!);
+        uint start = table.Start(run.First);
         int found;
         try
         {
             var file = segment.Lease();
             try
             {
-                found = file.Read(target, offset);
+                if (table.Header.Type != FrameType.Packed)
+                    found = file.Read(target, offset);
+                else if (Unpacked(file, table) is { } raw)
+                {
+                    raw.AsSpan((int)start, target.Length).CopyTo(target);
+                    found = target.Length;
+                }
+                else
+                    found = -1;
             }
             finally
             {
@@ -183,7 +193,6 @@ public abstract class RecordLog : IDisposable
             CheckTruncated(run.Number);
             throw LogErrors.Translate(error is DiskException ? error : new DiskException(Errno.ENOENT, segment.Path, "read"), Directory);
         }
-        uint start = table.Start(run.First);
         for (int i = 0; i < run.Count; i++)
         {
             int index = run.First + i;
@@ -281,7 +290,7 @@ public abstract class RecordLog : IDisposable
         var header = segment.Header(file);
         var start = new byte[512];
         int count = file.Read(start, offset);
-        if (!FrameHeader.TryRead(start.AsSpan(0, count), header.Seed, header.BaseAddress + offset, out var frame) || frame.Type != FrameType.Data
+        if (!FrameHeader.TryRead(start.AsSpan(0, count), header.Seed, header.BaseAddress + offset, out var frame) || !frame.HasRecords
             || frame.FirstRecord != firstRecord || offset + FrameHeader.Length + frame.TableLength + frame.PayloadLength > file.Length)
             return null;
         var bytes = start.AsSpan(FrameHeader.Length, Math.Max(0, count - FrameHeader.Length));
@@ -307,12 +316,37 @@ public abstract class RecordLog : IDisposable
         return table;
     }
 
+    /// <summary>The payload of a packed frame; those that were read last are kept.</summary>
+    byte[]? Unpacked(DiskFile file, FrameTable table)
+    {
+        lock (_cacheGate)
+        {
+            if (_unpacked.TryGetValue(table, out byte[]? known))
+                return known;
+        }
+        byte[]? raw = FramePacking.Read(file, table);
+        lock (_cacheGate)
+        {
+            if (raw is null || raw.Length > MostUnpacked || _unpacked.ContainsKey(table))
+                return raw;
+            if (_unpackedLength + raw.Length > MostUnpacked)
+            {
+                _unpacked.Clear();
+                _unpackedLength = 0;
+            }
+            _unpacked.Add(table, raw);
+            _unpackedLength += raw.Length;
+            return raw;
+        }
+    }
+
     private protected void DropTables()
     {
         lock (_cacheGate)
         {
             _tables.Clear();
-            _cached = 0;
+            _unpacked.Clear();
+            _cached = _unpackedLength = 0;
         }
     }
 

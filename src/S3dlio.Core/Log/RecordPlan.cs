@@ -33,6 +33,8 @@ public sealed class RecordPlan
     {
         if (run.Table is not { } table)
             return ("", 0, 0);
+        if (table.Header.Type == FrameType.Packed)
+            return (SegmentWriter.NameOf(run.SegmentFile!.FirstRecord), table.PayloadOffset, table.Header.PayloadLength);
         uint start = table.Start(run.First);
         return (SegmentWriter.NameOf(run.SegmentFile!.FirstRecord), table.PayloadOffset + start, table.End(run.First + run.Count - 1) - start);
     }

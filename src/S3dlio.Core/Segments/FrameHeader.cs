@@ -13,6 +13,9 @@ enum FrameType : byte
 
     /// <summary>The index at the end of a sealed segment.</summary>
     Footer = 3,
+
+    /// <summary>Records whose payload is one zstd frame; table and checksums are of the records as they were given.</summary>
+    Packed = 4,
 }
 
 /// <summary>
@@ -48,7 +51,9 @@ readonly record struct FrameHeader
     /// <summary>Nanoseconds since 1970 when the frame was closed.</summary>
     public long Time { get; init; }
 
-    public long TableLength => Type == FrameType.Data ? (long)Count * EntryLength : 0;
+    public bool HasRecords => Type is FrameType.Data or FrameType.Packed;
+
+    public long TableLength => HasRecords ? (long)Count * EntryLength : 0;
 
     /// <summary>Bytes of the whole frame, padding included.</summary>
     public long FrameLength(int alignment) => Padded(Length + TableLength + PayloadLength, alignment);
@@ -91,10 +96,10 @@ readonly record struct FrameHeader
             Time = BinaryPrimitives.ReadInt64LittleEndian(bytes[56..]),
         };
         // a checksum of 32 bits is no proof against bytes that somebody made: sizes are checked by themselves
-        return header.Type is >= FrameType.Data and <= FrameType.Footer && header is { Count: >= 0, FirstRecord: >= 0, Epoch: >= 0 }
+        return header.Type is >= FrameType.Data and <= FrameType.Packed && header is { Count: >= 0, FirstRecord: >= 0, Epoch: >= 0 }
             && BinaryPrimitives.ReadUInt32LittleEndian(bytes[40..]) == header.TableLength
             && header.FirstRecord <= long.MaxValue - header.Count
-            && (header.Type != FrameType.Data || header.Count > 0)
+            && (!header.HasRecords || header.Count > 0)
             && (header.Type != FrameType.Footer
                 || header.PayloadLength == ((long)header.Count * SegmentFooter.EntryLength) + SegmentFooter.SummaryLength);
     }

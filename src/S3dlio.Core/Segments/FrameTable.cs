@@ -22,6 +22,9 @@ sealed class FrameTable
 
     public int Count => _ends.Length;
 
+    /// <summary>Bytes of all records together.</summary>
+    public uint RawLength => _ends[^1];
+
     public uint Start(int index) => index == 0 ? 0 : _ends[index - 1];
 
     public uint End(int index) => _ends[index];
@@ -48,6 +51,8 @@ sealed class FrameTable
             before = end;
             checksums[i] = BinaryPrimitives.ReadUInt32LittleEndian(bytes[((i * FrameHeader.EntryLength) + 4)..]);
         }
-        return before == header.PayloadLength ? new FrameTable(offset, header, ends, checksums) : null;
+        // a packed payload is no longer than what it was made of, and that is no longer than a frame may be
+        bool fits = header.Type == FrameType.Packed ? before > header.PayloadLength && before <= FramePacking.MostLength : before == header.PayloadLength;
+        return fits ? new FrameTable(offset, header, ends, checksums) : null;
     }
 }

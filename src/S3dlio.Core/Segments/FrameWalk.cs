@@ -71,14 +71,14 @@ sealed class FrameWalk
         long end = Offset + header.FrameLength(alignment);
         if (end - header.FrameLength(alignment) + FrameHeader.Length + header.TableLength + header.PayloadLength > Length)
             return Stop("the frame ends behind the file's end");
-        if (header.Type == FrameType.Data && !PassTable(header))
+        if (header.HasRecords && !PassTable(header))
             return Stop("the record table is damaged");
         if (header.Type == FrameType.Footer && Checksum(Offset + FrameHeader.Length, header.PayloadLength) != header.TableChecksum)
             return Stop("the footer is damaged");
         Header = header;
         FrameOffset = Offset;
         Epoch = header.Epoch;
-        NextRecord = header.FirstRecord + (header.Type == FrameType.Data ? header.Count : 0);
+        NextRecord = header.FirstRecord + (header.HasRecords ? header.Count : 0);
         Offset = end;
         return true;
     }
@@ -146,14 +146,29 @@ sealed class FrameWalk
             return false;
         if (_segment.RecordSize > 0 && !IsEven(table))
             return false;
-        for (int i = 0; ChecksRecords && i < table.Count; i++)
-        {
-            if (Checksum(table.PayloadOffset + table.Start(i), table.End(i) - table.Start(i)) == table.Checksum(i))
-                continue;
-            DamagedRecord = header.FirstRecord + i;
-            break;
-        }
+        if (ChecksRecords && Damaged(table).FirstOrDefault(-1) is >= 0 and int first)
+            DamagedRecord = header.FirstRecord + first;
         return true;
+    }
+
+    /// <summary>Places in the table of records whose bytes are not what was written.</summary>
+    public IEnumerable<int> Damaged(FrameTable table)
+    {
+        byte[]? raw = null;
+        if (table.Header.Type == FrameType.Packed && (raw = FramePacking.Read(_file, table)) is null)
+        {
+            for (int i = 0; i < table.Count; i++)
+                yield return i;
+            yield break;
+        }
+        for (int i = 0; i < table.Count; i++)
+        {
+            bool isWhole = raw is null
+                ? Checksum(table.PayloadOffset + table.Start(i), table.End(i) - table.Start(i)) == table.Checksum(i)
+                : table.IsRecord(i, raw.AsSpan((int)table.Start(i)..(int)table.End(i)));
+            if (!isWhole)
+                yield return i;
+        }
     }
 
     bool IsEven(FrameTable table)

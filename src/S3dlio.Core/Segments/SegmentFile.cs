@@ -115,7 +115,7 @@ sealed class SegmentFile(Disk disk, string directory, long firstRecord) : IDispo
             var walk = new FrameWalk(file, header, from, -1);
             while (walk.Next())
             {
-                if (walk.Header.Type == FrameType.Data)
+                if (walk.Header.HasRecords)
                     index.Add(walk.Header.FirstRecord, walk.FrameOffset);
             }
             if (walk.Header.Type == FrameType.Footer)

@@ -10,7 +10,10 @@ sealed record SegmentHeader
     public const int Length = 4096, MostJson = 2048, Version = 1;
 
     /// <summary>Incompatible features that this version knows; a reader refuses a file that needs another.</summary>
-    public const uint KnownFeatures = 0;
+    public const uint KnownFeatures = PackedFrames;
+
+    /// <summary>Frames may be compressed.</summary>
+    public const uint PackedFrames = 1;
 
     const int JsonOffset = 96, ChecksumOffset = Length - 4;
 
@@ -26,6 +29,9 @@ sealed record SegmentHeader
 
     /// <summary>Logical address of the file's byte 0; addresses never repeat in a store's life.</summary>
     public required long BaseAddress { get; init; }
+
+    /// <summary>Of <see cref="KnownFeatures"/>, those that a reader of the file must know.</summary>
+    public uint Features { get; init; }
 
     /// <summary>Nanoseconds since 1970.</summary>
     public required long Created { get; init; }
@@ -55,6 +61,7 @@ sealed record SegmentHeader
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(10), Version);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(12), Length);
         Store.TryWriteBytes(bytes.AsSpan(16), bigEndian: true, out _);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(32), Features);
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(40), Number);
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(48), FirstRecord);
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(56), BaseAddress);
@@ -92,6 +99,7 @@ sealed record SegmentHeader
         var header = new SegmentHeader
         {
             Store = new Guid(bytes.Slice(16, 16), bigEndian: true),
+            Features = features,
             Number = BinaryPrimitives.ReadInt64LittleEndian(bytes[40..]),
             FirstRecord = BinaryPrimitives.ReadInt64LittleEndian(bytes[48..]),
             BaseAddress = BinaryPrimitives.ReadInt64LittleEndian(bytes[56..]),

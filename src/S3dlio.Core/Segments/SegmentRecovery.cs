@@ -80,7 +80,7 @@ sealed class SegmentRecovery
                     result.IsSealed = true;
                     break;
                 }
-                if (header.Type != FrameType.Data)
+                if (!header.HasRecords)
                     continue;
                 if (walk.DamagedRecord >= 0)
                     suspects.Add((walk.FrameOffset, walk.Offset, header.FirstRecord, frames.Count, walk.DamagedRecord));
