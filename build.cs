@@ -213,7 +213,7 @@ static class NativeLibrary
     static readonly (string Project, string Made, string Installed)[] parts =
     [
         ("native", "build/native/libs3dlio.so", "python/s3dlio/libs3dlio.so"),
-        ("src/S3dlio.Credentials", "build/credentials/s3dlio-credentials", "python/s3dlio/s3dlio-credentials"),
+        ("src/S3dlio.Cli", "build/cli/s3dlio", "python/s3dlio/s3dlio"),
     ];
 
     const string Stamp = "build/native.stamp";

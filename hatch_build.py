@@ -14,7 +14,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 LIBRARY = "python/s3dlio/libs3dlio.so"
-PROGRAM = "python/s3dlio/s3dlio-credentials"
+PROGRAM = "python/s3dlio/s3dlio"
 OLDEST_GLIBC = 34
 
 

@@ -127,10 +127,21 @@ uint32_t s3dlio_abi_version(void);
 /* The release, such as "0.1.0". Valid for the life of the process. */
 const char *s3dlio_version(void);
 
-/* Where s3dlio-credentials is, the program that asks Amazon's and Microsoft's chains of credential providers when neither options, nor the
+/* Where the program s3dlio is, which asks Amazon's and Microsoft's chains of credential providers when neither options, nor the
  * environment, nor files hold what to log in with: an absolute path. Without a call, or with "", it is looked for beside this library. A program that loads a copy
  * of this library from elsewhere, such as memory, says it here. */
 int32_t s3dlio_credentials_program(const char *program);
+
+/* Records every operation on every store of this process, those open already included, until s3dlio_oplog_end: a line each, parted by tabs, in
+ * the file of that absolute path, which is replaced; zstd frames where it ends with ".zst". docs/cli.md has the columns. ALREADY_EXISTS while another
+ * log is written. Options: "level" (1 to 22, default 1) of zstd, "client_id" (text, default host and process). */
+int32_t s3dlio_oplog_begin(const char *path, const char *options_json);
+
+/* Ends it; all of it is in the file then. OUT_OF_SPACE where the file could not take all. Without a log nothing happens. */
+int32_t s3dlio_oplog_end(void);
+
+/* Rows of the log so far; -1 where none is written. */
+int32_t s3dlio_oplog_rows(int64_t *out_rows);
 
 /* The CRC32C of so many bytes; of none it is 0. */
 int32_t s3dlio_crc32c(const void *data, uint64_t length, uint32_t *out_crc32c);
@@ -203,6 +214,31 @@ int32_t s3dlio_stats_begin(uint64_t *out_op);
  * keys below its endpoints; a key that begins as a whole address does (scheme://) is refused.
  */
 int32_t s3dlio_store_open(const char *uri, const char *options_json, uint64_t *out_store);
+
+/*
+ * A cache in front of the store, a directory of this machine that all processes of a user share: cache (text: its absolute path),
+ * cache_size (bytes, or text such as "200GiB"; without one what cache_min_free leaves), cache_mode ("read": what is read is kept;
+ * "through": what is written, too), cache_validate ("always": an object is asked for at each open; "ttl": when the last answer is older than
+ * cache_ttl seconds, 60; "never": objects do not change), cache_min_free (bytes that stay free on its file system; a twentieth of it),
+ * cache_block_size (65536 to 4194304, 1048576: what is fetched at least), cache_eviction ("s3-fifo"; "none": what is in stays). Every function takes such a store as
+ * any other. docs/cache.md has what it promises. Stores without a cache refuse the following three: S3DLIO_INVALID_ARGUMENT.
+ */
+
+/*
+ * What the cache did in this process, and what lies in it. Result: {"directory":"…","bytes":0,"limit":0,"hits":0,"hit_bytes":0,"misses":0,
+ * "miss_bytes":0,"waits":0,"validations":0,"fills":0,"fills_failed":0,"damaged":0,"evicted":0,"evicted_bytes":0,"rests":0}; limit where
+ * cache_size was given.
+ */
+int32_t s3dlio_cache_stats_begin(uint64_t store, uint64_t *out_op);
+
+/* Removes what is kept of the objects whose keys begin with `prefix`. Result: {"entries":0,"bytes":0}. */
+int32_t s3dlio_cache_evict_begin(uint64_t store, const char *prefix, size_t prefix_length, uint64_t *out_op);
+
+/*
+ * Reads objects so that the cache has them. Option: keys (list of text): keys, and prefixes that end with a slash; the progress is in objects.
+ * Result: {"objects":0,"bytes":0}.
+ */
+int32_t s3dlio_cache_warm_begin(uint64_t store, const char *options_json, uint64_t *out_op);
 
 /* Operations, lists and files of the store go on undisturbed. */
 int32_t s3dlio_store_close(uint64_t store);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Text;
+using S3dlio.Cache;
 using S3dlio.Hashing;
 using S3dlio.Storage;
 
@@ -102,8 +103,8 @@ static unsafe partial class Exports
         Arguments.Out(outStore, "out_store");
         *outStore = 0;
         string address = Arguments.Address(uri, "uri");
-        var store = StoreFactory.Open(StoreUri.Parse(address), StoreOptions.Parse(Arguments.Text(options, "options_json"), address));
-        *outStore = Handles.Add(store);
+        var settings = StoreOptions.Parse(Arguments.Text(options, "options_json"), address);
+        *outStore = Handles.Add(HybridStore.Wrap(StoreFactory.Open(StoreUri.Parse(address), settings), settings));
         return Guard.Ok;
     });
 
@@ -115,9 +116,10 @@ static unsafe partial class Exports
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_store_endpoints_begin")]
-    public static int StoreEndpointsBegin(ulong store, ulong* outOperation) => Begin(outOperation, () => Jobs.Endpoints(Store(store)));
+    public static int StoreEndpointsBegin(ulong store, ulong* outOperation) =>
+        Begin(outOperation, () => Jobs.Endpoints(Handles.Get<ObjectStore>(store, "store")));
 
-    static ObjectStore Store(ulong id) => Handles.Get<ObjectStore>(id, "store");
+    static ObjectStore Store(ulong id) => Recording.Of(Handles.Get<ObjectStore>(id, "store"));
 }
 
 /// <summary>struct s3dlio_error</summary>

@@ -78,7 +78,7 @@ sealed partial class Operation : ITransferProgress, IDisposable
 
     void IProgress<long>.Report(long value) => Interlocked.Add(ref _done, value);
 
-    /// <summary>Memory of the result, freed with the operation; what begins anew gets the same once more where that fits.</summary>
+    /// <summary>Memory of the result, freed with the operation; what starts over gets the same once more where that fits.</summary>
     public LargeMemory Allocate(long length)
     {
         if (Data is { } before && before.Length != length)

@@ -18,7 +18,18 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import s3dlio  # noqa: E402
-from s3dlio import _arrays, _bulk, _containers, _list, _objects, _reader, _stats, _tensors, _whole, checkpoint  # noqa: E402
+from s3dlio import (  # noqa: E402
+    _arrays,
+    _bulk,
+    _containers,
+    _list,
+    _objects,
+    _reader,
+    _stats,
+    _tensors,
+    _whole,
+    checkpoint,
+)
 
 OBJECTS: dict[types.ModuleType, str] = {
     _objects: "put get get_range get_ranges put_file get_file exists stat delete copy move mkdir",
@@ -157,17 +168,19 @@ def functions(group: dict[types.ModuleType, str], called: str) -> str:
 
 
 def exported(group: dict[types.ModuleType, str], *others: str) -> str:
+    """The list of a generated module's names."""
     names = sorted([name for named in group.values() for name in named.split()] + list(others))
     return "__all__ = [\n" + "".join(f'    "{name}",\n' for name in names if name not in ("list", "open") or len(group) == 1) + "]\n"
 
 
 def modules(group: dict[types.ModuleType, str]) -> str:
+    """What a generated module imports."""
     return ", ".join(sorted(module.__name__.rpartition(".")[2] for module in group))
 
 
 def used(text: str) -> str:
     """The module less the imports that it does not need."""
-    head, mark, body = text.partition("\n#---\n")
+    head, _, body = text.partition("\n#---\n")
     lines = []
     for line in head.split("\n"):
         match = re.match(r"((?:from \S+ )?import )(.*)", line)
@@ -184,7 +197,7 @@ def used(text: str) -> str:
 
 def aio() -> dict[str, str]:
     """The files of ``s3dlio.aio``."""
-    note = f"written by python/generate.py"
+    note = "written by python/generate.py"
     shown, passed, _ = parameters(s3dlio.compat.open_async)
     opening = overloads(shown, "_Opening[AsyncObjectReader]", "_Opening[AsyncObjectWriter]") + definition(
         "def open", shown, "Any", docstring(s3dlio.compat.open_async, "    "), f"return open_async({', '.join(passed)})"

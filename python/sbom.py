@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parents[1]
-PROJECTS = {"libs3dlio.so": "native", "s3dlio-credentials": "src/S3dlio.Credentials"}
+PROJECTS = {"libs3dlio.so": "native", "s3dlio": "src/S3dlio.Cli"}
 #: Tools of the build: of the compiler what it brings along is linked, which is the runtime pack.
 TOOLS = ("Microsoft.DotNet.ILCompiler", "runtime.", "Microsoft.NET.ILLink.Tasks")
 RUNTIME = "Microsoft.NETCore.App.Runtime.NativeAOT."
@@ -81,10 +81,10 @@ def bill() -> dict[str, Any]:
     version = found[1]
     own = f"pkg:pypi/s3dlio@{version}"
     library = {**components("libs3dlio.so"), zstd()["purl"]: zstd()}
-    program = components("s3dlio-credentials")
+    program = {**components("s3dlio"), zstd()["purl"]: zstd()}
     parts = {**library, **program}
     programs = [
-        {"type": "application" if name == "s3dlio-credentials" else "library", "bom-ref": f"{own}#{name}", "name": name, "version": version}
+        {"type": "application" if name == "s3dlio" else "library", "bom-ref": f"{own}#{name}", "name": name, "version": version}
         for name in PROJECTS
     ]
     made: dict[str, Any] = {
@@ -105,7 +105,7 @@ def bill() -> dict[str, Any]:
         "dependencies": [
             {"ref": own, "dependsOn": [f"{own}#{name}" for name in PROJECTS]},
             {"ref": f"{own}#libs3dlio.so", "dependsOn": sorted(library)},
-            {"ref": f"{own}#s3dlio-credentials", "dependsOn": sorted(program)},
+            {"ref": f"{own}#s3dlio", "dependsOn": sorted(program)},
         ],
     }
     name = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(made, sort_keys=True))

@@ -12,6 +12,7 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 :mod:`s3dlio.checkpoint`                               states of training programs, whole or not there
 :mod:`s3dlio.aio`                                      every function as a coroutine
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
+:mod:`s3dlio.oplog`                                    a log of every operation, and its replay
 :mod:`s3dlio.errors`, :mod:`s3dlio.types`              what is raised, and what is returned
 ``s3dlio.fsspec``                                      file systems for fsspec: pandas, pyarrow, zarr, dask open objects by them
 :mod:`s3dlio.datasets`                                 data sets in objects, and loaders with a fixed order that can be resumed
@@ -36,16 +37,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # the modules, then their names: what __getattr__ finds, for type checkers and editors
-    from . import admin as admin
-    from . import aio as aio
-    from . import checkpoint as checkpoint
-    from . import compat as compat
-    from . import datasets as datasets
-    from . import errors as errors
-    from . import fsspec as fsspec
-    from . import testing as testing
-    from . import torch as torch
-    from . import types as types
+    from . import (
+        admin as admin,
+        aio as aio,
+        checkpoint as checkpoint,
+        compat as compat,
+        datasets as datasets,
+        errors as errors,
+        fsspec as fsspec,
+        testing as testing,
+        torch as torch,
+        types as types,
+    )
     from ._arrays import (
         load_numpy_array as load_numpy_array,
         save_numpy_array as save_numpy_array,
@@ -231,7 +234,7 @@ if not TYPE_CHECKING:
         found: Any
         if name in _MODULE_OF:
             found = getattr(_imported(_MODULE_OF[name]), name)
-        elif name in _MODULES or name in ("exceptions", "telemetry"):
+        elif name in _MODULES or name in ("exceptions", "oplog", "telemetry"):
             return _imported(name)
         elif name == "_pymod":
             # the original's extension module, which its scripts reach into

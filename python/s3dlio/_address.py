@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from hashlib import blake2b
@@ -77,7 +77,7 @@ class Location(NamedTuple):
         return self.base + key
 
 
-Address: TypeAlias = Union[str, os.PathLike[str], Location]
+Address: TypeAlias = str | os.PathLike[str] | Location
 
 #: A Windows path: a drive's or a share's.
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")

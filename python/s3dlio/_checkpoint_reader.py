@@ -275,7 +275,7 @@ async def read(
     described = _native.options(dict(shard))
     options = _native.options({"validate": None if check else False})
     size = shard.get("raw_size") if shard.get("compression") == "zstd" else shard.get("size")
-    if out is None and (not isinstance(size, int) or size < 2 or str(shard.get("key")).endswith(".zst") and "raw_size" not in shard):
+    if out is None and (not isinstance(size, int) or size < 2 or (str(shard.get("key")).endswith(".zst") and "raw_size" not in shard)):
         return await _read_unknown(objects, described, options, progress)
     if out is None and isinstance(size, int) and size >= _CHECKED_FROM:
         await check_sizes(objects, [shard])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 import warnings
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
@@ -41,6 +42,8 @@ class config:  # noqa: N801 (used as a function)
     Args:
         timeout: Seconds for each call that has no ``timeout`` of its own.
         storage_options: Settings of stores; each store takes those that it knows.
+        cache: The directory of a cache in front of every store that is reached over a network; see :func:`s3dlio.cache`.
+        cache_size: Bytes that it may take, or text such as ``"200GiB"``.
 
     Raises:
         InvalidArgumentError: No store knows such an option, or the timeout is no time.
@@ -53,24 +56,39 @@ class config:  # noqa: N801 (used as a function)
         >>> s3dlio.config.set(storage_options={"max_in_flight": None})
     """
 
-    def __init__(self, *, timeout: float | None = None, storage_options: StorageOptions | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float | None = None,
+        storage_options: StorageOptions | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        cache_size: int | str | None = None,
+    ) -> None:
         self._entered = True
         self._tokens: list[Token[tuple[dict[str, Any], float | None]]] = []
         self._timeout = seconds(timeout)
-        self._options = _checked(dict(storage_options or {}), {})
+        self._options = _checked({**(storage_options or {}), **_of_cache(cache, cache_size)}, {})
         self._entered = False
 
     @staticmethod
-    def set(*, timeout: float | None = None, storage_options: StorageOptions | None = None) -> None:
+    def set(
+        *,
+        timeout: float | None = None,
+        storage_options: StorageOptions | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        cache_size: int | str | None = None,
+    ) -> None:
         """Sets what calls of the whole process have when neither they nor a block say. Calls add to what was set before.
 
         Args:
             timeout: Seconds for each call; None leaves it as it is, ``float("inf")`` is no limit.
             storage_options: Settings of stores; one set to None is unset.
+            cache: The directory of a cache in front of every store that is reached over a network; None leaves it as it is.
+            cache_size: Bytes that it may take, or text such as ``"200GiB"``.
         """
         global _timeout
         chosen = seconds(timeout)
-        configure(**(storage_options or {}))
+        configure(**{**(storage_options or {}), **_of_cache(cache, cache_size)})
         if chosen is not None:
             _timeout = None if chosen == float("inf") else chosen
 
@@ -109,6 +127,19 @@ def configure(**options: Any) -> None:
     chosen = _checked(options, _defaults)
     _defaults.clear()
     _defaults.update({name: value for name, value in chosen.items() if value is not None})
+
+
+def _of_cache(directory: str | os.PathLike[str] | None, size: int | str | None) -> dict[str, Any]:
+    """The options of a cache that were given by name."""
+    chosen: dict[str, Any] = {}
+    if directory is not None:
+        path = os.fspath(directory)
+        if not isinstance(path, str) or not path:
+            raise InvalidArgumentError(f"cache is the path of a directory, found {directory!r}")
+        chosen["cache"] = os.path.abspath(path)
+    if size is not None:
+        chosen["cache_size"] = size
+    return chosen
 
 
 def _checked(options: dict[str, Any], behind: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import operator
 import os
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_Path: TypeAlias = "Union[str, os.PathLike[str]]"
+_Path: TypeAlias = "str | os.PathLike[str]"
 
 #: Records up to this length are gathered before they cross to the library, so many bytes with their entries at once.
 _SMALL = 4096
@@ -347,12 +347,12 @@ class Log:
             OutOfSpaceError: The disk is full; the record was not taken, and the call may be repeated.
         """
         held = record if type(record) is bytes and self._takes_bytes else self._kind.one(record, self._what)
-        if type(held) is not bytes and held.nbytes <= _SMALL:
+        if not isinstance(held, bytes) and held.nbytes <= _SMALL:
             held = held.tobytes()
         if self._generation != _native.generation:
             self._handle()
         with self._gate:
-            if type(held) is bytes and len(held) <= self._most:
+            if isinstance(held, bytes) and len(held) <= self._most:
                 if self._room < len(held):
                     self._hand_over()
                 base, waiting = self._waiting
@@ -360,7 +360,7 @@ class Log:
                 self._room -= len(held) + 8
                 return base + len(waiting) - 1
             live = self._live()
-            if type(held) is bytes:
+            if isinstance(held, bytes):
                 number = _native.log_append(live, held, len(held))
             else:
                 number = _native.log_append(live, held.__array_interface__["data"][0], held.nbytes)
@@ -613,7 +613,7 @@ class Log:
             number, self._number = self._number, 0
             _native.close("log", number, self._generation)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Log:
         self._live()
         return self
 

@@ -261,7 +261,7 @@ def create_multi_endpoint_store_from_file(
     replicas: bool = False,
     storage_options: dict[str, Any] | None = None,
 ) -> MultiEndpointStore:
-    """The same with endpoints from a file: one a line; empty lines and lines that begin with ``#`` are passed over.
+    r"""The same with endpoints from a file: one a line; empty lines and lines that begin with ``#`` are passed over.
 
     Args:
         file_path: A local file in UTF-8.
@@ -280,7 +280,7 @@ def create_multi_endpoint_store_from_file(
     Example:
         >>> import pathlib, tempfile, s3dlio
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = pathlib.Path(folder, "endpoints").write_text("# two\\nmemory://file-1/\\nmemory://file-2/\\n")
+        ...     _ = pathlib.Path(folder, "endpoints").write_text("# two\nmemory://file-1/\nmemory://file-2/\n")
         ...     len(s3dlio.create_multi_endpoint_store_from_file(folder + "/endpoints").endpoints)
         2
     """

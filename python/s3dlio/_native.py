@@ -30,7 +30,7 @@ GRACE = 1.0
 _CANCELLED = 12
 
 _LIBRARY_NAME = "libs3dlio.so"
-_CREDENTIALS_PROGRAM = "s3dlio-credentials"
+_CREDENTIALS_PROGRAM = "s3dlio"
 
 
 class _Error(c.Structure):
@@ -142,6 +142,9 @@ _key, _number = [_text, _size], c.POINTER(c.c_int64)
 #: Name, without ``s3dlio_``, and argument types. All return an int32 status, but for the two of ``_PLAIN``.
 _FUNCTIONS: dict[str, list[Any]] = {
     "credentials_program": [c.c_char_p],
+    "oplog_begin": [_text, _text],
+    "oplog_end": [],
+    "oplog_rows": [c.POINTER(c.c_int64)],
     "crc32c": [c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "crc32c_append": [c.c_uint32, c.c_void_p, c.c_uint64, c.POINTER(c.c_uint32)],
     "last_error": [c.POINTER(_Error)],
@@ -198,6 +201,9 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "container_create_begin": [_text, _text, _op],
     "container_delete_begin": [_text, _text, _op],
     "container_list_begin": [_text, _text, _op],
+    "cache_stats_begin": [_id, _op],
+    "cache_evict_begin": [_id, *_key, _op],
+    "cache_warm_begin": [_id, _text, _op],
     "uploads_list_begin": [_id, *_key, _text, _op],
     "uploads_abort_begin": [_id, *_key, _text, _op],
     "directory_create_begin": [_id, *_key, _op],
@@ -265,6 +271,8 @@ _library: _Library | None = None
 _path: Path | None = None
 #: Grows when this process is a forked child of one that had loaded the library: native ids of before mean nothing then.
 generation = 0
+#: The log of operations that is written, and its settings: a child begins one of its own when it first uses the library.
+_op_log: tuple[str, dict[str, Any]] | None = None
 #: No generation: what was unpickled has been opened in another process, if anywhere.
 ELSEWHERE = -1
 _loaded_before_fork = False
@@ -339,10 +347,43 @@ def library() -> _Library:
                 if _loaded_before_fork:
                     # a copy in memory does not know where it comes from
                     found.s3dlio_credentials_program(os.fsencode(path.parent / _CREDENTIALS_PROGRAM))
+                    if _op_log is not None:
+                        # the parent's file is the parent's alone
+                        found.s3dlio_oplog_begin(_utf8(_of_child(_op_log[0])), options(_op_log[1]))
             except AttributeError as error:
                 raise ImportError(f"{path} is not the s3dlio library: {error}") from error
             _library, _path = found, path
         return _library
+
+
+def _of_child(path: str) -> str:
+    folder, name = os.path.split(path)
+    stem, dot, endings = name.partition(".")
+    return os.path.join(folder, f"{stem}-{os.getpid()}{dot}{endings}")
+
+
+def op_log_begin(path: str, settings: dict[str, Any]) -> None:
+    """Records every operation of this process, and of those that it forks, each in a file of its own."""
+    global _op_log
+    check(library().s3dlio_oplog_begin(_utf8(path), options(settings)))
+    _op_log = path, settings
+
+
+def op_log_end() -> None:
+    """Ends the log, with all of it in the file."""
+    global _op_log
+    was, _op_log = _op_log, None
+    if was is not None and _library is not None:
+        check(_library.s3dlio_oplog_end())
+
+
+def op_log_rows() -> int:
+    """Rows of the log so far; -1 where none is written."""
+    if _op_log is None:
+        return -1
+    rows = c.c_int64()
+    check(library().s3dlio_oplog_rows(c.byref(rows)))
+    return rows.value
 
 
 #: Of CPython's stable interface: ``Py_bf_getbuffer``, ``Py_TPFLAGS_BASETYPE`` and ``Py_TPFLAGS_HAVE_VERSION_TAG``.
@@ -876,7 +917,7 @@ def _plain_number(value: Any) -> Any:
 def open_store(uri: str, settings: dict[str, Any]) -> int:
     """Opens a store and gives its number."""
     if "\0" in uri:
-        raise exceptions.InvalidArgumentError(f"{ascii(uri)}: the address holds a NUL character")
+        raise exceptions.InvalidArgumentError(f"{uri!a}: the address holds a NUL character")
     number = c.c_uint64()
     check(library().s3dlio_store_open(_utf8(uri), options(settings), c.byref(number)))
     return number.value
@@ -914,7 +955,7 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise exceptions.InvalidArgumentError(f"{ascii(text)} is not valid Unicode: it cannot name an object") from None
+        raise exceptions.InvalidArgumentError(f"{text!a} is not valid Unicode: it cannot name an object") from None
 
 
 def segments(parts: Sequence[tuple[int, int]]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias, Union
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ._view import BytesView
 from .exceptions import InvalidArgumentError, NotFoundError
 
 #: What is compared when bytes are read: with what is recorded (``"auto"`` or True), the same or else an error (``"require"``), nothing (False).
-Verify: TypeAlias = Union[Literal["auto", "require"], bool]
+Verify: TypeAlias = Literal["auto", "require"] | bool
 
 #: Anything that exports a buffer: bytes, bytearray, memoryview, array.array, NumPy arrays.
 Buffer: TypeAlias = Any

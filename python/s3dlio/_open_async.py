@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-import warnings
 import os
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Generic, Literal, overload, TypeVar
+from typing import Any, Generic, Literal, TypeVar, overload
 
 import numpy as np
 

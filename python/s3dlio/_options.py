@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict, Union
+from typing import Any, Literal, TypeAlias, TypedDict
 
 
 class OptionNames(TypedDict, total=False):
@@ -46,7 +46,15 @@ class OptionNames(TypedDict, total=False):
     strategy: Literal["round_robin", "least_connections"]
     replicas: bool
     endpoint_cooldown: float
+    cache: str
+    cache_size: int | str
+    cache_mode: Literal["read", "through"]
+    cache_validate: Literal["always", "ttl", "never"]
+    cache_ttl: float
+    cache_min_free: int | str
+    cache_block_size: int | str
+    cache_eviction: Literal["s3-fifo", "none"]
 
 
 #: Settings of a store: the names above in a literal are completed; any dictionary is taken.
-StorageOptions: TypeAlias = Union[OptionNames, dict[str, Any]]
+StorageOptions: TypeAlias = OptionNames | dict[str, Any]

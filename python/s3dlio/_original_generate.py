@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +47,7 @@ class _Source:
     def fill(self, at: int, out: np.ndarray[Any, Any]) -> None:
         """The bytes from ``at`` on."""
         cuts = [at, *range((at // BLOCK + 1) * BLOCK, at + out.size, BLOCK), at + out.size]
-        pieces = [(begin, out[begin - at : end - at]) for begin, end in zip(cuts, cuts[1:], strict=False)]
+        pieces = [(begin, out[begin - at : end - at]) for begin, end in itertools.pairwise(cuts)]
         if self._threads == 1 or len(pieces) == 1:
             for piece in pieces:
                 self._piece(*piece)

@@ -136,8 +136,9 @@ class _Items(Iterator[PyObjectItem]):
 
 
 class PyBytesAsyncDataLoader:
-    """Objects as bytes, in four ways: ``async for`` gives lists of a batch, ``for`` single ones, ``items()`` them with their addresses, and
-    ``items().collect_batch(n)`` lists of those.
+    """Objects as bytes, in four ways.
+
+    ``async for`` gives lists of a batch, ``for`` single ones, ``items()`` them with their addresses, and ``items().collect_batch(n)`` lists of those.
 
     Each iteration has the same order, as in the original; :class:`s3dlio.datasets.Loader` has a new one for each epoch, and a state.
 

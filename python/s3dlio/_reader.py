@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal, overload, TypeAlias, Union
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from ._writer import ObjectWriter
 from .exceptions import ClosedError, InvalidArgumentError, PreconditionError
 
 #: ``"auto"`` decompresses objects whose name ends in ``.zst``, and finds those where the plain name is not there.
-Decompress: TypeAlias = Union[bool, Literal["auto"]]
+Decompress: TypeAlias = bool | Literal["auto"]
 
 _Bytes: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 

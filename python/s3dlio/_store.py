@@ -5,12 +5,10 @@ from __future__ import annotations
 import builtins
 import copy
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
-import numpy as np
-
-from . import _arrays, _containers, _list, _objects, _open_async, _reader, _tensors, _twins
+from . import _objects, _open_async, _twins
 from ._address import Address, Location, Root, resolve
 from ._calls import keyed
 from ._config import merged

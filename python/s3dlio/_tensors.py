@@ -199,13 +199,14 @@ async def _save_shards(
             await _model_files.remove(one)
     done = 0
     made: list[Location] = []
+    results: list[WriteResult] = []
     try:
         with watching(progress, "save", "B") as watcher:
             for name, members in zip(names, files or [[]], strict=True):
                 chosen = {member: tensors[member] for member in members}
                 watch = _model_files.watched_from(watcher, done, total)
                 target = place.at(name)
-                result = await _save_one(target, chosen, told, False, checksums, progress=watch, **options)
+                results.append(await _save_one(target, chosen, told, False, checksums, progress=watch, **options))
                 made.append(target)
                 done += sum(sizes[member] for member in members)
         if len(files) > 1:
@@ -213,7 +214,7 @@ async def _save_shards(
             extra = {"attributes": options["attributes"], "tags": options["tags"]}
             said: dict[str, Any] = {**told, "total_size": total}
             found = await _model_files.write_index(place, weights, said, overwrite=overwrite, durable=options["durable"], options=extra)
-            result = WriteResult(found.uri, found.checksum, total, found.stored_size, found.etag)
+            results.append(WriteResult(found.uri, found.checksum, total, found.stored_size, found.etag))
     except BaseException:
         if not overwrite:
             # so that it can be tried again
@@ -223,7 +224,7 @@ async def _save_shards(
     for one in others:
         if one.key.rpartition("/")[2] != index:
             await _model_files.remove(one)
-    return result
+    return results[-1]
 
 
 def _without_twins(tensors: Mapping[str, Any], what: str) -> tuple[dict[str, int], dict[str, str]]:

@@ -25,7 +25,7 @@ async def save(
     uri: Address,
     value: Any,
     *,
-    format: Format | None = None,  # noqa: A002
+    format: Format | None = None,
     compress: bool | int | None = None,
     overwrite: bool = True,
     durable: bool | None = None,
@@ -81,7 +81,7 @@ async def save(
 async def load(
     uri: Address,
     *,
-    format: Format | None = None,  # noqa: A002
+    format: Format | None = None,
     framework: Framework = "np",
     verify: Verify = "auto",
     progress: Progress = None,
@@ -128,10 +128,11 @@ async def load(
 def _format(what: str, chosen: Format | None) -> Format:
     if chosen is None:
         name = what.removesuffix(".zst")
-        found = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
+        found: Format | None = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
         if found is None:
             raise InvalidArgumentError(f"{what}: the name says no format; end it in .npy or .safetensors, or give format='npy' or format='safetensors'", what)
         return found
-    if chosen in ("npy", "safetensors"):
+    # both by themselves: type checkers see then that no other text is left
+    if chosen == "npy" or chosen == "safetensors":
         return chosen
     raise InvalidArgumentError(f"{what}: format is 'npy' or 'safetensors', found {chosen!r}", what)

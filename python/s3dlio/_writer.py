@@ -14,8 +14,8 @@ import numpy as np
 
 from . import _calls, _native
 from ._address import Address, resolve
-from ._options import StorageOptions
 from ._objects import Buffer, _buffer, _count, compression_options, put_options_of
+from ._options import StorageOptions
 from ._output import Output, in_finalizer
 from ._progress import Progress, watching
 from .exceptions import ClosedError, InvalidArgumentError

@@ -20,25 +20,21 @@ from __future__ import annotations
 
 import builtins
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypedDict
-from typing import cast as cast_type
+from typing import Any, Literal, TypeAlias, TypedDict, cast as cast_type
 
 from . import _checkpoint_reader, _checkpoint_store, _state
 from ._address import Address
 from ._calls import blocking
 from ._checkpoint_info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport
-from ._checkpoint_reader import CheckpointReader as Reader
-from ._checkpoint_reader import ValidatedCheckpointReader as ValidatedReader
+from ._checkpoint_reader import CheckpointReader as Reader, ValidatedCheckpointReader as ValidatedReader
 from ._checkpoint_store import CheckpointStore as Store
-from ._checkpoint_writer import CheckpointStream as Stream
-from ._checkpoint_writer import CheckpointWriter as Writer
+from ._checkpoint_writer import CheckpointStream as Stream, CheckpointWriter as Writer
 from ._dtypes import Casting
 from ._options import StorageOptions
 from ._progress import Progress
 from ._sharded import TensorShard as Shard
 from ._state import Gather
-from ._state_async import AsyncSaver as Saver
-from ._state_async import PendingSave
+from ._state_async import AsyncSaver as Saver, PendingSave
 from ._tensors import Framework
 from ._warnings import warn
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError

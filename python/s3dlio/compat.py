@@ -15,6 +15,10 @@ from . import _imported
 __path__ = [os.path.join(os.path.dirname(__file__), "_compat")]
 
 if TYPE_CHECKING:
+    from ._cache import (
+        CachedStore as CachedStore,
+        cache as cache,
+    )
     from ._checkpoint import (
         finalize_distributed_checkpoint as finalize_distributed_checkpoint,
         finalize_distributed_checkpoint_async as finalize_distributed_checkpoint_async,
@@ -72,6 +76,11 @@ if TYPE_CHECKING:
         put_bytes as put_bytes,
         rename as rename,
     )
+    from ._op_log import (
+        finalize_op_log as finalize_op_log,
+        init_op_log as init_op_log,
+        is_op_log_active as is_op_log_active,
+    )
     from ._open_async import (
         AsyncObjectReader as AsyncObjectReader,
         AsyncObjectWriter as AsyncObjectWriter,
@@ -85,21 +94,6 @@ if TYPE_CHECKING:
         create_direct_filesystem_writer as create_direct_filesystem_writer,
         create_filesystem_writer as create_filesystem_writer,
         create_s3_writer as create_s3_writer,
-    )
-    from ._original_objects import (
-        configure_s3 as configure_s3,
-        configure_tokio_threads as configure_tokio_threads,
-        get_by_key as get_by_key,
-        get_many_stats as get_many_stats,
-        get_object as get_object,
-        init_logging as init_logging,
-        list_full_uris as list_full_uris,
-        list_keys as list_keys,
-        list_keys_from_s3 as list_keys_from_s3,
-        list_uris as list_uris,
-        parse_s3_uri_full as parse_s3_uri_full,
-        stat_key as stat_key,
-        stat_object as stat_object,
     )
     from ._original_generate import (
         Generator as Generator,
@@ -122,6 +116,21 @@ if TYPE_CHECKING:
         PyVecDataset as PyVecDataset,
         create_async_loader as create_async_loader,
         create_dataset as create_dataset,
+    )
+    from ._original_objects import (
+        configure_s3 as configure_s3,
+        configure_tokio_threads as configure_tokio_threads,
+        get_by_key as get_by_key,
+        get_many_stats as get_many_stats,
+        get_object as get_object,
+        init_logging as init_logging,
+        list_full_uris as list_full_uris,
+        list_keys as list_keys,
+        list_keys_from_s3 as list_keys_from_s3,
+        list_uris as list_uris,
+        parse_s3_uri_full as parse_s3_uri_full,
+        stat_key as stat_key,
+        stat_object as stat_object,
     )
     from ._original_options import PyLoaderOptions as PyLoaderOptions
     from ._original_records import (
@@ -224,6 +233,8 @@ if TYPE_CHECKING:
 
 #: Each name, by the module that has it.
 _NAMES = {
+    # new, and not shown: the set that is shown is small
+    "_cache": "CachedStore cache",
     "_checkpoint": (
         "finalize_distributed_checkpoint finalize_distributed_checkpoint_async load_checkpoint load_checkpoint_async "
         "load_checkpoint_with_validation load_checkpoint_with_validation_async save_checkpoint save_checkpoint_async "
@@ -244,6 +255,7 @@ _NAMES = {
         "create_multi_endpoint_store_from_file create_multi_endpoint_store_from_template"
     ),
     "_objects": "get_range_with_validation get_with_validation put_bytes rename",
+    "_op_log": "finalize_op_log init_op_log is_op_log_active",
     "_open_async": "AsyncObjectReader AsyncObjectWriter open_async",
     "_original": (
         "MultipartUploadWriter PyObjectWriter PyWriterOptions create_azure_writer create_direct_filesystem_writer "
@@ -393,6 +405,7 @@ __all__ = [
     "exists_async",
     "finalize_distributed_checkpoint",
     "finalize_distributed_checkpoint_async",
+    "finalize_op_log",
     "finalize_state",
     "finalize_state_async",
     "generate_data",
@@ -412,6 +425,8 @@ __all__ = [
     "get_with_validation_async",
     "index_tfrecord_bytes",
     "init_logging",
+    "init_op_log",
+    "is_op_log_active",
     "list_async",
     "list_containers",
     "list_containers_async",

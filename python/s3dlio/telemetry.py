@@ -85,7 +85,7 @@ def _shown(address: str) -> str:
     scheme, mark, rest = address.partition("://")
     if not mark:
         return address
-    login, at, host = rest.partition("/")[0].rpartition("@")
+    login, at, _ = rest.partition("/")[0].rpartition("@")
     return f"{scheme}://{'…' if at else ''}{rest[len(login):] if at else rest}".partition("?")[0]
 
 

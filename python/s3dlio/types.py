@@ -10,8 +10,8 @@ from ._address import Address
 from ._log import LogCursor
 from ._log_reads import LogFollower
 from ._objects import Buffer, Verify
-from ._options import OptionNames, StorageOptions
 from ._open_async import AsyncObjectReader, AsyncObjectWriter
+from ._options import OptionNames, StorageOptions
 from ._progress import Progress
 from ._reader import ObjectReader
 from ._results import ObjectMeta, WriteResult

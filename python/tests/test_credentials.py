@@ -135,10 +135,10 @@ def test_web_identity_is_exchanged(tmp_path: Path, child: Child, free_port: int)
 
 
 def test_program_that_asks_is_missing_or_ends_badly(tmp_path: Path, child: Child) -> None:
-    for name in ("libs3dlio.so", "s3dlio-credentials"):
+    for name in ("libs3dlio.so", "s3dlio"):
         shutil.copy(PACKAGE / name, tmp_path / name)
     places = NOTHING | {"HOME": "/nowhere", "S3DLIO_LIBRARY": str(tmp_path / "libs3dlio.so")}
-    program = tmp_path / "s3dlio-credentials"
+    program = tmp_path / "s3dlio"
 
     def error() -> str:
         ended = child(ASK, "", 0, environment=places, check=False)
@@ -167,7 +167,7 @@ def test_program_that_asks_is_missing_or_ends_badly(tmp_path: Path, child: Child
 
 def test_program_that_asks_answers_a_line_without_waiting_for_its_input_to_end() -> None:
     environment = os.environ | NOTHING | {"HOME": "/nowhere"}
-    with subprocess.Popen([PACKAGE / "s3dlio-credentials"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as program:
+    with subprocess.Popen([PACKAGE / "s3dlio", "credentials"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as program:
         assert program.stdin and program.stdout
         program.stdin.write(b'{"vendor":"amazon","profile":"nowhere","region":"r1"}\n')
         program.stdin.flush()

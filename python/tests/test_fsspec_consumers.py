@@ -15,7 +15,8 @@ from conftest import Child
 from servers_fixture import azure_server, s3_server
 
 fsspec = pytest.importorskip("fsspec", reason="no fsspec")
-pytest.importorskip("fsspec.tests.abstract", reason="a fsspec older than those that are supported")
+if not hasattr(pytest.importorskip("fsspec.tests.abstract", reason="a fsspec older than those that are supported"), "AbstractPipeTests"):
+    pytest.skip("a fsspec older than those that are supported", allow_module_level=True)
 
 import s3dlio.fsspec as ours  # noqa: E402
 

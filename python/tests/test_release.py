@@ -88,7 +88,7 @@ class Elf:
             at += following
 
 
-@pytest.mark.parametrize("name", ["libs3dlio.so", "s3dlio-credentials"])
+@pytest.mark.parametrize("name", ["libs3dlio.so", "s3dlio"])
 def test_what_is_linked_is_what_the_wheels_tag_allows(name: str) -> None:
     if os.uname().machine != "x86_64":
         pytest.skip("the names are those of x86-64")
@@ -109,7 +109,7 @@ def test_bill_of_materials_has_what_is_linked() -> None:
     assert bill["metadata"]["component"]["version"] == version()
     names = {one["name"] for one in bill["components"]}
     pinned = dict(re.findall(r'<PackageVersion Include="([^"]+)" Version="([^"]+)"', text("Directory.Packages.props")))
-    for project in ("src/S3dlio.Core/S3dlio.Core.csproj", "native/S3dlio.Native.csproj", "src/S3dlio.Credentials/S3dlio.Credentials.csproj"):
+    for project in ("src/S3dlio.Core/S3dlio.Core.csproj", "native/S3dlio.Native.csproj", "src/S3dlio.Cli/S3dlio.Cli.csproj"):
         for package in re.findall(r'<PackageReference Include="([^"]+)"', text(project)):
             assert f"pkg:nuget/{package}@{pinned[package]}" in {one.get("purl") for one in bill["components"]}
     assert "zstd" in names and any(name.startswith("Microsoft.NETCore.App.Runtime.NativeAOT") for name in names)
@@ -120,7 +120,7 @@ def test_bill_of_materials_has_what_is_linked() -> None:
         assert set(one["dependsOn"]) <= set(references)
     # every package has its place in NOTICE
     notice = text("NOTICE")
-    for name in names - {"libs3dlio.so", "s3dlio-credentials"}:
+    for name in names - {"libs3dlio.so", "s3dlio"}:
         known = name in notice or name.split(".")[0] in ("Microsoft", "System", "AWSSDK") or name == "zstd"
         assert known, f"NOTICE does not tell of {name}"
 

@@ -31,8 +31,8 @@ def test_program_passes_mypy_strict(tmp_path: Path) -> None:
     _run(tmp_path, mypy, *options, str(PROGRAM))
 
 
-#: Imported where they are there. Where they are not, everything of them is ``Any``, as for mypy.
-OPTIONAL = re.compile(r"^\s*(?:from|import) ((?:torch|tqdm|ml_dtypes|fsspec|moto|opentelemetry|pyarrow|jax|safetensors)(?:\.\w+)*)", re.M)
+#: Modules that are imported by their whole names. Of those that are not there everything is ``Any``, as for mypy.
+IMPORTED = re.compile(r"^\s*(?:from|import) ([A-Za-z_]\w*(?:\.\w+)*)", re.M)
 
 
 def _pyright(tmp_path: Path, include: Path) -> None:
@@ -41,9 +41,9 @@ def _pyright(tmp_path: Path, include: Path) -> None:
         pytest.skip("there is no pyright")
     stubs = tmp_path / "typings"
     for file in PACKAGE.rglob("*.py"):
-        for name in OPTIONAL.findall(file.read_text(encoding="utf-8")):
+        for name in IMPORTED.findall(file.read_text(encoding="utf-8")):
             parts = name.split(".")
-            if importlib.util.find_spec(parts[0]) is not None:
+            if parts[0] in sys.stdlib_module_names or importlib.util.find_spec(parts[0]) is not None:
                 continue
             for count in range(1, len(parts) + 1):
                 folder = stubs.joinpath(*parts[:count])

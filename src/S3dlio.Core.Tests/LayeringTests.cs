@@ -23,8 +23,8 @@ public sealed partial class LayeringTests
     /// <summary>Vendors' namespaces, and the one file that may know each, of a program of its own.</summary>
     static readonly (string Namespace, string Home)[] Vendors =
     [
-        ("Amazon", "src/S3dlio.Credentials/AmazonChain.cs"),
-        ("Azure", "src/S3dlio.Credentials/MicrosoftChain.cs"),
+        ("Amazon", "src/S3dlio.Cli/Credentials/AmazonChain.cs"),
+        ("Azure", "src/S3dlio.Cli/Credentials/MicrosoftChain.cs"),
     ];
 
     /// <summary>Files of Core with raw pointers, and why each cannot do without.</summary>
@@ -57,8 +57,8 @@ public sealed partial class LayeringTests
     [Fact]
     public void Layers_EachFolderOfCore_IsKnown()
     {
-        // Log and Table stand beside Checkpoint: they build on the layers below and nothing builds on them
-        string[] known = [.. Layers, "Log", "Table", "bin", "obj"];
+        // Log, Table, Cache and OpLog stand beside Checkpoint: they build on the layers below
+        string[] known = [.. Layers, "Log", "Table", "Cache", "OpLog", "bin", "obj"];
         var found = Directory.EnumerateDirectories(Path.Combine(Root, "src/S3dlio.Core")).Select(folder => Path.GetFileName(folder)!);
         Assert.Empty(found.Except(known));
     }
@@ -101,7 +101,7 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Storage/X.cs", "using S3dlio.Storage.Remote.S3;")]
     // a vendor outside its backend
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using Amazon.S3;")]
-    [InlineData("src/S3dlio.Credentials/MicrosoftChain.cs", "using Amazon.S3;")]
+    [InlineData("src/S3dlio.Cli/Credentials/MicrosoftChain.cs", "using Amazon.S3;")]
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using Azure.Storage.Blobs;")]
     [InlineData("src/S3dlio.Core/Storage/StoreFactory.cs", "class X { object o = new Amazon.S3.AmazonS3Client(); }")]
     [InlineData("native/X.cs", "using Azure;")]
@@ -132,7 +132,7 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Http;")]
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Remote;\nnamespace S3dlio.Storage.Remote.S3;")]
     [InlineData("src/S3dlio.Core/Storage/Remote/X.cs", "using S3dlio.Storage.Http;\nnamespace S3dlio.Storage.Remote;")]
-    [InlineData("src/S3dlio.Credentials/AmazonChain.cs", "using Amazon.Runtime;")]
+    [InlineData("src/S3dlio.Cli/Credentials/AmazonChain.cs", "using Amazon.Runtime;")]
     [InlineData("src/S3dlio.Core/Storage/X.cs",
             "// unsafe, byte*, S3dlio.Tensors: words in a comment\n/// <see cref=\"Transfer.ITransferProgress\"/>\nclass X { string s = "
             + "\"using Amazon; unsafe byte* p\"; }")]
@@ -178,10 +178,10 @@ public sealed partial class LayeringTests
         int rank = Array.IndexOf(Layers, layer);
         foreach (string[] name in Names(code))
         {
-            int other = name[0] is "Log" or "Table" ? Layers.Length : Array.IndexOf(Layers, name[0]);
+            int other = name[0] is "Log" or "Table" or "Cache" or "OpLog" ? Layers.Length : Array.IndexOf(Layers, name[0]);
             if (name[0] == "Native")
                 yield return $"{path}: Core knows S3dlio.Native";
-            // Log and Table have no rank: they may know every layer
+            // Log, Table and Cache have no rank: they may know every layer
             else if (other > rank && rank >= 0)
                 yield return $"{path}: {layer} knows {name[0]}";
             else if (name[0] == "Segments" && rank >= 0 && layer != "Segments")
@@ -256,7 +256,7 @@ public sealed partial class LayeringTests
     static IEnumerable<(string Path, string Text)> Sources()
     {
         foreach (var (folder, pattern) in new[] {
-                ("src/S3dlio.Core", "*.cs"), ("src/S3dlio.Credentials", "*.cs"), ("native", "*.cs"), ("python/s3dlio", "*.py") })
+                ("src/S3dlio.Core", "*.cs"), ("src/S3dlio.Cli", "*.cs"), ("native", "*.cs"), ("python/s3dlio", "*.py") })
         {
             foreach (string file in Directory.EnumerateFiles(Path.Combine(Root, folder), pattern, SearchOption.AllDirectories))
             {

@@ -215,7 +215,7 @@ def npy(uris: Address | Iterable[Address], *, storage_options: StorageOptions | 
             if len(front) < told <= _MOST_HEADER:
                 front = bytes(_objects.get_range(file, 0, min(told, size), storage_options=storage_options))
         shape, fortran, dtype, begin = npy_header(front, file, file)
-        if not shape:
+        if len(shape) == 0:
             raise InvalidDataError(f"{file}: an array without axes has no rows", file)
         if fortran and len(shape) > 1:
             raise InvalidDataError(f"{file}: the array is in Fortran's order: its rows do not lie in one piece; save it in C's order", file)

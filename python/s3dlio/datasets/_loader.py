@@ -148,7 +148,8 @@ class Loader:
         self.memory = byte_count(memory)
         self.stats = LoaderStats()
         self._shuffle, self._seed, self._rank, self._world = bool(shuffle), seed, rank, world_size
-        self._transform, self._drop_last, self._uneven = transform, drop_last, uneven
+        self._transform, self._drop_last = transform, drop_last
+        self._uneven: Uneven = uneven
         self._block = (dataset._block() if block is None else block) if shuffle else 0
         self._window = window if self._block else 1
         self._prefetch, self._at_once, self._ordered, self._on_error = prefetch, max_in_flight, ordered, on_error

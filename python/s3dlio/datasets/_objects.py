@@ -64,11 +64,11 @@ def objects(
         >>> len(data), data.key(0), data[0].to_bytes()
         (1, 'a/1.jpg', b'one')
     """
+    where: Any = uri
     if isinstance(uri, (str, Location)) or hasattr(uri, "__fspath__"):
         if sizes is not None:
             raise InvalidArgumentError("sizes is for addresses that are named one by one; a listing has them")
-        where: Any = uri
         return ObjectDataset(listed(where, pattern, recursive, timeout=timeout, storage_options=storage_options), verify)
     if pattern is not None:
         raise InvalidArgumentError("pattern is for a prefix that is listed; the addresses here are named one by one")
-    return ObjectDataset(of_uris(uri, sizes, storage_options), verify)
+    return ObjectDataset(of_uris(where, sizes, storage_options), verify)

@@ -338,7 +338,8 @@ def _index_of(file: str, how: str, options: StorageOptions | None) -> TarIndex:
 def files_of(uris: Address | Iterable[Address], suffixes: tuple[str, ...], options: StorageOptions | None) -> list[str]:
     """The files that are meant: one, those below a prefix, those that a JSON index names, or those given."""
     if not (isinstance(uris, (str, Location)) or hasattr(uris, "__fspath__")):
-        found = [str(uri) for uri in uris]
+        each: Any = uris
+        found = [str(uri) for uri in each]
         if not found:
             raise InvalidArgumentError("a data set needs one file at least, found an empty list of addresses")
         return found

@@ -14,7 +14,7 @@ try:
     import fsspec as _fsspec  # noqa: F401
     from fsspec.asyn import AsyncFileSystem as _AsyncFileSystem  # noqa: F401
 except ImportError as error:
-    raise ImportError(f"s3dlio.fsspec needs fsspec 2024.2 or newer, which cannot be imported here: {error}") from error
+    raise ImportError(f"s3dlio.fsspec needs fsspec 2025.2 or newer, which cannot be imported here: {error}") from error
 
 from ._files import ReadFile, WriteFile
 from ._protocols import (

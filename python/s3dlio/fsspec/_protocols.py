@@ -33,7 +33,7 @@ class S3FileSystem(S3dlioFileSystem):
     """
 
     scheme = "s3"
-    protocol: ClassVar[tuple[str, ...]] = ("s3dlio+s3", "s3", "s3a")
+    protocol: ClassVar[str | tuple[str, ...]] = ("s3dlio+s3", "s3", "s3a")
 
     def _made(self, options: Mapping[str, Any], verify: Any) -> Operations:
         return Operations(self.scheme, self.parts, "", of_s3(options), verify)
@@ -49,7 +49,7 @@ class AzureFileSystem(S3dlioFileSystem):
 
     scheme = "az"
     parts = 2
-    protocol: ClassVar[tuple[str, ...]] = ("s3dlio+az", "az", "abfs", "abfss")
+    protocol: ClassVar[str | tuple[str, ...]] = ("s3dlio+az", "az", "abfs", "abfss")
 
     def __init__(self, *, account_name: str | None = None, **options: Any) -> None:
         self._account = account_name
@@ -80,7 +80,7 @@ class MemoryFileSystem(S3dlioFileSystem):
     """Objects in the memory of this process: ``s3dlio+memory://name/key``."""
 
     scheme = "memory"
-    protocol: ClassVar[str] = "s3dlio+memory"
+    protocol: ClassVar[str | tuple[str, ...]] = "s3dlio+memory"
 
 
 class PosixFileSystem(S3dlioFileSystem):
@@ -96,7 +96,7 @@ class PosixFileSystem(S3dlioFileSystem):
     scheme = "file"
     parts = 0
     root_marker = "/"
-    protocol: ClassVar[tuple[str, ...]] = ("s3dlio+file", "file", "local")
+    protocol: ClassVar[str | tuple[str, ...]] = ("s3dlio+file", "file", "local")
     local_file = True
 
     def __init__(self, *, auto_mkdir: bool = True, **options: Any) -> None:
@@ -123,7 +123,7 @@ class DirectFileSystem(PosixFileSystem):
     """Local files past the page cache, by O_DIRECT: ``s3dlio+direct:///path``."""
 
     scheme = "direct"
-    protocol: ClassVar[str] = "s3dlio+direct"  # type: ignore[assignment]
+    protocol: ClassVar[str | tuple[str, ...]] = "s3dlio+direct"
 
 
 _CLASSES: dict[str, type[S3dlioFileSystem]] = {

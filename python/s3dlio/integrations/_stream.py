@@ -38,10 +38,12 @@ class _Batch:
             self.result = ended.value
 
     def finish(self, what: str, timeout: float | None) -> dict[str, Any]:
-        if self.result is None:
+        found = self.result
+        if found is None:
             running, self.running = self.running, None
-            self.result = _calls._block(self.work, _calls._Call("iter_tensors", (what,), {"timeout": timeout}), running)
-        return self.result
+            ended: dict[str, Any] = _calls._block(self.work, _calls._Call("iter_tensors", (what,), {"timeout": timeout}), running)
+            self.result = found = ended
+        return found
 
     def close(self) -> None:
         if self.work is not None:

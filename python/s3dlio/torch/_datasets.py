@@ -41,7 +41,8 @@ class MapDataset(torch_data.Dataset):  # type: ignore[misc]
     def __init__(self, dataset: Dataset, transform: Callable[[Any], Any] | None = None, return_type: ReturnType = "tensor") -> None:
         _require(dataset, return_type)
         self.dataset = dataset
-        self._transform, self._return_type = transform, return_type
+        self._transform = transform
+        self._return_type: ReturnType = return_type
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -176,7 +177,8 @@ class IterableDataset(torch_data.IterableDataset):  # type: ignore[misc]
         rank, world_size = place(rank, world_size)
         self.dataset = dataset
         self._batches = batch_size is not None
-        self._transform, self._collate, self._return_type = transform, collate, return_type
+        self._transform, self._collate = transform, collate
+        self._return_type: ReturnType = return_type
         self._loader = Loader(
             dataset,
             chunk if batch_size is None else batch_size,

@@ -7,9 +7,7 @@ import os
 from typing import Any
 
 import torch
-from torch.distributed.checkpoint import metadata as dcp
-from torch.distributed.checkpoint import planner as planning
-from torch.distributed.checkpoint import storage
+from torch.distributed.checkpoint import metadata as dcp, planner as planning, storage
 from torch.futures import Future
 
 from .. import _objects, _plain

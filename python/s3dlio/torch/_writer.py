@@ -8,9 +8,7 @@ import uuid
 from typing import Any
 
 import torch
-from torch.distributed.checkpoint import metadata as dcp
-from torch.distributed.checkpoint import planner as planning
-from torch.distributed.checkpoint import storage
+from torch.distributed.checkpoint import metadata as dcp, planner as planning, storage
 from torch.distributed.checkpoint.default_planner import DefaultSavePlanner
 from torch.futures import Future
 

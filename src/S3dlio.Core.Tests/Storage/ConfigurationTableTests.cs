@@ -1,4 +1,5 @@
 using System.Globalization;
+using S3dlio.Cache;
 using S3dlio.Storage;
 using S3dlio.Storage.Remote.Azure;
 using S3dlio.Storage.Http;
@@ -36,7 +37,8 @@ public class ConfigurationTableTests
         Assert.Equal(S3Options.Names.Except(HttpOptions.Names).Order(), Rows("S3").Keys.Order());
         Assert.Equal(AzureOptions.Names.Except(HttpOptions.Names).Order(), Rows("Azure").Keys.Order());
         Assert.Equal(MultiOptions.Names.Order(), Rows("Several endpoints").Keys.Order());
-        string[] listed = [.. local, .. HttpOptions.Names, .. S3Options.Names, .. AzureOptions.Names, .. MultiOptions.Names];
+        Assert.Equal(BackendOptions.CacheNames.Order(), Rows("A cache").Keys.Order());
+        string[] listed = [.. local, .. BackendOptions.CacheNames, .. HttpOptions.Names, .. S3Options.Names, .. AzureOptions.Names, .. MultiOptions.Names];
         Assert.Empty(BackendOptions.All.Except(listed));
     }
 
@@ -44,7 +46,7 @@ public class ConfigurationTableTests
     public void Rows_EachHasATypeADefaultAndAReason()
     {
         foreach (string section in (
-                string[])["Every store", "S3 and Azure: network, retries and memory", "S3", "Azure", "Several endpoints"])
+                string[])["Every store", "S3 and Azure: network, retries and memory", "S3", "Azure", "A cache", "Several endpoints"])
         {
             foreach (var (name, cells) in Rows(section))
             {
@@ -62,6 +64,7 @@ public class ConfigurationTableTests
         var network = Rows("S3 and Azure: network, retries and memory");
         var s3 = new S3Options();
         var several = new MultiOptions();
+        var cache = new CacheOptions { Directory = "/" };
         (Dictionary<string, string[]> Section, string Name, object Value)[] defaults =
         [
             (network, "part_size", http.PartSize), (network, "max_in_flight", http.MaxInFlight),
@@ -77,6 +80,8 @@ public class ConfigurationTableTests
             (Rows("S3"), "checksum", s3.Checksum), (Rows("S3"), "list_concurrency", s3.ListConcurrency),
             (Rows("Azure"), "emulator", new AzureOptions().Emulator), (Rows("Azure"), "transfer_check", new AzureOptions().TransferCheck),
             (Rows("Azure"), "delete_snapshots", new AzureOptions().DeleteSnapshots),
+            (Rows("A cache"), "cache_ttl", cache.Ttl.TotalSeconds), (Rows("A cache"), "cache_block_size", cache.BlockSize),
+            (Rows("A cache"), "cache_mode", cache.Mode), (Rows("A cache"), "cache_validate", cache.Validate),
             (Rows("Several endpoints"), "replicas", several.Replicas),
             (Rows("Several endpoints"), "endpoint_cooldown", several.Cooldown.TotalSeconds),
         ];

@@ -260,7 +260,8 @@ public abstract class S3WitnessTests : IAsyncLifetime
         do
         {
             page = await _theirs.ListObjectsV2Async(request);
-            found.AddRange((page.S3Objects ?? []).Select(one => $"{one.Key[_prefix.Length..]} {one.Size} {one.ETag.Trim('"')}").Concat((page.CommonPrefixes ?? []).Select(one => one[_prefix.Length..])));
+            found.AddRange((page.S3Objects ?? []).Select(one => $"{one.Key[_prefix.Length..]} {one.Size} {one.ETag.Trim('"')}"));
+            found.AddRange((page.CommonPrefixes ?? []).Select(one => one[_prefix.Length..]));
             request.ContinuationToken = page.NextContinuationToken;
         }
         while (page.IsTruncated == true);

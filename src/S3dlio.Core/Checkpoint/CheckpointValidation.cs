@@ -25,7 +25,7 @@ public static class CheckpointValidation
     /// <summary>Bytes of a shard in memory at once.</summary>
     const int WindowLength = 32 << 20;
 
-    /// <summary>The manifest of that key, read anew, and its shards.</summary>
+    /// <summary>The manifest of that key, read again, and its shards.</summary>
     public static async ValueTask<IntegrityReport> RunAsync(
         ObjectStore store, string manifestKey, ITransferProgress progress, CancellationToken cancel)
     {

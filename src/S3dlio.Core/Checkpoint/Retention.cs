@@ -40,7 +40,7 @@ public sealed record PruneReport(
     IReadOnlyList<string> Deleted, IReadOnlyList<string> Kept, string? Verified, IReadOnlyList<string> Collected,
     IReadOnlyList<SkippedManifest> Skipped);
 
-/// <summary>Makes room, and never for the price of the last checkpoint that is known to be good.</summary>
+/// <summary>Deletes old checkpoints, but never the last one that is known to be good.</summary>
 public static class Retention
 {
     public static async ValueTask<PruneReport> RunAsync(

@@ -28,7 +28,9 @@ public sealed record ShardTarget
     public JsonElement? Extra { get; init; }
 }
 
-/// <summary>A shard in the making. It replaces nothing: where a crashed attempt left one of its name it takes another name.</summary>
+/// <summary>
+/// A shard that is being written. It replaces nothing: where a crashed attempt left one of its name it takes another name.
+/// </summary>
 public sealed class ShardWrite : IAsyncDisposable
 {
     readonly ShardTarget _target;

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace S3dlio.Hashing;
 
 // A CRC instruction waits three cycles or so for the one before it, yet a new one may begin each cycle. So a block is cut into three
-// equal lanes that run side by side, and their values are moved into place by multiplication.
+// equal lanes that run in parallel, and their values are moved into place by multiplication.
 public static partial class Crc32C
 {
     /// <summary>

@@ -26,6 +26,22 @@ static partial class Interop
     }
 
     /// <summary>
+    /// Takes the record lock of one byte for this process, which may lie behind the file's end; EAGAIN or EACCES when another process has
+    /// it.
+    /// </summary>
+    public static int LockByte(SafeFileHandle handle, long at)
+    {
+        var range = new RecordLock { Type = WriteLock, Start = at, Length = 1 };
+        return Result(fcntl(handle, SetLockNow, ref range));
+    }
+
+    public static int UnlockByte(SafeFileHandle handle, long at)
+    {
+        var range = new RecordLock { Type = NoLock, Start = at, Length = 1 };
+        return Result(fcntl(handle, SetLockNow, ref range));
+    }
+
+    /// <summary>
     /// Takes the advisory lock of the open file; EAGAIN when another has it. Nothing here waits for one in the kernel, where no cancel is
     /// heard.
     /// </summary>

@@ -22,6 +22,21 @@ static unsafe partial class Interop
         return errno;
     }
 
+    /// <summary>What is free on the file system of a path, for ordinary users.</summary>
+    /// <param name="path">Any on it.</param>
+    /// <param name="size">Bytes of the whole file system.</param>
+    /// <param name="free">Bytes left.</param>
+    /// <param name="freeFiles">Files that can still be made; the greatest number where there is no limit.</param>
+    public static int Room(string path, out long size, out long free, out long freeFiles)
+    {
+        // struct statfs on 64 bits: type, block size, blocks, free blocks, those free for users, files, free files, …
+        var raw = stackalloc long[32];
+        int errno = Result(statfs(path, raw));
+        (size, free) = errno == 0 ? (raw[1] * raw[2], raw[1] * raw[4]) : (0, 0);
+        freeFiles = errno != 0 ? 0 : raw[5] == 0 ? long.MaxValue : raw[6];
+        return errno;
+    }
+
     public static int Status(SafeFileHandle handle, out FileStatus status)
     {
         Statx raw;
@@ -41,7 +56,11 @@ static unsafe partial class Interop
     /// <summary>May this process write to the file's bytes, as the kernel would judge an open?</summary>
     public static int CheckWritable(string path) => Result(faccessat(AtCurrentDirectory, path, WriteAccess, AtEffectiveAccess));
 
-    public static int MakeDirectory(string path) => Result(mkdir(path, 0x1ff));
+    public static int MakeDirectory(string path) => MakeDirectory(path, 0x1ff);
+
+    /// <param name="path">The directory.</param>
+    /// <param name="mode">Its permissions, less the umask.</param>
+    public static int MakeDirectory(string path, uint mode) => Result(mkdir(path, mode));
 
     public static int RemoveDirectory(string path) => Result(rmdir(path));
 

@@ -11,6 +11,10 @@ static partial class Interop
         public short Events, Happened;
     }
 
+    /// <summary>The user that this process acts as.</summary>
+    [LibraryImport("libc")]
+    internal static partial uint geteuid();
+
     [LibraryImport("libc")]
     internal static partial int nice(int increment);
 

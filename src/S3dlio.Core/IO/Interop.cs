@@ -9,7 +9,7 @@ namespace S3dlio.IO;
 /// </summary>
 static unsafe partial class Interop
 {
-    public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, NoTerminal = 0x100, PathOnly = 0x200000,
+    public const int ReadOnly = 0, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, NoTerminal = 0x100, AtEnd = 0x400, PathOnly = 0x200000,
         NonBlocking = 0x800, CloseOnExec = 0x80000;
 
     // the two flags whose value the architecture decides
@@ -20,7 +20,8 @@ static unsafe partial class Interop
         ? 0x4000
         : 0x10000;
 
-    static readonly int NoFollow = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x8000 : 0x20000;
+    public static readonly int NoFollow = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x8000
+        : 0x20000;
 
     const int KeepSize = 1, HolePunch = 2, MostPieces = 512;
     const int SetStatusFlags = 4, DuplicateCloseOnExec = 1030;

@@ -3,8 +3,12 @@ namespace S3dlio.Storage;
 /// <summary>Which options a scheme's stores know: what a typing mistake is compared with.</summary>
 static class BackendOptions
 {
+    /// <summary>What puts a cache in front of a store; the cache reads their values.</summary>
+    internal static string[] CacheNames =>
+        ["cache", "cache_size", "cache_mode", "cache_validate", "cache_ttl", "cache_min_free", "cache_block_size", "cache_eviction"];
+
     /// <summary>What every store takes, whether it means something there or not.</summary>
-    static readonly string[] Common = ["durable", .. StoreFactory.MultiOptionNames];
+    static readonly string[] Common = ["durable", .. StoreFactory.MultiOptionNames, .. CacheNames];
 
     static IReadOnlyDictionary<string, string[]> ByScheme => StoreFactory.OptionNames;
 

@@ -14,6 +14,8 @@ public abstract class DelegatingReader(ObjectReader inner) : ObjectReader
     public override ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel) =>
         inner.ReadAsync(offset, destination, cancel);
 
+    public override void Distrust() => inner.Distrust();
+
     public override bool ReadsManyAtOnce => inner.ReadsManyAtOnce;
 
     public override ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel) => inner.ReadAsync(segments, cancel);

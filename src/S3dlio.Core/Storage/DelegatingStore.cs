@@ -19,6 +19,8 @@ public abstract class DelegatingStore : ObjectStore
 
     public override bool IsBrief(long length, PutOptions options) => Inner.IsBrief(length, options);
 
+    public override string Origin => Inner.Origin;
+
     public override IReadOnlyCollection<string> WritableAttributes => Inner.WritableAttributes;
 
     public override bool IsSameAs(ObjectStore other) =>

@@ -1,7 +1,7 @@
 namespace S3dlio.Storage;
 
 /// <summary>What a name was probably meant to be, for errors that refuse unknown ones.</summary>
-static class NearestName
+public static class NearestName
 {
     // longer than any name there is: nothing to be near to, and nothing to repeat in full
     const int Longest = 64;

@@ -52,8 +52,8 @@ public abstract class ObjectStore
     /// <param name="cancel">Cancels the call.</param>
     public ValueTask<bool> IsSameObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel)
     {
-        var (mine, myName) = Innermost(key);
-        var (its, itsName) = other.Innermost(otherKey);
+        var (mine, myName) = Deepest(this, key);
+        var (its, itsName) = Deepest(other, otherKey);
         return mine.IsOneObjectAsync(myName, its, itsName, moves, cancel);
     }
 
@@ -62,8 +62,36 @@ public abstract class ObjectStore
         string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel) =>
         ValueTask.FromResult(key == otherKey && IsSameAs(other));
 
+    /// <summary>
+    /// Tells objects apart that have one address at different places, such as the buckets of one name at two services. What keeps copies
+    /// of objects keeps
+    /// them under this and <see cref="AddressOf"/>.
+    /// </summary>
+    public virtual string Origin => "";
+
+    /// <summary>The address of an object, the same whatever prefix or wrapper it is reached through.</summary>
+    internal string AddressOf(string key)
+    {
+        var (store, name) = Deepest(this, key);
+        return store.Root.Child(name);
+    }
+
+    static (ObjectStore Store, string Key) Deepest(ObjectStore store, string key)
+    {
+        while (true)
+        {
+            var (within, name) = store.Innermost(key);
+            if (within == store)
+                return (store, name);
+            (store, key) = (within, name);
+        }
+    }
+
     /// <summary>The store that this one is a part of, and what it calls the object.</summary>
     protected virtual (ObjectStore Store, string Key) Innermost(string key) => (this, key);
+
+    /// <summary>The same, for a store that stands before this one.</summary>
+    internal (ObjectStore Store, string Key) InnermostOf(string key) => Innermost(key);
 
     /// <summary>Opens an object; the reader sees one version of it, whatever happens to the name meanwhile.</summary>
     public abstract ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel);
@@ -243,6 +271,13 @@ public abstract class ObjectReader : IAsyncDisposable
     /// <remarks>Fewer bytes than the size promised is <see cref="ErrorKind.InvalidData"/>, never a short answer.</remarks>
     public abstract ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel);
 
+    /// <summary>
+    /// What was read turned out not to be what was written. A reader that keeps copies of the store's bytes forgets those.
+    /// </summary>
+    public virtual void Distrust()
+    {
+    }
+
     /// <summary>Segments that lie near each other are worth one read; where this is false each has one of its own anyhow.</summary>
     public virtual bool ReadsManyAtOnce => false;
 
@@ -256,7 +291,7 @@ public abstract class ObjectReader : IAsyncDisposable
     public abstract ValueTask DisposeAsync();
 }
 
-/// <summary>An object in the making. Disposing it before <see cref="CompleteAsync"/> leaves nothing behind.</summary>
+/// <summary>A writer of one object. Disposing it before <see cref="CompleteAsync"/> leaves nothing behind.</summary>
 public abstract class ObjectWriter : IAsyncDisposable
 {
     /// <summary>Bytes taken so far.</summary>

@@ -20,7 +20,7 @@ public sealed record ReadOptions
     public long? FirstLength { get; init; }
 
     /// <summary>
-    /// All that the first read wants comes with the answer that opens the object, and is read in its order: slower than parts side by side,
+    /// All that the first read wants comes with the answer that opens the object, and is read in its order: slower than parts in parallel,
     /// and a concurrent write of the object does not disturb it. Stores whose readers keep their version anyway pass over this.
     /// </summary>
     public bool OneAnswer { get; init; }

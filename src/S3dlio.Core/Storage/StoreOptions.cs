@@ -21,6 +21,12 @@ public sealed record StoreOptions
     /// <summary>What makes it a store of several endpoints.</summary>
     public IReadOnlyList<NamedOption> Several { get; init; } = [];
 
+    /// <summary>What puts a cache in front of it.</summary>
+    public IReadOnlyList<NamedOption> Cache { get; init; } = [];
+
+    /// <summary>The cache is the process's: meant for what is far away, whatever stores there are.</summary>
+    public bool CacheIsDefault { get; init; }
+
     /// <param name="json">
     /// An object such as <c>{"durable":true}</c>; empty means defaults. A member <c>defaults</c> may hold options for all schemes, as a
     /// process sets them once: those that another scheme knows are passed over, and the object's own members win.
@@ -37,17 +43,26 @@ public sealed record StoreOptions
             if (option.Name == DefaultsName)
                 AddDefaults(chosen, option, scheme);
         }
+        bool isDefault = chosen.ContainsKey("cache");
+        NamedOption? asked = null;
         foreach (var option in OptionReader.Read(json, uri))
         {
             if (option.Name == DefaultsName)
                 continue;
+            isDefault &= option.Name != "cache";
+            asked = BackendOptions.CacheNames.Contains(option.Name) ? option : asked;
             if (!BackendOptions.IsKnown(scheme, option.Name))
                 throw BackendOptions.Unknown(scheme, option);
             chosen[option.Name] = option;
         }
+        // what the process has set may be there without: its cache may have been unset
+        if (asked is { } lonely && !chosen.ContainsKey("cache"))
+            throw new StoreException(ErrorKind.InvalidArgument, uri,
+                $"option '{lonely.Name}' is of a cache, and option 'cache' is missing: give the directory that it lies in");
         var result = Default;
         var backend = new List<NamedOption>();
         var several = new List<NamedOption>();
+        var cache = new List<NamedOption>();
         foreach (var option in chosen.Values)
         {
             switch (option.Name)
@@ -58,6 +73,9 @@ public sealed record StoreOptions
                 case "direct_fallback":
                     result = result with { DirectFallback = option.AsBool() };
                     break;
+                case var name when BackendOptions.CacheNames.Contains(name):
+                    cache.Add(option);
+                    break;
                 case var name when BackendOptions.IsOfOneStore(name):
                     several.Add(option);
                     break;
@@ -66,7 +84,7 @@ public sealed record StoreOptions
                     break;
             }
         }
-        return result with { Backend = backend, Several = several };
+        return result with { Backend = backend, Several = several, Cache = cache, CacheIsDefault = isDefault };
     }
 
     static void AddDefaults(Dictionary<string, NamedOption> chosen, NamedOption defaults, string scheme)

@@ -3,7 +3,7 @@ namespace S3dlio.Tensors;
 public sealed partial class TensorSlice
 {
     /// <summary>The byte ranges to read, in the order of the file. Pieces are joined while the gap between them is at most maxGap
-    /// and the whole at most maxRange. Each enumeration walks anew and holds one index per dimension.</summary>
+    /// and the whole at most maxRange. Each enumeration walks again and holds one index per dimension.</summary>
     public IEnumerable<SliceRange> Ranges()
     {
         if (ResultLength == 0)

@@ -56,7 +56,7 @@ public sealed class CompressedWriter : ObjectWriter
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel) =>
         WriteAsync(LargeMemory.From(data), null, cancel);
 
-    /// <summary>The same for memory of any length: frames of all of it are made side by side, without a pause in between.</summary>
+    /// <summary>The same for memory of any length: frames of all of it are made in parallel, without a pause in between.</summary>
     public async ValueTask WriteAsync(LargeMemory data, IProgress<long>? progress, CancellationToken cancel)
     {
         CheckOpen();
@@ -195,7 +195,7 @@ public sealed class CompressedWriter : ObjectWriter
             throw new StoreException(ErrorKind.Closed, _uri, "an earlier write failed; dispose of the writer and begin again");
     }
 
-    /// <summary>One frame in the making.</summary>
+    /// <summary>One frame that is being compressed.</summary>
     sealed class Slot(int level, bool background, bool ahead) : IDisposable
     {
         readonly FrameEncoder _encoder = new(level);

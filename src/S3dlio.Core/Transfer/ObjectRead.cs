@@ -7,6 +7,15 @@ namespace S3dlio.Transfer;
 /// <summary>Reads and verifies whole objects and ranges. A read starts over where the object is replaced meanwhile.</summary>
 public static class ObjectRead
 {
+    /// <summary>
+    /// Compares the CRC32C of all bytes of an object, which the caller has read, with the recorded one, where there is one.
+    /// </summary>
+    /// <exception cref="StoreException">ChecksumMismatch.</exception>
+    public static ValueTask CompareAsync(ObjectReader reader, string uri, Checksum found, CancellationToken cancel) =>
+        reader.Meta.Checksum is null
+            ? ValueTask.CompletedTask
+            : ReadVerification.OfRecorded(reader, uri).CompleteAsync(0, reader.Meta.Size, found, cancel);
+
     /// <summary>Reads a whole object into memory that <paramref name="allocate"/> returns for its size.</summary>
     public static ValueTask<ObjectMeta> WholeAsync(
         ObjectStore store, string key, Func<long, LargeMemory> allocate, Validation validation, ITransferProgress progress,
@@ -26,7 +35,7 @@ public static class ObjectRead
                 progress.Begin(size);
                 string uri = store.Root.Child(reader.Meta.Key);
                 var verification = await ReadVerification.OfWholeAsync(reader, validation, uri, cancel).ConfigureAwait(false);
-                await ReadAsync(reader, 0, allocate(size), verification, progress, cancel).ConfigureAwait(false);
+                await ReadAsync(reader, 0, Memory(allocate, size, uri), verification, progress, cancel).ConfigureAwait(false);
                 return reader.Meta;
             }
         });
@@ -57,7 +66,7 @@ public static class ObjectRead
                 progress.Begin(count);
                 var verification = await ReadVerification.OfRangeAsync(
                     store, reader, offset, count, validation, uri, cancel).ConfigureAwait(false);
-                await ReadAsync(reader, offset, allocate(count), verification, progress, cancel).ConfigureAwait(false);
+                await ReadAsync(reader, offset, Memory(allocate, count, uri), verification, progress, cancel).ConfigureAwait(false);
                 return reader.Meta;
             }
         });
@@ -80,7 +89,29 @@ public static class ObjectRead
         if (target.Length > ObjectStore.BriefLength)
             await ThreadSwitch.ToPoolAsync();
         Checksum found = await ParallelRead.ReadAsync(reader, offset, target, verification, progress, cancel).ConfigureAwait(false);
-        await verification.CompleteAsync(offset, offset + target.Length, found, cancel).ConfigureAwait(false);
+        try
+        {
+            await verification.CompleteAsync(offset, offset + target.Length, found, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.ChecksumMismatch)
+        {
+            reader.Distrust();
+            throw;
+        }
+    }
+
+    static LargeMemory Memory(Func<long, LargeMemory> allocate, long length, string uri)
+    {
+        try
+        {
+            return allocate(length);
+        }
+        catch (OutOfMemoryException error)
+        {
+            throw new StoreException(
+                ErrorKind.OutOfSpace, uri,
+                $"the machine has not enough memory for {length} bytes of it; read it in ranges, or as a stream", cause: error);
+        }
     }
 }
 

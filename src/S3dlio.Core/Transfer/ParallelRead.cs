@@ -77,7 +77,7 @@ public static class ParallelRead
         var hints = reader.Hints;
         int parts = Math.Max(TurnLength / hints.PartSize, 1);
         if (parts > 1 && reader.ReadsManyAtOnce)
-            // reads that wait for a server had better wait together than one behind the other
+            // reads that wait for a server should wait in parallel
             parts = (int)Math.Clamp(ranges.Sum(range => range.Target.Length) / hints.PartSize / hints.Concurrency, 1, parts);
         return parts * hints.PartSize;
     }

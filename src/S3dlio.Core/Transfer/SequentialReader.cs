@@ -6,7 +6,7 @@ namespace S3dlio.Transfer;
 
 /// <summary>
 /// A compressed object without a seek table, such as the zstd program makes, as its raw bytes. It is decoded from the front: reads go
-/// forward, one that goes back begins anew, and how long it is shows at its end. Reads take turns.
+/// forward, one that goes back starts over, and how long it is shows at its end. Reads take turns.
 /// </summary>
 public sealed class SequentialReader : ObjectReader
 {
@@ -110,7 +110,7 @@ public sealed class SequentialReader : ObjectReader
         }
         catch
         {
-            // where it stands is not certain any more: the next read begins anew
+            // where it stands is not certain any more: the next read starts over
             _decoder?.Dispose();
             _decoder = null;
             throw;

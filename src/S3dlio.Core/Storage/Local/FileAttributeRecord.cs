@@ -49,7 +49,7 @@ sealed record FileAttributeRecord(
     }
 
     /// <summary>
-    /// Writes the record to a file in the making. The checksum is dropped where attributes are not supported; metadata never is.
+    /// Writes the record to a file that is being written. The checksum is dropped where attributes are not supported; metadata never is.
     /// </summary>
     public void Write(SafeFileHandle handle, string uri)
     {

@@ -2,8 +2,8 @@ namespace S3dlio.Storage.Local;
 
 /// <summary>
 /// How keys become paths. Empty segments and <c>.</c> fold, as in any path; <c>..</c> is refused, so a key never leaves the store's
-/// directory by its text (symbolic links inside it are the owner's will and are followed), and so are the names of objects in the making.
-/// All else is literal.
+/// directory by its text (symbolic links inside it are the owner's will and are followed), and so are the names of objects that are being
+/// written. All else is literal.
 /// </summary>
 readonly struct LocalPath
 {

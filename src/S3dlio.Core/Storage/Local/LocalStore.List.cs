@@ -5,7 +5,7 @@ namespace S3dlio.Storage.Local;
 public sealed partial class LocalStore
 {
     /// <remarks>
-    /// Files only: devices, FIFOs, sockets and objects in the making are left out; a name that is not UTF-8 is listed as
+    /// Files only: devices, FIFOs, sockets and objects that are being written are left out; a name that is not UTF-8 is listed as
     /// <see cref="IO.PathText"/> has it. With <see cref="ListOptions.Recursive"/> off, directories are prefixes, empty ones too. A
     /// directory that is not there lists nothing; one that may not be read is an error.
     /// </remarks>

@@ -22,7 +22,7 @@ static class TemporaryFiles
     /// <summary>A maker needs a moment between creating the file and locking it.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromMinutes(1);
 
-    /// <summary>How long a file of another host, or of this one before it was started anew, must have been left unwritten.</summary>
+    /// <summary>How long a file of another host, or of this one before it was started again, must have been left unwritten.</summary>
     public static readonly TimeSpan ForeignGrace = TimeSpan.FromDays(1);
 
     /// <summary>This start of this host, the same in all its containers; 0 where it cannot be told.</summary>

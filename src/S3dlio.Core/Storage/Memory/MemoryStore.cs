@@ -11,6 +11,9 @@ public sealed class MemoryStore : ObjectStore
 {
     static readonly ConcurrentDictionary<string, Shelf> Shelves = new(StringComparer.Ordinal);
 
+    /// <summary>The memory of this process is no other's.</summary>
+    static readonly string ThisProcess = Guid.NewGuid().ToString("n");
+
     readonly Shelf _shelf;
 
     public MemoryStore(StoreUri root)
@@ -20,6 +23,8 @@ public sealed class MemoryStore : ObjectStore
     }
 
     public override StoreUri Root { get; }
+
+    public override string Origin => ThisProcess;
 
     public override bool IsNear => true;
 

@@ -6,7 +6,7 @@ public sealed partial class MultiStore
 {
     /// <remarks>
     /// Of replicas one is listed, from its beginning to its end: were another to take over in the middle, what is missing between them
-    /// would be missing in silence. Separate endpoints are listed side by side, a page of each in memory; one that is down fails the
+    /// would be missing in silence. Separate endpoints are listed in parallel, a page of each in memory; one that is down fails the
     /// listing.
     /// </remarks>
     public override async IAsyncEnumerable<ListPage> ListAsync(

@@ -51,6 +51,8 @@ public sealed partial class MultiStore : DelegatingStore
 
     public override bool IsSameAs(ObjectStore other) => this == other;
 
+    public override string Origin => string.Join(' ', _endpoints.Select(endpoint => $"{endpoint.Store.Origin} {endpoint.Store.Root}"));
+
     public override bool TagsEachWrite => _endpoints.All(static endpoint => endpoint.Store.TagsEachWrite);
 
     public IReadOnlyList<EndpointStatistics> Statistics => [.. _endpoints.Select(endpoint => endpoint.Statistics)];

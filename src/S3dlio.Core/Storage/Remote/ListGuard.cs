@@ -54,7 +54,7 @@ sealed class ListGuard(string uri, string? after, TimeProvider clock)
     }
 
     /// <summary>A page as it came.</summary>
-    /// <param name="walk">What it is a page of: pages of several listings below a prefix may come side by side.</param>
+    /// <param name="walk">What it is a page of: pages of several listings below a prefix may come in parallel.</param>
     /// <param name="entries">How many there are on it.</param>
     /// <param name="next">The token of the next page; null for the last.</param>
     /// <exception cref="StoreException">InvalidData: the listing has no end.</exception>

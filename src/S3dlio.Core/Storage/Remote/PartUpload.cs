@@ -8,7 +8,7 @@ abstract class PartUpload
     readonly SortedList<int, Part> _parts = [];
     readonly Lock _gate = new();
 
-    /// <summary>The parts by number; read when none is on its way any more.</summary>
+    /// <summary>The parts by number; read when none is under way any more.</summary>
     public SortedList<int, Part> Parts => _parts;
 
     public long Length => _parts.Values.Sum(part => part.Length);

@@ -26,7 +26,7 @@ abstract partial class RemoteStore
         return failures;
     }
 
-    /// <summary>Deletes one by one, side by side.</summary>
+    /// <summary>Deletes one by one, in parallel.</summary>
     /// <param name="keys">Each once.</param>
     /// <param name="failures">Gets what could not be deleted; locked.</param>
     /// <param name="cancel">Cancels the call.</param>

@@ -7,11 +7,11 @@ namespace S3dlio.Storage.Remote;
 abstract partial class RemoteStore
 {
     /// <summary>
-    /// Up to this many parts go as one request: an upload in parts takes more round trips and pays only when parts run side by side.
+    /// Up to this many parts go as one request: an upload in parts takes more round trips and pays only when parts run in parallel.
     /// </summary>
     const int SinglePutParts = 2;
 
-    /// <summary>How often a put begins anew when others finish first and the service drops its parts.</summary>
+    /// <summary>How often a put starts over when others finish first and the service drops its parts.</summary>
     const int MostRestarts = 5;
 
     /// <summary>The service's limit of parts for one object.</summary>
@@ -91,13 +91,13 @@ abstract partial class RemoteStore
         }
         catch (LostPartsException lost)
         {
-            // the parts are no longer in memory, so this one cannot begin anew
+            // the parts are no longer in memory, so this one cannot start over
             throw await RefusedAsync(key, options, lost.Error, cancel).ConfigureAwait(false);
         }
     }
 
     /// <summary>
-    /// Parts go side by side, straight from the caller's memory. The head depends on the checksums of the body, so the parts that hold it
+    /// Parts go in parallel, straight from the caller's memory. The head depends on the checksums of the body, so the parts that hold it
     /// go last; where the checksum has to come first, the body is hashed beforehand.
     /// </summary>
     async ValueTask<ObjectMeta> PutPartsAsync(

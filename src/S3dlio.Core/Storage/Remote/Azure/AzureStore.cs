@@ -21,6 +21,8 @@ sealed partial class AzureStore : RemoteStore
     internal AzureStore(StoreUri root, AzureClient client)
         : base(root, Split(root).Container, client) => _client = client;
 
+    public override string Origin => _client.Account.Endpoint.ToLowerInvariant();
+
     public override IReadOnlyCollection<string> WritableAttributes => BlobHeaders.WritableNames;
 
     public override int MostParts => 50_000;

@@ -8,7 +8,7 @@ namespace S3dlio.Storage.Remote.S3;
 readonly record struct ListRequest(string Prefix, string? After, bool Folded, string? Token);
 
 /// <summary>
-/// A recursive listing, in order, whose next pages are asked for side by side. A page that is cut short tells in which folders the keys
+/// A recursive listing, in order, whose next pages are asked for in parallel. A page that is cut short tells in which folders the keys
 /// go on; where a folder fills half a page and more, its siblings are found with the delimiter and begun at once. All that is still to
 /// come is a list of steps in key order, each of them one page, and the first few of them are on the way: a page far ahead of the reader is
 /// never held, whatever the number of keys. Smaller folders are listed through, since a request for each would cost more than it gains.

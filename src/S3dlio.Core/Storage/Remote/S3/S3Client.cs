@@ -56,7 +56,7 @@ sealed class S3Client : RemoteClient
             }
             catch (HttpFailure)
             {
-                // perhaps there is nothing in that region; the next call asks anew where the bucket is
+                // perhaps there is nothing in that region; the next call asks again where the bucket is
                 _regions.TryRemove(request.Container, out _);
                 throw;
             }

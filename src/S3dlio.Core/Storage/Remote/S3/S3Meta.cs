@@ -140,7 +140,7 @@ static class S3Meta
             string text = Encode(value);
             total += name.Length + text.Length;
             if (header is ChecksumName or BlocksName)
-                // a copy from elsewhere; it is set anew from the bytes
+                // a copy from elsewhere; it is set again from the bytes
                 continue;
             request.WithHeader(header, text);
         }

@@ -17,6 +17,9 @@ sealed partial class S3Store : RemoteStore
 
     public override IReadOnlyCollection<string> WritableAttributes => S3Meta.WritableAttributes;
 
+    public override string Origin =>
+        _client.Endpoint.IsAmazon ? "amazon " + S3Endpoint.Partition(_client.Options.Region) : _client.Endpoint.Base;
+
     public override bool TagsEachWrite => false;
 
     public override int MostParts => S3Upload.MostParts;

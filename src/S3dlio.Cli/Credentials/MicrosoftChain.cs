@@ -2,7 +2,7 @@ using System.Text.Json;
 using Azure.Core;
 using Azure.Identity;
 
-namespace S3dlio.Credentials;
+namespace S3dlio.Cli.Credentials;
 
 /// <summary>Microsoft's own chain of token sources: environment, workload identity, managed identity, developer tools.</summary>
 static class MicrosoftChain

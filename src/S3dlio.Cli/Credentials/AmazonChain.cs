@@ -8,7 +8,7 @@ using Amazon.SecurityToken;
 using Amazon.SSO;
 using Amazon.SSOOIDC;
 
-namespace S3dlio.Credentials;
+namespace S3dlio.Cli.Credentials;
 
 /// <summary>Amazon's own chain of credential providers: web identity, profiles, SSO, roles, processes, containers, instances.</summary>
 static class AmazonChain

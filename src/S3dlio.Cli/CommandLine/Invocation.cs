@@ -1,0 +1,41 @@
+using S3dlio.Cli.Addresses;
+using S3dlio.Cli.Output;
+
+namespace S3dlio.Cli.CommandLine;
+
+/// <summary>Exit codes, which scripts depend on.</summary>
+static class ExitCode
+{
+    public const int Good = 0, Failed = 1, Usage = 2, Differences = 3, Interrupted = 130;
+}
+
+/// <summary>One run of a verb: what was asked for, where to say what comes of it.</summary>
+sealed class Invocation(Parsed parsed, Terminal terminal, Stores stores, CancellationToken cancel)
+{
+    public Parsed Parsed => parsed;
+
+    public Terminal Terminal => terminal;
+
+    public Stores Stores => stores;
+
+    public CancellationToken Cancel => cancel;
+
+    public List<string> Arguments => parsed.Positionals;
+
+    public bool Has(string option) => parsed.Has(option);
+
+    public string? Text(string option) => parsed.Given.TryGetValue(option, out var values) ? values[^1] : null;
+
+    public IReadOnlyList<string> All(string option) => parsed.Given.TryGetValue(option, out var values) ? values : [];
+
+    public int Integer(string option, int otherwise, int least, int most) =>
+        Text(option) is { } text ? Quantity.Integer(text, "--" + option, least, most) : otherwise;
+
+    public long Size(string option, long otherwise) => Text(option) is { } text ? Quantity.Size(text, "--" + option) : otherwise;
+
+    /// <summary>Objects under way at once.</summary>
+    public int Jobs => Integer("jobs", Common.Jobs, 1, 4096);
+
+    /// <summary>Good, unless something failed on the way.</summary>
+    public int Outcome => terminal.Failures > 0 ? ExitCode.Failed : ExitCode.Good;
+}

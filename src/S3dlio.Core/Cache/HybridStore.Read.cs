@@ -1,0 +1,172 @@
+using System.Buffers;
+using System.Text;
+using S3dlio.Storage;
+
+namespace S3dlio.Cache;
+
+public sealed partial class HybridStore
+{
+    /// <summary>What the answer that opens an object brings at once: the blocks of this many bytes are fetched by who opened it.</summary>
+    const int FirstAnswer = 8 << 20;
+
+    public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        byte[] identity = Identity(key);
+        var directory = Directory();
+        // one answer in its order is for objects that are written all the time: they are not worth keeping
+        if (options.OneAnswer || directory.IsResting || identity.Length > ObjectVersion.MostText)
+            return await Backing.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
+        var id = EntryId.OfMeta(identity);
+        var known = Load(directory, id, identity, key);
+        if (known is null)
+        {
+            using var flight = directory.Flights.TryBegin(id);
+            if (flight is not null)
+                return await OpenColdAsync(directory, id, identity, key, options, cancel).ConfigureAwait(false);
+            await directory.Flights.WaitAsync(id, () => directory.Has(id), cancel).ConfigureAwait(false);
+            known = Load(directory, id, identity, key);
+            if (known is null)
+                return await OpenColdAsync(directory, id, identity, key, options, cancel).ConfigureAwait(false);
+        }
+        bool isWhole = options.FirstOffset == 0 && options.FirstLength is null;
+        ulong? token = directory.Tokens.Read(id);
+        if (!IsFresh(known, token) || (isWhole && !known.IsWhole) || (options.IfMatch is { } wanted && !IsTag(known.Meta, wanted)))
+            known = await AskAsync(directory, id, identity, key, known, token, cancel).ConfigureAwait(false);
+        if (options.IfMatch is { } expected && !IsTag(known.Meta, expected))
+            throw new StoreException(ErrorKind.Precondition, Root.Child(key),
+                $"expected ETag {expected}, found {known.Meta.ETag}: the object was written since");
+        if (VersionOf(identity, known.Meta) is not { } version)
+            return await Backing.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
+        return new HybridReader(this, directory, version, known, null, []);
+    }
+
+    public override async ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        byte[] identity = Identity(key);
+        var directory = Directory();
+        if (Options.Validate == CacheValidate.Always || directory.IsResting)
+            return await Backing.HeadAsync(key, cancel).ConfigureAwait(false);
+        var id = EntryId.OfMeta(identity);
+        var known = Load(directory, id, identity, key);
+        ulong? token = directory.Tokens.Read(id);
+        if (known is not null && known.IsWhole && IsFresh(known, token))
+            return known.Meta;
+        return (await AskAsync(directory, id, identity, key, known, token, cancel).ConfigureAwait(false)).Meta;
+    }
+
+    /// <summary>Opens an object of which nothing is known: the answer that opens it brings its first bytes, too.</summary>
+    async ValueTask<ObjectReader> OpenColdAsync(CacheDirectory directory, EntryId id, byte[] identity, string key, ReadOptions options,
+        CancellationToken cancel)
+    {
+        ulong? token = directory.Tokens.Read(id);
+        var asked = _clock.GetUtcNow();
+        var inner = await Backing.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
+        if (token is null || VersionOf(identity, inner.Meta) is not { } version)
+            return inner;
+        bool isWhole = options.FirstOffset == 0 && options.FirstLength is null;
+        var entry = new MetaEntry(inner.Meta, token.Value, asked, isWhole, KnowsBlocks: inner.Meta.Blocks is not null);
+        var held = new List<(long, Flights.Flight)>();
+        // before others can know the version
+        long last = Math.Min(version.Size, options.FirstOffset + Math.Min(options.FirstLength ?? FirstAnswer, FirstAnswer));
+        for (long block = options.FirstOffset / version.BlockSize; block * version.BlockSize < last; block++)
+        {
+            if (directory.Flights.TryBegin(version.Id(block)) is { } flight)
+                held.Add((block, flight));
+        }
+        Keep(directory, id, identity, entry);
+        return new HybridReader(this, directory, version, entry, inner, held);
+    }
+
+    /// <summary>Asks the store, and keeps what it says where that is news.</summary>
+    async ValueTask<MetaEntry> AskAsync(
+        CacheDirectory directory, EntryId id, byte[] identity, string key, MetaEntry? known, ulong? token, CancellationToken cancel)
+    {
+        var asked = _clock.GetUtcNow();
+        Interlocked.Increment(ref directory.Counters.Validations);
+        ObjectMeta now;
+        try
+        {
+            now = await Backing.HeadAsync(key, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.NotFound)
+        {
+            if (known is not null)
+                Forget(directory, id);
+            throw;
+        }
+        bool isSame = known is not null && known.Meta.ETag == now.ETag && known.Meta.Size == now.Size;
+        if (isSame && now.Blocks is null && known!.KnowsBlocks)
+            now = now with { Blocks = known.Meta.Blocks };
+        var entry = new MetaEntry(now, token ?? 0, asked, IsWhole: true, KnowsBlocks: isSame && known!.KnowsBlocks
+            || now.Blocks is not null);
+        // with an answer for each open the time of the last is nobody's concern
+        if (token is not null && VersionOf(identity, now) is not null
+            && (!isSame || !known!.IsWhole || known.Token != token || Options.Validate != CacheValidate.Always))
+            Keep(directory, id, identity, entry);
+        return entry;
+    }
+
+    bool IsFresh(MetaEntry entry, ulong? token)
+    {
+        if (token is null || entry.Token != token || Options.Validate == CacheValidate.Always)
+            return false;
+        var age = _clock.GetUtcNow() - entry.Asked;
+        // a clock that was set back tells no age
+        return Options.Validate == CacheValidate.Never || (age >= TimeSpan.Zero && age < Options.Ttl);
+    }
+
+    void Keep(CacheDirectory directory, EntryId id, byte[] identity, MetaEntry entry)
+    {
+        byte[] bytes = entry.Write(identity);
+        if (bytes.Length <= MetaEntry.MostLength)
+            directory.TryPublish(id, [bytes], bytes.Length, Options);
+    }
+
+    /// <summary>The checksums of an object's blocks became known.</summary>
+    internal void KeepBlocks(CacheDirectory directory, ObjectMeta meta)
+    {
+        byte[] identity = Identity(meta.Key);
+        var id = EntryId.OfMeta(identity);
+        if (Load(directory, id, identity, meta.Key) is { } known && known.Meta.ETag == meta.ETag && known.Meta.Size == meta.Size)
+            Keep(directory, id, identity, known with { Meta = known.Meta with { Blocks = meta.Blocks }, KnowsBlocks = true });
+    }
+
+    static MetaEntry? Load(CacheDirectory directory, EntryId id, byte[] identity, string key)
+    {
+        using var handle = directory.TryOpen(id, out long length);
+        if (handle is null || length > MetaEntry.MostLength)
+            return null;
+        byte[] bytes = ArrayPool<byte>.Shared.Rent((int)length + 1);
+        try
+        {
+            if (directory.TryRead(handle, bytes.AsSpan(0, (int)length + 1), 0, out int count)
+                && MetaEntry.Read(bytes.AsSpan(0, count), identity, key) is { } entry)
+            {
+                directory.Queue.Touch(id);
+                return entry;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+        directory.Remove(id);
+        Interlocked.Increment(ref directory.Counters.Damaged);
+        return null;
+    }
+
+    /// <summary>What names the version; null for one that cannot be told from others, or has no bytes.</summary>
+    ObjectVersion? VersionOf(byte[] identity, ObjectMeta meta)
+    {
+        // a weak tag is one of several versions that mean the same
+        if (meta.ETag is not { Length: > 0 } tag || tag.StartsWith("W/", StringComparison.Ordinal) || meta.Size == 0)
+            return null;
+        byte[] bytes = Encoding.UTF8.GetBytes(tag);
+        return identity.Length + bytes.Length > ObjectVersion.MostText ? null
+            : new ObjectVersion(identity, bytes, meta.Size, Options.BlockSize);
+    }
+
+    static bool IsTag(ObjectMeta meta, string expected) => expected == "*" || meta.ETag?.Trim('"') == expected.Trim('"');
+}
