@@ -104,7 +104,8 @@ def samples(arguments: argparse.Namespace, base: str, options: dict[str, Any]) -
         data = s3dlio.datasets.objects(folder, storage_options=options)
     bucket, _, prefix = folder.removeprefix("s3://").partition("/")
     keys = [prefix + data.key(index) for index in range(len(data))]
-    workers = {"num_workers": arguments.workers}
+    # forked: the CPU time of workers that a fork server started is not told of
+    workers = {"num_workers": arguments.workers, "multiprocessing_context": "fork" if arguments.workers else None}
 
     def ours() -> int:
         return counted(DataLoader(IterableDataset(data, batch_size=BATCH, shuffle=True, seed=1), batch_size=None, **workers))
@@ -152,7 +153,7 @@ def report(unit: str, ours: Callable[[], int], rivals: dict[str, Callable[[], in
             assert found["s3dlio"][2] == found[name][2], found
             rates = {side: count / seconds for side, (seconds, _, count) in found.items()}
             ratios.append(rates["s3dlio"] / rates[name])
-            cpu = "  ".join(f"{side} {rates[side]:,.0f} {unit}, {1e6 * used / count:.2f} us CPU each" for side, (_, used, count) in found.items())
+            cpu = "  ".join(f"{side} {rates[side]:,.0f} {unit}, {1e6 * used / count:.3f} us CPU each" for side, (_, used, count) in found.items())
             print(f"round {number}: {cpu}  ratio {ratios[-1]:.2f}", flush=True)
         print(f"s3dlio / {name}: {statistics.median(ratios):.2f} (median of {rounds} pairs, {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
 

@@ -247,6 +247,33 @@ def test_budget_bounds_what_is_read_ahead(data: datasets.ObjectDataset) -> None:
     assert _numbers(list(datasets.Loader(data, 50, memory=1))) == list(range(103))
 
 
+MEASURED = """
+import sys
+import s3dlio
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) << 10
+
+data = s3dlio.datasets.objects(sys.argv[1])
+# what the runtime and its threads take is there before
+assert sum(len(sample) for batch in s3dlio.datasets.Loader(data, 4, memory="1MiB") for sample in batch[:1]) == 75 << 20
+before = peak()
+for seed in range(2):
+    for batch in s3dlio.datasets.Loader(data, 4, True, seed, memory="64MiB", prefetch=1000):
+        pass
+print(peak() - before)
+"""
+
+
+def test_memory_stays_within_the_budget_and_64_mib(tmp_path: Path, child: Child) -> None:
+    payload = os.urandom(1 << 20)
+    s3dlio.put_many([(str(tmp_path / "large" / f"{i:03}"), payload) for i in range(300)])
+    grown = int(child(MEASURED, tmp_path / "large").stdout)
+    print(f"{grown / (1 << 20):.0f} MiB beyond what a budget of one batch takes")
+    assert grown < (64 + 64) << 20
+    assert grown > 16 << 20, "nothing was read ahead, so nothing was measured"
+
+
 def test_bad_samples_are_raised_or_left_out_and_told_of(data: datasets.ObjectDataset) -> None:
     victim, longer = 41, 60
     Path(data.uri(victim)).unlink()
