@@ -7,7 +7,9 @@ namespace S3dlio.Transfer;
 /// <summary>Reads and verifies whole objects and ranges. A read starts over where the object is replaced meanwhile.</summary>
 public static class ObjectRead
 {
-    /// <summary>Compares the CRC32C of all bytes of an object, which the caller has read, with the recorded one, where there is one.</summary>
+    /// <summary>
+    /// Compares the CRC32C of all bytes of an object, which the caller has read, with the recorded one, where there is one.
+    /// </summary>
     /// <exception cref="StoreException">ChecksumMismatch.</exception>
     public static ValueTask CompareAsync(ObjectReader reader, string uri, Checksum found, CancellationToken cancel) =>
         reader.Meta.Checksum is null
