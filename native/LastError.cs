@@ -41,11 +41,7 @@ static unsafe class LastError
         TaskSchedulerException { InnerException: OutOfMemoryException } => new StoreException(
             ErrorKind.OutOfSpace, "threads",
             "the system gives this process no more threads: raise the limit (ulimit -u, or the container's pids limit)", cause: error),
-        OutOfMemoryException =>
-            new StoreException(ErrorKind.OutOfSpace, "memory", "the machine has not enough memory for this", cause: error),
-        _ => new StoreException(
-            ErrorKind.Internal, "s3dlio", $"internal error, please report it: {error.GetType().Name}: {error.Message}{Place(error)}",
-            cause: error),
+        _ => StoreException.Unforeseen(error, error is OutOfMemoryException ? "memory" : "s3dlio", Place(error)),
     };
 
     public static Slot? Current => _slot;

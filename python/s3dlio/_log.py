@@ -613,7 +613,7 @@ class Log:
             number, self._number = self._number, 0
             _native.close("log", number, self._generation)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Log:
         self._live()
         return self
 

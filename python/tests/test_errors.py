@@ -249,6 +249,55 @@ assert bytes(s3dlio.get(top + "/a")) == b"x"
     )
 
 
+def test_no_descriptor_for_a_connection_is_told_so(tmp_path: Path, child: Child) -> None:
+    """The first call of a process needs one for the certificates, each new connection another."""
+    child(
+        """
+import os, resource
+import s3dlio
+s3dlio.put_bytes("memory://a/b", b"")
+options = {"endpoint_url": "http://127.0.0.1:9", "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b", "max_attempts": 1}
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+held = []
+try:
+    while True:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+for _ in range(2):
+    try:
+        s3dlio.get("s3://b/x", storage_options=options)
+    except s3dlio.UnavailableError as error:
+        assert "too many files" in str(error) and "ulimit -n" in str(error), error
+        assert "cannot be read as PEM" not in str(error), error
+    else:
+        raise SystemExit("not refused")
+    os.close(held.pop())
+for descriptor in held:
+    os.close(descriptor)
+try:
+    s3dlio.get("s3://b/x", storage_options=options)
+except s3dlio.StoreConnectionRefusedError:
+    pass
+"""
+    )
+
+
+def test_object_larger_than_memory_is_named(tmp_path: Path) -> None:
+    sparse = tmp_path / "sparse"
+    try:
+        os.truncate(os.open(sparse, os.O_CREAT | os.O_WRONLY), 8 << 40)
+    except OSError:
+        pytest.skip("the file system has no files of 8 TiB")
+    for call in (lambda: s3dlio.get(sparse), lambda: s3dlio.get_range(sparse, 0, 8 << 40)):
+        with pytest.raises(s3dlio.OutOfSpaceError, match=f"file://{sparse}: .*not enough memory for {8 << 40} bytes"):
+            call()
+    with pytest.raises(s3dlio.BulkError) as caught:
+        s3dlio.get_many([sparse])
+    [(uri, error)] = caught.value.errors.items()
+    assert isinstance(error, s3dlio.OutOfSpaceError) and "not enough memory" in str(error), error
+
+
 def _folder(tmp_path: Path) -> Path:
     made = tmp_path / "folder"
     made.mkdir()

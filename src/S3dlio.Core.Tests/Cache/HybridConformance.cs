@@ -13,17 +13,18 @@ public abstract class HybridConformance : StoreConformance
     protected HybridConformance(ObjectStore backing, CacheOptions? options = null) =>
         Store = new HybridStore(backing, (options ?? Quick) with { Directory = _cache["cache"] });
 
-    // blocks that many tests' objects have several of, and room for some
+    // room for some of the objects. An object of several blocks that is written while it is read is refused (If-Match); calls begin such
+    // reads anew, and the suite's own reader does not
     protected static CacheOptions Quick { get; } = new()
     {
-        Directory = "", BlockSize = 1 << 18, Size = 8 << 20, Validate = CacheValidate.Never,
+        Directory = "", BlockSize = 1 << 20, Size = 12 << 20, Validate = CacheValidate.Never,
     };
 
     protected static CacheOptions Careful { get; } = new() { Directory = "", MinFree = 0 };
 
     protected static CacheOptions Through { get; } = new()
     {
-        Directory = "", BlockSize = 1 << 16, Size = 64 << 20, Mode = CacheMode.Through, Validate = CacheValidate.Ttl,
+        Directory = "", BlockSize = 1 << 20, Size = 64 << 20, Mode = CacheMode.Through, Validate = CacheValidate.Ttl,
     };
 
     protected override ObjectStore Store { get; }

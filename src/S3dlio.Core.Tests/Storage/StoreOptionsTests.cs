@@ -33,4 +33,21 @@ public class StoreOptionsTests
         Assert.StartsWith("file:///x: ", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("secret", error.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("""{"metadata":{"a":"1","a":"2"}}""", "option 'metadata': 'a' is given twice")]
+    [InlineData("""{"metadata":{"a":"1","\u0061":"1"}}""", "option 'metadata': 'a' is given twice")]
+    [InlineData("""{"metadata":{"a":1}}""", "the value of 'a' must be a string, found Number")]
+    [InlineData("""{"metadata":[]}""", "must be an object of strings, found a JSON array")]
+    public void AsTextMap_NoMapOfTexts_SaysWhatIsWrong(string json, string expected)
+    {
+        var option = Assert.Single(OptionReader.Read(json, "s3dlio call"));
+        var error = Assert.Throws<StoreException>(() => option.AsTextMap());
+        Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AsTextMap_SameNameInOtherCase_IsAnotherName() =>
+        Assert.Equal(2, Assert.Single(OptionReader.Read("""{"metadata":{"a":"1","A":"2"}}""", "s3dlio call")).AsTextMap().Count);
 }

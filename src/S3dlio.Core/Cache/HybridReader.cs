@@ -46,6 +46,16 @@ sealed class HybridReader : ObjectReader
             _held[block] = flight;
     }
 
+    /// <summary>The first block that is wanted, open already.</summary>
+    public BlockStore.Open? First
+    {
+        init
+        {
+            if (value is not null)
+                _open[value.Block % OpenBlocks] = value;
+        }
+    }
+
     public override ObjectMeta Meta => _meta;
 
     /// <remarks>What the cache has is read as files are; what it lacks as the store likes it best, by whole blocks.</remarks>

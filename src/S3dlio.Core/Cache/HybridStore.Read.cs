@@ -9,6 +9,9 @@ public sealed partial class HybridStore
     /// <summary>What the answer that opens an object brings at once: the blocks of this many bytes are fetched by who opened it.</summary>
     const int FirstAnswer = 8 << 20;
 
+    /// <summary>How often an open looks again at what others have changed meanwhile.</summary>
+    const int MostLooks = 5;
+
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
@@ -18,27 +21,68 @@ public sealed partial class HybridStore
         if (options.OneAnswer || directory.IsResting || identity.Length > ObjectVersion.MostText)
             return await Backing.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
         var id = EntryId.OfMeta(identity);
+        long first = options.FirstLength == 0 ? -1 : options.FirstOffset / Options.BlockSize;
         var known = Load(directory, id, identity, key);
-        if (known is null)
+        for (int i = 0; i < MostLooks; i++)
         {
-            using var flight = directory.Flights.TryBegin(id);
-            if (flight is not null)
-                return await OpenColdAsync(directory, id, identity, key, options, cancel).ConfigureAwait(false);
-            await directory.Flights.WaitAsync(id, () => directory.Has(id), cancel).ConfigureAwait(false);
-            known = Load(directory, id, identity, key);
             if (known is null)
-                return await OpenColdAsync(directory, id, identity, key, options, cancel).ConfigureAwait(false);
+            {
+                using (var flight = directory.Flights.TryBegin(id))
+                {
+                    if (flight is not null)
+                        return await OpenColdAsync(directory, id, identity, key, options, null, null, cancel).ConfigureAwait(false);
+                }
+                await directory.Flights.WaitAsync(id, () => directory.Has(id), cancel).ConfigureAwait(false);
+                known = Load(directory, id, identity, key);
+                continue;
+            }
+            if (VersionOf(identity, known.Meta) is not { } version)
+                break;
+            // what is not here comes with the answer that opens the object: to ask first would cost a request, and the version may be gone
+            // then
+            var open = first >= 0 && first < version.Blocks ? BlockStore.TryOpen(directory, version, first) : null;
+            if (open is null && first >= 0 && first < version.Blocks)
+            {
+                if (directory.Flights.TryBegin(version.Id(first)) is { } flight)
+                    return await OpenColdAsync(directory, id, identity, key, options, version, flight, cancel).ConfigureAwait(false);
+                var block = version.Id(first);
+                if (!await directory.Flights.WaitAsync(block, () => directory.Has(block), cancel).ConfigureAwait(false))
+                    break;
+                known = Load(directory, id, identity, key);
+                continue;
+            }
+            try
+            {
+                var asked = await FreshAsync(directory, id, identity, key, known, options, cancel).ConfigureAwait(false);
+                if (asked.Meta.ETag != known.Meta.ETag || asked.Meta.Size != known.Meta.Size)
+                {
+                    known = asked;
+                    continue;
+                }
+                var reader = new HybridReader(this, directory, version, asked, null, []) { First = open };
+                open = null;
+                return reader;
+            }
+            finally
+            {
+                open?.Dispose();
+            }
         }
+        return await OpenColdAsync(directory, id, identity, key, options, null, null, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>What is known, or what the store says where that is too old or not enough.</summary>
+    /// <exception cref="StoreException">Precondition: it is not the version that the options want.</exception>
+    async ValueTask<MetaEntry> FreshAsync(
+        CacheDirectory directory, EntryId id, byte[] identity, string key, MetaEntry known, ReadOptions options, CancellationToken cancel)
+    {
         bool isWhole = options.FirstOffset == 0 && options.FirstLength is null;
         ulong? token = directory.Tokens.Read(id);
         if (!IsFresh(known, token) || (isWhole && !known.IsWhole) || (options.IfMatch is { } wanted && !IsTag(known.Meta, wanted)))
             known = await AskAsync(directory, id, identity, key, known, token, cancel).ConfigureAwait(false);
-        if (options.IfMatch is { } expected && !IsTag(known.Meta, expected))
-            throw new StoreException(ErrorKind.Precondition, Root.Child(key),
+        return options.IfMatch is not { } expected || IsTag(known.Meta, expected) ? known
+            : throw new StoreException(ErrorKind.Precondition, Root.Child(key),
                 $"expected ETag {expected}, found {known.Meta.ETag}: the object was written since");
-        if (VersionOf(identity, known.Meta) is not { } version)
-            return await Backing.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
-        return new HybridReader(this, directory, version, known, null, []);
     }
 
     public override async ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)
@@ -56,27 +100,49 @@ public sealed partial class HybridStore
         return (await AskAsync(directory, id, identity, key, known, token, cancel).ConfigureAwait(false)).Meta;
     }
 
-    /// <summary>Opens an object of which nothing is known: the answer that opens it brings its first bytes, too.</summary>
-    async ValueTask<ObjectReader> OpenColdAsync(CacheDirectory directory, EntryId id, byte[] identity, string key, ReadOptions options,
-        CancellationToken cancel)
+    /// <summary>Opens an object whose first bytes are not here: the answer that opens it brings them.</summary>
+    /// <param name="directory">Where the cache is.</param>
+    /// <param name="id">The name of the object's description.</param>
+    /// <param name="identity">The object.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="options">Those of the call.</param>
+    /// <param name="expected">The version that it had, if it is known.</param>
+    /// <param name="flight">Its first block, which the caller took on to fetch; ended here or by the reader.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    async ValueTask<ObjectReader> OpenColdAsync(
+        CacheDirectory directory, EntryId id, byte[] identity, string key, ReadOptions options, ObjectVersion? expected,
+        Flights.Flight? flight, CancellationToken cancel)
     {
-        ulong? token = directory.Tokens.Read(id);
-        var asked = _clock.GetUtcNow();
-        var inner = await Backing.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
-        if (token is null || VersionOf(identity, inner.Meta) is not { } version)
-            return inner;
-        bool isWhole = options.FirstOffset == 0 && options.FirstLength is null;
-        var entry = new MetaEntry(inner.Meta, token.Value, asked, isWhole, KnowsBlocks: inner.Meta.Blocks is not null);
-        var held = new List<(long, Flights.Flight)>();
-        // before others can know the version
-        long last = Math.Min(version.Size, options.FirstOffset + Math.Min(options.FirstLength ?? FirstAnswer, FirstAnswer));
-        for (long block = options.FirstOffset / version.BlockSize; block * version.BlockSize < last; block++)
+        try
         {
-            if (directory.Flights.TryBegin(version.Id(block)) is { } flight)
-                held.Add((block, flight));
+            ulong? token = directory.Tokens.Read(id);
+            var asked = _clock.GetUtcNow();
+            var inner = await Backing.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
+            if (token is null || VersionOf(identity, inner.Meta) is not { } version)
+                return inner;
+            bool isWhole = options.FirstOffset == 0 && options.FirstLength is null;
+            var entry = new MetaEntry(inner.Meta, token.Value, asked, isWhole, KnowsBlocks: inner.Meta.Blocks is not null);
+            var held = new List<(long, Flights.Flight)>();
+            long first = options.FirstOffset / version.BlockSize;
+            if (flight is not null && expected is not null && expected.Id(first) == version.Id(first))
+            {
+                held.Add((first, flight));
+                flight = null;
+            }
+            // before others can know the version
+            long last = Math.Min(version.Size, options.FirstOffset + Math.Min(options.FirstLength ?? FirstAnswer, FirstAnswer));
+            for (long block = first; block * version.BlockSize < last; block++)
+            {
+                if (directory.Flights.TryBegin(version.Id(block)) is { } begun)
+                    held.Add((block, begun));
+            }
+            Keep(directory, id, identity, entry);
+            return new HybridReader(this, directory, version, entry, inner, held);
         }
-        Keep(directory, id, identity, entry);
-        return new HybridReader(this, directory, version, entry, inner, held);
+        finally
+        {
+            flight?.Dispose();
+        }
     }
 
     /// <summary>Asks the store, and keeps what it says where that is news.</summary>

@@ -26,7 +26,8 @@ static partial class Interop
     }
 
     /// <summary>
-    /// Takes the record lock of one byte for this process, which may lie behind the file's end; EAGAIN or EACCES when another process has it.
+    /// Takes the record lock of one byte for this process, which may lie behind the file's end; EAGAIN or EACCES when another process has
+    /// it.
     /// </summary>
     public static int LockByte(SafeFileHandle handle, long at)
     {

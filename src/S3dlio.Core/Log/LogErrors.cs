@@ -14,7 +14,7 @@ static class LogErrors
         SegmentException segment => new StoreException(
             segment.Fault == SegmentFault.Damaged ? ErrorKind.ChecksumMismatch : ErrorKind.InvalidData,
             segment.Path, segment.Detail, segment.Offset, segment),
-        _ => new StoreException(ErrorKind.Internal, log, $"internal error, please report it: {error.GetType().Name}: {error.Message}", cause: error),
+        _ => StoreException.Unforeseen(error, log),
     };
 
     public static StoreException Poisoned(Exception cause, string log)

@@ -56,9 +56,10 @@ public static partial class CredentialProgram
             writer.WriteEndObject();
         }
         question.WriteByte((byte)'\n');
+        string path = Path;
         // a thread of its own, not one of the pool: it only waits
         byte[] answer = await Task.Factory.StartNew(
-            () => Run(question.ToArray()), CancellationToken.None, TaskCreationOptions.LongRunning,
+            () => Run(path, question.ToArray(), Patience), CancellationToken.None, TaskCreationOptions.LongRunning,
             TaskScheduler.Default).ConfigureAwait(false);
         try
         {
@@ -67,7 +68,7 @@ public static partial class CredentialProgram
         }
         catch (StrictJsonException)
         {
-            throw new CredentialException($"{Path} ended without an answer");
+            throw new CredentialException($"{path} ended without an answer");
         }
     }
 
@@ -75,11 +76,11 @@ public static partial class CredentialProgram
     /// A line out, a line back. The end of a pipe means nothing: a child that this process forks in the wrong moment has its other end too,
     /// for as long as it runs.
     /// </summary>
-    static byte[] Run(byte[] question)
+    internal static byte[] Run(string path, byte[] question, TimeSpan patience)
     {
         using var input = new Pipe();
         using var output = new Pipe();
-        int process = Start(input.Read, output.Write);
+        int process = Start(path, input.Read, output.Write);
         input.Read.Dispose();
         output.Write.Dispose();
         long begun = Environment.TickCount64;
@@ -89,13 +90,23 @@ public static partial class CredentialProgram
         using var reading = new FileStream(output.Read, FileAccess.Read, bufferSize: 0);
         try
         {
-            using (var writing = new FileStream(input.Write, FileAccess.Write, bufferSize: 0))
-                writing.Write(question);
-            Span<byte> piece = stackalloc byte[4096];
+            using var writing = new FileStream(input.Write, FileAccess.Write, bufferSize: 0);
+            int asked = 0;
+            Span<byte> piece = stackalloc byte[Page];
             for (bool complete = false; !complete;)
             {
-                var wait = new Interop.PollFd { Fd = (int)output.Read.DangerousGetHandle(), Events = Readable };
-                if (Interop.poll(ref wait, 1, status is null ? Look : 0) > 0)
+                bool asks = asked < question.Length;
+                // while it does not take the question it may be answering
+                int wait = status is not null ? 0 : asks ? LookBetween : Look;
+                if (asks && IsReady(input.Write, Writable, 0))
+                {
+                    // a pipe that is ready takes a page without waiting
+                    int count = Math.Min(Page, question.Length - asked);
+                    writing.Write(question.AsSpan(asked, count));
+                    if ((asked += count) == question.Length)
+                        writing.Dispose();
+                }
+                else if (IsReady(output.Read, Readable, wait))
                 {
                     int count = reading.Read(piece);
                     answer.Write(piece[..count]);
@@ -109,7 +120,7 @@ public static partial class CredentialProgram
                 else
                 {
                     status = End(process, WithoutWaiting);
-                    if (!late && Environment.TickCount64 - begun > Patience.TotalMilliseconds)
+                    if (!late && Environment.TickCount64 - begun > patience.TotalMilliseconds)
                         late = Interop.kill(process, Kill) == 0;
                 }
             }
@@ -124,12 +135,19 @@ public static partial class CredentialProgram
         {
             _ = Interop.kill(process, Kill);
             throw new CredentialException(EndWithin(process, AfterKill) is not null
-                ? $"{Path} had closed its output, or answered, and did not end within {Grace.TotalSeconds} s; it was killed"
-                : $"{Path} did not end when it was killed; it is process {process}");
+                ? $"{path} had closed its output, or answered, and did not end within {Grace.TotalSeconds} s; it was killed"
+                : $"{path} did not end when it was killed; it is process {process}");
         }
         return status is 0 ? answer.ToArray() : throw new CredentialException(late
-            ? $"{Path} gave no answer within {Patience.TotalSeconds} s"
-            : $"{Path} ended {((status & 0x7f) == 0 ? $"with status {status >> 8}" : $"by signal {status & 0x7f}")}");
+            ? $"{path} gave no answer within {patience.TotalSeconds} s"
+            : $"{path} ended {((status & 0x7f) == 0 ? $"with status {status >> 8}" : $"by signal {status & 0x7f}")}");
+    }
+
+    /// <summary>True also when the other end has closed it: then there is an error, or an end, to be read.</summary>
+    static bool IsReady(SafeFileHandle pipe, short events, int milliseconds)
+    {
+        var wait = new Interop.PollFd { Fd = (int)pipe.DangerousGetHandle(), Events = events };
+        return Interop.poll(ref wait, 1, milliseconds) > 0;
     }
 
     /// <summary>The same, at most so long: null when it runs still.</summary>
@@ -161,7 +179,7 @@ public static partial class CredentialProgram
         }
     }
 
-    static int Start(SafeFileHandle input, SafeFileHandle output)
+    static int Start(string path, SafeFileHandle input, SafeFileHandle output)
     {
         // opaque structures of the C library, of 80 and 336 bytes on 64-bit Linux
         Span<byte> actions = stackalloc byte[256], attributes = stackalloc byte[512], signals = stackalloc byte[128];
@@ -183,9 +201,9 @@ public static partial class CredentialProgram
             Must(Interop.posix_spawnattr_setflags(ref how, SetSignalDefaults | SetSignalMask));
             // the process's own environment; .NET may hold an older copy
             nint environment = Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "environ"));
-            int error = Interop.posix_spawn(out int process, Path, ref files, ref how, [Path, Verb, null], environment);
+            int error = Interop.posix_spawn(out int process, path, ref files, ref how, [path, Verb, null], environment);
             return error == 0 ? process : throw new CredentialException(
-                $"the program that asks for them, {Path}, cannot be started: {Marshal.GetPInvokeErrorMessage(error)}; it belongs beside "
+                $"the program that asks for them, {path}, cannot be started: {Marshal.GetPInvokeErrorMessage(error)}; it belongs beside "
                 + "libs3dlio.so: install s3dlio anew");
         }
         finally
@@ -225,8 +243,15 @@ public static partial class CredentialProgram
     /// <summary>Milliseconds between two looks whether it still runs, should it end without a word.</summary>
     const int Look = 100;
 
+    /// <summary>And whether it takes more of the question.</summary>
+    const int LookBetween = 10;
+
     const int WriteOnly = 1, CloseOnExec = 0x80000, Kill = 9, Interrupted = 4, WithoutWaiting = 1;
-    const short Readable = 1;
+    const short Readable = 1, Writable = 4;
+
+    /// <summary>What a pipe takes at once.</summary>
+    const int Page = 4096;
+
     const short SetSignalDefaults = 4, SetSignalMask = 8;
 
 }

@@ -34,6 +34,14 @@ public sealed class StoreException : Exception
 
     public long? Offset { get; }
 
+    /// <summary>What no code of ours has foreseen, as an error of an object: no memory, or a fault of this library.</summary>
+    /// <param name="error">What was thrown.</param>
+    /// <param name="uri">The object or store.</param>
+    /// <param name="place">Where in the code, for the report.</param>
+    public static StoreException Unforeseen(Exception error, string uri, string place = "") => error is OutOfMemoryException
+        ? new StoreException(ErrorKind.OutOfSpace, uri, "the machine has not enough memory for this", cause: error)
+        : new StoreException(ErrorKind.Internal, uri, $"internal error, please report it: {error.GetType().Name}: {error.Message}{place}", cause: error);
+
     static string Compose(string uri, string detail, long? offset) =>
         PathText.Show(offset is long at ? $"{uri}: at byte {at}: {detail}" : $"{uri}: {detail}");
 }

@@ -53,8 +53,7 @@ public static class Bulk
             }
             catch (Exception error) when (error is not OperationCanceledException)
             {
-                failures[i] = new StoreException(
-                    ErrorKind.Internal, uri(i), $"internal error, please report it: {error.GetType().Name}: {error.Message}", cause: error);
+                failures[i] = StoreException.Unforeseen(error, uri(i));
             }
         }, cancel, threads).ConfigureAwait(false);
         return failures;

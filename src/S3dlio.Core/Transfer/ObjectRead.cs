@@ -35,7 +35,7 @@ public static class ObjectRead
                 progress.Begin(size);
                 string uri = store.Root.Child(reader.Meta.Key);
                 var verification = await ReadVerification.OfWholeAsync(reader, validation, uri, cancel).ConfigureAwait(false);
-                await ReadAsync(reader, 0, allocate(size), verification, progress, cancel).ConfigureAwait(false);
+                await ReadAsync(reader, 0, Memory(allocate, size, uri), verification, progress, cancel).ConfigureAwait(false);
                 return reader.Meta;
             }
         });
@@ -66,7 +66,7 @@ public static class ObjectRead
                 progress.Begin(count);
                 var verification = await ReadVerification.OfRangeAsync(
                     store, reader, offset, count, validation, uri, cancel).ConfigureAwait(false);
-                await ReadAsync(reader, offset, allocate(count), verification, progress, cancel).ConfigureAwait(false);
+                await ReadAsync(reader, offset, Memory(allocate, count, uri), verification, progress, cancel).ConfigureAwait(false);
                 return reader.Meta;
             }
         });
@@ -97,6 +97,20 @@ public static class ObjectRead
         {
             reader.Distrust();
             throw;
+        }
+    }
+
+    static LargeMemory Memory(Func<long, LargeMemory> allocate, long length, string uri)
+    {
+        try
+        {
+            return allocate(length);
+        }
+        catch (OutOfMemoryException error)
+        {
+            throw new StoreException(
+                ErrorKind.OutOfSpace, uri,
+                $"the machine has not enough memory for {length} bytes of it; read it in ranges, or as a stream", cause: error);
         }
     }
 }

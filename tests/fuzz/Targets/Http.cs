@@ -6,7 +6,7 @@ using S3dlio.Storage.Http;
 namespace S3dlio.Fuzz.Targets;
 
 /// <summary>An answer of which only the head counts.</summary>
-sealed class HeadAnswer(HttpCall call, HttpHead head) : HttpResponse(call, head)
+sealed class HeadAnswer(HttpCall call, HttpHead head) : HttpResponse(call, head, TimeSpan.Zero)
 {
     public override long? Length => Head.Length;
 

@@ -69,6 +69,8 @@ sealed class ChunkReader(HttpConnection connection)
             int length = connection.Ahead.IndexOfAny((byte)'\r', (byte)'\n', (byte)0);
             if (length >= 0 && connection.Ahead.Length > length + 1)
             {
+                if (length > Math.Max(limit, 0))
+                    throw TooLong();
                 if (connection.Ahead[length] != '\r' || connection.Ahead[length + 1] != '\n')
                     throw HttpHead.Bad("a line between its chunks does not end in CR LF");
                 if (limit == 2 && length == 0)
@@ -76,10 +78,10 @@ sealed class ChunkReader(HttpConnection connection)
                 return length;
             }
             if (Math.Max(length, connection.Ahead.Length) >= limit || (length >= 0 && connection.Ahead[length] != '\r'))
-                throw HttpHead.Bad("a line between its chunks is longer than any, or holds a character that no line may");
+                throw TooLong();
+            // that something moves is no excuse: one silence is the limit of a whole line
             if (await connection.FillAsync().ConfigureAwait(false) == 0)
                 throw Ended();
-            connection.Moved();
         }
     }
 
@@ -92,11 +94,15 @@ sealed class ChunkReader(HttpConnection connection)
         {
             if (digits == 15)
                 throw HttpHead.Bad("a chunk's size is beyond all sizes");
-            size = (size << 4) + Convert.ToInt32(((char)line[digits++]).ToString(), 16);
+            size = (size << 4) + Digit(line[digits++]);
         }
         var rest = line[digits..].TrimStart((byte)' ').TrimStart((byte)'\t');
         return digits > 0 && (rest.Length == 0 || rest[0] == ';') ? size : throw HttpHead.Bad("a chunk's size is no hexadecimal number");
     }
+
+    static int Digit(byte letter) => letter <= '9' ? letter - '0' : (letter | 0x20) - 'a' + 10;
+
+    static HttpRequestException TooLong() => HttpHead.Bad("a line between its chunks is longer than any, or holds a character that no line may");
 
     static HttpIOException Ended() => new(HttpRequestError.ResponseEnded, "it was closed within the answer's body");
 }

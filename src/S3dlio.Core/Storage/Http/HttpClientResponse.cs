@@ -1,7 +1,8 @@
 namespace S3dlio.Storage.Http;
 
 /// <summary>An answer that came over HttpClient.</summary>
-sealed class HttpClientResponse(HttpSettings settings, HttpCall call, HttpResponseMessage response) : HttpResponse(call, HttpHead.Of((int)response.StatusCode, All(response)))
+sealed class HttpClientResponse(HttpSettings settings, HttpCall call, HttpResponseMessage response)
+    : HttpResponse(call, HttpHead.Of((int)response.StatusCode, All(response)), call.Patience ?? settings.ReadTimeout)
 {
     Stream? _body;
 

@@ -61,6 +61,7 @@ sealed class HttpClientTransport
             if (body.Length >= ExpectContinueFrom)
                 request.Headers.ExpectContinue = true;
         }
+        request.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
         foreach (var (name, value) in call.Headers)
         {
             if (!request.Headers.TryAddWithoutValidation(name, value))

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Http;
 
@@ -16,6 +17,17 @@ static class HttpFault
 
     public static HttpFailure ShortBody(HttpCall call, long got, long expected) =>
         new(new StoreException(ErrorKind.Unavailable, call.Subject, $"{Place(call)} ended the answer after {got} of {expected} bytes", got)) { Transient = true, OutcomeUnknown = true };
+
+    /// <summary>A body that came slower than <see cref="HttpPace"/> has it.</summary>
+    public static HttpFailure TooSlow(HttpCall call, long got) =>
+        new(new StoreException(ErrorKind.Timeout, call.Subject, $"{Place(call)} sent the answer too slowly, fewer than {HttpPace.Slowest} bytes a second for long: {got} so far; twice the option read_timeout is how long that may go on", got))
+        {
+            Transient = true,
+            OutcomeUnknown = true,
+        };
+
+    public static string Encoded(HttpCall call, string coding) =>
+        $"{Place(call)}, or what is on the way to it, sent the answer with Content-Encoding '{coding}', which nobody asked for; switch off what compresses answers there";
 
     /// <summary>Rethrows the caller's cancel; everything else becomes a failure that says whether trying again can help.</summary>
     /// <param name="error">What was thrown, by HttpClient or by our own client in its words.</param>
@@ -36,6 +48,8 @@ static class HttpFault
         if (error is OperationCanceledException)
             return Failed(ErrorKind.Timeout, $"no connection to {place} within {Seconds(settings.ConnectTimeout)}; check endpoint_url, proxy and firewall (option connect_timeout)", true, most: 4);
         var socket = Find<SocketException>(error);
+        if (socket is { SocketErrorCode: SocketError.TooManyOpenSockets } or { NativeErrorCode: Errno.EMFILE or Errno.ENFILE })
+            return Failed(ErrorKind.Unavailable, $"no connection to {place}: {NoDescriptors(socket.NativeErrorCode != Errno.ENFILE)}", true);
         // over a proxy it is the proxy that is looked up and connected to
         var (reached, option) = settings.Proxy is { Length: > 0 } text && HttpTransport.TryProxyAddress(text, out var proxy) ? (proxy, "option proxy") : (call.Address, "endpoint_url");
         switch ((error as HttpRequestException)?.HttpRequestError)
@@ -62,6 +76,12 @@ static class HttpFault
 
     public static HttpFailure ProxyLogin(HttpCall call, Exception? cause) =>
         new(new StoreException(ErrorKind.Authentication, call.Subject, "the proxy wants other credentials than it was given; check user and password in option proxy (or HTTPS_PROXY, HTTP_PROXY), such as http://user:password@proxy.example:3128", cause: cause));
+
+    /// <summary>Why neither a file nor a connection can be opened.</summary>
+    /// <param name="own">The limit is the process's, not the system's.</param>
+    public static string NoDescriptors(bool own) => own
+        ? "this process has too many files and connections open; close some or raise ulimit -n"
+        : "the system has too many files open";
 
     static string Connect(SocketException socket, string place, string option) => socket.SocketErrorCode switch
     {

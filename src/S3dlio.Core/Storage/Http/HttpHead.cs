@@ -83,6 +83,9 @@ sealed class HttpHead
         }
         if (head.IsChunked && head.Length is not null)
             throw Bad("it has Transfer-Encoding and Content-Length");
+        // RFC 9112, 6.1: whoever passed it on may have read it to the connection's end
+        if (head.IsChunked && isOld)
+            throw Bad("it is of HTTP/1.0, which knows no Transfer-Encoding, and has one");
         return head;
     }
 

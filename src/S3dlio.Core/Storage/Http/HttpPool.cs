@@ -11,16 +11,15 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
     /// <summary>Shorter than the 20 s and more after which services hang up.</summary>
     static readonly TimeSpan MostIdle = TimeSpan.FromSeconds(18);
 
-    /// <summary>A connection that served so recently is believed to be there still; a read that finds out otherwise is sent again.</summary>
-    static readonly TimeSpan Warm = TimeSpan.FromMilliseconds(100);
-
     readonly Lock _gate = new();
     readonly List<HttpConnection> _idle = [];
     Timer? _sweep;
 
-    /// <summary>A connection that waits; null where a new one has to be made.</summary>
-    /// <param name="isRead">Sending again would do no harm, so the system need not be asked whether the server has hung up.</param>
-    public HttpConnection? TryTake(bool isRead)
+    /// <summary>
+    /// A connection that waits; null where a new one has to be made. The system is asked about each: bytes that came unasked would be taken for
+    /// the next answer.
+    /// </summary>
+    public HttpConnection? TryTake()
     {
         while (true)
         {
@@ -40,7 +39,7 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
                 found = _idle[at];
                 _idle.RemoveAt(at);
             }
-            if (found.Idle < MostIdle && ((isRead && found.Idle < Warm) || found.IsFresh()))
+            if (found.Idle < MostIdle && found.IsFresh())
                 return found;
             found.Dispose();
         }

@@ -23,7 +23,7 @@ sealed class HttpRequestText
         Append(call.Target);
         Append(" HTTP/1.1\r\nHost: ");
         Append(call.Origin.Authority);
-        Append("\r\n");
+        Append("\r\nAccept-Encoding: identity\r\n");
         foreach (var (name, value) in call.Headers)
         {
             if (name.Length == 0 || name.AsSpan().IndexOfAnyExcept(HttpText.TokenChars) >= 0 || value.AsSpan().IndexOfAnyExceptInRange(' ', '~') >= 0)

@@ -4,8 +4,13 @@ using System.Text;
 namespace S3dlio.Storage.Http;
 
 /// <summary>An answer whose headers have arrived and whose body is still to be read, straight into the caller's memory.</summary>
-abstract class HttpResponse(HttpCall call, HttpHead head) : IDisposable
+/// <param name="call">What it answers.</param>
+/// <param name="head">Its status and headers.</param>
+/// <param name="patience">The longest silence within its body.</param>
+abstract class HttpResponse(HttpCall call, HttpHead head, TimeSpan patience) : IDisposable
 {
+    HttpPace _pace = new(patience);
+
     public int Status => head.Status;
 
     public HttpCall Call => call;
@@ -49,9 +54,20 @@ abstract class HttpResponse(HttpCall call, HttpHead head) : IDisposable
             return 0;
         int count = TakeAhead(destination.Span);
         if (count == 0)
-            count = await ReceiveAsync(destination, cancel).ConfigureAwait(false);
+            count = await ReceiveInTimeAsync(destination, cancel).ConfigureAwait(false);
         Count(count);
         return count;
+    }
+
+    async ValueTask<int> ReceiveInTimeAsync(Memory<byte> destination, CancellationToken cancel)
+    {
+        long begun = Environment.TickCount64;
+        int count = await ReceiveAsync(destination, cancel).ConfigureAwait(false);
+        if (count == 0 || _pace.Note(Environment.TickCount64 - begun, count))
+            return count;
+        Count(count);
+        Dispose();
+        throw HttpFault.TooSlow(call, Position);
     }
 
     /// <summary>Fills <paramref name="destination"/>; an earlier end is a transient failure. <see cref="Position"/> tells how far it came.</summary>
@@ -66,7 +82,7 @@ abstract class HttpResponse(HttpCall call, HttpHead head) : IDisposable
     {
         while (destination.Length > 0)
         {
-            int count = await ReceiveAsync(destination, cancel).ConfigureAwait(false);
+            int count = await ReceiveInTimeAsync(destination, cancel).ConfigureAwait(false);
             if (count == 0)
                 throw HttpFault.ShortBody(call, Position, Length ?? Position + destination.Length);
             Count(count);
@@ -80,9 +96,17 @@ abstract class HttpResponse(HttpCall call, HttpHead head) : IDisposable
         call.Tally?.Read(count);
     }
 
-    /// <summary>The whole of a small body, such as an error's or a page of a listing.</summary>
-    /// <exception cref="StoreException">InvalidData when there is more than <paramref name="limit"/>.</exception>
-    public async ValueTask<ReadOnlyMemory<byte>> ReadTextAsync(int limit, CancellationToken cancel)
+    /// <summary>The whole of a small body that is to be understood, such as a page of a listing.</summary>
+    /// <exception cref="StoreException">
+    /// InvalidData when there is more than <paramref name="limit"/>, or it is encoded in a way that nobody asked for.
+    /// </exception>
+    public ValueTask<ReadOnlyMemory<byte>> ReadTextAsync(int limit, CancellationToken cancel) =>
+        Header("Content-Encoding") is { } coding && !coding.Equals("identity", StringComparison.OrdinalIgnoreCase)
+            ? throw new StoreException(ErrorKind.InvalidData, call.Subject, HttpFault.Encoded(call, coding))
+            : ReadBodyAsync(limit, cancel);
+
+    /// <summary>The same of a body that need not be understood, such as an error's.</summary>
+    public async ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync(int limit, CancellationToken cancel)
     {
         if (Length is 0)
             return default;
@@ -110,7 +134,7 @@ abstract class HttpResponse(HttpCall call, HttpHead head) : IDisposable
     {
         // a HEAD's length is that of a body that is not sent
         if (Length is not 0 && call.Method != HttpMethod.Head)
-            await ReadTextAsync(1 << 20, cancel).ConfigureAwait(false);
+            await ReadBodyAsync(1 << 20, cancel).ConfigureAwait(false);
     }
 
     public void Dispose() => Dispose(true);

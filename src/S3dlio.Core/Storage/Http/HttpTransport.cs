@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Http;
 
@@ -102,6 +103,10 @@ sealed class HttpTransport
         try
         {
             policy.CustomTrustStore.ImportFromPemFile(file);
+        }
+        catch (IOException error) when (error.HResult is Errno.EMFILE or Errno.ENFILE)
+        {
+            throw new StoreException(ErrorKind.Unavailable, subject, $"the certificates of option 'ca_bundle' (or AWS_CA_BUNDLE), '{file}', cannot be opened: {HttpFault.NoDescriptors(error.HResult == Errno.EMFILE)}", cause: error);
         }
         catch (Exception error) when (error is CryptographicException or IOException or UnauthorizedAccessException)
         {

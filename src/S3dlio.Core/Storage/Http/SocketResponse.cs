@@ -18,7 +18,7 @@ sealed class SocketResponse : HttpResponse
     bool _over;
 
     public SocketResponse(HttpPool pool, HttpConnection connection, HttpSettings settings, HttpCall call, HttpHead head, bool keep)
-        : base(call, head)
+        : base(call, head, call.Patience ?? settings.ReadTimeout)
     {
         (_pool, _connection, _settings, Length) = (pool, connection, settings, head.Length);
         bool bare = call.Method == HttpMethod.Head || head.Status is 204 or 304;

@@ -20,7 +20,7 @@ sealed class SocketTransport(HttpSettings settings, HttpDialer dialer)
             while (true)
             {
                 cancel.ThrowIfCancellationRequested();
-                connection = pool.TryTake(call.IsRead) ?? await pool.DialAsync(cancel).ConfigureAwait(false);
+                connection = pool.TryTake() ?? await pool.DialAsync(cancel).ConfigureAwait(false);
                 try
                 {
                     HttpHead head;

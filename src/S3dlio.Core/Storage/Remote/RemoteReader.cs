@@ -23,6 +23,9 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
     /// <summary>Bytes that pass on a connection while another request would be answered.</summary>
     const int Gap = 1 << 20;
 
+    /// <summary>Less before a silence is no advance: who lets a byte go before each would be asked for ever.</summary>
+    const int WorthAnAttempt = 64 << 10;
+
     /// <summary>One object's requests at once, whatever the whole client may have.</summary>
     const int ReadsAtOnce = 16;
 
@@ -116,6 +119,8 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
     void CheckVersion(HttpResponse answer)
     {
         var tag = ETags.Bare(answer.Header("ETag"));
+        if (answer.Header("Content-Encoding") is { } coding && coding != meta.Attributes.GetValueOrDefault("content_encoding") && answer.Call.Method == HttpMethod.Get)
+            throw new StoreException(ErrorKind.InvalidData, _uri, HttpFault.Encoded(answer.Call, coding));
         bool isSame = tag is not null && meta.ETag is not null ? ETags.AreSame(tag, meta.ETag)
             : answer.Date("Last-Modified") is not { } modified || meta.LastModified == default || modified == meta.LastModified;
         if (!isSame)
@@ -206,6 +211,7 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
             if (cursor.Next is not { } begin)
                 return true;
             using var answer = await RequestAsync(begin.Offset, cursor.End - begin.Offset, stop).ConfigureAwait(false);
+            long gained = 0;
             while (cursor.Next is { } wanted)
             {
                 await SkipAsync(answer, wanted.Offset - (begin.Offset + answer.Position), stop).ConfigureAwait(false);
@@ -214,11 +220,16 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
                 {
                     await answer.ReadExactlyAsync(wanted.Target, stop).ConfigureAwait(false);
                 }
+                catch (HttpFailure failure)
+                {
+                    attempts.Advanced = gained + answer.Position - before >= (failure.Error.Kind == ErrorKind.Timeout ? WorthAnAttempt : 1);
+                    throw;
+                }
                 finally
                 {
                     int moved = (int)(answer.Position - before);
                     cursor.Advance(moved);
-                    attempts.Advanced |= moved > 0;
+                    gained += moved;
                 }
             }
             return true;

@@ -27,7 +27,7 @@ sealed record AzureError(int Status, string Code, string Message) : ServiceError
 
     public static async ValueTask<AzureError> ReadAsync(HttpResponse answer, TimeProvider clock, CancellationToken cancel)
     {
-        var text = answer.Call.Method == HttpMethod.Head ? default : await answer.ReadTextAsync(Limit, cancel).ConfigureAwait(false);
+        var text = answer.Call.Method == HttpMethod.Head ? default : await answer.ReadBodyAsync(Limit, cancel).ConfigureAwait(false);
         var error = Parse(answer.Status, answer.Header("x-ms-error-code"), text);
         return error with
         {

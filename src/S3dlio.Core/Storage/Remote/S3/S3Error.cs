@@ -19,7 +19,7 @@ sealed record S3Error(int Status, string Code, string Message) : ServiceError(St
 
     public static async ValueTask<S3Error> ReadAsync(HttpResponse answer, TimeProvider clock, CancellationToken cancel)
     {
-        var text = answer.Call.Method == HttpMethod.Head ? default : await answer.ReadTextAsync(Limit, cancel).ConfigureAwait(false);
+        var text = answer.Call.Method == HttpMethod.Head ? default : await answer.ReadBodyAsync(Limit, cancel).ConfigureAwait(false);
         var error = Parse(answer.Status, text);
         string? region = answer.Header("x-amz-bucket-region") ?? error.Region;
         if (!S3Endpoint.IsRegion(region))
