@@ -16,8 +16,7 @@ public sealed class OpLogReaderTests : IDisposable
     {
         var row = Assert.Single(Read("""
             idx	thread	op	client_id	n_objects	bytes	endpoint	file	error	start	first_byte	end	duration_ns
-            0 13838059845678392712 GET_RANGE c 1 4096 s3://bucket bucket/key 2026-06-30T10:00:00.000000001Z 2026-06-30T10:00:00.000000101Z
-            100
+            0	13838059845678392712	GET_RANGE	c	1	4096	s3://bucket	bucket/key		2026-06-30T10:00:00.000000001Z		2026-06-30T10:00:00.000000101Z	100
 
             """));
         Assert.Equal(("GET", 4096L, 100L, "bucket/key"), (row.Op, row.Bytes, row.Duration, row.File));
@@ -30,7 +29,7 @@ public sealed class OpLogReaderTests : IDisposable
     {
         var rows = Read(""""
             idx	thread	op	client_id	n_objects	bytes	endpoint	file	error	start	first_byte	last_byte	end	duration_ns	cat
-            7 3 PUT x 1 10 http://host:9000 key/a 2026-01-02T03:04:05+01:00 2026-01-02T03:04:06+01:00 2026-01-02T03:04:06+01:00 1000000000 0
+            7	3	PUT	x	1	10	http://host:9000	key/a		2026-01-02T03:04:05+01:00		2026-01-02T03:04:06+01:00	2026-01-02T03:04:06+01:00	1000000000	0
             8	3	GET	x	1	10	http://host:9000	"key ""b"""	"failed	badly"	2026-01-02T03:04:05.5Z	2026-01-02T03:04:05.6Z		2026-01-02T03:04:06Z	500000000	0
             # warp (v1)
             # "command": 1
@@ -62,8 +61,7 @@ public sealed class OpLogReaderTests : IDisposable
     public void NoLog_IsToldSo(string text) => Assert.Equal(ErrorKind.InvalidData, Assert.Throws<StoreException>(() => Read(text)).Kind);
 
     [Fact]
-    public void Missing_IsNotFound() => Assert.Equal(ErrorKind.NotFound, Assert.Throws<StoreException>(() => new
-    OpLogReader("/nowhere/at/all")).Kind);
+    public void Missing_IsNotFound() => Assert.Equal(ErrorKind.NotFound, Assert.Throws<StoreException>(() => new OpLogReader("/nowhere/at/all")).Kind);
 
     [Fact]
     public void CutInAnyPlace_GivesARunOfWholeRows()

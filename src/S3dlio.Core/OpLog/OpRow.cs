@@ -71,7 +71,8 @@ public static class OpRow
         }
         else
         {
-            foreach (byte one in PathText.Encode(text))
+            // the name of no object at all is recorded too: a call with it has failed
+            foreach (byte one in PathText.Encode(PathText.ByteCount(text) is null ? PathText.Show(text) : text))
             {
                 if (one == '"')
                     line[at++] = one;
