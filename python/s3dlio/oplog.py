@@ -147,7 +147,7 @@ def read(path: str | os.PathLike[str]) -> Iterator[OpRecord]:
         rows = (line for line in text if not line.startswith("#"))
         for fields in csv.reader(rows, delimiter=separator):
             if len(fields) == len(columns):
-                yield _record(dict(zip(columns, fields)), name)
+                yield _record(dict(zip(columns, fields, strict=True)), name)
 
 
 def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
@@ -159,11 +159,8 @@ def _lines(name: str) -> io.TextIOBase:
     """The text of a file, decompressed where it is zstd."""
     with Path(name).open("rb") as file:
         compressed = file.read(4) == b"\x28\xb5\x2f\xfd"
-    raw: Any
-    if not compressed:
-        raw = Path(name).open("rb")  # noqa: SIM115 - the text wrapper closes it
-    else:
-        raw = _Frames(name)
+    # the text wrapper closes it
+    raw: Any = _Frames(name) if compressed else Path(name).open("rb")  # noqa: SIM115
     return io.TextIOWrapper(io.BufferedReader(raw, 1 << 20) if compressed else raw, encoding="utf-8", errors="surrogateescape", newline="")
 
 
@@ -279,7 +276,7 @@ def replay(
     if storage_options:
         # not as arguments, which every user of the machine can see
         environment["S3DLIO_STORAGE_OPTIONS"] = json.dumps(storage_options)
-    ended = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, check=False)
+    ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, env=environment, check=False)
     if not ended.stdout:
         raise S3dlioError(ended.stderr.decode("utf-8", "replace").strip() or f"{program} ended with {ended.returncode}")
     report: dict[str, Any] = json.loads(ended.stdout)
