@@ -40,7 +40,8 @@ public sealed class StoreException : Exception
     /// <param name="place">Where in the code, for the report.</param>
     public static StoreException Unforeseen(Exception error, string uri, string place = "") => error is OutOfMemoryException
         ? new StoreException(ErrorKind.OutOfSpace, uri, "the machine has not enough memory for this", cause: error)
-        : new StoreException(ErrorKind.Internal, uri, $"internal error, please report it: {error.GetType().Name}: {error.Message}{place}", cause: error);
+        : new StoreException(
+            ErrorKind.Internal, uri, $"internal error, please report it: {error.GetType().Name}: {error.Message}{place}", cause: error);
 
     static string Compose(string uri, string detail, long? offset) =>
         PathText.Show(offset is long at ? $"{uri}: at byte {at}: {detail}" : $"{uri}: {detail}");

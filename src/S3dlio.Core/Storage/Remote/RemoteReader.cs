@@ -119,7 +119,8 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
     void CheckVersion(HttpResponse answer)
     {
         var tag = ETags.Bare(answer.Header("ETag"));
-        if (answer.Header("Content-Encoding") is { } coding && coding != meta.Attributes.GetValueOrDefault("content_encoding") && answer.Call.Method == HttpMethod.Get)
+        if (answer.Header("Content-Encoding") is { } coding && coding != meta.Attributes.GetValueOrDefault("content_encoding")
+            && answer.Call.Method == HttpMethod.Get)
             throw new StoreException(ErrorKind.InvalidData, _uri, HttpFault.Encoded(answer.Call, coding));
         bool isSame = tag is not null && meta.ETag is not null ? ETags.AreSame(tag, meta.ETag)
             : answer.Date("Last-Modified") is not { } modified || meta.LastModified == default || modified == meta.LastModified;
