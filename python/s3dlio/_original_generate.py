@@ -21,12 +21,42 @@ BLOCK = 1 << 20
 
 
 def py_total_cpus() -> int:
-    """Processors that this process may use."""
+    """Processors that this process may use.
+
+    Args:
+        None.
+
+    Returns:
+        How many.
+
+    Raises:
+        OSError: The system does not tell.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.py_total_cpus() >= 1
+        True
+    """
     return len(os.sched_getaffinity(0))
 
 
 def py_default_data_gen_threads() -> int:
-    """Threads that generate data where nobody says: half the processors."""
+    """Threads that generate data where nobody says: half the processors.
+
+    Args:
+        None.
+
+    Returns:
+        How many.
+
+    Raises:
+        OSError: The system does not tell.
+
+    Example:
+        >>> import s3dlio
+        >>> 1 <= s3dlio.py_default_data_gen_threads() <= s3dlio.py_total_cpus()
+        True
+    """
     return max(1, py_total_cpus() // 2)
 
 
@@ -75,6 +105,12 @@ def generate_data(size: int, dedup: int = 1, compress: int = 1) -> BytesView:
         dedup: Blocks of 1 MiB that are equal to each other: 3 makes a third of them distinct.
         compress: ``compress - 1`` of so many parts of each block are zero.
 
+    Returns:
+        The bytes, others each time.
+
+    Raises:
+        InvalidArgumentError: A number that cannot be.
+
     Example:
         >>> import s3dlio, zlib
         >>> data = s3dlio.generate_data(1 << 20, compress=4)
@@ -85,7 +121,25 @@ def generate_data(size: int, dedup: int = 1, compress: int = 1) -> BytesView:
 
 
 def generate_data_with_threads(size: int, dedup: int = 1, compress: int = 1, threads: int | None = None) -> BytesView:
-    """The same, on so many threads."""
+    """The same, on so many threads.
+
+    Args:
+        size: How many bytes.
+        dedup: As for ``generate_data``.
+        compress: Likewise.
+        threads: None: half the processors.
+
+    Returns:
+        The bytes, others each time.
+
+    Raises:
+        InvalidArgumentError: A number that cannot be.
+
+    Example:
+        >>> import s3dlio
+        >>> len(s3dlio.generate_data_with_threads(3_000_000, threads=2))
+        3000000
+    """
     source = _Source(size, dedup, compress, threads, None)
     out = empty_array((size,), np.dtype(np.uint8))
     source.fill(0, out)
@@ -95,11 +149,22 @@ def generate_data_with_threads(size: int, dedup: int = 1, compress: int = 1, thr
 def generate_into_buffer(buffer: Buffer, dedup: int = 1, compress: int = 1, threads: int | None = None) -> int:
     """The same into the caller's memory.
 
+    Args:
+        buffer: What is filled: a bytearray, an array, a tensor on the CPU.
+        dedup: As for ``generate_data``.
+        compress: Likewise.
+        threads: None: half the processors.
+
     Returns:
         Its bytes.
 
     Raises:
         ValueError: It cannot be written to, or does not lie in one piece.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.generate_into_buffer(bytearray(100))
+        100
     """
     out = _writable(buffer)
     _Source(out.size, dedup, compress, threads, None).fill(0, out)
@@ -165,6 +230,17 @@ def generate_npz_bytes(shape: Sequence[int], dtype: str = "<f4", num_samples: in
         shape: Of one sample; more samples add an axis behind the others.
         dtype: Of the elements.
         num_samples: How many.
+
+    Returns:
+        The file.
+
+    Raises:
+        InvalidArgumentError: The dtype holds objects, or there is no sample.
+
+    Example:
+        >>> import io, numpy as np, s3dlio
+        >>> np.load(io.BytesIO(s3dlio.generate_npz_bytes((2, 3), num_samples=4)))["x"].shape
+        (2, 3, 4)
     """
     kind = np.dtype(dtype)
     if kind.hasobject or num_samples < 1:

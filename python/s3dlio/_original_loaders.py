@@ -277,12 +277,48 @@ def _arrow(table: Any) -> bytes:
 
 
 def create_dataset(uri: Any, opts: _Options = None) -> PyDataset:
-    """The objects below an address."""
+    """The objects below an address.
+
+    Args:
+        uri: A prefix or directory; a pattern of names may stand at its end.
+        opts: Options of loaders.
+
+    Returns:
+        The data set.
+
+    Raises:
+        NotFoundError: There is no such object.
+        InvalidArgumentError: An option that there is not.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put("memory://original-set/a", b"1")
+        >>> len(s3dlio.create_dataset("memory://original-set/"))
+        1
+    """
     return PyDataset(uri, opts)
 
 
 def create_async_loader(uri: Any, opts: _Options = None) -> Any:
-    """A loader of the objects below an address, with the batch size that is asked for; of Parquet files one of row groups."""
+    """A loader of the objects below an address, with the batch size that is asked for; of Parquet files one of row groups.
+
+    Args:
+        uri: A prefix or directory; a pattern of names may stand at its end.
+        opts: Options: a dictionary or ``PyLoaderOptions``.
+
+    Returns:
+        A ``PyBytesAsyncDataLoader``, or with the option ``format="parquet"`` a ``PyParquetStreamLoader``.
+
+    Raises:
+        NotFoundError: There is no such object.
+        InvalidArgumentError: An option that there is not, or a value that cannot be.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put_many([(f"memory://original-loader/{i}", bytes([i])) for i in range(3)])
+        >>> [view[0] for view in s3dlio.create_async_loader("memory://original-loader/", {"batch_size": 2})]
+        [0, 1, 2]
+    """
     values = options_of(opts)
     if values["format"] == "parquet":
         return PyParquetStreamLoader(uri, values)

@@ -20,15 +20,41 @@ from .exceptions import InvalidArgumentError
 def get_tfrecord_index_entries(tfrecord_bytes: Any) -> list[tuple[int, int]]:
     """Offset and size of each record of a TFRecord file's bytes; the checksums of the lengths are compared.
 
+    Args:
+        tfrecord_bytes: The file.
+
+    Returns:
+        ``(offset, size)`` of each; the size is that of the whole record.
+
     Raises:
         InvalidDataError: These are none, or were cut short.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.get_tfrecord_index_entries(s3dlio.datasets.tfrecord_frame(b"abc"))
+        [(0, 19)]
     """
     view = memoryview(tfrecord_bytes).cast("B")
     return list(entries(lambda at, length: bytes(view[at : at + length]), len(view), "bytes"))
 
 
 def index_tfrecord_bytes(tfrecord_bytes: Any) -> str:
-    """The index of a TFRecord file's bytes: a line ``offset size`` for each record, as NVIDIA DALI reads it."""
+    """The index of a TFRecord file's bytes: a line ``offset size`` for each record, as NVIDIA DALI reads it.
+
+    Args:
+        tfrecord_bytes: The file.
+
+    Returns:
+        The text.
+
+    Raises:
+        InvalidDataError: These are none, or were cut short.
+
+    Example:
+        >>> import s3dlio
+        >>> s3dlio.index_tfrecord_bytes(s3dlio.datasets.tfrecord_frame(b"abc") * 2).split()
+        ['0', '19', '19', '19']
+    """
     return index_text(get_tfrecord_index_entries(tfrecord_bytes))
 
 
@@ -45,6 +71,12 @@ def create_tfrecord_index(tfrecord_path: Address, index_path: Address | None = N
 
     Raises:
         InvalidDataError: It is no TFRecord file, or was cut short.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put("memory://original-index/a", s3dlio.datasets.tfrecord_frame(b"abc") * 2)
+        >>> s3dlio.create_tfrecord_index("memory://original-index/a")
+        2
     """
     from .datasets._window import Window
 
@@ -56,12 +88,50 @@ def create_tfrecord_index(tfrecord_path: Address, index_path: Address | None = N
 
 
 def read_tfrecord_index(index_path: Address, *, storage_options: StorageOptions | None = None) -> list[tuple[int, int]]:
-    """Reads such an index: offset and size of each record."""
+    """Reads such an index.
+
+    Args:
+        index_path: Its path or address.
+        storage_options: Settings of the store.
+
+    Returns:
+        ``(offset, size)`` of each record.
+
+    Raises:
+        NotFoundError: There is none.
+        InvalidDataError: It is none; with the line.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put("memory://original-index/b.idx", b"0 19")
+        >>> s3dlio.read_tfrecord_index("memory://original-index/b.idx")
+        [(0, 19)]
+    """
     return parse_index(bytes(_objects.get(index_path, storage_options=storage_options)), str(index_path))
 
 
 def read_npz(uri: Address, array_name: str | None = None, *, storage_options: StorageOptions | None = None) -> np.ndarray[Any, Any]:
-    """An array of an ``.npz`` file, of any dtype; the first one where no name is given."""
+    """An array of an ``.npz`` file, of any dtype but pickled objects.
+
+    Args:
+        uri: The file.
+        array_name: Which array; None: the first one.
+        storage_options: Settings of the store.
+
+    Returns:
+        The array.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InvalidArgumentError: It has no such array.
+        InvalidDataError: It is no such file, or damaged.
+
+    Example:
+        >>> import s3dlio
+        >>> _ = s3dlio.put("memory://original-npz/a.npz", s3dlio.generate_npz_bytes((2, 3)))
+        >>> s3dlio.read_npz("memory://original-npz/a.npz", "y").tolist()
+        [0]
+    """
     from .datasets._arrays import read_npz_bytes
 
     data = _objects.get(uri, storage_options=storage_options)
@@ -103,6 +173,14 @@ def mp_get(
     Returns:
         ``attempted``, ``succeeded``, ``failed``, ``total_bytes``, ``bytes_source``, ``duration_seconds``, ``throughput_mb_s`` (MiB), ``ops_per_sec``,
         ``total_objects`` and ``workers``, one description for each process.
+
+    Raises:
+        InvalidArgumentError: A number below 1, or a template without ``{}``.
+
+    Example:
+        >>> import s3dlio
+        >>> told = s3dlio.mp_get("s3://bucket/objects/", procs=4, num=1000)  # doctest: +SKIP
+        >>> told["ops_per_sec"]  # doctest: +SKIP
     """
     import json
 
