@@ -359,14 +359,14 @@ def test_completion_of_verbs_options_and_paths(cli: Cli) -> None:
     assert cli("__complete", "--", f"s3dlio cat file://{cli.folder}/p/").split() == [f"file://{cli.folder}/p/one", f"file://{cli.folder}/p/two/"]
     for shell in ("bash", "zsh", "fish"):
         assert "s3dlio __complete" in cli("completion", shell)
-    asks = f'source <(s3dlio completion bash); COMP_LINE="s3dlio che"; COMP_POINT=${{#COMP_LINE}}; _s3dlio; echo "${{COMPREPLY[@]}}"'
+    asks = f'source <(s3dlio completion bash); COMP_LINE="s3dlio verif"; COMP_POINT=${{#COMP_LINE}}; _s3dlio; echo "${{COMPREPLY[@]}}"'
     (cli.folder / "bin").mkdir()
     program = cli.folder / "bin/s3dlio"
     program.write_text(f"#!/bin/sh\nexec {' '.join(map(str, cli.words()))} \"$@\"\n")
     program.chmod(0o755)
     path = {"PATH": f"{cli.folder}/bin:{os.environ['PATH']}"}
     found = subprocess.run(["bash", "-c", asks], capture_output=True, check=True, timeout=60, env=os.environ | path).stdout
-    assert found == b"check\n"
+    assert found == b"verify\n"
 
 
 def test_config_shows_no_secret(cli: Cli) -> None:
