@@ -91,7 +91,7 @@ def lengths(folder: Path) -> None:
     for function in _native._FUNCTIONS:
         names = names_of(function)
         for at, name in enumerate(names):
-            if name in ("key_length", "source_key_length", "path_length"):
+            if name in ("key_length", "source_key_length", "path_length", "prefix_length"):
                 wrong = [65_537, *HUGE]
             elif name in ("count", "object_count", "rank"):
                 wrong = [1_000_001, 2**31, 2**32, *HUGE]
@@ -104,7 +104,7 @@ def lengths(folder: Path) -> None:
             for value in wrong:
                 arguments = good(function, real)
                 arguments[at] = value
-                if name.endswith("key_length") or name == "path_length":
+                if name.endswith(("key_length", "path_length", "prefix_length")):
                     arguments[at - 1] = long_key
                 status = finish(function, arguments, call(function, *arguments))
                 assert status == INVALID, f"{function} with {name}={value} gave {status}: {last_message()}"
@@ -122,7 +122,7 @@ def text(folder: Path) -> None:
     for function in _native._FUNCTIONS:
         names = names_of(function)
         for at, name in enumerate(names):
-            is_key = name in ("key", "source_key", "path")
+            is_key = name in ("key", "source_key", "path", "prefix") and names[at + 1].endswith("_length")
             if is_key:
                 wrong = [*BAD_UTF8, b"a\0b", b"\0"]
             elif name == "uri":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes as c
 import json
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import abi_header
 from s3dlio import _native
 
 OK, PENDING, END, NOT_FOUND, INVALID, CLOSED, CANCELLED, INTERNAL = 0, -1, -2, 1, 6, 13, 12, 14
-LETS_GO = {"store_close", "op_free", "op_abandon", "list_close", "file_close", "buffer_free", "writer_close", "queue_close", "close_behind", "log_close"}
+LETS_GO = {"store_close", "op_free", "op_abandon", "list_close", "file_close", "buffer_free", "writer_close", "queue_close", "close_behind", "log_close", "oplog_end"}
 NOUNS = {
     "store": "store",
     "source_store": "store",
@@ -144,6 +145,8 @@ BUFFERS = {"data": c.create_string_buffer(16), "segment": _native.segments([]), 
 _one_segment = (_native._Segment * 1)(_native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(BUFFERS["data"]), 16))
 _one_read = (_native._TensorRead * 1)(_native._TensorRead(_native._TENSOR_READ_SIZE, 0, c.addressof(BUFFERS["data"]), 16, 0))
 _one_range = (_native._ObjectRead * 1)(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(BUFFERS["data"]), 16, 0, 0, 0, 0))
+#: A name that an op log can be written under.
+OPLOG = f"{tempfile.mkdtemp()}/oplog.tsv.zst".encode()
 SHARD = b'{"rank":0,"key":"shards/x","size":16}'
 
 
@@ -157,9 +160,11 @@ def good(function: str, ids: Names) -> list[Any]:
     for name, kind in zip(names_of(function), _native._FUNCTIONS[function], strict=True):
         if name in NOUNS:
             made.append(ids[NOUNS[name]])
-        elif name in ("key", "source_key", "path"):
+        elif name == "path" and function == "oplog_begin":
+            made.append(OPLOG)
+        elif name in ("key", "source_key", "path", "prefix"):
             made.append(b"k")
-        elif name in ("key_length", "source_key_length", "path_length", "count", "object_count", "rank"):
+        elif name in ("key_length", "source_key_length", "path_length", "prefix_length", "count", "object_count", "rank"):
             made.append(1)
         elif name in ("length", "capacity"):
             made.append(16)
@@ -217,9 +222,11 @@ def good(function: str, ids: Names) -> list[Any]:
 
 def finish(function: str, arguments: list[Any], status: int) -> int:
     """Waits for what a call began, and frees it; gives the status in the end."""
-    if status == OK and function.endswith("_begin"):
+    if status == OK and function.endswith("_begin") and function != "oplog_begin":
         number = arguments[-1].contents.value
         status = call("op_wait", number, 10_000)
         assert status != PENDING, function
         expect({OK}, "op_free", number)
+    if status == OK and function == "oplog_begin":
+        expect({OK}, "oplog_end")
     return status

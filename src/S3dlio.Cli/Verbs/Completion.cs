@@ -1,3 +1,4 @@
+using System.Buffers;
 using S3dlio.Cli.CommandLine;
 using S3dlio.Storage;
 
@@ -6,6 +7,11 @@ namespace S3dlio.Cli.Verbs;
 /// <summary>Completion in shells: a few lines for each shell, which ask the program itself.</summary>
 static class Completion
 {
+    static readonly string[] Shells = ["bash", "fish", "zsh"];
+
+    /// <summary>What a shell would not take as it stands.</summary>
+    static readonly SearchValues<char> Special = SearchValues.Create(" \t\n\\'\"`$");
+
     const string Bash = """
         _s3dlio() {
             local IFS=$'\n'
@@ -89,7 +95,7 @@ static class Completion
             return below.Where(known => known.Purpose.Length > 0 && known.Name.StartsWith(last, StringComparison.Ordinal))
                 .Select(static known => known.Name);
         if (verb is { Name: "completion" })
-            return new[] { "bash", "fish", "zsh" }.Where(name => name.StartsWith(last, StringComparison.Ordinal));
+            return Shells.Where(name => name.StartsWith(last, StringComparison.Ordinal));
         return last.Contains("://", StringComparison.Ordinal) ? await RemoteAsync(run, last) : [];
     }
 
@@ -109,7 +115,7 @@ static class Completion
             run.Cancel))
         {
             return page.Prefixes.Concat(page.Objects.Select(static meta => meta.Key)).Order(StringComparer.Ordinal)
-                .Select(place.Address).Where(static name => !name.AsSpan().ContainsAny(" \t\n\\'\"`$"));
+                .Select(place.Address).Where(static name => !name.AsSpan().ContainsAny(Special));
         }
         return [];
     }

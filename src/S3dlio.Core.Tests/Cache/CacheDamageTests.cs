@@ -8,6 +8,7 @@ using Xunit;
 namespace S3dlio.Tests.Cache;
 
 /// <summary>Whatever lies in a cache's directory, what is read is what was written.</summary>
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class CacheDamageTests
 {
     const int Block = 1 << 16;

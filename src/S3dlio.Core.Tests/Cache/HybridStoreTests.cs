@@ -276,7 +276,7 @@ public sealed class HybridStoreTests
         Assert.Empty(members.Except(writes).Except(reads).Except(forwarded));
         var own = typeof(HybridStore).GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.DeclaredOnly).Select(method =>
             method.Name).ToHashSet();
-        Assert.Empty(writes.Concat(reads).Where(name => !own.Contains(name)));
+        Assert.DoesNotContain(writes.Concat(reads), name => !own.Contains(name));
     }
 
     [Theory]

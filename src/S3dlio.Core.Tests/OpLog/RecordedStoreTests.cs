@@ -6,7 +6,7 @@ using Xunit;
 namespace S3dlio.Tests.OpLog;
 
 /// <summary>A store that is recorded obeys the same contract.</summary>
-public sealed class RecordedMemoryTests : StoreConformance
+public sealed class RecordedMemoryTests : StoreConformance, IDisposable
 {
     readonly OpLogWriter _log;
 
@@ -19,11 +19,10 @@ public sealed class RecordedMemoryTests : StoreConformance
 
     protected override ObjectStore Store { get; }
 
-    public override Task DisposeAsync()
+    public void Dispose()
     {
         _log.Close();
         File.Delete(_log.Path);
-        return Task.CompletedTask;
     }
 }
 

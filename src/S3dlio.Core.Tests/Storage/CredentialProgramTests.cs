@@ -6,6 +6,7 @@ using Xunit;
 namespace S3dlio.Tests.Storage;
 
 /// <summary>Programs that are asked for credentials and do not play along.</summary>
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class CredentialProgramTests : IDisposable
 {
     readonly TemporaryDirectory _folder = new();
