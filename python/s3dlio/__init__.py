@@ -158,8 +158,10 @@ __all__ = [
 _importing: dict[int, int] = {}
 #: Guards it. Held during a fork.
 _guard = threading.RLock()
-#: Seconds that a fork, and the end of the interpreter, wait for them at most.
+#: Seconds that the end of the interpreter waits for them at most.
 _PATIENCE = 5.0
+#: Seconds that a fork waits for them: a child that is born too early hangs.
+_FORK_PATIENCE = 60.0
 #: When the interpreter began to end, by ``time.monotonic``; 0.0 before that.
 _ending = 0.0
 
@@ -196,10 +198,10 @@ def _imported(name: str) -> ModuleType:
         return importlib.import_module(f".{name}", __name__)
 
 
-def _wait_for_imports() -> None:
+def _wait_for_imports(patience: float) -> None:
     """Waits until no other thread is within one; what that leaves is held."""
     # who imports waits for nobody here but a fork, so this ends; the limit is for modules that never come to an end
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + patience
     _guard.acquire()
     while _importing.keys() - {threading.get_ident()} and time.monotonic() < end:
         _guard.release()
@@ -212,8 +214,12 @@ def _wait_for_imports() -> None:
 def _before_end() -> None:
     global _ending
     _ending = time.monotonic()
-    _wait_for_imports()
+    _wait_for_imports(_PATIENCE)
     _guard.release()
+
+
+def _before_fork() -> None:
+    _wait_for_imports(_FORK_PATIENCE)
 
 
 def _after_fork_in_child() -> None:
@@ -225,7 +231,7 @@ def _after_fork_in_child() -> None:
 
 # first, so that it runs last of what this package does at the end
 atexit.register(_before_end)
-os.register_at_fork(before=_wait_for_imports, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
+os.register_at_fork(before=_before_fork, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
 
 
 if not TYPE_CHECKING:

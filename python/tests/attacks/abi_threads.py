@@ -189,9 +189,9 @@ def random_calls(folder: Path) -> None:
         def argument(name: str, kind: Any) -> Any:
             if name in NOUNS or name == "handle":
                 return chance.choice([0, 2**64 - 1, chance.randrange(1, 5), chance.randrange(highest + 8), max(0, highest - chance.randrange(40))])
-            if name in ("key", "source_key", "path"):
+            if name in ("key", "source_key", "path", "prefix"):
                 return chance.choice([b"a\0\0\0", b"b/c\0", b"\xff\xff\xff\xff", b"../x", b"a/..", b"////"])
-            if name in ("key_length", "source_key_length", "path_length"):
+            if name in ("key_length", "source_key_length", "path_length", "prefix_length"):
                 return chance.choice([0, 1, 1, 3, 4, 2**63, 2**64 - 1])
             if name == "event_fd":
                 return chance.choice([EVENTS, -1, -(2**31)])
@@ -255,7 +255,8 @@ def random_calls(folder: Path) -> None:
                 cell.struct_size = chance.choice([0, c.sizeof(cell), c.sizeof(cell), c.sizeof(cell), c.sizeof(cell) - 1])
             return chance.choice([c.pointer(cell)] * 9 + [None])
 
-        functions = list(kinds)
+        # an op log goes to whatever path it is given
+        functions = [function for function in kinds if function != "oplog_begin"]
         while time.monotonic() < end:
             function = chance.choice(functions)
             arguments = [argument(name, kind) for name, kind in kinds[function]]
@@ -265,7 +266,7 @@ def random_calls(folder: Path) -> None:
             if status == INTERNAL:
                 raise AssertionError(f"{function}{arguments}: {last_message()}")
             out = arguments[-1] if arguments else None
-            if status == OK and kinds[function][-1][0] in ("out_op", "out_store", "out_list", "out_queue"):
+            if status == OK and kinds[function] and kinds[function][-1][0] in ("out_op", "out_store", "out_list", "out_queue"):
                 highest = max(highest, out.contents.value)
             counts[index] += 1
 
