@@ -44,6 +44,9 @@ async def stats(*, timeout: float | None = None) -> dict[str, StoreStats]:
         By the store's address: a bucket's or container's, a memory store's, ``file:///`` for all files and ``direct:///`` for those past the page
         cache. Only stores that were asked for something are there.
 
+    Raises:
+        StoreTimeoutError: ``timeout`` seconds were over.
+
     Example:
         >>> import s3dlio
         >>> _ = s3dlio.put("memory://doc-stats/a", b"123456789")

@@ -85,12 +85,13 @@ def start(path: str | os.PathLike[str], *, level: int = 1, client_id: str | None
         InvalidArgumentError: The file cannot be made.
 
     Example:
-        >>> import s3dlio
-        >>> s3dlio.oplog.start("ops.tsv.zst")
-        >>> s3dlio.put("a.bin", b"abc")  # doctest: +ELLIPSIS
-        ObjectMeta(...)
-        >>> s3dlio.oplog.stop()
-        >>> [(row.op, row.bytes) for row in s3dlio.oplog.read("ops.tsv.zst")]
+        >>> import os, tempfile, s3dlio
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     log = os.path.join(folder, "ops.tsv.zst")
+        ...     s3dlio.oplog.start(log)
+        ...     _ = s3dlio.put("memory://doc-oplog/a", b"abc")
+        ...     s3dlio.oplog.stop()
+        ...     [(row.op, row.bytes) for row in s3dlio.oplog.read(log)]
         [('PUT', 3)]
     """
     global _worker

@@ -1004,6 +1004,9 @@ async def stats(
     Returns:
         By the store's address: a bucket's or container's, a memory store's, ``file:///`` for all files and ``direct:///`` for those past the page
         cache. Only stores that were asked for something are there.
+
+    Raises:
+        StoreTimeoutError: ``timeout`` seconds were over.
     """
     return await awaited("aio.stats", _stats.stats, timeout=timeout)
 
