@@ -49,7 +49,7 @@ static class HttpFault
             return Failed(ErrorKind.Timeout, $"no connection to {place} within {Seconds(settings.ConnectTimeout)}; check endpoint_url, proxy and firewall (option connect_timeout)", true, most: 4);
         var socket = Find<SocketException>(error);
         if (socket is { SocketErrorCode: SocketError.TooManyOpenSockets } or { NativeErrorCode: Errno.EMFILE or Errno.ENFILE })
-            return Failed(ErrorKind.Unavailable, $"no connection to {place}: {NoDescriptors(socket.NativeErrorCode != Errno.ENFILE)}", true);
+            return Failed(ErrorKind.Unavailable, $"no connection to {place}: {NoDescriptors(null)}", true);
         // over a proxy it is the proxy that is looked up and connected to
         var (reached, option) = settings.Proxy is { Length: > 0 } text && HttpTransport.TryProxyAddress(text, out var proxy) ? (proxy, "option proxy") : (call.Address, "endpoint_url");
         switch ((error as HttpRequestException)?.HttpRequestError)
@@ -78,10 +78,13 @@ static class HttpFault
         new(new StoreException(ErrorKind.Authentication, call.Subject, "the proxy wants other credentials than it was given; check user and password in option proxy (or HTTPS_PROXY, HTTP_PROXY), such as http://user:password@proxy.example:3128", cause: cause));
 
     /// <summary>Why neither a file nor a connection can be opened.</summary>
-    /// <param name="own">The limit is the process's, not the system's.</param>
-    public static string NoDescriptors(bool own) => own
-        ? "this process has too many files and connections open; close some or raise ulimit -n"
-        : "the system has too many files open";
+    /// <param name="own">The limit is the process's, not the system's; null: .NET has one error of sockets for both.</param>
+    public static string NoDescriptors(bool? own) => own switch
+    {
+        true => "this process has too many files and connections open; close some or raise ulimit -n",
+        false => "the system has too many files open",
+        null => "this process (close some, or raise ulimit -n) or the system has too many files and connections open",
+    };
 
     static string Connect(SocketException socket, string place, string option) => socket.SocketErrorCode switch
     {
