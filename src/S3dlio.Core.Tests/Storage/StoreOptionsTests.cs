@@ -24,7 +24,7 @@ public class StoreOptionsTests
     [InlineData("""{"durable":"a secret"}""", "found a JSON string")]
     [InlineData("""{"durable":true,"durable":false}""", "given twice")]
     [InlineData("""{"durabel":true}""", "did you mean 'durable'?")]
-    [InlineData("""{"something":true}""", ", direct_fallback, durable)")]
+    [InlineData("""{"something":true}""", ", direct_fallback, durable, ")]
     public void Parse_AnythingElse_SaysWhatIsWrong(string json, string expected)
     {
         var error = Assert.Throws<StoreException>(() => StoreOptions.Parse(json, "file:///x"));

@@ -240,13 +240,21 @@ public class HostileServerTests
         {
             while (true)
             {
-                using var client = await listener.AcceptTcpClientAsync(stop.Token);
-                var stream = client.GetStream();
-                if (connections++ == 0)
-                    await stream.WriteAsync(Encoding.ASCII.GetBytes("HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"), stop.Token);
-                var buffer = new byte[65536];
-                while (await stream.ReadAsync(buffer, stop.Token) > 0)
-                    await stream.WriteAsync(Encoding.ASCII.GetBytes(Whole + "Content-Length: 10\r\n\r\n0123456789"), stop.Token);
+                var client = await listener.AcceptTcpClientAsync(stop.Token);
+                bool isFirst = connections++ == 0;
+                // each for itself: a client that opens a second connection beside an idle one is served, too
+                _ = Task.Run(async () =>
+                {
+                    using (client)
+                    {
+                        var stream = client.GetStream();
+                        if (isFirst)
+                            await stream.WriteAsync(Encoding.ASCII.GetBytes("HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"), stop.Token);
+                        var buffer = new byte[65536];
+                        while (await stream.ReadAsync(buffer, stop.Token) > 0)
+                            await stream.WriteAsync(Encoding.ASCII.GetBytes(Whole + "Content-Length: 10\r\n\r\n0123456789"), stop.Token);
+                    }
+                });
             }
         });
         var store = Open(string.Create(CultureInfo.InvariantCulture, $"http://{listener.LocalEndpoint}"));
