@@ -66,11 +66,11 @@ sealed class FaultyDisk(Disk inner, Func<string, string, int, DiskFault?> rule) 
 
     DiskFault? Find(string call, string path)
     {
+        int count;
         lock (_calls)
-        {
-            int count = _calls[call] = _calls.GetValueOrDefault(call) + 1;
-            return rule(call, path, count);
-        }
+            count = _calls[call] = _calls.GetValueOrDefault(call) + 1;
+        // a rule may wait, and other threads call meanwhile
+        return rule(call, path, count);
     }
 
     sealed class File(FaultyDisk disk, DiskFile inner) : DiskFile
