@@ -86,10 +86,17 @@ public sealed class LogLessonsTests
         log.Append(Record(1));
         waits = true;
         var commit = Task.Run(log.Commit);
-        entered.Wait();
-        Assert.Equal((1L, 1L), (log.Committed, reader.Refresh()));
-        waits = false;
-        go.Set();
+        try
+        {
+            Assert.True(entered.Wait(TimeSpan.FromSeconds(30)));
+            Assert.Equal((1L, 1L), (log.Committed, reader.Refresh()));
+        }
+        finally
+        {
+            // whatever failed: closing the log waits for the flush
+            waits = false;
+            go.Set();
+        }
         Assert.Equal(2, await commit);
         Assert.Equal((2L, 2L), (log.Committed, reader.Refresh()));
     }
