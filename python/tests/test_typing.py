@@ -39,6 +39,8 @@ def _pyright(tmp_path: Path, include: Path) -> None:
     pyright = shutil.which("pyright")
     if pyright is None:
         pytest.skip("there is no pyright")
+    if shutil.which("node") is None:
+        pytest.skip("pyright needs Node.js, which is not on PATH")
     stubs = tmp_path / "typings"
     for file in PACKAGE.rglob("*.py"):
         for name in IMPORTED.findall(file.read_text(encoding="utf-8")):
