@@ -10,6 +10,10 @@ Example:
     ...     file.write("hello")
 """
 
+import atexit as _atexit
+import sys as _sys
+import time as _time
+
 try:
     import fsspec as _fsspec  # noqa: F401
     from fsspec.asyn import AsyncFileSystem as _AsyncFileSystem  # noqa: F401
@@ -28,6 +32,19 @@ from ._protocols import (
 from ._system import S3dlioFileSystem
 
 register(())
+
+#: Seconds that the end of the interpreter leaves to pyarrow's threads.
+_ARROW_END = 0.05
+
+
+def _before_end() -> None:
+    # A scan by pyarrow.dataset returns before its threads have released what they read. One that needs the interpreter after its end waits
+    # for ever, and so does the process (with any file that is written in Python, under Python 3.14).
+    if "pyarrow.dataset" in _sys.modules:
+        _time.sleep(_ARROW_END)
+
+
+_atexit.register(_before_end)
 
 __all__ = [
     "AzureFileSystem",
