@@ -348,7 +348,6 @@ static class Tests
             var (total, executed, passed) = (Count(counters, "total"), Count(counters, "executed"), Count(counters, "passed"));
             var reasons = report.Descendants().Where(
                 e => e.Name.LocalName == "UnitTestResult" && (string?)e.Attribute("outcome") == "NotExecuted")
-                
                 .Select(e => Reason(e.Descendants().FirstOrDefault(d => d.Name.LocalName == "Message")?.Value ?? "")).ToList();
             return new(passed, executed - passed,
                 [.. reasons, .. Enumerable.Repeat(Reason(""), Math.Max(0, total - executed - reasons.Count))]);
