@@ -379,3 +379,41 @@ def test_records_of_a_log(tmp_path: Path) -> None:
     assert np.array_equal(next(iter(datasets.Loader(rows, 15))).array, np.arange(15, 60, dtype=np.float32).reshape(15, 3))
     with pytest.raises(s3dlio.InvalidArgumentError, match="the log has 0..20"):
         datasets.log(tmp_path / "rows", end=21)
+
+
+def _sections_by_hand(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    """Reads such a file by docs/formats.md alone."""
+    length, crc = struct.unpack_from("<II", data, 8)
+    assert data[:8] == b"S3DLIOST" and (16 + length) % 64 == 0
+    text = data[16 : 16 + length]
+    assert s3dlio.put_bytes("memory://by-hand/x", text) == f"crc32c:{crc:08x}"
+    header = json.loads(text)
+    assert header["version"] == 1 and header["kind"] == kind
+    types = {"u8": "u1", "u32": "<u4", "u64": "<u8", "i64": "<i8"}
+    arrays = {}
+    for name, section in header["sections"].items():
+        begin = 16 + length + section["offset"]
+        raw = data[begin : begin + section["length"]]
+        assert begin % 64 == 0 and s3dlio.put_bytes("memory://by-hand/x", raw) == f"crc32c:{section['crc32c']:08x}"
+        arrays[name] = np.frombuffer(raw, types[section["type"]])
+    return header, arrays
+
+
+def test_manifests_and_tar_indexes_are_as_their_page_says() -> None:
+    s3dlio.put_many([("memory://laid-out/d/a", b"one"), ("memory://laid-out/d/bb", b"three")])
+    s3dlio.datasets.index("memory://laid-out/d/", "memory://laid-out/m", checksums="read")
+    header, found = _sections_by_hand(s3dlio.get("memory://laid-out/m").to_bytes(), "manifest")
+    assert header["samples"] == 2 and header["bases"] == ["memory://laid-out/d/"] and header["created"].endswith("Z")
+    assert found["keys"].tobytes() == b"abb" and found["starts"].tolist() == [0, 1, 3]
+    assert found["sizes"].tolist() == [3, 5] and len(found["etags"]) == 32 and found["known"].tolist() == [1, 1]
+    assert [f"crc32c:{one:08x}" for one in found["crc32c"].tolist()] == [s3dlio.stat(f"memory://laid-out/d/{name}")["checksum"] for name in ("a", "bb")]
+
+    packed = _tar([("d.e/a.b.txt", b"one"), ("d.e/a.cls", b"0"), ("d.e/b.txt", b"three")])
+    s3dlio.put("memory://laid-out/x.tar", packed)
+    s3dlio.datasets.tar("memory://laid-out/x.tar")
+    header, found = _sections_by_hand(s3dlio.get("memory://laid-out/x.tar.s3index").to_bytes(), "tar index")
+    assert header["tar"] == "x.tar" and header["tar_size"] == len(packed) and header["samples"] == 2
+    assert found["first"].tolist() == [0, 2, 3] and found["sizes"].tolist() == [3, 1, 5]
+    assert [packed[at : at + size] for at, size in zip(found["offsets"], found["sizes"], strict=True)] == [b"one", b"0", b"three"]
+    assert found["keys"].tobytes() == b"d.e/ad.e/b" and found["key_starts"].tolist() == [0, 5, 10]
+    assert found["extensions"].tobytes() == b"b.txtclstxt" and found["extension_starts"].tolist() == [0, 5, 8, 11]
