@@ -20,9 +20,17 @@ from typing import Any
 HERE = Path(__file__).resolve().parent / "tutorials"
 _NAMED = re.compile(r"<!-- notebook: (\w+\.ipynb) -->")
 
-#: Runs cells as a kernel does: one namespace, and the value of a last expression is shown. Prints one list of texts as JSON.
+#: Runs cells as a kernel does: one namespace, and the value of a last expression is shown, a figure of matplotlib as a picture too. Prints what
+#: each cell printed, its value and its picture as one line of JSON.
 _RUNNER = """
-import ast, contextlib, io, json, sys, traceback
+import ast, base64, contextlib, io, json, sys, traceback
+
+def picture(value):
+    if type(value).__module__ != "matplotlib.figure":
+        return None
+    memory = io.BytesIO()
+    value.savefig(memory, format="png", dpi=80, metadata={"Software": None})
+    return base64.b64encode(memory.getvalue()).decode()
 
 cells, names, told = json.load(sys.stdin), {"__name__": "__main__"}, []
 for number, source in enumerate(cells, 1):
@@ -35,7 +43,7 @@ for number, source in enumerate(cells, 1):
             value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names) if last is not None else None
     except BaseException:
         sys.exit(f"cell {number} failed:\\n{source}\\n{traceback.format_exc()}")
-    told.append([out.getvalue(), None if value is None else repr(value)])
+    told.append([out.getvalue(), None if value is None else repr(value), picture(value)])
 print(json.dumps(told))
 """
 
@@ -57,7 +65,7 @@ def printed(cell: dict[str, Any]) -> str:
 
 
 def execute(notebook: Path, environment: dict[str, str] | None = None) -> list[list[Any]]:
-    """What each code cell prints and gives, executed anew in a folder and an interpreter of its own.
+    """What each code cell prints and gives, and the picture of that (PNG in base64, or None), executed anew in a folder and an interpreter of its own.
 
     Raises:
         RuntimeError: A cell failed.
@@ -79,11 +87,13 @@ def keep(notebook: Path, found: list[list[Any]]) -> None:
     """Writes what was printed into the notebook."""
     text = json.loads(notebook.read_text(encoding="utf-8"))
     code = [cell for cell in text["cells"] if cell["cell_type"] == "code"]
-    for number, (cell, (out, value)) in enumerate(zip(code, found, strict=True), 1):
+    for number, (cell, (out, value, picture)) in enumerate(zip(code, found, strict=True), 1):
         cell["execution_count"] = number
         cell["outputs"] = [{"name": "stdout", "output_type": "stream", "text": out.splitlines(keepends=True)}] if out else []
         if value is not None:
-            data = {"text/plain": value.splitlines(keepends=True)}
+            data: dict[str, Any] = {"text/plain": value.splitlines(keepends=True)}
+            if picture is not None:
+                data["image/png"] = picture
             cell["outputs"].append({"data": data, "execution_count": number, "metadata": {}, "output_type": "execute_result"})
     notebook.write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -96,8 +106,11 @@ def page(notebook: Path) -> str:
             parts.append(source(cell))
             continue
         parts.append(f"```python\n{source(cell)}\n```")
+        pictures = [one["data"]["image/png"] for one in cell.get("outputs", []) if "image/png" in one.get("data", {})]
         shown = printed(cell)
-        if shown:
+        if pictures:
+            parts += [f"![{printed(cell)}](data:image/png;base64,{picture})" for picture in pictures]
+        elif shown:
             parts.append(f"```text\n{shown.rstrip()}\n```")
     return "\n\n".join([*parts, f"[This page as a notebook]({notebook.name})"])
 

@@ -29,8 +29,8 @@ _VARIES = re.compile(r"etag='[^']*'|\b\d+\.\d+s\b")
 
 def _require(notebook: Path) -> None:
     text = notebook.read_text(encoding="utf-8")
-    for module in ("torch", "pytest"):
-        if f"import {module}" in text and importlib.util.find_spec(module) is None:
+    for module in ("torch", "pytest", "matplotlib"):
+        if re.search(rf"\b(?:import|from) {module}\b", text) and importlib.util.find_spec(module) is None:
             pytest.skip(f"there is no {module}")
 
 
@@ -39,7 +39,7 @@ def _shown(notebook: Path) -> list[str]:
 
 
 def test_there_are_tutorials_with_output() -> None:
-    assert {notebook.stem for notebook in NOTEBOOKS} == {"numpy", "pytorch", "pytest"}
+    assert {notebook.stem for notebook in NOTEBOOKS} == {"numpy", "pytorch", "pytest", "logs", "datasets"}
     for notebook in NOTEBOOKS:
         code = [cell for cell in notebooks.read(notebook) if cell["cell_type"] == "code"]
         assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), f"{notebook.name}: run python3 docs/notebooks.py"
@@ -49,16 +49,17 @@ def test_there_are_tutorials_with_output() -> None:
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda one: one.stem)
 def test_notebook_prints_what_it_shows(notebook: Path) -> None:
     _require(notebook)
-    found = [_VARIES.sub("…", out + (value or "")) for out, value in notebooks.execute(notebook)]
+    found = [_VARIES.sub("…", out + (value or "")) for out, value, _ in notebooks.execute(notebook)]
     assert found == _shown(notebook), f"run python3 docs/notebooks.py {notebook.stem} and look at the difference"
 
 
-def test_training_runs_on_a_server_of_s3() -> None:
-    notebook = DOCS / "tutorials" / "pytorch.ipynb"
+@pytest.mark.parametrize("name", ["pytorch", "datasets"])
+def test_training_runs_on_a_server_of_s3(name: str) -> None:
+    notebook = DOCS / "tutorials" / f"{name}.ipynb"
     _require(notebook)
     uri, options = s3_server()
     found = notebooks.execute(notebook, {"S3DLIO_TUTORIAL": f"{uri}/tutorial", "S3DLIO_TUTORIAL_OPTIONS": json.dumps(options)})
-    assert [out + (value or "") for out, value in found] == _shown(notebook)
+    assert [out + (value or "") for out, value, _ in found] == _shown(notebook)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda one: one.stem)
