@@ -869,7 +869,13 @@ int32_t s3dlio_log_append(uint64_t log, const void *data, uint64_t length, int64
 int32_t s3dlio_log_append_batch(uint64_t log, const void *data, uint64_t length, const int64_t *ends, size_t count,
                                 int64_t *out_first);
 
-/* Makes durable what was appended before. Commits that run at once share a flush. Result: {"committed":9}, how many records are. */
+/*
+ * Makes durable what was appended before, in the calling thread, where that takes one flush of a device of this machine. out_committed:
+ * how many records are durable; -1 where nothing was done, since the log lies on another file system or others commit: begin the operation.
+ */
+int32_t s3dlio_log_commit(uint64_t log, int64_t *out_committed);
+
+/* The same as an operation. Commits that run at once share a flush. Result: {"committed":9}, how many records are durable. */
 int32_t s3dlio_log_commit_begin(uint64_t log, uint64_t *out_op);
 
 /* Ends when the record of that number is there and committed, or the log was closed. Result: {"committed":9}. */

@@ -108,6 +108,14 @@ static unsafe partial class Exports
         return Guard.Ok;
     });
 
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_commit")]
+    public static int LogCommit(ulong log, long* outCommitted) => Guard.Run(() =>
+    {
+        Arguments.Out(outCommitted, "out_committed");
+        *outCommitted = Log(log).Writer.TryCommit(out long durable) ? durable : -1;
+        return Guard.Ok;
+    });
+
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_commit_begin")]
     public static int LogCommitBegin(ulong log, ulong* outOperation) => Begin(outOperation, () => Waits(LogJobs.Commit(Log(log).Writer)));
 

@@ -85,7 +85,7 @@ static uint64_t open_log(const char *path, const char *options)
 int main(int count, char **arguments)
 {
     uint64_t writer, reader, far, store = 0, op = 0;
-    int64_t first = -1, begin = -1, end = -1, committed = -1;
+    int64_t first = -1, begin = -1, end = -1, committed = -1, durable = -1;
     int32_t ended = -1;
     const int64_t ends[3] = {3, 3, 8};
     s3dlio_result result = {.struct_size = sizeof result};
@@ -107,6 +107,8 @@ int main(int count, char **arguments)
     check(first == 0, "number 0");
     ok(s3dlio_log_append_batch(writer, "onethree", 8, ends, 3, &first));
     check(first == 1, "number 1");
+    ok(s3dlio_log_commit(writer, &durable));
+    check(durable == 4 || durable == -1, "committed in this thread, or not at all");
     ok(s3dlio_log_commit_begin(writer, &op));
     check(finish(op, "committed") == 4, "4 committed records");
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import _calls, _native
 from ._address import Location, resolve
+from ._config import default_timeout
 from ._log_reads import MOST, LogFollower, read, scan
 from ._log_records import Bytes, Elements, joined
 from ._log_settings import commit_settings, compression_settings, retention_settings
@@ -404,6 +405,10 @@ class Log:
             UnavailableError: The device failed. This writer takes no more records; open the log again.
         """
         try:
+            if timeout is None and default_timeout() is None:
+                committed = _native.log_commit(self._live())
+                if committed >= 0:
+                    return committed
             return int(_calls.run("log_commit", self._live(), about=self._what, timeout=timeout)["committed"])
         except UnavailableError:
             # the writer has ended: the library says so at each append from now on

@@ -247,6 +247,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "log_seal_begin": [_id, _op],
     "log_stats_begin": [_id, _op],
     "log_append": [_id, c.c_void_p, c.c_uint64, _number],
+    "log_commit": [_id, _number],
     "log_append_batch": [_id, c.c_void_p, c.c_uint64, _number, _size, _number],
     "log_commit_begin": [_id, _op],
     "log_wait_begin": [_id, c.c_int64, _op],
@@ -1063,6 +1064,13 @@ def log_append_batch(log: int, data: Any, length: int, ends: array[int]) -> int:
     places = log_numbers(ends.buffer_info()[0]) if ends else None
     check(library().s3dlio_log_append_batch(log, data, length, places, len(ends), c.byref(first)))
     return first.value
+
+
+def log_commit(log: int) -> int:
+    """Commits in this thread and gives how many records are durable; -1 where an operation has to do it."""
+    committed = c.c_int64()
+    check(library().s3dlio_log_commit(log, c.byref(committed)))
+    return committed.value
 
 
 def log_info(log: int) -> tuple[int, int, int, bool]:

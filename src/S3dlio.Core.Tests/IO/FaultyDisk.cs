@@ -16,6 +16,8 @@ sealed class FaultyDisk(Disk inner, Func<string, string, int, DiskFault?> rule) 
 
     public override ulong BootId => inner.BootId;
 
+    public override bool IsLocal(string directory) => inner.IsLocal(directory);
+
     public override DiskFile Open(string path, DiskOpen mode)
     {
         Meet("open", path);

@@ -32,6 +32,8 @@ sealed class SimulatedDisk : Disk
 
     public override ulong BootId => _boot;
 
+    public override bool IsLocal(string directory) => true;
+
     ulong _boot = 1;
 
     /// <summary>Pending operations, oldest first, files and directories together.</summary>

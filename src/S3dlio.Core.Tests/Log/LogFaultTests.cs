@@ -75,6 +75,52 @@ public sealed class LogFaultTests
     }
 
     [Fact]
+    public async Task TryCommit_AnotherFlushIsUnderWay_DoesNothingAndWaitsForNobody()
+    {
+        using var entered = new ManualResetEventSlim();
+        using var go = new ManualResetEventSlim();
+        bool waits = false;
+        var (_, disk) = New((call, path, _) =>
+        {
+            if (!waits || call != "flush" || !path.Contains("seg-", StringComparison.Ordinal))
+                return null;
+            entered.Set();
+            go.Wait();
+            return null;
+        });
+        using var log = Open(disk);
+        log.Append([1]);
+        Assert.True(log.TryCommit(out long durable));
+        Assert.Equal((1L, 1L), (durable, log.Committed));
+        waits = true;
+        log.Append([2]);
+        var first = Task.Run(log.Commit);
+        entered.Wait();
+        Assert.False(log.TryCommit(out durable));
+        Assert.Equal((1L, 1L), (durable, log.Committed));
+        waits = false;
+        go.Set();
+        Assert.Equal(2, await first.WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.True(log.TryCommit(out durable));
+        Assert.Equal(2, durable);
+    }
+
+    [Fact]
+    public void TryCommit_FlushFails_FinalAsForCommit()
+    {
+        bool fails = false;
+        var (_, disk) = New((call, path, _) =>
+            fails && call == "flush" && path.Contains("seg-", StringComparison.Ordinal) ? new DiskFault(Errno.EIO) : null);
+        var log = Open(disk);
+        log.Append([1]);
+        fails = true;
+        Assert.Equal(ErrorKind.Unavailable, Assert.Throws<StoreException>(() => log.TryCommit(out _)).Kind);
+        fails = false;
+        Assert.Equal(ErrorKind.Unavailable, Assert.Throws<StoreException>(() => log.TryCommit(out _)).Kind);
+        Assert.Equal(0, log.Committed);
+    }
+
+    [Fact]
     public void Append_DiskFullThenFreed_NothingIsLostAndItGoesOn()
     {
         var disk = LogModel.NewDisk();

@@ -1,3 +1,4 @@
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Storage.Local;
 using Xunit;
@@ -18,7 +19,7 @@ public sealed class NearDirectoriesTests
     [InlineData(0x01021997, false)] // 9p
     [InlineData(0x00c36400, false)] // Ceph
     [InlineData(0x12345678, false)]
-    public void IsLocal_ByTheKernelsNumbers(long type, bool isLocal) => Assert.Equal(isLocal, NearDirectories.IsLocal(type));
+    public void IsLocal_ByTheKernelsNumbers(long type, bool isLocal) => Assert.Equal(isLocal, Interop.IsLocal(type));
 
     [Fact]
     public void Holds_ADirectoryOfThisMachineBesideOtherMounts_IsKnownOnceItWasAsked()

@@ -42,6 +42,9 @@ abstract class Disk
     /// <summary>Bytes that an ordinary user may still write on the file system of the directory.</summary>
     public abstract long FreeSpace(string directory);
 
+    /// <summary>Whether the directory lies on a device of this machine: a network's may not answer for minutes.</summary>
+    public abstract bool IsLocal(string directory);
+
     /// <summary>
     /// Takes the lock file's exclusive lock: one holder among all processes, none inherited by a forked child, freed by the kernel when the
     /// holder dies.

@@ -22,6 +22,15 @@ static unsafe partial class Interop
         return errno;
     }
 
+    /// <summary>
+    /// Whether a file system of that type lies on this machine, by the numbers of linux/magic.h. Those that are not here are networks' (NFS, SMB, Lustre, Ceph, GPFS, 9p, AFS), FUSE, or not known.
+    /// </summary>
+    public static bool IsLocal(long type) => (uint)type is
+        0xef53 or 0x58465342 or 0x9123683e or 0x01021994 or 0x858458f6 // ext2 to ext4, XFS, Btrfs, tmpfs, ramfs
+        or 0x794c7630 or 0x2fc12fc1 or 0xca451a4e or 0xf2f52010 // overlayfs, ZFS, bcachefs, F2FS
+        or 0x3153464a or 0x52654973 or 0x3434 or 0x7366746e // JFS, ReiserFS, NILFS, NTFS
+        or 0x4d44 or 0x2011bab0 or 0x9660 or 0x73717368 or 0xe0f5e1e2; // FAT, exFAT, ISO 9660, SquashFS, EROFS
+
     /// <summary>What is free on the file system of a path, for ordinary users.</summary>
     /// <param name="path">Any on it.</param>
     /// <param name="size">Bytes of the whole file system.</param>

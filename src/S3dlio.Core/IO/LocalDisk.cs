@@ -21,6 +21,8 @@ sealed class LocalDisk : Disk
 
     public override ulong BootId => _bootId ??= ReadBootId();
 
+    public override bool IsLocal(string directory) => Interop.FileSystem(directory, out long type) == 0 && Interop.IsLocal(type);
+
     public override DiskFile Open(string path, DiskOpen mode)
     {
         int flags = mode switch

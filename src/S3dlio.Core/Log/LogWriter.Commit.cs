@@ -8,6 +8,7 @@ namespace S3dlio.Log;
 public sealed partial class LogWriter
 {
     readonly List<(long Number, TaskCompletionSource<long> Source)> _waiters = [];
+    readonly bool _isLocal;
     bool _isDriven;
 
     /// <summary>
@@ -69,6 +70,26 @@ public sealed partial class LogWriter
                 }
             }
         }
+    }
+
+    /// <summary>
+    /// As <see cref="Commit"/>, for a thread that has to stay responsive: it waits for a device of this machine and for no other commit. The
+    /// hand-over to another thread and back would take as long as the flush of a fast device.
+    /// </summary>
+    /// <returns>False: nothing was done, since the log lies elsewhere or others commit.</returns>
+    public bool TryCommit(out long durable)
+    {
+        lock (_gate)
+        {
+            Check();
+            durable = _durable;
+            if (_durable >= _appended)
+                return true;
+            if (!_isLocal || _isFlushing || _isDriven)
+                return false;
+        }
+        durable = Commit();
+        return true;
     }
 
     /// <summary>As <see cref="Commit"/> without a thread that waits: all that wait at once share a flush.</summary>

@@ -18,6 +18,7 @@ public sealed partial class LogWriter
         Damage = opened.Damage;
         SetSegments([.. opened.Older.Select(first => new SegmentFile(disk, directory, first)), Growing(_segment)]);
         _openedAt = _appended;
+        _isLocal = disk.IsLocal(directory);
         _packing = options.Compression > 0 ? new FramePacking(options.Compression) : null;
         if (options.CommitAfter > 0)
             _timer = new Timer(_ => CommitWhatWaits(), null, Timeout.Infinite, Timeout.Infinite);

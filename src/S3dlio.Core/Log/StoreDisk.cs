@@ -21,6 +21,8 @@ sealed class StoreDisk(ObjectStore store, string prefix) : Disk, IAsyncDisposabl
 
     public override ulong BootId => 0;
 
+    public override bool IsLocal(string directory) => false;
+
     /// <summary>Looks which objects there are.</summary>
     public async ValueTask ListAsync(CancellationToken cancel)
     {
