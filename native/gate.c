@@ -8,6 +8,8 @@
  * The end of the process takes OpenSSL down, where another library set it up (Python's ssl does), while threads of ours still run: the
  * gate is closed before that, for good.
  *
+ * A thread that ends frees what OpenSSL keeps for it, by OpenSSL's own destructor: the thread is inside for that, too.
+ *
  * The linker leads all calls to the functions that gated.h names (every one of .NET's interface to OpenSSL) through here: --wrap. So
  * finalizers, callbacks and whatever else .NET does by itself pass the gate too.
  */
@@ -26,7 +28,7 @@
 #include <unistd.h>
 
 /* Milliseconds that a fork waits for threads inside. The resolver holds its locks for a moment; what takes it longer is the network. */
-enum { FORK = 2000, LOOK_UP = 100, EXIT = 3000, AFTER_EXIT = 10000 };
+enum { FORK = 2000, LOOK_UP = 100, EXIT = 3000, AFTER_EXIT = 10000, ENDING_AFTER_EXIT = 1000 };
 
 struct gate {
     /* threads inside */
@@ -66,7 +68,8 @@ static void wait_until(atomic_int *word, int value, int64_t end)
         futex_wait(word, value, &limit);
 }
 
-static void enter(struct gate *gate)
+/* closed for good, the gate holds who would enter for so many milliseconds */
+static void enter_within(struct gate *gate, int64_t held)
 {
     if (depth++ > 0)
         return;
@@ -75,7 +78,7 @@ static void enter(struct gate *gate)
         int closed = atomic_load(&gate->closed);
         /* not for ever: a handler of the process's end may wait for what this thread does */
         if ((closed & CLOSED_FOR_GOOD) && exiting == 0)
-            exiting = now() + AFTER_EXIT;
+            exiting = now() + held;
         if (closed != 0 && (exiting == 0 || now() < exiting)) {
             wait_until(&gate->closed, closed, now() + 1000);
             continue;
@@ -94,6 +97,39 @@ static void leave(struct gate *gate)
         return;
     if (atomic_fetch_sub(&gate->inside, 1) == 1 && atomic_load(&gate->closed) != 0)
         futex_wake(&gate->inside);
+}
+
+/* The end of a thread: destructors of thread_local objects run first, then those of keys, in rounds while one sets its key again. OpenSSL's
+ * is of a key. So the first of ours enters, and the second leaves one round after OpenSSL's. */
+extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *library);
+extern void *__dso_handle;
+
+static pthread_key_t rounds;
+static __thread int round_of_end, end_is_watched;
+
+static void enter_for_the_end(void *unused)
+{
+    (void)unused;
+    /* short: what ends the process may wait for this thread */
+    enter_within(&libraries, ENDING_AFTER_EXIT);
+    if (pthread_setspecific(rounds, &round_of_end) != 0)
+        leave(&libraries);
+}
+
+static void end_of_round(void *unused)
+{
+    (void)unused;
+    if (round_of_end++ > 0 || pthread_setspecific(rounds, &round_of_end) != 0)
+        leave(&libraries);
+}
+
+static void enter(struct gate *gate)
+{
+    enter_within(gate, AFTER_EXIT);
+    if (!end_is_watched && gate == &libraries) {
+        end_is_watched = 1;
+        (void)__cxa_thread_atexit_impl(enter_for_the_end, NULL, &__dso_handle);
+    }
 }
 
 /* waits until no other thread is inside of the closed gate, or it took too long */
@@ -138,6 +174,7 @@ static void after_fork_in_child(void)
 __attribute__((constructor)) static void watch_forks(void)
 {
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    (void)pthread_key_create(&rounds, end_of_round);
 }
 
 static void close_for_good(void)
