@@ -31,6 +31,9 @@ sealed class Invocation(Parsed parsed, Terminal terminal, Stores stores, Cancell
     public int Integer(string option, int otherwise, int least, int most) =>
         Text(option) is { } text ? Quantity.Integer(text, "--" + option, least, most) : otherwise;
 
+    public long? Number(string option) =>
+        Text(option) is { } text ? Quantity.Number(text, "--" + option, long.MinValue, long.MaxValue) : null;
+
     public long Size(string option, long otherwise) => Text(option) is { } text ? Quantity.Size(text, "--" + option) : otherwise;
 
     /// <summary>Objects under way at once.</summary>
