@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using S3dlio.Cache;
 using S3dlio.Cli.CommandLine;
 using S3dlio.Storage;
 
@@ -63,7 +64,7 @@ sealed class Stores(Parsed parsed)
     {
         string name = root.ToString();
         if (!_open.TryGetValue(name, out var store))
-            _open[name] = store = Wrap(StoreFactory.Open(root, Options(name)));
+            _open[name] = store = Open(root, Options(name));
         return store;
     }
 
@@ -73,8 +74,10 @@ sealed class Stores(Parsed parsed)
         var place = Open(text, wildcards: false);
         var root = place.Store.Root;
         var uri = root with { Key = place.Key.TrimEnd('/') };
-        return Wrap(StoreFactory.Open(uri, Options(root.ToString())));
+        return Open(uri, Options(root.ToString()));
     }
+
+    ObjectStore Open(StoreUri uri, StoreOptions options) => Wrap(HybridStore.Wrap(StoreFactory.Open(uri, options), options));
 
     /// <summary>The buckets or containers of an account; <c>s3://</c> or <c>az://account</c> alone names them all.</summary>
     /// <returns>The service, and the name of the container, or null for all.</returns>
