@@ -129,7 +129,8 @@ def test_completion_of_remote_paths(shell: Callable[[Cli, str], str], server: Ca
     assert shell(cli, f"s3dlio cat {base}/oth") == f"s3dlio cat {base}/other.npy "
     assert shell(cli, f"s3dlio ls {base}/data/o") == f"s3dlio ls {base}/data/one/"
     # names that a shell would take apart are not offered
-    assert base not in shell(cli, f"s3dlio ls {base}/odd/").replace(f"s3dlio ls {base}/odd/", "")
+    odd = shell(cli, f"s3dlio ls {base}/odd/").replace("\\", "")
+    assert not any(name in odd for name in ("a b", "touch", "x;y"))
     assert not (tmp_path / "oops").exists()
     several = shell(cli, f"s3dlio cat {base}/data/one/")
     if shell is zsh:
