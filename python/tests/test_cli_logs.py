@@ -254,6 +254,7 @@ def test_import_stops_at_what_is_wrong_and_says_how_far_it_came(cli: Cli) -> Non
     cli("log", "import", "-f", "tfrecord", "--batch", "10", "l", "-", data=bytes(bad), code=3)
     kept = records(cli.folder / "l")
     assert f"{len(kept)} records were imported" in cli.errors and 0 < len(kept) < 100 and len(kept) % 10 == 0
+    assert cli.lines("log", "inspect", "l")[0]["state"] == "closed"
     cli("log", "import", "-f", "tfrecord", "--atomic", "a", "-", data=bytes(bad), code=3)
     assert records(cli.folder / "a") == []
     cli("log", "import", "-f", "tfrecord", "--atomic", "a", "-", data=good)

@@ -94,7 +94,11 @@ static partial class Logs
             run.Terminal.Error($"{folder}: {batch.Count} records were imported and are durable, from record {first} on", "Note");
             throw;
         }
-        log.Close();
+        finally
+        {
+            // every batch is committed: room that was reserved is given back, also where an input was wrong
+            log.Close();
+        }
         if (run.Terminal.Json)
         {
             run.Terminal.Object(json =>
