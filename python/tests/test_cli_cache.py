@@ -56,19 +56,16 @@ def test_verify_finds_each_damaged_entry_and_removes_it_when_asked(cli: Cli) -> 
     whole = cli.lines("cache", "verify", "c")
     assert whole == [{"entries": len(entries(cli.folder / "c")), "bytes": whole[0]["bytes"], "damaged": 0, "removed": False}]
     files = entries(cli.folder / "c")
-    flipped, cut, swapped, other = (path for path in files if path.stat().st_size > 8000 and path.stat().st_size < 1 << 20).__iter__().__next__(), files[0], files[1], files[2]
+    flipped = next(path for path in files if 8000 < path.stat().st_size < 1 << 20)
+    cut, one, other = (path for path in files[:4] if path != flipped) if flipped in files[:4] else files[:3]
     data = bytearray(flipped.read_bytes())
     data[-1] ^= 1
     flipped.write_bytes(data)
-    wanted = {flipped}
-    if cut != flipped:
-        cut.write_bytes(cut.read_bytes()[:-1])
-        wanted.add(cut)
-    if flipped not in (swapped, other):
-        one, two = swapped.read_bytes(), other.read_bytes()
-        swapped.write_bytes(two)
-        other.write_bytes(one)
-        wanted |= {swapped, other}
+    cut.write_bytes(cut.read_bytes()[:-1])
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+    wanted = {flipped, cut, one, other}
     out = cli("cache", "verify", "c", code=3)
     assert {Path(line.split(": ")[1]) for line in out.splitlines() if line.startswith("damaged: ")} == wanted
     *damage, total = cli.lines("cache", "verify", "--remove", "c", code=3)
