@@ -47,18 +47,18 @@ static class LogJobs
     }
 
     public static Job Inspect(string directory, bool checks) => Now((operation, cancel) =>
-        operation.SetJson(LogJson.Write(checks ? LogSurvey.Check(directory, cancel) : LogSurvey.Inspect(directory))));
+        operation.SetJson(MetaJson.Write(checks ? LogSurvey.Check(directory, cancel) : LogSurvey.Inspect(directory))));
 
     /// <summary>Checks, and repairs unless <paramref name="dry"/>.</summary>
     public static Job Repair(string directory, ObjectStore? copy, string prefix, bool dry) => async (operation, cancel) =>
     {
         if (dry)
         {
-            operation.SetJson(LogJson.Write(await LogRepair.PlanAsync(directory, copy, prefix, cancel).ConfigureAwait(false)));
+            operation.SetJson(MetaJson.Write(await LogRepair.PlanAsync(directory, copy, prefix, cancel).ConfigureAwait(false)));
             return;
         }
         var (before, after) = await LogRepair.RunAsync(directory, copy, prefix, cancel).ConfigureAwait(false);
-        operation.SetJson(LogJson.Write(after, before));
+        operation.SetJson(MetaJson.Write(after, before));
     };
 
     public static Job Upload(string directory, ObjectStore store, string prefix) => async (operation, cancel) =>
@@ -80,7 +80,7 @@ static class LogJobs
         Number(operation, "committed", log.Committed);
     });
 
-    public static Job Statistics(RecordLog log) => Now((operation, _) => operation.SetJson(LogJson.Write(log)));
+    public static Job Statistics(RecordLog log) => Now((operation, _) => operation.SetJson(MetaJson.Write(log)));
 
     public static Job Commit(LogWriter log) => async (operation, cancel) =>
         Number(operation, "committed", await log.CommitAsync(cancel).ConfigureAwait(false));

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using S3dlio.Log;
 using S3dlio.Storage;
 using S3dlio.Storage.Multi;
 
@@ -15,6 +16,20 @@ static class MetaJson
             body(json);
         return buffer.WrittenSpan.ToArray();
     }
+
+    public static byte[] Write(LogInspection log, LogInspection? before = null) => Write(json =>
+    {
+        json.WriteStartObject();
+        LogJson.WriteMembers(json, log, before);
+        json.WriteEndObject();
+    });
+
+    public static byte[] Write(RecordLog log) => Write(json =>
+    {
+        json.WriteStartObject();
+        LogJson.WriteMembers(json, log);
+        json.WriteEndObject();
+    });
 
     public static byte[] Write(ObjectMeta meta) => Write(json => Append(json, meta));
 

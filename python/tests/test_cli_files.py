@@ -357,6 +357,21 @@ def test_progress_is_for_terminals_only(cli: Cli) -> None:
     assert b"MiB/s" in shown and shown.rstrip(b"\r\n").endswith(b"\r\x1b[K"), (words, shown)
 
 
+@pytest.mark.parametrize("words", [["cp", "-r", "t", "{}"], ["sync", "t", "{}"], ["upload", "t", "{}/"], ["put", "t/0", "{}/"]], ids=["cp", "sync", "upload", "put"])
+def test_bwlimit_bounds_the_rate_of_all_objects_together(cli: Cli, words: list[str]) -> None:
+    files = {f"t/{i}": os.urandom(1 << 20 if words[0] == "put" else 1 << 18) for i in range(4)}
+    write(cli.folder, files)
+    # within one file system nothing passes through the program
+    target = f"direct://{cli.folder}/out"
+    begun = time.monotonic()
+    cli(words[0], "--bwlimit", "1MiB", *(word.format(target) for word in words[1:]))
+    assert 0.95 <= time.monotonic() - begun < 60
+    found = tree(cli.folder / "out")
+    assert {Path(name).name: data for name, data in found.items()} == {Path(name).name: data for name, data in files.items() if words[0] != "put" or name == "t/0"}
+    cli("cp", "--bwlimit", "0", "t/0", "x", code=2)
+    cli("cp", "--bwlimit", "fast", "t/0", "x", code=2)
+
+
 def test_completion_of_verbs_options_and_paths(cli: Cli) -> None:
     assert cli("__complete", "--", "s3dlio ver").split() == ["verify", "version"]
     assert "--recursive" in cli("__complete", "--", "s3dlio cp --rec").split()

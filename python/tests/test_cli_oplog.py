@@ -97,6 +97,22 @@ def test_convert_to_every_form_and_back(cli: Cli, log: Path) -> None:
     cli("oplog", "convert", log, "x.tsv.zst", code=2)
 
 
+def test_sort_puts_rows_in_the_order_of_their_starts(cli: Cli) -> None:
+    # ends come in the order of the file, starts do not
+    starts = [5, 1, 4, 0, 3, 2, 2]
+    lines = ["\t".join(COLUMNS)]
+    lines += [f"{i}\t1\tPUT\tc\t1\t100\ts3://b\tb/{i}\t\t2026-01-01T00:00:0{start}Z\t\t2026-01-01T00:00:1{i}Z\t0" for i, start in enumerate(starts)]
+    (cli.folder / "ends.tsv").write_text("\n".join(lines) + "\n")
+    cli("oplog", "sort", "ends.tsv", "starts.tsv")
+    assert [row["file"] for row in rows(cli.folder / "starts.tsv")] == ["b/3", "b/1", "b/5", "b/6", "b/4", "b/2", "b/0"]
+    before, after = (cli_lines(cli, "oplog", "summary", "--json", name) for name in ("ends.tsv", "starts.tsv"))
+    assert before == after
+    cli("oplog", "sort", "starts.tsv", "starts.tsv")
+    assert after == cli_lines(cli, "oplog", "summary", "--json", "starts.tsv")
+    found = cli_lines(cli, "oplog", "sort", "--to", "jsonl", "ends.tsv", "-")
+    assert [row["start"] for row in found] == sorted(row["start"] for row in found)
+
+
 def test_replay_makes_and_reads(cli: Cli, log: Path) -> None:
     cli("replay", log, code=2)
     target = f"file://{cli.folder}/again"

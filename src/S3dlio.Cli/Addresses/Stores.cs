@@ -2,8 +2,10 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using S3dlio.Cache;
 using S3dlio.Cli.CommandLine;
 using S3dlio.Storage;
+using S3dlio.Transfer;
 
 namespace S3dlio.Cli.Addresses;
 
@@ -19,6 +21,7 @@ sealed class Stores(Parsed parsed)
     static readonly string[] Schemes = ["s3", "az", "file", "direct", "memory"];
 
     readonly Dictionary<string, ObjectStore> _open = new(StringComparer.Ordinal);
+    Bandwidth? _reads, _writes;
 
     /// <summary>Put around every store that is opened.</summary>
     public Func<ObjectStore, ObjectStore> Wrap { get; set; } = static store => store;
@@ -63,7 +66,7 @@ sealed class Stores(Parsed parsed)
     {
         string name = root.ToString();
         if (!_open.TryGetValue(name, out var store))
-            _open[name] = store = Wrap(StoreFactory.Open(root, Options(name)));
+            _open[name] = store = Open(root, Options(name));
         return store;
     }
 
@@ -73,7 +76,20 @@ sealed class Stores(Parsed parsed)
         var place = Open(text, wildcards: false);
         var root = place.Store.Root;
         var uri = root with { Key = place.Key.TrimEnd('/') };
-        return Wrap(StoreFactory.Open(uri, Options(root.ToString())));
+        return Open(uri, Options(root.ToString()));
+    }
+
+    ObjectStore Open(StoreUri uri, StoreOptions options) => Wrap(HybridStore.Wrap(Limited(StoreFactory.Open(uri, options)), options));
+
+    /// <summary>Each byte that is copied is read once and written once, so that both ways have the whole rate.</summary>
+    ObjectStore Limited(ObjectStore store)
+    {
+        if (!parsed.Given.TryGetValue(Common.BandwidthLimit.Name, out var values))
+            return store;
+        long rate = Quantity.Size(values[^1], "--bwlimit");
+        if (rate == 0)
+            throw new UsageException("--bwlimit: nothing would go through at 0 bytes a second");
+        return new LimitedStore(store, _reads ??= new Bandwidth(rate), _writes ??= new Bandwidth(rate));
     }
 
     /// <summary>The buckets or containers of an account; <c>s3://</c> or <c>az://account</c> alone names them all.</summary>

@@ -28,6 +28,9 @@ static class Common
 
     public static readonly Option JobsOption = Option.Of("jobs", 'j', "N", "objects under way at once (64)");
 
+    public static readonly Option BandwidthLimit = Option.Of("bwlimit", '\0', "SIZE",
+        "bytes a second, all objects together; what a store copies within itself is not bounded");
+
     public static readonly Option Recursive = Option.Flag("recursive", 'r', "everything below a path") with { Aliases = ["R"] };
 
     public static readonly Option DryRun =

@@ -1,5 +1,6 @@
 using S3dlio.Cli.Addresses;
 using S3dlio.Cli.Output;
+using S3dlio.Transfer;
 
 namespace S3dlio.Cli.CommandLine;
 
@@ -31,10 +32,18 @@ sealed class Invocation(Parsed parsed, Terminal terminal, Stores stores, Cancell
     public int Integer(string option, int otherwise, int least, int most) =>
         Text(option) is { } text ? Quantity.Integer(text, "--" + option, least, most) : otherwise;
 
+    public long? Number(string option) =>
+        Text(option) is { } text ? Quantity.Number(text, "--" + option, long.MinValue, long.MaxValue) : null;
+
     public long Size(string option, long otherwise) => Text(option) is { } text ? Quantity.Size(text, "--" + option) : otherwise;
 
     /// <summary>Objects under way at once.</summary>
     public int Jobs => Integer("jobs", Common.Jobs, 1, 4096);
+
+    /// <summary>Does something for each of many objects while more are found; a failure is printed and the rest goes on.</summary>
+    /// <returns>Whether everything was found.</returns>
+    public Task<bool> EachAsync<T>(int requests, IAsyncEnumerable<T> items, Func<T, CancellationToken, ValueTask> work) =>
+        Bulk.EachAsync(items, Jobs, requests, work, terminal.Progress.KnowsAll, terminal.Failure, cancel);
 
     /// <summary>Good, unless something failed on the way.</summary>
     public int Outcome => terminal.Failures > 0 ? ExitCode.Failed : ExitCode.Good;

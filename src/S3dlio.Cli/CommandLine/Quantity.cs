@@ -45,11 +45,14 @@ static class Quantity
             : throw new UsageException($"{what}: '{text}' is no time; write a number such as 30s, 15m, 12h or 7d");
     }
 
-    public static int Integer(string text, string what, int least, int most) =>
-        int.TryParse(text.Replace("_", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture,
-            out int number) && number >= least && number <= most
+    public static int Integer(string text, string what, int least, int most) => (int)Number(text, what, least, most);
+
+    public static long Number(string text, string what, long least, long most) =>
+        long.TryParse(text.Replace("_", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture,
+            out long number) && number >= least && number <= most
             ? number
-            : throw new UsageException($"{what}: '{text}' is no whole number from {least} to {most}");
+            : throw new UsageException(most == long.MaxValue ? $"{what}: '{text}' is no whole number"
+                : $"{what}: '{text}' is no whole number from {least} to {most}");
 
     /// <summary>For people: three digits and a unit of 1024.</summary>
     public static string Show(double bytes)

@@ -41,7 +41,7 @@ sealed class Copier(Invocation run, bool moves) : IDisposable
     public Task<bool> RunAsync(IAsyncEnumerable<CopyItem> items, int requests)
     {
         run.Terminal.Progress.Start();
-        return Crew.RunAsync(run, requests, CountedAsync(items, run.Cancel), CopyAsync);
+        return run.EachAsync(requests, CountedAsync(items, run.Cancel), CopyAsync);
     }
 
     async IAsyncEnumerable<CopyItem> CountedAsync(IAsyncEnumerable<CopyItem> items, [EnumeratorCancellation] CancellationToken cancel)

@@ -12,7 +12,7 @@ static class Catalog
         Copies.Cp, Copies.Mv, Copies.Put, Copies.Get, Copies.Upload, Copies.Download, Streams.Pipe, Removals.Rm,
         Sync.Verb, Checks.Check, Checks.Verify, Checks.Hash,
         Containers.Mb, Containers.Rb, Containers.Presign, Containers.Uploads,
-        TensorFiles.Npy, TensorFiles.Verb, Checkpoints.Verb,
+        TensorFiles.Npy, TensorFiles.Verb, Checkpoints.Verb, Logs.Verb, Caches.Verb,
         OpLogs.Verb, Replays.Verb,
         About.Config, Completion.Verb, About.Version,
         Completion.Ask, Reference,

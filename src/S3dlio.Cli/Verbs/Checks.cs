@@ -85,7 +85,7 @@ static class Checks
                 yield return pair;
             }
         }
-        bool whole = await Crew.RunAsync(run, Math.Max(left.Store.RequestsAtOnce, right.Store.RequestsAtOnce), Pairs(), async (pair,
+        bool whole = await run.EachAsync(Math.Max(left.Store.RequestsAtOnce, right.Store.RequestsAtOnce), Pairs(), async (pair,
             cancel) =>
         {
             if (pair.Right is not { } there)
@@ -161,7 +161,7 @@ static class Checks
                     yield return found;
                 }
             }
-            await Crew.RunAsync(run, place.Store.RequestsAtOnce, Objects(), async (found, cancel) =>
+            await run.EachAsync(place.Store.RequestsAtOnce, Objects(), async (found, cancel) =>
             {
                 ByteReport report;
                 try

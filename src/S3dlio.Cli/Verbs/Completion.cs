@@ -1,5 +1,6 @@
 using System.Buffers;
 using S3dlio.Cli.CommandLine;
+using S3dlio.Cli.Output;
 using S3dlio.Storage;
 
 namespace S3dlio.Cli.Verbs;
@@ -10,7 +11,7 @@ static class Completion
     static readonly string[] Shells = ["bash", "fish", "zsh"];
 
     /// <summary>What a shell would not take as it stands.</summary>
-    static readonly SearchValues<char> Special = SearchValues.Create(" \t\n\\'\"`$");
+    static readonly SearchValues<char> Special = SearchValues.Create(" \t\n\\'\"`$&;()<>|*?[{!");
 
     const string Bash = """
         _s3dlio() {
@@ -32,17 +33,33 @@ static class Completion
     const string Zsh = """
         #compdef s3dlio
         _s3dlio() {
-            local -a found
-            found=("${(@f)$(s3dlio __complete -- "${LBUFFER}" 2>/dev/null)}")
-            [[ -n ${found[1]} ]] && compadd -Q -S '' -- $found
-            [[ -n ${found[1]} ]] || _files
+            local -a found folders
+            found=("${(@f)$(s3dlio __complete -- "${(j: :)words[1,CURRENT-1]} $PREFIX" 2>/dev/null)}")
+            if [[ -z ${found[1]} ]]; then
+                _files
+                return
+            fi
+            # behind a folder the next word does not begin
+            folders=(${(M)found:#*/})
+            found=(${found:#*/})
+            (( $#folders )) && compadd -S '' -- $folders
+            (( $#found )) && compadd -- $found
         }
-        compdef _s3dlio s3dlio
+        # sourced it is made known; as a file of fpath it is called
+        if [[ $funcstack[1] == _s3dlio ]]; then _s3dlio "$@"; else compdef _s3dlio s3dlio; fi
 
         """;
 
     const string Fish = """
-        complete -c s3dlio -f -a '(s3dlio __complete -- (commandline -cp) 2>/dev/null; or __fish_complete_path (commandline -ct))'
+        function __s3dlio_complete
+            set -l found (s3dlio __complete -- (commandline -cp) 2>/dev/null)
+            if set -q found[1]
+                printf '%s\n' $found
+            else
+                __fish_complete_path (commandline -ct)
+            end
+        end
+        complete -c s3dlio -f -a '(__s3dlio_complete)'
 
         """;
 
@@ -115,7 +132,7 @@ static class Completion
             run.Cancel))
         {
             return page.Prefixes.Concat(page.Objects.Select(static meta => meta.Key)).Order(StringComparer.Ordinal)
-                .Select(place.Address).Where(static name => !name.AsSpan().ContainsAny(Special));
+                .Select(place.Address).Where(static name => !name.AsSpan().ContainsAny(Special) && Quoted.Name(name) == name);
         }
         return [];
     }

@@ -12,7 +12,7 @@ static class Copies
 {
     static readonly Option[] Options =
     [
-        Common.Recursive, Common.JobsOption, Common.DryRun,
+        Common.Recursive, Common.JobsOption, Common.DryRun, Common.BandwidthLimit,
         Option.Flag("no-clobber", '\0', "leave what exists at the destination"),
         Option.Flag("force", 'f', "write anew what is the same already"),
         Option.Flag("update", 'u', "only what differs in size or is newer"),

@@ -17,6 +17,9 @@ static class OpLogs
     static readonly Option Ops =
         Option.Of("filter", '\0', "OP", "only these operations: GET, PUT, STAT, LIST, DELETE, COPY, MOVE") with { Repeats = true };
 
+    static readonly Option Form = Option.Of("to", '\0', "FORM",
+        "tsv, csv, jsonl, fio (iolog version 3) or chrome (trace events, for Perfetto); by default what the output's name says");
+
     public static readonly Verb Verb = new("oplog", "look into logs of operations, as --op-log writes them", null)
     {
         Verbs =
@@ -33,13 +36,19 @@ static class OpLogs
                 Options = [Ops, Option.Of("number", 'n', "N", "so many (10)"), Option.Of("by", '\0', "WHAT",
                     "duration (default), first-byte or bytes"), Option.Flag("errors", '\0', "only failures")],
             },
-            new("convert", "write a log in another form", ConvertAsync)
+            new("convert", "write a log in another form", static run => ConvertAsync(run, Rows(run)))
             {
                 Positionals = [new("LOG", "the file"), new("OUTPUT", "the new file, or '-'")],
-                Options = [Ops, Option.Of("to", '\0', "FORM",
-                    "tsv, csv, jsonl, fio (iolog version 3) or chrome (trace events, for Perfetto); by default what the output's name "
-                    + "says")],
+                Options = [Ops, Form],
                 Examples = ["s3dlio oplog convert run.tsv.zst trace.json --to chrome"],
+            },
+            new("sort", "write the rows in the order of their starts", static run => ConvertAsync(run, Sorted(run)))
+            {
+                Positionals = [new("LOG", "the file"), new("OUTPUT", "the new file, or '-'")],
+                Options = [Ops, Form],
+                Details = "Rows are written when operations end, so a log is in the order of ends. All rows are held in memory, some 500 "
+                    + "bytes each.",
+                Examples = ["s3dlio oplog sort run.tsv.zst sorted.tsv"],
             },
         ],
     };
@@ -82,7 +91,8 @@ static class OpLogs
         foreach (var row in Rows(run))
         {
             begin = begin == 0 ? row.Start : begin;
-            if (row.Start - begin < skip)
+            // rows come in the order of their ends: an early one may have begun before the first
+            if (skip > 0 && row.Start - begin < skip)
                 continue;
             rows++;
             first = Math.Min(first, row.Start);
@@ -233,7 +243,10 @@ static class OpLogs
             json.WriteNumber("offset", offset);
     }
 
-    static Task<int> ConvertAsync(Invocation run)
+    /// <summary>All of them, so that the log may be written to its own place.</summary>
+    static OpRecord[] Sorted(Invocation run) => [.. Rows(run).OrderBy(static row => row.Start).ThenBy(static row => row.Index)];
+
+    static Task<int> ConvertAsync(Invocation run, IEnumerable<OpRecord> records)
     {
         string target = run.Arguments[1];
         string form = run.Text("to")
@@ -257,21 +270,21 @@ static class OpLogs
         using var buffered = new BufferedStream(output, 1 << 16);
         long rows = form switch
         {
-            "fio" => OpConversion.Fio(Rows(run), buffered),
-            "chrome" => OpConversion.Chrome(Rows(run), buffered),
-            "jsonl" => Lines(run, buffered),
-            _ => OpConversion.Separated(Rows(run), buffered, form == "csv" ? (byte)',' : (byte)'\t'),
+            "fio" => OpConversion.Fio(records, buffered),
+            "chrome" => OpConversion.Chrome(records, buffered),
+            "jsonl" => Lines(records, buffered),
+            _ => OpConversion.Separated(records, buffered, form == "csv" ? (byte)',' : (byte)'\t'),
         };
         if (target != "-")
             run.Terminal.Note($"{rows} rows");
         return Task.FromResult(ExitCode.Good);
     }
 
-    static long Lines(Invocation run, Stream output)
+    static long Lines(IEnumerable<OpRecord> records, Stream output)
     {
         long rows = 0;
         using var json = new Utf8JsonWriter(output, JsonText.Options);
-        foreach (var row in Rows(run))
+        foreach (var row in records)
         {
             json.WriteStartObject();
             Write(json, row);

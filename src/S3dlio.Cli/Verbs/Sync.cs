@@ -16,7 +16,7 @@ static class Sync
         Positionals = [new("SOURCE", "a folder, prefix or bucket"), new("DESTINATION", "the tree that becomes like it")],
         Options =
         [
-            Common.JobsOption, Common.DryRun,
+            Common.JobsOption, Common.DryRun, Common.BandwidthLimit,
             Option.Flag("delete", '\0', "delete at the destination what the source does not have"),
             Option.Flag("checksum", '\0', "judge by checksum alone, taken from the bytes where none is recorded, and always of files"),
             Option.Flag("size-only", '\0', "judge by size alone"),

@@ -51,18 +51,21 @@ static class BlockHeader
     public static uint Piece(ReadOnlySpan<byte> header, int piece) =>
         BinaryPrimitives.ReadUInt32LittleEndian(header[(Fixed + (piece * sizeof(uint)))..]);
 
-    /// <summary>
-    /// Of which object a block is, and how long, for those who look through a cache. Null for what is no header of a block.
-    /// </summary>
-    public static (byte[] Identity, int DataLength)? Read(ReadOnlySpan<byte> header)
+    /// <summary>Which block of which version it is, for those who look through a cache. Null for what is no header of a block.</summary>
+    public static (ObjectVersion Version, long Block)? Read(ReadOnlySpan<byte> header)
     {
         if (header.Length != Length || !header.StartsWith(Magic)
             || BinaryPrimitives.ReadUInt32LittleEndian(header[(Length - 4)..]) != Crc32C.Compute(header[..(Length - 4)]))
             return null;
-        int length = BinaryPrimitives.ReadInt32LittleEndian(header[32..]), identity = BinaryPrimitives.ReadUInt16LittleEndian(header[36..]);
-        if (length is < 0 or > CacheOptions.MostBlock || Fixed + (Pieces(length) * sizeof(uint)) + identity > Length)
+        int blockSize = BinaryPrimitives.ReadInt32LittleEndian(header[8..]), length = BinaryPrimitives.ReadInt32LittleEndian(header[32..]);
+        long size = BinaryPrimitives.ReadInt64LittleEndian(header[16..]), block = BinaryPrimitives.ReadInt64LittleEndian(header[24..]);
+        int identity = BinaryPrimitives.ReadUInt16LittleEndian(header[36..]), tag = BinaryPrimitives.ReadUInt16LittleEndian(header[38..]);
+        int texts = Fixed + (Pieces(Math.Max(0, length)) * sizeof(uint));
+        if (length is < 0 or > CacheOptions.MostBlock || blockSize is <= 0 or > CacheOptions.MostBlock || size < 0 || block < 0
+            || block > size / blockSize || texts + identity + tag > Length - sizeof(uint))
             return null;
-        return (header.Slice(Fixed + (Pieces(length) * sizeof(uint)), identity).ToArray(), length);
+        var version = new ObjectVersion(header.Slice(texts, identity).ToArray(), header.Slice(texts + identity, tag).ToArray(), size, blockSize);
+        return version.LengthOf(block) == length ? (version, block) : null;
     }
 
     static void WriteSubject(Span<byte> header, ObjectVersion version, long block, int length)

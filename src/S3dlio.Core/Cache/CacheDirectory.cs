@@ -78,6 +78,11 @@ sealed class CacheDirectory
         }
     }
 
+    /// <summary>The same of one that is there already.</summary>
+    /// <exception cref="StoreException">NotFound: no cache lies there. Otherwise as <see cref="Open"/>.</exception>
+    public static CacheDirectory OpenExisting(string path) => Interop.Status($"{path}/VERSION", follow: false, out _) == 0
+        ? Open(path) : throw new StoreException(ErrorKind.NotFound, path, "no cache lies there");
+
     /// <summary>True while the path leads to this directory.</summary>
     public bool IsCurrent => Interop.Status(Path, follow: true, out var now) == 0 && now.Identity == _identity;
 
@@ -192,7 +197,7 @@ sealed class CacheDirectory
         }
     }
 
-    string PathOf(EntryId id) => $"{Path}/entries/{(byte)(id.High >> 56):x2}/{id}";
+    public string PathOf(EntryId id) => $"{Path}/entries/{(byte)(id.High >> 56):x2}/{id}";
 
     int Place(string temporary, EntryId id)
     {

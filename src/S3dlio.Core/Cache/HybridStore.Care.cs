@@ -98,7 +98,7 @@ public sealed partial class HybridStore
         if (!directory.TryRead(handle, bytes.AsSpan(0, BlockHeader.Length), 0, out int count))
             return null;
         if (count == BlockHeader.Length && BlockHeader.Read(bytes.AsSpan(0, count)) is { } block)
-            return block.Identity;
+            return block.Version.Identity;
         return directory.TryRead(handle, bytes, 0, out count) ? MetaEntry.IdentityOf(bytes.AsSpan(0, count)) : null;
     }
 }

@@ -60,7 +60,7 @@ public sealed record LogOptions
     public TimeSpan RetainAge { get; init; }
 
     /// <summary>The segments go on with the size that the log has.</summary>
-    internal bool KeepsSegmentSize { get; init; }
+    public bool KeepsSegmentSize { get; init; }
 
     /// <summary>True: nothing is changed unless the schema and the record size are those given here.</summary>
     public bool ChecksSchema { get; init; } = true;

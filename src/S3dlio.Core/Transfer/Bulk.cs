@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using S3dlio.IO;
 using S3dlio.Storage;
 
@@ -57,6 +58,77 @@ public static class Bulk
             }
         }, cancel, threads).ConfigureAwait(false);
         return failures;
+    }
+
+    /// <summary>
+    /// Runs <paramref name="item"/> for each of many items, some at a time, while more are found: memory does not grow with their number.
+    /// </summary>
+    /// <param name="items">What is found; when finding fails, what was found before is still done.</param>
+    /// <param name="inFlight">Most items at once.</param>
+    /// <param name="requests">As for <see cref="RunAsync"/>; of several stores the largest.</param>
+    /// <param name="item">Processes one item.</param>
+    /// <param name="found">Called when everything has been found.</param>
+    /// <param name="failed">Hears of each failure, of an item or of the search, from any thread.</param>
+    /// <param name="cancel">Cancels the search and all items.</param>
+    /// <returns>Whether everything was found.</returns>
+    /// <exception cref="OperationCanceledException">The call was cancelled, and all items have ended.</exception>
+    public static async Task<bool> EachAsync<T>(
+        IAsyncEnumerable<T> items, int inFlight, int requests, Func<T, CancellationToken, ValueTask> item, Action found,
+        Action<StoreException> failed, CancellationToken cancel)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var queue = Channel.CreateBounded<T>(new BoundedChannelOptions(Math.Max(1024, 4 * inFlight)) { SingleWriter = true });
+        bool whole = false;
+        async Task Find()
+        {
+            try
+            {
+                await foreach (var one in items.WithCancellation(stop.Token).ConfigureAwait(false))
+                    await queue.Writer.WriteAsync(one, stop.Token).ConfigureAwait(false);
+                whole = true;
+                found();
+            }
+            catch (StoreException error)
+            {
+                failed(error);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                // the workers hear of it themselves
+            }
+            finally
+            {
+                queue.Writer.Complete();
+            }
+        }
+        var finding = Task.Run(Find, CancellationToken.None);
+        var faults = await RunAsync(inFlight, inFlight, requests, async (_, stopped) =>
+        {
+            while (await queue.Reader.WaitToReadAsync(stopped).ConfigureAwait(false))
+            {
+                while (queue.Reader.TryRead(out var one))
+                {
+                    stopped.ThrowIfCancellationRequested();
+                    try
+                    {
+                        await item(one, stopped).ConfigureAwait(false);
+                    }
+                    catch (StoreException error)
+                    {
+                        failed(error);
+                    }
+                }
+            }
+        }, static _ => "s3dlio", cancel).ConfigureAwait(false);
+        // a worker that ended by a fault of ours has left the rest to the others; were it all of them, nobody empties the queue
+        await stop.CancelAsync().ConfigureAwait(false);
+        await finding.ConfigureAwait(false);
+        foreach (var fault in faults)
+        {
+            if (fault is not null)
+                failed(fault);
+        }
+        return whole;
     }
 
     /// <summary>

@@ -1,16 +1,15 @@
 using System.Text.Json;
-using S3dlio.Log;
 
-namespace S3dlio.Native;
+namespace S3dlio.Log;
 
 /// <summary>What is told of logs, as JSON.</summary>
-static class LogJson
+public static class LogJson
 {
+    /// <param name="json">An object that was begun.</param>
     /// <param name="log">What was found.</param>
     /// <param name="before">The same before a repair; null when nothing was repaired.</param>
-    public static byte[] Write(LogInspection log, LogInspection? before = null) => MetaJson.Write(json =>
+    public static void WriteMembers(Utf8JsonWriter json, LogInspection log, LogInspection? before = null)
     {
-        json.WriteStartObject();
         json.WriteString("path", log.Directory);
         json.WriteString("id", log.Id);
         json.WriteNumber("version", log.Version);
@@ -52,36 +51,32 @@ static class LogJson
         Findings(json, "findings", log);
         if (before is not null)
             Findings(json, "repaired", before);
-        json.WriteEndObject();
-    });
+    }
 
-    public static byte[] Write(RecordLog log)
+    /// <param name="json">An object that was begun.</param>
+    /// <param name="log">Whose numbers are told; of a writer also what it did.</param>
+    public static void WriteMembers(Utf8JsonWriter json, RecordLog log)
     {
         var found = (log as LogWriter)?.Statistics();
-        return MetaJson.Write(json =>
+        json.WriteNumber("begin", found?.Begin ?? log.Begin);
+        json.WriteNumber("end", found?.End ?? log.EndRecord);
+        json.WriteNumber("committed", found?.Committed ?? log.Committed);
+        if (found is { } written)
         {
-            json.WriteStartObject();
-            json.WriteNumber("begin", found?.Begin ?? log.Begin);
-            json.WriteNumber("end", found?.End ?? log.EndRecord);
-            json.WriteNumber("committed", found?.Committed ?? log.Committed);
-            if (found is { } written)
-            {
-                json.WriteNumber("segments", written.Segments);
-                json.WriteNumber("bytes_on_disk", written.DiskBytes);
-                json.WriteNumber("buffered_records", written.BufferedRecords);
-                json.WriteNumber("buffered_bytes", written.BufferedBytes);
-                json.WriteNumber("appended_records", written.Appended);
-                json.WriteNumber("appended_bytes", written.AppendedBytes);
-                json.WriteNumber("frames", written.Frames);
-                json.WriteNumber("frame_bytes", written.FrameBytes);
-                json.WriteNumber("flushes", written.Flushes);
-                json.WriteNumber("flush_ns", written.FlushNanoseconds);
-                json.WriteNumber("slowest_flush_ns", written.SlowestFlushNanoseconds);
-                json.WriteNumber("rolls", written.Rolls);
-                json.WriteNumber("truncated_records", written.Truncated);
-            }
-            json.WriteEndObject();
-        });
+            json.WriteNumber("segments", written.Segments);
+            json.WriteNumber("bytes_on_disk", written.DiskBytes);
+            json.WriteNumber("buffered_records", written.BufferedRecords);
+            json.WriteNumber("buffered_bytes", written.BufferedBytes);
+            json.WriteNumber("appended_records", written.Appended);
+            json.WriteNumber("appended_bytes", written.AppendedBytes);
+            json.WriteNumber("frames", written.Frames);
+            json.WriteNumber("frame_bytes", written.FrameBytes);
+            json.WriteNumber("flushes", written.Flushes);
+            json.WriteNumber("flush_ns", written.FlushNanoseconds);
+            json.WriteNumber("slowest_flush_ns", written.SlowestFlushNanoseconds);
+            json.WriteNumber("rolls", written.Rolls);
+            json.WriteNumber("truncated_records", written.Truncated);
+        }
     }
 
     static void Findings(Utf8JsonWriter json, string name, LogInspection log)
