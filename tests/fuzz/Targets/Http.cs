@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http;
 using System.Net.Sockets;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Fuzz.Targets;
 

@@ -1,7 +1,7 @@
 using S3dlio.Native;
 using S3dlio.Storage;
 using S3dlio.Storage.Remote.Azure;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 using S3dlio.Storage.Remote.S3;
 
 namespace S3dlio.Fuzz.Targets;
