@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace S3dlio.Tests.Http;
@@ -24,6 +27,11 @@ sealed class ScriptedServer : IAsyncDisposable
 
     /// <summary>How many connections there were.</summary>
     public int Connections { get; private set; }
+
+    /// <summary>It speaks TLS, with this; null: it does not.</summary>
+    public X509Certificate2? Certificate { get; init; }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
     /// <summary>It does not know <c>Expect: 100-continue</c>, as many servers do not.</summary>
     public bool IgnoresExpect { get; init; }
@@ -55,7 +63,7 @@ sealed class ScriptedServer : IAsyncDisposable
         {
             try
             {
-                var stream = client.GetStream();
+                await using var stream = await OpenAsync(client.GetStream());
                 while (await ReadAsync(stream) is { } exchange)
                 {
                     lock (Seen)
@@ -73,14 +81,23 @@ sealed class ScriptedServer : IAsyncDisposable
                     }
                 }
             }
-            catch (Exception error) when (error is IOException or OperationCanceledException)
+            catch (Exception error) when (error is IOException or OperationCanceledException or AuthenticationException)
             {
                 // the client hung up, or the test is over
             }
         }
     }
 
-    async Task<Exchange?> ReadAsync(NetworkStream stream)
+    async Task<Stream> OpenAsync(NetworkStream stream)
+    {
+        if (Certificate is null)
+            return stream;
+        var tls = new SslStream(stream);
+        await tls.AuthenticateAsServerAsync(Certificate);
+        return tls;
+    }
+
+    async Task<Exchange?> ReadAsync(Stream stream)
     {
         var head = new List<byte>();
         var one = new byte[1];
@@ -102,7 +119,7 @@ sealed class ScriptedServer : IAsyncDisposable
 }
 
 /// <summary>One request, and the means to answer it.</summary>
-sealed class Exchange(NetworkStream stream, string method, string target, Dictionary<string, string> headers)
+sealed class Exchange(Stream stream, string method, string target, Dictionary<string, string> headers)
 {
     public int Number { get; set; }
 

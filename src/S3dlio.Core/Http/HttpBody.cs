@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace S3dlio.Http;
 
 /// <summary>
@@ -19,9 +17,6 @@ sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long
     public long Length { get; } = Sum(pieces);
 
     Sending? _last;
-
-    /// <summary>The content of one attempt over HttpClient. The one before has been let go.</summary>
-    public HttpContent Begin(Action alive) => new Content(_last = new Sending(this, alive));
 
     /// <summary>Copies all of it, which is little, behind a request's head; <see cref="Sent"/> is called when that went.</summary>
     public void CopyTo(Span<byte> target)
@@ -63,8 +58,6 @@ sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long
         bool _closed;
         long _sent;
 
-        public long Length => body.Length;
-
         public async ValueTask LetGoAsync(bool succeeded)
         {
             lock (_gate)
@@ -85,8 +78,6 @@ sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long
             body.Progress?.Report(body.Length);
         }
 
-        public Task WriteAsync(Stream stream, CancellationToken cancel) => WriteAsync(bytes => stream.WriteAsync(bytes, cancel), static () => false);
-
         public async Task WriteAsync(Func<ReadOnlyMemory<byte>, ValueTask> send, Func<bool> enough)
         {
             lock (_gate)
@@ -95,10 +86,6 @@ sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long
                     throw new OperationCanceledException("the request has ended");
                 _running = true;
             }
-            // the handler begins again when a proxy or a stale connection makes it
-            if (_sent > 0)
-                body.Progress?.Report(-_sent);
-            _sent = 0;
             try
             {
                 foreach (var piece in body.Pieces)
@@ -122,21 +109,6 @@ sealed class HttpBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, IProgress<long
                         _idle.TrySetResult();
                 }
             }
-        }
-    }
-
-    sealed class Content(Sending sending) : HttpContent
-    {
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken) =>
-            sending.WriteAsync(stream, cancellationToken);
-
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
-            sending.WriteAsync(stream, CancellationToken.None);
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = sending.Length;
-            return true;
         }
     }
 

@@ -13,10 +13,11 @@ sealed class HttpConnection : IDisposable
     const int BufferLength = 16 << 10;
 
     readonly Socket _socket;
-    readonly SslStream? _tls;
-    readonly Stream _stream;
+    readonly HttpProxy? _relay;
     readonly InactivityTimeout _silence;
     readonly long _opened = Environment.TickCount64;
+    // TLS over the socket, once there is some; each layer closes the one below
+    Stream _stream;
     byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferLength);
     int _start, _end;
     volatile bool _aborted;
@@ -24,17 +25,22 @@ sealed class HttpConnection : IDisposable
     long _idleSince;
 
     /// <param name="origin">The server.</param>
-    /// <param name="socket">Connected.</param>
-    /// <param name="tls">Over it, where the server is spoken to in TLS.</param>
-    /// <param name="waits">Nothing asynchronous was done with the socket: who is on a <see cref="BlockingThread"/> waits in the kernel.</param>
-    public HttpConnection(HttpOrigin origin, Socket socket, SslStream? tls, bool waits)
+    /// <param name="socket">Connected to it, or to the proxy.</param>
+    /// <param name="waits">
+    /// Nothing asynchronous was done with the socket: who is on a <see cref="BlockingThread"/> waits in the kernel.
+    /// </param>
+    /// <param name="proxy">What stands between; null: nothing.</param>
+    public HttpConnection(HttpOrigin origin, Socket socket, bool waits, HttpProxy? proxy = null)
     {
-        (Origin, _socket, _tls, _waits) = (origin, socket, tls, waits);
-        _stream = tls is not null ? tls : new NetworkStream(socket, ownsSocket: false);
+        (Origin, _relay, _socket, _waits) = (origin, proxy?.Relays(origin) == true ? proxy : null, socket, waits);
+        _stream = new NetworkStream(socket, ownsSocket: false);
         _silence = new InactivityTimeout(Abort);
     }
 
     public HttpOrigin Origin { get; }
+
+    /// <summary>The proxy that requests go to, to be passed on; null where they reach the server, perhaps through a tunnel.</summary>
+    public HttpProxy? Relay => _relay;
 
     /// <summary>A request has gone over it before: the server may have hung up since.</summary>
     public bool IsUsed { get; private set; }
@@ -51,7 +57,9 @@ sealed class HttpConnection : IDisposable
     /// <summary>Bytes that have come and have not been taken.</summary>
     public ReadOnlySpan<byte> Ahead => _buffer.AsSpan(_start, _end - _start);
 
-    /// <summary>A request begins: silence is limited, and the caller's cancel ends the connection until the result is disposed of.</summary>
+    /// <summary>
+    /// A request begins: silence is limited, and the caller's cancel ends the connection until the result is disposed of.
+    /// </summary>
     public CancellationTokenRegistration Begin(TimeSpan patience, CancellationToken cancel)
     {
         _silence.Watch(patience);
@@ -78,10 +86,12 @@ sealed class HttpConnection : IDisposable
     {
         _silence.Dispose();
         _socket.Dispose();
-        _tls?.Dispose();
+        _stream.Dispose();
     }
 
-    /// <summary>Marks it as idle. False when it is of no more use: ended, too old, or with bytes that no request of ours asked for.</summary>
+    /// <summary>
+    /// Marks it as idle. False when it is of no more use: ended, too old, or with bytes that no request of ours asked for.
+    /// </summary>
     public bool TryKeep(TimeSpan lifetime)
     {
         _idleSince = Environment.TickCount64;
@@ -114,6 +124,17 @@ sealed class HttpConnection : IDisposable
     /// <summary>It is about to be read and written at once: from here on no call waits in the kernel.</summary>
     public void StopWaiting() => _waits = false;
 
+    /// <summary>From here on all goes through TLS. No byte is ahead.</summary>
+    public ValueTask SecureAsync(SslClientAuthenticationOptions options)
+    {
+        var tls = new SslStream(_stream, leaveInnerStreamOpen: false);
+        _stream = tls;
+        if (!Waits)
+            return new ValueTask(tls.AuthenticateAsClientAsync(options));
+        tls.AuthenticateAsClient(options);
+        return default;
+    }
+
     public ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
     {
         if (!Waits)
@@ -125,9 +146,14 @@ sealed class HttpConnection : IDisposable
     /// <summary>Receives into the caller's memory; what is ahead must have been taken before. 0: the server has hung up.</summary>
     public ValueTask<int> ReceiveAsync(Memory<byte> destination)
     {
+        bool isPlain = _stream is NetworkStream;
         if (!Waits)
-            return _tls is null ? _socket.ReceiveAsync(destination, SocketFlags.None, CancellationToken.None) : _tls.ReadAsync(destination, CancellationToken.None);
-        int count = _tls is null ? _socket.Receive(destination.Span) : _tls.Read(destination.Span);
+        {
+            return isPlain
+                ? _socket.ReceiveAsync(destination, SocketFlags.None, CancellationToken.None)
+                : _stream.ReadAsync(destination, CancellationToken.None);
+        }
+        int count = isPlain ? _socket.Receive(destination.Span) : _stream.Read(destination.Span);
         // ended by us, which a receive that waits takes for the server's doing
         return count == 0 && _aborted ? throw new IOException("the connection was ended") : new ValueTask<int>(count);
     }

@@ -7,113 +7,104 @@ using S3dlio.IO;
 
 namespace S3dlio.Http;
 
-/// <summary>Makes connections: name, TCP and TLS, all within one limit of time.</summary>
+/// <summary>Makes connections: name, TCP, the proxy on the way and TLS, all within one limit of time.</summary>
 /// <param name="timeout">For all of it; zero or less: none.</param>
 /// <param name="verify">False: any certificate will do.</param>
 /// <param name="trust">The authorities to trust instead of the system's.</param>
 sealed class HttpDialer(TimeSpan timeout, bool verify, X509ChainPolicy? trust)
 {
+    /// <param name="origin">The server.</param>
+    /// <param name="proxy">What stands between; null: nothing.</param>
+    /// <param name="cancel">Cancels it.</param>
     /// <exception cref="HttpRequestException">NameResolutionError, ConnectionError or SecureConnectionError.</exception>
+    /// <exception cref="ProxyFault">The proxy made no connection.</exception>
     /// <exception cref="OperationCanceledException">By the caller, or because the time is over.</exception>
-    public async ValueTask<HttpConnection> DialAsync(HttpOrigin origin, CancellationToken cancel)
+    public async ValueTask<HttpConnection> DialAsync(HttpOrigin origin, HttpProxy? proxy, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         if (timeout > TimeSpan.Zero)
             limit.CancelAfter(timeout);
         // of both families where the system has both
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        bool waits = BlockingThread.IsCurrent;
+        HttpConnection? connection = null;
+        try
+        {
+            // the limit ends the socket under whatever uses it
+            using var _ = limit.Token.UnsafeRegister(static socket => ((Socket)socket!).Dispose(), socket);
+            bool waits = BlockingThread.IsCurrent;
+            await ConnectAsync(socket, proxy?.Origin ?? origin, waits, limit.Token).ConfigureAwait(false);
+            connection = new HttpConnection(origin, socket, waits, proxy);
+            if (proxy is not null)
+                await PassAsync(connection, origin, proxy, limit.Token).ConfigureAwait(false);
+            if (origin.IsTls)
+                await connection.SecureAsync(Options(origin)).ConfigureAwait(false);
+            limit.Token.ThrowIfCancellationRequested();
+            return connection;
+        }
+        catch (Exception error)
+        {
+            connection?.Dispose();
+            socket.Dispose();
+            if (limit.IsCancellationRequested)
+                throw new OperationCanceledException("the time for connecting is over, or the caller cancelled", error, limit.Token);
+            if (IsTls(error))
+                throw new HttpRequestException(HttpRequestError.SecureConnectionError, error.Message, error);
+            throw;
+        }
+    }
+
+    /// <summary>The addresses of a name, or the one that it is itself.</summary>
+    public static async ValueTask<IPAddress[]> ResolveAsync(string host, bool waits, CancellationToken cancel)
+    {
+        if (IPAddress.TryParse(host, out var address))
+            return [address];
+        try
+        {
+            // looked up by others meanwhile, since a system's look-up knows no limit
+            var looking = Dns.GetHostAddressesAsync(host, cancel);
+            return waits ? looking.GetAwaiter().GetResult() : await looking.ConfigureAwait(false);
+        }
+        catch (SocketException error)
+        {
+            throw new HttpRequestException(HttpRequestError.NameResolutionError, error.Message, error);
+        }
+    }
+
+    static async ValueTask ConnectAsync(Socket socket, HttpOrigin to, bool waits, CancellationToken cancel)
+    {
+        var addresses = await ResolveAsync(to.Host, waits, cancel).ConfigureAwait(false);
         try
         {
             if (waits)
-                return DialHere(origin, socket, limit.Token);
-            await ConnectAsync(socket, origin, limit.Token).ConfigureAwait(false);
-            return new HttpConnection(origin, socket, origin.IsTls ? await SecureAsync(socket, origin, limit.Token).ConfigureAwait(false) : null, waits: false);
-        }
-        catch (Exception error)
-        {
-            socket.Dispose();
-            if (waits && limit.IsCancellationRequested)
-                throw new OperationCanceledException("the time for connecting is over, or the caller cancelled", error, limit.Token);
-            throw;
-        }
-    }
-
-    /// <summary>The same on a thread that may wait: the limit ends the socket under it.</summary>
-    HttpConnection DialHere(HttpOrigin origin, Socket socket, CancellationToken limit)
-    {
-        using var _ = limit.UnsafeRegister(static socket => ((Socket)socket!).Dispose(), socket);
-        try
-        {
-            if (IPAddress.TryParse(origin.Host, out var address))
-                socket.Connect(new IPEndPoint(address, origin.Port));
+                socket.Connect(addresses, to.Port);
             else
-                // looked up by others meanwhile, since a system's look-up knows no limit
-                socket.Connect(Dns.GetHostAddressesAsync(origin.Host, limit).GetAwaiter().GetResult(), origin.Port);
+                await socket.ConnectAsync(addresses, to.Port, cancel).ConfigureAwait(false);
         }
         catch (SocketException error)
         {
-            throw Failed(error);
+            throw new HttpRequestException(HttpRequestError.ConnectionError, error.Message, error);
         }
-        SslStream? tls = null;
-        try
+    }
+
+    async ValueTask PassAsync(HttpConnection connection, HttpOrigin origin, HttpProxy proxy, CancellationToken limit)
+    {
+        if (proxy.Origin.IsTls)
         {
-            if (origin.IsTls)
+            try
             {
-                tls = new SslStream(new NetworkStream(socket, ownsSocket: false), leaveInnerStreamOpen: false);
-                tls.AuthenticateAsClient(Options(origin));
+                await connection.SecureAsync(Options(proxy.Origin)).ConfigureAwait(false);
             }
-            limit.ThrowIfCancellationRequested();
-            return new HttpConnection(origin, socket, tls, waits: true);
+            catch (Exception error) when (IsTls(error))
+            {
+                throw HttpFault.ProxyTls(proxy, error);
+            }
         }
-        catch (Exception error)
-        {
-            tls?.Dispose();
-            if (error is AuthenticationException or IOException or SocketException)
-                throw new HttpRequestException(HttpRequestError.SecureConnectionError, error.Message, error);
-            throw;
-        }
+        if (!proxy.Relays(origin))
+            await ProxyTunnel.OpenAsync(connection, proxy, origin, limit).ConfigureAwait(false);
     }
 
-    static async ValueTask ConnectAsync(Socket socket, HttpOrigin origin, CancellationToken cancel)
-    {
-        try
-        {
-            if (IPAddress.TryParse(origin.Host, out var address))
-                await socket.ConnectAsync(new IPEndPoint(address, origin.Port), cancel).ConfigureAwait(false);
-            else
-                await socket.ConnectAsync(new DnsEndPoint(origin.Host, origin.Port), cancel).ConfigureAwait(false);
-        }
-        catch (SocketException error)
-        {
-            throw Failed(error);
-        }
-    }
-
-    static HttpRequestException Failed(SocketException error)
-    {
-        bool isName = error.SocketErrorCode is SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData or SocketError.NoRecovery;
-        return new HttpRequestException(isName ? HttpRequestError.NameResolutionError : HttpRequestError.ConnectionError, error.Message, error);
-    }
-
-    async ValueTask<SslStream> SecureAsync(Socket socket, HttpOrigin origin, CancellationToken cancel)
-    {
-        var tls = new SslStream(new NetworkStream(socket, ownsSocket: false), leaveInnerStreamOpen: false);
-        try
-        {
-            await tls.AuthenticateAsClientAsync(Options(origin), cancel).ConfigureAwait(false);
-            return tls;
-        }
-        catch (Exception error)
-        {
-            await tls.DisposeAsync().ConfigureAwait(false);
-            if (error is OperationCanceledException || cancel.IsCancellationRequested)
-                throw new OperationCanceledException("the time for connecting is over", error, cancel);
-            if (error is AuthenticationException or IOException or SocketException)
-                throw new HttpRequestException(HttpRequestError.SecureConnectionError, error.Message, error);
-            throw;
-        }
-    }
+    /// <summary>A failure of a handshake: every other step has exceptions of its own.</summary>
+    static bool IsTls(Exception error) => error is AuthenticationException or SocketException or (IOException and not ProxyFault);
 
     SslClientAuthenticationOptions Options(HttpOrigin origin)
     {

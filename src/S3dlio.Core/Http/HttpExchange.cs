@@ -5,7 +5,9 @@ namespace S3dlio.Http;
 /// <summary>One request and the head of its answer, over one connection.</summary>
 static class HttpExchange
 {
-    /// <summary>From here on a body waits for the server's leave: a refusal costs a round trip instead of the upload, and is heard for certain.</summary>
+    /// <summary>
+    /// From here on a body waits for the server's leave: a refusal costs a round trip instead of the upload, and is heard for certain.
+    /// </summary>
     const int ExpectContinueFrom = 1 << 20;
 
     /// <summary>How long it waits: servers that do not know the question say nothing.</summary>
@@ -23,13 +25,13 @@ static class HttpExchange
             return SmallAsync(connection, call);
         connection.StopWaiting();
         bool expect = large.Length >= ExpectContinueFrom;
-        connection.Out.Write(call, expect);
+        connection.Out.Write(call, expect, connection.Relay);
         return LargeAsync(connection, large, expect);
     }
 
     static async ValueTask<(HttpHead Head, bool Sent)> SmallAsync(HttpConnection connection, HttpCall call)
     {
-        connection.Out.Write(call, expectContinue: false);
+        connection.Out.Write(call, expectContinue: false, connection.Relay);
         if (call.Body is { Length: > 0 } body)
             body.CopyTo(connection.Out.Extend((int)body.Length));
         await connection.SendAsync(connection.Out.Bytes).ConfigureAwait(false);
@@ -97,7 +99,8 @@ static class HttpExchange
         return IsFinal(reading) ? await reading.ConfigureAwait(false) : null;
     }
 
-    static async ValueTask<HttpHead> ReadHeadAsync(HttpConnection connection, int budget)
+    /// <summary>Reads one head, of at most <paramref name="budget"/> bytes.</summary>
+    public static async ValueTask<HttpHead> ReadHeadAsync(HttpConnection connection, int budget)
     {
         int seen = 0;
         while (true)
@@ -111,12 +114,17 @@ static class HttpExchange
                 return head;
             }
             if (end >= 0 || connection.Ahead.Length >= budget)
-                throw new HttpRequestException(HttpRequestError.ConfigurationLimitExceeded, $"its headers have more than {HttpHead.Limit} bytes");
+            {
+                throw new HttpRequestException(
+                    HttpRequestError.ConfigurationLimitExceeded, $"its headers have more than {HttpHead.Limit} bytes");
+            }
             HttpHead.CheckBeginning(connection.Ahead);
             // the end may have come in part
             seen = Math.Max(0, connection.Ahead.Length - 3);
-            if (await connection.FillAsync().ConfigureAwait(false) == 0)
-                throw new HttpIOException(HttpRequestError.ResponseEnded, connection.Ahead.Length == 0 ? "it was closed before an answer came" : "it was closed within the answer's head");
+            if (await connection.FillAsync().ConfigureAwait(false) > 0)
+                continue;
+            string where = connection.Ahead.Length == 0 ? "it was closed before an answer came" : "it was closed within the answer's head";
+            throw new HttpIOException(HttpRequestError.ResponseEnded, where);
         }
     }
 }

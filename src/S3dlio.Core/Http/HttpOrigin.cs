@@ -18,17 +18,23 @@ sealed class HttpOrigin(bool isTls, string host, int port) : IEquatable<HttpOrig
     /// <summary>As messages name it.</summary>
     public string Place => $"{host}:{port}";
 
+    /// <summary>Its host as URLs have it: IPv6 addresses in brackets.</summary>
+    public string Bracketed => Bracket(host);
+
     /// <summary>The Host header of its requests.</summary>
-    public string Authority { get; } = (host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host) + (port == (isTls ? 443 : 80) ? "" : $":{port}");
+    public string Authority { get; } = Bracket(host) + (port == (isTls ? 443 : 80) ? "" : $":{port}");
 
     /// <summary>What stands before a target in a whole address.</summary>
     public string Text => (isTls ? "https://" : "http://") + Authority;
 
     public static HttpOrigin Of(Uri address) => new(address.Scheme == "https", address.IdnHost, address.Port);
 
-    public bool Equals(HttpOrigin? other) => ReferenceEquals(this, other) || (other is not null && IsTls == other.IsTls && Port == other.Port && Host == other.Host);
+    public bool Equals(HttpOrigin? other) =>
+        ReferenceEquals(this, other) || (other is not null && IsTls == other.IsTls && Port == other.Port && Host == other.Host);
 
     public override bool Equals(object? obj) => Equals(obj as HttpOrigin);
 
     public override int GetHashCode() => _hash;
+
+    static string Bracket(string host) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
 }

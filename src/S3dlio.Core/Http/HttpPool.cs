@@ -2,8 +2,14 @@ using S3dlio.IO;
 
 namespace S3dlio.Http;
 
-/// <summary>The idle connections to one server. There are as many as were busy at once; the one that was used last goes first, so that the others age.</summary>
-sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
+/// <summary>
+/// The idle connections to one server. There are as many as were busy at once; the one that was used last goes first, so that the others
+/// age.
+/// </summary>
+/// <param name="origin">The server.</param>
+/// <param name="proxy">What stands between; null: nothing.</param>
+/// <param name="dialer">Makes new ones.</param>
+sealed class HttpPool(HttpOrigin origin, HttpProxy? proxy, HttpDialer dialer)
 {
     /// <summary>A host's addresses change under load balancers; two minutes of loyalty to an old one is enough.</summary>
     static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(2);
@@ -16,8 +22,8 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
     Timer? _sweep;
 
     /// <summary>
-    /// A connection that waits; null where a new one has to be made. The system is asked about each: bytes that came unasked would be taken for
-    /// the next answer.
+    /// A connection that waits; null where a new one has to be made. The system is asked about each: bytes that came unasked would be taken
+    /// for the next answer.
     /// </summary>
     public HttpConnection? TryTake()
     {
@@ -26,8 +32,8 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
             HttpConnection found;
             lock (_gate)
             {
-                // one that others have used would send a thread that waits away from its work; so others leave those alone that none but such
-                // threads have used, or each call of theirs would need new ones
+                // one that others have used would send a thread that waits away from its work; so others leave those alone that none but
+                // such threads have used, or each call of theirs would need new ones
                 bool patient = BlockingThread.IsCurrent;
                 int at = _idle.Count - 1;
                 while (at >= 0 && _idle[at].IsPatient != patient)
@@ -45,7 +51,9 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
         }
     }
 
-    public ValueTask<HttpConnection> DialAsync(CancellationToken cancel) => dialer.DialAsync(origin, cancel);
+    public ValueTask<HttpConnection> DialAsync(CancellationToken cancel) => dialer.DialAsync(origin, proxy, cancel);
+
+    public HttpProxy? Proxy => proxy;
 
     /// <summary>Takes a connection whose answer has been read to its end.</summary>
     public void Return(HttpConnection connection)
@@ -58,8 +66,10 @@ sealed class HttpPool(HttpOrigin origin, HttpDialer dialer)
         lock (_gate)
         {
             _idle.Add(connection);
-            if (_idle.Count == 1)
-                (_sweep ??= new Timer(static pool => ((HttpPool)pool!).Sweep(), this, Timeout.Infinite, Timeout.Infinite)).Change(MostIdle, Timeout.InfiniteTimeSpan);
+            if (_idle.Count != 1)
+                return;
+            _sweep ??= new Timer(static pool => ((HttpPool)pool!).Sweep(), this, Timeout.Infinite, Timeout.Infinite);
+            _sweep.Change(MostIdle, Timeout.InfiniteTimeSpan);
         }
     }
 

@@ -73,7 +73,7 @@ sealed class SocketResponse : HttpResponse
             Interlocked.Exchange(ref _connection, null)?.Dispose();
             if (!HttpFault.IsTransport(error))
                 throw;
-            throw HttpFault.Translate(error, Call, _settings, silent, cancel);
+            throw HttpFault.Translate(error, Call, _pool.Proxy, _settings, silent, cancel);
         }
     }
 
