@@ -1,6 +1,8 @@
 namespace S3dlio.Http;
 
-/// <summary>The body of an answer with <c>Transfer-Encoding: chunked</c> (RFC 9112, 7.1). Extensions and trailers are read and forgotten.</summary>
+/// <summary>
+/// The body of an answer with <c>Transfer-Encoding: chunked</c> (RFC 9112, 7.1). Extensions and trailers are read and forgotten.
+/// </summary>
 sealed class ChunkReader(HttpConnection connection)
 {
     /// <summary>Bytes of a line with a size and its extensions.</summary>
@@ -102,7 +104,8 @@ sealed class ChunkReader(HttpConnection connection)
 
     static int Digit(byte letter) => letter <= '9' ? letter - '0' : (letter | 0x20) - 'a' + 10;
 
-    static HttpRequestException TooLong() => HttpHead.Bad("a line between its chunks is longer than any, or holds a character that no line may");
+    static HttpRequestException TooLong() =>
+        HttpHead.Bad("a line between its chunks is longer than any, or holds a character that no line may");
 
     static HttpIOException Ended() => new(HttpRequestError.ResponseEnded, "it was closed within the answer's body");
 }

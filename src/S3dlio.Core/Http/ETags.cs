@@ -1,6 +1,9 @@
 namespace S3dlio.Http;
 
-/// <summary>Entity tags (RFC 9110, 8.8.3). Headers have them in quotes, listings and some servers without; here they are bare, weak ones as they came.</summary>
+/// <summary>
+/// Entity tags (RFC 9110, 8.8.3). Headers have them in quotes, listings and some servers without; here they are bare, weak ones as they
+/// came.
+/// </summary>
 static class ETags
 {
     const string Weak = "W/";
@@ -15,7 +18,9 @@ static class ETags
     /// <summary>A tag that If-Match can never find the same: proxies that may change a body weaken its tag.</summary>
     public static bool IsWeak(string etag) => etag.StartsWith(Weak, StringComparison.Ordinal);
 
-    /// <summary>True for tags of one version. A proxy may weaken the tag of some answers and not of others, so that makes no difference.</summary>
+    /// <summary>
+    /// True for tags of one version. A proxy may weaken the tag of some answers and not of others, so that makes no difference.
+    /// </summary>
     public static bool AreSame(string a, string b) => Opaque(a).SequenceEqual(Opaque(b));
 
     /// <summary>Holds an answer against the condition that was sent with the request: not all servers heed it.</summary>

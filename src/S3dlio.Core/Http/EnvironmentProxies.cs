@@ -33,6 +33,6 @@ sealed class EnvironmentProxies
 
     /// <summary><c>.example.com</c> is that domain and all below it; everything else is one host.</summary>
     static bool Matches(string name, HttpOrigin origin) => name[0] == '.'
-        ? origin.Host.EndsWith(name, StringComparison.OrdinalIgnoreCase) || origin.Host.Equals(name[1..], StringComparison.OrdinalIgnoreCase)
+        ? $".{origin.Host}".EndsWith(name, StringComparison.OrdinalIgnoreCase)
         : origin.Bracketed.Equals(name, StringComparison.OrdinalIgnoreCase);
 }

@@ -30,7 +30,9 @@ sealed class HttpCall
     /// <summary>Counts it and its bytes.</summary>
     public IRequestTally? Tally { get; init; }
 
-    /// <summary>Silence allowed while the server works, where a call is known to take long; null: <see cref="HttpSettings.ReadTimeout"/>.</summary>
+    /// <summary>
+    /// Silence allowed while the server works, where a call is known to take long; null: <see cref="HttpSettings.ReadTimeout"/>.
+    /// </summary>
     public TimeSpan? Patience { get; init; }
 
     /// <summary>Nothing is changed by doing it twice.</summary>

@@ -1,6 +1,8 @@
 namespace S3dlio.Http;
 
-/// <summary>How one attempt failed: the error that the user would see, and what the next attempt has to know. Never leaves a backend.</summary>
+/// <summary>
+/// How one attempt failed: the error that the user would see, and what the next attempt has to know. Never leaves a backend.
+/// </summary>
 sealed class HttpFailure(StoreException error) : Exception(error.Message, error)
 {
     public StoreException Error => error;

@@ -26,16 +26,16 @@ static class HttpFault
     /// <summary>A body that came slower than <see cref="HttpPace"/> has it.</summary>
     public static HttpFailure TooSlow(HttpCall call, long got) =>
         new(new StoreException(
-            ErrorKind.Timeout, call.Subject, $"{Place(call)} sent the answer too slowly, fewer than {HttpPace.Slowest} bytes a second for long: "
-            + $"{got} so far; twice the option read_timeout is how long that may go on", got))
+            ErrorKind.Timeout, call.Subject, $"{Place(call)} sent the answer too slowly, fewer than {HttpPace.Slowest} bytes a second for "
+            + $"long: {got} so far; twice the option read_timeout is how long that may go on", got))
         {
             Transient = true,
             OutcomeUnknown = true,
         };
 
     public static string Encoded(HttpCall call, string coding) =>
-        $"{Place(call)}, or what is on the way to it, sent the answer with Content-Encoding '{coding}', which nobody asked for; switch off what "
-        + "compresses answers there";
+        $"{Place(call)}, or what is on the way to it, sent the answer with Content-Encoding '{coding}', which nobody asked for; switch off "
+        + "what compresses answers there";
 
     /// <summary>Rethrows the caller's cancel; everything else becomes a failure that says whether trying again can help.</summary>
     /// <param name="error">What was thrown.</param>
@@ -51,7 +51,8 @@ static class HttpFault
             throw new OperationCanceledException(cancel);
         string place = Place(call) + (proxy is null ? "" : $" over the proxy {proxy.Name}");
         HttpFailure Failed(
-            ErrorKind kind, string detail, bool transient, bool unknown = false, int most = int.MaxValue, ErrorReason reason = ErrorReason.None) =>
+            ErrorKind kind, string detail, bool transient, bool unknown = false, int most = int.MaxValue,
+            ErrorReason reason = ErrorReason.None) =>
             new(new StoreException(kind, call.Subject, detail, cause: error) { Reason = reason })
             {
                 Transient = transient,
@@ -70,8 +71,8 @@ static class HttpFault
         if (error is OperationCanceledException)
         {
             return Failed(
-                ErrorKind.Timeout, $"no connection to {place} within {Seconds(settings.ConnectTimeout)}; check endpoint_url, proxy and firewall "
-                + "(option connect_timeout)", true, most: 4);
+                ErrorKind.Timeout, $"no connection to {place} within {Seconds(settings.ConnectTimeout)}; check endpoint_url, proxy and "
+                + "firewall (option connect_timeout)", true, most: 4);
         }
         var socket = Find<SocketException>(error);
         if (socket is { SocketErrorCode: SocketError.TooManyOpenSockets } or { NativeErrorCode: Errno.EMFILE or Errno.ENFILE })
@@ -83,8 +84,8 @@ static class HttpFault
             case HttpRequestError.NameResolutionError:
                 // a name that does not exist stays so; one that could not be asked about may yet be
                 return Failed(
-                    ErrorKind.Unavailable, $"the name '{reached.Host}' cannot be resolved; check {option}, region and the network's DNS", true,
-                    most: socket?.SocketErrorCode == SocketError.TryAgain ? int.MaxValue : 3, reason: ErrorReason.NameResolution);
+                    ErrorKind.Unavailable, $"the name '{reached.Host}' cannot be resolved; check {option}, region and the network's DNS",
+                    true, most: socket?.SocketErrorCode == SocketError.TryAgain ? int.MaxValue : 3, reason: ErrorReason.NameResolution);
             case HttpRequestError.SecureConnectionError:
                 var (why, isCertificate) = Tls(error, place);
                 return Failed(
@@ -96,8 +97,8 @@ static class HttpFault
                     reason: isRefused ? ErrorReason.ConnectionRefused : ErrorReason.None);
             case HttpRequestError.InvalidResponse:
                 return Failed(
-                    ErrorKind.Unavailable, $"{place} does not answer in HTTP: {error.Message}; check endpoint_url: is it https:// that is served "
-                    + "there?", true, unknown: true, most: 2);
+                    ErrorKind.Unavailable, $"{place} does not answer in HTTP: {error.Message}; check endpoint_url: is it https:// that is "
+                    + "served there?", true, unknown: true, most: 2);
             case HttpRequestError.ConfigurationLimitExceeded:
                 return Failed(ErrorKind.InvalidData, $"{place} sent an answer beyond all limits: {error.Message}", false);
         }
@@ -140,7 +141,8 @@ static class HttpFault
                 + "addressing_style=path)", true);
         if (Says("UntrustedRoot") || Says("PartialChain"))
             return (
-                $"the TLS certificate of {place} is not trusted; give its authority's PEM file as option ca_bundle (or AWS_CA_BUNDLE)", true);
+                $"the TLS certificate of {place} is not trusted; give its authority's PEM file as option ca_bundle (or "
+                + "AWS_CA_BUNDLE)", true);
         if (Says("frame") || Says("EOF") || Says("handshake"))
             return (
                 $"{place} did not complete the TLS handshake ({text}); check endpoint_url: is it http:// that is served there?", false);

@@ -1,12 +1,11 @@
-using System.Net.Http;
 using System.Text;
 
 namespace S3dlio.Http;
 
 /// <summary>
 /// An answer's status and headers, in the bytes that they came in; strings are made on request only. What RFC 9112 leaves to
-/// the recipient's mercy (lone CR or LF, folded lines, blanks before a colon, two lengths) is refused: every reading of it that differs from
-/// that of a proxy on the way is a way to smuggle.
+/// the recipient's mercy (lone CR or LF, folded lines, blanks before a colon, two lengths) is refused: every reading of it that differs
+/// from that of a proxy on the way is a way to smuggle.
 /// </summary>
 sealed class HttpHead
 {
@@ -14,9 +13,9 @@ sealed class HttpHead
     public const int Limit = 64 << 10;
 
     readonly byte[] _bytes;
-    Entry[] _entries;
+    Entry[] _entries = new Entry[16];
 
-    HttpHead(byte[] bytes, int status, int room) => (_bytes, Status, _entries) = (bytes, status, new Entry[room]);
+    HttpHead(byte[] bytes, int status) => (_bytes, Status) = (bytes, status);
 
     public int Status { get; }
 
@@ -75,7 +74,7 @@ sealed class HttpHead
         byte[] bytes = block.ToArray();
         var rest = bytes.AsSpan(0, bytes.Length - 2);
         int end = Line(rest, 0);
-        var head = new HttpHead(bytes, ReadStatus(bytes.AsSpan(0, end), out bool isOld), 16) { KeepsAlive = !isOld };
+        var head = new HttpHead(bytes, ReadStatus(bytes.AsSpan(0, end), out bool isOld)) { KeepsAlive = !isOld };
         for (int at = end + 2; at < rest.Length; at = end + 2)
         {
             end = Line(rest, at);
@@ -89,7 +88,9 @@ sealed class HttpHead
         return head;
     }
 
-    /// <summary>Refuses what cannot become a head, before all of it has come: who speaks another protocol may wait for us meanwhile.</summary>
+    /// <summary>
+    /// Refuses what cannot become a head, before all of it has come: who speaks another protocol may wait for us meanwhile.
+    /// </summary>
     /// <exception cref="HttpRequestException">InvalidResponse.</exception>
     public static void CheckBeginning(ReadOnlySpan<byte> begun)
     {
@@ -98,19 +99,6 @@ sealed class HttpHead
             throw Bad("its first line is no status line of HTTP/1.1");
         if (begun.IndexOf((byte)'\n') is var line && (line == 0 || (line > 0 && begun[line - 1] != '\r')))
             throw Bad("a line of the head does not end in CR LF, or holds a character that no line may");
-    }
-
-    /// <summary>The same for headers that are parsed already.</summary>
-    public static HttpHead Of(int status, IEnumerable<(string Name, string Value)> headers)
-    {
-        var text = new MemoryStream();
-        var places = new List<Entry>();
-        foreach (var (name, value) in headers)
-        {
-            places.Add(new Entry((int)text.Length, name.Length, (int)text.Length + name.Length, value.Length));
-            text.Write(Encoding.Latin1.GetBytes(name + value));
-        }
-        return new HttpHead(text.ToArray(), status, 0) { _entries = [.. places], Count = places.Count };
     }
 
     public static HttpRequestException Bad(string what) => new(HttpRequestError.InvalidResponse, what);
@@ -127,7 +115,8 @@ sealed class HttpHead
     static int ReadStatus(ReadOnlySpan<byte> line, out bool isOld)
     {
         isOld = false;
-        if (line.Length < 12 || !line.StartsWith("HTTP/1."u8) || line[7] is not ((byte)'0' or (byte)'1') || line[8] != ' ' || (line.Length > 12 && line[12] != ' '))
+        if (line.Length < 12 || !line.StartsWith("HTTP/1."u8) || line[7] is not ((byte)'0' or (byte)'1') || line[8] != ' '
+            || (line.Length > 12 && line[12] != ' '))
             throw Bad("its first line is no status line of HTTP/1.1");
         isOld = line[7] == '0';
         int status = 0;

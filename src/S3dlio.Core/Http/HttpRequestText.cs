@@ -22,8 +22,8 @@ sealed class HttpRequestText
         if (call.Target.AsSpan().IndexOfAnyExceptInRange('!', '~') >= 0)
         {
             throw new StoreException(
-                ErrorKind.InvalidArgument, call.Subject, "the request's address has blanks, control characters or letters outside of ASCII; "
-                + "check what options such as endpoint_url and sas_token hold");
+                ErrorKind.InvalidArgument, call.Subject, "the request's address has blanks, control characters or letters outside of ASCII"
+                + "; check what options such as endpoint_url and sas_token hold");
         }
         Append(call.Method.Method);
         Append(" ");

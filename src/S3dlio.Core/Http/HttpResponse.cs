@@ -47,7 +47,9 @@ abstract class HttpResponse(HttpCall call, HttpHead head, TimeSpan patience) : I
         return Date("Retry-After") is { } time && time - clock.GetUtcNow() is var wait && wait > TimeSpan.Zero ? wait : null;
     }
 
-    /// <summary>Reads some bytes, 0 at the body's end. After a failure or a cancel nothing is written to <paramref name="destination"/> any more.</summary>
+    /// <summary>
+    /// Reads some bytes, 0 at the body's end. After a failure or a cancel nothing is written to <paramref name="destination"/> any more.
+    /// </summary>
     public async ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancel)
     {
         if (destination.Length == 0)
@@ -70,7 +72,9 @@ abstract class HttpResponse(HttpCall call, HttpHead head, TimeSpan patience) : I
         throw HttpFault.TooSlow(call, Position);
     }
 
-    /// <summary>Fills <paramref name="destination"/>; an earlier end is a transient failure. <see cref="Position"/> tells how far it came.</summary>
+    /// <summary>
+    /// Fills <paramref name="destination"/>; an earlier end is a transient failure. <see cref="Position"/> tells how far it came.
+    /// </summary>
     public ValueTask ReadExactlyAsync(Memory<byte> destination, CancellationToken cancel)
     {
         int ahead = TakeAhead(destination.Span);
@@ -119,7 +123,11 @@ abstract class HttpResponse(HttpCall call, HttpHead head, TimeSpan patience) : I
                 if (filled == Length)
                     return buffer;
                 if (filled >= limit)
-                    throw new StoreException(ErrorKind.InvalidData, call.Subject, $"{HttpFault.Place(call)} sent an answer of more than {limit} bytes where text was expected");
+                {
+                    throw new StoreException(
+                        ErrorKind.InvalidData, call.Subject,
+                        $"{HttpFault.Place(call)} sent an answer of more than {limit} bytes where text was expected");
+                }
                 Array.Resize(ref buffer, (int)Math.Min(limit, buffer.Length * 2L));
             }
             int count = await ReadAsync(buffer.AsMemory(filled), cancel).ConfigureAwait(false);

@@ -20,7 +20,8 @@ sealed record HttpSettings
 
     /// <summary>
     /// The longest silence within a call: between two pieces of a body in either direction, or until the answer's first byte. It is no
-    /// limit on the whole, so a slow link is not a failure and a dead one is; see <see cref="HttpPace"/> for what is too slow for any link. 60 s: servers under load are seen to answer after 30.
+    /// limit on the whole, so a slow link is not a failure and a dead one is; see <see cref="HttpPace"/> for what is too slow for any link.
+    /// 60 s: servers under load are seen to answer after 30.
     /// </summary>
     public TimeSpan ReadTimeout { get; init; } = TimeSpan.FromSeconds(60);
 }

@@ -52,10 +52,13 @@ static class HttpText
             Span<char> month = stackalloc char[3];
             Encoding.Latin1.GetChars(text[8..11], month);
             int index = Months.AsSpan().IndexOf(month, StringComparison.Ordinal);
-            long day = Digits(text[5..7]), year = Digits(text[12..16]), hour = Digits(text[17..19]), minute = Digits(text[20..22]), second = Digits(text[23..25]);
-            if (index >= 0 && index % 3 == 0 && year >= 1 && day >= 1 && day <= DateTime.DaysInMonth((int)year, (index / 3) + 1) && hour is >= 0 and < 24 && minute is >= 0 and < 60 && second is >= 0 and < 60)
+            long day = Digits(text[5..7]), year = Digits(text[12..16]);
+            long hour = Digits(text[17..19]), minute = Digits(text[20..22]), second = Digits(text[23..25]);
+            if (index >= 0 && index % 3 == 0 && year >= 1 && day >= 1 && day <= DateTime.DaysInMonth((int)year, (index / 3) + 1)
+                && hour is >= 0 and < 24 && minute is >= 0 and < 60 && second is >= 0 and < 60)
                 return new DateTimeOffset((int)year, (index / 3) + 1, (int)day, (int)hour, (int)minute, (int)second, TimeSpan.Zero);
         }
-        return DateTimeOffset.TryParse(Encoding.Latin1.GetString(text), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
+        string other = Encoding.Latin1.GetString(text);
+        return DateTimeOffset.TryParse(other, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
     }
 }

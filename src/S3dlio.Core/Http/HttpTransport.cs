@@ -141,8 +141,8 @@ sealed class HttpTransport
         {
             string why = HttpFault.NoDescriptors(error.HResult == Errno.EMFILE);
             throw new StoreException(
-                ErrorKind.Unavailable, subject, $"the certificates of option 'ca_bundle' (or AWS_CA_BUNDLE), '{file}', cannot be opened: {why}",
-                cause: error);
+                ErrorKind.Unavailable, subject,
+                $"the certificates of option 'ca_bundle' (or AWS_CA_BUNDLE), '{file}', cannot be opened: {why}", cause: error);
         }
         catch (Exception error) when (error is CryptographicException or IOException or UnauthorizedAccessException)
         {

@@ -1,8 +1,8 @@
 namespace S3dlio.Http;
 
 /// <summary>
-/// Ends a connection on which no byte has moved within the limit. The timer is set only when it must fire earlier than it is already set to,
-/// and it compares the time when it fires: a request costs one store, and no timer.
+/// Ends a connection on which no byte has moved within the limit. The timer is set only when it must fire earlier than it is already set
+/// to, and it compares the time when it fires: a request costs one store, and no timer.
 /// </summary>
 /// <param name="tooLong">Called once, from any thread.</param>
 sealed class InactivityTimeout(Action tooLong) : IDisposable

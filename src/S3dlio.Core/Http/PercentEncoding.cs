@@ -11,8 +11,10 @@ static class PercentEncoding
 {
     const string Hex = "0123456789ABCDEF";
 
-    static readonly SearchValues<char> Plain = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
-    static readonly SearchValues<char> PlainPath = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/");
+    const string Unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+    static readonly SearchValues<char> Plain = SearchValues.Create(Unreserved);
+    static readonly SearchValues<char> PlainPath = SearchValues.Create(Unreserved + "/");
 
     /// <summary>A query's name or value.</summary>
     public static string Value(string text) => Encode(text, Plain);

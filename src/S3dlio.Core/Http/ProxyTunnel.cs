@@ -18,12 +18,12 @@ static class ProxyTunnel
     {
         try
         {
-            await (proxy.Protocol switch
-            {
-                ProxyProtocol.Http => ConnectAsync(connection, proxy, origin),
-                ProxyProtocol.Socks5 => Socks5Async(connection, proxy, origin),
-                _ => Socks4Async(connection, proxy, origin, cancel),
-            }).ConfigureAwait(false);
+            if (proxy.Protocol == ProxyProtocol.Http)
+                await ConnectAsync(connection, proxy, origin).ConfigureAwait(false);
+            else if (proxy.Protocol == ProxyProtocol.Socks5)
+                await Socks5Async(connection, proxy, origin).ConfigureAwait(false);
+            else
+                await Socks4Async(connection, proxy, origin, cancel).ConfigureAwait(false);
         }
         catch (HttpRequestException error) when (error.HttpRequestError != HttpRequestError.NameResolutionError)
         {

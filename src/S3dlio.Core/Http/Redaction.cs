@@ -20,7 +20,8 @@ static class Redaction
                 said = Replace(said, value[(scheme + 1)..]);
                 said = Replace(said, value[(value.TrimEnd('=').LastIndexOfAny(['=', ':', ' ']) + 1)..]);
             }
-            else if (name.Equals("x-amz-security-token", StringComparison.OrdinalIgnoreCase) || name.EndsWith("-customer-key", StringComparison.OrdinalIgnoreCase))
+            else if (name.Equals("x-amz-security-token", StringComparison.OrdinalIgnoreCase)
+                || name.EndsWith("-customer-key", StringComparison.OrdinalIgnoreCase))
             {
                 said = Replace(said, value);
             }
@@ -37,5 +38,6 @@ static class Redaction
     }
 
     /// <remarks>What is shorter is no secret, and would be found in every other word.</remarks>
-    static string Replace(string said, string secret) => secret.Length < 8 ? said : said.Replace(secret, Instead, StringComparison.OrdinalIgnoreCase);
+    static string Replace(string said, string secret) =>
+        secret.Length < 8 ? said : said.Replace(secret, Instead, StringComparison.OrdinalIgnoreCase);
 }

@@ -33,7 +33,9 @@ sealed class Attempts
     /// <summary>An attempt before this one may have done its work although its answer was lost.</summary>
     public bool OutcomeUnknown { get; set; }
 
-    /// <summary>Set by an attempt that failed later than the last one did, such as further into a body: it counts as the first again.</summary>
+    /// <summary>
+    /// Set by an attempt that failed later than the last one did, such as further into a body: it counts as the first again.
+    /// </summary>
     public bool Advanced { get; set; }
 }
 
@@ -67,7 +69,9 @@ sealed class RetryPolicy(
         }
         catch (OperationCanceledException) when (timer.IsCancellationRequested && !cancel.IsCancellationRequested)
         {
-            throw new StoreException(ErrorKind.Timeout, subject, string.Create(CultureInfo.InvariantCulture, $"not done within {settings.TotalTimeout.TotalSeconds:0.###} s (option total_timeout)"));
+            throw new StoreException(
+                ErrorKind.Timeout, subject, string.Create(
+                    CultureInfo.InvariantCulture, $"not done within {settings.TotalTimeout.TotalSeconds:0.###} s (option total_timeout)"));
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
@@ -130,7 +134,8 @@ sealed class RetryPolicy(
         var error = failure.Error;
         if (tries == 1 && why.Length == 0)
             return error;
-        string detail = string.Create(CultureInfo.InvariantCulture, $"{error.Detail} (after {tries} attempts in {spent.TotalSeconds:0.0} s{why})");
+        string detail = string.Create(
+            CultureInfo.InvariantCulture, $"{error.Detail} (after {tries} attempts in {spent.TotalSeconds:0.0} s{why})");
         return new StoreException(error.Kind, error.Uri, detail, error.Offset, error) { Reason = error.Reason };
     }
 }
