@@ -129,8 +129,8 @@ public sealed class ProxyKindsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("127.0.0.1", "127.0.0.1:80")]
-    [InlineData("[::1]", "::1:80")]
+    [InlineData("127.0.0.1", "address 127.0.0.1:80")]
+    [InlineData("[::1]", "address ::1:80")]
     public async Task Head_Socks5AndAnAddress_AsksForTheAddress(string host, string asked)
     {
         await using var server = Server(false);
@@ -145,7 +145,7 @@ public sealed class ProxyKindsTests : IDisposable
         await using var server = Server(false);
         await using var proxy = new ProxyServer("socks4", server.Port);
         await Open(proxy.Url(), false, host: "localhost").PutAsync("key", new Payload(new byte[3]), PutOptions.Default, null, None);
-        Assert.Equal(["127.0.0.1:80"], proxy.Asked);
+        Assert.Equal(["address 127.0.0.1:80"], proxy.Asked);
     }
 
     [Theory]

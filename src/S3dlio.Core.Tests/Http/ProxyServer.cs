@@ -48,7 +48,7 @@ sealed class ProxyServer : IAsyncDisposable
     /// <summary>How many connections there were.</summary>
     public int Connections { get; private set; }
 
-    /// <summary>The servers that were asked for, as host:port.</summary>
+    /// <summary>The servers that were asked for, as host:port; behind the word address where SOCKS carries it as one.</summary>
     public List<string> Asked { get; } = [];
 
     public string Place => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}");
@@ -167,7 +167,7 @@ sealed class ProxyServer : IAsyncDisposable
         byte[] head = await TakeAsync(stream, 4);
         string host = head[3] == 3
             ? Encoding.ASCII.GetString(await TakeAsync(stream, (await TakeAsync(stream, 1))[0]))
-            : new IPAddress(await TakeAsync(stream, head[3] == 1 ? 4 : 16)).ToString();
+            : $"address {new IPAddress(await TakeAsync(stream, head[3] == 1 ? 4 : 16))}";
         int port = BinaryPrimitives.ReadUInt16BigEndian(await TakeAsync(stream, 2));
         // its own address is a name, which is the form that has no fixed length
         await AnswerAsync(stream, [5, 0, 0, 3, 5, .. "proxy"u8, 1, 2], $"{host}:{port}");
@@ -179,7 +179,7 @@ sealed class ProxyServer : IAsyncDisposable
         byte[] head = await TakeAsync(stream, 8);
         string user = await LineAsync(stream);
         byte[] address = head[4..];
-        string host = address[0] == 0 ? await LineAsync(stream) : new IPAddress(address).ToString();
+        string host = address[0] == 0 ? await LineAsync(stream) : $"address {new IPAddress(address)}";
         byte verdict = Login is null || Login == user ? (byte)90 : (byte)93;
         await AnswerAsync(stream, [0, verdict, 0, 0, 0, 0, 0, 0], $"{host}:{BinaryPrimitives.ReadUInt16BigEndian(head.AsSpan(2))}");
         return verdict == 90 ? [] : throw new IOException("it hangs up");

@@ -27,8 +27,8 @@ sealed class ProxyFault : IOException
     };
 
     /// <summary>It said that it makes no connection to this server.</summary>
-    public static ProxyFault Refused(HttpProxy proxy, HttpOrigin origin, string why, bool transient) =>
-        new($"the proxy {proxy.Name} made no connection to {origin.Place}: {why}; check {proxy.Source}") { Transient = transient };
+    public static ProxyFault Refused(HttpProxy proxy, HttpOrigin origin, string why, bool transient, Exception? cause = null) =>
+        new($"the proxy {proxy.Name} made no connection to {origin.Place}: {why}; check {proxy.Source}", cause) { Transient = transient };
 
     /// <summary>It answered something that is not its protocol's.</summary>
     public static ProxyFault Garbled(HttpProxy proxy, string what, Exception? cause = null) => new(

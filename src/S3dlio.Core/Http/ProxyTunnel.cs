@@ -25,7 +25,11 @@ static class ProxyTunnel
             else
                 await Socks4Async(connection, proxy, origin, cancel).ConfigureAwait(false);
         }
-        catch (HttpRequestException error) when (error.HttpRequestError != HttpRequestError.NameResolutionError)
+        catch (HttpRequestException error) when (error.HttpRequestError == HttpRequestError.NameResolutionError)
+        {
+            throw ProxyFault.Refused(proxy, origin, "the host's name cannot be resolved here, as SOCKS 4 needs it", transient: true, error);
+        }
+        catch (HttpRequestException error)
         {
             throw ProxyFault.Garbled(proxy, error.Message, error);
         }
