@@ -58,6 +58,9 @@ public sealed partial class LayeringTests
             if (!path.StartsWith(Core, StringComparison.Ordinal) || path == Factory)
                 continue;
             string from = Room(path.Split('/')[2..^1]);
+            // a file beside the folders
+            if (from.Length == 0)
+                continue;
             // C# sees the types of the enclosing namespaces without a using
             if (from.LastIndexOf('/') is > 0 and var end)
                 found.Add((from, Room(from[..end].Split('/'))));

@@ -9,13 +9,13 @@ namespace S3dlio;
 public sealed partial class LayeringTests
 {
     /// <summary>Lowest first; a layer knows itself and those before it.</summary>
-    static readonly string[] Layers = ["Hashing", "IO", "Compression", "Segments", "Storage", "Transfer", "Datasets", "Tensors", "Checkpoint"];
+    static readonly string[] Layers = ["Hashing", "IO", "Compression", "Segments", "Http", "Storage", "Transfer", "Datasets", "Tensors", "Checkpoint"];
 
     /// <summary>The one file that knows every backend.</summary>
     const string Factory = "src/S3dlio.Core/Storage/StoreFactory.cs";
 
-    /// <summary>Folders of Storage that are no backend but shared by some; only backends know them.</summary>
-    static readonly string[] Shared = ["Http"];
+    /// <summary>The floors below the library's own error: each has an exception of its own, which is translated above.</summary>
+    static readonly string[] Below = ["Hashing", "IO", "Compression", "Segments"];
 
     /// <summary>The engine of the object services; only its dialects, which are the folders in it, know it.</summary>
     const string Engine = "Remote";
@@ -31,7 +31,7 @@ public sealed partial class LayeringTests
     static readonly (string File, string Reason)[] Pointers =
     [
         ("src/S3dlio.Core/IO/AlignedBuffer.cs", "native memory that O_DIRECT reads into, handed out as Memory<byte>"),
-        ("src/S3dlio.Core/Storage/Http/PooledBuffer.cs", "native memory for the parts of an upload, handed out as Memory<byte>"),
+        ("src/S3dlio.Core/Storage/Remote/PooledBuffer.cs", "native memory for the parts of an upload, handed out as Memory<byte>"),
         ("src/S3dlio.Core/IO/Interop.cs", "the system calls of the lowest floor"),
         ("src/S3dlio.Core/IO/Interop.Names.cs", "the same"),
         ("src/S3dlio.Core/IO/PathText.cs", "paths as libc takes them, without an array for each"),
@@ -89,8 +89,18 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Compression;")]
     [InlineData("src/S3dlio.Core/Storage/PrefixStore.cs", "using S3dlio.Storage.Local;")]
     [InlineData("src/S3dlio.Core/Transfer/X.cs", "using S3dlio.Storage.Local;")]
-    [InlineData("src/S3dlio.Core/Transfer/X.cs", "using S3dlio.Storage.Http;")]
-    [InlineData("src/S3dlio.Core/Storage/Http/X.cs", "using S3dlio.Storage.Remote.S3;")]
+    [InlineData("src/S3dlio.Core/Transfer/X.cs", "using S3dlio.Http;")]
+    [InlineData("src/S3dlio.Core/Storage/X.cs", "using S3dlio.Http;")]
+    [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Http;")]
+    [InlineData("src/S3dlio.Core/Storage/X.cs", "namespace S3dlio.Storage; class X { Http.HttpCall? c; }")]
+    [InlineData("src/S3dlio.Core/Cache/X.cs", "using S3dlio.Http;")]
+    // the client of HTTP knows no store; floors below it do not know the library's error; what lies beside the folders knows IO alone
+    [InlineData("src/S3dlio.Core/Http/X.cs", "using S3dlio.Storage;")]
+    [InlineData("src/S3dlio.Core/Http/X.cs", "using S3dlio.Storage.Remote.S3;")]
+    [InlineData("src/S3dlio.Core/Http/X.cs", "using S3dlio.Segments;")]
+    [InlineData("src/S3dlio.Core/IO/X.cs", "class X { void F() => throw new StoreException(default, string.Empty, string.Empty); }")]
+    [InlineData("src/S3dlio.Core/Segments/X.cs", "class X { void F() => Events.Tell(default, default!); }")]
+    [InlineData("src/S3dlio.Core/StoreException.cs", "using S3dlio.Storage;")]
     // a dialect that knows the other one, the engine that knows a dialect, a backend that knows the engine
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Remote.Azure;")]
     [InlineData("src/S3dlio.Core/Storage/Remote/Azure/X.cs", "class X { S3.S3Store? s; }")]
@@ -129,9 +139,11 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "using S3dlio.Hashing;\nusing S3dlio.IO;\nnamespace S3dlio.Storage.Local;")]
     [InlineData("src/S3dlio.Core/IO/X.cs", "class X { [LibraryImport(\"libc\")] static partial int close(int fd); }")]
     [InlineData("src/S3dlio.Core/Storage/StoreFactory.cs", "using S3dlio.Storage.Local;\nusing S3dlio.Storage.Memory;")]
-    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Http;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Http;")]
     [InlineData("src/S3dlio.Core/Storage/Remote/S3/X.cs", "using S3dlio.Storage.Remote;\nnamespace S3dlio.Storage.Remote.S3;")]
-    [InlineData("src/S3dlio.Core/Storage/Remote/X.cs", "using S3dlio.Storage.Http;\nnamespace S3dlio.Storage.Remote;")]
+    [InlineData("src/S3dlio.Core/Storage/Remote/X.cs", "using S3dlio.Http;\nnamespace S3dlio.Storage.Remote;")]
+    [InlineData("src/S3dlio.Core/Http/X.cs", "using S3dlio.IO;\nnamespace S3dlio.Http; class X { StoreException? e; }")]
+    [InlineData("src/S3dlio.Core/StoreException.cs", "using S3dlio.IO;\nnamespace S3dlio; class X { }")]
     [InlineData("src/S3dlio.Cli/Credentials/AmazonChain.cs", "using Amazon.Runtime;")]
     [InlineData("src/S3dlio.Core/Storage/X.cs",
             "// unsafe, byte*, S3dlio.Tensors: words in a comment\n/// <see cref=\"Transfer.ITransferProgress\"/>\nclass X { string s = "
@@ -175,7 +187,11 @@ public sealed partial class LayeringTests
         string[] folders = path.Split('/')[2..^1];
         string layer = folders.FirstOrDefault() ?? "";
         string? backend = layer == "Storage" ? Backend(folders) : null;
-        int rank = Array.IndexOf(Layers, layer);
+        bool isRemote = backend is not null && folders[1] == Engine;
+        // what lies beside the folders is every floor's from Http on, and stands on the machine
+        int rank = Array.IndexOf(Layers, layer.Length == 0 ? "IO" : layer);
+        if (Below.Contains(layer) && OwnError().IsMatch(code))
+            yield return $"{path}: {layer} knows the library's error or its events; it has an exception of its own";
         foreach (string[] name in Names(code))
         {
             int other = name[0] is "Log" or "Table" or "Cache" or "OpLog" ? Layers.Length : Array.IndexOf(Layers, name[0]);
@@ -186,10 +202,11 @@ public sealed partial class LayeringTests
                 yield return $"{path}: {layer} knows {name[0]}";
             else if (name[0] == "Segments" && rank >= 0 && layer != "Segments")
                 yield return $"{path}: {layer} knows Segments; only what keeps a log or a table does";
-            else if (backend is not null && name[0] is not ("Storage" or "Hashing" or "IO"))
-                yield return $"{path}: the backend {backend} knows {name[0]}; it may know Storage, Hashing and IO";
-            else if (Backend(name) is { } known && known != backend && path != Factory
-                && !(backend is not null && Shared.Contains(known)) && !(known == Engine && Dialects.Contains(backend)))
+            else if (name[0] == "Http" && layer != "Http" && !isRemote)
+                yield return $"{path}: {layer} knows Http; only Storage/{Engine} does";
+            else if (backend is not null && name[0] is not ("Storage" or "Http" or "Hashing" or "IO"))
+                yield return $"{path}: the backend {backend} knows {name[0]}; it may know Storage, Hashing, IO and, of HTTP, Http";
+            else if (Backend(name) is { } known && known != backend && path != Factory && !(known == Engine && Dialects.Contains(backend)))
                 yield return $"{path}: knows the backend {known}; only {Factory} does";
         }
     }
@@ -243,7 +260,7 @@ public sealed partial class LayeringTests
 
     static readonly ConcurrentDictionary<string, HashSet<string>> Declared = new();
 
-    static readonly string[] Backends = [.. Folders("Storage").Union(["Local", "Memory", Engine, .. Shared])];
+    static readonly string[] Backends = [.. Folders("Storage").Union(["Local", "Memory", Engine])];
 
     static readonly string[] Dialects = [.. Folders("Storage/" + Engine)];
 
@@ -286,6 +303,9 @@ public sealed partial class LayeringTests
 
     [GeneratedRegex(@"\bunsafe\b|\b(?:byte|sbyte|short|ushort|int|uint|long|ulong|nint|nuint|char|void|float|double)\s*\*+\s*(?:\w+|>|\))|\bdelegate\s*\*")]
     private static partial Regex RawPointer();
+
+    [GeneratedRegex(@"\b(?:StoreException|ErrorKind|ErrorReason)\b|\bEvents\s*\.\s*Tell")]
+    private static partial Regex OwnError();
 
     [GeneratedRegex(@"\b(?:LibraryImport|DllImport)\s*\(\s*""libc\b")]
     private static partial Regex LibcImport();

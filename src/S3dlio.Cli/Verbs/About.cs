@@ -15,7 +15,8 @@ static class About
         ("AWS_ACCESS_KEY_ID", false), ("AWS_SECRET_ACCESS_KEY", true), ("AWS_SESSION_TOKEN", true), ("AWS_CONFIG_FILE", false),
             ("AWS_SHARED_CREDENTIALS_FILE", false),
         ("AWS_CA_BUNDLE", false), ("AZURE_STORAGE_ACCOUNT", false), ("AZURE_STORAGE_KEY", true), ("AZURE_STORAGE_CONNECTION_STRING", true),
-        ("AZURE_STORAGE_SAS_TOKEN", true), ("HTTP_PROXY", false), ("HTTPS_PROXY", false), ("NO_PROXY", false),
+        ("AZURE_STORAGE_SAS_TOKEN", true), ("HTTP_PROXY", false), ("HTTPS_PROXY", false), ("ALL_PROXY", false),
+        ("NO_PROXY", false),
     ];
 
     public static string Number { get; } =

@@ -1,5 +1,6 @@
 using S3dlio.Hashing;
 using S3dlio.Storage;
+using S3dlio.Tests.Http;
 using S3dlio.Transfer;
 using Xunit;
 

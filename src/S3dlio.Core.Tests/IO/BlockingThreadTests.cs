@@ -1,6 +1,7 @@
 using S3dlio.IO;
 using S3dlio.Storage;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
+using S3dlio.Tests.Http;
 using S3dlio.Tests.Storage;
 using S3dlio.Transfer;
 using Xunit;

@@ -1,9 +1,10 @@
 using System.Globalization;
 using S3dlio.Cache;
+using S3dlio.Http;
 using S3dlio.Storage;
-using S3dlio.Storage.Remote.Azure;
-using S3dlio.Storage.Http;
 using S3dlio.Storage.Multi;
+using S3dlio.Storage.Remote;
+using S3dlio.Storage.Remote.Azure;
 using S3dlio.Storage.Remote.S3;
 using Xunit;
 
@@ -33,12 +34,12 @@ public class ConfigurationTableTests
     {
         string[] local = ["durable", "direct_fallback"];
         Assert.Equal(local.Order(), Rows("Every store").Keys.Order());
-        Assert.Equal(HttpOptions.Names.Order(), Rows("S3 and Azure: network, retries and memory").Keys.Order());
-        Assert.Equal(S3Options.Names.Except(HttpOptions.Names).Order(), Rows("S3").Keys.Order());
-        Assert.Equal(AzureOptions.Names.Except(HttpOptions.Names).Order(), Rows("Azure").Keys.Order());
+        Assert.Equal(RemoteOptions.Names.Order(), Rows("S3 and Azure: network, retries and memory").Keys.Order());
+        Assert.Equal(S3Options.Names.Except(RemoteOptions.Names).Order(), Rows("S3").Keys.Order());
+        Assert.Equal(AzureOptions.Names.Except(RemoteOptions.Names).Order(), Rows("Azure").Keys.Order());
         Assert.Equal(MultiOptions.Names.Order(), Rows("Several endpoints").Keys.Order());
         Assert.Equal(BackendOptions.CacheNames.Order(), Rows("A cache").Keys.Order());
-        string[] listed = [.. local, .. BackendOptions.CacheNames, .. HttpOptions.Names, .. S3Options.Names, .. AzureOptions.Names, .. MultiOptions.Names];
+        string[] listed = [.. local, .. BackendOptions.CacheNames, .. RemoteOptions.Names, .. S3Options.Names, .. AzureOptions.Names, .. MultiOptions.Names];
         Assert.Empty(BackendOptions.All.Except(listed));
     }
 
@@ -60,7 +61,7 @@ public class ConfigurationTableTests
     [Fact]
     public void Defaults_AreTheCodesOwn()
     {
-        var http = new HttpOptions();
+        var http = new RemoteOptions();
         var network = Rows("S3 and Azure: network, retries and memory");
         var s3 = new S3Options();
         var several = new MultiOptions();

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using S3dlio.Storage;
+using S3dlio.Tests.Http;
 using Xunit;
 
 namespace S3dlio.Tests.Storage;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using S3dlio.Storage;
 using S3dlio.Tensors;
+using S3dlio.Tests.Http;
 using S3dlio.Tests.Storage;
 using S3dlio.Transfer;
 using Xunit;

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using S3dlio.Storage;
 using S3dlio.Storage.Local;
+using S3dlio.Tests.Http;
 using S3dlio.Tests.Storage;
 using S3dlio.Transfer;
 using Xunit;

@@ -1,4 +1,5 @@
 using S3dlio.Storage;
+using S3dlio.Tests.Http;
 using S3dlio.Tests.Storage;
 using S3dlio.Transfer;
 using Xunit;

@@ -11,7 +11,7 @@ using Azure.Storage.Sas;
 using S3dlio.Storage;
 using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.Azure;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 using Xunit;
 
 namespace S3dlio.Tests.Witness;

@@ -6,7 +6,7 @@ using Amazon.Runtime.Internal.Util;
 using Amazon.S3;
 using Amazon.S3.Model;
 using S3dlio.Storage;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.S3;
 using Xunit;

@@ -4,7 +4,7 @@ using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.Azure;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 using S3dlio.Storage.Remote.S3;
 
 namespace S3dlio.Fuzz.Targets;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http;
 using System.Net.Sockets;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Fuzz.Targets;
 
@@ -84,7 +84,7 @@ sealed class HttpChunksTarget : Target
         { LingerState = new LingerOption(true, 0) };
         server.Connect(listener.LocalEndPoint!);
         using var connection = new HttpConnection(
-            HttpOrigin.Of(new Uri("http://127.0.0.1:1/")), listener.Accept(), tls: null, waits: false);
+            HttpOrigin.Of(new Uri("http://127.0.0.1:1/")), listener.Accept(), waits: false);
         int sent = Math.Min(input.Length, Most);
         server.Send(input.AsSpan(0, sent));
         server.Shutdown(SocketShutdown.Send);

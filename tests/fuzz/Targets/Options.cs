@@ -1,7 +1,7 @@
 using S3dlio.Native;
 using S3dlio.Storage;
 using S3dlio.Storage.Remote.Azure;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 using S3dlio.Storage.Remote.S3;
 
 namespace S3dlio.Fuzz.Targets;
@@ -159,8 +159,8 @@ sealed class EndpointTarget : Target
     public override string Run(byte[] input)
     {
         string text = Text(input);
-        if (HttpTransport.TryProxyAddress(text, out var proxy))
-            Must(proxy.IdnHost is not null, "a proxy has a name");
+        if (HttpProxy.TryParse(text, "option proxy", out var proxy))
+            Must(proxy.Origin.Host.Length > 0 && proxy.Origin.Port is > 0 and < 65536, "a proxy has a place");
         string json = System.Text.Json.JsonSerializer.Serialize(
             new Dictionary<string, string> { ["endpoint_url"] = text, ["region"] = "r" });
         var root = new StoreUri("s3", "bucket", "");

@@ -1,5 +1,5 @@
 using S3dlio.Storage;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.S3;
 

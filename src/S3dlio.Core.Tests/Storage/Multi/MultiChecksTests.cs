@@ -1,6 +1,7 @@
 using System.Text;
 using S3dlio.Storage;
 using S3dlio.Storage.Multi;
+using S3dlio.Tests.Http;
 using Xunit;
 
 namespace S3dlio.Tests.Storage;

@@ -1,4 +1,4 @@
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote;
 
@@ -7,15 +7,15 @@ namespace S3dlio.Storage.Remote;
 /// </summary>
 abstract class RemoteClient
 {
-    protected RemoteClient(HttpOptions options, string subject, TimeProvider? clock)
+    protected RemoteClient(RemoteOptions options, string subject, TimeProvider? clock)
     {
         Http = options;
         InFlight = new InFlight(options.MaxInFlight, options.MemoryLimit);
-        Retry = new RetryPolicy(options.Retry, new RetryBudget(), clock);
+        Retry = new RetryPolicy(options.Retry, new RetryBudget(), static error => Tally.Find(error.Uri)?.Retry(), clock);
         Transport = HttpTransport.Shared(options.Settings, subject);
     }
 
-    public HttpOptions Http { get; }
+    public RemoteOptions Http { get; }
 
     public InFlight InFlight { get; }
 

@@ -1,4 +1,4 @@
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote;
 
@@ -24,7 +24,7 @@ sealed class RemoteRequest(HttpMethod method, string container, string key, stri
     public HttpBody? Body { get; init; }
 
     /// <summary>Where it is counted; null for what is asked of an account.</summary>
-    public Tally? Tally { get; init; }
+    public IRequestTally? Tally { get; init; }
 
     /// <summary>SHA-256 of the body in hexadecimal; null where it is not signed.</summary>
     public string? PayloadHash { get; init; }

@@ -1,5 +1,5 @@
 using S3dlio.Hashing;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote;
 
@@ -18,7 +18,7 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
     protected string Container => container;
 
     /// <summary>Counts what is asked of it.</summary>
-    protected Tally Tally { get; } = Tally.Of(root);
+    protected IRequestTally Tally { get; } = new RequestTally(S3dlio.Storage.Tally.Of(root));
 
     public override bool IsSameAs(ObjectStore other) => other is RemoteStore same && same.Client == client && same.Root == Root;
 

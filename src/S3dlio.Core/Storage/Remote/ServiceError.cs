@@ -1,5 +1,5 @@
 using System.Globalization;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using S3dlio.Hashing;
 using S3dlio.Storage;
+using S3dlio.Tests.Http;
 using Xunit;
 
 namespace S3dlio.Tests.Storage.Remote.Azure;

@@ -1,6 +1,6 @@
 using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.Azure;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 using Xunit;
 
 namespace S3dlio.Tests.Storage.Remote.Azure;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using S3dlio.Storage;
 using S3dlio.Storage.Remote.S3;
+using S3dlio.Tests.Http;
 using Xunit;
 
 namespace S3dlio.Tests.Storage;

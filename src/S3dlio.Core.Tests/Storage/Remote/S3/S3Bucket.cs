@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using S3dlio.Storage;
+using S3dlio.Tests.Http;
 
 namespace S3dlio.Tests.Storage;
 

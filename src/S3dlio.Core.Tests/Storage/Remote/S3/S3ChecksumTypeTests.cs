@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using S3dlio.Hashing;
 using S3dlio.Storage;
+using S3dlio.Tests.Http;
 using S3dlio.Transfer;
 using Xunit;
 

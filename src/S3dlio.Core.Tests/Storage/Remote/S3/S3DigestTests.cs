@@ -3,6 +3,7 @@ using System.Text;
 using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Tensors;
+using S3dlio.Tests.Http;
 using S3dlio.Transfer;
 using Xunit;
 

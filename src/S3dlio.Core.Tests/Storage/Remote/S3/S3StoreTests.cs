@@ -2,6 +2,7 @@ using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.S3;
+using S3dlio.Tests.Http;
 using S3dlio.Transfer;
 using Xunit;
 

@@ -1,4 +1,4 @@
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 using S3dlio.Storage.Remote;
 using S3dlio.Storage.Remote.S3;
 using Xunit;

@@ -1,4 +1,4 @@
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote.Azure;
 
@@ -24,7 +24,7 @@ sealed record AzureOptions
     public static readonly string[] Names =
     [
         "connection_string", "account_key", "sas_token", "credential", "emulator", "endpoint_url", "transfer_check", "delete_snapshots",
-        .. HttpOptions.Names,
+        .. RemoteOptions.Names,
     ];
 
     /// <summary>The largest that one Put Block takes.</summary>
@@ -50,7 +50,7 @@ sealed record AzureOptions
     /// <summary>Deleting an object takes its snapshots with it; otherwise an object that has some is not deleted.</summary>
     public bool DeleteSnapshots { get; init; }
 
-    public HttpOptions Http { get; init; } = new();
+    public RemoteOptions Http { get; init; } = new();
 
     /// <summary>Holds secrets, so it shows none of its members.</summary>
     public override string ToString() => nameof(AzureOptions);

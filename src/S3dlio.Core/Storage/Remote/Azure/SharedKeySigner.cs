@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote.Azure;
 

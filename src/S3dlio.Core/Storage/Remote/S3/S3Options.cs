@@ -1,5 +1,5 @@
 using System.Net;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote.S3;
 
@@ -33,7 +33,7 @@ sealed record S3Options
     public static readonly string[] Names =
     [
         "endpoint_url", "region", "access_key_id", "secret_access_key", "session_token", "profile", "anonymous", "addressing_style",
-        "requester_pays", "checksum", "payload_signing", "sse_customer_key", "list_concurrency", .. HttpOptions.Names,
+        "requester_pays", "checksum", "payload_signing", "sse_customer_key", "list_concurrency", .. RemoteOptions.Names,
     ];
 
     /// <summary>S3 refuses smaller ones, the last of an upload apart.</summary>
@@ -71,7 +71,7 @@ sealed record S3Options
     /// <summary>Requests that a large recursive listing has under way at once; 1: page after page.</summary>
     public int ListConcurrency { get; init; } = 8;
 
-    public HttpOptions Http { get; init; } = new();
+    public RemoteOptions Http { get; init; } = new();
 
     /// <summary>Holds secrets, so it shows none of its members.</summary>
     public override string ToString() => nameof(S3Options);

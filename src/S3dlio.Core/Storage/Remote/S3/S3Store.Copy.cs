@@ -1,6 +1,6 @@
 using S3dlio.Hashing;
 using S3dlio.IO;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote.S3;
 

@@ -1,5 +1,5 @@
 using S3dlio.Hashing;
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote.S3;
 

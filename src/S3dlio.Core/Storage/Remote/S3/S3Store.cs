@@ -1,4 +1,4 @@
-using S3dlio.Storage.Http;
+using S3dlio.Http;
 
 namespace S3dlio.Storage.Remote.S3;
 
