@@ -227,7 +227,7 @@ public abstract partial class StoreConformance
         foreach (string present in (string[])["forms/x", "forms/x.zst"])
         {
             var error = await Fails(ErrorKind.AlreadyExists, "forms/x", () => SaveForm("forms/x", 1, fresh));
-            Assert.Contains("'x.zst'", error.Message);
+            Assert.Contains("\"x.zst\"", error.Message);
             await Fails(ErrorKind.AlreadyExists, "forms/x", () => Stream("forms/x", fresh, 1, 1));
             Assert.Equal(old, await Open("forms/x", Decompress.Auto));
             // who names the compressed object is given it, and it is no obstacle to a later save of that name

@@ -16,7 +16,7 @@ static class CompressedName
     /// <exception cref="StoreException">AlreadyExists: the plain object is there.</exception>
     public static async ValueTask CheckBeforeAsync(ObjectStore store, string key, CancellationToken cancel)
     {
-        if (await IsThereAsync(store, key, cancel).ConfigureAwait(false))
+        if (await IsPlainThereAsync(store, key, cancel).ConfigureAwait(false))
             throw new StoreException(
                 ErrorKind.AlreadyExists, store.Root.Child(key),
                 $"this object is not compressed, and reads of its name would not see {Quoted(SeekableFormat.Name(key))}; "
@@ -27,27 +27,50 @@ static class CompressedName
     /// <exception cref="StoreException">AlreadyExists: a plain object was saved at the same time.</exception>
     public static async ValueTask CheckAfterAsync(ObjectStore store, string key, CancellationToken cancel)
     {
-        if (await IsThereAsync(store, key, cancel).ConfigureAwait(false))
+        if (await IsPlainThereAsync(store, key, cancel).ConfigureAwait(false))
             throw new StoreException(
                 ErrorKind.AlreadyExists, store.Root.Child(key),
                 $"this object was saved by another writer, not compressed, while {Quoted(SeekableFormat.Name(key))} was written: both are "
                 + $"there, and reads of this name give the other writer's. {Ways(key)}");
     }
 
-    /// <summary>Before a plain object is created that must be the first of its name.</summary>
+    /// <summary>
+    /// Before a plain object is created that must be the first of its name. Where the look is not permitted it is created: reads of the name
+    /// give it, whatever else is there.
+    /// </summary>
     /// <exception cref="StoreException">AlreadyExists: a compressed object is there, which reads of the name find.</exception>
     public static async ValueTask CheckUnusedAsync(ObjectStore store, string key, CancellationToken cancel)
     {
         string name = SeekableFormat.Name(key);
-        if (await IsThereAsync(store, name, cancel).ConfigureAwait(false))
-            throw new StoreException(
-                ErrorKind.AlreadyExists, store.Root.Child(name),
-                $"reads of {Quoted(key)} find this object and overwrite is off; delete it first, or save with overwrite");
+        try
+        {
+            if (!await IsThereAsync(store, name, cancel).ConfigureAwait(false))
+                return;
+        }
+        catch (StoreException error) when (error.Kind is ErrorKind.PermissionDenied or ErrorKind.InvalidArgument)
+        {
+            // with the suffix a name can be longer than the store's names are
+            return;
+        }
+        throw new StoreException(
+            ErrorKind.AlreadyExists, store.Root.Child(name),
+            $"reads of {Quoted(key)} find this object and overwrite is off; delete it first, or save with overwrite");
     }
 
-    static string Ways(string key) => $"Delete it first, or save to {Quoted(SeekableFormat.Name(key))}, which reads of that name find";
-
-    static string Quoted(string key) => MessageText.Quote(key[(key.LastIndexOf('/') + 1)..]);
+    static async ValueTask<bool> IsPlainThereAsync(ObjectStore store, string key, CancellationToken cancel)
+    {
+        try
+        {
+            return await IsThereAsync(store, key, cancel).ConfigureAwait(false);
+        }
+        catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied)
+        {
+            throw new StoreException(
+                error.Kind, error.Uri, $"whether this object is there may not be seen ({error.Detail}), and one that is there would be "
+                + $"read in place of the compressed one. A save to {Quoted(SeekableFormat.Name(key))} need not know", cause: error)
+            { Reason = error.Reason };
+        }
+    }
 
     static async ValueTask<bool> IsThereAsync(ObjectStore store, string key, CancellationToken cancel)
     {
@@ -63,19 +86,13 @@ static class CompressedName
             await reader.DisposeAsync().ConfigureAwait(false);
             return true;
         }
-        catch (StoreException error) when (error.Kind == ErrorKind.NotFound || IsNoName(error, key))
+        catch (StoreException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.NotDirectory)
         {
             return false;
         }
-        catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied)
-        {
-            throw new StoreException(
-                error.Kind, error.Uri, $"whether this object is there may not be seen ({error.Detail}), and one that is there would be "
-                + $"read in place of the compressed one. A save to {Quoted(SeekableFormat.Name(key))} need not know", cause: error)
-            { Reason = error.Reason };
-        }
     }
 
-    /// <summary>With the suffix a name can be longer than the store's names are.</summary>
-    static bool IsNoName(StoreException error, string key) => error.Kind == ErrorKind.InvalidArgument && IsOne(key);
+    static string Ways(string key) => $"Delete it first, or save to {Quoted(SeekableFormat.Name(key))}, which reads of that name find";
+
+    static string Quoted(string key) => MessageText.Quote(key[(key.LastIndexOf('/') + 1)..]);
 }
