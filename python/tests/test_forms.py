@@ -189,7 +189,7 @@ def test_requests_of_loads_and_saves(server: str) -> None:
         return sum(store.requests for store in s3dlio.stats().values()) - before
 
     try:
-        s3dlio.put_bytes(f"{base}/first", b"")
+        s3dlio.put_bytes(f"{base}/first", b"", **given)
         for array in (small, weights()):
             assert asked(lambda: s3dlio.save_numpy_array(f"{base}/x", array, **given)) == 1
             assert asked(lambda: s3dlio.load_numpy_array(f"{base}/x", **given)) == 1
