@@ -64,7 +64,7 @@ async def save_numpy_array(
         compress: True for zstd at level 3, or a level from 1 to 22: the object is then called ``uri`` with ``.zst`` behind it,
             once, and a load of ``uri`` finds it. False saves it plain. None: compressed if ``uri`` ends in ``.zst``.
         validate: Taken for compatibility: the checksum is always computed.
-        overwrite: False creates the object or fails, also where a load of ``uri`` would find a compressed one.
+        overwrite: False creates the object, or fails where a load of ``uri`` would find one.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         metadata: Pairs of text kept with the object.
         attributes: As for ``put_bytes``.
