@@ -94,5 +94,5 @@ static class CompressedName
 
     static string Ways(string key) => $"Delete it first, or save to {Quoted(SeekableFormat.Name(key))}, which reads of that name find";
 
-    static string Quoted(string key) => MessageText.Quote(key[(key.LastIndexOf('/') + 1)..]);
+    static string Quoted(string key) => MessageText.Quote(key.AsSpan(key.LastIndexOf('/') + 1));
 }
