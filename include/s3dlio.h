@@ -86,7 +86,7 @@ enum s3dlio_status {
     S3DLIO_PENDING = -1,          /* the operation has not ended */
     S3DLIO_OK = 0,
     S3DLIO_NOT_FOUND = 1,         /* the object, its parent or its bucket is not there */
-    S3DLIO_ALREADY_EXISTS = 2,    /* a create-only write met an object of that name */
+    S3DLIO_ALREADY_EXISTS = 2,    /* a create-only write met an object of that name, or a compressed one the plain object */
     S3DLIO_PRECONDITION = 3,      /* a condition of the call, such as an ETag, no longer holds */
     S3DLIO_PERMISSION_DENIED = 4, /* known credentials that may not do this */
     S3DLIO_AUTHENTICATION = 5,    /* credentials that are missing, wrong or expired */
@@ -562,7 +562,8 @@ int32_t s3dlio_object_presign_begin(uint64_t store, const char *key, size_t key_
  * "a.zst"}. The writer is the caller's to close once s3dlio_op_result returned it; freed before that, the operation
  * closes it. Put options, and
  *   compression ("none")     "zstd": frames of 4 MiB with a seek table, in parallel on all cores (docs/formats.md);
- *                            ".zst" is appended to the key unless it ends so
+ *                            ".zst" is appended to the key unless it ends so; then ALREADY_EXISTS where the key without it
+ *                            exists, when the write begins or when the object is complete: reads of that key would find that one
  *   level (1 to 22, 3)       how hard to compress
  */
 int32_t s3dlio_writer_open_begin(uint64_t store, const char *key, size_t key_length, const char *options_json,
@@ -680,15 +681,15 @@ int32_t s3dlio_list_close(uint64_t list);
  *   {"descr":"'<f4'","fortran_order":false,"shape":[2,3],"extension_type":"bfloat16"}
  * where descr is the Python literal of NumPy's dtype and extension_type names a type that NumPy's format cannot.
  * Whether length fits descr and shape is the caller's concern. Put options, and compression and level as for
- * s3dlio_writer_open_begin. An array has one name and two forms: plain as `key` without ".zst", compressed as `key` with it;
- * a save in one form deletes the other when its own is there. Result: the object as stored, and "raw_size" and "raw_checksum", those of
- * the bytes before compression.
+ * s3dlio_writer_open_begin; a key that ends in ".zst" is compressed also where no compression is given. A plain array with overwrite false
+ * is ALREADY_EXISTS also where the key with ".zst" exists. Result: the object as stored, and "raw_size" and "raw_checksum", those of the
+ * bytes before compression.
  */
 int32_t s3dlio_array_save_begin(uint64_t store, const char *key, size_t key_length, const char *header_json,
                                 const void *data, uint64_t length, const char *options_json, uint64_t *out_op);
 
 /*
- * Opens an array, of two forms the one saved later, whichever the key names: reads and checks its header. Result: {"file":7,"descr":"'<f4'","fortran_order":false,
+ * Opens an array, or where there is none of the key the compressed one with ".zst" behind it: reads and checks its header. Result: {"file":7,"descr":"'<f4'","fortran_order":false,
  * "shape":[2,3],"data_offset":128,"data_length":24,"extension_type":"…","meta":{the object}}. The file is the
  * caller's to close once s3dlio_op_result returned it; freed before that, the operation closes it.
  */
@@ -708,14 +709,15 @@ int32_t s3dlio_array_read_begin(uint64_t file, void *data, uint64_t length, cons
  * "block_length":65536,"blocks":"…"}]}, in the order of the description: where each tensor's bytes begin in the object, and
  * the CRC32C of each of its blocks, base64 of four bytes each, big-endian; none for a tensor of a single block. With them
  * s3dlio_objects_scatter_begin reads parts of tensors and checks them. With blocks there may be a "level" (1 to 22) in the
- * description, too: the object is then compressed with zstd, .zst appended to its key, and offsets are of the decompressed bytes.
+ * description, too: the object is then compressed with zstd, .zst appended to its key without a look at the plain key, and offsets are
+ * of the decompressed bytes.
  */
 int32_t s3dlio_tensors_save_begin(uint64_t store, const char *key, size_t key_length, const char *description_json,
                                   const s3dlio_segment *segments, size_t count, const char *options_json,
                                   uint64_t *out_op);
 
 /*
- * Opens a safetensors object, in either form as an array: reads and checks its header. Result: {"file":8,"data_offset":256,"tensors":[{"name":
+ * Opens a safetensors object, found as an array is: reads and checks its header. Result: {"file":8,"data_offset":256,"tensors":[{"name":
  * "w","dtype":"F32","shape":[2,3],"nbytes":24,"checksum":"crc32c:…"}],"metadata":{},"meta":{the object}}. The file
  * belongs to the caller as with s3dlio_array_open_begin.
  */

@@ -62,10 +62,9 @@ async def save_numpy_array(
             strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
             raw bytes; ``load_numpy_array`` gives the type back).
         compress: True for zstd at level 3, or a level from 1 to 22: the object is then called ``uri`` with ``.zst`` behind it,
-            once. False saves it plain. None: compressed if ``uri`` ends in ``.zst``. An array has one name, with or without
-            the suffix: a later save replaces an earlier one also where that had the other form.
+            once, and a load of ``uri`` finds it. False saves it plain. None: compressed if ``uri`` ends in ``.zst``.
         validate: Taken for compatibility: the checksum is always computed.
-        overwrite: False creates the object or fails.
+        overwrite: False creates the object, or fails where a load of ``uri`` would find one.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
         metadata: Pairs of text kept with the object.
         attributes: As for ``put_bytes``.
@@ -80,7 +79,8 @@ async def save_numpy_array(
 
     Raises:
         InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
-        AlreadyExistsError: ``overwrite=False`` and the object exists.
+        AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that name
+            exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
         OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
 
     Example:
@@ -139,7 +139,7 @@ async def load_numpy_array(
     """Loads a ``.npy`` object of any writer straight into the array's memory.
 
     Args:
-        uri: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
+        uri: Which. Where there is no such object, the compressed one of the name with ``.zst`` behind it.
         shape: The shape that is expected; another in the header is an error before anything is allocated.
         dtype: Likewise for the dtype.
         validate_checksum: The original's name for the next two: a text is ``expected_checksum``, True is ``verify="require"``.

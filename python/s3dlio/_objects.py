@@ -162,7 +162,7 @@ def compression_options(compress: bool | int, what: str) -> dict[str, Any]:
 
 
 def form_options(compress: bool | int | None, where: Location) -> dict[str, Any]:
-    """What ``compress`` stands for where a name has two forms, plain and with ``.zst``; None is the one that is named."""
+    """What ``compress`` stands for where the name may say it; None: compressed if it ends in ``.zst``."""
     what = where.address(where.key)
     named = where.key.endswith(".zst")
     if compress is False and named:

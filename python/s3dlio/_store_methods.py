@@ -777,7 +777,7 @@ class StoreMethods:
         """Loads what :func:`save` saved, or any other program: an array of ``.npy``, a dictionary of ``.safetensors``.
 
         Args:
-            key: Which; with or without the ``.zst`` of a compressed one.
+            key: Which. Where there is no such object, the compressed one of the name with ``.zst`` behind it.
             format: ``"npy"`` or ``"safetensors"``, whatever ``uri`` ends in.
             framework: What tensors are made as: ``"np"`` or ``"pt"``.
             verify: As for :func:`get`.
@@ -820,10 +820,9 @@ class StoreMethods:
                 strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
                 raw bytes; ``load_numpy_array`` gives the type back).
             compress: True for zstd at level 3, or a level from 1 to 22: the object is then called ``uri`` with ``.zst`` behind it,
-                once. False saves it plain. None: compressed if ``uri`` ends in ``.zst``. An array has one name, with or without
-                the suffix: a later save replaces an earlier one also where that had the other form.
+                once, and a load of ``uri`` finds it. False saves it plain. None: compressed if ``uri`` ends in ``.zst``.
             validate: Taken for compatibility: the checksum is always computed.
-            overwrite: False creates the object or fails.
+            overwrite: False creates the object, or fails where a load of ``uri`` would find one.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
             metadata: Pairs of text kept with the object.
             attributes: As for ``put_bytes``.
@@ -837,7 +836,8 @@ class StoreMethods:
 
         Raises:
             InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
-            AlreadyExistsError: ``overwrite=False`` and the object exists.
+            AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that name
+                exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
             OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
         """
         return _arrays.save_numpy_array(self._at(key), array, compress, validate, overwrite=overwrite, durable=durable, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
@@ -858,7 +858,7 @@ class StoreMethods:
         """Loads a ``.npy`` object of any writer straight into the array's memory.
 
         Args:
-            key: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
+            key: Which. Where there is no such object, the compressed one of the name with ``.zst`` behind it.
             shape: The shape that is expected; another in the header is an error before anything is allocated.
             dtype: Likewise for the dtype.
             validate_checksum: The original's name for the next two: a text is ``expected_checksum``, True is ``verify="require"``.
@@ -930,7 +930,7 @@ class StoreMethods:
 
         Raises:
             InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
-            AlreadyExistsError: ``overwrite=False`` and the object exists.
+            AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for :func:`save_numpy_array`.
         """
         return _tensors.save_tensors(self._at(key), tensors, metadata, compress=compress, checksums=checksums, max_shard_size=max_shard_size, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
 
@@ -948,7 +948,7 @@ class StoreMethods:
         """Loads tensors of a safetensors object of any writer, or of a model in several objects, each straight into its own memory.
 
         Args:
-            key: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later. Or a model's index
+            key: Which object; where it is missing, the compressed one of the name with ``.zst`` behind it. Or a model's index
                 (``….safetensors.index.json``), or the directory of ``model.safetensors`` or of its index.
             names: Which tensors; None for all. Only their bytes are read.
             framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
@@ -1825,7 +1825,7 @@ class AsyncStore:
         """Loads what :func:`save` saved, or any other program: an array of ``.npy``, a dictionary of ``.safetensors``.
 
         Args:
-            key: Which; with or without the ``.zst`` of a compressed one.
+            key: Which. Where there is no such object, the compressed one of the name with ``.zst`` behind it.
             format: ``"npy"`` or ``"safetensors"``, whatever ``uri`` ends in.
             framework: What tensors are made as: ``"np"`` or ``"pt"``.
             verify: As for :func:`get`.
@@ -1868,10 +1868,9 @@ class AsyncStore:
                 strings, structured, either byte order, and ml_dtypes' bfloat16, float8 and so on (``np.load`` reads those as
                 raw bytes; ``load_numpy_array`` gives the type back).
             compress: True for zstd at level 3, or a level from 1 to 22: the object is then called ``uri`` with ``.zst`` behind it,
-                once. False saves it plain. None: compressed if ``uri`` ends in ``.zst``. An array has one name, with or without
-                the suffix: a later save replaces an earlier one also where that had the other form.
+                once, and a load of ``uri`` finds it. False saves it plain. None: compressed if ``uri`` ends in ``.zst``.
             validate: Taken for compatibility: the checksum is always computed.
-            overwrite: False creates the object or fails.
+            overwrite: False creates the object, or fails where a load of ``uri`` would find one.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
             metadata: Pairs of text kept with the object.
             attributes: As for ``put_bytes``.
@@ -1885,7 +1884,8 @@ class AsyncStore:
 
         Raises:
             InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
-            AlreadyExistsError: ``overwrite=False`` and the object exists.
+            AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that name
+                exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
             OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
         """
         return await awaited("Store.aio.save_numpy_array", _arrays.save_numpy_array, self._at(key), array, compress, validate, overwrite=overwrite, durable=durable, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
@@ -1906,7 +1906,7 @@ class AsyncStore:
         """Loads a ``.npy`` object of any writer straight into the array's memory.
 
         Args:
-            key: Which, with or without the ``.zst`` of a compressed one; of two forms the one saved later.
+            key: Which. Where there is no such object, the compressed one of the name with ``.zst`` behind it.
             shape: The shape that is expected; another in the header is an error before anything is allocated.
             dtype: Likewise for the dtype.
             validate_checksum: The original's name for the next two: a text is ``expected_checksum``, True is ``verify="require"``.
@@ -1978,7 +1978,7 @@ class AsyncStore:
 
         Raises:
             InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
-            AlreadyExistsError: ``overwrite=False`` and the object exists.
+            AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for :func:`save_numpy_array`.
         """
         return await awaited("Store.aio.save_tensors", _tensors.save_tensors, self._at(key), tensors, metadata, compress=compress, checksums=checksums, max_shard_size=max_shard_size, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
 
@@ -1996,7 +1996,7 @@ class AsyncStore:
         """Loads tensors of a safetensors object of any writer, or of a model in several objects, each straight into its own memory.
 
         Args:
-            key: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later. Or a model's index
+            key: Which object; where it is missing, the compressed one of the name with ``.zst`` behind it. Or a model's index
                 (``….safetensors.index.json``), or the directory of ``model.safetensors`` or of its index.
             names: Which tensors; None for all. Only their bytes are read.
             framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.

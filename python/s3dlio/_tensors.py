@@ -108,7 +108,7 @@ async def save_tensors(
 
     Raises:
         InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
-        AlreadyExistsError: ``overwrite=False`` and the object exists.
+        AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for :func:`save_numpy_array`.
 
     Example:
         >>> import numpy as np, s3dlio
@@ -271,7 +271,7 @@ async def load_tensors(
     """Loads tensors of a safetensors object of any writer, or of a model in several objects, each straight into its own memory.
 
     Args:
-        uri: Which object, with or without the ``.zst`` of a compressed one; of two forms the one saved later. Or a model's index
+        uri: Which object; where it is missing, the compressed one of the name with ``.zst`` behind it. Or a model's index
             (``….safetensors.index.json``), or the directory of ``model.safetensors`` or of its index.
         names: Which tensors; None for all. Only their bytes are read.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.

@@ -91,7 +91,7 @@ async def load(
     """Loads what :func:`save` saved, or any other program: an array of ``.npy``, a dictionary of ``.safetensors``.
 
     Args:
-        uri: Which; with or without the ``.zst`` of a compressed one.
+        uri: Which. Where there is no such object, the compressed one of the name with ``.zst`` behind it.
         format: ``"npy"`` or ``"safetensors"``, whatever ``uri`` ends in.
         framework: What tensors are made as: ``"np"`` or ``"pt"``.
         verify: As for :func:`get`.

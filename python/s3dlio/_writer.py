@@ -33,7 +33,8 @@ class ObjectWriter(io.RawIOBase):
     and ``contextlib.closing`` do not tell ``close`` of an exception; see there what it does. Calls of several threads take turns.
 
     Args:
-        uri: Where to; with ``compress``, ``.zst`` is appended unless the name ends so (see ``uri``).
+        uri: Where to; with ``compress``, ``.zst`` is appended unless the name ends so (see ``uri``), and there must be no object of the
+            name without it.
         compress: False; True for zstd at level 3; or a level from 1 to 22. Data that does not shrink is stored as it is.
         overwrite: False creates the object or fails.
         if_match: Replace only the object with this ETag.
@@ -262,7 +263,9 @@ class ObjectWriter(io.RawIOBase):
 
         Raises:
             ClosedError: The writer has ended, or an earlier write failed or was interrupted; there is no object then.
-            AlreadyExistsError, PreconditionError, OutOfSpaceError: As the store says; there is no object then.
+            AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` was put behind the name, and an object of the name
+                without it was written meanwhile: both are there, and reads of that name give the other.
+            PreconditionError, OutOfSpaceError: As the store says; there is no object then.
         """
         self._output.require_open()
         with self._turn:

@@ -107,7 +107,7 @@ def test_reads_at_random_places_are_those_of_a_file(base: Base) -> None:
 def test_readinto_fills_the_callers_memory(tmp_path: Path) -> None:
     numbers = np.arange(1 << 20, dtype=np.int64)
     for compress in (False, True):
-        done = write(tmp_path / "n", numbers.tobytes(), compress)
+        done = write(tmp_path / f"n-{compress}", numbers.tobytes(), compress)
         target = np.zeros_like(numbers)
         with s3dlio.open(done["uri"], buffering=0) as file:
             assert file.readinto(target) == numbers.nbytes

@@ -212,7 +212,8 @@ def test_write_that_fails_leaves_a_writer_that_cannot_be_closed_well(base: Base,
     def broken(done: int, total: int) -> None:
         raise Stop
 
-    s3dlio.put_bytes(base.at("f"), b"OLD")
+    target = "f.zst" if compress else "f"
+    s3dlio.put_bytes(base.at(target), b"OLD")
     writer = s3dlio.ObjectWriter(base.at("f"), compress=compress, progress=broken)
     with pytest.raises(Stop):
         writer.write(b"x" * 2 * MIB)
@@ -221,9 +222,9 @@ def test_write_that_fails_leaves_a_writer_that_cannot_be_closed_well(base: Base,
             call()
     assert writer.closed
     writer.close()
-    assert bytes(s3dlio.get(base.at("f"))) == b"OLD" and not s3dlio.exists(base.text("f.zst"))
+    assert bytes(s3dlio.get(base.at(target))) == b"OLD"
     if base.folder is not None:
-        assert base.files() == ["f"]
+        assert base.files() == [target]
 
 
 def test_arguments_that_cannot_be_written_do_no_harm(base: Base) -> None:

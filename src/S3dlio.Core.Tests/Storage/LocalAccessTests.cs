@@ -109,20 +109,6 @@ public sealed partial class LocalAccessTests : IDisposable
             Assert.Equal(Private, File.GetUnixFileMode(_directory[name]));
     }
 
-    [Theory]
-    [InlineData(null, 1)]
-    [InlineData(1, null)]
-    public async Task Save_OtherFormOfAPrivateFile_IsPrivate(int? first, int? second)
-    {
-        var (before, _) = await CompressedVariants.SaveAsync(
-            Store, "x", first, new Payload(new byte[100]), PutOptions.Default, NoProgress.Instance, None);
-        File.SetUnixFileMode(_directory[before.Key], Private);
-        var (after, _) = await CompressedVariants.SaveAsync(
-            Store, "x", second, new Payload(new byte[100]), PutOptions.Default, NoProgress.Instance, None);
-        Assert.Equal([_directory[after.Key]], Directory.EnumerateFiles(_directory.Path));
-        Assert.Equal(Private, File.GetUnixFileMode(_directory[after.Key]));
-    }
-
     [Fact]
     public async Task Copy_OfAFileThatNobodyMayWrite_CanBeReplaced()
     {
@@ -206,20 +192,6 @@ public sealed partial class LocalAccessTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await put);
         held.Dispose();
         Assert.Equal("old", File.ReadAllText(_directory["file"]));
-    }
-
-    [Fact]
-    public async Task DeleteBeside_WhileAnotherHasALock_UnavailableAndBothStay()
-    {
-        var seen = await Put("a", "1");
-        await Put("b", "2");
-        using (var held = Locked("."))
-        {
-            var error = await Assert.ThrowsAsync<StoreException>(async () => await Store.DeleteIfUnchangedAsync("a", seen, "b", None));
-            Assert.Equal(ErrorKind.Unavailable, error.Kind);
-            Assert.True(File.Exists(_directory["a"]));
-        }
-        Assert.True(await Store.DeleteIfUnchangedAsync("a", seen, "b", None));
     }
 
     [Fact]

@@ -25,8 +25,9 @@ public abstract partial class StoreConformance
         {
             foreach (int? level in (int?[])[null, 1])
             {
-                var written = await Stream("streams/x", raw, level, length < 5000 ? 1000 : (3 << 20) + 1);
-                Assert.Equal(level is null ? "streams/x" : "streams/x.zst", written.Object.Key);
+                string key = level is null ? "streams/plain" : "streams/x";
+                var written = await Stream(key, raw, level, length < 5000 ? 1000 : (3 << 20) + 1);
+                Assert.Equal(level is null ? key : "streams/x.zst", written.Object.Key);
                 Assert.Equal((long)length, written.RawLength);
                 Assert.Equal(Checksum.Of(raw), written.RawChecksum);
                 Assert.Equal((await Store.HeadAsync(written.Object.Key, None)).Size, written.Object.Size);
@@ -200,56 +201,71 @@ public abstract partial class StoreConformance
     }
 
     [Fact]
-    public async Task Forms_EachSave_ReplacesTheOther()
+    public async Task Forms_EachSave_IsWhatAReadOfItsNameGives()
     {
-        string key = "forms/a";
-        for (int i = 0; i < 6; i++)
+        foreach (var (key, level, stored) in ((string, int?, string)[])
+            [("forms/p", null, "forms/p"), ("forms/c", 1, "forms/c.zst"), ("forms/n.zst", null, "forms/n.zst"), ("forms/n.zst", 1, "forms/n.zst")])
         {
-            var raw = SmallObject.Text(100_000 + i, i);
-            var (stored, checksum) = await CompressedVariants.SaveAsync(
-                Store, i % 2 == 0 ? key : key + ".zst", i % 3 > 0 ? 1 : null, new Payload(raw), PutOptions.Default, NoProgress.Instance,
-                None);
-            Assert.Equal(Checksum.Of(raw), checksum);
-            Assert.Equal(i % 3 > 0 ? key + ".zst" : key, stored.Key);
-            foreach (string name in (string[])[key, key + ".zst"])
-                Assert.Equal(raw, await OpenForm(name));
+            // the second save replaces the first, in the same form
+            foreach (int length in (int[])[100_000, 70_000])
+            {
+                var raw = SmallObject.Text(length, length);
+                var (meta, checksum) = await SaveForm(key, level, raw);
+                Assert.Equal(Checksum.Of(raw), checksum);
+                Assert.Equal(stored, meta.Key);
+                foreach (string name in (string[])[key, stored, stored[..^(stored.EndsWith(".zst") ? 4 : 0)]])
+                    Assert.Equal(raw, await Open(name, Decompress.Auto));
+            }
         }
+        Assert.Equal(["forms/c.zst", "forms/n.zst", "forms/p"], await List("forms/"));
     }
 
     [Fact]
-    public async Task Forms_BothThere_TheLaterSaveCounts()
+    public async Task Forms_CompressedUnderANameThatIsTaken_RefusedAndNothingWritten()
     {
-        foreach (int? first in (int?[])[null, 1])
+        byte[] old = [1], fresh = [2];
+        await SaveForm("forms/x", null, old);
+        foreach (string present in (string[])["forms/x", "forms/x.zst"])
         {
-            string key = first is null ? "forms/p" : "forms/c";
-            var (old, _) = await CompressedVariants.SaveAsync(
-                Store, key, first, new Payload("old"u8.ToArray()), PutOptions.Default, NoProgress.Instance, None);
-            await Store.CopyAsync(old.Key, key + "-kept", PutOptions.Default, None);
-            await CompressedVariants.SaveAsync(
-                Store, key, first is null ? 1 : null, new Payload("new"u8.ToArray()), PutOptions.Default, NoProgress.Instance, None);
-            // as if the second step had never come, and the clock had gone back
-            await Store.CopyAsync(key + "-kept", old.Key, PutOptions.Default, None);
-            Assert.Equal("new"u8.ToArray(), await OpenForm(key));
-            Assert.Equal("new"u8.ToArray(), await OpenForm(key + ".zst"));
-            await CompressedVariants.SaveAsync(
-                Store, key, first, new Payload("last"u8.ToArray()), PutOptions.Default, NoProgress.Instance, None);
-            Assert.Equal("last"u8.ToArray(), await OpenForm(key));
-            Assert.Equal("last"u8.ToArray(), await OpenForm(key + ".zst"));
+            var error = await Fails(ErrorKind.AlreadyExists, "forms/x", () => SaveForm("forms/x", 1, fresh));
+            Assert.Contains("\"x.zst\"", error.Message);
+            await Fails(ErrorKind.AlreadyExists, "forms/x", () => Stream("forms/x", fresh, 1, 1));
+            Assert.Equal(old, await Open("forms/x", Decompress.Auto));
+            // who names the compressed object is given it, and it is no obstacle to a later save of that name
+            await SaveForm("forms/x.zst", 1, old);
+            Assert.Equal(old, await Open("forms/x.zst", Decompress.Auto));
         }
-        await Fails(ErrorKind.NotFound, "forms/none", () => OpenForm("forms/none"));
-        await Fails(ErrorKind.AlreadyExists, "forms/p",
-            () => CompressedVariants.SaveAsync(
-                Store, "forms/p", 1, new Payload("x"u8.ToArray()), new PutOptions { Overwrite = false }, NoProgress.Instance,
-                None).AsTask());
+        // a plain save needs no look: reads of its name meet it first
+        await SaveForm("forms/x", null, fresh);
+        Assert.Equal(fresh, await Open("forms/x", Decompress.Auto));
+        Assert.Equal(old, await Open("forms/x.zst", Decompress.Auto));
+        await Store.DeleteAsync(["forms/x"], None);
+        Assert.Equal(old, await Open("forms/x", Decompress.Auto));
     }
 
-    async Task<byte[]> OpenForm(string key)
+    [Fact]
+    public async Task Forms_CreateOnly_FailsInEitherForm()
     {
-        await using var reader = await CompressedVariants.OpenReadAsync(Store, key, None);
-        var raw = new byte[reader.Meta.Size];
-        await ParallelRead.ReadAsync(reader, 0, LargeMemory.From(raw.AsMemory()), true, null, None);
-        return raw;
+        await SaveForm("forms/z", 1, [1]);
+        foreach (var (level, taken) in ((int?, string)[])[(null, "forms/z.zst"), (1, "forms/z.zst")])
+            await Fails(ErrorKind.AlreadyExists, taken, () => SaveForm("forms/z", level, [2], overwrite: false));
+        Assert.Equal(["forms/z.zst"], await List("forms/"));
     }
+
+    [Fact]
+    public async Task Forms_PlainSaveDuringACompressedOne_TheCompressedOneIsTold()
+    {
+        await using var output = await ObjectOutput.OpenAsync(Store, "forms/r", 1, PutOptions.Default, None);
+        await output.WriteAsync(LargeMemory.From(new byte[10]), null, None);
+        await SaveForm("forms/r", null, [7]);
+        var error = await Fails(ErrorKind.AlreadyExists, "forms/r", () => output.CompleteAsync(None).AsTask());
+        Assert.Contains("another writer", error.Message);
+        Assert.Equal([7], await Open("forms/r", Decompress.Auto));
+        Assert.Equal(new byte[10], await Open("forms/r.zst", Decompress.Auto));
+    }
+
+    Task<(ObjectMeta Stored, Checksum Raw)> SaveForm(string key, int? level, byte[] raw, bool overwrite = true) => PayloadOutput.SaveAsync(
+        Store, key, level, new Payload(raw), new PutOptions { Overwrite = overwrite }, NoProgress.Instance, None).AsTask();
 
     async Task<OutputSummary> Stream(string key, byte[] raw, int? level, int piece)
     {

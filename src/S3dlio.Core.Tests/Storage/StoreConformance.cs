@@ -486,42 +486,6 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task DeleteBeside_ChangedOrAlone_Stays()
-    {
-        await Put("pair/a", "1");
-        await Put("pair/b", "2");
-        var seen = await Store.HeadAsync("pair/a", None);
-        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/none", None));
-        await Put("pair/a", "new");
-        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
-        seen = await Store.HeadAsync("pair/a", None);
-        await Put("pair/a", "new", PutOptions.Default with { Metadata = new Dictionary<string, string> { ["k"] = "v" } });
-        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
-        Assert.Equal("new", await GetText("pair/a"));
-        seen = await Store.HeadAsync("pair/a", None);
-        Assert.True(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
-        Assert.False(await Store.DeleteIfUnchangedAsync("pair/a", seen, "pair/b", None));
-        Assert.Equal(["pair/b"], await List("pair/"));
-    }
-
-    [Fact]
-    public async Task DeleteBeside_FromBothSidesAtOnce_LeavesOneWhereThereAreLocks()
-    {
-        if (!Store.IsNear)
-            return;
-        for (int i = 0; i < 100; i++)
-        {
-            var one = await Put("pair/a", "1");
-            var other = await Put("pair/b", "2");
-            var deleted = await Task.WhenAll(
-                Task.Run(async () => await Store.DeleteIfUnchangedAsync("pair/a", one, "pair/b", None)),
-                Task.Run(async () => await Store.DeleteIfUnchangedAsync("pair/b", other, "pair/a", None)));
-            Assert.Single(deleted, true);
-            Assert.Single(await List("pair/"));
-        }
-    }
-
-    [Fact]
     public async Task Copy_WithEverything_KeepsDataChecksumAndMetadata()
     {
         var data = RandomBytes((5 << 20) + 1, 11);

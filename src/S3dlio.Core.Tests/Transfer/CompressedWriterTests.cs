@@ -23,8 +23,8 @@ public class CompressedWriterTests
             await output.WriteAsync(LargeMemory.From(raw.AsMemory()), null, None);
             await output.CompleteAsync(None);
             Zstd("-t", directory.Path + "/x.zst");
-            Zstd("-d", "-f", directory.Path + "/x.zst", "-o", directory.Path + "/x");
-            Assert.True(raw.AsSpan().SequenceEqual(File.ReadAllBytes(directory.Path + "/x")), $"{length} bytes differ");
+            Zstd("-d", "-f", directory.Path + "/x.zst", "-o", directory.Path + "/raw");
+            Assert.True(raw.AsSpan().SequenceEqual(File.ReadAllBytes(directory.Path + "/raw")), $"{length} bytes differ");
         }
         directory.Delete();
     }

@@ -76,9 +76,6 @@ public sealed partial class HybridStore : DelegatingStore
     public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
         WritingAsync([key], () => Backing.DeleteSeenAsync(key, seen, cancel));
 
-    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        WritingAsync([key], () => Backing.DeleteIfUnchangedAsync(key, seen, beside, cancel));
-
     public override ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         WritingAsync([destination], () => Backing.CopyAsync(source, destination, options, cancel));
 

@@ -94,8 +94,9 @@ public sealed class ShardWrite : IAsyncDisposable
         while (true)
         {
             string key = CheckpointLayout.ShardKey(target.Placement, target.Step, target.Save.SaveId, target.Rank, nonce);
-            if (await CheckpointObjects.HeadAsync(
-                    store, target.Level is null ? key : SeekableFormat.Name(key), cancel).ConfigureAwait(false) is null)
+            if (target.Level is not null)
+                key = SeekableFormat.Name(key);
+            if (await CheckpointObjects.HeadAsync(store, key, cancel).ConfigureAwait(false) is null)
                 return key;
             nonce = SaveId.Nonce();
         }

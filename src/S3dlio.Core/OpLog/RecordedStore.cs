@@ -146,9 +146,6 @@ public sealed class RecordedStore : DelegatingStore
     public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
         TimedAsync(OpName.Delete, key, _inner.DeleteSeenAsync(key, seen, cancel));
 
-    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        TimedAsync(OpName.Delete, key, _inner.DeleteIfUnchangedAsync(key, seen, beside, cancel));
-
     public override ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         TimedAsync(OpName.Copy, destination, _inner.CopyAsync(source, destination, options, cancel));
 

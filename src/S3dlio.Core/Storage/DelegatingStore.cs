@@ -49,9 +49,6 @@ public abstract class DelegatingStore : ObjectStore
     public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
         Inner.DeleteSeenAsync(key, seen, cancel);
 
-    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        Inner.DeleteIfUnchangedAsync(key, seen, beside, cancel);
-
     public override ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
         Inner.CopyAsync(source, destination, options, cancel);
 

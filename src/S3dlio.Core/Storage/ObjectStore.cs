@@ -113,22 +113,6 @@ public abstract class ObjectStore
     /// <returns>What could not be deleted.</returns>
     public abstract ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel);
 
-    /// <summary>
-    /// Deletes an object that is still the one that was seen, provided that the one at <paramref name="beside"/> is there. For callers that
-    /// saw the first before they wrote the second: of two objects that are deleted only so, each beside the other, one is there at every
-    /// moment.
-    /// </summary>
-    /// <remarks>
-    /// The default looks, then deletes, which another may come in between of. A store does better where it can: under a lock of both, or by
-    /// a delete that has the ETag as its condition, which does as well where each write gets a tag of its own: for both to be gone, each of
-    /// the two that were deleted last would have been written before the other.
-    /// </remarks>
-    /// <returns>False, and nothing is deleted, where it is not as it was seen or the other is not there.</returns>
-    public virtual async ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        await HeadOrNullAsync(beside, cancel).ConfigureAwait(false) is not null
-        && await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is { } now && now.IsAsSeen(seen)
-        && await DeleteMatchingAsync(key, seen, cancel).ConfigureAwait(false);
-
     /// <summary>Deletes an object that is still the one that was seen; one that is gone counts as deleted.</summary>
     /// <returns>False, and nothing is deleted, where it is another by now.</returns>
     public virtual async ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>

@@ -54,9 +54,6 @@ sealed class PrefixStore(ObjectStore inner, string prefix) : DelegatingStore
         return failures.Count == 0 ? failures : [.. failures.Select(failure => failure with { Key = Strip(failure.Key) })];
     }
 
-    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel) =>
-        inner.DeleteIfUnchangedAsync(Full(key), seen, Full(beside), cancel);
-
     public override async ValueTask<ObjectMeta> CopyAsync(
         string source, string destination, PutOptions options, CancellationToken cancel) =>
         Below(await inner.CopyAsync(Full(source), Full(destination), options, cancel).ConfigureAwait(false));

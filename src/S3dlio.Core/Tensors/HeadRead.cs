@@ -1,3 +1,4 @@
+using S3dlio.IO;
 using S3dlio.Storage;
 using S3dlio.Transfer;
 
@@ -12,13 +13,16 @@ static class HeadRead
     public delegate int RequiredLength(ReadOnlySpan<byte> begin, long objectLength, string uri);
 
     /// <summary>
-    /// Opens an object, plain or compressed, and makes of its reader, URI and head what is wanted; where that fails nothing stays open.
+    /// Opens an object, or where it is missing the compressed one of its name, and makes of its reader, URI and head what is wanted; where that fails nothing stays open.
     /// </summary>
     public static async ValueTask<T> OpenAsync<T>(
         ObjectStore store, string key, int prefixLength, RequiredLength required, Func<ObjectReader, string, byte[], T> make,
         CancellationToken cancel)
     {
-        var reader = await CompressedVariants.OpenReadAsync(store, key, cancel).ConfigureAwait(false);
+        var reader = await ObjectInput.OpenAsync(store, key, Decompress.Auto, ReadOptions.Default, cancel).ConfigureAwait(false);
+        // decoding is no work for the calling thread
+        if (reader is CompressedReader)
+            await ThreadSwitch.ToPoolAsync();
         string uri = store.Root.Child(reader.Meta.Key);
         try
         {

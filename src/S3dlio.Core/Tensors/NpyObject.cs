@@ -33,7 +33,7 @@ public sealed class NpyObject : IAsyncDisposable
         CancellationToken cancel)
     {
         var payload = new Payload(header.Length, _ => header, [data]) { HeadNeedsChecksums = false };
-        return CompressedVariants.SaveAsync(store, key, level, payload, options, progress, cancel);
+        return PayloadOutput.SaveAsync(store, key, level, payload, options, progress, cancel);
     }
 
     public static ValueTask<NpyObject> OpenAsync(ObjectStore store, string key, CancellationToken cancel) => HeadRead.OpenAsync(

@@ -1,3 +1,4 @@
+using S3dlio.Compression;
 using S3dlio.Hashing;
 using S3dlio.IO;
 using S3dlio.Storage;
@@ -46,12 +47,12 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         {
             HeadNeedsChecksums = layout.HasChecksums
         };
-        return CompressedVariants.SaveAsync(store, key, level, payload, options, progress, cancel);
+        return PayloadOutput.SaveAsync(store, key, level, payload, options, progress, cancel);
     }
 
     /// <summary>
     /// The same, always with checksums; it also tells where each tensor lies and what its blocks' checksums are. With a level the object is
-    /// compressed and <c>.zst</c> appended to its key; offsets are of the bytes before that.
+    /// compressed and <c>.zst</c> appended to its key, whose plain name belongs to the caller; offsets are of the bytes before that.
     /// </summary>
     /// <returns>The object, and the tensors in the order of <paramref name="tensors"/>.</returns>
     public static async ValueTask<(OutputSummary Output, TensorBlocks[] Tensors)> SaveBlocksAsync(
@@ -93,27 +94,11 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
             return layout.BuildHead(wholes);
         }, segments);
         progress.Begin(payload.Length);
-        if (level is not null)
-            return (await CompressAsync(store, key, payload, level, options, progress, cancel).ConfigureAwait(false), saved);
+        if (level is { } chosen)
+            return (await PayloadOutput.CompressAsync(
+                    store, SeekableFormat.Name(key), chosen, payload, options, progress, cancel).ConfigureAwait(false), saved);
         var meta = await store.PutAsync(key, payload, options, progress, cancel).ConfigureAwait(false);
         return (new OutputSummary(meta, payload.Length, meta.Checksum, null), saved);
-    }
-
-    /// <summary>A stream is written from its begin, so the body is hashed for the head first.</summary>
-    static async ValueTask<OutputSummary> CompressAsync(
-        ObjectStore store, string key, Payload payload, int? level, PutOptions options, ITransferProgress progress,
-        CancellationToken cancel)
-    {
-        await ThreadSwitch.ToPoolAsync();
-        var digest = payload.Digest(cancel);
-        var output = await ObjectOutput.OpenAsync(store, key, level, options, cancel).ConfigureAwait(false);
-        await using (output.ConfigureAwait(false))
-        {
-            await output.WriteAsync(LargeMemory.From(digest.Head), progress, cancel).ConfigureAwait(false);
-            foreach (var segment in payload.Body)
-                await output.WriteAsync(segment, progress, cancel).ConfigureAwait(false);
-            return await output.CompleteAsync(cancel).ConfigureAwait(false);
-        }
     }
 
     static (SafetensorsLayout Layout, LargeMemory[] Body) Plan(

@@ -49,13 +49,13 @@ public static class ObjectInput
             return await store.OpenReadAsync(key, options, cancel).ConfigureAwait(false);
         // where the first bytes wanted lie is not known before the table is read
         var unread = options with { FirstOffset = 0, FirstLength = 0 };
-        bool named = key.EndsWith(SeekableFormat.Suffix, StringComparison.Ordinal);
+        bool named = CompressedName.IsOne(key);
         ObjectReader reader;
         try
         {
             reader = await store.OpenReadAsync(key, named || mode == Decompress.Always ? unread : options, cancel).ConfigureAwait(false);
         }
-        catch (StoreException error) when (!named && error.Kind == ErrorKind.NotFound)
+        catch (StoreException error) when (!named && error is { Kind: ErrorKind.NotFound, Reason: ErrorReason.None })
         {
             string other = SeekableFormat.Name(key);
             try

@@ -17,9 +17,13 @@ public sealed class ObjectOutput : IAsyncDisposable
     readonly ObjectWriter _writer;
     readonly string _uri;
     readonly int? _level;
+    readonly (ObjectStore Store, string Key)? _plain;
     volatile bool _torn;
 
-    ObjectOutput(string key, ObjectWriter writer, string uri, int? level) => (Key, _writer, _uri, _level) = (key, writer, uri, level);
+    ObjectOutput(string key, ObjectWriter writer, string uri, int? level, (ObjectStore Store, string Key)? plain)
+    {
+        (Key, _writer, _uri, _level, _plain) = (key, writer, uri, level, plain);
+    }
 
     /// <summary>The object's key: compressed ones end in <c>.zst</c>.</summary>
     public string Key { get; }
@@ -34,18 +38,22 @@ public sealed class ObjectOutput : IAsyncDisposable
     /// <param name="level">1 to 22; null writes the bytes as they are.</param>
     /// <param name="options">Options of the write.</param>
     /// <param name="cancel">Cancels the call.</param>
+    /// <exception cref="StoreException">AlreadyExists: <c>.zst</c> was appended, and there is an object of the key without it.</exception>
     public static async ValueTask<ObjectOutput> OpenAsync(
         ObjectStore store, string key, int? level, PutOptions options, CancellationToken cancel)
     {
         if (level is not { } chosen)
             return new ObjectOutput(
-                key, await store.OpenWriteAsync(key, options, cancel).ConfigureAwait(false), store.Root.Child(key), null);
+                key, await store.OpenWriteAsync(key, options, cancel).ConfigureAwait(false), store.Root.Child(key), null, null);
         string name = SeekableFormat.Name(key);
         string uri = store.Root.Child(name);
         if (chosen is < 1 or > 22)
             throw new StoreException(ErrorKind.InvalidArgument, uri, $"compression levels are 1 to 22, found {chosen}");
+        (ObjectStore, string)? plain = name == key ? null : (store, key);
+        if (plain is not null)
+            await CompressedName.CheckBeforeAsync(store, key, cancel).ConfigureAwait(false);
         var inner = await store.OpenWriteAsync(name, options, cancel).ConfigureAwait(false);
-        return new ObjectOutput(name, new CompressedWriter(inner, chosen, uri, options.Background), uri, chosen);
+        return new ObjectOutput(name, new CompressedWriter(inner, chosen, uri, options.Background), uri, chosen, plain);
     }
 
     /// <summary>Takes the next bytes; the memory is the caller's again when the task is done.</summary>
@@ -83,11 +91,16 @@ public sealed class ObjectOutput : IAsyncDisposable
         }
     }
 
-    /// <exception cref="StoreException">Closed after a write that failed or was cancelled.</exception>
+    /// <exception cref="StoreException">
+    /// Closed after a write that failed or was cancelled. AlreadyExists: the object is written, and one of its key without the appended
+    /// <c>.zst</c> was written meanwhile.
+    /// </exception>
     public async ValueTask<OutputSummary> CompleteAsync(CancellationToken cancel)
     {
         CheckWhole();
         var meta = await _writer.CompleteAsync(cancel).ConfigureAwait(false);
+        if (_plain is var (store, key))
+            await CompressedName.CheckAfterAsync(store, key, cancel).ConfigureAwait(false);
         return new OutputSummary(
             meta, _writer.Written, _writer is CompressedWriter compressed ? compressed.RawChecksum : meta.Checksum, _level);
     }

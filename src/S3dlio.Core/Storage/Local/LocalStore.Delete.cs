@@ -36,25 +36,6 @@ public sealed partial class LocalStore
         return ValueTask.FromResult<IReadOnlyList<DeleteFailure>>(failures);
     }
 
-    /// <remarks>
-    /// The directory is locked, so that deletes beside one another take turns: each finds its own object there, and none but another of
-    /// them would take that away. A lock of the two files would not do: both are replaced without it, and who locks the new ones would not
-    /// wait. Writers do not look at locks: what one puts in the deleted one's place between the comparison and the delete goes, too, and
-    /// the other is there.
-    /// </remarks>
-    public override async ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
-    {
-        cancel.ThrowIfCancellationRequested();
-        string path = _path.Object(key);
-        using var held = await FileLock.TakeAsync(Root.Child(key), LocalPath.Parent(path), LockPatience, cancel).ConfigureAwait(false);
-        if (held is null || Interop.Status(_path.Object(beside), follow: true, out _) != 0
-                || Interop.Status(path, follow: true, out var now) != 0 || now.ETag != seen.ETag)
-            return false;
-        foreach (var failure in await DeleteAsync([key], cancel).ConfigureAwait(false))
-            throw failure.Error;
-        return true;
-    }
-
     public override ValueTask MakeDirectoryAsync(string key, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();

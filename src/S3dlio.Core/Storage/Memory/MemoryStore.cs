@@ -106,14 +106,6 @@ public sealed class MemoryStore : ObjectStore
         return ValueTask.FromResult<IReadOnlyList<DeleteFailure>>([]);
     }
 
-    public override ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
-    {
-        cancel.ThrowIfCancellationRequested();
-        ObjectKey.Check(Root, key);
-        ObjectKey.Check(Root, beside);
-        return ValueTask.FromResult(_shelf.RemoveBeside(key, seen.ETag, beside));
-    }
-
     public override ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
@@ -201,13 +193,6 @@ public sealed class MemoryStore : ObjectStore
                 foreach (string key in keys)
                     _items.Remove(key);
             }
-        }
-
-        public bool RemoveBeside(string key, string? tag, string beside)
-        {
-            lock (_gate)
-                return _items.ContainsKey(beside) && _items.GetValueOrDefault(key) is { } item && item.Meta.ETag == tag
-                    && _items.Remove(key);
         }
 
         /// <summary>One page after <paramref name="after"/>, which becomes where the next begins, or null at the end.</summary>

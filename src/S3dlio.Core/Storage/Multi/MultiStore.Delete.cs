@@ -25,61 +25,38 @@ public sealed partial class MultiStore
         return [.. answers.SelectMany(failures => failures).DistinctBy(failure => failure.Key)];
     }
 
-    /// <remarks>
-    /// The delete has its condition where the object is. The other object may be at another endpoint: it is looked for right before, and
-    /// the callers of this store take turns.
-    /// </remarks>
-    public override async ValueTask<bool> DeleteIfUnchangedAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
-    {
-        CheckIsKey(key);
-        CheckIsKey(beside);
-        if (_options.Replicas)
-            return await RunAnyAsync(store => store.DeleteIfUnchangedAsync(key, seen, beside, cancel)).ConfigureAwait(false);
-        // in the order of their places, so that two never wait for each other
-        int[] places = [.. new[] { Place(key, _claims.Length), Place(beside, _claims.Length) }.Distinct().Order()];
-        int held = 0;
-        try
-        {
-            foreach (int place in places)
-            {
-                await _claims[place].WaitAsync(cancel).ConfigureAwait(false);
-                held++;
-            }
-            return await DeleteIfUnchangedInTurnAsync(key, seen, beside, cancel).ConfigureAwait(false);
-        }
-        finally
-        {
-            foreach (int place in places.AsSpan(0, held))
-                _claims[place].Release();
-        }
-    }
-
+    /// <remarks>The delete has its condition where the object is; the callers of this store take turns.</remarks>
     public override async ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel)
     {
         CheckIsKey(key);
         if (_options.Replicas)
             return await RunAnyAsync(store => store.DeleteSeenAsync(key, seen, cancel)).ConfigureAwait(false);
-        return await HeadOrNullAsync(key, cancel).ConfigureAwait(false) is null
-            || await DeleteIfUnchangedAsync(key, seen, key, cancel).ConfigureAwait(false);
+        var claim = _claims[Place(key, _claims.Length)];
+        await claim.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            return await DeleteSeenInTurnAsync(key, seen, cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            claim.Release();
+        }
     }
 
-    async ValueTask<bool> DeleteIfUnchangedInTurnAsync(string key, ObjectMeta seen, string beside, CancellationToken cancel)
+    async ValueTask<bool> DeleteSeenInTurnAsync(string key, ObjectMeta seen, CancellationToken cancel)
     {
-        if (await FindAsync(beside, cancel).ConfigureAwait(false) is not { } other)
-            return false;
         var found = (await AskAllAsync(key, cancel).ConfigureAwait(false)).OrderBy(answer => answer.Meta?.LastModified).ToArray();
         if (Array.Find(found, answer => answer.Error is not null)?.Error is { } error)
             throw error;
         if (Newest(found) is not { } holder)
-            return false;
+            return true;
         // older ones first, so that none comes back to light; only what was seen here, each on the condition that it is still that
         foreach (var (endpoint, meta, _) in found)
         {
             if (meta is not null && endpoint != holder)
-                await endpoint.RunAsync(store => store.DeleteIfUnchangedAsync(key, meta, key, cancel)).ConfigureAwait(false);
+                await endpoint.RunAsync(store => store.DeleteSeenAsync(key, meta, cancel)).ConfigureAwait(false);
         }
-        bool deleted = await holder.RunAsync(
-            store => store.DeleteIfUnchangedAsync(key, seen, holder == other ? beside : key, cancel)).ConfigureAwait(false);
+        bool deleted = await holder.RunAsync(store => store.DeleteSeenAsync(key, seen, cancel)).ConfigureAwait(false);
         if (deleted)
             _locations.Forget(key);
         return deleted;

@@ -177,7 +177,7 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
             before = answer.Position + gap;
             await SkipAsync(answer, gap, cancel).ConfigureAwait(false);
             int length = (int)Math.Min(left, wanted.Target.Length);
-            bool isStart = before == 0 && length <= KeptLength && left > length;
+            bool isStart = before == 0 && length <= KeptLength;
             await answer.ReadExactlyAsync(wanted.Target[..length], cancel).ConfigureAwait(false);
             if (isStart)
                 Volatile.Write(ref _kept, wanted.Target[..length].ToArray());

@@ -3,6 +3,7 @@ using System.Text;
 using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Tests.Http;
+using S3dlio.Transfer;
 using Xunit;
 
 namespace S3dlio.Tests.Storage;
@@ -42,6 +43,31 @@ public class S3FaultTests
         await using var server = new ScriptedServer(exchange => exchange.Serve(Data(1000), "\"v1\""));
         Assert.Equal(Data(1000), await Get(Open(server)));
         Assert.Single(server.Seen);
+    }
+
+    [Theory]
+    [InlineData("x", 1, true, "GET")]
+    [InlineData("x.zst", 1, true, "PUT")]
+    [InlineData("x", null, true, "PUT")]
+    [InlineData("x", null, false, "GET PUT")]
+    public async Task Save_WhereNothingMayBeRead_OnlyACompressedOneOfAPlainNameIsRefused(
+        string key, int? level, bool overwrite, string methods)
+    {
+        await using var server = new ScriptedServer(exchange => exchange.Method == "PUT"
+            ? exchange.Respond(200, "ETag: \"v1\"\r\n") : exchange.Respond(403, "", "<Error><Code>AccessDenied</Code></Error>"));
+        var save = PayloadOutput.SaveAsync(
+            Open(server), key, level, new Payload(Data(10)), new PutOptions { Overwrite = overwrite }, NoProgress.Instance, None).AsTask();
+        if (methods == "GET")
+        {
+            var error = await Assert.ThrowsAsync<StoreException>(() => save);
+            Assert.Equal(ErrorKind.PermissionDenied, error.Kind);
+            Assert.Contains("\"x.zst\"", error.Message);
+        }
+        else
+        {
+            Assert.Equal(key, (await save).Stored.Key);
+        }
+        Assert.Equal(methods, string.Join(' ', server.Seen.Select(exchange => exchange.Method)));
     }
 
     [Fact]
