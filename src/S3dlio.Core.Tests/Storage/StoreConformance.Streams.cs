@@ -204,7 +204,10 @@ public abstract partial class StoreConformance
     public async Task Forms_EachSave_IsWhatAReadOfItsNameGives()
     {
         foreach (var (key, level, stored) in ((string, int?, string)[])
-            [("forms/p", null, "forms/p"), ("forms/c", 1, "forms/c.zst"), ("forms/n.zst", null, "forms/n.zst"), ("forms/n.zst", 1, "forms/n.zst")])
+            [
+                ("forms/p", null, "forms/p"), ("forms/c", 1, "forms/c.zst"),
+                ("forms/n.zst", null, "forms/n.zst"), ("forms/n.zst", 1, "forms/n.zst"),
+            ])
         {
             // the second save replaces the first, in the same form
             foreach (int length in (int[])[100_000, 70_000])

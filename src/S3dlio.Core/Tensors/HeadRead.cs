@@ -13,7 +13,8 @@ static class HeadRead
     public delegate int RequiredLength(ReadOnlySpan<byte> begin, long objectLength, string uri);
 
     /// <summary>
-    /// Opens an object, or where it is missing the compressed one of its name, and makes of its reader, URI and head what is wanted; where that fails nothing stays open.
+    /// Opens an object, or where it is missing the compressed one of its name, and makes of its reader, URI and head what is wanted;
+    /// where that fails nothing stays open.
     /// </summary>
     public static async ValueTask<T> OpenAsync<T>(
         ObjectStore store, string key, int prefixLength, RequiredLength required, Func<ObjectReader, string, byte[], T> make,

@@ -4,9 +4,9 @@ using S3dlio.Storage;
 namespace S3dlio.Transfer;
 
 /// <summary>
-/// A compressed object is named as the plain one with <c>.zst</c> behind it, and a read of the plain name takes it where the plain object is
-/// missing. So one that is saved under the plain name must not have a plain object before it: it is looked for before and after the write.
-/// A plain save needs no look, for a read meets it first.
+/// A compressed object is named as the plain one with <c>.zst</c> behind it, and a read of the plain name takes it where the plain object
+/// is missing. So one that is saved under the plain name must not have a plain object before it: it is looked for before and after the
+/// write. A plain save needs no look, for a read meets it first.
 /// </summary>
 static class CompressedName
 {
@@ -35,8 +35,8 @@ static class CompressedName
     }
 
     /// <summary>
-    /// Before a plain object is created that must be the first of its name. Where the look is not permitted it is created: reads of the name
-    /// give it, whatever else is there.
+    /// Before a plain object is created that must be the first of its name. Where the look is not permitted it is created: reads of the
+    /// name give it, whatever else is there.
     /// </summary>
     /// <exception cref="StoreException">AlreadyExists: a compressed object is there, which reads of the name find.</exception>
     public static async ValueTask CheckUnusedAsync(ObjectStore store, string key, CancellationToken cancel)
