@@ -21,7 +21,7 @@ extern void Py_DecRef(PyObject *) __attribute__((weak));
 extern void PyErr_Fetch(PyObject **, PyObject **, PyObject **) __attribute__((weak));
 extern void PyErr_Restore(PyObject *, PyObject *, PyObject *) __attribute__((weak));
 
-/* not in s3dlio.h: it is of use to python/s3dlio/_native.py alone */
+/* not in s3dlio.h: it is of use to python/s3dlio/_core/_native.py alone */
 int _s3dlio_exporter(PyObject *self, Py_buffer_head *view, int flags)
 {
     PyObject *array, *type, *value, *trace;

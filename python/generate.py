@@ -71,17 +71,17 @@ from typing import Any, Literal, overload
 import numpy as np
 
 """
-TYPES = """from {dots}_address import Address
+TYPES = """from {dots}_core._address import Address
 from {dots}_arrays import Array
-from {dots}_calls import awaited, awaited_each
+from {dots}_core._calls import awaited, awaited_each
 from {dots}_objects import Buffer, Verify
-from {dots}_options import StorageOptions
-from {dots}_progress import Progress
+from {dots}_core._options import StorageOptions
+from {dots}_core._progress import Progress
 from {dots}_reader import Decompress, ObjectReader, READ_AHEAD
-from {dots}_results import ObjectMeta, WriteResult
+from {dots}_core._results import ObjectMeta, WriteResult
 from {dots}_stats import StoreStats
 from {dots}_tensors import Framework, TensorFile
-from {dots}_view import BytesView
+from {dots}_core._view import BytesView
 from {dots}_whole import Format
 from {dots}_writer import ObjectWriter
 """
@@ -219,11 +219,11 @@ Example:
 '''
     top = IMPORTS + f"from .. import {modules(OBJECTS)}\nfrom .._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async\n" + TYPES.format(dots="..") + "from . import admin as admin\nfrom . import checkpoint as checkpoint\n\n#---\n"
     files = {
-        "aio/__init__.py": head + used(top + exported(OBJECTS, "admin", "checkpoint") + "\n\n" + functions(OBJECTS, "aio") + "\n\n" + opening).replace("from .._calls", "from .._calls"),
+        "aio/__init__.py": head + used(top + exported(OBJECTS, "admin", "checkpoint") + "\n\n" + functions(OBJECTS, "aio") + "\n\n" + opening),
         "aio/admin.py": f'"""The functions of :mod:`s3dlio.admin` for asyncio; {note}."""\n\n'
         + used(IMPORTS + f"from .. import {modules(ADMIN)}\n" + TYPES.format(dots="..") + "\n#---\n" + exported(ADMIN) + "\n\n" + functions(ADMIN, "aio.admin")),
     }
-    kinds = "from .._dtypes import Casting\nfrom .._state import Gather\nfrom ..checkpoint import Checkpoint, CheckpointInfo, IntegrityReport, OnDamage, PruneReport\n"
+    kinds = "from .._checkpoints._state import Gather\nfrom .._core._dtypes import Casting\nfrom ..checkpoint import Checkpoint, CheckpointInfo, IntegrityReport, OnDamage, PruneReport\n"
     files["aio/checkpoint.py"] = f'"""The functions of :mod:`s3dlio.checkpoint` for asyncio; {note}."""\n\n' + used(
         IMPORTS + "from .. import checkpoint as _checkpoint\n" + TYPES.format(dots="..") + kinds + "\n#---\n" + exported(CHECKPOINT) + "\n\n" + functions(CHECKPOINT, "aio.checkpoint")
     )

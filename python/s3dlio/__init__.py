@@ -65,7 +65,7 @@ if TYPE_CHECKING:
         list as list,
         list_stream as list_stream,
     )
-    from ._log import Log as Log
+    from ._logs._log import Log as Log
     from ._objects import (
         copy as copy,
         delete as delete,
@@ -102,7 +102,7 @@ _NAMES = {
     "_bulk": "download get_many put_many stat_many upload",
     "_config": "config",
     "_list": "list list_stream",
-    "_log": "Log",
+    "_logs._log": "Log",
     "_objects": "copy delete exists get get_file get_range get_ranges mkdir move put put_file stat",
     "_reader": "open",
     "_stats": "stats",

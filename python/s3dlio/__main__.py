@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import _native
+from ._core import _native
 from ._version import find_version
 
 

@@ -13,17 +13,17 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.lib import format as _format
 
-from . import _native, _progress
-from ._address import Address, resolve
-from ._again import while_replaced
-from ._calls import blocking
-from ._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
-from ._memory import empty_array
+from ._core import _native, _progress
+from ._core._address import Address, resolve
+from ._core._again import while_replaced
+from ._core._calls import blocking
+from ._core._dtypes import extension_dtype, extension_name, is_big_endian, is_ml_dtype
+from ._core._memory import empty_array
+from ._core._options import StorageOptions
+from ._core._progress import Progress
+from ._core._results import WriteResult, written
+from ._core._warnings import warn_ignored
 from ._objects import Verify, form_options, put_options, verify_options
-from ._options import StorageOptions
-from ._progress import Progress
-from ._results import WriteResult, written
-from ._warnings import warn_ignored
 from .exceptions import ClosedError, InvalidArgumentError, InvalidDataError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

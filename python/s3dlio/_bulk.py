@@ -8,16 +8,17 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from . import _native, exceptions
-from ._address import Address, Location, require_slashes, resolve, resolve_all
-from ._calls import blocking
+from . import exceptions
 from ._containers import create_container_of
+from ._core import _native
+from ._core._address import Address, Location, require_slashes, resolve, resolve_all
+from ._core._calls import blocking
+from ._core._options import StorageOptions
+from ._core._progress import Progress, watching
+from ._core._results import ObjectMeta, WriteResult, to_stat, written
+from ._core._view import BytesView
 from ._list import _pages
 from ._objects import Verify, _buffer, decompress_option, put_options
-from ._options import StorageOptions
-from ._progress import Progress, watching
-from ._results import ObjectMeta, WriteResult, to_stat, written
-from ._view import BytesView
 from .exceptions import BulkError, InvalidArgumentError, NotFoundError, S3dlioError
 
 

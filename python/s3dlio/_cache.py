@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from . import _native
-from ._calls import blocking
-from ._options import StorageOptions
+from ._core import _native
+from ._core._calls import blocking
+from ._core._options import StorageOptions
 from ._store import Store
 from .exceptions import InvalidArgumentError
 

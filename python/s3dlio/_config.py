@@ -10,8 +10,8 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any
 
-from . import _native
-from ._options import StorageOptions
+from ._core import _native
+from ._core._options import StorageOptions
 from .exceptions import InvalidArgumentError
 
 _defaults: dict[str, Any] = {}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import builtins
 from typing import Any, Literal
 
-from . import _native
-from ._address import Address, Location, is_server, resolve
-from ._calls import blocking
 from ._config import merged
-from ._options import StorageOptions
-from ._results import to_time
+from ._core import _native
+from ._core._address import Address, Location, is_server, resolve
+from ._core._calls import blocking
+from ._core._options import StorageOptions
+from ._core._results import to_time
 
 
 @blocking

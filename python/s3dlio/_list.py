@@ -6,11 +6,11 @@ import builtins
 from collections.abc import AsyncIterator
 from typing import Any
 
-from . import _native
-from ._address import Address, Location, resolve
-from ._calls import blocking, blocking_each
-from ._options import StorageOptions
-from ._results import ObjectMeta, to_stat
+from ._core import _native
+from ._core._address import Address, Location, resolve
+from ._core._calls import blocking, blocking_each
+from ._core._options import StorageOptions
+from ._core._results import ObjectMeta, to_stat
 from .exceptions import ClosedError
 
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import _native
-from ._address import Location
+from ._core import _native
+from ._core._address import Location
 from ._list import _pages
 from ._objects import delete, get, put
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError

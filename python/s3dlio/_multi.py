@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from . import _calls
-from ._address import _SCHEME, Address, Location, resolve
-from ._awaitable import AwaitableCount, AwaitableList, AwaitableResult, AwaitableView
 from ._config import without_secrets
+from ._core import _calls
+from ._core._address import _SCHEME, Address, Location, resolve
+from ._core._awaitable import AwaitableCount, AwaitableList, AwaitableResult, AwaitableView
 from ._store import Store
 from .exceptions import InvalidArgumentError
 

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from . import _native, _progress
-from ._address import Address, Location, resolve
-from ._calls import blocking, renamed, together
-from ._options import StorageOptions
-from ._progress import Progress
-from ._results import ObjectMeta, WriteResult, to_stat, written
-from ._view import BytesView
+from ._core import _native, _progress
+from ._core._address import Address, Location, resolve
+from ._core._calls import blocking, renamed, together
+from ._core._options import StorageOptions
+from ._core._progress import Progress
+from ._core._results import ObjectMeta, WriteResult, to_stat, written
+from ._core._view import BytesView
 from .exceptions import InvalidArgumentError, NotFoundError
 
 #: What is compared when bytes are read: with what is recorded (``"auto"`` or True), the same or else an error (``"require"``), nothing (False).

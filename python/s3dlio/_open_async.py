@@ -12,12 +12,12 @@ from typing import Any, Generic, Literal, TypeVar, overload
 
 import numpy as np
 
-from . import _calls, _native
-from ._address import Address, Location, resolve
+from ._core import _calls, _native
+from ._core._address import Address, Location, resolve
+from ._core._options import StorageOptions
+from ._core._output import Output
+from ._core._progress import Progress, watching
 from ._objects import Buffer, _buffer, compression_options, decompress_option, put_options_of
-from ._options import StorageOptions
-from ._output import Output
-from ._progress import Progress, watching
 from ._reader import READ_AHEAD, Decompress
 from .exceptions import ClosedError, InvalidArgumentError
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from . import _calls, _native, _progress
-from ._address import Address, Location, resolve
-from ._calls import blocking
-from ._dtypes import castable, check_casting, has_safetensors_type, is_torch_tensor
+from ._core import _calls, _native, _progress
+from ._core._address import Address, Location, resolve
+from ._core._calls import blocking
+from ._core._dtypes import castable, check_casting, has_safetensors_type, is_torch_tensor
 from ._objects import put_options
 from ._tensors import _encoded, _Source, _source, _torch
 from .exceptions import ChecksumMismatchError, InvalidArgumentError, InvalidDataError
@@ -89,7 +89,7 @@ class Piece:
 def source_of(name: str, value: Any, what: str) -> _Source:
     """A tensor's memory; types that safetensors lacks (complex128 for one) go as bytes, so whoever reads them has to know the type."""
     if is_torch_tensor(value):
-        from ._dtypes import _TORCH_TO_SAFETENSORS
+        from ._core._dtypes import _TORCH_TO_SAFETENSORS
 
         if str(value.dtype).removeprefix("torch.") in _TORCH_TO_SAFETENSORS:
             return _source(name, value, what)

@@ -12,11 +12,11 @@ from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 
-from . import _calls, _native
-from ._address import Address, resolve
+from ._core import _calls, _native
+from ._core._address import Address, resolve
+from ._core._options import StorageOptions
+from ._core._progress import Progress, watching
 from ._objects import Buffer, _buffer, decompress_option
-from ._options import StorageOptions
-from ._progress import Progress, watching
 from ._writer import ObjectWriter
 from .exceptions import ClosedError, InvalidArgumentError, PreconditionError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from . import _native
-from ._calls import blocking
+from ._core import _native
+from ._core._calls import blocking
 
 
 @dataclass(frozen=True)

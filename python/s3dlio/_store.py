@@ -8,14 +8,15 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
-from . import _objects, _open_async, _twins
-from ._address import Address, Location, Root, resolve
-from ._calls import keyed
+from . import _objects, _open_async
 from ._config import merged
-from ._options import StorageOptions
-from ._results import ObjectMeta, WriteResult
+from ._core import _twins
+from ._core._address import Address, Location, Root, resolve
+from ._core._calls import keyed
+from ._core._options import StorageOptions
+from ._core._results import ObjectMeta, WriteResult
+from ._core._view import BytesView
 from ._store_methods import AsyncStore, StoreMethods
-from ._view import BytesView
 from .exceptions import InvalidArgumentError
 
 S = TypeVar("S", bound="Store")

@@ -11,15 +11,15 @@ import numpy as np
 
 from . import _arrays, _bulk, _containers, _list, _objects, _reader, _tensors, _whole
 from ._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async
-from ._address import Address
+from ._core._address import Address
 from ._arrays import Array
-from ._calls import awaited, awaited_each
+from ._core._calls import awaited, awaited_each
 from ._objects import Buffer, Verify
-from ._progress import Progress
+from ._core._progress import Progress
 from ._reader import Decompress, ObjectReader, READ_AHEAD
-from ._results import ObjectMeta, WriteResult
+from ._core._results import ObjectMeta, WriteResult
 from ._tensors import Framework, TensorFile
-from ._view import BytesView
+from ._core._view import BytesView
 from ._whole import Format
 from ._writer import ObjectWriter
 

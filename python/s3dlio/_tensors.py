@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from . import _model_files, _native, _progress
-from ._address import Address, Location, resolve
-from ._again import while_replaced
-from ._calls import blocking, together, twin
-from ._dtypes import (
+from . import _model_files
+from ._core import _native, _progress
+from ._core._address import Address, Location, resolve
+from ._core._again import while_replaced
+from ._core._calls import blocking, together, twin
+from ._core._dtypes import (
     is_big_endian,
     is_torch_tensor,
     numpy_to_safetensors,
@@ -23,11 +24,11 @@ from ._dtypes import (
     safetensors_to_torch,
     torch_to_safetensors,
 )
-from ._memory import empty_array, empty_tensor
+from ._core._memory import empty_array, empty_tensor
+from ._core._options import StorageOptions
+from ._core._progress import Progress, watching
+from ._core._results import WriteResult, written
 from ._objects import Verify, form_options, put_options, verify_options
-from ._options import StorageOptions
-from ._progress import Progress, watching
-from ._results import WriteResult, written
 from .exceptions import (
     AlreadyExistsError,
     ClosedError,

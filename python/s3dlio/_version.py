@@ -10,6 +10,6 @@ def find_version() -> str:
     try:
         return metadata.version("s3dlio")
     except metadata.PackageNotFoundError:
-        from . import _native
+        from ._core import _native
 
         return _native.version()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from ._address import Address, resolve
 from ._arrays import load_numpy_array, save_numpy_array
-from ._calls import blocking
+from ._core._address import Address, resolve
+from ._core._calls import blocking
+from ._core._options import StorageOptions
+from ._core._progress import Progress
+from ._core._results import WriteResult
 from ._objects import Verify
-from ._options import StorageOptions
-from ._progress import Progress
-from ._results import WriteResult
 from ._tensors import Framework, load_tensors, save_tensors
 from .exceptions import InvalidArgumentError
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from . import _calls, _native
-from ._address import Address, resolve
+from ._core import _calls, _native
+from ._core._address import Address, resolve
+from ._core._options import StorageOptions
+from ._core._output import Output, in_finalizer
+from ._core._progress import Progress, watching
 from ._objects import Buffer, _buffer, _count, compression_options, put_options_of
-from ._options import StorageOptions
-from ._output import Output, in_finalizer
-from ._progress import Progress, watching
 from .exceptions import ClosedError, InvalidArgumentError
 
 #: Smaller writes are gathered to pieces of this many bytes.

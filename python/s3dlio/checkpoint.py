@@ -22,21 +22,21 @@ import builtins
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypedDict, cast as cast_type
 
-from . import _checkpoint_reader, _checkpoint_store, _state
-from ._address import Address
-from ._calls import blocking
-from ._checkpoint_info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport
-from ._checkpoint_reader import CheckpointReader as Reader, ValidatedCheckpointReader as ValidatedReader
-from ._checkpoint_store import CheckpointStore as Store
-from ._checkpoint_writer import CheckpointStream as Stream, CheckpointWriter as Writer
-from ._dtypes import Casting
-from ._options import StorageOptions
-from ._progress import Progress
-from ._sharded import TensorShard as Shard
-from ._state import Gather
-from ._state_async import AsyncSaver as Saver, PendingSave
+from ._checkpoints import _reader as _checkpoint_reader, _state, _store as _checkpoint_store
+from ._checkpoints._info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport
+from ._checkpoints._reader import CheckpointReader as Reader, ValidatedCheckpointReader as ValidatedReader
+from ._checkpoints._saver import AsyncSaver as Saver, PendingSave
+from ._checkpoints._sharded import TensorShard as Shard
+from ._checkpoints._state import Gather
+from ._checkpoints._store import CheckpointStore as Store
+from ._checkpoints._writer import CheckpointStream as Stream, CheckpointWriter as Writer
+from ._core._address import Address
+from ._core._calls import blocking
+from ._core._dtypes import Casting
+from ._core._options import StorageOptions
+from ._core._progress import Progress
+from ._core._warnings import warn
 from ._tensors import Framework
-from ._warnings import warn
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
 
 __all__ = [

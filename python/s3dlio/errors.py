@@ -14,7 +14,7 @@ Example:
 """
 
 from . import exceptions
-from ._checkpoint_info import CheckpointWarning
+from ._checkpoints._info import CheckpointWarning
 from .exceptions import *  # noqa: F403
 
 __all__ = ["CheckpointWarning"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._original_loaders import PyBytesAsyncDataLoader, PyDataset
-from ._original_options import PyLoaderOptions, options_of
+from ._original._loaders import PyBytesAsyncDataLoader, PyDataset
+from ._original._options import PyLoaderOptions, options_of
 
 
 class JaxIterable:

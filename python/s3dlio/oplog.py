@@ -27,7 +27,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import _native
+from ._core import _native
 from .exceptions import InvalidDataError, S3dlioError
 
 __all__ = ["OpRecord", "is_active", "read", "replay", "start", "stop"]

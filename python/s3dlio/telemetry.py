@@ -22,7 +22,7 @@ import importlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from . import _calls
+from ._core import _calls
 from ._stats import StoreStats, by_store
 from ._version import find_version
 

@@ -6,18 +6,18 @@ Example:
     ...     return max(metas, key=lambda meta: meta.last_modified)
 """
 
-from ._address import Address
-from ._log import LogCursor
-from ._log_reads import LogFollower
+from ._core._address import Address
+from ._core._options import OptionNames, StorageOptions
+from ._core._progress import Progress
+from ._core._results import ObjectMeta, WriteResult
+from ._core._view import BytesView
+from ._logs._log import LogCursor
+from ._logs._reads import LogFollower
 from ._objects import Buffer, Verify
 from ._open_async import AsyncObjectReader, AsyncObjectWriter
-from ._options import OptionNames, StorageOptions
-from ._progress import Progress
 from ._reader import ObjectReader
-from ._results import ObjectMeta, WriteResult
 from ._stats import StoreStats
 from ._tensors import Framework, LazyTensor, TensorFile
-from ._view import BytesView
 from ._writer import ObjectWriter
 
 __all__ = [

@@ -20,7 +20,8 @@ from attacks import abi as attack
 from servers_fixture import azure_server, s3_old_server, s3_server, s3_tls_server
 
 import s3dlio
-from s3dlio import _native, exceptions
+from s3dlio._core import _native
+from s3dlio import exceptions
 
 NATIVE = abi_header.ROOT / "native"
 #: How the header's types are declared in ctypes.

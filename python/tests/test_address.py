@@ -8,7 +8,7 @@ import pytest
 from conftest import Child
 
 import s3dlio
-from s3dlio._address import resolve
+from s3dlio._core._address import resolve
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_tokens_that_change_leave_nothing_behind(child: Child) -> None:
         """
 import gc, http.server, os, threading
 import s3dlio
-from s3dlio import _address
+from s3dlio._core import _address
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

@@ -340,7 +340,7 @@ def test_patterns_match_as_they_say(tmp_path: Path) -> None:
 
 
 def test_breaking_out_and_letting_go_cancel_what_is_on_its_way(data: datasets.ObjectDataset) -> None:
-    from s3dlio import _native
+    from s3dlio._core import _native
 
     for _ in range(5):
         for _batch in datasets.Loader(data, 2, prefetch=32):

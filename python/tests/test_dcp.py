@@ -17,7 +17,8 @@ import pytest
 from conftest import Base
 
 import s3dlio
-from s3dlio import _document, exceptions
+from s3dlio._core import _document
+from s3dlio import exceptions
 
 torch = pytest.importorskip("torch", reason="checkpoints of torch")
 dcp = pytest.importorskip("torch.distributed.checkpoint", reason="checkpoints of torch")

@@ -115,7 +115,7 @@ def late():
 atexit.register(late)
 import asyncio, socket, ssl, threading, time
 import s3dlio
-from s3dlio import _native
+from s3dlio._core import _native
 folder = sys.argv[1]
 server = socket.create_server(("127.0.0.1", 0))
 options = {"endpoint_url": f"http://127.0.0.1:{server.getsockname()[1]}", "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}

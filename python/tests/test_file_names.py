@@ -12,7 +12,7 @@ import pytest
 from conftest import IN_CHILD, Base, Child
 
 import s3dlio
-from s3dlio import _native
+from s3dlio._core import _native
 
 #: Not UTF-8 at all, in its middle, cut short, overlong, halves of surrogate pairs, beyond Unicode, beside what JSON escapes and what is UTF-8.
 NAMES = [

@@ -142,7 +142,7 @@ def outcome(manifest: dict[str, Any], action: Callable[[str], Any]) -> str:
 
 
 def test_load_of_mutated_manifests_gives_a_state_or_an_error_that_names_it(manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    from s3dlio import _saved_state
+    from s3dlio._checkpoints import _saved_state
 
     made = 0
 

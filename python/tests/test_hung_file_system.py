@@ -19,7 +19,7 @@ import asyncio, atexit, gc, os, signal, sys, threading, time
 at_the_end = []
 atexit.register(lambda: [call() for call in at_the_end])
 import s3dlio
-from s3dlio import _native
+from s3dlio._core import _native
 folder, control = sys.argv[1:3]
 codes = {hung_mount.CALLS!r}
 

@@ -20,7 +20,7 @@ import pytest
 from conftest import CHECKOUT, Child
 
 import s3dlio
-from s3dlio import _address
+from s3dlio._core import _address
 from s3dlio.errors import CheckpointWarning, InvalidArgumentError
 
 

@@ -208,7 +208,7 @@ def test_splits_are_those_of_hugging_face() -> None:
         found = _model_files.split(sizes, most)
         assert found == list(wanted.filename_to_tensors.values())
         if wanted.is_sharded:
-            assert _model_files.Place(s3dlio._address.resolve("memory://x/y")).names(len(found)) == list(wanted.filename_to_tensors)  # type: ignore[attr-defined]
+            assert _model_files.Place(s3dlio._core._address.resolve("memory://x/y")).names(len(found)) == list(wanted.filename_to_tensors)  # type: ignore[attr-defined]
 
 
 def test_hugging_face_reads_what_this_writes_and_the_other_way_round(tmp_path: Path) -> None:

@@ -19,8 +19,12 @@ from conftest import CHECKOUT, NAMES, PACKAGE, Child
 
 import s3dlio
 
-MODULES = ["s3dlio", "s3dlio.aio", "s3dlio.integrations", "s3dlio.integrations._stream", *sorted(f"s3dlio.{file.stem}" for file in PACKAGE.glob("*.py") if file.stem != "__init__")]
-OPTIONAL = {"s3dlio.torch": "torch", "s3dlio.fsspec": "fsspec", "s3dlio._original_torch": "torch", "s3dlio.jax_tf": "torch"}
+def _name(file: Path) -> str:
+    return ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
+
+
+MODULES = ["s3dlio", "s3dlio.aio", "s3dlio.integrations", "s3dlio.integrations._stream", *sorted(_name(file) for folder in (".", "_core", "_checkpoints", "_logs", "_original", "compat") for file in (PACKAGE / folder).glob("*.py") if file.stem != "__init__")]
+OPTIONAL = {"s3dlio.torch": "torch", "s3dlio.fsspec": "fsspec", "s3dlio._original._torch": "torch", "s3dlio.jax_tf": "torch", "s3dlio.compat.s3torchconnector": "torch"}
 
 
 def load(name: str) -> ModuleType:
@@ -125,7 +129,7 @@ def project_version() -> str:
 
 
 def test_version_is_that_of_the_project() -> None:
-    from s3dlio import _native
+    from s3dlio._core import _native
 
     version = project_version()
     assert _native.version() == version

@@ -122,7 +122,7 @@ def test_memory_of_an_interrupted_call_is_let_go(child: Child) -> None:
 import os, signal, threading
 import numpy as np
 import s3dlio
-from s3dlio import _native
+from s3dlio._core import _native
 data = bytearray(256 << 20)
 for _ in range(20):
     timer = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))

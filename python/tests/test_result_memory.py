@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import s3dlio
 from conftest import IN_CHILD, Child
-from s3dlio import _native
+from s3dlio._core import _native
 
 #: Around the least and the most that slabs take, and in between.
 SIZES = [(64 << 10) - 1, 64 << 10, 70_001, 300 << 10, 1 << 20, (2 << 20) - 1, 2 << 20]

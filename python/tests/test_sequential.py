@@ -216,7 +216,7 @@ def test_reads_one_after_the_other_are_read_ahead(base: Base, compress: bool, pi
 
 
 def test_what_is_on_its_way_goes_with_the_file(tmp_path: Path) -> None:
-    from s3dlio import _native
+    from s3dlio._core import _native
 
     data = noise(40 * MIB)
     s3dlio.put_bytes(tmp_path / "q", data)

@@ -12,7 +12,7 @@ from conftest import Child
 PROGRAM = """
 import gc, os, random, signal, sys, time
 import s3dlio
-from s3dlio import _native
+from s3dlio._core import _native
 folder, seconds, seed = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 chance = random.Random(seed)
 

@@ -623,7 +623,7 @@ def test_what_cannot_be_saved_is_refused_at_once(local: str) -> None:
 
 
 def test_cancelled_save_leaves_no_checkpoint(monkeypatch: pytest.MonkeyPatch, local: str) -> None:
-    from s3dlio import _state_async
+    from s3dlio._checkpoints import _saver as _state_async
 
     begun, go = threading.Event(), threading.Event()
     original = _state_async.save_state_shard

@@ -65,7 +65,7 @@ def surface() -> str:
                 lines.append(f"module {name}")
             elif inspect.isclass(value):
                 # how the library hands memory over is no part of the API
-                bases = ", ".join(base.__name__ for base in value.__bases__ if base not in (object, getattr(s3dlio._native, "Exporter", None)))  # type: ignore[attr-defined]
+                bases = ", ".join(base.__name__ for base in value.__bases__ if base not in (object, getattr(s3dlio._core._native, "Exporter", None)))  # type: ignore[attr-defined]
                 lines.append(f"class {name}({bases})")
                 # told once, where new programs find it
                 if module_name not in ("s3dlio.compat", "s3dlio.errors"):

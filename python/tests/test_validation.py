@@ -15,7 +15,7 @@ from conftest import Base
 from test_streams import MIB, noise, text, write
 
 import s3dlio
-from s3dlio import _calls, _native
+from s3dlio._core import _calls, _native
 
 DAMAGE = (s3dlio.ChecksumMismatchError, s3dlio.InvalidDataError)
 

@@ -695,7 +695,7 @@ def test_exception_stays_free_of_cycles(uri: str) -> None:
         number = file._output.number
         del file
         with pytest.raises(s3dlio.ClosedError):
-            s3dlio._native.writer_counts(number)  # type: ignore[attr-defined]
+            s3dlio._core._native.writer_counts(number)  # type: ignore[attr-defined]
     finally:
         gc.enable()
 

@@ -43,7 +43,7 @@ public sealed partial class LayeringTests
         var sources = Sources().ToArray();
         Assert.Contains(sources, source => source.Path == Factory);
         Assert.Contains(sources, source => source.Path == "native/Handles.cs");
-        Assert.Contains(sources, source => source.Path == "python/s3dlio/_native.py");
+        Assert.Contains(sources, source => source.Path == "python/s3dlio/_core/_native.py");
         Assert.Empty(sources.SelectMany(source => Check(source.Path, source.Text)));
     }
 
@@ -125,11 +125,11 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Log/X.cs", "class X { [DllImport( \"libc.so.6\")] static extern int close(int fd); }")]
     [InlineData("src/S3dlio.Core/Storage/Local/X.cs", "class X { void F(byte* p) { } }")]
     [InlineData("src/S3dlio.Core/Tensors/X.cs", "class X { delegate*<int, void> f; }")]
-    [InlineData("python/s3dlio/_view.py", "import ctypes")]
+    [InlineData("python/s3dlio/_core/_view.py", "import ctypes")]
     [InlineData("python/s3dlio/torch.py", "    from ctypes import c_int")]
-    [InlineData("python/s3dlio/_view.py", "import os, ctypes as c")]
-    [InlineData("python/s3dlio/_view.py", "from _ctypes import dlopen")]
-    [InlineData("python/s3dlio/_view.py", "importlib.import_module('ctypes')")]
+    [InlineData("python/s3dlio/_core/_view.py", "import os, ctypes as c")]
+    [InlineData("python/s3dlio/_core/_view.py", "from _ctypes import dlopen")]
+    [InlineData("python/s3dlio/_core/_view.py", "importlib.import_module('ctypes')")]
     public void Check_PlantedViolation_IsFound(string path, string text) => Assert.Single(Check(path, text));
 
     [Theory]
@@ -151,15 +151,15 @@ public sealed partial class LayeringTests
     [InlineData("src/S3dlio.Core/Storage/X.cs", "class X { int a = 2 * 3; Hashing.Checksum c; long F(int b) => a * b; }")]
     [InlineData("src/S3dlio.Core/Storage/X.cs", "class X { bool Local; bool F(X x) => x.Local.Equals(true) && Local.Equals(true); }")]
     [InlineData("native/X.cs", "using S3dlio.Checkpoint;\nstatic unsafe class X { [UnmanagedCallersOnly] static void F(byte* p) { } }")]
-    [InlineData("python/s3dlio/_native.py", "import ctypes as c")]
-    [InlineData("python/s3dlio/_view.py", "# the only file that knows ctypes is _native\nfrom . import _native")]
+    [InlineData("python/s3dlio/_core/_native.py", "import ctypes as c")]
+    [InlineData("python/s3dlio/_core/_view.py", "# the only file that knows ctypes is _native\nfrom . import _native")]
     public void Check_AllowedSource_IsPassed(string path, string text) => Assert.Empty(Check(path, text));
 
     /// <summary>What is wrong with a source, in words; nothing when all is well.</summary>
     static IEnumerable<string> Check(string path, string text)
     {
         if (path.EndsWith(".py", StringComparison.Ordinal))
-            return path != "python/s3dlio/_native.py" && CtypesImport().IsMatch(text) ? [$"{path}: only _native.py knows ctypes"] : [];
+            return path != "python/s3dlio/_core/_native.py" && CtypesImport().IsMatch(text) ? [$"{path}: only _native.py knows ctypes"] : [];
         string code = Code(text);
         IEnumerable<string> faults = CheckVendors(path, code);
         if (LibcImport().IsMatch(text) && path.StartsWith("src/", StringComparison.Ordinal)

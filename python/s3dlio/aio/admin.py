@@ -6,9 +6,9 @@ import builtins
 from typing import Any, Literal
 
 from .. import _containers
-from .._address import Address
-from .._calls import awaited
-from .._options import StorageOptions
+from .._core._address import Address
+from .._core._calls import awaited
+from .._core._options import StorageOptions
 
 __all__ = [
     "abort_uploads",

@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import checkpoint as _checkpoint
-from .._address import Address
-from .._calls import awaited
-from .._options import StorageOptions
-from .._progress import Progress
+from .._core._address import Address
+from .._core._calls import awaited
+from .._core._options import StorageOptions
+from .._core._progress import Progress
 from .._tensors import Framework
-from .._dtypes import Casting
-from .._state import Gather
+from .._checkpoints._state import Gather
+from .._core._dtypes import Casting
 from ..checkpoint import Checkpoint, CheckpointInfo, IntegrityReport, OnDamage, PruneReport
 
 __all__ = [

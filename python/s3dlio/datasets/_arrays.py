@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _native, _objects
-from .._address import Address
-from .._options import StorageOptions
+from .. import _objects
+from .._core import _native
+from .._core._address import Address
+from .._core._options import StorageOptions
 from ..exceptions import ChecksumMismatchError, InvalidArgumentError, InvalidDataError
 from ._objects import ObjectDataset
 from ._records import StretchDataset, firsts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from .._view import BytesView
+from .._core._view import BytesView
 from ..exceptions import InvalidArgumentError, S3dlioError
 from ._reads import BatchRead, SizedRead, WholeRead
 

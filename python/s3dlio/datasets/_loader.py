@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from .. import _native
-from .._calls import _Notifier
+from .._core import _native
+from .._core._calls import _Notifier
 from ..exceptions import ClosedError, InvalidArgumentError
 from ._dataset import Batch, Dataset
 from ._order import Order, Share, Uneven

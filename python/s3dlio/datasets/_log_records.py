@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import _native
-from .._calls import Background
-from .._log import Log
-from .._log_reads import MOST, _address
-from .._memory import empty_array
-from .._view import BytesView
+from .._core import _native
+from .._core._calls import Background
+from .._core._memory import empty_array
+from .._core._view import BytesView
+from .._logs._log import Log
+from .._logs._reads import MOST, _address
 from ..exceptions import InvalidArgumentError, InvalidDataError, S3dlioError
 from ._dataset import Dataset
 from ._reads import BatchRead

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import _bulk
-from .._address import Address, _shared
-from .._options import StorageOptions
+from .._core._address import Address, _shared
+from .._core._options import StorageOptions
 from ..exceptions import InvalidArgumentError
 from . import _sections
 from ._objects import ObjectDataset
@@ -147,7 +147,7 @@ def index(
 
 def _checksums(table: ObjectTable, how: str, options: StorageOptions | None) -> Iterator[tuple[int, int | None]]:
     if how == "read":
-        from .. import _native
+        from .._core import _native
         from ._loader import Loader
 
         for batch in Loader(ObjectDataset(table), batch_size=64):

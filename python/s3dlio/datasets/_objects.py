@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .._address import Address, Location
-from .._options import StorageOptions
+from .._core._address import Address, Location
+from .._core._options import StorageOptions
 from ..exceptions import InvalidArgumentError
 from ._dataset import Dataset
 from ._table import ObjectTable, listed, of_uris

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from .. import _native
+from .._core import _native
 from ..exceptions import InvalidArgumentError
 
 Uneven: TypeAlias = Literal["drop", "pad", "raise", "allow"]

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import _native
-from .._address import Address
-from .._options import StorageOptions
+from .._core import _native
+from .._core._address import Address
+from .._core._options import StorageOptions
+from .._core._view import BytesView
 from .._reader import ObjectReader
-from .._view import BytesView
 from ..exceptions import InvalidArgumentError, InvalidDataError
 from ._records import StretchDataset, firsts
 from ._table import Numbers, ObjectTable, of_uris

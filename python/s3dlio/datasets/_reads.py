@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _native, exceptions
-from .._calls import Background
+from .. import exceptions
+from .._core import _native
+from .._core._calls import Background
 from ..exceptions import S3dlioError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _native
+from .._core import _native
 from ._dataset import Dataset
 from ._table import Numbers, ObjectTable
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _native, _objects
-from .._address import Address, resolve
-from .._options import StorageOptions
+from .. import _objects
+from .._core import _native
+from .._core._address import Address, resolve
+from .._core._options import StorageOptions
 from ..exceptions import ChecksumMismatchError, InvalidDataError, NotFoundError
 
 MAGIC = b"S3DLIOST"

@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .. import _native
-from .._address import Address, Root, _shared, resolve, resolve_all
-from .._calls import blocking
+from .._core import _native
+from .._core._address import Address, Root, _shared, resolve, resolve_all
+from .._core._calls import blocking
+from .._core._options import StorageOptions
 from .._list import _pages
-from .._options import StorageOptions
 from ..exceptions import InvalidArgumentError, NotFoundError
 
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"

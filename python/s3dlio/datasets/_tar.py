@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from .. import _objects
-from .._address import Address, Location
-from .._options import StorageOptions
-from .._view import BytesView
+from .._core._address import Address, Location
+from .._core._options import StorageOptions
+from .._core._view import BytesView
 from ..exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
 from . import _sections
 from ._records import StretchDataset, firsts

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .. import _native, _objects
-from .._address import Address
-from .._options import StorageOptions
-from .._view import BytesView
+from .. import _objects
+from .._core import _native
+from .._core._address import Address
+from .._core._options import StorageOptions
+from .._core._view import BytesView
 from ..exceptions import ChecksumMismatchError, InvalidArgumentError, InvalidDataError, NotFoundError
 from ._records import StretchDataset, firsts
 from ._table import Numbers, ObjectTable, of_uris

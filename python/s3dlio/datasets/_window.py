@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._address import Address
-from .._options import StorageOptions
+from .._core._address import Address
+from .._core._options import StorageOptions
 from .._reader import ObjectReader
 
 #: Bytes that are read at once where small ones are asked for.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .._address import Location
-from .._output import in_finalizer
+from .._core._address import Location
+from .._core._output import in_finalizer
 from .._reader import READ_AHEAD, ObjectReader
 from .._writer import ObjectWriter
 from ..exceptions import ClosedError

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import _address, _containers, _list, _native, _objects
-from .._address import Location, Root
-from .._calls import together
-from .._results import to_time
+from .. import _containers, _list, _objects
+from .._core import _address, _native
+from .._core._address import Location, Root
+from .._core._calls import together
+from .._core._results import to_time
 from ..exceptions import (
     AlreadyExistsError,
     ChecksumMismatchError,

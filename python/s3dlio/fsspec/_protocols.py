@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import fsspec
 from fsspec.utils import stringify_path
 
-from .._address import _absolute
+from .._core._address import _absolute
 from ..exceptions import InvalidArgumentError
 from ._operations import Operations
 from ._settings import of_azure, of_others, of_s3

@@ -13,7 +13,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK, NoOpCallback
 from fsspec.spec import AbstractFileSystem
 from fsspec.utils import isfilelike
 
-from .. import _calls
+from .._core import _calls
 from .._open_async import open_async
 from .._reader import READ_AHEAD
 from ..exceptions import AlreadyExistsError, InvalidArgumentError

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .. import _calls, _tensors
-from .._address import Address, Location, resolve
+from .. import _tensors
+from .._core import _calls
+from .._core._address import Address, Location, resolve
+from .._core._options import StorageOptions
 from .._objects import Verify
-from .._options import StorageOptions
 from ..exceptions import InvalidArgumentError, S3dlioError
 from ._stream import iter_tensors
 

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from .. import _calls, _native
-from .._address import Address, resolve
+from .._core import _calls, _native
+from .._core._address import Address, resolve
+from .._core._options import StorageOptions
 from .._objects import Verify
-from .._options import StorageOptions
 from .._tensors import Framework, TensorFile, open_model
 from ..exceptions import InvalidArgumentError
 

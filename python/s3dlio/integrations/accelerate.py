@@ -18,9 +18,9 @@ except ImportError as error:
     raise ImportError(f"s3dlio.integrations.accelerate needs torch, which cannot be imported here: {error}") from error
 
 from .. import _tensors
-from .._address import Address, Location, resolve
-from .._options import StorageOptions
-from .._results import WriteResult
+from .._core._address import Address, Location, resolve
+from .._core._options import StorageOptions
+from .._core._results import WriteResult
 from ._module import LoadedKeys, load_into
 
 __all__ = ["load_model", "save_model"]

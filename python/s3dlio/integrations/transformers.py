@@ -22,11 +22,11 @@ except ImportError as error:
     raise ImportError(f"s3dlio.integrations.transformers needs torch and transformers, which cannot be imported here: {error}") from error
 
 from .. import _bulk, _list, _tensors
-from .._address import Address, Location, resolve
+from .._core._address import Address, Location, resolve
+from .._core._options import StorageOptions
+from .._core._progress import Progress
+from .._core._results import WriteResult
 from .._objects import Verify
-from .._options import StorageOptions
-from .._progress import Progress
-from .._results import WriteResult
 from ..exceptions import InvalidArgumentError, NotFoundError
 from ._module import LoadedKeys, load_into, load_shared
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.utils.data as torch_data
 
-from .._view import BytesView
+from .._core._view import BytesView
 from ..datasets._dataset import Batch, Dataset
 from ..datasets._loader import Loader, LoaderStats
 from ..datasets._order import Share, Uneven

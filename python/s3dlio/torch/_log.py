@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._log import Log
-from .._options import StorageOptions
+from .._core._options import StorageOptions
+from .._logs._log import Log
 from ..exceptions import InvalidDataError
 
 

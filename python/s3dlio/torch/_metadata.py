@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.distributed.checkpoint import metadata as dcp
 
-from .. import _document, _plain
+from .._core import _document, _plain
 from .._pieces import Piece
 from ..exceptions import InvalidArgumentError, InvalidDataError
 

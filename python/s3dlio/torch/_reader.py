@@ -10,9 +10,10 @@ import torch
 from torch.distributed.checkpoint import metadata as dcp, planner as planning, storage
 from torch.futures import Future
 
-from .. import _objects, _plain
-from .._address import Location, resolve
-from .._dtypes import Casting, check_casting
+from .. import _objects
+from .._core import _plain
+from .._core._address import Location, resolve
+from .._core._dtypes import Casting, check_casting
 from .._pieces import Reading, Want
 from ..exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
 from . import _metadata

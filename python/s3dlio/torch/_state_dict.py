@@ -12,7 +12,7 @@ import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint import state_dict as helpers
 
 from .. import _objects
-from .._address import Location, resolve
+from .._core._address import Location, resolve
 from ..exceptions import InvalidArgumentError, NotFoundError
 from ._metadata import name_of
 from ._reader import StorageReader

@@ -12,11 +12,12 @@ from torch.distributed.checkpoint import metadata as dcp, planner as planning, s
 from torch.distributed.checkpoint.default_planner import DefaultSavePlanner
 from torch.futures import Future
 
-from .. import _bulk, _list, _objects, _plain
-from .._address import Address, resolve
+from .. import _bulk, _list, _objects
+from .._core import _plain
+from .._core._address import Address, resolve
+from .._core._warnings import warn
 from .._pieces import save_pieces, source_of
 from .._tensors import _Source
-from .._warnings import warn
 from ..exceptions import (
     AlreadyExistsError,
     BulkError,

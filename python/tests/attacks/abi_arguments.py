@@ -29,7 +29,7 @@ from attacks.abi_calls import (
 )
 from attacks.abi_inputs import BAD_ARRAYS, BAD_JSON, BAD_TENSORS, BAD_UTF8
 
-from s3dlio import _native
+from s3dlio._core import _native
 
 HUGE = [2**63 - 1, 2**63, 2**64 - 1, 2**56 + 1]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import abi_header
 
-from s3dlio import _native
+from s3dlio._core import _native
 
 OK, PENDING, END, NOT_FOUND, INVALID, CLOSED, CANCELLED, INTERNAL = 0, -1, -2, 1, 6, 13, 12, 14
 LETS_GO = {"store_close", "op_free", "op_abandon", "list_close", "file_close", "buffer_free", "writer_close", "queue_close", "close_behind", "log_close", "oplog_end"}

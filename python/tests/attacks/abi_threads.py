@@ -33,7 +33,7 @@ from attacks.abi_calls import (
 )
 from attacks.abi_inputs import BAD_ARRAYS, BAD_UTF8
 
-from s3dlio import _native
+from s3dlio._core import _native
 
 SEED = 20240229
 SECONDS = 2.0

@@ -1,0 +1,1 @@
+"""Durable logs; ``s3dlio.Log`` offers them."""
