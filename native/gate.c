@@ -6,7 +6,7 @@
  * until all have left, and opens it again. Calls inside the gate take microseconds; only the resolver waits for a network there.
  *
  * The end of the process takes OpenSSL down, where another library set it up (Python's ssl does), while threads of ours still run: the
- * gate is closed before that, for good.
+ * gate is closed before that, for good. (Without, 8 of 400 processes that signed died at their end, under .NET 10 as under 9.)
  *
  * A thread that ends frees what OpenSSL keeps for it, by OpenSSL's own destructor: the thread is inside for that, too.
  *

@@ -1,7 +1,7 @@
 """First calls of a process, from several threads at once: the runtime starts, and every class is prepared, under all of them.
 
-``S3DLIO_FIRST_USES=3000`` starts that many processes for each store. Before the library prepared the runtime's locks by itself, one process of a
-hundred or two died here, its stack exhausted.
+``S3DLIO_FIRST_USES=3000`` starts that many processes for each store. Under .NET 9 one process of a hundred or two died here, its stack
+exhausted.
 """
 
 from __future__ import annotations
