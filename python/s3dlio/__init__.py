@@ -158,10 +158,11 @@ __all__ = [
 _importing: dict[int, int] = {}
 #: Guards it. Held during a fork.
 _guard = threading.RLock()
-#: Seconds that the end of the interpreter waits for them at most.
-_PATIENCE = 5.0
-#: Seconds that a fork waits for them: a child that is born too early hangs.
-_FORK_PATIENCE = 60.0
+#: Seconds that forks and the end of the interpreter wait for them at most: a child that is born too early hangs. On a machine with forty
+#: processes that want to run, an import took longer than five.
+_PATIENCE = 60.0
+#: Seconds that the end of the interpreter holds those who would import then.
+_HELD = 10.0
 #: When the interpreter began to end, by ``time.monotonic``; 0.0 before that.
 _ending = 0.0
 
@@ -177,7 +178,7 @@ class _Import:
         me = threading.get_ident()
         while True:
             with _guard:
-                left = _ending + 2 * _PATIENCE - time.monotonic() if _ending and me != threading.main_thread().ident else 0.0
+                left = _ending + _HELD - time.monotonic() if _ending and me != threading.main_thread().ident else 0.0
                 if left <= 0 or me in _importing:
                     _importing[me] = _importing.get(me, 0) + 1
                     return
@@ -198,10 +199,10 @@ def _imported(name: str) -> ModuleType:
         return importlib.import_module(f".{name}", __name__)
 
 
-def _wait_for_imports(patience: float) -> None:
+def _wait_for_imports() -> None:
     """Waits until no other thread is within one; what that leaves is held."""
     # who imports waits for nobody here but a fork, so this ends; the limit is for modules that never come to an end
-    end = time.monotonic() + patience
+    end = time.monotonic() + _PATIENCE
     _guard.acquire()
     while _importing.keys() - {threading.get_ident()} and time.monotonic() < end:
         _guard.release()
@@ -214,12 +215,13 @@ def _wait_for_imports(patience: float) -> None:
 def _before_end() -> None:
     global _ending
     _ending = time.monotonic()
-    _wait_for_imports(_PATIENCE)
+    _wait_for_imports()
+    _ending = time.monotonic()
     _guard.release()
 
 
 def _before_fork() -> None:
-    _wait_for_imports(_FORK_PATIENCE)
+    _wait_for_imports()
 
 
 def _after_fork_in_child() -> None:

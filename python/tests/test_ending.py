@@ -171,7 +171,7 @@ class Slow:
     def find_spec(self, name, path=None, target=None):
         if name == "s3dlio._tensors":
             begun.set()
-            time.sleep(0.5)
+            time.sleep(float(sys.argv[1]))
 
 sys.meta_path.insert(0, Slow())
 begun = threading.Event()
@@ -181,9 +181,10 @@ begun.wait()
 """
 
 
-def test_end_waits_for_imports_and_holds_those_that_come_after(child: Child) -> None:
+@pytest.mark.parametrize("seconds", [0.5, 6])
+def test_end_waits_for_imports_and_holds_those_that_come_after(child: Child, seconds: float) -> None:
     """The interpreter frees the lock of all imports at its end; a daemon's thread that waited for it just then wrote to freed memory."""
-    assert child(IMPORTING).stdout == "in an import: False\n"
+    assert child(IMPORTING, seconds).stdout == "in an import: False\n"
 
 
 SIGNING = """
