@@ -153,7 +153,7 @@ except OSError as error:
     names.pop()
 for write in ALL[:4]:
     try:
-        write(folder + "/x", 100_000)
+        write(folder + ("/x.zst" if write is compressed else "/x"), 100_000)
     except s3dlio.OutOfSpaceError:
         pass
     else:

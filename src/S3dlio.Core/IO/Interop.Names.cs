@@ -23,7 +23,8 @@ static unsafe partial class Interop
     }
 
     /// <summary>
-    /// Whether a file system of that type lies on this machine, by the numbers of linux/magic.h. Those that are not here are networks' (NFS, SMB, Lustre, Ceph, GPFS, 9p, AFS), FUSE, or not known.
+    /// Whether a file system of that type lies on this machine, by the numbers of linux/magic.h. Those that are not here are networks'
+    /// (NFS, SMB, Lustre, Ceph, GPFS, 9p, AFS), FUSE, or not known.
     /// </summary>
     public static bool IsLocal(long type) => (uint)type is
         0xef53 or 0x58465342 or 0x9123683e or 0x01021994 or 0x858458f6 // ext2 to ext4, XFS, Btrfs, tmpfs, ramfs
