@@ -126,7 +126,7 @@ def test_structs_have_the_same_fields_and_layout(tmp_path: Path) -> None:
 
 def test_status_codes_agree_everywhere() -> None:
     statuses = abi_header.statuses()
-    source = (abi_header.ROOT / "src/S3dlio.Core/Storage/ErrorKind.cs").read_text(encoding="utf-8")
+    source = (abi_header.ROOT / "src/S3dlio.Core/ErrorKind.cs").read_text(encoding="utf-8")
     kinds = {name: int(value) for name, value in re.findall(r"^\s*(\w+) = (\d+),", source, re.MULTILINE)}
     words = {name.replace("_", ""): value for name, value in statuses.items() if value > 0}
     assert words == {name.upper(): value for name, value in kinds.items()}
@@ -142,7 +142,7 @@ def test_status_codes_agree_everywhere() -> None:
 
 def test_reasons_agree_everywhere() -> None:
     reasons = abi_header.reasons()
-    source = (abi_header.ROOT / "src/S3dlio.Core/Storage/ErrorReason.cs").read_text(encoding="utf-8")
+    source = (abi_header.ROOT / "src/S3dlio.Core/ErrorReason.cs").read_text(encoding="utf-8")
     kinds = {name: int(value) for name, value in re.findall(r"^\s*(\w+) = (\d+),", source, re.MULTILINE)}
     assert {name.replace("_", ""): value for name, value in reasons.items()} == {name.upper(): value for name, value in kinds.items()}
     raised = {reason: kind for (_, reason), kind in exceptions._BY_REASON.items()}
@@ -317,7 +317,7 @@ def _require_direct(folder: Path) -> None:
 
 @pytest.mark.parametrize("group", attack.GROUPS)
 def test_garbage_gives_statuses_and_the_process_lives(group: str, tmp_path: Path) -> None:
-    paths = [str(Path(_native.__file__).parents[1]), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(_native.__file__).parents[2]), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-m", "attacks.abi", group, tmp_path],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},

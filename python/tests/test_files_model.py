@@ -131,5 +131,5 @@ def test_random_reads_and_writes_on_s3_are_those_of_bytes_io() -> None:
 
     uri, options = s3_server()
     for seed in range(2):
-        check_reads(f"{uri}/model-r", seed, seed % 2 == 1, options, steps=25)
-        check_writes(f"{uri}/model-w", seed, seed % 2 == 1, options)
+        check_reads(f"{uri}/model-r{seed}", seed, seed % 2 == 1, options, steps=25)
+        check_writes(f"{uri}/model-w{seed}", seed, seed % 2 == 1, options)

@@ -124,10 +124,10 @@ def test_ranges_come_in_their_order(base: Base) -> None:
 def test_save_and_load_go_by_the_name_or_the_format() -> None:
     where = "memory://vocabulary"
     s3dlio.save(f"{where}/a.npy", [1, 2])
-    s3dlio.save(f"{where}/a.npy.zst", np.arange(3))
+    s3dlio.save(f"{where}/b.npy.zst", np.arange(3))
     s3dlio.save(f"{where}/m.safetensors", {"w": np.ones(2)})
     s3dlio.save(f"{where}/bare", {"w": np.ones(2)}, format="safetensors")
-    assert s3dlio.load(f"{where}/a.npy").tolist() == [0, 1, 2]
+    assert s3dlio.load(f"{where}/a.npy").tolist() == [1, 2] and s3dlio.load(f"{where}/b.npy").tolist() == [0, 1, 2]
     assert list(s3dlio.load(f"{where}/m.safetensors")) == list(s3dlio.load(f"{where}/bare", format="safetensors")) == ["w"]
     for call in (
         lambda: s3dlio.save(f"{where}/a.bin", np.ones(1)),

@@ -33,6 +33,9 @@ class Stop(BaseException):
 # Interrupts
 
 
+SOURCES = os.path.dirname(s3dlio.__file__) + os.sep
+
+
 class Interrupt:
     """Raises before the given line, counted from 0, that runs in the package while this is entered."""
 
@@ -46,11 +49,11 @@ class Interrupt:
         sys.settrace(None)
 
     def _call(self, frame: FrameType, event: str, _: Any) -> Any:
-        return self._line if "/s3dlio/" in frame.f_code.co_filename else None
+        return self._line if frame.f_code.co_filename.startswith(SOURCES) else None
 
     def _line(self, frame: FrameType, event: str, _: Any) -> Any:
         # what strikes when the outermost call returns strikes the caller, for whom all was done
-        if event == "line" or (event == "return" and "/s3dlio/" in getattr(frame.f_back, "f_code", frame.f_code).co_filename):
+        if event == "line" or (event == "return" and getattr(frame.f_back, "f_code", frame.f_code).co_filename.startswith(SOURCES)):
             if self.left == 0:
                 sys.settrace(None)
                 raise Stop
