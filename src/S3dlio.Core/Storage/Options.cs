@@ -10,8 +10,17 @@ public sealed record ReadOptions
     /// <summary>The whole object in one answer.</summary>
     public static ReadOptions Undivided { get; } = new() { OneAnswer = true };
 
+    /// <summary>An object that begins with a header.</summary>
+    public static ReadOptions Headed { get; } = new() { KeepsHead = true };
+
     /// <summary>Fails with <see cref="ErrorKind.Precondition"/> unless the object still has this ETag.</summary>
     public string? IfMatch { get; init; }
+
+    /// <summary>
+    /// What a small first read brings is kept for the next one, which often begins within it, also where it was the whole object. For
+    /// readers of headers: others would pay for a copy.
+    /// </summary>
+    public bool KeepsHead { get; init; }
 
     /// <summary>Where the first read will begin, for stores that can fetch it with the same request that opens the object.</summary>
     public long FirstOffset { get; init; }

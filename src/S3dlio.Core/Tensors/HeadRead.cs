@@ -20,7 +20,7 @@ static class HeadRead
         ObjectStore store, string key, int prefixLength, RequiredLength required, Func<ObjectReader, string, byte[], T> make,
         CancellationToken cancel)
     {
-        var reader = await ObjectInput.OpenAsync(store, key, Decompress.Auto, ReadOptions.Default, cancel).ConfigureAwait(false);
+        var reader = await ObjectInput.OpenAsync(store, key, Decompress.Auto, ReadOptions.Headed, cancel).ConfigureAwait(false);
         // decoding is no work for the calling thread
         if (reader is CompressedReader)
             await ThreadSwitch.ToPoolAsync();

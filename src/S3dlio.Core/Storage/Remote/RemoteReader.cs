@@ -41,6 +41,9 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
     /// <summary>All of it is to be read from the first answer, one piece behind the other.</summary>
     public bool InOrder { get; init; }
 
+    /// <summary>See <see cref="ReadOptions.KeepsHead"/>.</summary>
+    public bool KeepsHead { get; init; }
+
     public override bool ReadsManyAtOnce => true;
 
     public override async ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) =>
@@ -177,7 +180,7 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
             before = answer.Position + gap;
             await SkipAsync(answer, gap, cancel).ConfigureAwait(false);
             int length = (int)Math.Min(left, wanted.Target.Length);
-            bool isStart = before == 0 && length <= KeptLength;
+            bool isStart = before == 0 && length <= KeptLength && (KeepsHead || left > length);
             await answer.ReadExactlyAsync(wanted.Target[..length], cancel).ConfigureAwait(false);
             if (isStart)
                 Volatile.Write(ref _kept, wanted.Target[..length].ToArray());

@@ -52,7 +52,11 @@ abstract partial class RemoteStore
                 }
                 meta = described;
             }
-            return new RemoteReader(this, meta, answer, start, start + Math.Min(size - start, length)) { InOrder = options.OneAnswer };
+            return new RemoteReader(this, meta, answer, start, start + Math.Min(size - start, length))
+            {
+                InOrder = options.OneAnswer,
+                KeepsHead = options.KeepsHead,
+            };
         }
         catch
         {
