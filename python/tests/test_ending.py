@@ -187,6 +187,34 @@ def test_end_waits_for_imports_and_holds_those_that_come_after(child: Child, sec
     assert child(IMPORTING, seconds).stdout == "in an import: False\n"
 
 
+LOADING = """
+import atexit, threading, time
+
+# registered before s3dlio was imported, so it runs after what s3dlio does at the end
+atexit.register(lambda: print("loaded:", done.is_set()))
+import s3dlio
+from s3dlio._core import _native
+
+begun, done, load = threading.Event(), threading.Event(), _native._load
+
+def slowly():
+    begun.set()
+    time.sleep(1)
+    found = load()
+    done.set()
+    return found
+
+_native._load = slowly
+threading.Thread(target=lambda: (s3dlio.put("memory://ending/x", b"x"), time.sleep(60)), daemon=True).start()
+begun.wait()
+"""
+
+
+def test_end_waits_for_a_thread_that_loads_the_library(child: Child) -> None:
+    """The runtime started while the process took down what it starts with: one process of some thousands died."""
+    assert child(LOADING).stdout == "loaded: True\n"
+
+
 SIGNING = """
 import random, ssl, sys, threading, time
 import s3dlio

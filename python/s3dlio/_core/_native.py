@@ -332,30 +332,42 @@ def _private_copy(path: Path) -> _Library:
 
 def library() -> _Library:
     """The loaded library; the first call loads it."""
-    global _library, _path
     loaded = _library
     if loaded is not None:
         return loaded
-    with _gate:
-        if _library is None:
-            _require_a_thread()
-            path = _path if _loaded_before_fork and _path is not None else _find()
-            try:
-                found = _private_copy(path) if _loaded_before_fork else _Library(str(path))
-            except OSError as error:
-                raise ImportError(f"the s3dlio library {path} could not be loaded: {error}") from error
-            try:
-                _check_version(found, path)
-                if _loaded_before_fork:
-                    # a copy in memory does not know where it comes from
-                    found.s3dlio_credentials_program(os.fsencode(path.parent / _CREDENTIALS_PROGRAM))
-                    if _op_log is not None:
-                        # the parent's file is the parent's alone
-                        found.s3dlio_oplog_begin(_utf8(_of_child(_op_log[0])), options(_op_log[1]))
-            except AttributeError as error:
-                raise ImportError(f"{path} is not the s3dlio library: {error}") from error
-            _library, _path = found, path
-        return _library
+    held = False
+    while True:
+        with _gate:
+            if _library is not None:
+                return _library
+            if not _ending or held:
+                return _load()
+        # a process that goes down while the library starts would take down what it starts with
+        _hold()
+        held = True
+
+
+def _load() -> _Library:
+    """Loads it; called with the gate held."""
+    global _library, _path
+    _require_a_thread()
+    path = _path if _loaded_before_fork and _path is not None else _find()
+    try:
+        found = _private_copy(path) if _loaded_before_fork else _Library(str(path))
+    except OSError as error:
+        raise ImportError(f"the s3dlio library {path} could not be loaded: {error}") from error
+    try:
+        _check_version(found, path)
+        if _loaded_before_fork:
+            # a copy in memory does not know where it comes from
+            found.s3dlio_credentials_program(os.fsencode(path.parent / _CREDENTIALS_PROGRAM))
+            if _op_log is not None:
+                # the parent's file is the parent's alone
+                found.s3dlio_oplog_begin(_utf8(_of_child(_op_log[0])), options(_op_log[1]))
+    except AttributeError as error:
+        raise ImportError(f"{path} is not the s3dlio library: {error}") from error
+    _library, _path = found, path
+    return found
 
 
 def _of_child(path: str) -> str:
@@ -709,6 +721,8 @@ class Running:
 _ending = 0.0
 #: Seconds that the end waits for operations it cancelled, and that threads which it left behind are held.
 _END = 3.0
+#: Seconds that it waits for a thread that loads the library.
+_LOADING = 60.0
 
 
 def _end() -> None:
@@ -717,10 +731,14 @@ def _end() -> None:
     That no thread uses OpenSSL once the C library takes it down is the library's own concern: see native/gate.c.
     """
     global _ending
+    # whoever loads the library just now has to be through
+    loaded = _gate.acquire(timeout=_LOADING)
+    _ending = time.monotonic()
+    if loaded:
+        _gate.release()
     lib = _library
     if lib is None:
         return
-    _ending = time.monotonic()
     # twice: another thread may have been about to begin one
     for _ in range(2):
         numbers = [number.value for number, *_ in list(_in_use.values()) if number.value]
