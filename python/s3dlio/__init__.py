@@ -30,6 +30,7 @@ import atexit
 import builtins
 import importlib
 import os
+import sys
 import threading
 import time
 from types import ModuleType
@@ -218,6 +219,10 @@ def _before_end() -> None:
     _wait_for_imports()
     _ending = time.monotonic()
     _guard.release()
+    # what was imported since the end began has not been told of it: its own handler was registered too late to run
+    native = sys.modules.get(f"{__name__}._core._native")
+    if native is not None:
+        native._end()
 
 
 def _before_fork() -> None:

@@ -187,6 +187,31 @@ def test_end_waits_for_imports_and_holds_those_that_come_after(child: Child, sec
     assert child(IMPORTING, seconds).stdout == "in an import: False\n"
 
 
+IMPORTED_LATE = """
+import atexit, sys, threading, time
+
+# registered before s3dlio was imported, so it runs after what s3dlio does at the end
+atexit.register(lambda: print("told:", sys.modules["s3dlio._core._native"]._ending > 0))
+import s3dlio
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "s3dlio._core._native":
+            begun.set()
+            time.sleep(0.5)
+
+sys.meta_path.insert(0, Slow())
+begun = threading.Event()
+threading.Thread(target=lambda: (s3dlio.Store, time.sleep(60)), daemon=True).start()
+begun.wait()
+"""
+
+
+def test_what_is_imported_after_the_end_began_is_told_of_it(child: Child) -> None:
+    """A handler that is registered while those of the end run is not called: the library was loaded while the process went down."""
+    assert child(IMPORTED_LATE).stdout == "told: True\n"
+
+
 LOADING = """
 import atexit, threading, time
 
