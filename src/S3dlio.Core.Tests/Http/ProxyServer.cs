@@ -1,10 +1,8 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace S3dlio.Tests.Http;
@@ -13,23 +11,10 @@ namespace S3dlio.Tests.Http;
 /// A proxy on loopback that speaks HTTP (relays and tunnels) and SOCKS 4, 4a and 5. Whatever it is asked for, it connects to one port: it
 /// stands in for the network's DNS also.
 /// </summary>
-sealed class ProxyServer : IAsyncDisposable
+/// <param name="scheme">As in the proxy's URL.</param>
+/// <param name="target">The server's port.</param>
+sealed class ProxyServer(string scheme, int target) : LoopbackServer
 {
-    readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    readonly CancellationTokenSource _stop = new();
-    readonly string _scheme;
-    readonly int _target;
-    readonly Task _accepting;
-
-    /// <param name="scheme">As in the proxy's URL.</param>
-    /// <param name="target">The server's port.</param>
-    public ProxyServer(string scheme, int target)
-    {
-        (_scheme, _target) = (scheme, target);
-        _listener.Start();
-        _accepting = AcceptAsync();
-    }
-
     /// <summary>User and password, which it wants; null: none.</summary>
     public string? Login { get; init; }
 
@@ -42,56 +27,30 @@ sealed class ProxyServer : IAsyncDisposable
     /// <summary>Bytes from the server after which the connection of this number (from 1) is cut.</summary>
     public Func<int, long> CutAfter { get; init; } = static _ => long.MaxValue;
 
-    /// <summary>Of an https proxy.</summary>
-    public X509Certificate2? Certificate { get; init; }
-
-    /// <summary>How many connections there were.</summary>
-    public int Connections { get; private set; }
-
     /// <summary>The servers that were asked for, as host:port; behind the word address where SOCKS carries it as one.</summary>
     public List<string> Asked { get; } = [];
 
-    public string Place => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}");
+    public string Place => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
 
-    public string Url(string login = "") => $"{_scheme}://{login}{Place}";
+    public string Url(string login = "") => $"{scheme}://{login}{Place}";
 
-    public async ValueTask DisposeAsync()
-    {
-        await _stop.CancelAsync();
-        _listener.Stop();
-        await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _stop.Dispose();
-    }
-
-    async Task AcceptAsync()
-    {
-        while (true)
-            _ = ServeAsync(await _listener.AcceptTcpClientAsync(_stop.Token), ++Connections);
-    }
-
-    async Task ServeAsync(TcpClient client, int number)
+    protected override async Task ServeAsync(TcpClient client, int number)
     {
         using var _ = client;
         try
         {
-            Stream here = client.GetStream();
-            if (_scheme == "https")
-            {
-                var tls = new SslStream(here);
-                await tls.AuthenticateAsServerAsync(Certificate!);
-                here = tls;
-            }
-            byte[] first = await (_scheme switch
+            var here = scheme == "https" ? await OpenAsync(client) : client.GetStream();
+            byte[] first = await (scheme switch
             {
                 "http" or "https" => HttpAsync(here),
                 "socks5" or "socks5h" => Socks5Async(here),
                 _ => Socks4Async(here),
             });
             using var server = new TcpClient();
-            await server.ConnectAsync(IPAddress.Loopback, _target, _stop.Token);
+            await server.ConnectAsync(IPAddress.Loopback, target, Stop);
             var there = server.GetStream();
-            await there.WriteAsync(first, _stop.Token);
-            await await Task.WhenAny(here.CopyToAsync(there, _stop.Token), CarryAsync(there, here, CutAfter(number)));
+            await there.WriteAsync(first, Stop);
+            await await Task.WhenAny(here.CopyToAsync(there, Stop), CarryAsync(there, here, CutAfter(number)));
             client.Client.LingerState = new LingerOption(true, 0);
         }
         catch (Exception error) when (error is IOException or OperationCanceledException or AuthenticationException or SocketException)
@@ -103,9 +62,9 @@ sealed class ProxyServer : IAsyncDisposable
     async Task CarryAsync(Stream from, Stream to, long most)
     {
         var buffer = new byte[64 << 10];
-        for (int count; most > 0 && (count = await from.ReadAsync(buffer.AsMemory(0, (int)Math.Min(most, buffer.Length)), _stop.Token)) > 0;)
+        for (int count; most > 0 && (count = await from.ReadAsync(buffer.AsMemory(0, (int)Math.Min(most, buffer.Length)), Stop)) > 0;)
         {
-            await to.WriteAsync(buffer.AsMemory(0, count), _stop.Token);
+            await to.WriteAsync(buffer.AsMemory(0, count), Stop);
             most -= count;
         }
     }
@@ -116,8 +75,8 @@ sealed class ProxyServer : IAsyncDisposable
         lock (Asked)
             Asked.Add(asked);
         if (Hangs)
-            await Task.Delay(Timeout.Infinite, _stop.Token);
-        await stream.WriteAsync(Says ?? usual, _stop.Token);
+            await Task.Delay(Timeout.Infinite, Stop);
+        await stream.WriteAsync(Says ?? usual, Stop);
         if (Says is null)
             return;
         // what it was sent is read first: a reset would overtake the answer
@@ -196,7 +155,7 @@ sealed class ProxyServer : IAsyncDisposable
     async Task<byte[]> TakeAsync(Stream stream, int count)
     {
         var bytes = new byte[count];
-        await stream.ReadExactlyAsync(bytes, _stop.Token);
+        await stream.ReadExactlyAsync(bytes, Stop);
         return bytes;
     }
 }

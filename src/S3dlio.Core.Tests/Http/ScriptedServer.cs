@@ -1,37 +1,14 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace S3dlio.Tests.Http;
 
 /// <summary>A server on loopback that answers each request as the test says, down to the byte, and breaks connections where it says so.</summary>
-sealed class ScriptedServer : IAsyncDisposable
+sealed class ScriptedServer(Func<Exchange, Task> answer) : LoopbackServer
 {
-    readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    readonly Func<Exchange, Task> _answer;
-    readonly CancellationTokenSource _stop = new();
-    readonly Task _accepting;
-
-    public ScriptedServer(Func<Exchange, Task> answer)
-    {
-        _answer = answer;
-        _listener.Start();
-        _accepting = AcceptAsync();
-    }
-
-    public string Url => string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}");
-
-    /// <summary>How many connections there were.</summary>
-    public int Connections { get; private set; }
-
-    /// <summary>It speaks TLS, with this; null: it does not.</summary>
-    public X509Certificate2? Certificate { get; init; }
-
-    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+    public string Url => string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Port}");
 
     /// <summary>It does not know <c>Expect: 100-continue</c>, as many servers do not.</summary>
     public bool IgnoresExpect { get; init; }
@@ -39,31 +16,13 @@ sealed class ScriptedServer : IAsyncDisposable
     /// <summary>All requests so far, in the order of their arrival.</summary>
     public List<Exchange> Seen { get; } = [];
 
-    public async ValueTask DisposeAsync()
-    {
-        await _stop.CancelAsync();
-        _listener.Stop();
-        await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _stop.Dispose();
-    }
-
-    async Task AcceptAsync()
-    {
-        while (true)
-        {
-            var client = await _listener.AcceptTcpClientAsync(_stop.Token);
-            Connections++;
-            _ = ServeAsync(client);
-        }
-    }
-
-    async Task ServeAsync(TcpClient client)
+    protected override async Task ServeAsync(TcpClient client, int number)
     {
         using (client)
         {
             try
             {
-                await using var stream = await OpenAsync(client.GetStream());
+                await using var stream = await OpenAsync(client);
                 while (await ReadAsync(stream) is { } exchange)
                 {
                     lock (Seen)
@@ -71,7 +30,7 @@ sealed class ScriptedServer : IAsyncDisposable
                         Seen.Add(exchange);
                         exchange.Number = Seen.Count;
                     }
-                    await _answer(exchange);
+                    await answer(exchange);
                     if (exchange.HungUp)
                         return;
                     if (exchange.Broken)
@@ -88,22 +47,13 @@ sealed class ScriptedServer : IAsyncDisposable
         }
     }
 
-    async Task<Stream> OpenAsync(NetworkStream stream)
-    {
-        if (Certificate is null)
-            return stream;
-        var tls = new SslStream(stream);
-        await tls.AuthenticateAsServerAsync(Certificate);
-        return tls;
-    }
-
     async Task<Exchange?> ReadAsync(Stream stream)
     {
         var head = new List<byte>();
         var one = new byte[1];
         while (head.Count < 4 || Encoding.ASCII.GetString([.. head[^4..]]) != "\r\n\r\n")
         {
-            if (await stream.ReadAsync(one, _stop.Token) == 0)
+            if (await stream.ReadAsync(one, Stop) == 0)
                 return null;
             head.Add(one[0]);
         }
@@ -111,9 +61,9 @@ sealed class ScriptedServer : IAsyncDisposable
         string[] first = lines[0].Split(' ');
         var exchange = new Exchange(stream, first[0], first[1], lines[1..].Select(line => line.Split(": ", 2)).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase));
         if (exchange.Headers.ContainsKey("Expect") && !IgnoresExpect)
-            await stream.WriteAsync("HTTP/1.1 100 Continue\r\n\r\n"u8.ToArray(), _stop.Token);
+            await stream.WriteAsync("HTTP/1.1 100 Continue\r\n\r\n"u8.ToArray(), Stop);
         exchange.Body = new byte[exchange.Headers.TryGetValue("Content-Length", out string? length) ? int.Parse(length, CultureInfo.InvariantCulture) : 0];
-        await stream.ReadExactlyAsync(exchange.Body, _stop.Token);
+        await stream.ReadExactlyAsync(exchange.Body, Stop);
         return exchange;
     }
 }
