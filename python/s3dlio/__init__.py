@@ -219,10 +219,10 @@ def _before_end() -> None:
     _wait_for_imports()
     _ending = time.monotonic()
     _guard.release()
-    # what was imported since the end began has not been told of it: its own handler was registered too late to run
+    # from here, since a handler that it registered when it was imported would not be called where that was after the end began
     native = sys.modules.get(f"{__name__}._core._native")
     if native is not None:
-        native._end()
+        native.end()
 
 
 def _before_fork() -> None:

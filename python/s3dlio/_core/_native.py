@@ -6,7 +6,6 @@ The only file that knows ctypes. ``include/s3dlio.h`` is the contract; a test ke
 from __future__ import annotations
 
 import _thread
-import atexit
 import ctypes as c
 import json
 import numbers
@@ -725,8 +724,8 @@ _END = 3.0
 _LOADING = 60.0
 
 
-def _end() -> None:
-    """Ends what is under way when the interpreter does: temporaries go, uploads are aborted, memory that is read from may go away after this.
+def end() -> None:
+    """Called by the package when the interpreter ends. Ends what is under way when the interpreter does: temporaries go, uploads are aborted, memory that is read from may go away after this.
 
     That no thread uses OpenSSL once the C library takes it down is the library's own concern: see native/gate.c.
     """
@@ -761,10 +760,6 @@ def _hold() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         time.sleep(max(0.0, _ending + 2 * _END - time.monotonic()))
-
-
-# before all that save at the end, which then run before this
-atexit.register(_end)
 
 
 async def run(
