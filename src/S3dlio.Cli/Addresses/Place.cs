@@ -13,6 +13,9 @@ sealed record Place(ObjectStore Store, string Key, string Typed)
 
     public bool IsLocal => Store.Root.IsLocal;
 
+    /// <summary>The path of a folder on this machine, where <see cref="IsLocal"/>.</summary>
+    public string LocalFolder => "/" + Key.TrimEnd('/');
+
     /// <summary>A path with a slash at its end, or the whole of a container: surely no object.</summary>
     public bool IsFolder => Key.Length == 0 || Key.EndsWith('/');
 

@@ -50,7 +50,7 @@ static class Caches
     static string Directory(Invocation run)
     {
         var place = run.Stores.Open(run.Arguments[0], wildcards: false);
-        return place.IsLocal ? "/" + place.Key.TrimEnd('/') : throw new UsageException($"{run.Arguments[0]}: a cache lies on this machine");
+        return place.IsLocal ? place.LocalFolder : throw new UsageException($"{run.Arguments[0]}: a cache lies on this machine");
     }
 
     static Task<int> StatsAsync(Invocation run)

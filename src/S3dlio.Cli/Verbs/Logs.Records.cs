@@ -19,11 +19,7 @@ static partial class Logs
         using var log = await OpenAsync(run.Stores.Open(run.Arguments[0], wildcards: false), Damaged(run), run.Cancel);
         using var writer = Printer(run);
         var (first, end) = Chosen(run, log);
-        await EachAsync(run, log, first, end, writer, bytes =>
-        {
-            run.Terminal.Bytes(bytes.Span);
-            return ValueTask.CompletedTask;
-        });
+        await EachAsync(run, log, first, end, writer, Shown(run));
         return run.Outcome;
     }
 
@@ -36,11 +32,7 @@ static partial class Logs
         long next = Math.Max(log.Begin, log.EndRecord - Math.Max(0, count));
         while (true)
         {
-            next = await EachAsync(run, log, next, log.EndRecord, writer, bytes =>
-            {
-                run.Terminal.Bytes(bytes.Span);
-                return ValueTask.CompletedTask;
-            });
+            next = await EachAsync(run, log, next, log.EndRecord, writer, Shown(run));
             if (!run.Has("follow"))
                 return run.Outcome;
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(run.Cancel);
@@ -67,11 +59,7 @@ static partial class Logs
         long count = 0;
         if (target == "-")
         {
-            await EachAsync(run, log, first, end, writer, bytes =>
-            {
-                run.Terminal.Bytes(bytes.Span);
-                return ValueTask.CompletedTask;
-            });
+            await EachAsync(run, log, first, end, writer, Shown(run));
             return run.Outcome;
         }
         var place = run.Stores.Open(target, wildcards: false);
@@ -97,6 +85,13 @@ static partial class Logs
         }
         return run.Outcome;
     }
+
+    /// <summary>Writes to the standard output.</summary>
+    static Func<ReadOnlyMemory<byte>, ValueTask> Shown(Invocation run) => bytes =>
+    {
+        run.Terminal.Bytes(bytes.Span);
+        return ValueTask.CompletedTask;
+    };
 
     static OnDamage Damaged(Invocation run) => run.Has("skip-damaged") ? OnDamage.Skip : OnDamage.Raise;
 

@@ -129,18 +129,15 @@ static partial class Logs
         ],
     };
 
-    /// <summary>The folder of a log on this machine.</summary>
-    static string Folder(Place place) => "/" + place.Key.TrimEnd('/');
-
     static string LocalFolder(Invocation run, string why)
     {
         var place = run.Stores.Open(run.Arguments[0], wildcards: false);
-        return place.IsLocal ? Folder(place)
+        return place.IsLocal ? place.LocalFolder
             : throw new UsageException($"{run.Arguments[0]}: {why} needs a log on this machine; copy it with 's3dlio cp -r'");
     }
 
     static async ValueTask<RecordLog> OpenAsync(Place place, OnDamage onDamage, CancellationToken cancel) =>
-        place.IsLocal ? LogReader.Open(Folder(place), onDamage) : await StoreLog.OpenAsync(place.Store, place.Prefix, onDamage, cancel);
+        place.IsLocal ? LogReader.Open(place.LocalFolder, onDamage) : await StoreLog.OpenAsync(place.Store, place.Prefix, onDamage, cancel);
 
     /// <summary>The same for changing it; record size, schema and sizes stay as the log has them.</summary>
     static LogWriter OpenWriter(string folder) =>
@@ -158,7 +155,7 @@ static partial class Logs
             try
             {
                 if (place.IsLocal)
-                    ShowEntry(run, address, LogSurvey.Inspect(Folder(place with { Key = one.Prefix })), one);
+                    ShowEntry(run, address, LogSurvey.Inspect((place with { Key = one.Prefix }).LocalFolder), one);
                 else
                 {
                     await using var log = await StoreLog.OpenAsync(place.Store, one.Prefix, OnDamage.Skip, run.Cancel);
@@ -202,7 +199,7 @@ static partial class Logs
     {
         var place = run.Stores.Open(run.Arguments[0], wildcards: false);
         if (place.IsLocal)
-            return Show(run, LogSurvey.Inspect(Folder(place)));
+            return Show(run, LogSurvey.Inspect(place.LocalFolder));
         await using var log = await StoreLog.OpenAsync(place.Store, place.Prefix, OnDamage.Skip, run.Cancel);
         var found = (await LogCatalog.FindAsync(place.Store, place.Prefix, run.Cancel)).First(one => one.Prefix == place.Prefix);
         if (run.Terminal.Json)
@@ -269,7 +266,7 @@ static partial class Logs
         var place = run.Stores.Open(run.Arguments[0], wildcards: false);
         if (place.IsLocal)
         {
-            var log = LogSurvey.Check(Folder(place), run.Cancel);
+            var log = LogSurvey.Check(place.LocalFolder, run.Cancel);
             if (run.Terminal.Json)
                 return Show(run, log);
             Tell(run, log, null);
