@@ -9,7 +9,9 @@ using Xunit;
 
 namespace S3dlio.Tests.Http;
 
-/// <summary>A store whose server lies, trickles, floods and speaks out of turn: an error in time, little memory, and never other bytes.</summary>
+/// <summary>
+/// A store whose server lies, trickles, floods and speaks out of turn: an error in time, little memory, and never other bytes.
+/// </summary>
 public class HostileServerTests
 {
     static readonly CancellationToken None = CancellationToken.None;
@@ -123,7 +125,8 @@ public class HostileServerTests
     {
         // lines that have all come are counted as those are that have not
         string trailer = $"X: {new string('a', 1019)}\r\n";
-        await using var server = Saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + string.Concat(Enumerable.Repeat(trailer, 15)) + $"X: {new string('a', 9000)}\r\n\r\n");
+        await using var server = Saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+            + string.Concat(Enumerable.Repeat(trailer, 15)) + $"X: {new string('a', 9000)}\r\n\r\n");
         Assert.Contains("longer than any", (await Refused(() => List(Open(server.Url)))).Detail, StringComparison.Ordinal);
     }
 
@@ -278,7 +281,8 @@ public class HostileServerTests
     [Fact]
     public async Task List_EncodedUnasked_NamesTheCoding()
     {
-        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "Content-Encoding: gzip\r\n", "\u001f\u008b nonsense"));
+        await using var server =
+            new ScriptedServer(exchange => exchange.Respond(200, "Content-Encoding: gzip\r\n", "\u001f\u008b nonsense"));
         var error = await Refused(() => List(Open(server.Url)));
         Assert.Equal(ErrorKind.InvalidData, error.Kind);
         Assert.Contains("Content-Encoding 'gzip'", error.Detail, StringComparison.Ordinal);
@@ -299,7 +303,8 @@ public class HostileServerTests
     public async Task Get_ObjectThatIsStoredEncoded_IsGivenAsItIs()
     {
         var data = new byte[9 << 20];
-        await using var server = new ScriptedServer(exchange => exchange.Serve(data, "\"v1\"", most: exchange.Number == 1 ? 1000 : int.MaxValue, extra: "Content-Encoding: gzip\r\n"));
+        await using var server = new ScriptedServer(exchange =>
+            exchange.Serve(data, "\"v1\"", most: exchange.Number == 1 ? 1000 : int.MaxValue, extra: "Content-Encoding: gzip\r\n"));
         Assert.Equal(data.Length, (await Get(Open(server.Url))).Length);
     }
 

@@ -9,7 +9,9 @@ using Xunit;
 
 namespace S3dlio.Tests.Http;
 
-/// <summary>Our own HTTP/1.1 client: bodies of all framings, connections kept and not kept, servers that lie, fall silent and hang up.</summary>
+/// <summary>
+/// Our own HTTP/1.1 client: bodies of all framings, connections kept and not kept, servers that lie, fall silent and hang up.
+/// </summary>
 public class HttpClientTests
 {
     static readonly CancellationToken None = CancellationToken.None;
@@ -18,9 +20,16 @@ public class HttpClientTests
         HttpTransport.Shared(new HttpSettings { Proxy = "", ReadTimeout = TimeSpan.FromSeconds(patience), ConnectTimeout = TimeSpan.FromSeconds(5) }, "s3://test");
 
     static HttpCall Call(ScriptedServer server, HttpMethod? method = null, HttpBody? body = null) =>
-        new() { Method = method ?? HttpMethod.Get, Address = HttpTransport.Address(server.Url + "/a%20b?c=d"), Subject = "s3://test/x", Body = body };
+        new()
+        {
+            Method = method ?? HttpMethod.Get,
+            Address = HttpTransport.Address(server.Url + "/a%20b?c=d"),
+            Subject = "s3://test/x",
+            Body = body
+        };
 
-    static async Task<string> Text(HttpResponse answer, int limit = 1 << 20) => Encoding.Latin1.GetString((await answer.ReadTextAsync(limit, None)).Span);
+    static async Task<string> Text(HttpResponse answer, int limit = 1 << 20) =>
+        Encoding.Latin1.GetString((await answer.ReadTextAsync(limit, None)).Span);
 
     static ScriptedServer Saying(string bytes) => new(exchange =>
     {
@@ -39,7 +48,7 @@ public class HttpClientTests
     public async Task Send_EveryFraming_GivesTheBody(string bytes)
     {
         await using var server = Saying(bytes);
-        using var answer = await Transport().SendAsync(Call(server), None);
+        using var answer = await Transport().SendAsync(Call(server), waits: false, None);
         Assert.Equal((200, "hello"), (answer.Status, await Text(answer)));
         Assert.Equal("/a%20b?c=d", server.Seen[0].Target);
     }
@@ -55,7 +64,7 @@ public class HttpClientTests
             for (int at = 0; at < bytes.Length; at += piece)
                 await exchange.Raw(Encoding.ASCII.GetString(bytes, at, Math.Min(piece, bytes.Length - at)));
         });
-        using var answer = await Transport().SendAsync(Call(server), None);
+        using var answer = await Transport().SendAsync(Call(server), waits: false, None);
         Assert.Equal("abc0123456789", await Text(answer));
     }
 
@@ -75,7 +84,7 @@ public class HttpClientTests
     public async Task Read_BadChunks_AreRefused(string body)
     {
         await using var server = Saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body);
-        using var answer = await Transport().SendAsync(Call(server), None);
+        using var answer = await Transport().SendAsync(Call(server), waits: false, None);
         var failure = await Assert.ThrowsAsync<HttpFailure>(() => Text(answer));
         Assert.Contains("does not answer in HTTP", failure.Error.Detail, StringComparison.Ordinal);
     }
@@ -88,7 +97,7 @@ public class HttpClientTests
     public async Task Read_BodyThatEndsEarly_IsATransientFailureAndNoShortBody(string bytes)
     {
         await using var server = Saying(bytes);
-        using var answer = await Transport().SendAsync(Call(server), None);
+        using var answer = await Transport().SendAsync(Call(server), waits: false, None);
         Assert.True((await Assert.ThrowsAsync<HttpFailure>(() => Text(answer))).Transient);
         // and asking again does not make it an end
         await Assert.ThrowsAsync<HttpFailure>(() => Text(answer));
@@ -107,7 +116,7 @@ public class HttpClientTests
             for (int i = 0; i < 20_000; i++)
                 await exchange.Raw(line);
         });
-        var failure = await Assert.ThrowsAsync<HttpFailure>(async () => await Transport().SendAsync(Call(server), None));
+        var failure = await Assert.ThrowsAsync<HttpFailure>(async () => await Transport().SendAsync(Call(server), waits: false, None));
         Assert.Equal((ErrorKind.InvalidData, false), (failure.Error.Kind, failure.Transient));
         Assert.Contains("beyond all limits", failure.Error.Detail, StringComparison.Ordinal);
     }
@@ -121,7 +130,8 @@ public class HttpClientTests
             for (int i = 0; i < 100_000; i++)
                 await exchange.Raw("HTTP/1.1 103 Early Hints\r\n\r\n");
         });
-        Assert.Equal(ErrorKind.InvalidData, (await Assert.ThrowsAsync<HttpFailure>(async () => await Transport().SendAsync(Call(server), None))).Error.Kind);
+        Assert.Equal(ErrorKind.InvalidData,
+            (await Assert.ThrowsAsync<HttpFailure>(async () => await Transport().SendAsync(Call(server), waits: false, None))).Error.Kind);
     }
 
     [Fact]
@@ -132,7 +142,7 @@ public class HttpClientTests
             : "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"));
         foreach (string expected in new[] { "1", "true", "true" })
         {
-            using var answer = await Transport().SendAsync(Call(server), None);
+            using var answer = await Transport().SendAsync(Call(server), waits: false, None);
             Assert.Equal(expected, await Text(answer));
         }
     }
@@ -146,11 +156,37 @@ public class HttpClientTests
             if (exchange.Number == 1)
                 await exchange.Raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nevil!");
         });
-        using (var first = await Transport().SendAsync(Call(server), None))
+        using (var first = await Transport().SendAsync(Call(server), waits: false, None))
             await Text(first);
         await Task.Delay(300);
-        using var second = await Transport().SendAsync(Call(server), None);
+        using var second = await Transport().SendAsync(Call(server), waits: false, None);
         Assert.Equal("true", await Text(second));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Send_CallThatMayWait_IsDoneWhenItReturns(bool waits)
+    {
+        using var asked = new SemaphoreSlim(1);
+        await using var server = new ScriptedServer(async exchange =>
+        {
+            if (!waits)
+                await asked.WaitAsync();
+            await exchange.Respond(200, "", "hello");
+        });
+        var transport = Transport();
+        using (var first = await transport.SendAsync(Call(server), waits: true, None))
+            Assert.Equal("hello", await Text(first));
+        // over that connection, and what became of it
+        for (int i = 0; i < 2; i++)
+        {
+            var sending = transport.SendAsync(Call(server), waits, None);
+            Assert.Equal(waits, sending.IsCompleted);
+            asked.Release();
+            using var answer = await sending;
+            Assert.Equal("hello", await Text(answer));
+        }
     }
 
     [Theory]
@@ -162,7 +198,8 @@ public class HttpClientTests
         await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", "hello"));
         for (int i = 0; i < 5; i++)
         {
-            using var answer = await Transport().SendAsync(Call(server, new HttpMethod(method), method == "PUT" ? new HttpBody(new byte[100]) : null), None);
+            using var answer = await Transport()
+                .SendAsync(Call(server, new HttpMethod(method), method == "PUT" ? new HttpBody(new byte[100]) : null), waits: false, None);
             if (method != "HEAD")
                 Assert.Equal(body, await Text(answer));
         }
@@ -175,7 +212,7 @@ public class HttpClientTests
         await using var server = new ScriptedServer(exchange => exchange.Respond(200, "", new byte[100_000]));
         for (int i = 0; i < 5; i++)
         {
-            (await Transport().SendAsync(Call(server), None)).Dispose();
+            (await Transport().SendAsync(Call(server), waits: false, None)).Dispose();
             // what is left is read beside us
             await Task.Delay(200);
         }
@@ -192,7 +229,7 @@ public class HttpClientTests
         });
         for (int i = 0; i < 20; i++)
         {
-            using var answer = await Transport().SendAsync(Call(server), None);
+            using var answer = await Transport().SendAsync(Call(server), waits: false, None);
             Assert.Equal("hello", await Text(answer));
         }
     }
@@ -205,7 +242,7 @@ public class HttpClientTests
             exchange.Break();
             return Task.CompletedTask;
         });
-        var failure = await Assert.ThrowsAsync<HttpFailure>(async () => await Transport().SendAsync(Call(server), None));
+        var failure = await Assert.ThrowsAsync<HttpFailure>(async () => await Transport().SendAsync(Call(server), waits: false, None));
         Assert.True(failure is { Transient: true, OutcomeUnknown: true, Error.Kind: ErrorKind.Unavailable });
         Assert.Single(server.Seen);
     }
@@ -223,8 +260,9 @@ public class HttpClientTests
         new Random(length).NextBytes(data);
         await using var server = new ScriptedServer(exchange => exchange.Respond(200));
         long told = 0;
-        var body = new HttpBody([data.AsMemory(0, length / 3), data.AsMemory(length / 3)], new SynchronousProgress(count => Interlocked.Add(ref told, count)));
-        using var answer = await Transport().SendAsync(Call(server, HttpMethod.Put, body), None);
+        var body = new HttpBody(
+            [data.AsMemory(0, length / 3), data.AsMemory(length / 3)], new SynchronousProgress(count => Interlocked.Add(ref told, count)));
+        using var answer = await Transport().SendAsync(Call(server, HttpMethod.Put, body), waits: false, None);
         Assert.Equal(data, Assert.Single(server.Seen).Body);
         Assert.Equal(length, told);
         Assert.Equal(length >= 1 << 20, server.Seen[0].Headers.ContainsKey("Expect"));
@@ -255,7 +293,7 @@ public class HttpClientTests
             Subject = "s3://test/x",
             Body = new HttpBody(new byte[4 << 20], new SynchronousProgress(count => Interlocked.Add(ref told, count))),
         };
-        using (var answer = await Transport().SendAsync(call, None))
+        using (var answer = await Transport().SendAsync(call, waits: false, None))
             Assert.Equal((403, "no"), (answer.Status, await Text(answer)));
         await serving;
         Assert.Equal((0, 0), (received, told));
@@ -265,7 +303,7 @@ public class HttpClientTests
     public async Task Send_NobodyAnswersTheQuestionForLeave_SendsTheBodyAllTheSame()
     {
         await using var server = new ScriptedServer(exchange => exchange.Respond(200)) { IgnoresExpect = true };
-        using var answer = await Transport().SendAsync(Call(server, HttpMethod.Put, new HttpBody(new byte[2 << 20])), None);
+        using var answer = await Transport().SendAsync(Call(server, HttpMethod.Put, new HttpBody(new byte[2 << 20])), waits: false, None);
         Assert.Equal((200, 2 << 20), (answer.Status, server.Seen[0].Body.Length));
     }
 
@@ -278,7 +316,7 @@ public class HttpClientTests
         await using var server = new ScriptedServer(exchange => exchange.Respond(200));
         var call = Call(server);
         call.Add("x-name", value);
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Transport().SendAsync(call, None));
+        var error = await Assert.ThrowsAsync<StoreException>(async () => await Transport().SendAsync(call, waits: false, None));
         Assert.Equal(ErrorKind.InvalidArgument, error.Kind);
         Assert.Contains("x-name", error.Detail, StringComparison.Ordinal);
         Assert.Empty(server.Seen);
@@ -296,9 +334,9 @@ public class HttpClientTests
                 await exchange.Raw("x");
             }
         });
-        using (var slow = await Transport(0.9).SendAsync(Call(server), None))
+        using (var slow = await Transport(0.9).SendAsync(Call(server), waits: false, None))
             Assert.Equal("xxxxxxxx", await Text(slow));
-        using var answer = await Transport(0.9).SendAsync(Call(server), None);
+        using var answer = await Transport(0.9).SendAsync(Call(server), waits: false, None);
         var failure = await Assert.ThrowsAsync<HttpFailure>(() => Text(answer));
         Assert.Equal(ErrorKind.Timeout, failure.Error.Kind);
         Assert.Contains("silent for 0.9 s", failure.Error.Detail, StringComparison.Ordinal);
@@ -309,7 +347,9 @@ public class HttpClientTests
     {
         await using var server = new ScriptedServer(_ => Task.Delay(60_000));
         using var cancel = new CancellationTokenSource(100);
-        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await Transport().SendAsync(Call(server), cancel.Token));
+        var error =
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(
+                async () => await Transport().SendAsync(Call(server), waits: false, cancel.Token));
         Assert.Equal(cancel.Token, error.CancellationToken);
     }
 }

@@ -37,7 +37,8 @@ public class HttpHeadTests
     public void Parse_ChunkedInAnyCase_IsChunked() => Assert.True(Parse("HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n").IsChunked);
 
     [Fact]
-    public void Parse_SameLengthTwice_IsThatLength() => Assert.Equal(5, Parse("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n").Length);
+    public void Parse_SameLengthTwice_IsThatLength() =>
+        Assert.Equal(5, Parse("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n").Length);
 
     [Theory]
     // what is no status line
@@ -127,5 +128,6 @@ public class HttpHeadTests
     [InlineData("Fri, 01 Mar 2024 24:00:59 GMT", null)]
     [InlineData("nonsense", null)]
     public void Date_AnyText_IsATimeOrNone(string text, string? time) =>
-        Assert.Equal(time is null ? null : DateTimeOffset.Parse(time, System.Globalization.CultureInfo.InvariantCulture), HttpText.Date(Encoding.Latin1.GetBytes(text)));
+        Assert.Equal(time is null ? null : DateTimeOffset.Parse(time, System.Globalization.CultureInfo.InvariantCulture),
+            HttpText.Date(Encoding.Latin1.GetBytes(text)));
 }

@@ -8,7 +8,9 @@ using Xunit;
 
 namespace S3dlio.Tests.Http;
 
-/// <summary>Every kind of proxy, to servers with and without TLS: bodies both ways, logins, refusals, garbage, silence and broken connections.</summary>
+/// <summary>
+/// Every kind of proxy, to servers with and without TLS: bodies both ways, logins, refusals, garbage, silence and broken connections.
+/// </summary>
 public sealed class ProxyKindsTests : IDisposable
 {
     const string Host = "s3.example.test";
@@ -26,13 +28,18 @@ public sealed class ProxyKindsTests : IDisposable
         _directory.Delete();
     }
 
-    static X509Certificate2 Certificate()
+    /// <param name="address">Good for this machine's address, where the proxy is.</param>
+    /// <param name="host">Good for the server's name.</param>
+    static X509Certificate2 Certificate(bool address = true, bool host = true)
     {
         using var key = RSA.Create(2048);
-        var request = new CertificateRequest($"CN={Host}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        // its own authority, so it must not have another's name
+        var request = new CertificateRequest($"CN={(host ? Host : "proxy")}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName(Host);
-        names.AddIpAddress(System.Net.IPAddress.Loopback);
+        if (host)
+            names.AddDnsName(Host);
+        if (address)
+            names.AddIpAddress(System.Net.IPAddress.Loopback);
         request.CertificateExtensions.Add(names.Build());
         using var made = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
@@ -201,7 +208,8 @@ public sealed class ProxyKindsTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Refusals))]
-    public async Task AnyCall_ProxyMakesNoConnection_SaysWhyAndTriesAgainWhereThatMayHelp(string scheme, byte[] says, string words, int attempts)
+    public async Task AnyCall_ProxyMakesNoConnection_SaysWhyAndTriesAgainWhereThatMayHelp(
+        string scheme, byte[] says, string words, int attempts)
     {
         await using var server = Server(true);
         await using var proxy = new ProxyServer(scheme, server.Port) { Says = says };
@@ -271,6 +279,28 @@ public sealed class ProxyKindsTests : IDisposable
         await using var proxy = new ProxyServer("https", server.Port) { Certificate = Certificate() };
         var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(proxy.Url(), false).HeadAsync("key", None));
         Assert.Equal((ErrorKind.Unavailable, ErrorReason.Certificate), (error.Kind, error.Reason));
-        Assert.Contains($"the proxy {proxy.Url()}", error.Detail, StringComparison.Ordinal);
+        Assert.Contains($"certificate of the proxy {proxy.Url()}", error.Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AnyCall_ProxyOfTls_ShowsACertificateOfItsOwnNameAndNotTheServers(bool tls)
+    {
+        using var ofProxy = Certificate(host: false);
+        using var ofServer = Certificate(address: false);
+        File.WriteAllText(_directory["ca.pem"], ofProxy.ExportCertificatePem() + "\n" + ofServer.ExportCertificatePem());
+        await using var server = new ScriptedServer(exchange => exchange.Respond(200, "ETag: \"v1\"\r\nContent-Length: 0\r\n"))
+        { Certificate = tls ? ofServer : null };
+        await using var proxy = new ProxyServer("https", server.Port) { Certificate = ofProxy };
+        await Open(proxy.Url(), tls).PutAsync("key", new Payload(new byte[3]), PutOptions.Default, null, None);
+        Assert.Equal([$"{Host}:{(tls ? 443 : 80)}"], proxy.Asked);
+        await using var disguised = new ProxyServer("https", server.Port) { Certificate = ofServer };
+        var error = await Assert.ThrowsAsync<StoreException>(
+            async () => await Open(disguised.Url(), tls, ""","max_attempts":1""").HeadAsync("key", None));
+        Assert.Equal((ErrorKind.Unavailable, ErrorReason.Certificate), (error.Kind, error.Reason));
+        Assert.Contains($"certificate of the proxy {disguised.Url()} ", error.Detail, StringComparison.Ordinal);
+        Assert.Contains("for another host name", error.Detail, StringComparison.Ordinal);
+        Assert.Empty(disguised.Asked);
     }
 }

@@ -18,7 +18,9 @@ sealed class ProxyServer(string scheme, int target) : LoopbackServer
     /// <summary>User and password, which it wants; null: none.</summary>
     public string? Login { get; init; }
 
-    /// <summary>What it answers instead of making a connection: raw bytes, behind which it hangs up. Empty ones: it hangs up at once.</summary>
+    /// <summary>
+    /// What it answers instead of making a connection: raw bytes, behind which it hangs up. Empty ones: it hangs up at once.
+    /// </summary>
     public byte[]? Says { get; init; }
 
     /// <summary>Behind a request for a connection it waits for ever.</summary>

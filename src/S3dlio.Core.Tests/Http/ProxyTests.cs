@@ -27,7 +27,8 @@ public class ProxyTests
         var data = new byte[3 << 20];
         new Random(1).NextBytes(data);
         long told = 0;
-        await Open(WithLogin(server)).PutAsync("key", new Payload(data), PutOptions.Default, new SynchronousProgress(bytes => Interlocked.Add(ref told, bytes)), default);
+        await Open(WithLogin(server)).PutAsync(
+            "key", new Payload(data), PutOptions.Default, new SynchronousProgress(bytes => Interlocked.Add(ref told, bytes)), default);
         var sent = Assert.Single(server.Seen);
         Assert.Equal("http://s3.example.test/bucket/key", sent.Target);
         Assert.Equal(data, sent.Body);
@@ -42,7 +43,8 @@ public class ProxyTests
     public async Task AnyCall_ProxyRefusesTheLogin_SaysSoWithoutTheSecret(string endpoint, bool login)
     {
         await using var server = new ScriptedServer(exchange => exchange.Respond(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Open(login ? WithLogin(server) : server.Url, endpoint).HeadAsync("key", default));
+        var error = await Assert.ThrowsAsync<StoreException>(async () =>
+            await Open(login ? WithLogin(server) : server.Url, endpoint).HeadAsync("key", default));
         Assert.Equal(ErrorKind.Authentication, error.Kind);
         Assert.Contains("option proxy", error.Detail, StringComparison.Ordinal);
         Assert.DoesNotContain("p@ss", error.ToString(), StringComparison.Ordinal);
@@ -67,7 +69,8 @@ public class ProxyTests
         await using var server = new ScriptedServer(exchange => exchange.Headers.GetValueOrDefault("Proxy-Authorization") == Login
             ? exchange.Tunnel("127.0.0.1", port)
             : exchange.Respond(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n"));
-        await Assert.ThrowsAsync<StoreException>(async () => await Open(WithLogin(server), "https://s3.example.test").HeadAsync("key", default));
+        await Assert.ThrowsAsync<StoreException>(async () =>
+            await Open(WithLogin(server), "https://s3.example.test").HeadAsync("key", default));
         byte[] hello = await first;
         Assert.Equal(0x16, hello[0]);
         Assert.DoesNotContain("Proxy-Authorization", Encoding.Latin1.GetString(hello), StringComparison.OrdinalIgnoreCase);
@@ -83,7 +86,8 @@ public class ProxyTests
         listener.Start();
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
         listener.Stop();
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await Open($"http://127.0.0.1:{port}", endpoint).HeadAsync("key", default));
+        var error = await Assert.ThrowsAsync<StoreException>(async () =>
+            await Open($"http://127.0.0.1:{port}", endpoint).HeadAsync("key", default));
         Assert.Equal((ErrorKind.Unavailable, ErrorReason.ConnectionRefused), (error.Kind, error.Reason));
         Assert.Contains($"127.0.0.1:{port}", error.Detail, StringComparison.Ordinal);
         Assert.Contains("option proxy", error.Detail, StringComparison.Ordinal);

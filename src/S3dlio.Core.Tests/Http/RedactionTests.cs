@@ -7,7 +7,12 @@ public class RedactionTests
 {
     static HttpCall Call(string query = "")
     {
-        var call = new HttpCall { Method = HttpMethod.Put, Address = HttpTransport.Address($"http://127.0.0.1:1/b/k{query}"), Subject = "s3://b/k" };
+        var call = new HttpCall
+        {
+            Method = HttpMethod.Put,
+            Address = HttpTransport.Address($"http://127.0.0.1:1/b/k{query}"),
+            Subject = "s3://b/k"
+        };
         call.Add("x-amz-date", "20260101T000000Z");
         return call;
     }

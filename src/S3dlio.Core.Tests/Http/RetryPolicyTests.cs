@@ -5,7 +5,8 @@ namespace S3dlio.Tests.Http;
 
 public class RetryPolicyTests
 {
-    static HttpFailure Broken(bool transient = true, ErrorKind kind = ErrorKind.Unavailable, TimeSpan? after = null, bool throttled = false) =>
+    static HttpFailure Broken(
+        bool transient = true, ErrorKind kind = ErrorKind.Unavailable, TimeSpan? after = null, bool throttled = false) =>
         new(new StoreException(kind, "s3://b/k", "broken")) { Transient = transient, RetryAfter = after, Throttled = throttled };
 
     static RetryPolicy Policy(RetrySettings settings, StepClock clock, double random = 1, RetryBudget? budget = null) =>
@@ -16,7 +17,8 @@ public class RetryPolicyTests
     {
         var clock = new StepClock();
         int calls = 0;
-        int result = await Policy(new RetrySettings(), clock).RunAsync("s3://b/k", (_, _) => ++calls < 5 ? throw Broken() : ValueTask.FromResult(calls), CancellationToken.None);
+        int result = await Policy(new RetrySettings(), clock)
+            .RunAsync("s3://b/k", (_, _) => ++calls < 5 ? throw Broken() : ValueTask.FromResult(calls), CancellationToken.None);
         Assert.Equal(5, result);
         Assert.Equal([100, 200, 400, 800], clock.Waits.Select(wait => (int)wait.TotalMilliseconds));
     }
@@ -31,14 +33,16 @@ public class RetryPolicyTests
     [InlineData(1, 0, false, null, 0)]
     public void Delay_AnyAttempt_IsWithinItsLimit(int number, double random, bool throttled, int? after, int milliseconds) =>
         Assert.Equal(milliseconds, (int)Policy(new RetrySettings(), new StepClock(), random)
-            .Delay(number, Broken(throttled: throttled, after: after is int seconds ? TimeSpan.FromSeconds(seconds) : null)).TotalMilliseconds);
+            .Delay(number,
+                Broken(throttled: throttled, after: after is int seconds ? TimeSpan.FromSeconds(seconds) : null)).TotalMilliseconds);
 
     [Fact]
     public async Task Run_NeverSucceeds_SaysHowOftenItTried()
     {
         int calls = 0;
         var error = await Assert.ThrowsAsync<StoreException>(async () =>
-            await Policy(new RetrySettings { MaxAttempts = 3 }, new StepClock()).RunAsync<int>("s3://b/k", (_, _) => { calls++; throw Broken(); }, CancellationToken.None));
+            await Policy(new RetrySettings { MaxAttempts = 3 }, new StepClock()).RunAsync<int>(
+                "s3://b/k", (_, _) => { calls++; throw Broken(); }, CancellationToken.None));
         Assert.Equal(3, calls);
         Assert.Equal(ErrorKind.Unavailable, error.Kind);
         Assert.Contains("after 3 attempts in 0.3 s", error.Message, StringComparison.Ordinal);
@@ -49,7 +53,8 @@ public class RetryPolicyTests
     {
         int calls = 0;
         await Assert.ThrowsAsync<StoreException>(async () =>
-            await Policy(new RetrySettings(), new StepClock()).RunAsync<int>("s3://b/k", (_, _) => { calls++; throw Broken(transient: false); }, CancellationToken.None));
+            await Policy(new RetrySettings(), new StepClock()).RunAsync<int>(
+                "s3://b/k", (_, _) => { calls++; throw Broken(transient: false); }, CancellationToken.None));
         Assert.Equal(1, calls);
     }
 
@@ -71,7 +76,8 @@ public class RetryPolicyTests
         var budget = new RetryBudget(12);
         var policy = Policy(new RetrySettings { MaxAttempts = 100 }, new StepClock(), budget: budget);
         int calls = 0;
-        var error = await Assert.ThrowsAsync<StoreException>(async () => await policy.RunAsync<int>("s3://b/k", (_, _) => { calls++; throw Broken(); }, CancellationToken.None));
+        var error = await Assert.ThrowsAsync<StoreException>(async () =>
+            await policy.RunAsync<int>("s3://b/k", (_, _) => { calls++; throw Broken(); }, CancellationToken.None));
         Assert.Equal(3, calls);
         Assert.Contains("too many calls fail", error.Message, StringComparison.Ordinal);
         for (int i = 0; i < 20; i++)

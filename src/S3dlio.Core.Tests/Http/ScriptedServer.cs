@@ -5,7 +5,9 @@ using System.Text;
 
 namespace S3dlio.Tests.Http;
 
-/// <summary>A server on loopback that answers each request as the test says, down to the byte, and breaks connections where it says so.</summary>
+/// <summary>
+/// A server on loopback that answers each request as the test says, down to the byte, and breaks connections where it says so.
+/// </summary>
 sealed class ScriptedServer(Func<Exchange, Task> answer) : LoopbackServer
 {
     public string Url => string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Port}");
@@ -59,10 +61,12 @@ sealed class ScriptedServer(Func<Exchange, Task> answer) : LoopbackServer
         }
         string[] lines = Encoding.ASCII.GetString([.. head]).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         string[] first = lines[0].Split(' ');
-        var exchange = new Exchange(stream, first[0], first[1], lines[1..].Select(line => line.Split(": ", 2)).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase));
+        var exchange = new Exchange(stream, first[0], first[1], lines[1..].Select(line => line.Split(": ", 2))
+            .ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase));
         if (exchange.Headers.ContainsKey("Expect") && !IgnoresExpect)
             await stream.WriteAsync("HTTP/1.1 100 Continue\r\n\r\n"u8.ToArray(), Stop);
-        exchange.Body = new byte[exchange.Headers.TryGetValue("Content-Length", out string? length) ? int.Parse(length, CultureInfo.InvariantCulture) : 0];
+        exchange.Body = new byte[
+            exchange.Headers.TryGetValue("Content-Length", out string? length) ? int.Parse(length, CultureInfo.InvariantCulture) : 0];
         await stream.ReadExactlyAsync(exchange.Body, Stop);
         return exchange;
     }
@@ -88,7 +92,8 @@ sealed class Exchange(Stream stream, string method, string target, Dictionary<st
     {
         get
         {
-            long[] ends = [.. headers["Range"]["bytes=".Length..].Split('-').Select(text => long.Parse(text, CultureInfo.InvariantCulture))];
+            long[] ends =
+                [.. headers["Range"]["bytes=".Length..].Split('-').Select(text => long.Parse(text, CultureInfo.InvariantCulture))];
             return (ends[0], ends[1]);
         }
     }
@@ -125,7 +130,8 @@ sealed class Exchange(Stream stream, string method, string target, Dictionary<st
         using var server = new TcpClient();
         await server.ConnectAsync(address.Host, address.Port);
         var there = server.GetStream();
-        string lines = string.Concat(headers.Where(pair => pair.Key is not ("Connection" or "Expect")).Select(pair => $"{pair.Key}: {pair.Value}\r\n"));
+        string lines = string.Concat(headers.Where(pair => pair.Key is not ("Connection" or "Expect"))
+            .Select(pair => $"{pair.Key}: {pair.Value}\r\n"));
         await there.WriteAsync(Encoding.ASCII.GetBytes($"{method} {target[address.GetLeftPart(UriPartial.Authority).Length..]} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"));
         await there.WriteAsync(Body);
         await there.CopyToAsync(stream);
@@ -157,7 +163,8 @@ sealed class Exchange(Stream stream, string method, string target, Dictionary<st
         last = Math.Min(last, data.Length - 1);
         int length = (int)(last - first + 1);
         await Raw(
-            Head(ranged ? 206 : 200, $"ETag: {tag}\r\n" + extra + (ranged ? $"Content-Range: bytes {first}-{last}/{data.Length}\r\n" : ""), length),
+            Head(ranged ? 206 : 200, $"ETag: {tag}\r\n" + extra + (ranged ? $"Content-Range: bytes {first}-{last}/{data.Length}\r\n" : ""),
+            length),
             data.AsSpan((int)first, Math.Min(length, most)).ToArray());
         if (most < length)
             Break();

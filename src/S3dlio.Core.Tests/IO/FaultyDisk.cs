@@ -18,6 +18,8 @@ sealed class FaultyDisk(Disk inner, Func<string, string, int, DiskFault?> rule) 
 
     public override bool IsLocal(string directory) => inner.IsLocal(directory);
 
+    public override long DirectoryStamp(string directory) => inner.DirectoryStamp(directory);
+
     public override DiskFile Open(string path, DiskOpen mode)
     {
         Meet("open", path);

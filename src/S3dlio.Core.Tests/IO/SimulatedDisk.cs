@@ -34,6 +34,9 @@ sealed class SimulatedDisk : Disk
 
     public override bool IsLocal(string directory) => true;
 
+    // always a moment ago: whoever keeps a listing lists again
+    public override long DirectoryStamp(string directory) => DateTime.UtcNow.Ticks;
+
     ulong _boot = 1;
 
     /// <summary>Pending operations, oldest first, files and directories together.</summary>
@@ -107,10 +110,13 @@ sealed class SimulatedDisk : Disk
         {
             Check();
             return _folders.TryGetValue(directory.TrimEnd('/'), out var folder)
-                ? [.. folder.Now.Keys]
+                ? [.. folder.Now.Keys, .. FoldersBelow(directory.TrimEnd('/'))]
                 : throw new DiskException(Errno.ENOENT, directory, "list the directory");
         }
     }
+
+    IEnumerable<string> FoldersBelow(string directory) =>
+        _folders.Keys.Where(path => Path.GetDirectoryName(path) == directory).Select(path => Path.GetFileName(path));
 
     public override void Rename(string from, string to)
     {

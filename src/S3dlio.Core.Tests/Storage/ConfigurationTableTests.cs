@@ -39,7 +39,8 @@ public class ConfigurationTableTests
         Assert.Equal(AzureOptions.Names.Except(RemoteOptions.Names).Order(), Rows("Azure").Keys.Order());
         Assert.Equal(MultiOptions.Names.Order(), Rows("Several endpoints").Keys.Order());
         Assert.Equal(BackendOptions.CacheNames.Order(), Rows("A cache").Keys.Order());
-        string[] listed = [.. local, .. BackendOptions.CacheNames, .. RemoteOptions.Names, .. S3Options.Names, .. AzureOptions.Names, .. MultiOptions.Names];
+        string[] listed = [.. local, .. BackendOptions.CacheNames, .. RemoteOptions.Names, .. S3Options.Names, .. AzureOptions.Names,
+            .. MultiOptions.Names];
         Assert.Empty(BackendOptions.All.Except(listed));
     }
 

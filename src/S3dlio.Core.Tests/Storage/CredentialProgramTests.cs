@@ -29,7 +29,8 @@ public sealed class CredentialProgramTests : IDisposable
     {
         string path = Program("exec sleep 100");
         var clock = Stopwatch.StartNew();
-        var error = await Assert.ThrowsAsync<CredentialException>(() => Task.Run(() => CredentialProgram.Run(path, Long, TimeSpan.FromSeconds(0.5))).WaitAsync(TimeSpan.FromSeconds(60)));
+        var error = await Assert.ThrowsAsync<CredentialException>(() =>
+            Task.Run(() => CredentialProgram.Run(path, Long, TimeSpan.FromSeconds(0.5))).WaitAsync(TimeSpan.FromSeconds(60)));
         Assert.Equal($"{path} gave no answer within 0.5 s", error.Message);
         Assert.InRange(clock.Elapsed.TotalSeconds, 0.4, 50);
     }
@@ -47,7 +48,8 @@ public sealed class CredentialProgramTests : IDisposable
     public async Task Run_ProgramThatEndsUnasked_SaysHow()
     {
         string path = Program("exit 3");
-        var error = await Assert.ThrowsAsync<CredentialException>(() => Task.Run(() => CredentialProgram.Run(path, Long, TimeSpan.FromSeconds(60))));
+        var error = await Assert.ThrowsAsync<CredentialException>(() =>
+            Task.Run(() => CredentialProgram.Run(path, Long, TimeSpan.FromSeconds(60))));
         Assert.Equal($"{path} ended with status 3", error.Message);
     }
 }

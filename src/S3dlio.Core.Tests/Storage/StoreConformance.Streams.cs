@@ -19,7 +19,7 @@ public abstract partial class StoreConformance
     [InlineData(8 << 20)]
     [InlineData((8 << 20) + 1)]
     [InlineData((64 << 20) + 7)]
-    public async Task Stream_AnyLength_RoundTrips(int length)
+    public virtual async Task Stream_AnyLength_RoundTrips(int length)
     {
         foreach (var raw in (byte[][])[SmallObject.Text(length, length), RandomBytes(length, length)])
         {
@@ -41,7 +41,7 @@ public abstract partial class StoreConformance
     }
 
     [Fact]
-    public async Task Stream_RandomRangesOfCompressed_GiveThoseBytesFromFewFrames()
+    public virtual async Task Stream_RandomRangesOfCompressed_GiveThoseBytesFromFewFrames()
     {
         byte[] raw = [.. SmallObject.Text(11 << 20, 1), .. RandomBytes((6 << 20) + 3, 2)];
         await Stream("streams/ranges", raw, 3, raw.Length);
@@ -68,7 +68,7 @@ public abstract partial class StoreConformance
     }
 
     [Fact]
-    public async Task Stream_Disposed_LeavesNothing()
+    public virtual async Task Stream_Disposed_LeavesNothing()
     {
         foreach (int? level in (int?[])[null, 3])
         {
@@ -84,7 +84,7 @@ public abstract partial class StoreConformance
     [Theory]
     [InlineData(null)]
     [InlineData(3)]
-    public async Task Stream_WriteOrCompletionInterrupted_CannotBeCompleted(int? level)
+    public virtual async Task Stream_WriteOrCompletionInterrupted_CannotBeCompleted(int? level)
     {
         var cancelled = new CancellationToken(canceled: true);
         // before its first byte; in its midst, after many; and a failure of the store's in between is as good as a cancel
@@ -106,8 +106,9 @@ public abstract partial class StoreConformance
             await using var output = await ObjectOutput.OpenAsync(Store, "streams/torn", level, PutOptions.Default, None);
             var writing = Task.Run(async () =>
             {
+                // 60 MiB: a journal takes no longer streams, however fast they come
                 for (int i = 0; i < 12; i++)
-                    await output.WriteAsync(LargeMemory.From(RandomBytes(6 << 20, i).AsMemory()), null, soon.Token);
+                    await output.WriteAsync(LargeMemory.From(RandomBytes(5 << 20, i).AsMemory()), null, soon.Token);
             });
             await Task.Delay(delay * delay);
             await soon.CancelAsync();
@@ -132,7 +133,7 @@ public abstract partial class StoreConformance
     }
 
     [Fact]
-    public async Task Stream_NameWithSuffix_GetsNoSecond()
+    public virtual async Task Stream_NameWithSuffix_GetsNoSecond()
     {
         var written = await Stream("streams/y.zst", [1, 2, 3], 3, 3);
         Assert.Equal("streams/y.zst", written.Object.Key);
@@ -153,7 +154,7 @@ public abstract partial class StoreConformance
     }
 
     [Fact]
-    public async Task Stream_DamagedFrame_IsToldByEveryReadThatTouchesIt()
+    public virtual async Task Stream_DamagedFrame_IsToldByEveryReadThatTouchesIt()
     {
         var raw = SmallObject.Text(9 << 20, 8);
         var written = await Stream("streams/d", raw, 3, raw.Length);
@@ -176,7 +177,7 @@ public abstract partial class StoreConformance
     }
 
     [Fact]
-    public async Task Stream_WithoutSeekTable_IsReadFromItsFront()
+    public virtual async Task Stream_WithoutSeekTable_IsReadFromItsFront()
     {
         var raw = SmallObject.Text(3 << 20, 9);
         byte[] stored = [.. SmallObject.Frame(raw.AsSpan(0, 1 << 20)), .. SmallObject.Frame(raw.AsSpan(1 << 20))];
@@ -201,7 +202,7 @@ public abstract partial class StoreConformance
     }
 
     [Fact]
-    public async Task Forms_EachSave_IsWhatAReadOfItsNameGives()
+    public virtual async Task Forms_EachSave_IsWhatAReadOfItsNameGives()
     {
         foreach (var (key, level, stored) in ((string, int?, string)[])
             [
@@ -247,7 +248,7 @@ public abstract partial class StoreConformance
     }
 
     [Fact]
-    public async Task Forms_CreateOnly_FailsInEitherForm()
+    public virtual async Task Forms_CreateOnly_FailsInEitherForm()
     {
         await SaveForm("forms/z", 1, [1]);
         foreach (var (level, taken) in ((int?, string)[])[(null, "forms/z.zst"), (1, "forms/z.zst")])
@@ -256,7 +257,7 @@ public abstract partial class StoreConformance
     }
 
     [Fact]
-    public async Task Forms_PlainSaveDuringACompressedOne_TheCompressedOneIsTold()
+    public virtual async Task Forms_PlainSaveDuringACompressedOne_TheCompressedOneIsTold()
     {
         await using var output = await ObjectOutput.OpenAsync(Store, "forms/r", 1, PutOptions.Default, None);
         await output.WriteAsync(LargeMemory.From(new byte[10]), null, None);

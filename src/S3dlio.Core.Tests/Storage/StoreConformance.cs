@@ -237,7 +237,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Put_OverwriteOff_KeepsTheOldObject()
+    public virtual async Task Put_OverwriteOff_KeepsTheOldObject()
     {
         var create = PutOptions.Default with { Overwrite = false };
         await Put("once", "first", create);
@@ -252,7 +252,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Put_OverwriteOffByManyAtOnce_OneWins()
+    public virtual async Task Put_OverwriteOffByManyAtOnce_OneWins()
     {
         using var start = new Barrier(8);
         var racers = Enumerable.Range(0, 8).Select(i => Task.Factory.StartNew(
@@ -276,7 +276,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Put_IfMatch_ReplacesThatVersionOnly()
+    public virtual async Task Put_IfMatch_ReplacesThatVersionOnly()
     {
         var first = await Put("matched", "one");
         var second = await Put("matched", "two", PutOptions.Default with { IfMatch = first.ETag });
@@ -296,7 +296,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Put_IfMatchByManyAtOnce_OneWins()
+    public virtual async Task Put_IfMatchByManyAtOnce_OneWins()
     {
         var old = await Put("swap", "old");
         using var start = new Barrier(4);
@@ -327,7 +327,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Head_AfterPut_TellsTheSame()
+    public virtual async Task Head_AfterPut_TellsTheSame()
     {
         var metadata = new Dictionary<string, string> { ["owner"] = "me", ["run"] = "a b \"c\" é" };
         var put = await Put("head", "text", PutOptions.Default with { ContentType = "text/plain", Metadata = metadata });
@@ -350,7 +350,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Put_WithAttributes_AreToldCopiedAndReplaced()
+    public virtual async Task Put_WithAttributes_AreToldCopiedAndReplaced()
     {
         var attributes =
             new Dictionary<string, string>
@@ -380,7 +380,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Put_UnknownAttribute_IsRefusedWithTheNearest()
+    public virtual async Task Put_UnknownAttribute_IsRefusedWithTheNearest()
     {
         var options = PutOptions.Default with { Attributes = new Dictionary<string, string> { ["cache_controll"] = "x" } };
         var error = await Fails(ErrorKind.InvalidArgument, "unknown", async () => await Put("unknown", "x", options));
@@ -422,7 +422,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(OddKeys))]
-    public async Task Key_OddButAllowed_IsTakenLiterally(string key)
+    public virtual async Task Key_OddButAllowed_IsTakenLiterally(string key)
     {
         if (!Holds(key))
         {
@@ -465,7 +465,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     public Task Key_HalfASurrogatePair_InvalidArgumentEverywhere() => Key_NotAllowed_InvalidArgumentEverywhere("half\ud800surrogate");
 
     [Fact]
-    public async Task Missing_EveryCall_NotFoundNamingTheObject()
+    public virtual async Task Missing_EveryCall_NotFoundNamingTheObject()
     {
         await Fails(ErrorKind.NotFound, "not/there", async () => await Store.OpenReadAsync("not/there", ReadOptions.Default, None));
         await Fails(ErrorKind.NotFound, "not/there", async () => await Store.HeadAsync("not/there", None));
@@ -507,7 +507,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Copy_WithOptions_TheyHold()
+    public virtual async Task Copy_WithOptions_TheyHold()
     {
         await Put("copy/from", "data", PutOptions.Default with { ContentType = "a/b" });
         await Put("copy/there", "kept");
@@ -534,7 +534,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Rename_OntoAnother_ObeysOverwrite()
+    public virtual async Task Rename_OntoAnother_ObeysOverwrite()
     {
         await Put("onto/a", "a");
         await Put("onto/b", "b");
@@ -550,7 +550,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task CopyAndRename_OntoItself_ChangeNothingAndObeyTheOptions()
+    public virtual async Task CopyAndRename_OntoItself_ChangeNothingAndObeyTheOptions()
     {
         var put = await Put("self", "data");
         foreach (var move in (Func<string, string, PutOptions, Task<ObjectMeta>>[])
@@ -572,7 +572,7 @@ public abstract partial class StoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task DeleteSeen_WrittenSince_Stays()
+    public virtual async Task DeleteSeen_WrittenSince_Stays()
     {
         var old = await Put("seen", "1");
         var seen = await Store.HeadAsync("seen", None);

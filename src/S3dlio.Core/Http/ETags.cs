@@ -28,7 +28,7 @@ static class ETags
     public static void Check(string uri, string? expected, string? found)
     {
         if (expected is not null and not "*" && (found is null || !AreSame(found, expected)))
-            throw new StoreException(ErrorKind.Precondition, uri, $"expected ETag {expected}, found {found}: the object was written since");
+            throw StoreException.WrittenSince(uri, expected, found);
     }
 
     static ReadOnlySpan<char> Opaque(string etag) => (IsWeak(etag) ? etag.AsSpan(Weak.Length) : etag).Trim('"');

@@ -1,6 +1,5 @@
 using System.Net.Security;
 using System.Net.Sockets;
-using S3dlio.IO;
 
 namespace S3dlio.Http;
 
@@ -22,17 +21,19 @@ sealed class HttpConnection : IDisposable
     int _start, _end;
     volatile bool _aborted;
     bool _waits;
+    int _waiter;
     long _idleSince;
 
     /// <param name="origin">The server.</param>
     /// <param name="socket">Connected to it, or to the proxy.</param>
     /// <param name="waits">
-    /// Nothing asynchronous was done with the socket: who is on a <see cref="BlockingThread"/> waits in the kernel.
+    /// The caller's thread may wait in the kernel, and nothing asynchronous was done with the socket.
     /// </param>
     /// <param name="proxy">What stands between; null: nothing.</param>
     public HttpConnection(HttpOrigin origin, Socket socket, bool waits, HttpProxy? proxy = null)
     {
-        (Origin, _relay, _socket, _waits) = (origin, proxy?.Relays(origin) == true ? proxy : null, socket, waits);
+        (Origin, _relay, _socket) = (origin, proxy?.Relays(origin) == true ? proxy : null, socket);
+        (_waits, _waiter) = (waits, Environment.CurrentManagedThreadId);
         _stream = new NetworkStream(socket, ownsSocket: false);
         _silence = new InactivityTimeout(Abort);
     }
@@ -66,7 +67,12 @@ sealed class HttpConnection : IDisposable
         return cancel.UnsafeRegister(static connection => ((HttpConnection)connection!).Abort(), this);
     }
 
-    public void BeginRequest() => IsMute = true;
+    /// <param name="waits">The calling thread may wait in the kernel for the request and its answer.</param>
+    public void BeginRequest(bool waits)
+    {
+        IsMute = true;
+        (_waits, _waiter) = (_waits && waits, Environment.CurrentManagedThreadId);
+    }
 
     public void Moved() => _silence.Moved();
 
@@ -115,10 +121,13 @@ sealed class HttpConnection : IDisposable
         }
     }
 
-    /// <summary>Calls on a <see cref="BlockingThread"/> wait in the kernel. From the first call by anybody else on, none does.</summary>
-    public bool Waits => _waits = _waits && BlockingThread.IsCurrent;
+    /// <summary>
+    /// The thread that began a request which may wait does so in the kernel. From the first call by another thread, or of a request that
+    /// may not, none does.
+    /// </summary>
+    public bool Waits => _waits = _waits && Environment.CurrentManagedThreadId == _waiter;
 
-    /// <summary>None but threads that wait have used it so far.</summary>
+    /// <summary>Only requests that may wait have used it so far.</summary>
     public bool IsPatient => _waits;
 
     /// <summary>It is about to be read and written at once: from here on no call waits in the kernel.</summary>

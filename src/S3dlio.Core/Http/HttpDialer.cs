@@ -3,7 +3,6 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
-using S3dlio.IO;
 
 namespace S3dlio.Http;
 
@@ -15,11 +14,11 @@ sealed class HttpDialer(TimeSpan timeout, bool verify, X509ChainPolicy? trust)
 {
     /// <param name="origin">The server.</param>
     /// <param name="proxy">What stands between; null: nothing.</param>
-    /// <param name="cancel">Cancels it.</param>
+    /// <param name="waits">The caller's thread may wait in the kernel.</param>
     /// <exception cref="HttpRequestException">NameResolutionError, ConnectionError or SecureConnectionError.</exception>
     /// <exception cref="ProxyFault">The proxy made no connection.</exception>
     /// <exception cref="OperationCanceledException">By the caller, or because the time is over.</exception>
-    public async ValueTask<HttpConnection> DialAsync(HttpOrigin origin, HttpProxy? proxy, CancellationToken cancel)
+    public async ValueTask<HttpConnection> DialAsync(HttpOrigin origin, HttpProxy? proxy, bool waits, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         if (timeout > TimeSpan.Zero)
@@ -31,7 +30,6 @@ sealed class HttpDialer(TimeSpan timeout, bool verify, X509ChainPolicy? trust)
         {
             // the limit ends the socket under whatever uses it
             using var _ = limit.Token.UnsafeRegister(static socket => ((Socket)socket!).Dispose(), socket);
-            bool waits = BlockingThread.IsCurrent;
             await ConnectAsync(socket, proxy?.Origin ?? origin, waits, limit.Token).ConfigureAwait(false);
             connection = new HttpConnection(origin, socket, waits, proxy);
             if (proxy is not null)

@@ -18,9 +18,9 @@ static class HttpExchange
 
     /// <summary>Sends the request and reads heads until one is final. The body is the caller's again when this ends.</summary>
     /// <returns>The head, and whether all of the request went.</returns>
-    public static ValueTask<(HttpHead Head, bool Sent)> RunAsync(HttpConnection connection, HttpCall call)
+    public static ValueTask<(HttpHead Head, bool Sent)> RunAsync(HttpConnection connection, HttpCall call, bool waits)
     {
-        connection.BeginRequest();
+        connection.BeginRequest(waits);
         if (call.Body is not { Length: > SmallBody } large)
             return SmallAsync(connection, call);
         connection.StopWaiting();

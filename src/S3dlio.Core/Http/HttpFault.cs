@@ -43,7 +43,6 @@ static class HttpFault
     /// <param name="proxy">What stands between; null: nothing.</param>
     /// <param name="settings">The request's limits.</param>
     /// <param name="silent">It was ended because nothing moved for too long.</param>
-    /// <param name="cancel">Cancels the call.</param>
     public static HttpFailure Translate(
         Exception error, HttpCall call, HttpProxy? proxy, HttpSettings settings, bool silent, CancellationToken cancel)
     {

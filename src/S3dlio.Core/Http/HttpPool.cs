@@ -1,5 +1,3 @@
-using S3dlio.IO;
-
 namespace S3dlio.Http;
 
 /// <summary>
@@ -25,7 +23,8 @@ sealed class HttpPool(HttpOrigin origin, HttpProxy? proxy, HttpDialer dialer)
     /// A connection that waits; null where a new one has to be made. The system is asked about each: bytes that came unasked would be taken
     /// for the next answer.
     /// </summary>
-    public HttpConnection? TryTake()
+    /// <param name="waits">The caller's thread may wait in the kernel.</param>
+    public HttpConnection? TryTake(bool waits)
     {
         while (true)
         {
@@ -34,11 +33,10 @@ sealed class HttpPool(HttpOrigin origin, HttpProxy? proxy, HttpDialer dialer)
             {
                 // one that others have used would send a thread that waits away from its work; so others leave those alone that none but
                 // such threads have used, or each call of theirs would need new ones
-                bool patient = BlockingThread.IsCurrent;
                 int at = _idle.Count - 1;
-                while (at >= 0 && _idle[at].IsPatient != patient)
+                while (at >= 0 && _idle[at].IsPatient != waits)
                     at--;
-                if (at < 0 && !patient)
+                if (at < 0 && !waits)
                     at = _idle.Count - 1;
                 if (at < 0)
                     return null;
@@ -51,7 +49,7 @@ sealed class HttpPool(HttpOrigin origin, HttpProxy? proxy, HttpDialer dialer)
         }
     }
 
-    public ValueTask<HttpConnection> DialAsync(CancellationToken cancel) => dialer.DialAsync(origin, proxy, cancel);
+    public ValueTask<HttpConnection> DialAsync(bool waits, CancellationToken cancel) => dialer.DialAsync(origin, proxy, waits, cancel);
 
     public HttpProxy? Proxy => proxy;
 

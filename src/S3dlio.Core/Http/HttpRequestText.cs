@@ -21,8 +21,8 @@ sealed class HttpRequestText
         _length = 0;
         if (call.Target.AsSpan().IndexOfAnyExceptInRange('!', '~') >= 0)
         {
-            throw new StoreException(
-                ErrorKind.InvalidArgument, call.Subject, "the request's address has blanks, control characters or letters outside of ASCII"
+            throw StoreException.InvalidArgument(call.Subject,
+                "the request's address has blanks, control characters or letters outside of ASCII"
                 + "; check what options such as endpoint_url and sas_token hold");
         }
         Append(call.Method.Method);
@@ -41,8 +41,8 @@ sealed class HttpRequestText
             if (name.Length == 0 || name.AsSpan().IndexOfAnyExcept(HttpText.TokenChars) >= 0
                 || value.AsSpan().IndexOfAnyExceptInRange(' ', '~') >= 0)
             {
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, call.Subject, $"the value for '{name}' has characters that HTTP cannot carry in a header: "
+                throw StoreException.InvalidArgument(call.Subject,
+                    $"the value for '{name}' has characters that HTTP cannot carry in a header: "
                     + "line ends, other control characters, or letters outside of ASCII");
             }
             Append(name);

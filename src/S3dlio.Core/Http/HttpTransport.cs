@@ -14,7 +14,6 @@ namespace S3dlio.Http;
 sealed class HttpTransport
 {
     static readonly ConcurrentDictionary<HttpSettings, HttpTransport> Transports = new();
-    static int s_warned;
 
     const int ProxyLoginWanted = 407;
 
@@ -44,10 +43,11 @@ sealed class HttpTransport
             proxyOf = _ => proxy;
         }
         var trust = settings.VerifyTls && settings.CaBundle is not null ? Trust(settings.CaBundle, subject) : null;
-        if (!settings.VerifyTls && Interlocked.Exchange(ref s_warned, 1) == 0)
+        if (!settings.VerifyTls)
         {
-            Console.Error.WriteLine(
-                "s3dlio: verify_tls is false: servers are not checked, anybody on the way can read and change what is sent");
+            Events.TellOnce(
+                "verify_tls", EventLevel.Warning,
+                $"verify_tls is false: servers are not checked, anybody on the way can read and change what is sent");
         }
         return Transports.GetOrAdd(settings, new HttpTransport(settings, trust, proxyOf));
     }
@@ -56,8 +56,10 @@ sealed class HttpTransport
     public static Uri Address(string text) => new(text, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
 
     /// <summary>Sends a request once. When this returns, or throws, the body's memory is the caller's again.</summary>
+    /// <param name="call">The request.</param>
+    /// <param name="waits">The calling thread may wait in the kernel; where the call goes on in another, that one does not.</param>
     /// <exception cref="HttpFailure">No answer came.</exception>
-    public async ValueTask<HttpResponse> SendAsync(HttpCall call, CancellationToken cancel)
+    public async ValueTask<HttpResponse> SendAsync(HttpCall call, bool waits, CancellationToken cancel)
     {
         call.Tally?.Request();
         if (call.Body is { Length: > 0 } body)
@@ -71,18 +73,18 @@ sealed class HttpTransport
             while (true)
             {
                 cancel.ThrowIfCancellationRequested();
-                connection = pool.TryTake() ?? await pool.DialAsync(cancel).ConfigureAwait(false);
+                connection = pool.TryTake(waits) ?? await pool.DialAsync(waits, cancel).ConfigureAwait(false);
                 try
                 {
                     HttpHead head;
                     bool sent;
                     using (connection.Begin(call.Patience ?? Settings.ReadTimeout, cancel))
-                        (head, sent) = await HttpExchange.RunAsync(connection, call).ConfigureAwait(false);
+                        (head, sent) = await HttpExchange.RunAsync(connection, call, waits).ConfigureAwait(false);
                     connection.Rest();
                     if (head.Status == ProxyLoginWanted && connection.Relay is { } relay)
                         throw ProxyFault.Login(relay);
                     succeeded = head.Status is >= 200 and < 300;
-                    var answer = new SocketResponse(pool, connection, Settings, call, head, keep: sent);
+                    var answer = new HttpResponse(pool, connection, Settings, call, head, keep: sent);
                     connection = null;
                     return answer;
                 }
@@ -102,8 +104,8 @@ sealed class HttpTransport
         finally
         {
             connection?.Dispose();
-            if (call.Body is not null)
-                await call.Body.LetGoAsync(succeeded).ConfigureAwait(false);
+            if (!succeeded)
+                call.Body?.TakeBack();
         }
     }
 
@@ -126,8 +128,7 @@ sealed class HttpTransport
 
     static HttpProxy Proxy(string text, string subject) => HttpProxy.TryParse(text, "option proxy", out var proxy)
         ? proxy
-        : throw new StoreException(
-            ErrorKind.InvalidArgument, subject,
+        : throw StoreException.InvalidArgument(subject,
             "option 'proxy' must be a URL such as http://proxy.example:3128 or socks5://proxy.example:1080, or empty for none");
 
     static X509ChainPolicy Trust(string file, string subject)
@@ -146,15 +147,11 @@ sealed class HttpTransport
         }
         catch (Exception error) when (error is CryptographicException or IOException or UnauthorizedAccessException)
         {
-            throw new StoreException(
-                ErrorKind.InvalidArgument, subject,
+            throw StoreException.InvalidArgument(subject,
                 $"option 'ca_bundle' (or AWS_CA_BUNDLE): '{file}' cannot be read as PEM certificates: {error.Message}", cause: error);
         }
         if (policy.CustomTrustStore.Count == 0)
-        {
-            throw new StoreException(
-                ErrorKind.InvalidArgument, subject, $"option 'ca_bundle' (or AWS_CA_BUNDLE): '{file}' holds no PEM certificate");
-        }
+            throw StoreException.InvalidArgument(subject, $"option 'ca_bundle' (or AWS_CA_BUNDLE): '{file}' holds no PEM certificate");
         return policy;
     }
 }

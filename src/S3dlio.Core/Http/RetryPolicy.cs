@@ -42,7 +42,7 @@ sealed class Attempts
 /// <summary>Exponential backoff with full jitter, within a budget of retries and of time.</summary>
 /// <param name="settings">How often and how late.</param>
 /// <param name="budget">Shared by all calls of a client.</param>
-/// <param name="retrying">Hears of each failure that is followed by another attempt.</param>
+/// <param name="retrying">Called for each failure that is followed by another attempt.</param>
 /// <param name="clock">Null: the system's.</param>
 /// <param name="random">Between 0 and 1; null: the system's.</param>
 sealed class RetryPolicy(

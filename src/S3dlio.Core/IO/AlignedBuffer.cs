@@ -5,31 +5,42 @@ using System.Runtime.InteropServices;
 namespace S3dlio.IO;
 
 /// <summary>
-/// Native memory aligned for O_DIRECT, from a pool: it never moves and costs the garbage collector nothing. The renter returns it
-/// back with <see cref="Return"/> in a finally: it has no finalizer, since a span of it may outlive the last reference to this.
+/// Native memory aligned for O_DIRECT, from pools by length: it never moves, costs the garbage collector nothing, and sockets and devices
+/// use it in place. Who rents it returns it once with <see cref="Return"/>, when nothing uses it any more: it has no finalizer, since a
+/// span of it may outlive the last reference to this.
 /// </summary>
 sealed unsafe class AlignedBuffer : MemoryManager<byte>
 {
     /// <summary>A page, which is a multiple of every logical block size in use.</summary>
     public const int Alignment = 4096;
 
-    /// <summary>Bytes of a pooled buffer.</summary>
-    public const int PooledLength = 4 << 20;
+    /// <summary>Bytes of a buffer for blocks of files.</summary>
+    public const int BlockLength = 4 << 20;
 
+    /// <summary>Of each length.</summary>
     const int MostPooled = 8;
 
     const int HugePage = 2 << 20;
 
-    static readonly ConcurrentBag<AlignedBuffer> Pool = [];
+    static readonly ConcurrentBag<AlignedBuffer> Blocks = [];
+    static readonly ConcurrentDictionary<int, ConcurrentBag<AlignedBuffer>> Parts = new();
+
+    readonly ConcurrentBag<AlignedBuffer>? _pool;
 
     byte* _start;
 
+    /// <summary>One of no pool.</summary>
     /// <param name="length">Bytes, a multiple of <see cref="Alignment"/>.</param>
     public AlignedBuffer(int length)
+        : this(length, mayBeHuge: true, null)
     {
-        Length = length;
-        // the device's requests are made of pages: a huge one is told of at once, and pinned at once
-        bool huge = length % HugePage == 0;
+    }
+
+    AlignedBuffer(int length, bool mayBeHuge, ConcurrentBag<AlignedBuffer>? pool)
+    {
+        (Length, _pool) = (length, pool);
+        // a device's requests are made of pages: a huge one is told of at once, and pinned at once
+        bool huge = mayBeHuge && length % HugePage == 0;
         _start = (byte*)NativeMemory.AlignedAlloc((nuint)length, (nuint)(huge ? HugePage : Alignment));
         if (huge)
             Interop.UseHugePages(_start, (nuint)length);
@@ -37,13 +48,22 @@ sealed unsafe class AlignedBuffer : MemoryManager<byte>
 
     public int Length { get; }
 
-    public static AlignedBuffer Rent() => Pool.TryTake(out var buffer) ? buffer : new AlignedBuffer(PooledLength);
+    /// <summary>One of <see cref="BlockLength"/>, for blocks of files.</summary>
+    public static AlignedBuffer Rent() =>
+        Blocks.TryTake(out var buffer) ? buffer : new AlignedBuffer(BlockLength, mayBeHuge: true, Blocks);
 
-    /// <summary>Returns the buffer to the pool; it must not be used after this.</summary>
+    /// <summary>One for a part on its way to a service. It may stay almost empty, so its pages are small ones.</summary>
+    public static AlignedBuffer RentPart(int length)
+    {
+        var pool = Parts.GetOrAdd(length, static _ => []);
+        return pool.TryTake(out var buffer) ? buffer : new AlignedBuffer(length, mayBeHuge: false, pool);
+    }
+
+    /// <summary>Returns the buffer to its pool; it must not be used after this.</summary>
     public void Return()
     {
-        if (Length == PooledLength && Pool.Count < MostPooled)
-            Pool.Add(this);
+        if (_pool is { } pool && pool.Count < MostPooled)
+            pool.Add(this);
         else
             ((IDisposable)this).Dispose();
     }

@@ -27,9 +27,48 @@ abstract class Disk
     /// <summary>Creates the directory and those above it; one that exists is fine.</summary>
     public abstract void CreateDirectory(string path);
 
+    /// <summary>Creates the directory and those above it that are not there, and makes their names durable.</summary>
+    public void CreateDirectoryDurably(string path)
+    {
+        List<string> made = [];
+        for (string? at = path; at is { Length: > 0 }; at = System.IO.Path.GetDirectoryName(at))
+        {
+            try
+            {
+                List(at);
+                break;
+            }
+            catch (DiskException error) when (error.IsMissing)
+            {
+                made.Add(at);
+            }
+        }
+        if (made.Count == 0)
+            return;
+        CreateDirectory(path);
+        foreach (string one in made)
+        {
+            try
+            {
+                if (System.IO.Path.GetDirectoryName(one) is { Length: > 0 } above)
+                    SyncDirectory(above);
+            }
+            catch (DiskException error) when (error.Errno is Errno.EACCES or Errno.ENOENT)
+            {
+                // a directory that may be entered and not read: its entries are its owner's matter
+            }
+        }
+    }
+
     /// <summary>Names of the directory's entries, in no order.</summary>
     /// <exception cref="DiskException">ENOENT where there is no such directory.</exception>
     public abstract IReadOnlyList<string> List(string directory);
+
+    /// <summary>
+    /// Another number when names in the directory have changed; for a moment after a change it may stay the same. On a machine's disk it is
+    /// the time of the change, in ticks of UTC.
+    /// </summary>
+    public abstract long DirectoryStamp(string directory);
 
     /// <summary>Gives the file another name and replaces what had it.</summary>
     public abstract void Rename(string from, string to);
@@ -74,6 +113,16 @@ abstract class DiskFile : IDisposable
     /// <summary>Fills the buffer as far as the file goes.</summary>
     /// <returns>Bytes read; fewer than the buffer's at the end of the file only.</returns>
     public abstract int Read(Span<byte> buffer, long offset);
+
+    /// <summary>
+    /// Where the range lies in the address space, for <see cref="Interop.Gather"/> alone and until the file is disposed; false where it
+    /// has to be read.
+    /// </summary>
+    public virtual bool TryPlace(long offset, int length, out nint place)
+    {
+        place = 0;
+        return false;
+    }
 
     /// <summary>Writes all of the bytes. After a failure any part of them may have been written.</summary>
     public abstract void Write(ReadOnlySpan<byte> data, long offset);

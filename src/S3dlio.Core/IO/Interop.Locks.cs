@@ -45,14 +45,7 @@ static partial class Interop
     /// Takes the advisory lock of the open file; EAGAIN when another has it. Nothing here waits for one in the kernel, where no cancel is
     /// heard.
     /// </summary>
-    public static int TryLock(SafeFileHandle handle)
-    {
-        int result;
-        do
-            result = flock(handle, LockExclusive | LockNonBlocking);
-        while (result < 0 && Interrupted());
-        return Result(result);
-    }
+    public static int TryLock(SafeFileHandle handle) => Repeat(() => flock(handle, LockExclusive | LockNonBlocking));
 
     public static int Unlock(SafeFileHandle handle) => Result(flock(handle, Unlocked));
 

@@ -72,8 +72,6 @@ static unsafe partial class Interop
     /// <param name="mode">Its permissions, less the umask.</param>
     public static int MakeDirectory(string path, uint mode) => Result(mkdir(path, mode));
 
-    public static int RemoveDirectory(string path) => Result(rmdir(path));
-
     public static int Unlink(string path) => Result(unlink(path));
 
     public static int Rename(string from, string to) => Result(rename(from, to));
@@ -258,9 +256,6 @@ static unsafe partial class Interop
 
     [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int renameat2(int fromDirectory, string from, int toDirectory, string to, uint flags);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
-    private static partial int rmdir(string path);
 
     [LibraryImport("libc", SetLastError = true, StringMarshallingCustomType = typeof(PathText.Marshaller))]
     private static partial int statfs(string path, long* status);

@@ -65,6 +65,12 @@ sealed class LocalDisk : Disk
         }
     }
 
+    public override long DirectoryStamp(string directory)
+    {
+        Check(Interop.Status(directory, follow: true, out var status), directory, "look at");
+        return status.LastModified.UtcTicks;
+    }
+
     public override void Rename(string from, string to) => Check(Interop.Rename(from, to), to, "rename a file to it");
 
     public override void Unlink(string path) => Check(Interop.Unlink(path), path, "delete");
@@ -181,6 +187,10 @@ sealed class LocalDisk : Disk
 
 sealed class LocalDiskFile(SafeFileHandle handle, string path) : DiskFile
 {
+    readonly Lock _mapGate = new();
+    FileMap[] _maps = [];
+    bool _isUnmappable;
+
     public override string Path => path;
 
     public override long Length => Status().Size;
@@ -191,6 +201,32 @@ sealed class LocalDiskFile(SafeFileHandle handle, string path) : DiskFile
     {
         LocalDisk.Check(Interop.Read(handle, buffer, offset, out int count), path, "read");
         return count;
+    }
+
+    public override bool TryPlace(long offset, int length, out nint place)
+    {
+        var maps = Volatile.Read(ref _maps);
+        if (maps.Length == 0 || maps[^1].Length < offset + length)
+            maps = MapMore(offset + length);
+        bool found = maps.Length > 0 && maps[^1].Length >= offset + length;
+        place = found ? maps[^1].Place + (nint)offset : 0;
+        return found;
+    }
+
+    /// <summary>Maps a file that has grown anew where it is at least twice as long; the maps before stay, they may be in use.</summary>
+    FileMap[] MapMore(long end)
+    {
+        lock (_mapGate)
+        {
+            if (_isUnmappable || Length is var length && (length < end || _maps.Length > 0 && length < 2 * _maps[^1].Length)
+                || handle.IsClosed)
+                return _maps;
+            if (Interop.Map(handle, length, out nint place) == 0)
+                Volatile.Write(ref _maps, [.. _maps, new FileMap(place, length)]);
+            else
+                _isUnmappable = true;
+            return _maps;
+        }
     }
 
     public override void Write(ReadOnlySpan<byte> data, long offset) => LocalDisk.Check(Interop.Write(handle, data, offset), path, "write");
@@ -219,7 +255,16 @@ sealed class LocalDiskFile(SafeFileHandle handle, string path) : DiskFile
 
     public override void SetLength(long length) => LocalDisk.Check(Interop.SetLength(handle, length), path, "set the length");
 
-    public override void Dispose() => handle.Dispose();
+    public override void Dispose()
+    {
+        lock (_mapGate)
+        {
+            handle.Dispose();
+            foreach (var map in _maps)
+                map.Dispose();
+            _maps = [];
+        }
+    }
 
     FileStatus Status()
     {

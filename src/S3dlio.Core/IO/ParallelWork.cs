@@ -25,7 +25,6 @@ static class ParallelWork
     /// <param name="count">Number of items.</param>
     /// <param name="workers">Most items at once.</param>
     /// <param name="item">Processes one item.</param>
-    /// <param name="cancel">Cancels all workers.</param>
     /// <param name="threads">The threads that workers begin on.</param>
     /// <exception cref="OperationCanceledException"><paramref name="cancel"/> was cancelled; the exception carries that token.</exception>
     public static Task ForAsync(

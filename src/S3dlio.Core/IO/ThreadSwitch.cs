@@ -4,7 +4,8 @@ namespace S3dlio.IO;
 
 /// <summary>
 /// Operations begin on the caller's thread, because most of them end before another thread could start. Long work moves to the thread pool,
-/// so that the caller's thread stays free, for example to handle Ctrl-C.
+/// so that the caller's thread stays free, for example to handle Ctrl-C. It asks the thread, since no caller knows on which one the work
+/// has come to be (docs/architecture.md, "Which thread may wait").
 /// </summary>
 static class ThreadSwitch
 {

@@ -5,7 +5,8 @@ static class BackendOptions
 {
     /// <summary>What puts a cache in front of a store; the cache reads their values.</summary>
     internal static string[] CacheNames =>
-        ["cache", "cache_size", "cache_mode", "cache_validate", "cache_ttl", "cache_min_free", "cache_block_size", "cache_eviction"];
+        ["cache", "cache_size", "cache_mode", "cache_validate", "cache_ttl", "cache_min_free", "cache_block_size", "cache_eviction",
+            "cache_journal_size"];
 
     /// <summary>What every store takes, whether it means something there or not.</summary>
     static readonly string[] Common = ["durable", .. StoreFactory.MultiOptionNames, .. CacheNames];
@@ -22,8 +23,8 @@ static class BackendOptions
     {
         var others = ByScheme.Where(entry => entry.Value.Contains(option.Name)).Select(entry => entry.Key + "://").ToArray();
         return others.Length > 0
-            ? new StoreException(
-                ErrorKind.InvalidArgument, option.Uri, $"option '{option.Name}' is for {string.Join(" and ", others)}, not for {scheme}://")
+            ? StoreException.InvalidArgument(option.Uri,
+                $"option '{option.Name}' is for {string.Join(" and ", others)}, not for {scheme}://")
             : option.Unknown([.. Common, .. ByScheme.GetValueOrDefault(scheme) ?? []]);
     }
 

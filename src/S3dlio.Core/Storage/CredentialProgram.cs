@@ -43,23 +43,19 @@ public static partial class CredentialProgram
     /// <exception cref="CredentialException">The chain, or the program, says why there is nothing.</exception>
     internal static async Task<JsonElement> AskAsync(string vendor, params (string Name, string? Value)[] fields)
     {
-        using var question = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(question))
+        byte[] question = [.. JsonText.Object(json =>
         {
-            writer.WriteStartObject();
-            writer.WriteString("vendor", vendor);
+            json.WriteString("vendor", vendor);
             foreach (var (name, value) in fields)
             {
                 if (value is not null)
-                    writer.WriteString(name, value);
+                    json.WriteString(name, value);
             }
-            writer.WriteEndObject();
-        }
-        question.WriteByte((byte)'\n');
+        }), (byte)'\n'];
         string path = Path;
         // a thread of its own, not one of the pool: it only waits
         byte[] answer = await Task.Factory.StartNew(
-            () => Run(path, question.ToArray(), Patience), CancellationToken.None, TaskCreationOptions.LongRunning,
+            () => Run(path, question, Patience), CancellationToken.None, TaskCreationOptions.LongRunning,
             TaskScheduler.Default).ConfigureAwait(false);
         try
         {

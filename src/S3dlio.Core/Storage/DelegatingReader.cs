@@ -16,6 +16,8 @@ public abstract class DelegatingReader(ObjectReader inner) : ObjectReader
 
     public override void Distrust() => inner.Distrust();
 
+    public override long? CachedBytes => inner.CachedBytes;
+
     public override bool ReadsManyAtOnce => inner.ReadsManyAtOnce;
 
     public override ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel) => inner.ReadAsync(segments, cancel);

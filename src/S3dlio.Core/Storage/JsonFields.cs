@@ -61,6 +61,9 @@ public sealed class JsonFields
         return this;
     }
 
+    /// <summary>The names of all members, in their order.</summary>
+    public IReadOnlyCollection<string> Names => _members.Keys;
+
     public bool Has(string name) => Find(name) is not null;
 
     /// <summary>A member; null where there is none, and where it is null.</summary>

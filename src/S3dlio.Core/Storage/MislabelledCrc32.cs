@@ -1,4 +1,3 @@
-using System.Buffers;
 using S3dlio.Hashing;
 
 namespace S3dlio.Storage;
@@ -17,7 +16,6 @@ static class MislabelledCrc32
     /// <param name="meta">What is recorded of it.</param>
     /// <param name="found">Of all bytes that were read.</param>
     /// <param name="uri">Its address.</param>
-    /// <param name="cancel">Cancels the call.</param>
     public static async ValueTask<bool> IsCrc32Async(
         ObjectReader reader, ObjectMeta meta, Checksum found, string uri, CancellationToken cancel)
     {
@@ -25,27 +23,14 @@ static class MislabelledCrc32
             return false;
         uint ieee = 0;
         var again = Checksum.Empty;
-        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(reader.Meta.Size, 1, reader.Hints.PartSize));
-        try
-        {
-            for (long at = 0; at < reader.Meta.Size;)
-            {
-                var part = buffer.AsMemory(0, (int)Math.Min(buffer.Length, reader.Meta.Size - at));
-                await reader.ReadAsync(at, part, cancel).ConfigureAwait(false);
-                (ieee, again) = (Crc32.Append(ieee, part.Span), again.Append(part.Span));
-                at += part.Length;
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        await reader.ReadPiecesAsync(
+            0, reader.Meta.Size, (_, piece) => (ieee, again) = (Crc32.Append(ieee, piece.Span), again.Append(piece.Span)), cancel)
+            .ConfigureAwait(false);
         if (ieee != recorded.Value || again != found)
             return false;
         Notices.Once(nameof(MislabelledCrc32),
             $"{uri}: the server labels IEEE CRC-32 values as CRC32C, as moto does without the package crc32c; its objects are compared "
-            + "with that. "
-            + "Other programs will find such checksums wrong: install crc32c where the server runs");
+            + "with that. Other programs will find such checksums wrong: install crc32c where the server runs");
         return true;
     }
 }

@@ -36,7 +36,7 @@ public sealed class Move(ObjectStore from, ObjectMeta seen, ObjectStore to, stri
         // the copy would have changed it
         if (!now.IsAsSeen(seen) && await ThereAsync(cancel).ConfigureAwait(false) is { } there && there.IsAsSeen(now))
             return there;
-        throw new StoreException(ErrorKind.Precondition, from.Root.Child(seen.Key),
+        throw StoreException.Precondition(from.Root.Child(seen.Key),
             $"the object was written while it was renamed: its ETag was {seen.ETag}, now it is {now.ETag}. Both are kept: "
             + $"{to.Root.Child(destination)} is the one that was there before; rename again, or delete the one that is not wanted");
     }

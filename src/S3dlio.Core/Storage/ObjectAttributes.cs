@@ -20,11 +20,10 @@ public static class ObjectAttributes
         foreach (string name in options.Attributes?.Keys ?? [])
         {
             if (!known.Contains(name))
-                throw new StoreException(ErrorKind.InvalidArgument, uri, NearestName.Refuse("attribute", name, known));
+                throw StoreException.InvalidArgument(uri, NearestName.Refuse("attribute", name, known));
         }
         if (!hasTags && options.Tags is not null)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri, "tags are kept by S3 and Azure alone; put the pairs into the metadata");
+            throw StoreException.InvalidArgument(uri, "tags are kept by S3 and Azure alone; put the pairs into the metadata");
     }
 
     /// <summary>What a copy keeps of its source's attributes where the store it goes to keeps them too; those given win.</summary>

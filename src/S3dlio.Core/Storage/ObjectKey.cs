@@ -13,14 +13,12 @@ public static class ObjectKey
     public static void Check(StoreUri root, string key)
     {
         if (key.Length == 0)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, root.ToString(), "the key is empty: the address names a container, not an object");
+            throw StoreException.InvalidArgument(root.ToString(), "the key is empty: the address names a container, not an object");
         if (key.Contains('\0', StringComparison.Ordinal))
-            throw new StoreException(
-                ErrorKind.InvalidArgument, root.Child(key.Replace("\0", "\\0", StringComparison.Ordinal)), "the key holds a NUL character");
+            throw StoreException.InvalidArgument(root.Child(key.Replace("\0", "\\0", StringComparison.Ordinal)),
+                "the key holds a NUL character");
         if (key[^1] == '/')
-            throw new StoreException(
-                ErrorKind.InvalidArgument, root.Child(key), "the key ends with '/': it names a directory or prefix, not an object");
+            throw StoreException.InvalidArgument(root.Child(key), "the key ends with '/': it names a directory or prefix, not an object");
         CheckText(root, key);
     }
 
@@ -34,8 +32,7 @@ public static class ObjectKey
     public static void CheckPrefix(StoreUri root, string prefix)
     {
         if (prefix.Contains('\0', StringComparison.Ordinal))
-            throw new StoreException(
-                ErrorKind.InvalidArgument, root.Child(prefix.Replace("\0", "\\0", StringComparison.Ordinal)),
+            throw StoreException.InvalidArgument(root.Child(prefix.Replace("\0", "\\0", StringComparison.Ordinal)),
                 "the prefix holds a NUL character");
         CheckText(root, prefix);
     }
@@ -45,8 +42,8 @@ public static class ObjectKey
         CheckUnicode(root, key);
         // a local path may be longer than S3's keys; its file system says so itself
         if (!root.IsLocal && Encoding.UTF8.GetByteCount(key) is var length && length > MaxUtf8Length)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, root.Child(key[..64] + "…"), $"the key has {length} bytes; at most {MaxUtf8Length} are allowed");
+            throw StoreException.InvalidArgument(root.Child(key[..64] + "…"),
+                $"the key has {length} bytes; at most {MaxUtf8Length} are allowed");
     }
 
     /// <summary>Keys are text; those of local files may hold what <see cref="PathText"/> makes of other bytes.</summary>

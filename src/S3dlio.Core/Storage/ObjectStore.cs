@@ -1,3 +1,4 @@
+using System.Buffers;
 using S3dlio.Hashing;
 
 namespace S3dlio.Storage;
@@ -49,7 +50,6 @@ public abstract class ObjectStore
     /// <param name="other">Perhaps the same store, perhaps another that is the same place.</param>
     /// <param name="otherKey">The other.</param>
     /// <param name="moves">For a rename: hard links are two objects then, of which one may go.</param>
-    /// <param name="cancel">Cancels the call.</param>
     public ValueTask<bool> IsSameObjectAsync(string key, ObjectStore other, string otherKey, bool moves, CancellationToken cancel)
     {
         var (mine, myName) = Deepest(this, key);
@@ -75,6 +75,9 @@ public abstract class ObjectStore
         var (store, name) = Deepest(this, key);
         return store.Root.Child(name);
     }
+
+    /// <summary>The store that stands for no other, and what it calls the object.</summary>
+    internal (ObjectStore Store, string Key) DeepestOf(string key) => Deepest(this, key);
 
     static (ObjectStore Store, string Key) Deepest(ObjectStore store, string key)
     {
@@ -160,10 +163,9 @@ public abstract class ObjectStore
     {
         var found = await HeadAsync(key, cancel).ConfigureAwait(false);
         if (options.IfMatch is null && !options.Overwrite)
-            throw new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off");
+            throw StoreException.Exists(Root.Child(key));
         if (options.IfMatch is { } expected && expected != "*" && expected.Trim('"') != found.ETag?.Trim('"'))
-            throw new StoreException(
-                ErrorKind.Precondition, Root.Child(key), $"expected ETag {expected}, found {found.ETag}: the object was written since");
+            throw StoreException.WrittenSince(Root.Child(key), expected, found.ETag);
         return options.Describes ? await CopyAsync(key, key, options, cancel).ConfigureAwait(false) : found;
     }
 
@@ -200,12 +202,10 @@ public abstract class ObjectStore
     /// crash of the machine. Nothing where the store has no directories, and where there is no such one.
     /// </summary>
     /// <param name="key">With a slash at its end, or empty for the root.</param>
-    /// <param name="cancel">Cancels the call.</param>
     public virtual ValueTask FlushDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
     /// <summary>Removes what writers that died left in a directory itself, where the store has such a thing.</summary>
     /// <param name="key">With a slash at its end, or empty for the root.</param>
-    /// <param name="cancel">Cancels the call.</param>
     public virtual ValueTask SweepDirectoryAsync(string key, CancellationToken cancel) => ValueTask.CompletedTask;
 
     /// <summary>
@@ -224,7 +224,7 @@ public abstract class ObjectStore
     /// </summary>
     /// <exception cref="StoreException">InvalidArgument where the store has no such thing.</exception>
     public virtual ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel) =>
-        throw new StoreException(ErrorKind.InvalidArgument, Root.Child(key), $"{Root.Scheme}:// has no presigned URLs");
+        throw StoreException.InvalidArgument(Root.Child(key), $"{Root.Scheme}:// has no presigned URLs");
 
     /// <summary>
     /// The unfinished uploads of keys that begin with <paramref name="prefix"/>; none where the store has no multipart uploads.
@@ -262,6 +262,9 @@ public abstract class ObjectReader : IAsyncDisposable
     {
     }
 
+    /// <summary>Bytes of what was read that came from a cache of this machine; null where none stands before the store.</summary>
+    public virtual long? CachedBytes => null;
+
     /// <summary>Segments that lie near each other are worth one read; where this is false each has one of its own anyhow.</summary>
     public virtual bool ReadsManyAtOnce => false;
 
@@ -270,6 +273,28 @@ public abstract class ObjectReader : IAsyncDisposable
     {
         foreach (var segment in segments)
             await ReadAsync(segment.Offset, segment.Target, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>Reads the bytes [begin, end) piece by piece, for who looks at them and keeps none.</summary>
+    internal async ValueTask ReadPiecesAsync(long begin, long end, Action<long, ReadOnlyMemory<byte>> take, CancellationToken cancel)
+    {
+        if (begin >= end)
+            return;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(end - begin, Hints.PartSize));
+        try
+        {
+            while (begin < end)
+            {
+                var piece = buffer.AsMemory(0, (int)Math.Min(buffer.Length, end - begin));
+                await ReadAsync(begin, piece, cancel).ConfigureAwait(false);
+                take(begin, piece);
+                begin += piece.Length;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     public abstract ValueTask DisposeAsync();

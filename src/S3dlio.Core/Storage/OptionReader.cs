@@ -60,6 +60,43 @@ public readonly record struct NamedOption(string Name, JsonElement Value, string
             ? number
             : throw Wrong($"a whole number from {least} to {most}");
 
+    /// <summary>A number of bytes, or text such as <c>200GiB</c> or <c>1.5 TB</c>.</summary>
+    public long AsSize()
+    {
+        const string expected = "a number of bytes, or a text such as \"200GiB\" or \"500MB\"";
+        if (Value.ValueKind == JsonValueKind.Number)
+            return Value.TryGetInt64(out long number) && number >= 0 ? number : throw Wrong(expected);
+        if (Value.ValueKind != JsonValueKind.String)
+            throw Wrong(expected);
+        string text = AsText().Trim();
+        int digits = text.Length;
+        while (digits > 0 && !char.IsAsciiDigit(text[digits - 1]))
+            digits--;
+        double unit = text[digits..].Trim().ToUpperInvariant() switch
+        {
+            "" or "B" => 1,
+            "KB" => 1e3,
+            "MB" => 1e6,
+            "GB" => 1e9,
+            "TB" => 1e12,
+            "KIB" => 1L << 10,
+            "MIB" => 1L << 20,
+            "GIB" => 1L << 30,
+            "TIB" => 1L << 40,
+            _ => double.NaN,
+        };
+        return double.TryParse(text[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
+            && value * unit < long.MaxValue
+            ? (long)(value * unit)
+            : throw Wrong(expected);
+    }
+
+    /// <summary>A finite number of single precision.</summary>
+    public float AsFloat() =>
+        Value.ValueKind == JsonValueKind.Number && Value.TryGetSingle(out float number) && float.IsFinite(number)
+            ? number
+            : throw Wrong("a number");
+
     /// <summary>A time in seconds, whole or not; 0 means none.</summary>
     public TimeSpan AsSeconds() =>
         Value.ValueKind == JsonValueKind.Number && Value.TryGetDouble(out double seconds) && seconds is >= 0 and <= 1_000_000
@@ -131,9 +168,8 @@ public static class OptionReader
         }
         catch (JsonException error)
         {
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri, $"the options are not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine}",
-                cause: error);
+            throw StoreException.InvalidArgument(uri,
+                $"the options are not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine}", cause: error);
         }
         return Read(root, uri);
     }

@@ -51,6 +51,12 @@ public sealed record PutOptions
     /// </summary>
     public bool? Durable { get; init; }
 
+    /// <summary>
+    /// Whoever sees it must see all that was written before it, such as what a manifest names. A store that acknowledges writes before
+    /// they are everywhere sends it after them; to others it means nothing.
+    /// </summary>
+    public bool Barrier { get; init; }
+
     /// <summary>It goes on beside a program that computes: no further core is taken to be done sooner.</summary>
     public bool Background { get; init; }
 
@@ -112,8 +118,7 @@ public sealed record ListOptions
     public void Check(StoreUri root)
     {
         if (PageSize is < 1 or > MaxPageSize)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, root.ToString(), $"the page size must be from 1 to {MaxPageSize}, found {PageSize}");
+            throw StoreException.InvalidArgument(root.ToString(), $"the page size must be from 1 to {MaxPageSize}, found {PageSize}");
         if (StartAfter is not null)
             ObjectKey.CheckUnicode(root, StartAfter);
     }

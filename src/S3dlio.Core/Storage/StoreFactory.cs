@@ -37,7 +37,7 @@ public static class StoreFactory
             "memory" => new TalliedStore(new MemoryStore(uri)),
             "s3" => new S3Store(uri, options),
             "az" => new AzureStore(uri, options),
-            _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"no backend for scheme '{uri.Scheme}'"),
+            _ => throw StoreException.InvalidArgument(uri.ToString(), $"no backend for scheme '{uri.Scheme}'"),
         };
         return uri.Key.Trim('/').Length == 0 ? container : new PrefixStore(container, uri.Key);
     }
@@ -64,8 +64,7 @@ public static class StoreFactory
                 endpoints.Add(OpenOne(uri, options with { Several = [] }, new NamedOption("endpoints", item, option.Uri)));
         }
         if (!given)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri.ToString(),
+            throw StoreException.InvalidArgument(uri.ToString(),
                 $"option '{options.Several[0].Name}' is for stores of several endpoints, and option 'endpoints' is missing");
         string[] schemes = [.. endpoints.Select(static endpoint => endpoint.Item1.Root.Scheme).Distinct()];
         if (schemes.Length > 1)
@@ -111,6 +110,6 @@ public static class StoreFactory
     {
         "s3" => new S3Containers(uri, options),
         "az" => AzureContainers.Open(uri, options),
-        _ => throw new StoreException(ErrorKind.InvalidArgument, uri.ToString(), $"{uri.Scheme}:// has no buckets or containers to manage"),
+        _ => throw StoreException.InvalidArgument(uri.ToString(), $"{uri.Scheme}:// has no buckets or containers to manage"),
     };
 }

@@ -57,7 +57,7 @@ public sealed record StoreOptions
         }
         // what the process has set may be there without: its cache may have been unset
         if (asked is { } lonely && !chosen.ContainsKey("cache"))
-            throw new StoreException(ErrorKind.InvalidArgument, uri,
+            throw StoreException.InvalidArgument(uri,
                 $"option '{lonely.Name}' is of a cache, and option 'cache' is missing: give the directory that it lies in");
         var result = Default;
         var backend = new List<NamedOption>();
@@ -94,8 +94,7 @@ public sealed record StoreOptions
             if (!BackendOptions.IsKnownAnywhere(option.Name))
                 throw option.Unknown(BackendOptions.All);
             if (BackendOptions.IsOfOneStore(option.Name))
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, defaults.Uri,
+                throw StoreException.InvalidArgument(defaults.Uri,
                     $"option '{option.Name}' is for one store, not for all: give it as storage_options");
             if (BackendOptions.IsKnown(scheme, option.Name))
                 chosen[option.Name] = option;

@@ -9,7 +9,7 @@ namespace S3dlio.Storage.Local;
 sealed class DirectReader(string uri, SafeFileHandle handle, ObjectMeta meta, FileAttributeRecord record, int alignment)
     : LocalReader(uri, handle, meta, record)
 {
-    public override TransferHints Hints => new(PartSize: AlignedBuffer.PooledLength, Concurrency: 4);
+    public override TransferHints Hints => new(PartSize: AlignedBuffer.BlockLength, Concurrency: 4);
 
     protected override void Fill(long offset, Memory<byte> destination, CancellationToken cancel)
     {
@@ -21,7 +21,7 @@ sealed class DirectReader(string uri, SafeFileHandle handle, ObjectMeta meta, Fi
             {
                 cancel.ThrowIfCancellationRequested();
                 // a count that is no multiple can only be the file's end, which lies past a whole block only when the file shrank
-                int count = ReadOnce(offset, destination.Span[..Math.Min(whole, AlignedBuffer.PooledLength)]);
+                int count = ReadOnce(offset, destination.Span[..Math.Min(whole, AlignedBuffer.BlockLength)]);
                 if (count % alignment != 0)
                     throw Shrunk(offset + count);
                 destination = destination[count..];

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -72,13 +71,11 @@ sealed record FileAttributeRecord(
             case 0:
                 return;
             case Errno.EOPNOTSUPP or Errno.EPERM:
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, uri,
+                throw StoreException.InvalidArgument(uri,
                     "the file system has no extended attributes, so content_type, attributes and metadata cannot be kept; write without "
                     + "them");
             case Errno.ENOSPC or Errno.E2BIG or Errno.ERANGE:
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, uri,
+                throw StoreException.InvalidArgument(uri,
                     $"content_type, attributes and metadata take {json.Length} bytes as JSON, more than the file system keeps in extended "
                     + "attributes (ext4: about 4000; at most 65536 anywhere); shorten them");
             case var errno:
@@ -132,20 +129,13 @@ sealed record FileAttributeRecord(
         return found;
     }
 
-    internal ReadOnlySpan<byte> ToJson()
+    internal byte[] ToJson() => JsonText.Object(json =>
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer))
-        {
-            writer.WriteStartObject();
-            if (ContentType is not null)
-                writer.WriteString(ContentTypeField, ContentType);
-            WritePairs(writer, AttributesField, Attributes);
-            WritePairs(writer, MetadataField, Metadata);
-            writer.WriteEndObject();
-        }
-        return buffer.WrittenSpan;
-    }
+        if (ContentType is not null)
+            json.WriteString(ContentTypeField, ContentType);
+        WritePairs(json, AttributesField, Attributes);
+        WritePairs(json, MetadataField, Metadata);
+    });
 
     static void WritePairs(Utf8JsonWriter writer, string field, IReadOnlyDictionary<string, string> pairs)
     {

@@ -30,8 +30,7 @@ static class LocalFile
     public static void CheckEmpty(string uri, SafeFileHandle handle, in FileStatus status)
     {
         if (status.Size == 0 && Interop.ReadOnce(handle, stackalloc byte[1], 0, out int held) == 0 && held > 0)
-            throw new StoreException(
-                ErrorKind.InvalidData, uri,
+            throw StoreException.InvalidData(uri,
                 "the file says that it has 0 bytes and holds some: it is one of the kernel's, or it is being written in place; read it "
                 + "with Python's open()");
     }
@@ -41,8 +40,7 @@ static class LocalFile
         if (status.IsDirectory)
             throw LocalError.Error(Errno.EISDIR, uri, operation);
         if (!status.IsRegular)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri, $"cannot {operation}: {status.TypeName} stands there, a regular file was expected");
+            throw StoreException.InvalidArgument(uri, $"cannot {operation}: {status.TypeName} stands there, a regular file was expected");
     }
 
     /// <summary>The object as its open file and its record tell it.</summary>
@@ -74,7 +72,6 @@ static class LocalFile
     public static void CheckMatch(string uri, string? expected, in FileStatus status)
     {
         if (expected is not null && status.ETag != expected)
-            throw new StoreException(
-                ErrorKind.Precondition, uri, $"expected ETag {expected}, found {status.ETag}: the object was written since");
+            throw StoreException.WrittenSince(uri, expected, status.ETag);
     }
 }

@@ -13,8 +13,7 @@ readonly struct LocalPath
     {
         _root = root;
         if (root.Key.Contains('\0', StringComparison.Ordinal))
-            throw new StoreException(
-                ErrorKind.InvalidArgument, root.ToString().Replace("\0", "\\0", StringComparison.Ordinal),
+            throw StoreException.InvalidArgument(root.ToString().Replace("\0", "\\0", StringComparison.Ordinal),
                 "the path holds a NUL character");
         RootPath = "/" + root.Key.Trim('/');
     }
@@ -28,8 +27,7 @@ readonly struct LocalPath
         ObjectKey.Check(_root, key);
         string path = Directory(key);
         if (path.Length == RootPath.Length)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, _root.Child(key), "the key names the store's directory itself, not an object in it");
+            throw StoreException.InvalidArgument(_root.Child(key), "the key names the store's directory itself, not an object in it");
         return path;
     }
 
@@ -41,12 +39,10 @@ readonly struct LocalPath
         {
             var segment = key.AsSpan()[range];
             if (segment.SequenceEqual(".."))
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, _root.Child(key),
+                throw StoreException.InvalidArgument(_root.Child(key),
                     "the key holds a '..' segment, which could leave the store; write the path without it");
             if (TemporaryFiles.IsName(segment))
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, _root.Child(key),
+                throw StoreException.InvalidArgument(_root.Child(key),
                     $"the key holds '{segment}', the name of an object in the making: listings leave it out and housekeeping removes it; "
                     + "choose another name");
             folds |= segment.IsEmpty || segment.SequenceEqual(".");

@@ -22,9 +22,7 @@ class LocalReader(string uri, SafeFileHandle handle, ObjectMeta meta, FileAttrib
         if (handle.IsClosed)
             throw new StoreException(ErrorKind.Closed, uri, "the reader was disposed");
         if (offset < 0 || offset > meta.Size - destination.Length)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
-                $"bytes {offset}..{offset + destination.Length} were asked for, the object has {meta.Size}");
+            throw StoreException.OutsideObject(uri, offset, destination.Length, meta.Size);
         Fill(offset, destination, cancel);
         return ValueTask.CompletedTask;
     }

@@ -81,8 +81,7 @@ public sealed partial class LocalStore
         string file = _path.Directory(key);
         string uri = Root.Child(key);
         if (file == "/")
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri, "this is the root of the file system; name the directory that is to be deleted");
+            throw StoreException.InvalidArgument(uri, "this is the root of the file system; name the directory that is to be deleted");
         bool isRoot = file.Length == _path.RootPath.Length;
         int errno = Interop.Status(file, follow: isRoot, out var status);
         var nothing = new TreeDelete(0, 0, null);

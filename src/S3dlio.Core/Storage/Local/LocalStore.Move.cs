@@ -34,8 +34,7 @@ public sealed partial class LocalStore
             {
                 var checksum = await CopyHashedAsync(reader, temporary, cancel).ConfigureAwait(false);
                 if (record.Checksum is { } recorded && (recorded != checksum || record.Size != reader.Meta.Size))
-                    throw new StoreException(
-                        ErrorKind.ChecksumMismatch, Root.Child(source),
+                    throw StoreException.ChecksumMismatch(Root.Child(source),
                         $"expected {recorded} over {record.Size} bytes as recorded, found {checksum} over {reader.Meta.Size}: the file was "
                         + "changed since it was written, or its bytes were damaged");
                 record = record with { Checksum = checksum, Size = reader.Meta.Size };

@@ -139,7 +139,7 @@ public sealed partial class LocalStore
         {
             var digest = await WhileHashing(payload, async stop =>
             {
-                foreach (var block in payload.Blocks(AlignedBuffer.PooledLength))
+                foreach (var block in payload.Blocks(AlignedBuffer.BlockLength))
                 {
                     await sink.WriteAsync(block.Bytes, stop).ConfigureAwait(false);
                     progress?.Report(block.Bytes.Length);

@@ -94,8 +94,7 @@ public sealed partial class LocalStore : ObjectStore
                 $"{uri}: the file system refuses O_DIRECT; the page cache is used, as direct_fallback allows");
             return false;
         }
-        throw new StoreException(
-            ErrorKind.InvalidArgument, uri,
+        throw StoreException.InvalidArgument(uri,
             "the file system refuses O_DIRECT; use file:// or set the option direct_fallback to go through the page cache");
     }
 

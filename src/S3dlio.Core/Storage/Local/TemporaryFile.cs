@@ -102,7 +102,7 @@ sealed class TemporaryFile : IDisposable
         cancel.ThrowIfCancellationRequested();
         int errno = options.Overwrite ? Interop.Rename(from, target.Path) : Interop.RenameNew(from, target.Path);
         if (errno == Errno.EEXIST && !options.Overwrite)
-            throw WriteTarget.Exists(target.Uri);
+            throw StoreException.Exists(target.Uri);
         return errno;
     }
 

@@ -182,8 +182,7 @@ sealed class TreeRemoval
             above.Handle = handle;
             LocalError.Check(Interop.Status(handle!, out var status), _uri, "go back to the directory above");
             if (!status.IsSameFile(above.Status))
-                throw new StoreException(
-                    ErrorKind.Precondition, _uri,
+                throw StoreException.Precondition(_uri,
                     $"the directory {level.Name} was moved elsewhere while the tree was deleted; what was left of the tree stays");
         }
         level.Handle!.Dispose();

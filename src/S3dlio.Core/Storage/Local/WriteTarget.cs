@@ -38,7 +38,7 @@ readonly record struct WriteTarget(string Uri, string Path, FileStatus? Existing
             {
                 LocalFile.CheckRegular(uri, status, operation);
                 if (!options.Overwrite)
-                    throw Exists(uri);
+                    throw StoreException.Exists(uri);
                 LocalFile.CheckMatch(uri, options.IfMatch, status);
                 // a rename asks the directory only; a file that its owner made read-only is to stay
                 errno = Interop.CheckWritable(path);
@@ -57,6 +57,4 @@ readonly record struct WriteTarget(string Uri, string Path, FileStatus? Existing
             path = next.StartsWith('/') ? next : $"{LocalPath.Parent(path)}/{next}";
         }
     }
-
-    public static StoreException Exists(string uri) => new(ErrorKind.AlreadyExists, uri, "the object exists and overwrite is off");
 }

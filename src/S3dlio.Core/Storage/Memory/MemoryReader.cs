@@ -10,9 +10,7 @@ sealed class MemoryReader(string uri, MemoryItem item) : ObjectReader
     {
         cancel.ThrowIfCancellationRequested();
         if (offset < 0 || offset > item.Data.Length - destination.Length)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
-                $"bytes {offset}..{offset + destination.Length} were asked for, the object has {item.Data.Length}");
+            throw StoreException.OutsideObject(uri, offset, destination.Length, item.Data.Length);
         item.Data.Slice((int)offset, destination.Length).CopyTo(destination);
         return ValueTask.CompletedTask;
     }

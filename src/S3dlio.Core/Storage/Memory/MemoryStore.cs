@@ -44,8 +44,7 @@ public sealed class MemoryStore : ObjectStore
         ObjectKey.Check(Root, key);
         CheckAttributes(key, options);
         if (payload.Length > Array.MaxLength)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, Root.Child(key),
+            throw StoreException.InvalidArgument(Root.Child(key),
                 $"memory:// holds objects of at most {Array.MaxLength} bytes, this one has {payload.Length}");
         var data = GC.AllocateUninitializedArray<byte>((int)payload.Length);
         var segments = new Checksum[payload.Body.Count];
@@ -139,7 +138,7 @@ public sealed class MemoryStore : ObjectStore
         _shelf.Place(key, new MemoryItem(meta, data), old =>
         {
             if (old is not null && !options.Overwrite)
-                throw new StoreException(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off");
+                throw StoreException.Exists(Root.Child(key));
             if (options.IfMatch is not null && old is null)
                 throw Missing(key);
             CheckMatch(key, options.IfMatch, old);
@@ -157,9 +156,7 @@ public sealed class MemoryStore : ObjectStore
     void CheckMatch(string key, string? expected, MemoryItem? found)
     {
         if (expected is not null && found is not null && found.Meta.ETag != expected)
-            throw new StoreException(
-                ErrorKind.Precondition, Root.Child(key),
-                $"expected ETag {expected}, found {found.Meta.ETag}: the object was written since");
+            throw StoreException.WrittenSince(Root.Child(key), expected, found.Meta.ETag);
     }
 
     /// <summary>The objects of one named store, in key order.</summary>

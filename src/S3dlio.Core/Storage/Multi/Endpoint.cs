@@ -59,6 +59,31 @@ sealed class Endpoint(ObjectStore store, string name, TimeSpan cooldown, TimePro
         return true;
     }
 
+    /// <summary>Does something with what a call left open, and takes note of a failure.</summary>
+    public ValueTask<bool> NoteAsync(Func<ValueTask> work) => NoteAsync(() => DoneAsync(work()));
+
+    public async ValueTask<T> NoteAsync<T>(Func<ValueTask<T>> work)
+    {
+        try
+        {
+            return await work().ConfigureAwait(false);
+        }
+        catch (StoreException error)
+        {
+            Failed(error);
+            throw;
+        }
+    }
+
+    public ValueTask<bool> RunAsync(Func<ObjectStore, ValueTask> call) => RunAsync(store => DoneAsync(call(store)));
+
+    /// <summary>Something without a result as a call that has one.</summary>
+    public static async ValueTask<bool> DoneAsync(ValueTask work)
+    {
+        await work.ConfigureAwait(false);
+        return true;
+    }
+
     /// <param name="call">What is asked of the store.</param>
     /// <param name="isSearch">Whether an object that is not here is an answer like any other.</param>
     public async ValueTask<T> RunAsync<T>(Func<ObjectStore, ValueTask<T>> call, bool isSearch = false)

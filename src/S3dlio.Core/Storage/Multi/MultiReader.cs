@@ -14,45 +14,19 @@ sealed class MultiReader : DelegatingReader
         holder.Hold();
     }
 
-    public override async ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel)
-    {
-        try
-        {
-            return await base.FindBlocksAsync(cancel).ConfigureAwait(false);
-        }
-        catch (StoreException error)
-        {
-            _holder.Failed(error);
-            throw;
-        }
-    }
+    public override ValueTask<BlockChecksums?> FindBlocksAsync(CancellationToken cancel) =>
+        _holder.NoteAsync(() => base.FindBlocksAsync(cancel));
 
     public override async ValueTask ReadAsync(long offset, Memory<byte> destination, CancellationToken cancel)
     {
-        try
-        {
-            await base.ReadAsync(offset, destination, cancel).ConfigureAwait(false);
-            _holder.Read(destination.Length);
-        }
-        catch (StoreException error)
-        {
-            _holder.Failed(error);
-            throw;
-        }
+        await _holder.NoteAsync(() => base.ReadAsync(offset, destination, cancel)).ConfigureAwait(false);
+        _holder.Read(destination.Length);
     }
 
     public override async ValueTask ReadAsync(IReadOnlyList<ReadRange> segments, CancellationToken cancel)
     {
-        try
-        {
-            await base.ReadAsync(segments, cancel).ConfigureAwait(false);
-            _holder.Read(segments.Sum(static segment => (long)segment.Target.Length));
-        }
-        catch (StoreException error)
-        {
-            _holder.Failed(error);
-            throw;
-        }
+        await _holder.NoteAsync(() => base.ReadAsync(segments, cancel)).ConfigureAwait(false);
+        _holder.Read(segments.Sum(static segment => (long)segment.Target.Length));
     }
 
     public override ValueTask DisposeAsync()

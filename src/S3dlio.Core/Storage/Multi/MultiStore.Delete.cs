@@ -78,14 +78,10 @@ public sealed partial class MultiStore
     public override async ValueTask AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancel)
     {
         CheckIsKey(upload.Key);
-        Func<ObjectStore, ValueTask<bool>> abort = async store =>
-        {
-            await store.AbortUploadAsync(upload, cancel).ConfigureAwait(false);
-            return true;
-        };
         if (_options.Replicas)
-            await RunAnyAsync(abort).ConfigureAwait(false);
+            await RunAnyAsync(store => Endpoint.DoneAsync(store.AbortUploadAsync(upload, cancel))).ConfigureAwait(false);
         else
-            await Task.WhenAll(_endpoints.Select(endpoint => endpoint.RunAsync(abort).AsTask())).ConfigureAwait(false);
+            await Task.WhenAll(_endpoints.Select(endpoint => endpoint.RunAsync(store => store.AbortUploadAsync(upload, cancel)).AsTask()))
+                .ConfigureAwait(false);
     }
 }

@@ -20,7 +20,7 @@ public sealed partial class MultiStore
             : await OpenAllAsync(prefix, options, cancel).ConfigureAwait(false);
         try
         {
-            var page = new PageInTheMaking();
+            var page = new ListPageBuilder();
             while (true)
             {
                 // the smallest key of all; where several have it, the newest object
@@ -34,7 +34,7 @@ public sealed partial class MultiStore
                 }
                 if (least is not { } next)
                     break;
-                page.Add(next);
+                page.Add(next.Key, next.Object);
                 foreach (var source in listed)
                 {
                     if (source.Current is { } entry && Entry.Compare(entry, next) == 0)
@@ -80,29 +80,6 @@ public sealed partial class MultiStore
 
         public bool IsNewer(Entry other) =>
             Object is not null && other.Object is not null && Object.LastModified > other.Object.LastModified;
-    }
-
-    sealed class PageInTheMaking
-    {
-        List<ObjectMeta> _objects = [];
-        List<string> _prefixes = [];
-
-        public int Count => _objects.Count + _prefixes.Count;
-
-        public void Add(Entry entry)
-        {
-            if (entry.Object is { } found)
-                _objects.Add(found);
-            else
-                _prefixes.Add(entry.Key);
-        }
-
-        public ListPage Take()
-        {
-            var page = new ListPage(_objects, _prefixes);
-            (_objects, _prefixes) = ([], []);
-            return page;
-        }
     }
 
     /// <summary>One endpoint's listing, entry by entry in the order of the keys.</summary>

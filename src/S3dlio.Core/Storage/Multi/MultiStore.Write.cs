@@ -85,21 +85,13 @@ public sealed partial class MultiStore
             var holder = await ClaimAsync(key, conditional, order[0], cancel).ConfigureAwait(false);
             order = [holder, .. order.Where(endpoint => endpoint != holder)];
         }
-        for (int i = 0; ; i++)
+        return await RunFirstAsync(order, async (endpoint, store) =>
         {
-            var endpoint = order[i];
-            try
-            {
-                var result = await endpoint.RunAsync(store => call(endpoint, store)).ConfigureAwait(false);
-                if (!_options.Replicas)
-                    _locations.Set(key, endpoint);
-                return result;
-            }
-            catch (StoreException error) when (Endpoint.IsDown(error) && !conditional && i + 1 < order.Length)
-            {
-                // the next one takes it; if none does, the last one's failure is told
-            }
-        }
+            var result = await call(endpoint, store).ConfigureAwait(false);
+            if (!_options.Replicas)
+                _locations.Set(key, endpoint);
+            return result;
+        }, passesOn: !conditional).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -176,8 +168,7 @@ public sealed partial class MultiStore
                 string uri = from.Store.Root.Child(source);
                 if (meta.Checksum is { } expected && expected != found
                         && !await MislabelledCrc32.IsCrc32Async(reader, meta, found, uri, cancel).ConfigureAwait(false))
-                    throw new StoreException(
-                        ErrorKind.ChecksumMismatch, uri,
+                    throw StoreException.ChecksumMismatch(uri,
                         $"checksum mismatch over {meta.Size} bytes: {expected} recorded when it was written, {found} found while copying");
                 return await writer.CompleteAsync(cancel).ConfigureAwait(false);
             }

@@ -19,8 +19,7 @@ public sealed partial class MultiStore : DelegatingStore
         StoreUri root, IReadOnlyList<(ObjectStore Store, string Name)> endpoints, MultiOptions options, TimeProvider? clock = null)
     {
         if (endpoints.Count is 0 or > MultiOptions.MostEndpoints)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, root.ToString(),
+            throw StoreException.InvalidArgument(root.ToString(),
                 $"option 'endpoints' must name 1 to {MultiOptions.MostEndpoints}, found {endpoints.Count}");
         Root = root;
         _options = options;
@@ -120,13 +119,7 @@ public sealed partial class MultiStore : DelegatingStore
     {
         CheckIsKey(key);
         foreach (var endpoint in _endpoints)
-        {
-            await endpoint.RunAsync(async store =>
-            {
-                await call(store).ConfigureAwait(false);
-                return true;
-            }).ConfigureAwait(false);
-        }
+            await endpoint.RunAsync(call).ConfigureAwait(false);
     }
 
     ValueTask<T> ReadAsync<T>(string key, Func<ObjectStore, ValueTask<T>> call, CancellationToken cancel) =>
@@ -197,7 +190,7 @@ public sealed partial class MultiStore : DelegatingStore
     void CheckIsKey(string key)
     {
         if (!IsKey(key))
-            throw new StoreException(ErrorKind.InvalidArgument, key,
+            throw StoreException.InvalidArgument(key,
                 "a whole address where a key is wanted; give the key below the endpoints, which are "
                 + $"{string.Join(", ", _endpoints.Select(endpoint => endpoint.Store.Root.ToString()).Distinct())}");
     }
@@ -208,9 +201,10 @@ public sealed partial class MultiStore : DelegatingStore
     ValueTask<T> RunAnyAsync<T>(Func<ObjectStore, ValueTask<T>> call) => RunAnyAsync((_, store) => call(store));
 
     /// <summary>Runs a call at the endpoint whose turn it is, and at the next as long as one is down.</summary>
-    async ValueTask<T> RunAnyAsync<T>(Func<Endpoint, ObjectStore, ValueTask<T>> call)
+    ValueTask<T> RunAnyAsync<T>(Func<Endpoint, ObjectStore, ValueTask<T>> call) => RunFirstAsync(Order(), call, passesOn: true);
+
+    static async ValueTask<T> RunFirstAsync<T>(Endpoint[] order, Func<Endpoint, ObjectStore, ValueTask<T>> call, bool passesOn)
     {
-        var order = Order();
         for (int i = 0; ; i++)
         {
             var endpoint = order[i];
@@ -218,9 +212,9 @@ public sealed partial class MultiStore : DelegatingStore
             {
                 return await endpoint.RunAsync(store => call(endpoint, store)).ConfigureAwait(false);
             }
-            catch (StoreException error) when (Endpoint.IsDown(error) && i + 1 < order.Length)
+            catch (StoreException error) when (passesOn && Endpoint.IsDown(error) && i + 1 < order.Length)
             {
-                // the next one answers; if none does, the last one's failure is told
+                // the next one takes it; if none does, the last one's failure is told
             }
         }
     }

@@ -16,44 +16,17 @@ sealed class MultiWriter : DelegatingWriter
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancel)
     {
-        try
-        {
-            await base.WriteAsync(data, cancel).ConfigureAwait(false);
-            _holder.Wrote(data.Length);
-        }
-        catch (StoreException error)
-        {
-            _holder.Failed(error);
-            throw;
-        }
+        await _holder.NoteAsync(() => base.WriteAsync(data, cancel)).ConfigureAwait(false);
+        _holder.Wrote(data.Length);
     }
 
     public override async ValueTask WriteAsync(IReadOnlyList<ReadOnlyMemory<byte>> pieces, Checksum checksum, CancellationToken cancel)
     {
-        try
-        {
-            await base.WriteAsync(pieces, checksum, cancel).ConfigureAwait(false);
-            _holder.Wrote(pieces.Sum(static piece => (long)piece.Length));
-        }
-        catch (StoreException error)
-        {
-            _holder.Failed(error);
-            throw;
-        }
+        await _holder.NoteAsync(() => base.WriteAsync(pieces, checksum, cancel)).ConfigureAwait(false);
+        _holder.Wrote(pieces.Sum(static piece => (long)piece.Length));
     }
 
-    public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
-    {
-        try
-        {
-            return await base.CompleteAsync(cancel).ConfigureAwait(false);
-        }
-        catch (StoreException error)
-        {
-            _holder.Failed(error);
-            throw;
-        }
-    }
+    public override ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel) => _holder.NoteAsync(() => base.CompleteAsync(cancel));
 
     public override ValueTask DisposeAsync()
     {

@@ -1,4 +1,5 @@
 using S3dlio.Http;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Remote;
 
@@ -21,7 +22,14 @@ abstract class RemoteClient
 
     public RetryPolicy Retry { get; }
 
-    protected HttpTransport Transport { get; }
+    HttpTransport Transport { get; }
+
+    /// <summary>
+    /// Sends an attempt as it is. Whether it may wait in the kernel is asked of the thread, here and no sooner: an operation that began on
+    /// a blocking thread may have gone on in one of the pool since.
+    /// </summary>
+    protected ValueTask<HttpResponse> SendAsync(HttpCall call, CancellationToken cancel) =>
+        Transport.SendAsync(call, BlockingThread.IsCurrent, cancel);
 
     /// <summary>
     /// Sends once, with what belongs to the attempt itself: new credentials for those that expired, a redirect to another region.

@@ -27,8 +27,7 @@ abstract class RemoteContainers(RemoteClient client, string account) : Container
             string? last = next;
             next = await client.SendAsync(request, ListLimit, text => ReadPage(text, all), cancel).ConfigureAwait(false);
             if (next is not null && next == last)
-                throw new StoreException(
-                    ErrorKind.InvalidData, account, "the listing does not advance: the service names the same continuation twice");
+                throw StoreException.InvalidData(account, "the listing does not advance: the service names the same continuation twice");
         }
         while (next is not null);
         return all;

@@ -32,6 +32,22 @@ sealed record RemoteOptions
     /// </summary>
     public long MemoryLimit { get; init; } = 256 << 20;
 
+    /// <summary>Refuses an endpoint's URL that requests cannot be sent to.</summary>
+    /// <param name="text">The URL.</param>
+    /// <param name="uri">The store, for messages.</param>
+    /// <param name="name">What it is the value of.</param>
+    /// <param name="examples">Two that are good.</param>
+    /// <param name="secrets">Where credentials belong.</param>
+    /// <exception cref="StoreException">InvalidArgument.</exception>
+    public static Uri CheckEndpoint(string text, string uri, string name, string examples, string secrets)
+    {
+        if (!HttpTransport.TryAddress(text, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
+            throw StoreException.InvalidArgument(uri, $"{name} must be a URL such as {examples}");
+        if (url.UserInfo.Length > 0 || url.Query.Length > 0 || url.Fragment.Length > 0)
+            throw StoreException.InvalidArgument(uri, $"option 'endpoint_url' must hold no user, query or fragment; {secrets}");
+        return url;
+    }
+
     /// <summary>These options with one more of them set, or null when it is none of these.</summary>
     public RemoteOptions? With(NamedOption option) => option.Name switch
     {

@@ -91,20 +91,17 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
             CheckVersion(answer);
             var (_, size) = RemoteStore.Place(_uri, answer, offset, length);
             return size == meta.Size ? answer
-                : throw new StoreException(
-                    ErrorKind.Precondition, _uri,
+                : throw StoreException.Precondition(_uri,
                     $"the object had {meta.Size} bytes when it was opened and has {size} now: it was written since");
         }
         catch (HttpFailure failure) when (failure.Status == 412)
         {
-            throw new StoreException(
-                ErrorKind.Precondition, _uri,
+            throw StoreException.Precondition(_uri,
                 $"the object was written while it was read: ETag {meta.ETag} is no longer its own; open it again");
         }
         catch (HttpFailure failure) when (failure.Status == 416)
         {
-            throw new StoreException(
-                ErrorKind.Precondition, _uri,
+            throw StoreException.Precondition(_uri,
                 $"the object had {meta.Size} bytes when it was opened and has fewer now: it was written since", offset);
         }
         catch
@@ -124,11 +121,11 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
         var tag = ETags.Bare(answer.Header("ETag"));
         if (answer.Header("Content-Encoding") is { } coding && coding != meta.Attributes.GetValueOrDefault("content_encoding")
             && answer.Call.Method == HttpMethod.Get)
-            throw new StoreException(ErrorKind.InvalidData, _uri, HttpFault.Encoded(answer.Call, coding));
+            throw StoreException.InvalidData(_uri, HttpFault.Encoded(answer.Call, coding));
         bool isSame = tag is not null && meta.ETag is not null ? ETags.AreSame(tag, meta.ETag)
             : answer.Date("Last-Modified") is not { } modified || meta.LastModified == default || modified == meta.LastModified;
         if (!isSame)
-            throw new StoreException(ErrorKind.Precondition, _uri,
+            throw StoreException.Precondition(_uri,
                 $"the object was written while it was read: its ETag was {meta.ETag}, now it is "
                 + $"{tag ?? "not named and its date is another"}; open it again");
     }
@@ -140,8 +137,7 @@ sealed class RemoteReader(RemoteStore store, ObjectMeta meta, HttpResponse? firs
         {
             var segment = segments[i];
             if (segment.Offset < end || segment.Offset > meta.Size - segment.Target.Length)
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, _uri,
+                throw StoreException.InvalidArgument(_uri,
                     $"bytes {segment.Offset}..{segment.End} were asked for behind {end}, the object has {meta.Size}");
             end = segment.End;
         }

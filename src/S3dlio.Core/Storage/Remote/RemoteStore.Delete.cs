@@ -29,7 +29,6 @@ abstract partial class RemoteStore
     /// <summary>Deletes one by one, in parallel.</summary>
     /// <param name="keys">Each once.</param>
     /// <param name="failures">Gets what could not be deleted; locked.</param>
-    /// <param name="cancel">Cancels the call.</param>
     protected virtual Task DeleteAsync(IReadOnlyList<string> keys, List<DeleteFailure> failures, CancellationToken cancel) =>
         ParallelWork.ForAsync(keys.Count, RequestsAtOnce, async (i, stop) =>
         {

@@ -101,7 +101,7 @@ abstract partial class RemoteStore
         if (answer.Status == 200 && text is null)
             return asked == 0
                 ? (0, Size(answer))
-                : throw new StoreException(ErrorKind.InvalidData, subject, "the server ignores ranges: it sent the whole object");
+                : throw StoreException.InvalidData(subject, "the server ignores ranges: it sent the whole object");
         if (text is not null && TryParseRange(text, out long start, out long end, out long size) && start == asked)
         {
             long count = end - start + 1;
@@ -112,7 +112,7 @@ abstract partial class RemoteStore
                 && (answer.Length is not { } found || found == count))
                 return (start, size);
         }
-        throw new StoreException(ErrorKind.InvalidData, subject,
+        throw StoreException.InvalidData(subject,
             $"{length} bytes from {asked} were asked for, the answer is of '{text}' with {answer.Length} bytes; check what stands "
             + "between this machine and the service");
     }

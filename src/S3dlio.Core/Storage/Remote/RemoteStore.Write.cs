@@ -78,7 +78,6 @@ abstract partial class RemoteStore
     /// <param name="options">How it is written.</param>
     /// <param name="checksum">The whole object's, where it is known beforehand.</param>
     /// <param name="blocks">Those of its blocks, likewise.</param>
-    /// <param name="cancel">Cancels the call.</param>
     public abstract ValueTask<PartUpload> BeginUploadAsync(
         string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, CancellationToken cancel);
 
@@ -148,8 +147,7 @@ abstract partial class RemoteStore
         long part = Math.Max(client.Http.PartSize, (least + 0xFFFFF) & ~0xFFFFFL);
         return part <= 1 << 30
             ? (int)part
-            : throw new StoreException(
-                ErrorKind.InvalidArgument, Root.Child(key),
+            : throw StoreException.InvalidArgument(Root.Child(key),
                 $"an object of {length} bytes is more than {MostParts} parts of 1 GiB, which is the most that the service takes");
     }
 
@@ -161,7 +159,9 @@ abstract partial class RemoteStore
         try
         {
             var found = (await FindOrNullAsync(key, cancel).ConfigureAwait(false))?.Meta;
-            if ((options.IfMatch is not null ? Mismatch(key, options, found) : found is not null ? Exists(key) : null) is { } refused)
+            if (options.IfMatch is null && found is not null)
+                throw StoreException.Exists(Root.Child(key));
+            if (options.IfMatch is not null && Mismatch(key, options, found) is { } refused)
                 throw refused;
         }
         catch (StoreException error) when (error.Kind == ErrorKind.PermissionDenied)
@@ -178,7 +178,6 @@ abstract partial class RemoteStore
     /// <param name="options">The condition.</param>
     /// <param name="attempt">One attempt.</param>
     /// <param name="isOurs">Whether an object that is there is the one that was being written.</param>
-    /// <param name="cancel">Cancels the call.</param>
     protected internal async ValueTask<Written> MakeAsync(
         string key, PutOptions options, Func<CancellationToken, ValueTask<Written>> attempt, Func<RemoteObject, bool> isOurs,
         CancellationToken cancel)
@@ -235,7 +234,7 @@ abstract partial class RemoteStore
         if (error.Kind is not (ErrorKind.Precondition or ErrorKind.AlreadyExists) || (options.Overwrite && options.IfMatch is null))
             return error;
         if (options.IfMatch is null)
-            return Exists(key, error);
+            return StoreException.Exists(Root.Child(key), error);
         try
         {
             // some servers do not tell an object that changed from one that is not there
@@ -254,9 +253,7 @@ abstract partial class RemoteStore
         return found is null ? new StoreException(
             ErrorKind.NotFound, Root.Child(key), $"no such object; one with ETag {expected} was to be replaced", cause: cause)
             : expected == "*" || found.ETag == expected ? null
-            : new StoreException(
-                ErrorKind.Precondition, Root.Child(key), $"expected ETag {expected}, found {found.ETag}: the object was written since",
-                cause: cause);
+            : StoreException.WrittenSince(Root.Child(key), expected, found.ETag, cause);
     }
 
     /// <summary>Progress that can be taken back when all is sent again.</summary>

@@ -73,7 +73,7 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
 
     /// <exception cref="StoreException">InvalidData: the answer does not say it.</exception>
     protected static long Size(HttpResponse answer) =>
-        answer.Length ?? throw new StoreException(ErrorKind.InvalidData, answer.Call.Subject,
+        answer.Length ?? throw StoreException.InvalidData(answer.Call.Subject,
             $"{HttpFault.Place(answer.Call)} does not say how long the object is (no Content-Length); check endpoint_url and what stands "
             + "between this machine and the server");
 
@@ -89,9 +89,6 @@ abstract partial class RemoteStore(StoreUri root, string container, RemoteClient
         Metadata = options.Metadata ?? ObjectMeta.NoMetadata,
         Attributes = options.Attributes ?? ObjectMeta.NoMetadata,
     };
-
-    StoreException Exists(string key, Exception? cause = null) =>
-        new(ErrorKind.AlreadyExists, Root.Child(key), "the object exists and overwrite is off", cause: cause);
 }
 
 /// <param name="Meta">What is known of an object.</param>

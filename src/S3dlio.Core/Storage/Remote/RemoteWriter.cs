@@ -1,4 +1,5 @@
 using S3dlio.Http;
+using S3dlio.IO;
 
 namespace S3dlio.Storage.Remote;
 
@@ -12,7 +13,7 @@ sealed class RemoteWriter(RemoteStore store, string key, PutOptions options) : O
     readonly CancellationTokenSource _stop = new();
     readonly List<Task> _running = [];
     PartUpload? _upload;
-    PooledBuffer? _buffer;
+    AlignedBuffer? _buffer;
     InFlight.Lease _lease;
     int _filled, _number;
     long _written;
@@ -29,7 +30,7 @@ sealed class RemoteWriter(RemoteStore store, string key, PutOptions options) : O
                 await SendAsync(cancel).ConfigureAwait(false);
                 await NextBufferAsync(cancel).ConfigureAwait(false);
             }
-            _buffer ??= PooledBuffer.Rent(PartLength);
+            _buffer ??= AlignedBuffer.RentPart(PartLength);
             int count = Math.Min(data.Length, _buffer.Length - _filled);
             data.Span[..count].CopyTo(_buffer.GetSpan()[_filled..]);
             _filled += count;
@@ -116,7 +117,7 @@ sealed class RemoteWriter(RemoteStore store, string key, PutOptions options) : O
             if (memory.IsCompletedSuccessfully)
                 break;
         }
-        _buffer = PooledBuffer.Rent(length);
+        _buffer = AlignedBuffer.RentPart(length);
     }
 
     async ValueTask FinishOneAsync(CancellationToken cancel)
@@ -138,7 +139,7 @@ sealed class RemoteWriter(RemoteStore store, string key, PutOptions options) : O
         }
     }
 
-    async Task UploadAsync(int number, PooledBuffer buffer, int filled, InFlight.Lease lease)
+    async Task UploadAsync(int number, AlignedBuffer buffer, int filled, InFlight.Lease lease)
     {
         try
         {

@@ -61,9 +61,8 @@ sealed class ServiceXml : IDisposable
         }
         catch (XmlException error)
         {
-            throw new StoreException(
-                ErrorKind.InvalidData, subject, $"the answer is not the XML of {service}: {error.Message}; check endpoint_url",
-                cause: error);
+            throw StoreException.InvalidData(subject,
+                $"the answer is not the XML of {service}: {error.Message}; check endpoint_url", cause: error);
         }
     }
 

@@ -91,10 +91,10 @@ public class S3ChecksumTypeTests
         await using var server = Serve(data, tag, checksum);
         Assert.Equal(data, await Get(server, new Validation(null)));
         Assert.Equal(data, await Get(server, new Validation(null, Required: true)));
-        int said = Notices.Count;
-        Assert.Contains("labels IEEE CRC-32 values as CRC32C", Notices.Get(said - 1), StringComparison.Ordinal);
         Assert.Equal(data, await Get(server, new Validation(null)));
-        Assert.Equal(said, Notices.Count);
+        // other tests of the process have notices of their own
+        var notices = Enumerable.Range(0, Notices.Count).Select(Notices.Get);
+        Assert.Single(notices, notice => notice.Contains("labels IEEE CRC-32 values as CRC32C", StringComparison.Ordinal));
         await using var reader = await ObjectInput.OpenStreamAsync(Store(server), "key", Decompress.Never, ReadOptions.Default, None);
         var part = new byte[700];
         await ObjectRead.RangeAsync(

@@ -49,8 +49,7 @@ sealed record AzureAccount(string Name, string Endpoint, AzureCredential Credent
         {
             return account == Emulator.Account
                 ? WithKey(account, Emulator.Key, "option emulator", uri)
-                : throw new StoreException(
-                    ErrorKind.InvalidArgument, uri,
+                : throw StoreException.InvalidArgument(uri,
                     $"the emulator's account is '{Emulator.Account}', not '{account}'; write az://{Emulator.Account}/container/key, or "
                     + "give the options endpoint_url and account_key");
         }
@@ -80,8 +79,7 @@ sealed record AzureAccount(string Name, string Endpoint, AzureCredential Credent
         if (owner != account)
         {
             return isDemanded
-                ? throw new StoreException(
-                    ErrorKind.InvalidArgument, uri, $"{origin} is for the account '{owner}', the address names '{account}'")
+                ? throw StoreException.InvalidArgument(uri, $"{origin} is for the account '{owner}', the address names '{account}'")
                 : null;
         }
         endpoint = CheckEndpoint(parts.BlobEndpoint!, uri);
@@ -95,8 +93,7 @@ sealed record AzureAccount(string Name, string Endpoint, AzureCredential Credent
         var key = new byte[text.Length];
         return Convert.TryFromBase64String(text.Trim(), key, out int length) && length > 0
             ? new SharedKeyCredential(account, key[..length], origin)
-            : throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
+            : throw StoreException.InvalidArgument(uri,
                 $"the account key in {origin} is not base64; copy it whole from 'Access keys' of the account");
     }
 
@@ -105,8 +102,7 @@ sealed record AzureAccount(string Name, string Endpoint, AzureCredential Credent
         string token = text.Trim().TrimStart('?', '&');
         return token.Contains("sig=", StringComparison.Ordinal) && !token.AsSpan().ContainsAny(" \r\n#")
             ? new SasCredential(token, origin)
-            : throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
+            : throw StoreException.InvalidArgument(uri,
                 $"{origin} is no shared access signature: it is the part of a SAS URL after '?', with sv=… and sig=…");
     }
 
@@ -119,31 +115,15 @@ sealed record AzureAccount(string Name, string Endpoint, AzureCredential Credent
         return path.Length > 0 ? path : url.Host.Split('.')[0];
     }
 
-    static string CheckEndpoint(string text, string uri)
-    {
-        if (!HttpTransport.TryAddress(text, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
-                "option 'endpoint_url' must be a URL such as https://account.blob.core.windows.net or "
-                + "http://127.0.0.1:10000/devstoreaccount1");
-        if (url.UserInfo.Length > 0 || url.Query.Length > 0 || url.Fragment.Length > 0)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
-                "option 'endpoint_url' must hold no user, query or fragment; a SAS goes into option sas_token");
-        return url.GetLeftPart(UriPartial.Path).TrimEnd('/');
-    }
+    static string CheckEndpoint(string text, string uri) => RemoteOptions.CheckEndpoint(
+        text, uri, "option 'endpoint_url'", "https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1",
+        "a SAS goes into option sas_token").GetLeftPart(UriPartial.Path).TrimEnd('/');
 
     static void CheckName(string account, string uri)
     {
-        foreach (char c in account)
-        {
-            if (!char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c) && c != '-')
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, uri, $"'{account}' is no account's name: those are 3 to 24 lower-case letters and digits");
-        }
-        if (account.Length is < 3 or > 63)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri, $"'{account}' is no account's name: those are 3 to 24 lower-case letters and digits");
+        if (account.Length is < 3 or > 63 || !account.All(static c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-'))
+            throw StoreException.InvalidArgument(
+                uri, $"'{account}' is no account's name: those are 3 to 24 lower-case letters and digits");
     }
 
     static string? NotEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;

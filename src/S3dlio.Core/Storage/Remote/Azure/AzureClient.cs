@@ -47,7 +47,7 @@ sealed class AzureClient : RemoteClient
             HttpResponse answer;
             try
             {
-                answer = await Transport.SendAsync(call, cancel).ConfigureAwait(false);
+                answer = await SendAsync(call, cancel).ConfigureAwait(false);
             }
             catch (HttpFailure failure) when (IsNoSuchHost(failure))
             {

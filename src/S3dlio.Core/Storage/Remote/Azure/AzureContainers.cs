@@ -24,8 +24,7 @@ sealed class AzureContainers(AzureClient client, StoreUri account) : RemoteConta
         var list = Request(HttpMethod.Get, name).WithQuery("comp", "list").WithQuery("maxresults", "1");
         var found = await client.SendAsync(list, 1 << 20, text => ListResponse.Parse(text, list.Subject), cancel).ConfigureAwait(false);
         if (found.Entries.Count > 0)
-            throw new StoreException(
-                ErrorKind.Precondition, list.Subject, $"the container '{name}' is not empty; delete what is in it first");
+            throw StoreException.Precondition(list.Subject, $"the container '{name}' is not empty; delete what is in it first");
         bool unknown = false;
         await RunAsync(Request(HttpMethod.Delete, name), failure =>
         {

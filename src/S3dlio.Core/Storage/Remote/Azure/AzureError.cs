@@ -1,5 +1,6 @@
 using System.Globalization;
 using S3dlio.Http;
+using static S3dlio.ErrorKind;
 
 namespace S3dlio.Storage.Remote.Azure;
 
@@ -83,97 +84,86 @@ sealed record AzureError(int Status, string Code, string Message) : ServiceError
         string who = $"'{account.Name}' with {account.Credential.Origin}";
         return Code switch
         {
-            "AuthenticationFailed" or "InvalidAuthenticationInfo" or "NoAuthenticationInformation" when Skewed(clock) is { } skewed =>
-                (ErrorKind.Authentication, false, skewed),
-            _ when EndedSignature(account, clock) is { } end =>
-                (ErrorKind.Authentication, false, string.Create(CultureInfo.InvariantCulture,
+            "AuthenticationFailed" or "InvalidAuthenticationInfo" or "NoAuthenticationInformation" when Skewed(clock) is { } skewed => (
+                Authentication, false, skewed),
+            _ when EndedSignature(account, clock) is { } end => (Authentication, false, string.Create(CultureInfo.InvariantCulture,
                 $"the shared access signature for {who} ended at {end:yyyy-MM-dd HH:mm:ss} UTC; make a new one, and open the store with "
                 + $"that")),
-            _ when account.Credential is BearerCredential && RefusesLogin => (ErrorKind.Authentication, false,
+            _ when account.Credential is BearerCredential && RefusesLogin => (Authentication, false,
                 $"the service refuses the token for {who}, and the new one that was asked "
                 + $"for{(AuthenticationDetail.Length > 0 ? $": {AuthenticationDetail.TrimEnd('.')}" : "")}; log in anew ('az login') or "
                 + "see to the identity that the token is for: it must be of the account's tenant"),
-            "AuthenticationFailed" when account.Credential is SasCredential => (ErrorKind.Authentication, false,
+            "AuthenticationFailed" when account.Credential is SasCredential => (Authentication, false,
                 $"the shared access signature for {who} is refused: it is wrong, has expired, or was made with a key that has been "
                 + "renewed; make a new one"),
-            "AuthenticationFailed" => (ErrorKind.Authentication, false,
+            "AuthenticationFailed" => (Authentication, false,
                 $"the service refuses the login to {who}: the key is not (or no longer) this account's; check it against 'Access keys' of "
                 + "the account"),
-            "InvalidAuthenticationInfo" => (ErrorKind.Authentication, false, $"the service cannot read the login to {who}: {Message}"),
-            "NoAuthenticationInformation" => (
-                ErrorKind.Authentication, false, "the container is not public; give credentials instead of credential='anonymous'"),
-            "PublicAccessNotPermitted" => (
-                ErrorKind.Authentication, false, "the account allows no public access; give credentials instead of credential='anonymous'"),
-            "KeyBasedAuthenticationNotPermitted" =>
-                (ErrorKind.PermissionDenied, false,
-                    "the account does not allow logins with its keys; use credential='default' with a role such as Storage Blob Data "
-                    + "Contributor"),
-            "AuthorizationFailure" when account.Credential is SharedKeyCredential => (ErrorKind.Authentication, false,
+            "InvalidAuthenticationInfo" => (Authentication, false, $"the service cannot read the login to {who}: {Message}"),
+            "NoAuthenticationInformation" => (Authentication, false,
+                "the container is not public; give credentials instead of credential='anonymous'"),
+            "PublicAccessNotPermitted" => (Authentication, false,
+                "the account allows no public access; give credentials instead of credential='anonymous'"),
+            "KeyBasedAuthenticationNotPermitted" => (PermissionDenied, false,
+                "the account does not allow logins with its keys; use credential='default' with a role such as Storage Blob Data "
+                + "Contributor"),
+            "AuthorizationFailure" when account.Credential is SharedKeyCredential => (Authentication, false,
                 $"the service refuses the login to {who}: the key is not this account's, or the account's firewall keeps this machine out"),
             "AuthorizationFailure" or "AuthorizationPermissionMismatch" or "InsufficientAccountPermissions"
-                or "AuthorizationServiceMismatch" or "AuthorizationResourceTypeMismatch" =>
-                (ErrorKind.PermissionDenied, false,
-                    $"{who} is not allowed to do this; a user needs a role such as Storage Blob Data Contributor (roles take minutes to "
-                    + "arrive), a SAS the right permission (r, c, w, d or l) and resource; the account's firewall may also keep this "
-                    + "machine out"),
-            "AuthorizationProtocolMismatch" => (ErrorKind.PermissionDenied, false, "the shared access signature is for https only"),
-            "AuthorizationSourceIPMismatch" => (
-                ErrorKind.PermissionDenied, false, "the shared access signature is for other IP addresses than this machine's"),
-            "AccountRequiresHttps" => (ErrorKind.InvalidArgument, false, "the account wants https; check endpoint_url"),
-            "AccountIsDisabled" => (ErrorKind.PermissionDenied, false, $"the account '{account.Name}' is disabled"),
-            "AccountBeingCreated" => (ErrorKind.Unavailable, true, $"the account '{account.Name}' is still being made"),
-            "ContainerNotFound" => (
-                ErrorKind.NotFound, false, $"no such container '{container}' in the account '{account.Name}'; create it first"),
-            "ContainerBeingDeleted" =>
-                (ErrorKind.Unavailable, false,
-                    $"the container '{container}' is being deleted, which takes half a minute and more; try later"),
-            "ContainerDisabled" => (ErrorKind.Unavailable, false, $"the container '{container}' is disabled"),
-            "ContainerAlreadyExists" => (ErrorKind.AlreadyExists, false, $"the container '{container}' exists"),
-            "BlobNotFound" => (ErrorKind.NotFound, false, "no such object"),
-            "ResourceNotFound" => (ErrorKind.NotFound, false, account.Credential is AnonymousCredential
+                or "AuthorizationServiceMismatch" or "AuthorizationResourceTypeMismatch" => (PermissionDenied, false,
+                $"{who} is not allowed to do this; a user needs a role such as Storage Blob Data Contributor (roles take minutes to "
+                + "arrive), a SAS the right permission (r, c, w, d or l) and resource; the account's firewall may also keep this "
+                + "machine out"),
+            "AuthorizationProtocolMismatch" => (PermissionDenied, false, "the shared access signature is for https only"),
+            "AuthorizationSourceIPMismatch" => (PermissionDenied, false,
+                "the shared access signature is for other IP addresses than this machine's"),
+            "AccountRequiresHttps" => (InvalidArgument, false, "the account wants https; check endpoint_url"),
+            "AccountIsDisabled" => (PermissionDenied, false, $"the account '{account.Name}' is disabled"),
+            "AccountBeingCreated" => (Unavailable, true, $"the account '{account.Name}' is still being made"),
+            "ContainerNotFound" => (NotFound, false, $"no such container '{container}' in the account '{account.Name}'; create it first"),
+            "ContainerBeingDeleted" => (Unavailable, false,
+                $"the container '{container}' is being deleted, which takes half a minute and more; try later"),
+            "ContainerDisabled" => (Unavailable, false, $"the container '{container}' is disabled"),
+            "ContainerAlreadyExists" => (AlreadyExists, false, $"the container '{container}' exists"),
+            "BlobNotFound" => (NotFound, false, "no such object"),
+            "ResourceNotFound" => (NotFound, false, account.Credential is AnonymousCredential
                 ? "no such object or container, or it is not public: the service does not tell which without credentials"
                 : "no such object or container"),
-            "BlobAlreadyExists" => (ErrorKind.AlreadyExists, false, "the object exists and overwrite is off"),
-            "ConditionNotMet" or "TargetConditionNotMet" or "SourceConditionNotMet" => (
-                ErrorKind.Precondition, false, "the object is not the one that the condition asks for: it was written since"),
-            "InvalidBlockList" =>
-                (ErrorKind.Precondition, false,
-                    "another writer of this name finished meanwhile, and the service dropped the blocks of this one; write again"),
-            "InvalidBlobOrBlock" =>
-                (ErrorKind.Precondition, false,
-                    "another program left unfinished blocks with identifiers of another length under this name; delete the object, or wait "
-                    + "the week after which the service drops them"),
-            "BlockCountExceedsLimit" or "BlockListTooLong" =>
-                (ErrorKind.InvalidArgument, false, "more blocks than the service takes; set option part_size higher"),
-            "InvalidBlobType" =>
-                (ErrorKind.InvalidArgument, false,
-                    "the object there is no block blob but an append or page blob, which this library does not write; delete it first"),
-            "InvalidRange" => (ErrorKind.InvalidArgument, false, "the range lies outside the object"),
-            "LeaseIdMissing" or "LeaseIdMismatchWithBlobOperation" or "LeaseIdMismatchWithContainerOperation" => (
-                ErrorKind.Precondition, false, "another program holds a lease on it; try when that is released"),
-            "SnapshotsPresent" =>
-                (ErrorKind.Precondition, false, "the object has snapshots; set option delete_snapshots to delete them with it"),
-            "BlobImmutableDueToPolicy" or "ContainerImmutabilityPolicyExists" or "BlobImmutable" =>
-                (ErrorKind.PermissionDenied, false, "an immutability policy protects it"),
-            "BlobArchived" or "BlobBeingRehydrated" =>
-                (ErrorKind.Unavailable, false, "the object is in the archive tier; move it to hot or cool and wait until that is done"),
-            "NoPendingCopyOperation" or "PendingCopyOperation" or "CannotVerifyCopySource" =>
-                (ErrorKind.Unavailable, false, $"the copy cannot go on: {Message}"),
-            "Md5Mismatch" or "Crc64Mismatch" or "InvalidMd5" => (ErrorKind.ChecksumMismatch, true, DamagedOnTheWay),
-            "MetadataTooLarge" => (
-                ErrorKind.InvalidArgument, false,
+            "BlobAlreadyExists" => (AlreadyExists, false, "the object exists and overwrite is off"),
+            "ConditionNotMet" or "TargetConditionNotMet" or "SourceConditionNotMet" => (Precondition, false,
+                "the object is not the one that the condition asks for: it was written since"),
+            "InvalidBlockList" => (Precondition, false,
+                "another writer of this name finished meanwhile, and the service dropped the blocks of this one; write again"),
+            "InvalidBlobOrBlock" => (Precondition, false,
+                "another program left unfinished blocks with identifiers of another length under this name; delete the object, or wait "
+                + "the week after which the service drops them"),
+            "BlockCountExceedsLimit" or "BlockListTooLong" => (InvalidArgument, false,
+                "more blocks than the service takes; set option part_size higher"),
+            "InvalidBlobType" => (InvalidArgument, false,
+                "the object there is no block blob but an append or page blob, which this library does not write; delete it first"),
+            "InvalidRange" => (InvalidArgument, false, "the range lies outside the object"),
+            "LeaseIdMissing" or "LeaseIdMismatchWithBlobOperation" or "LeaseIdMismatchWithContainerOperation" => (Precondition, false,
+                "another program holds a lease on it; try when that is released"),
+            "SnapshotsPresent" => (Precondition, false, "the object has snapshots; set option delete_snapshots to delete them with it"),
+            "BlobImmutableDueToPolicy" or "ContainerImmutabilityPolicyExists" or "BlobImmutable" => (PermissionDenied, false,
+                "an immutability policy protects it"),
+            "BlobArchived" or "BlobBeingRehydrated" => (Unavailable, false,
+                "the object is in the archive tier; move it to hot or cool and wait until that is done"),
+            "NoPendingCopyOperation" or "PendingCopyOperation" or "CannotVerifyCopySource" => (Unavailable, false,
+                $"the copy cannot go on: {Message}"),
+            "Md5Mismatch" or "Crc64Mismatch" or "InvalidMd5" => (ChecksumMismatch, true, DamagedOnTheWay),
+            "MetadataTooLarge" => (InvalidArgument, false,
                 "the metadata is too large: at most 8 KiB, names and what this library keeps there included"),
-            "RequestBodyTooLarge" =>
-                (ErrorKind.InvalidArgument, false, "the part is larger than the service takes; set option part_size lower"),
-            "AccountQuotaExceeded" or "InsufficientStorage" or "AccountLimitExceeded" =>
-                (ErrorKind.OutOfSpace, false, $"a quota is used up: {Message}"),
-            "ServerBusy" => (ErrorKind.Unavailable, true, "the service asks to slow down"),
+            "RequestBodyTooLarge" => (InvalidArgument, false, "the part is larger than the service takes; set option part_size lower"),
+            "AccountQuotaExceeded" or "InsufficientStorage" or "AccountLimitExceeded" => (OutOfSpace, false,
+                $"a quota is used up: {Message}"),
+            "ServerBusy" => (Unavailable, true, "the service asks to slow down"),
             "OperationTimedOut" => (ErrorKind.Timeout, true, "the service did not get it done in its own time"),
-            "InternalError" => (ErrorKind.Unavailable, true, "the service failed"),
-            "FeatureNotSupported" when Message.Contains("crc64", StringComparison.OrdinalIgnoreCase) => (
-                ErrorKind.InvalidArgument, false, "this server does not check transfers by CRC64; set option transfer_check to md5"),
-            "FeatureNotSupported" or "FeatureVersionMismatch" or "UnsupportedHeader" =>
-                (ErrorKind.InvalidArgument, false, $"the server does not have this: {Message}"),
+            "InternalError" => (Unavailable, true, "the service failed"),
+            "FeatureNotSupported" when Message.Contains("crc64", StringComparison.OrdinalIgnoreCase) => (InvalidArgument, false,
+                "this server does not check transfers by CRC64; set option transfer_check to md5"),
+            "FeatureNotSupported" or "FeatureVersionMismatch" or "UnsupportedHeader" => (InvalidArgument, false,
+                $"the server does not have this: {Message}"),
             _ => ByStatus(),
         };
     }

@@ -69,8 +69,7 @@ sealed record AzureOptions
             .. result.Emulator ? (string[])["emulator"] : [],
         ];
         if (given.Length > 1)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, root.ToString(),
+            throw StoreException.InvalidArgument(root.ToString(),
                 $"options '{given[0]}' and '{given[1]}' exclude each other: each says how to log in");
         return result;
     }

@@ -54,8 +54,7 @@ sealed partial class AzureStore
                 answer => (Describe(key, answer, null), answer.Header("x-ms-copy-status"), answer.Header("x-ms-copy-status-description")),
                 cancel).ConfigureAwait(false);
             if (blob.Write != write)
-                throw new StoreException(
-                    ErrorKind.Precondition, Root.Child(key), "the object was written by another while it was copied to");
+                throw StoreException.Precondition(Root.Child(key), "the object was written by another while it was copied to");
             switch (status)
             {
                 case null or "success":

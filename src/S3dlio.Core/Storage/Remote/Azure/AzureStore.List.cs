@@ -15,7 +15,7 @@ sealed partial class AzureStore
     {
         options.Check(Root);
         ObjectKey.CheckPrefix(Root, prefix);
-        var page = new Page();
+        var page = new ListPageBuilder();
         await foreach (var entry in EntriesAsync(prefix, options, cancel).ConfigureAwait(false))
         {
             // the service cannot begin in the middle, so what comes before is passed over; a prefix that holds the key is before it, too
@@ -23,15 +23,12 @@ sealed partial class AzureStore
                 continue;
             if (entry.Meta is not null && !(options.Pattern?.IsMatch(entry.Key) ?? true))
                 continue;
-            page.Add(entry);
+            page.Add(entry.Key, entry.Meta);
             if (page.Count == options.PageSize)
-            {
-                yield return page.ToListPage();
-                page = new Page();
-            }
+                yield return page.Take();
         }
         if (page.Count > 0)
-            yield return page.ToListPage();
+            yield return page.Take();
     }
 
     async IAsyncEnumerable<ListEntry> EntriesAsync(string prefix, ListOptions options, [EnumeratorCancellation] CancellationToken cancel)
@@ -71,31 +68,12 @@ sealed partial class AzureStore
                     yield return placed;
             }
             if (answer.Marker is not null && answer.Marker == marker)
-                throw new StoreException(
-                    ErrorKind.InvalidData, Root.Child(prefix),
+                throw StoreException.InvalidData(Root.Child(prefix),
                     "the listing does not advance: the service names the same continuation twice");
             marker = answer.Marker;
         }
         while (marker is not null);
         foreach (var placed in order.Rest())
             yield return placed;
-    }
-
-    sealed class Page
-    {
-        readonly List<ObjectMeta> _objects = [];
-        readonly List<string> _prefixes = [];
-
-        public int Count => _objects.Count + _prefixes.Count;
-
-        public void Add(ListEntry entry)
-        {
-            if (entry.Meta is { } meta)
-                _objects.Add(meta);
-            else
-                _prefixes.Add(entry.Key);
-        }
-
-        public ListPage ToListPage() => new(_objects, _prefixes);
     }
 }

@@ -15,8 +15,7 @@ sealed partial class AzureStore
         AzureKey.Check(Root, key);
         string uri = Root.Child(key);
         var signer = _client.Account.Credential.Signer
-            ?? throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
+            ?? throw StoreException.InvalidArgument(uri,
                 $"a URL is signed with the account's key, and this store logs in with {_client.Account.Credential.Origin}; give "
                 + "account_key or connection_string");
         string permissions = options.Method switch
@@ -24,8 +23,7 @@ sealed partial class AzureStore
             "GET" or "HEAD" => "r",
             "PUT" => "cw",
             "DELETE" => "d",
-            _ => throw new StoreException(
-                ErrorKind.InvalidArgument, uri, $"a URL can be signed for GET, HEAD, PUT or DELETE, not for {options.Method}"),
+            _ => throw StoreException.InvalidArgument(uri, $"a URL can be signed for GET, HEAD, PUT or DELETE, not for {options.Method}"),
         };
         string expiry = (_client.Retry.Clock.GetUtcNow() + options.Expires).UtcDateTime.ToString(
             "yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);

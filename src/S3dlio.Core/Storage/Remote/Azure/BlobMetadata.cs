@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text;
-using System.Text.Json;
 using S3dlio.Hashing;
 
 namespace S3dlio.Storage.Remote.Azure;
@@ -52,8 +51,7 @@ static class BlobMetadata
         foreach (var (name, value) in metadata)
         {
             if (name.StartsWith(Own, StringComparison.OrdinalIgnoreCase))
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, request.Subject,
+                throw StoreException.InvalidArgument(request.Subject,
                     $"the metadata name '{name}' begins with '{Own}', which is kept for what this library writes there itself");
             if (IsIdentifier(name) && seen.Add(name))
                 request.WithHeader(Header + name, Encode(value));
@@ -104,18 +102,11 @@ static class BlobMetadata
     /// <summary>The service drops headers without a value.</summary>
     internal static string Encode(string value) => value.Length > 0 && HeaderText.IsPlain(value) ? value : HeaderText.Word(value);
 
-    static string ToJson(Dictionary<string, string> pairs)
+    static string ToJson(Dictionary<string, string> pairs) => Encoding.UTF8.GetString(JsonText.Object(json =>
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            foreach (var (name, value) in pairs)
-                json.WriteString(name, value);
-            json.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
-    }
+        foreach (var (name, value) in pairs)
+            json.WriteString(name, value);
+    }));
 
     static void FromJson(string text, Dictionary<string, string> metadata)
     {

@@ -52,7 +52,7 @@ sealed class S3Client : RemoteClient
             HttpResponse answer;
             try
             {
-                answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+                answer = await SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             }
             catch (HttpFailure)
             {
@@ -140,7 +140,7 @@ sealed class S3Client : RemoteClient
             .WithHeader("Range", "bytes=0-0");
         try
         {
-            using var answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+            using var answer = await SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             if (answer.Status == mute.Status)
                 return await S3Error.ReadAsync(answer, Retry.Clock, cancel).ConfigureAwait(false);
         }
@@ -165,7 +165,7 @@ sealed class S3Client : RemoteClient
         try
         {
             var request = new RemoteRequest(HttpMethod.Head, head.Container, "", head.Subject) { Tally = head.Tally };
-            using var answer = await Transport.SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
+            using var answer = await SendAsync(Sign(request, region, credentials), cancel).ConfigureAwait(false);
             if (answer.Status == 404)
                 return mute with { Code = "NoSuchBucket" };
             if (answer.Status is >= 200 and < 300)

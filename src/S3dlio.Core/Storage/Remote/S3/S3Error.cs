@@ -1,4 +1,5 @@
 using S3dlio.Http;
+using static S3dlio.ErrorKind;
 
 namespace S3dlio.Storage.Remote.S3;
 
@@ -80,52 +81,44 @@ sealed record S3Error(int Status, string Code, string Message) : ServiceError(St
 
     (ErrorKind Kind, bool Transient, string Detail) Explain(string bucket, S3Client client, string region) => Code switch
     {
-        "NoSuchKey" => (ErrorKind.NotFound, false, "no such object"),
-        "NoSuchBucket" => (ErrorKind.NotFound, false, $"there is no bucket '{bucket}'; check its name and endpoint_url, or create it"),
-        "NoSuchUpload" => (
-            ErrorKind.NotFound, false, "the multipart upload is gone: another program or the bucket's lifecycle rules ended it"),
-        "InvalidAccessKeyId" =>
-            (ErrorKind.Authentication, false,
-                "the server does not know the access key id; check access_key_id (or AWS_ACCESS_KEY_ID, AWS_PROFILE) and that endpoint_url "
-                + "is the service it belongs to"),
-        "SignatureDoesNotMatch" =>
-            (ErrorKind.Authentication, false,
-                "the signature does not match: the secret key is wrong; check secret_access_key (or AWS_SECRET_ACCESS_KEY)"),
-        "ExpiredToken" or "ExpiredTokenException" or "TokenRefreshRequired" =>
-            (ErrorKind.Authentication, false, "the session token has expired; get new credentials"),
-        "InvalidToken" or "InvalidSecurity" =>
-            (ErrorKind.Authentication, false,
-                "the session token is not valid; check session_token (or AWS_SESSION_TOKEN): long-term keys have none"),
-        "RequestTimeTooSkewed" =>
-            (ErrorKind.Authentication, false, ClockOffset(client.Retry.Clock) is { } off
+        "NoSuchKey" => (NotFound, false, "no such object"),
+        "NoSuchBucket" => (NotFound, false, $"there is no bucket '{bucket}'; check its name and endpoint_url, or create it"),
+        "NoSuchUpload" => (NotFound, false, "the multipart upload is gone: another program or the bucket's lifecycle rules ended it"),
+        "InvalidAccessKeyId" => (Authentication, false,
+            "the server does not know the access key id; check access_key_id (or AWS_ACCESS_KEY_ID, AWS_PROFILE) and that endpoint_url "
+            + "is the service it belongs to"),
+        "SignatureDoesNotMatch" => (Authentication, false,
+            "the signature does not match: the secret key is wrong; check secret_access_key (or AWS_SECRET_ACCESS_KEY)"),
+        "ExpiredToken" or "ExpiredTokenException" or "TokenRefreshRequired" => (Authentication, false,
+            "the session token has expired; get new credentials"),
+        "InvalidToken" or "InvalidSecurity" => (Authentication, false,
+            "the session token is not valid; check session_token (or AWS_SESSION_TOKEN): long-term keys have none"),
+        "RequestTimeTooSkewed" => (Authentication, false, ClockOffset(client.Retry.Clock) is { } off
                     ? ClockIsOff(off)
                     : "this machine's clock is wrong; set it (such as with NTP)"),
-        "AuthorizationHeaderMalformed" or "PermanentRedirect" or "TemporaryRedirect" or "IllegalLocationConstraintException" =>
-            (ErrorKind.InvalidArgument, false, Elsewhere(bucket, client, region)),
-        "AccessDenied" or "AllAccessDisabled" or "AccountProblem" => (ErrorKind.PermissionDenied, false, Denied(client)),
-        "InvalidObjectState" => (ErrorKind.PermissionDenied, false, "the object is archived; restore it before reading"),
-        "PreconditionFailed" => (ErrorKind.Precondition, false, "the object is not the one that the condition asks for"),
+        "AuthorizationHeaderMalformed" or "PermanentRedirect" or "TemporaryRedirect" or "IllegalLocationConstraintException" => (
+            InvalidArgument, false, Elsewhere(bucket, client, region)),
+        "AccessDenied" or "AllAccessDisabled" or "AccountProblem" => (PermissionDenied, false, Denied(client)),
+        "InvalidObjectState" => (PermissionDenied, false, "the object is archived; restore it before reading"),
+        "PreconditionFailed" => (Precondition, false, "the object is not the one that the condition asks for"),
         "ConditionalRequestConflict"
-            or "OperationAborted" => (ErrorKind.Unavailable, true, "another request for the same object or bucket is under way"),
-        "BucketAlreadyExists" or "BucketAlreadyOwnedByYou" => (ErrorKind.AlreadyExists, false, $"the bucket '{bucket}' exists"),
-        "BucketNotEmpty" => (ErrorKind.Precondition, false, $"the bucket '{bucket}' is not empty"),
-        "EntityTooLarge" or "EntityTooSmall" or "InvalidPartOrder" => (
-            ErrorKind.InvalidArgument, false, $"{Message}; option part_size sets how large the parts of an upload are"),
-        "BadDigest" or "XAmzContentChecksumMismatch" or "XAmzContentSHA256Mismatch" or "InvalidDigest" or "ChecksumMismatch" =>
-            (ErrorKind.ChecksumMismatch, true, DamagedOnTheWay),
-        "QuotaExceeded" or "TooManyBuckets" or "ServiceQuotaExceeded" => (ErrorKind.OutOfSpace, false, $"a quota is used up: {Message}"),
+            or "OperationAborted" => (Unavailable, true, "another request for the same object or bucket is under way"),
+        "BucketAlreadyExists" or "BucketAlreadyOwnedByYou" => (AlreadyExists, false, $"the bucket '{bucket}' exists"),
+        "BucketNotEmpty" => (Precondition, false, $"the bucket '{bucket}' is not empty"),
+        "EntityTooLarge" or "EntityTooSmall" or "InvalidPartOrder" => (InvalidArgument, false,
+            $"{Message}; option part_size sets how large the parts of an upload are"),
+        "BadDigest" or "XAmzContentChecksumMismatch" or "XAmzContentSHA256Mismatch" or "InvalidDigest" or "ChecksumMismatch" => (
+            ChecksumMismatch, true, DamagedOnTheWay),
+        "QuotaExceeded" or "TooManyBuckets" or "ServiceQuotaExceeded" => (OutOfSpace, false, $"a quota is used up: {Message}"),
         "RequestTimeout" or "RequestTimeoutException" => (ErrorKind.Timeout, true, "the server saw no data for too long"),
         "SlowDown" or "Throttling" or "ThrottlingException" or "RequestLimitExceeded" or "TooManyRequests" or "ServiceUnavailable"
-            or "Busy" =>
-            (ErrorKind.Unavailable, true, "the server asks to slow down"),
-        "InternalError" => (ErrorKind.Unavailable, true, $"the server failed: {Message}"),
-        "NotImplemented" => (ErrorKind.InvalidArgument, false, $"the server does not have this: {Message}"),
-        "" when Status is 301 or 307 => (ErrorKind.InvalidArgument, false, Elsewhere(bucket, client, region)),
-        "" when Status == 401 => (
-            ErrorKind.Authentication, false, "the server wants credentials; check access_key_id and secret_access_key"),
-        "" when Status == 403 => (ErrorKind.PermissionDenied, false, Denied(client)),
-        _ when Status == 409 => (
-            ErrorKind.Unavailable, true, Message.Length > 0 ? Message : "another request for the same object is under way"),
+            or "Busy" => (Unavailable, true, "the server asks to slow down"),
+        "InternalError" => (Unavailable, true, $"the server failed: {Message}"),
+        "NotImplemented" => (InvalidArgument, false, $"the server does not have this: {Message}"),
+        "" when Status is 301 or 307 => (InvalidArgument, false, Elsewhere(bucket, client, region)),
+        "" when Status == 401 => (Authentication, false, "the server wants credentials; check access_key_id and secret_access_key"),
+        "" when Status == 403 => (PermissionDenied, false, Denied(client)),
+        _ when Status == 409 => (Unavailable, true, Message.Length > 0 ? Message : "another request for the same object is under way"),
         _ => ByStatus(),
     };
 

@@ -145,8 +145,7 @@ static class S3Meta
             request.WithHeader(header, text);
         }
         if (total > MetadataLimit)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, request.Subject,
+            throw StoreException.InvalidArgument(request.Subject,
                 $"the metadata has {total} bytes of names and values; S3 keeps {MetadataLimit}");
         ObjectAttributes.Check(request.Subject, options, WritableAttributes, hasTags: true);
         foreach (var (name, value) in options.Attributes ?? ObjectMeta.NoMetadata)
@@ -187,16 +186,15 @@ static class S3Meta
         foreach (char c in name)
             valid &= char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.';
         if (!valid)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, subject,
+            throw StoreException.InvalidArgument(subject,
                 $"the metadata name '{name}' cannot be a header's: S3 takes letters (in lower case), digits, '-', '_' and '.'");
     }
 
     static string? Checked(string subject, string name, string? value)
     {
         if (value is not null && value.AsSpan().IndexOfAnyExceptInRange(' ', '~') >= 0)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, subject, $"'{name}' holds characters that a header cannot carry; S3 takes printable ASCII");
+            throw StoreException.InvalidArgument(subject,
+                $"'{name}' holds characters that a header cannot carry; S3 takes printable ASCII");
         return value;
     }
 

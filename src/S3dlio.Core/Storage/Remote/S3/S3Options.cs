@@ -83,14 +83,12 @@ sealed record S3Options
         foreach (var option in options.Backend)
             result = result.With(option) ?? throw option.Unknown(Names);
         if (result.Http.PartSize < LeastPartSize)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
+            throw StoreException.InvalidArgument(uri,
                 $"option 'part_size' is {result.Http.PartSize}; S3 takes parts of {LeastPartSize} bytes (5 MiB) and more");
         if (result.AccessKeyId is null != result.SecretAccessKey is null)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri, "options 'access_key_id' and 'secret_access_key' belong together; one is missing");
+            throw StoreException.InvalidArgument(uri, "options 'access_key_id' and 'secret_access_key' belong together; one is missing");
         if (result.Anonymous && result.AccessKeyId is not null)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "options 'anonymous' and 'access_key_id' exclude each other");
+            throw StoreException.InvalidArgument(uri, "options 'anonymous' and 'access_key_id' exclude each other");
         return result.WithEnvironment(root);
     }
 
@@ -138,8 +136,7 @@ sealed record S3Options
         if (endpoint is not null)
             CheckEndpoint(endpoint, uri);
         else if (!S3Endpoint.IsRegion(region))
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
+            throw StoreException.InvalidArgument(uri,
                 "option 'region' (or AWS_REGION) becomes part of Amazon's host name: it is letters, digits and hyphens, such as "
                 + "eu-central-1");
         return this with { Region = region, EndpointUrl = endpoint, Http = Http with { Settings = settings } };
@@ -161,22 +158,13 @@ sealed record S3Options
             return configured;
         return string.IsNullOrEmpty(EndpointUrl)
             ? plain
-            : throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
+            : throw StoreException.InvalidArgument(uri,
                 $"the address names the server {server}, option 'endpoint_url' another; leave out one of them");
     }
 
-    static void CheckEndpoint(string text, string uri)
-    {
-        if (!HttpTransport.TryAddress(text, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
-                "option 'endpoint_url' (or AWS_ENDPOINT_URL) must be a URL such as http://127.0.0.1:7480 or https://s3.example.com");
-        if (url.UserInfo.Length > 0 || url.Query.Length > 0 || url.Fragment.Length > 0)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, uri,
-                "option 'endpoint_url' must hold no user, query or fragment; credentials have options of their own");
-    }
+    static void CheckEndpoint(string text, string uri) => RemoteOptions.CheckEndpoint(
+        text, uri, "option 'endpoint_url' (or AWS_ENDPOINT_URL)", "http://127.0.0.1:7480 or https://s3.example.com",
+        "credentials have options of their own");
 
     static string? Variable(string name) => Environment.GetEnvironmentVariable(name);
 

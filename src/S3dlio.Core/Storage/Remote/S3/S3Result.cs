@@ -17,8 +17,7 @@ readonly record struct S3Result(string? ETag, string? Crc, string? Type, string?
 
     /// <exception cref="StoreException">InvalidData where there is none.</exception>
     public string RequireUploadId(string subject) => UploadId is { Length: > 0 } id ? id
-        : throw new StoreException(
-            ErrorKind.InvalidData, subject, "the answer holds no UploadId; check endpoint_url: is it an S3 service?");
+        : throw StoreException.InvalidData(subject, "the answer holds no UploadId; check endpoint_url: is it an S3 service?");
 
     public static S3Result Parse(ReadOnlyMemory<byte> text, string subject) => S3Xml.Read(text, subject, static xml =>
     {

@@ -22,7 +22,7 @@ sealed partial class S3Store
         ObjectKey.Check(Root, destination);
         bool conditional = !options.Overwrite || options.IfMatch is not null;
         if (origin.Key == destination && conditional && options.IfMatch is null)
-            throw new StoreException(ErrorKind.AlreadyExists, Root.Child(destination), "the object exists and overwrite is off");
+            throw StoreException.Exists(Root.Child(destination));
         // Ceph takes new tags only together with a new description
         bool described = options.Describes;
         var full = options with
@@ -95,8 +95,7 @@ sealed partial class S3Store
                 return upload.CopyAsync(i + 1, origin, begin, Math.Min(length, origin.Size - begin), cancel);
             }, cancel, WorkerThreads.Pool).ConfigureAwait(false);
             if (upload.Whole is { } whole && origin.Checksum is { } expected && whole != expected)
-                throw new StoreException(
-                    ErrorKind.ChecksumMismatch, Root.Child(origin.Key),
+                throw StoreException.ChecksumMismatch(Root.Child(origin.Key),
                     $"checksum mismatch over {origin.Size} bytes: {expected} recorded when it was written, {whole} found by the server "
                     + "while copying");
             await CheckUnchangedAsync(origin, cancel).ConfigureAwait(false);
@@ -117,8 +116,7 @@ sealed partial class S3Store
             return;
         var now = await HeadAsync(origin.Key, cancel).ConfigureAwait(false);
         if (now.ETag != origin.ETag || now.Size != origin.Size)
-            throw new StoreException(
-                ErrorKind.Precondition, Root.Child(origin.Key),
+            throw StoreException.Precondition(Root.Child(origin.Key),
                 $"the object was written while it was copied: its ETag was {origin.ETag}, now it is {now.ETag}; copy it again");
     }
 

@@ -73,8 +73,7 @@ sealed partial class S3Store
         if (repeats || (
                 page.Next is not null
                     && (page.Next == wanted.Token || (page.Last is { } end && ObjectKey.Compare(end, after) < (isNamed ? 0 : 1)))))
-            throw new StoreException(
-                ErrorKind.InvalidData, Root.Child(wanted.Prefix),
+            throw StoreException.InvalidData(Root.Child(wanted.Prefix),
                 $"the listing does not advance: the server sent another page that ends at '{page.Last}'");
         return page;
     }
@@ -105,8 +104,7 @@ sealed partial class S3Store
             string? next = null, last = null;
             bool truncated = false, encoded = false;
             if (xml.Root != "ListBucketResult")
-                throw new StoreException(
-                    ErrorKind.InvalidData, subject, "the answer is no listing; check endpoint_url: is it an S3 service?");
+                throw StoreException.InvalidData(subject, "the answer is no listing; check endpoint_url: is it an S3 service?");
             while (xml.Next() is { } name)
             {
                 switch (name)
@@ -140,8 +138,7 @@ sealed partial class S3Store
             if (prefixes.Count > 0 && (last is null || ObjectKey.Compare(prefixes[^1], last) > 0))
                 last = prefixes[^1];
             if (truncated && string.IsNullOrEmpty(next))
-                throw new StoreException(
-                    ErrorKind.InvalidData, subject, "the listing is cut short and the server does not say how it goes on");
+                throw StoreException.InvalidData(subject, "the listing is cut short and the server does not say how it goes on");
             return new Listed(objects, prefixes, last, truncated ? next : null);
         }
 
@@ -160,8 +157,7 @@ sealed partial class S3Store
                         break;
                     case "Size":
                         if (!long.TryParse(xml.Text(), NumberStyles.None, CultureInfo.InvariantCulture, out size))
-                            throw new StoreException(
-                                ErrorKind.InvalidData, subject,
+                            throw StoreException.InvalidData(subject,
                                 $"the size of '{key}' in the listing is no number; check endpoint_url: is it an S3 service?");
                         break;
                     case "LastModified":

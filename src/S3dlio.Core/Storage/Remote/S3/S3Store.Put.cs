@@ -46,7 +46,6 @@ sealed partial class S3Store
     ObjectMeta Checked(string key, long size, Checksum checksum, PutOptions options, Written written) =>
         written.Checksum is not { } found || found == checksum
             ? Stored(key, size, checksum, options, written)
-            : throw new StoreException(
-                ErrorKind.ChecksumMismatch, Root.Child(key),
+            : throw StoreException.ChecksumMismatch(Root.Child(key),
                 $"checksum mismatch over {size} bytes: {checksum} was sent, the server has {found}");
 }

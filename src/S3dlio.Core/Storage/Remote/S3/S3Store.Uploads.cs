@@ -17,8 +17,7 @@ sealed partial class S3Store
             var page = await _client.SendAsync(
                 request, ListLimit, text => Uploads.Parse(text, request.Subject), cancel).ConfigureAwait(false);
             if (page.Next is { } after && after == next)
-                throw new StoreException(
-                    ErrorKind.InvalidData, Root.Child(prefix),
+                throw StoreException.InvalidData(Root.Child(prefix),
                     $"the listing of uploads does not advance: the server sent another page that ends at '{after.Key}'");
             // a server that takes no prefix lists more than was asked for
             all.AddRange(page.Found.Where(found => found.Key.StartsWith(prefix, StringComparison.Ordinal)));
@@ -53,8 +52,7 @@ sealed partial class S3Store
             string key = "", id = "";
             bool truncated = false, encoded = false;
             if (xml.Root != "ListMultipartUploadsResult")
-                throw new StoreException(
-                    ErrorKind.InvalidData, subject, "the answer is no listing of uploads; check endpoint_url: is it an S3 service?");
+                throw StoreException.InvalidData(subject, "the answer is no listing of uploads; check endpoint_url: is it an S3 service?");
             while (xml.Next() is { } name)
             {
                 switch (name)
@@ -85,8 +83,7 @@ sealed partial class S3Store
                 key = PercentText.Decode(key);
             }
             if (truncated && key.Length == 0)
-                throw new StoreException(
-                    ErrorKind.InvalidData, subject, "the listing of uploads is cut short and the server does not say how it goes on");
+                throw StoreException.InvalidData(subject, "the listing of uploads is cut short and the server does not say how it goes on");
             return new Uploads(found, truncated ? (key, id) : null);
         }
     }

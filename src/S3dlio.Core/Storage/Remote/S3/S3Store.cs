@@ -71,15 +71,12 @@ sealed partial class S3Store : RemoteStore
     {
         CheckKey(key);
         if (options.Method is not ("GET" or "HEAD" or "PUT" or "DELETE"))
-            throw new StoreException(
-                ErrorKind.InvalidArgument, Root.Child(key),
+            throw StoreException.InvalidArgument(Root.Child(key),
                 $"a URL for '{options.Method}' cannot be presigned; GET, HEAD, PUT and DELETE can");
         if (options.Expires < TimeSpan.FromSeconds(1) || options.Expires > TimeSpan.FromDays(7))
-            throw new StoreException(
-                ErrorKind.InvalidArgument, Root.Child(key), $"a presigned URL lasts from 1 second to 7 days, not {options.Expires}");
+            throw StoreException.InvalidArgument(Root.Child(key), $"a presigned URL lasts from 1 second to 7 days, not {options.Expires}");
         if (_client.Options.CustomerKey is not null)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, Root.Child(key),
+            throw StoreException.InvalidArgument(Root.Child(key),
                 "a URL cannot carry option 'sse_customer_key', and the object cannot be had without; presign with a store that has none");
         return _client.PresignAsync(Request(new HttpMethod(options.Method), key), options.Expires, cancel);
     }

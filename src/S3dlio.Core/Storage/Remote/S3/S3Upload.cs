@@ -19,7 +19,6 @@ sealed partial class S3Store
     /// <param name="checksum">The object's checksum for its metadata, where it is known beforehand.</param>
     /// <param name="blocks">Those of its blocks, likewise.</param>
     /// <param name="isCopy">Servers take no checksums of parts that they copy, so the metadata has to hold the whole's.</param>
-    /// <param name="cancel">Cancels the call.</param>
     async ValueTask<S3Upload> BeginAsync(
         string key, PutOptions options, Checksum? checksum, BlockChecksums? blocks, bool isCopy, CancellationToken cancel)
     {
@@ -109,12 +108,11 @@ sealed partial class S3Store
         /// <summary>Makes the object of its parts, under the options' condition.</summary>
         /// <param name="options">The condition.</param>
         /// <param name="expected">The object's checksum, by which it is known again when the answer is lost.</param>
-        /// <param name="cancel">Cancels the call.</param>
         public async ValueTask<Written> AssembleAsync(PutOptions options, Checksum? expected, CancellationToken cancel)
         {
             if (!_isWhole && !options.Overwrite && await store.HeadOrNullAsync(key, cancel).ConfigureAwait(false) is not null)
                 // servers without checksums are also those that ignore the condition; what is left of the gap is as small as it can be
-                throw new StoreException(ErrorKind.AlreadyExists, store.Root.Child(key), "the object exists and overwrite is off");
+                throw StoreException.Exists(store.Root.Child(key));
             var (length, tag) = (Length, ExpectedTag);
             return await store.MakeAsync(
                 key, options, stop => AttemptAsync(options, stop), found => IsWritten(found.Meta, length, expected, tag),
