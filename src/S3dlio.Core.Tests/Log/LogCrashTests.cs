@@ -39,7 +39,8 @@ public sealed class LogCrashTests
         {
             work();
         }
-        catch (Exception error) when (error is PowerCutException || error is StoreException { InnerException: PowerCutException } || disk.IsOff)
+        catch (Exception error) when (
+            error is PowerCutException || error is StoreException { InnerException: PowerCutException } || disk.IsOff)
         {
             // the crash that was wanted
         }
@@ -88,7 +89,8 @@ public sealed class LogCrashTests
     });
 
     [Fact]
-    public void Recover_FlushFailedThenReopenedThenPowerCut_WhatTheReopenedLogHadStays() => Run(2_000_000, Points / CrashesInARun / 3, seed =>
+    public void Recover_FlushFailedThenReopenedThenPowerCut_WhatTheReopenedLogHadStays() =>
+        Run(2_000_000, Points / CrashesInARun / 3, seed =>
     {
         var random = new Random(seed);
         var model = new LogModel(seed);

@@ -112,7 +112,8 @@ public sealed class LogDamageTests : IDisposable
         string file = Directory.GetFiles(Log, "seg-*").Single();
         var image = File.ReadAllBytes(file);
         // the last bytes may be padding, which holds nothing
-        for (int length = 0; length <= image.Length - 8; length += Environment.GetEnvironmentVariable("S3DLIO_LOG_EVERY_BYTE") is null ? 3 : 1)
+        int step = Environment.GetEnvironmentVariable("S3DLIO_LOG_EVERY_BYTE") is null ? 3 : 1;
+        for (int length = 0; length <= image.Length - 8; length += step)
         {
             File.WriteAllBytes(file, image[..length]);
             Assert.Null(Readable(records, OnDamage.Raise, write: true));
@@ -178,6 +179,64 @@ public sealed class LogDamageTests : IDisposable
             if (i != 50)
                 Assert.Equal(Record(i), log.Read(i));
         }
+    }
+
+    [Fact]
+    public void Read_ManyApart_DamageIsNamedAndAFileThatWasCutIsNoSignal()
+    {
+        Make(2000, new LogOptions { SegmentSize = LogOptions.LeastSegment, BufferSize = 4096 }, close: true);
+        using var log = LogReader.Open(Log, OnDamage.Raise);
+        Assert.InRange(log.Segments.Count, 4, 1000);
+        long[] apart = [.. Enumerable.Range(0, 300).Select(i => (i * 997L) % 2000)];
+        byte[] ReadThem()
+        {
+            var plan = log.Plan(apart);
+            Assert.InRange(plan.Runs.Count, 200, 300);
+            var data = new byte[plan.Length];
+            plan.Read(data, CancellationToken.None);
+            return data;
+        }
+        Assert.Equal(apart.SelectMany(number => Record((int)number)), ReadThem());
+        string file = log.Segments[1].Path;
+        int wanted = (int)apart.First(number => number >= log.Segments[1].FirstRecord && number < log.Segments[2].FirstRecord);
+        var image = File.ReadAllBytes(file);
+        using (var open = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite))
+        {
+            int at = image.AsSpan().IndexOf(Record(wanted));
+            RandomAccess.Write(open, [(byte)(image[at] ^ 1)], at);
+            var error = Assert.Throws<StoreException>(ReadThem);
+            Assert.Equal((ErrorKind.ChecksumMismatch, (long?)at), (error.Kind, error.Offset));
+            Assert.Contains($"record {wanted} ", error.Message, StringComparison.Ordinal);
+            RandomAccess.SetLength(open, 100);
+            error = Assert.Throws<StoreException>(ReadThem);
+            Assert.Equal(ErrorKind.ChecksumMismatch, error.Kind);
+            Assert.Contains($"record {wanted} ", error.Message, StringComparison.Ordinal);
+        }
+        File.WriteAllBytes(file, image);
+        Assert.Equal(apart.SelectMany(number => Record((int)number)), ReadThem());
+    }
+
+    [Fact]
+    public async Task ReadAsync_ManyBytes_IsOnSeveralThreadsAndTellsDamage()
+    {
+        using (var writer = LogWriter.Open(Log, new LogOptions { SegmentSize = 1 << 20 }))
+        {
+            for (int i = 0; i < 40_000; i++)
+                writer.Append(Record(i));
+            writer.Close();
+        }
+        using var log = LogReader.Open(Log, OnDamage.Raise);
+        var plan = log.Plan(0, long.MaxValue, long.MaxValue, false);
+        Assert.InRange(plan.Length, 1 << 20, int.MaxValue);
+        var data = new byte[plan.Length];
+        await log.ReadAsync(plan, data, CancellationToken.None);
+        Assert.Equal(Enumerable.Range(0, 40_000).SelectMany(Record), data);
+        string file = log.Segments[0].Path;
+        int at = File.ReadAllBytes(file).AsSpan().IndexOf(Record(99));
+        using (var open = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite))
+            RandomAccess.Write(open, [(byte)(Record(99)[0] ^ 1)], at);
+        var error = await Assert.ThrowsAsync<StoreException>(async () => await log.ReadAsync(plan, data, CancellationToken.None));
+        Assert.Equal((ErrorKind.ChecksumMismatch, (long?)at), (error.Kind, error.Offset));
     }
 
     [Fact]
@@ -286,7 +345,8 @@ public sealed class LogDamageTests : IDisposable
             for (int i = random.Next(1, 20); i > 0; i--)
             {
                 int at = random.Next(image.Length - 8);
-                BitConverter.TryWriteBytes(image.AsSpan(at), random.Next(3) switch { 0 => random.NextInt64(), 1 => -1L, _ => long.MaxValue });
+                BitConverter.TryWriteBytes(
+                    image.AsSpan(at), random.Next(3) switch { 0 => random.NextInt64(), 1 => -1L, _ => long.MaxValue });
             }
             File.WriteAllBytes(files[f], image);
             long before = GC.GetAllocatedBytesForCurrentThread();

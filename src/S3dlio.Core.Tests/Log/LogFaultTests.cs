@@ -66,12 +66,14 @@ public sealed class LogFaultTests
         var first = Task.Run(log.Commit);
         entered.Wait();
         log.Append([2]);
-        var others = Enumerable.Range(0, 6).Select(i => i % 2 == 0 ? Task.Run(log.Commit) : log.CommitAsync(CancellationToken.None)).ToArray();
+        var others =
+            Enumerable.Range(0, 6).Select(i => i % 2 == 0 ? Task.Run(log.Commit) : log.CommitAsync(CancellationToken.None)).ToArray();
         var waiting = log.WaitAsync(1, CancellationToken.None).AsTask();
         await Task.Delay(50);
         go.Set();
         foreach (var task in others.Append(first).Append(waiting))
-            Assert.Equal(ErrorKind.Unavailable, (await Assert.ThrowsAsync<StoreException>(() => task.WaitAsync(TimeSpan.FromSeconds(30)))).Kind);
+            Assert.Equal(
+                ErrorKind.Unavailable, (await Assert.ThrowsAsync<StoreException>(() => task.WaitAsync(TimeSpan.FromSeconds(30)))).Kind);
     }
 
     [Fact]
@@ -161,7 +163,8 @@ public sealed class LogFaultTests
         {
             calls = 0;
             // some bytes of a failing write arrive
-            var (inner, disk) = New((call, _, _) => call is "read" or "list" or "open" ? null : ++calls == at ? new DiskFault(errno, 30) : null);
+            var (inner, disk) =
+                New((call, _, _) => call is "read" or "list" or "open" ? null : ++calls == at ? new DiskFault(errno, 30) : null);
             List<byte[]> appended = [];
             long acknowledged = 0;
             LogWriter? log = null;

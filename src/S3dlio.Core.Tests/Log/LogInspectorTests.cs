@@ -8,7 +8,9 @@ using Xunit;
 
 namespace S3dlio.Log;
 
-/// <summary>What the inspector counts and the self-check finds, and what a repair leaves: on logs that are whole, open, damaged and cut.</summary>
+/// <summary>
+/// What the inspector counts and the self-check finds, and what a repair leaves: on logs that are whole, open, damaged and cut.
+/// </summary>
 public sealed class LogInspectorTests : IDisposable
 {
     static readonly LogOptions Small = new() { SegmentSize = LogOptions.LeastSegment, BufferSize = 4096 };
@@ -73,7 +75,8 @@ public sealed class LogInspectorTests : IDisposable
         var found = LogSurvey.Inspect(Log);
         Assert.True(found.IsWhole);
         Assert.Empty(found.Findings);
-        Assert.Equal((0L, 1000L, true, null, 1, 1), (found.Begin, found.End, found.IsClosed, found.Writer, found.Version, found.LeastVersion));
+        Assert.Equal(
+            (0L, 1000L, true, null, 1, 1), (found.Begin, found.End, found.IsClosed, found.Writer, found.Version, found.LeastVersion));
         Assert.Equal((Small.SegmentSize, 8, 0, 1L), (found.SegmentSize, found.Alignment, found.RecordSize, found.Epoch));
         Assert.Equal(Segments.Select(Path.GetFileName), found.Segments.Select(one => one.Name));
         Assert.Equal(1000, found.Segments.Sum(one => one.EndRecord - one.FirstRecord));
@@ -120,7 +123,8 @@ public sealed class LogInspectorTests : IDisposable
         // it took no lock and freed none
         Assert.Equal(301, log.Commit());
         Assert.Throws<StoreException>(() => LogWriter.Open(Log, Small));
-        Assert.Equal(ErrorKind.Unavailable, Assert.Throws<AggregateException>(() => Repair()).InnerExceptions.OfType<StoreException>().Single().Kind);
+        Assert.Equal(ErrorKind.Unavailable, Assert.Throws<AggregateException>(() => Repair())
+            .InnerExceptions.OfType<StoreException>().Single().Kind);
     }
 
     [Fact]
@@ -143,7 +147,8 @@ public sealed class LogInspectorTests : IDisposable
         {
             for (int i = 0; i < 40; i++)
                 Assert.DoesNotContain(
-                    LogSurvey.Run(LocalDisk.Shared, Log, i % 2 == 0, CancellationToken.None).Findings, one => one.Kind == FindingKind.Damage);
+                    LogSurvey.Run(LocalDisk.Shared, Log, i % 2 == 0, CancellationToken.None).Findings,
+                    one => one.Kind == FindingKind.Damage);
         }
         finally
         {
@@ -224,10 +229,12 @@ public sealed class LogInspectorTests : IDisposable
         Assert.Equal(ErrorKind.ChecksumMismatch, Assert.Throws<StoreException>(() => LogWriter.Open(Log, new LogOptions())).Kind);
         // repaired: it opens by default, gives every record that is whole and names the others
         var after = Repair();
-        long[] missing = [.. damage.SelectMany(one => Enumerable.Range((int)one.FirstRecord, (int)(one.EndRecord - one.FirstRecord))).Select(i => (long)i)];
+        long[] missing = [.. damage.SelectMany(one => Enumerable.Range((int)one.FirstRecord, (int)(one.EndRecord - one.FirstRecord)))
+            .Select(i => (long)i)];
         Assert.InRange(missing.Length, 10, 100);
         CheckRecords(400, missing);
-        Assert.Equal(damage.Select(one => (one.FirstRecord, one.EndRecord)), after.Findings.Select(one => (one.FirstRecord, one.EndRecord)));
+        Assert.Equal(
+            damage.Select(one => (one.FirstRecord, one.EndRecord)), after.Findings.Select(one => (one.FirstRecord, one.EndRecord)));
         Assert.All(after.Findings, one => Assert.Equal(FindingRepair.None, one.Repair));
         using var log = LogWriter.Open(Log, new LogOptions());
         Assert.Equal(400, log.Append([1]));
@@ -346,7 +353,8 @@ public sealed class LogInspectorTests : IDisposable
                 var found = LogSurvey.Check(Log);
                 HashSet<long> damaged = [];
                 foreach (var one in found.Findings.Where(one => one.FirstRecord >= 0))
-                    damaged.UnionWith(Enumerable.Range((int)one.FirstRecord, (int)Math.Max(0, one.EndRecord - one.FirstRecord)).Select(i => (long)i));
+                    damaged.UnionWith(Enumerable.Range((int)one.FirstRecord, (int)Math.Max(0, one.EndRecord - one.FirstRecord))
+                        .Select(i => (long)i));
                 // at most what shares a frame is lost, and all that is lost is named
                 Assert.InRange(damaged.Count, 0, 120);
                 var after = Repair();
@@ -362,7 +370,8 @@ public sealed class LogInspectorTests : IDisposable
                     }
                 }
                 Assert.All(after.Findings, one => Assert.Equal(FindingRepair.None, one.Repair));
-                foreach (string file in Directory.GetFiles(Log).Except(files).Where(file => !file.EndsWith("LOCK", StringComparison.Ordinal)))
+                foreach (string file in Directory.GetFiles(Log).Except(files)
+                    .Where(file => !file.EndsWith("LOCK", StringComparison.Ordinal)))
                     File.Delete(file);
                 for (int i = 0; i < files.Length; i++)
                     File.WriteAllBytes(files[i], images[i]);
@@ -380,7 +389,8 @@ public sealed class LogInspectorTests : IDisposable
             for (int i = 0; i < 300; i++)
                 log.Append(Record(i));
             log.Close();
-            foreach (string name in disk.List(LogModel.Place).Where(name => name.StartsWith("seg-", StringComparison.Ordinal)).Order().Take(2))
+            foreach (string name in disk.List(LogModel.Place).Where(name => name.StartsWith("seg-", StringComparison.Ordinal)).Order()
+                .Take(2))
             {
                 using var file = disk.Open($"{LogModel.Place}/{name}", DiskOpen.Write);
                 file.Write(new byte[8], name.EndsWith("0000.s3l", StringComparison.Ordinal) ? 40 : file.Length - 20);
@@ -417,7 +427,8 @@ public sealed class LogInspectorTests : IDisposable
         log.Append(Record(500));
         log.Truncate(100);
         var found = log.Statistics();
-        Assert.Equal((100L, 501L, 500L, 501L, 1L, (long)Record(500).Length), (found.Begin, found.End, found.Committed, found.Appended, found.BufferedRecords, found.BufferedBytes));
+        Assert.Equal((100L, 501L, 500L, 501L, 1L, (long)Record(500).Length),
+            (found.Begin, found.End, found.Committed, found.Appended, found.BufferedRecords, found.BufferedBytes));
         Assert.Equal((Enumerable.Range(0, 501).Sum(i => (long)Record(i).Length), 100L), (found.AppendedBytes, found.Truncated));
         Assert.Equal(log.Segments.Count, found.Segments);
         Assert.InRange(found.FrameBytes, found.AppendedBytes - found.BufferedBytes, 2 * found.AppendedBytes);

@@ -6,10 +6,10 @@ using Xunit;
 namespace S3dlio.Log;
 
 /// <summary>
-/// What other logs got wrong, one test for each that no other class here has. Those are: memory without back-pressure and waiters that a failed
-/// flush leaves waiting (<see cref="LogFaultTests"/>), committed records cut at one flipped bit (<see cref="LogDamageTests"/>), truncation inside a
-/// record or without freeing anything, records larger than a buffer, empty ones (<see cref="LogTests"/>), batches that are loops
-/// (<see cref="LogCrashTests"/>), an inspector that guesses (<see cref="LogInspectorTests"/>).
+/// What other logs got wrong, one test for each that no other class here has. Those are: memory without back-pressure and waiters that a
+/// failed flush leaves waiting (<see cref="LogFaultTests"/>), committed records cut at one flipped bit (<see cref="LogDamageTests"/>),
+/// truncation inside a record or without freeing anything, records larger than a buffer, empty ones (<see cref="LogTests"/>), batches that
+/// are loops (<see cref="LogCrashTests"/>), an inspector that guesses (<see cref="LogInspectorTests"/>).
 /// </summary>
 public sealed class LogLessonsTests
 {
@@ -27,6 +27,26 @@ public sealed class LogLessonsTests
         change(image);
         file.Write(image, 0);
         file.Flush();
+    }
+
+    [Fact]
+    public void Reader_OpenedWhileTheLogIsBeingMade_SeesWhatIsWrittenLater()
+    {
+        bool isMade = false;
+        var disk = LogModel.NewDisk();
+        using var log = Open(disk);
+        // as if the reader came between the first segment and TAIL
+        using var reader = LogReader.Open(new FaultyDisk(disk, (call, path, _) =>
+            call == "open" && !isMade && path.EndsWith(LogTail.FileName, StringComparison.Ordinal) ? new DiskFault(Errno.ENOENT) : null),
+            LogModel.Place, OnDamage.Skip);
+        isMade = true;
+        for (long i = 0; i < 3; i++)
+        {
+            log.Append(Record(i).AsSpan());
+            log.Commit();
+            Assert.Equal(i + 1, reader.Refresh());
+            Assert.Equal(Record(i), reader.Read(i));
+        }
     }
 
     [Fact]
@@ -48,7 +68,8 @@ public sealed class LogLessonsTests
                     long committed = log.Commit();
                     Assert.True(committed > number);
                     long before;
-                    while ((before = Volatile.Read(ref acknowledged)) < committed && Interlocked.CompareExchange(ref acknowledged, committed, before) != before)
+                    while ((before = Volatile.Read(ref acknowledged)) < committed
+                        && Interlocked.CompareExchange(ref acknowledged, committed, before) != before)
                     {
                         // another thread's commit was noted meanwhile
                     }

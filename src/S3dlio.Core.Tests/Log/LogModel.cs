@@ -5,7 +5,8 @@ using Xunit;
 namespace S3dlio.Log;
 
 /// <summary>
-/// Random work on a log beside a plain list that says what the log must hold: the oracle of the crash tests. Everything follows from the seed.
+/// Random work on a log beside a plain list that says what the log must hold: the oracle of the crash tests. Everything follows from the
+/// seed.
 /// </summary>
 sealed class LogModel(int seed)
 {
@@ -39,7 +40,8 @@ sealed class LogModel(int seed)
     /// <summary>Opens or makes the log and compares it with the list.</summary>
     public void Open(Disk disk, OnDamage onDamage = OnDamage.Raise)
     {
-        Writer = LogWriter.Open(disk, Place, Options with { OnDamage = onDamage, Alignment = seed % 5 == 0 ? 512 : 8, Compression = seed % 7 == 0 ? 1 : 0 });
+        Writer = LogWriter.Open(
+            disk, Place, Options with { OnDamage = onDamage, Alignment = seed % 5 == 0 ? 512 : 8, Compression = seed % 7 == 0 ? 1 : 0 });
         Check(Writer);
     }
 

@@ -1,4 +1,5 @@
 using S3dlio.Storage;
+using S3dlio.Transfer;
 using S3dlio.Storage.Memory;
 using Xunit;
 
@@ -26,7 +27,8 @@ public sealed class LogStoreTests : IDisposable
 
     ValueTask<LogUploadSummary> UploadAsync() => LogUpload.RunAsync(Log, _store, "runs/a/", null, CancellationToken.None);
 
-    ValueTask<StoreLog> OpenAsync(OnDamage onDamage = OnDamage.Raise) => StoreLog.OpenAsync(_store, "runs/a/", onDamage, CancellationToken.None);
+    ValueTask<StoreLog> OpenAsync(OnDamage onDamage = OnDamage.Raise) =>
+        StoreLog.OpenAsync(_store, "runs/a/", onDamage, CancellationToken.None);
 
     static async Task CheckAsync(RecordLog log, long begin, long end)
     {
@@ -59,7 +61,8 @@ public sealed class LogStoreTests : IDisposable
         Assert.Equal((800L, log.Segments.Count - 1), (second.End, first.Uploaded + second.Uploaded));
         Assert.Equal(800, await reader.RefreshAsync(CancellationToken.None));
         await CheckAsync(reader, 0, 800);
-        Assert.Equal(ErrorKind.NotFound, (await Assert.ThrowsAsync<StoreException>(() => reader.PlanAsync([800], CancellationToken.None).AsTask())).Kind);
+        Assert.Equal(ErrorKind.NotFound,
+            (await Assert.ThrowsAsync<StoreException>(() => reader.PlanAsync([800], CancellationToken.None).AsTask())).Kind);
     }
 
     [Fact]
@@ -79,7 +82,8 @@ public sealed class LogStoreTests : IDisposable
         await LogUpload.RunAsync(Log, _store, "late/", null, CancellationToken.None);
         await using var late = await StoreLog.OpenAsync(_store, "late/", OnDamage.Raise, CancellationToken.None);
         await CheckAsync(late, 333, 600);
-        Assert.Contains("truncated", (await Assert.ThrowsAsync<StoreException>(() => late.PlanAsync([332], CancellationToken.None).AsTask())).Message, StringComparison.Ordinal);
+        var gone = await Assert.ThrowsAsync<StoreException>(() => late.PlanAsync([332], CancellationToken.None).AsTask());
+        Assert.Contains("truncated", gone.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -91,7 +95,8 @@ public sealed class LogStoreTests : IDisposable
             log.Close();
         }
         foreach (string file in Directory.GetFiles(Log))
-            await _store.PutAsync("runs/a/" + Path.GetFileName(file), new Payload(File.ReadAllBytes(file)), PutOptions.Default, null, CancellationToken.None);
+            await _store.PutAsync(
+                "runs/a/" + Path.GetFileName(file), new Payload(File.ReadAllBytes(file)), PutOptions.Default, null, CancellationToken.None);
         await using var reader = await OpenAsync();
         await CheckAsync(reader, 0, 500);
     }
@@ -110,8 +115,42 @@ public sealed class LogStoreTests : IDisposable
         await _store.PutAsync("runs/a/" + name, new Payload(image), PutOptions.Default, null, CancellationToken.None);
         await using var reader = await OpenAsync();
         var plan = await reader.PlanAsync([3], CancellationToken.None);
-        var error = await Assert.ThrowsAsync<StoreException>(() => reader.ReadAsync(plan, new byte[plan.Length], CancellationToken.None).AsTask());
+        var error =
+            await Assert.ThrowsAsync<StoreException>(() => reader.ReadAsync(plan, new byte[plan.Length], CancellationToken.None).AsTask());
         Assert.Equal((ErrorKind.ChecksumMismatch, (long?)at), (error.Kind, error.Offset));
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(0)]
+    [InlineData(3)]
+    public async Task Check_EveryRecordOfAStoresLog_NamesThoseThatAreDamaged(int flipped)
+    {
+        using var log = LogWriter.Open(Log, Small);
+        Append(log, 500);
+        log.Seal();
+        await UploadAsync();
+        if (flipped >= 0)
+        {
+            string name = Path.GetFileName(Directory.GetFiles(Log, "seg-*").Order().First());
+            var image = File.ReadAllBytes(Path.Combine(Log, name));
+            image[image.AsSpan().IndexOf(Record(flipped))] ^= 1;
+            await _store.PutAsync("runs/a/" + name, new Payload(image), PutOptions.Default, null, CancellationToken.None);
+        }
+        await using var reader = await OpenAsync(OnDamage.Skip);
+        var report = await RecordCheck.RunAsync(reader, NoProgress.Instance, CancellationToken.None);
+        Assert.Equal(flipped < 0 ? 500 : 499, report.Records);
+        Assert.Equal(Enumerable.Range(0, 500).Where(i => i != flipped).Sum(i => (long)Record(i).Length), report.Bytes);
+        if (flipped < 0)
+        {
+            Assert.Empty(report.Damage);
+        }
+        else
+        {
+            var damage = Assert.Single(report.Damage);
+            Assert.Equal((flipped, flipped + 1), (damage.First, damage.End));
+            Assert.Contains($"record {flipped} is damaged", damage.What, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

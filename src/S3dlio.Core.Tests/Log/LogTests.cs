@@ -301,6 +301,27 @@ public sealed class LogTests : IDisposable
     }
 
     [Fact]
+    public void Close_AfterReadsRollsAndTruncations_NoFileStaysOpen()
+    {
+        using var log = LogWriter.Open(Log, Small);
+        for (int i = 0; i < 400; i++)
+        {
+            log.Append(Numbered(i, 300));
+            if (i % 10 == 9)
+                log.Commit();
+            // from a file, where it is in one
+            log.Read(Math.Max(0, i - 15));
+            log.Read(i);
+        }
+        log.Truncate(200);
+        Assert.InRange(log.Segments.Count, 2, 100);
+        log.Close();
+        Assert.DoesNotContain(Directory.GetFiles("/proc/self/fd"),
+            one => new FileInfo(one).LinkTarget?.StartsWith(_root, StringComparison.Ordinal) == true);
+        Assert.DoesNotContain(_root, File.ReadAllText("/proc/self/maps"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Close_Twice_AndUseAfter_ClosedIsTold()
     {
         var log = LogWriter.Open(Log, new LogOptions());
@@ -315,7 +336,8 @@ public sealed class LogTests : IDisposable
     [Fact]
     public void Append_Compressed_FilesAreSmallAndEveryRecordIsReadEitherWay()
     {
-        var wanted = Enumerable.Range(0, 3000).Select(i => i % 10 == 0 ? Numbered(i, 300) : Text($"step {i} loss {i * 0.001:0.000} ".PadRight(i % 400))).ToArray();
+        var wanted = Enumerable.Range(0, 3000)
+            .Select(i => i % 10 == 0 ? Numbered(i, 300) : Text($"step {i} loss {i * 0.001:0.000} ".PadRight(i % 400))).ToArray();
         using (var log = LogWriter.Open(Log, Small with { Compression = 3 }))
         {
             for (int i = 0; i < 2000; i++)

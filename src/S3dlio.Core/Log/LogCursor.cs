@@ -7,8 +7,8 @@ using S3dlio.Storage;
 namespace S3dlio.Log;
 
 /// <summary>
-/// A place in a log that a consumer keeps under a name, in a file of its own with two slots: durable when it was set, and whole after any crash.
-/// It is one consumer's; of two that set it at the same time one wins.
+/// A place in a log that a consumer keeps under a name, in a file of its own with two slots: durable when it was set, and whole after any
+/// crash. It is one consumer's; of two that set it at the same time one wins.
 /// </summary>
 static partial class LogCursor
 {
@@ -53,7 +53,8 @@ static partial class LogCursor
     static string PathOf(string directory, string name) => Name().IsMatch(name)
         ? $"{directory}/{Prefix}{name}"
         : throw new StoreException(
-            ErrorKind.InvalidArgument, directory, $"'{(name.Length <= 100 ? name : name[..100] + "…")}' is no name of a cursor: 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'");
+            ErrorKind.InvalidArgument, directory,
+            $"'{(name.Length <= 100 ? name : name[..100] + "…")}' is no name of a cursor: 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'");
 
     [GeneratedRegex(@"\A[A-Za-z0-9._-]{1,64}\z")]
     private static partial Regex Name();

@@ -48,7 +48,8 @@ static class LogErrors
         _ when error.IsOutOfSpace => $"cannot {error.Operation} {error.Path}: no space is left; free some and call again, nothing was lost",
         Errno.ENOLCK or Errno.ENOSYS when error.Operation.StartsWith("lock", StringComparison.Ordinal) =>
             $"cannot {error.Operation} {error.Path}: {Interop.Describe(error.Errno)}; keep logs on a file system with record locks",
-        Errno.EIO => $"cannot {error.Operation} {error.Path}: the device reported an I/O error (EIO); check its health and the kernel's log",
+        Errno.EIO =>
+            $"cannot {error.Operation} {error.Path}: the device reported an I/O error (EIO); check its health and the kernel's log",
         _ => $"cannot {error.Operation} {error.Path}: {Interop.Describe(error.Errno)}",
     };
 }

@@ -64,8 +64,8 @@ public readonly record struct LogSegmentInfo(
     string Name, long FirstRecord, long EndRecord, int Frames, long Length, long Allocated, bool IsSealed, long Created, long LastTime);
 
 /// <summary>
-/// What the files of a log say, read without the writer's lock and without any configuration. Counts are exact: those of sealed segments stand in
-/// their footers, the newest is walked from frame to frame.
+/// What the files of a log say, read without the writer's lock and without any configuration. Counts are exact: those of sealed segments
+/// stand in their footers, the newest is walked from frame to frame.
 /// </summary>
 public sealed record LogInspection
 {

@@ -85,7 +85,8 @@ public static class LogJson
         foreach (var one in log.Findings)
         {
             json.WriteStartObject();
-            json.WriteString("kind", one.Kind switch { FindingKind.Damage => "damage", FindingKind.Redundant => "redundant", _ => "leftover" });
+            json.WriteString(
+                "kind", one.Kind switch { FindingKind.Damage => "damage", FindingKind.Redundant => "redundant", _ => "leftover" });
             json.WriteString("path", one.Path);
             if (one.Offset is { } offset)
                 json.WriteNumber("offset", offset);

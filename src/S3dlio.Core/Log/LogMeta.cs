@@ -66,12 +66,14 @@ sealed record LogMeta
     public static LogMeta Parse(ReadOnlySpan<byte> bytes, string path)
     {
         if (bytes.Length < FixedLength)
-            throw new SegmentException(SegmentFault.Foreign, path, $"META has {bytes.Length} bytes of content, expected {FixedLength} or more");
+            throw new SegmentException(
+                SegmentFault.Foreign, path, $"META has {bytes.Length} bytes of content, expected {FixedLength} or more");
         int least = BinaryPrimitives.ReadUInt16LittleEndian(bytes[2..]);
         if (least > Version)
             throw new SegmentException(
                 SegmentFault.Newer, path,
-                $"META asks for a reader of format version {least} or newer, this one reads up to {Version}; use a newer version of this library");
+                $"META asks for a reader of format version {least} or newer, this one reads up to {Version}; use a newer version of this "
+                    + "library");
         int schema = BinaryPrimitives.ReadInt32LittleEndian(bytes[104..]);
         if (schema < 0 || schema > bytes.Length - FixedLength)
             throw new SegmentException(SegmentFault.Foreign, path, "META's schema is longer than META");

@@ -33,7 +33,9 @@ public sealed record LogOptions
     /// <summary>Every commit begins at a multiple of so many bytes: 8, or 4096 so that no sector is written twice.</summary>
     public int Alignment { get; init; } = 8;
 
-    /// <summary>Level of zstd, 1 to 22, with which frames are compressed that become smaller by it; 0: none. Counts from the next segment on.</summary>
+    /// <summary>
+    /// Level of zstd, 1 to 22, with which frames are compressed that become smaller by it; 0: none. Counts from the next segment on.
+    /// </summary>
     public int Compression { get; init; }
 
     public OnDamage OnDamage { get; init; }
@@ -48,8 +50,8 @@ public sealed record LogOptions
     public long CommitBytes { get; init; }
 
     /// <summary>
-    /// Segments are dropped from the beginning, each as a whole, while the files have more bytes than this; 0: never. Looked at when the log is
-    /// opened and whenever a segment is full; the newest one always stays.
+    /// Segments are dropped from the beginning, each as a whole, while the files have more bytes than this; 0: never. Looked at when the
+    /// log is opened and whenever a segment is full; the newest one always stays.
     /// </summary>
     public long RetainBytes { get; init; }
 

@@ -5,15 +5,16 @@ using S3dlio.Storage;
 namespace S3dlio.Log;
 
 /// <summary>
-/// A log that another process may be writing, or that nobody writes. Sees committed records only, and new ones when <see cref="Refresh"/> or
+/// A log that another process may be writing, or that nobody writes. Sees committed records only, and new ones when <see cref="Refresh"/>
+/// or
 /// <see cref="WaitAsync"/> looks for them. Changes nothing and takes no lock.
 /// </summary>
 public sealed class LogReader : RecordLog
 {
     readonly Lock _gate = new();
-    readonly DiskFile? _tail;
     readonly uint _seed;
     readonly bool _skips;
+    DiskFile? _tail;
     LogTail? _seen;
     Growing _growing;
     long _end;
@@ -38,7 +39,8 @@ public sealed class LogReader : RecordLog
         if (segments.Count == 0)
             throw meta is null
                 ? new StoreException(ErrorKind.NotFound, directory, "there is no log")
-                : new StoreException(ErrorKind.ChecksumMismatch, directory, "META is there and no segment is: the log's files were deleted");
+                : new StoreException(
+                    ErrorKind.ChecksumMismatch, directory, "META is there and no segment is: the log's files were deleted");
         _skips = onDamage != OnDamage.Raise;
         var newest = new SegmentFile(disk, directory, segments[^1]) { GrowingIndex = new FrameIndex() };
         var file = newest.Lease();
@@ -49,15 +51,7 @@ public sealed class LogReader : RecordLog
         Begin = meta?.Begin ?? segments[0];
         var older = segments.SkipLast(1).Where(first => first >= (meta?.BeginSegment ?? 0));
         SetSegments([.. older.Select(first => new SegmentFile(disk, directory, first)), newest]);
-        try
-        {
-            _tail = disk.Open($"{directory}/{LogTail.FileName}", DiskOpen.Read);
-        }
-        catch (DiskException error) when (error.IsMissing)
-        {
-            // the log was copied without it, or just made
-        }
-        var tail = _tail is null ? null : LogTail.Read(_tail, _seed);
+        var tail = ReadTail();
         var (from, record, proof, epoch) = LogRecovery.Before(meta, header, tail);
         _growing = new Growing(newest, from, record, 0);
         if (tail is { } live && live.BootId == disk.BootId && live.Epoch == epoch)
@@ -97,11 +91,39 @@ public sealed class LogReader : RecordLog
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_isClosed, this);
-            if (_tail is not null && LogTail.Read(_tail, _seed) is { } tail && tail.BootId == Disk.BootId && tail != _seen)
+            if (ReadTail() is { } tail && tail.BootId == Disk.BootId && tail != _seen)
                 Follow(tail);
             return _end;
         }
     });
+
+    /// <summary>What the writer says; null where it says nothing.</summary>
+    LogTail? ReadTail()
+    {
+        try
+        {
+            _tail ??= Disk.Open($"{Directory}/{LogTail.FileName}", DiskOpen.Read);
+        }
+        catch (DiskException error) when (error.IsMissing)
+        {
+            // the log was copied without it, or is being made: the next look finds it
+            return null;
+        }
+        return LogTail.Read(_tail, _seed);
+    }
+
+    /// <summary>Looks for new records.</summary>
+    /// <returns>What <see cref="IsSeen"/> compares with.</returns>
+    internal object? RefreshSeen()
+    {
+        Refresh();
+        lock (_gate)
+            return _seen;
+    }
+
+    /// <summary>Whether the writer has told nothing since; takes no lock.</summary>
+    internal bool IsSeen(object? seen) => Volatile.Read(ref _tail) is { } file
+        && (LogTail.Read(file, _seed) is not { } tail || tail.BootId != Disk.BootId || (seen is LogTail known && known == tail));
 
     public override async ValueTask<long> WaitAsync(long number, CancellationToken cancel)
     {
@@ -119,7 +141,7 @@ public sealed class LogReader : RecordLog
     {
         lock (_gate)
         {
-            if (_tail is not null && LogTail.Read(_tail, _seed) is { } tail)
+            if (ReadTail() is { } tail)
                 Begin = Math.Max(Begin, tail.Begin);
         }
     }
@@ -153,7 +175,12 @@ public sealed class LogReader : RecordLog
             }
             try
             {
-                var walk = new FrameWalk(file, segment.Header(file), _growing.Offset, _growing.Record) { Epoch = _growing.Epoch };
+                var header = segment.Header(file);
+                long most = tail.EndAddress - header.BaseAddress - _growing.Offset;
+                var walk = new FrameWalk(file, header, _growing.Offset, _growing.Record, most)
+                {
+                    Epoch = _growing.Epoch,
+                };
                 while ((_growing.Record < tail.EndRecord || _growing.Record < 0) && walk.Next())
                 {
                     if (walk.Header.HasRecords)
@@ -185,14 +212,19 @@ public sealed class LogReader : RecordLog
         Volatile.Write(ref _end, Math.Max(tail.EndRecord, _end));
     }
 
-    /// <summary>The log was truncated beyond what was walked: goes on where it begins now. False when the segment belongs to the log still.</summary>
+    /// <summary>
+    /// The log was truncated beyond what was walked: goes on where it begins now. False when the segment belongs to the log still.
+    /// </summary>
     bool BeginAgain(long missing)
     {
         string path = $"{Directory}/{LogMeta.FileName}";
         if (TwoSlots.Read(Disk, path) is not { } slot || LogMeta.Parse(slot.Content, path) is not { } meta || meta.BeginSegment <= missing)
             return false;
         var first = new SegmentFile(Disk, Directory, meta.BeginSegment) { GrowingIndex = new FrameIndex() };
+        var before = Segments;
         SetSegments([first]);
+        foreach (var one in before)
+            one.Retire();
         Begin = Math.Max(Begin, meta.Begin);
         _growing = new Growing(first, meta.BeginOffset, -1, 0);
         return true;

@@ -46,7 +46,8 @@ static class LogRecovery
             var hint = LogTail.Read(tailFile, header.Seed);
             var (from, record, proof, epoch) = Before(meta, header, hint);
             var found = SegmentRecovery.Run(
-                file, header, from, record, meta?.Begin ?? hint?.Begin ?? 0, proof, meta?.Epoch ?? long.MaxValue, options.OnDamage == OnDamage.Skip);
+                file, header, from, record, meta?.Begin ?? hint?.Begin ?? 0, proof, meta?.Epoch ?? long.MaxValue,
+                options.OnDamage == OnDamage.Skip);
             var damage = Judge(found, options.OnDamage);
             meta ??= Rebuild(disk, directory, segments, header, found, options);
             epoch = Math.Max(meta.Epoch, found.LastEpoch) + 1;
@@ -98,7 +99,8 @@ static class LogRecovery
         var header = SegmentHeader.Parse(bytes.AsSpan(0, file.Read(bytes, 0)), file.Path);
         return header.FirstRecord == firstRecord
             ? header
-            : throw new SegmentException(SegmentFault.Damaged, file.Path, $"its name says record {firstRecord}, its header {header.FirstRecord}", 48);
+            : throw new SegmentException(
+                SegmentFault.Damaged, file.Path, $"its name says record {firstRecord}, its header {header.FirstRecord}", 48);
     }
 
     /// <summary>Where the walk of the newest segment begins, and what is known to have been durable.</summary>
@@ -123,7 +125,7 @@ static class LogRecovery
             Number = 0,
             FirstRecord = 0,
             BaseAddress = 0,
-            Created = (DateTime.UtcNow.Ticks - DateTime.UnixEpoch.Ticks) * 100,
+            Created = SegmentHeader.Now(),
             Alignment = options.Alignment,
             RecordSize = options.RecordSize,
             Features = LogWriter.FeaturesOf(options),
@@ -153,7 +155,8 @@ static class LogRecovery
     };
 
     /// <summary>Both slots of META are lost: what the segments tell is enough but for a beginning in the middle of a segment.</summary>
-    static LogMeta Rebuild(Disk disk, string directory, List<long> segments, SegmentHeader newest, SegmentRecovery found, LogOptions options)
+    static LogMeta Rebuild(
+        Disk disk, string directory, List<long> segments, SegmentHeader newest, SegmentRecovery found, LogOptions options)
     {
         using var oldest = new SegmentFile(disk, directory, segments[0]);
         var file = oldest.Lease();
@@ -198,7 +201,8 @@ static class LogRecovery
         file.Flush();
     }
 
-    static SegmentWriter Successor(Disk disk, string directory, DiskFile file, SegmentHeader header, SegmentRecovery found, LogOptions options)
+    static SegmentWriter Successor(
+        Disk disk, string directory, DiskFile file, SegmentHeader header, SegmentRecovery found, LogOptions options)
     {
         SegmentFile.ReadFooter(file, header, out _);
         long length = file.Length;
@@ -263,6 +267,7 @@ static class LogRecovery
     {
         if (meta is not null && header.Store != meta.Store)
             throw new SegmentException(
-                SegmentFault.Foreign, path, $"the segment is of the log {header.Store}, META of {meta.Store}: files of two logs were mixed", 16);
+                SegmentFault.Foreign, path,
+                $"the segment is of the log {header.Store}, META of {meta.Store}: files of two logs were mixed", 16);
     }
 }

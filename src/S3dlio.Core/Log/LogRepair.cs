@@ -7,8 +7,8 @@ using S3dlio.Storage;
 namespace S3dlio.Log;
 
 /// <summary>
-/// Mends what can be mended of a log that is damaged, and keeps every record that can be read. What is written anew follows from bytes whose
-/// checksums are right: nothing is guessed.
+/// Mends what can be mended of a log that is damaged, and keeps every record that can be read. What is written anew follows from bytes
+/// whose checksums are right: nothing is guessed.
 /// </summary>
 public static class LogRepair
 {
@@ -20,22 +20,28 @@ public static class LogRepair
     public static ValueTask<LogInspection> PlanAsync(string directory, ObjectStore? copy, string prefix, CancellationToken cancel) =>
         PlanAsync(LocalDisk.Shared, Path.GetFullPath(directory), copy, prefix, cancel);
 
-    internal static async ValueTask<LogInspection> PlanAsync(Disk disk, string directory, ObjectStore? copy, string prefix, CancellationToken cancel)
+    internal static async ValueTask<LogInspection> PlanAsync(
+        Disk disk, string directory, ObjectStore? copy, string prefix, CancellationToken cancel)
     {
         var found = LogSurvey.Run(disk, directory, true, cancel);
         if (copy is null)
             return found;
         List<LogFinding> findings = [];
         foreach (var one in found.Findings)
-            findings.Add(await IsCopiedAsync(found, one, copy, prefix, cancel).ConfigureAwait(false) ? one with { Repair = FindingRepair.Copy } : one);
+        {
+            bool isCopied = await IsCopiedAsync(found, one, copy, prefix, cancel).ConfigureAwait(false);
+            findings.Add(isCopied ? one with { Repair = FindingRepair.Copy } : one);
+        }
         return found with { Findings = findings };
     }
 
-    static async ValueTask<bool> IsCopiedAsync(LogInspection found, LogFinding one, ObjectStore copy, string prefix, CancellationToken cancel)
+    static async ValueTask<bool> IsCopiedAsync(
+        LogInspection found, LogFinding one, ObjectStore copy, string prefix, CancellationToken cancel)
     {
         // the newest segment grows: what was uploaded is never it
         bool isSealed = one.Kind == FindingKind.Damage && one.Repair != FindingRepair.Seal && SegmentOf(found, one) >= 0;
-        return isSealed && await copy.HeadOrNullAsync(prefix + SegmentWriter.NameOf(SegmentOf(found, one)), cancel).ConfigureAwait(false) is not null;
+        return isSealed
+            && await copy.HeadOrNullAsync(prefix + SegmentWriter.NameOf(SegmentOf(found, one)), cancel).ConfigureAwait(false) is not null;
     }
 
     /// <summary>The sealed segment that a copy would mend: the damaged one, or the one that is not there.</summary>
@@ -68,7 +74,8 @@ public static class LogRepair
             HashSet<long> healed = [];
             for (var plan = before; ; plan = await PlanAsync(disk, directory, copy, prefix, cancel).ConfigureAwait(false))
             {
-                long[] next = [.. plan.Findings.Where(one => one.Repair == FindingRepair.Copy).Select(one => SegmentOf(plan, one)).Where(healed.Add)];
+                long[] next =
+                    [.. plan.Findings.Where(one => one.Repair == FindingRepair.Copy).Select(one => SegmentOf(plan, one)).Where(healed.Add)];
                 if (next.Length == 0)
                     break;
                 foreach (long segment in next)
@@ -89,8 +96,8 @@ public static class LogRepair
     }
 
     /// <summary>
-    /// Puts the copy of a segment in its place when it is that segment and every byte of it is whole: its footer is the one that the segment behind it
-    /// names, or else the copy is left alone.
+    /// Puts the copy of a segment in its place when it is that segment and every byte of it is whole: its footer is the one that the
+    /// segment behind it names, or else the copy is left alone.
     /// </summary>
     static async ValueTask HealAsync(
         Disk disk, string directory, long first, LogInspection log, ObjectStore copy, string prefix, CancellationToken cancel)
@@ -117,7 +124,8 @@ public static class LogRepair
             {
                 disk.Unlink(temporary);
                 throw new StoreException(
-                    ErrorKind.ChecksumMismatch, copy.Root.Child(key), $"the copy of {directory}/{name} cannot take its place: {fault}. Nothing was changed");
+                    ErrorKind.ChecksumMismatch, copy.Root.Child(key),
+                    $"the copy of {directory}/{name} cannot take its place: {fault}. Nothing was changed");
             }
         }
         disk.Rename(temporary, $"{directory}/{name}");
@@ -161,7 +169,8 @@ public static class LogRepair
 
     static void Reopen(Disk disk, string directory, bool seals)
     {
-        using var log = LogWriter.OpenHeld(disk, directory, new LogOptions { OnDamage = OnDamage.Skip, Create = false, ChecksSchema = false, KeepsSegmentSize = true });
+        using var log = LogWriter.OpenHeld(
+            disk, directory, new LogOptions { OnDamage = OnDamage.Skip, Create = false, ChecksSchema = false, KeepsSegmentSize = true });
         if (seals)
             log.Seal();
         log.Close();
@@ -216,7 +225,8 @@ public static class LogRepair
             long from = holdsBegin ? meta!.BeginOffset : SegmentHeader.Length;
             var proof = new DurableProof(header.BaseAddress + file.Length, next);
             var found = SegmentRecovery.Run(
-                file, header, from, holdsBegin ? -1 : header.FirstRecord, meta?.Begin ?? 0, proof, long.MaxValue, true, checksRecords: false);
+                file, header, from, holdsBegin ? -1
+                : header.FirstRecord, meta?.Begin ?? 0, proof, long.MaxValue, true, checksRecords: false);
             if (found.EndRecord != next || found.Damage.Exists(one => one.FirstRecord < next))
                 return null;
             // the frames end where the walk stopped: what was taken for damage behind them was the footer
@@ -242,17 +252,20 @@ public static class LogRepair
             file.Flush();
         }
         var bytes = new byte[file.Length - footer!.Offset];
-        return (Crc32C.Compute(bytes.AsSpan(0, file.Read(bytes, footer.Offset))), header.BaseAddress + FrameHeader.Padded(file.Length, header.Alignment));
+        return (Crc32C.Compute(bytes.AsSpan(0, file.Read(bytes, footer.Offset))),
+            header.BaseAddress + FrameHeader.Padded(file.Length, header.Alignment));
     }
 
     /// <summary>A header of which nothing can be believed, not one that is whole and another log's or a newer version's.</summary>
-    internal static bool IsDamagedHeader(SegmentException error) => error is { Fault: SegmentFault.Damaged } or { Fault: SegmentFault.Foreign, Offset: 0 };
+    internal static bool IsDamagedHeader(SegmentException error) =>
+        error is { Fault: SegmentFault.Damaged } or { Fault: SegmentFault.Foreign, Offset: 0 };
 
     /// <summary>
-    /// The header that a segment must have had: the log's from META or from the segment before, its place from its first frame, whose checksum
-    /// holds for this log and that place only. Null when no such frame stands there.
+    /// The header that a segment must have had: the log's from META or from the segment before, its place from its first frame, whose
+    /// checksum holds for this log and that place only. Null when no such frame stands there.
     /// </summary>
-    internal static SegmentHeader? Header(DiskFile file, long first, LogMeta? meta, SegmentHeader? before, (uint Checksum, long EndAddress)? end)
+    internal static SegmentHeader? Header(
+        DiskFile file, long first, LogMeta? meta, SegmentHeader? before, (uint Checksum, long EndAddress)? end)
     {
         if (meta is null && before is null)
             return null;
@@ -260,7 +273,8 @@ public static class LogRepair
         long offset = meta is not null && meta.BeginSegment == first ? meta.BeginOffset : SegmentHeader.Length;
         var bytes = new byte[FrameHeader.Length];
         long address = file.Read(bytes, offset) == bytes.Length ? BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(8)) : -1;
-        if (address < offset || !FrameHeader.TryRead(bytes, SegmentHeader.SeedOf(store), address, out var frame) || frame.FirstRecord < first)
+        if (address < offset || !FrameHeader.TryRead(bytes, SegmentHeader.SeedOf(store), address, out var frame)
+            || frame.FirstRecord < first)
             return null;
         var made = new SegmentHeader
         {

@@ -7,8 +7,8 @@ using S3dlio.Storage;
 namespace S3dlio.Log;
 
 /// <summary>
-/// Looks at every file of a log and changes nothing: <see cref="Inspect(string)"/> counts, <see cref="Check(string)"/> compares every byte. Both
-/// tell what they find instead of failing at it, also of a log that is being written, that is damaged, or that a newer version wrote.
+/// Looks at every file of a log and changes nothing: <see cref="Inspect(string)"/> counts, <see cref="Check(string)"/> compares every byte.
+/// Both tell what they find instead of failing at it, also of a log that is being written, that is damaged, or that a newer version wrote.
 /// </summary>
 public sealed class LogSurvey
 {
@@ -25,11 +25,13 @@ public sealed class LogSurvey
     long _records, _bytes, _end;
     bool _isGap;
 
-    LogSurvey(Disk disk, string directory, bool checks, CancellationToken cancel) => (_disk, _directory, _checks, _cancel) = (disk, directory, checks, cancel);
+    LogSurvey(Disk disk, string directory, bool checks, CancellationToken cancel) =>
+        (_disk, _directory, _checks, _cancel) = (disk, directory, checks, cancel);
 
     /// <summary>Counts records, segments and bytes.</summary>
     /// <exception cref="StoreException">NotFound: there is no log. PermissionDenied: its files may not be read.</exception>
-    public static LogInspection Inspect(string directory) => Run(LocalDisk.Shared, Path.GetFullPath(directory), false, CancellationToken.None);
+    public static LogInspection Inspect(string directory) =>
+        Run(LocalDisk.Shared, Path.GetFullPath(directory), false, CancellationToken.None);
 
     /// <summary>Reads everything and compares every record, table, index and header with its checksum.</summary>
     /// <exception cref="StoreException">As for <see cref="Inspect"/>.</exception>
@@ -58,7 +60,8 @@ public sealed class LogSurvey
         }
     }
 
-    static StoreException NoLog(string directory, Exception? cause = null) => new(ErrorKind.NotFound, directory, "there is no log", cause: cause);
+    static StoreException NoLog(string directory, Exception? cause = null) =>
+        new(ErrorKind.NotFound, directory, "there is no log", cause: cause);
 
     LogInspection Look()
     {
@@ -75,7 +78,8 @@ public sealed class LogSurvey
             Leftover(name, null, "a file that a crash left unfinished");
         long begin = meta?.Begin ?? (segments.Count > 0 ? segments[0] : 0);
         if (meta is not null && (segments.Count == 0 || segments[0] > begin))
-            Damage(_directory, null, begin, segments.Count > 0 ? segments[0] : Math.Max(begin, meta.EndRecord), "the segment that held them is not there", FindingRepair.None);
+            Damage(_directory, null, begin, segments.Count > 0 ? segments[0] : Math.Max(begin, meta.EndRecord),
+                "the segment that held them is not there", FindingRepair.None);
         var (version, least) = (0, 0);
         for (int i = 0; i < segments.Count; i++)
         {
@@ -132,7 +136,8 @@ public sealed class LogSurvey
             var slot = TwoSlots.Read(file);
             int damaged = TwoSlots.CountDamaged(file);
             if (slot is null)
-                Redundant(path, 0, "neither of META's slots is whole: the next opening makes it anew from the segments", FindingRepair.Opening);
+                Redundant(
+                    path, 0, "neither of META's slots is whole: the next opening makes it anew from the segments", FindingRepair.Opening);
             else if (damaged > 0)
                 Redundant(path, 0, "one of META's two slots is damaged; the other is used", FindingRepair.Opening);
             return (slot is null ? null : LogMeta.Parse(slot.Value.Content, path), slot is not null);
@@ -154,7 +159,8 @@ public sealed class LogSurvey
         using var file = _disk.Open(path, DiskOpen.Read);
         var start = new byte[12];
         if (file.Read(start, 0) == start.Length && start.AsSpan().StartsWith("S3DLSEG1"u8))
-            (version, least) = (BinaryPrimitives.ReadUInt16LittleEndian(start.AsSpan(8)), BinaryPrimitives.ReadUInt16LittleEndian(start.AsSpan(10)));
+            (version, least) =
+                (BinaryPrimitives.ReadUInt16LittleEndian(start.AsSpan(8)), BinaryPrimitives.ReadUInt16LittleEndian(start.AsSpan(10)));
         // the next segment's name says how far this one went
         long until = next >= 0 ? next : Math.Max(first, meta?.EndRecord ?? first);
         var header = Header(file, first, until, meta);
@@ -196,7 +202,11 @@ public sealed class LogSurvey
             if (made is not null)
                 Redundant(file.Path, error.Offset, error.Detail, FindingRepair.Header, first);
             else
-                Add(new LogFinding(FindingKind.Damage, file.Path, error.Offset, first, until, error.Detail, FindingRepair.None) { Segment = first });
+                Add(new LogFinding(
+                    FindingKind.Damage, file.Path, error.Offset, first, until, error.Detail, FindingRepair.None)
+                {
+                    Segment = first,
+                });
             return made;
         }
     }
@@ -207,9 +217,11 @@ public sealed class LogSurvey
         if (_before is { } before && (header.Store != before.Store || header.Number != before.Number + 1))
             Add(new LogFinding(
                 FindingKind.Damage, path, 16, header.FirstRecord, -1,
-                $"it is segment {header.Number} of the log {header.Store}, expected {before.Number + 1} of {before.Store}: files of two logs were mixed", FindingRepair.None));
+                $"it is segment {header.Number} of the log {header.Store}, expected {before.Number + 1} of {before.Store}: files of two "
+                    + "logs were mixed", FindingRepair.None));
         else if (_sealed is { } end && (header.PreviousFooter != end.Checksum || header.BaseAddress < end.EndAddress))
-            Redundant(path, 80, "what its header says of the footer of the segment before does not fit that footer", FindingRepair.Header, header.FirstRecord);
+            Redundant(path, 80, "what its header says of the footer of the segment before does not fit that footer", FindingRepair.Header,
+                header.FirstRecord);
     }
 
     void Sealed(DiskFile file, SegmentHeader header, long from, bool holdsBegin, long begin, long next)
@@ -221,13 +233,15 @@ public sealed class LogSurvey
         if (footer is not null)
         {
             var bytes = new byte[length - footer.Offset];
-            _sealed = (Crc32C.Compute(bytes.AsSpan(0, file.Read(bytes, footer.Offset))), header.BaseAddress + FrameHeader.Padded(length, header.Alignment));
+            _sealed = (Crc32C.Compute(bytes.AsSpan(0, file.Read(bytes, footer.Offset))),
+                header.BaseAddress + FrameHeader.Padded(length, header.Alignment));
         }
         if (_checks || footer is null)
         {
             // what is sealed was durable, all of it
             var proof = new DurableProof(header.BaseAddress + length, next);
-            var found = SegmentRecovery.Run(file, header, from, holdsBegin ? -1 : header.FirstRecord, begin, proof, long.MaxValue, true, _checks);
+            var found =
+                SegmentRecovery.Run(file, header, from, holdsBegin ? -1 : header.FirstRecord, begin, proof, long.MaxValue, true, _checks);
             int before = _findings.Count;
             Tell(file, header, found, next, isNewest: false);
             if (footer is null)
@@ -241,15 +255,18 @@ public sealed class LogSurvey
             }
             else if (_checks && _findings.Count == before && from == SegmentHeader.Length
                 && new FrameWalk(file, header, 0, -1).Checksum(0, footer.Offset) != footer.BodyChecksum)
-                Redundant(file.Path, null, "bytes between the frames are not what was written; every record is whole", FindingRepair.None, header.FirstRecord);
+                Redundant(file.Path, null, "bytes between the frames are not what was written; every record is whole", FindingRepair.None,
+                    header.FirstRecord);
             Count(file, header, found, index ?? found.Index, from);
         }
         _isGap = footer is not null && footer.EndRecord != next;
         if (_isGap)
-            Damage(file.Path, null, footer!.EndRecord, next, $"a segment is missing: this one ends before record {footer.EndRecord}, the next one begins at {next}", FindingRepair.None);
+            Damage(file.Path, null, footer!.EndRecord, next,
+                $"a segment is missing: this one ends before record {footer.EndRecord}, the next one begins at {next}", FindingRepair.None);
         _end = next;
         _infos.Add(new LogSegmentInfo(
-            SegmentWriter.NameOf(header.FirstRecord), header.FirstRecord, footer?.EndRecord ?? next, frames, length, file.AllocatedLength, true, header.Created, lastTime));
+            SegmentWriter.NameOf(header.FirstRecord), header.FirstRecord, footer?.EndRecord ?? next, frames, length, file.AllocatedLength,
+            true, header.Created, lastTime));
     }
 
     void Newest(DiskFile file, SegmentHeader header, LogMeta? meta, long begin, bool isWritten)
@@ -277,7 +294,8 @@ public sealed class LogSurvey
         Count(file, header, found, found.Index, from);
         _end = end;
         _infos.Add(new LogSegmentInfo(
-            SegmentWriter.NameOf(header.FirstRecord), header.FirstRecord, Math.Max(end, header.FirstRecord), found.Index.Count, file.Length, file.AllocatedLength,
+            SegmentWriter.NameOf(header.FirstRecord), header.FirstRecord, Math.Max(end, header.FirstRecord), found.Index.Count,
+            file.Length, file.AllocatedLength,
             found.IsSealed, header.Created, found.LastTime));
     }
 
@@ -303,9 +321,11 @@ public sealed class LogSurvey
         {
             long until = one.EndRecord < 0 ? end : one.EndRecord;
             if (one.FirstRecord < until)
-                Damage(file.Path, one.Offset, one.FirstRecord, until, one.Reason, isNewest ? FindingRepair.Seal : FindingRepair.None, header.FirstRecord);
+                Damage(file.Path, one.Offset, one.FirstRecord, until, one.Reason, isNewest ? FindingRepair.Seal : FindingRepair.None,
+                    header.FirstRecord);
             else if (isNewest)
-                Redundant(file.Path, one.Offset, $"a frame without records is damaged: {one.Reason}", FindingRepair.Seal, header.FirstRecord);
+                Redundant(
+                    file.Path, one.Offset, $"a frame without records is damaged: {one.Reason}", FindingRepair.Seal, header.FirstRecord);
         }
         foreach (var one in found.DamagedRecords)
         {
@@ -340,26 +360,32 @@ public sealed class LogSurvey
     Dictionary<string, long> Cursors(IReadOnlyList<string> names)
     {
         Dictionary<string, long> cursors = [];
-        foreach (string name in names.Where(name => name.StartsWith(LogCursor.Prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        foreach (string name in names.Where(name => name.StartsWith(LogCursor.Prefix, StringComparison.Ordinal))
+            .Order(StringComparer.Ordinal))
         {
             string path = $"{_directory}/{name}";
             if (TwoSlots.Read(_disk, path) is { Content.Length: sizeof(long) } slot)
                 cursors[name[LogCursor.Prefix.Length..]] = BinaryPrimitives.ReadInt64LittleEndian(slot.Content);
             else
                 Add(new LogFinding(
-                    FindingKind.Damage, path, 0, -1, -1, "neither slot of the cursor is whole: its consumer begins where the log does; set it anew", FindingRepair.None));
+                    FindingKind.Damage, path, 0, -1, -1,
+                    "neither slot of the cursor is whole: its consumer begins where the log does; set it anew", FindingRepair.None));
         }
         return cursors;
     }
 
     void Damage(string path, long? offset, long first, long end, string what, FindingRepair repair, long segment = -1) =>
-        Add(new LogFinding(FindingKind.Damage, path.Contains('/') ? path : $"{_directory}/{path}", offset, first, end, what, repair) { Segment = segment });
+        Add(new LogFinding(FindingKind.Damage, path.Contains('/') ? path : $"{_directory}/{path}", offset, first, end, what, repair)
+        {
+            Segment = segment,
+        });
 
     void Redundant(string path, long? offset, string what, FindingRepair repair, long segment = -1) =>
         Add(new LogFinding(FindingKind.Redundant, path, offset, -1, -1, what, repair) { Segment = segment });
 
     void Leftover(string path, long? offset, string what) =>
-        Add(new LogFinding(FindingKind.Leftover, path.Contains('/') ? path : $"{_directory}/{path}", offset, -1, -1, what, FindingRepair.Opening));
+        Add(new LogFinding(
+            FindingKind.Leftover, path.Contains('/') ? path : $"{_directory}/{path}", offset, -1, -1, what, FindingRepair.Opening));
 
     void Add(LogFinding finding) => _findings.Add(finding);
 }

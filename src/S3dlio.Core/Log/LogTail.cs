@@ -16,11 +16,21 @@ readonly record struct LogTail(long Begin, long EndRecord, long EndAddress, long
     /// <summary>The writer ended in order; the writer ended by a failure.</summary>
     public const uint Closed = 1, Failed = 2;
 
+    /// <summary>How often a reader looks until it takes the file for damaged.</summary>
+    const int MostReads = 16;
+
     static ReadOnlySpan<byte> Magic => "S3DLTAIL"u8;
 
     public void Write(DiskFile file, uint seed)
     {
         Span<byte> bytes = stackalloc byte[Length];
+        ToBytes(bytes, seed);
+        file.Write(bytes, 0);
+    }
+
+    public void ToBytes(Span<byte> bytes, uint seed)
+    {
+        bytes[..Length].Clear();
         Magic.CopyTo(bytes);
         BinaryPrimitives.WriteInt64LittleEndian(bytes[8..], Begin);
         BinaryPrimitives.WriteInt64LittleEndian(bytes[16..], EndRecord);
@@ -31,15 +41,32 @@ readonly record struct LogTail(long Begin, long EndRecord, long EndAddress, long
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[44..], Flags);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[48..], BootId);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[60..], Crc32C.Append(seed, bytes[..60]));
-        file.Write(bytes, 0);
     }
 
-    /// <summary>Null when the bytes are not whole, as a reader may find them in the middle of a write.</summary>
+    /// <summary>Null when the bytes are not whole.</summary>
     public static LogTail? Read(DiskFile file, uint seed)
     {
+        // in the middle of a write they are not, and what an earlier one told would be missed
+        for (int i = 1; i < MostReads; i++)
+        {
+            if (TryRead(file, seed) is { } whole)
+                return whole;
+            Thread.Yield();
+        }
+        return TryRead(file, seed);
+    }
+
+    static LogTail? TryRead(DiskFile file, uint seed)
+    {
         Span<byte> bytes = stackalloc byte[Length];
-        if (file.Read(bytes, 0) < Length || !bytes.StartsWith(Magic)
-            || Crc32C.Append(seed, bytes[..60]) != BinaryPrimitives.ReadUInt32LittleEndian(bytes[60..]))
+        return Read(bytes[..file.Read(bytes, 0)], seed);
+    }
+
+    /// <summary>The same of the file's bytes.</summary>
+    public static LogTail? Read(ReadOnlySpan<byte> bytes, uint seed)
+    {
+        if (bytes.Length < Length || !bytes.StartsWith(Magic)
+            || Crc32C.Append(seed, bytes[..60]) != BinaryPrimitives.ReadUInt32LittleEndian(bytes[60..Length]))
             return null;
         var tail = new LogTail(
             BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]),

@@ -1,4 +1,3 @@
-using S3dlio.Hashing;
 using S3dlio.IO;
 using S3dlio.Segments;
 using S3dlio.Storage;
@@ -12,13 +11,11 @@ namespace S3dlio.Log;
 public readonly record struct LogUploadSummary(int Uploaded, long Bytes, long End);
 
 /// <summary>
-/// Copies the sealed segments of a log to a store, each once: they never change. Records that are truncated later stay there. The log may be
-/// written meanwhile; what is not sealed yet is of a later upload.
+/// Copies the sealed segments of a log to a store, each once: they never change. Records that are truncated later stay there. The log may
+/// be written meanwhile; what is not sealed yet is of a later upload.
 /// </summary>
 public static class LogUpload
 {
-    const int PieceLength = 4 << 20;
-
     /// <param name="directory">The log.</param>
     /// <param name="store">Where to.</param>
     /// <param name="prefix">Of the objects' keys, with a slash at its end unless it is empty.</param>
@@ -51,7 +48,8 @@ public static class LogUpload
         if (segments.Count == 0)
             throw new StoreException(ErrorKind.NotFound, directory, "there is no log");
         if (slot is null)
-            throw new SegmentException(SegmentFault.Damaged, metaPath, "META is damaged; open the log once with mode \"a\", which makes it anew");
+            throw new SegmentException(
+                SegmentFault.Damaged, metaPath, "META is damaged; open the log once with mode \"a\", which makes it anew");
         var meta = LogMeta.Parse(slot.Value.Content, metaPath);
         // META first: it knows every opening of the segments that were listed before
         await PutMetaAsync(meta, store, prefix, cancel).ConfigureAwait(false);
@@ -71,7 +69,8 @@ public static class LogUpload
                     throw new SegmentException(SegmentFault.Damaged, path, "its footer is damaged; repair the log before it is uploaded");
                 }
                 bool isPunched = first == meta.BeginSegment && meta.BeginOffset > SegmentHeader.Length;
-                bool isNew = await PutAsync(file, footer!, isPunched, store, prefix + SegmentWriter.NameOf(first), progress, cancel).ConfigureAwait(false);
+                string key = prefix + SegmentWriter.NameOf(first);
+                bool isNew = await SegmentUpload.PutAsync(file, footer!, isPunched, store, key, progress, cancel).ConfigureAwait(false);
                 summary = new(summary.Uploaded + (isNew ? 1 : 0), summary.Bytes + (isNew ? file.Length : 0), footer!.EndRecord);
             }
             catch (DiskException error) when (error.IsMissing)
@@ -97,53 +96,12 @@ public static class LogUpload
                 var before = LogMeta.Parse(slot.Content, store.Root.Child(key));
                 if (before.Store != meta.Store)
                     throw new StoreException(
-                        ErrorKind.AlreadyExists, store.Root.Child(key), $"another log ({before.Store}) is there; this one is {meta.Store}. Choose another place");
+                        ErrorKind.AlreadyExists, store.Root.Child(key),
+                        $"another log ({before.Store}) is there; this one is {meta.Store}. Choose another place");
                 if (before.Begin < meta.Begin)
                     meta = meta with { Begin = before.Begin, BeginSegment = before.BeginSegment, BeginOffset = before.BeginOffset };
             }
         }
         await store.PutAsync(key, new Payload(TwoSlots.ToBytes(meta.ToBytes())), PutOptions.Default, null, cancel).ConfigureAwait(false);
-    }
-
-    static async ValueTask<bool> PutAsync(
-        DiskFile file, SegmentFooter footer, bool isPunched, ObjectStore store, string key, IProgress<long>? progress, CancellationToken cancel)
-    {
-        long length = file.Length;
-        if (await store.HeadOrNullAsync(key, cancel).ConfigureAwait(false) is { } there)
-        {
-            if (there.Size == length)
-                return false;
-            throw new StoreException(
-                ErrorKind.AlreadyExists, store.Root.Child(key), $"an object of {there.Size} bytes is there, the segment has {length}: it is no copy of it. Choose another place");
-        }
-        var writer = await store.OpenWriteAsync(key, new PutOptions { Overwrite = false }, cancel).ConfigureAwait(false);
-        await using (writer.ConfigureAwait(false))
-        {
-            var piece = new byte[(int)Math.Min(length, PieceLength)];
-            uint crc = 0;
-            for (long at = 0; at < length;)
-            {
-                int count = file.Read(piece.AsSpan(0, (int)Math.Min(piece.Length, length - at)), at);
-                if (count == 0)
-                    throw new SegmentException(SegmentFault.Damaged, file.Path, $"it ended at byte {at} while it was read, expected {length}");
-                crc = Crc32C.Append(crc, piece.AsSpan(0, (int)Math.Clamp(footer.Offset - at, 0, count)));
-                await writer.WriteAsync(piece.AsMemory(0, count), cancel).ConfigureAwait(false);
-                progress?.Report(count);
-                at += count;
-            }
-            if (crc != footer.BodyChecksum && !isPunched)
-                throw new SegmentException(
-                    SegmentFault.Damaged, file.Path,
-                    $"the checksum of its bytes is {crc:x8}, its footer says {footer.BodyChecksum:x8}: it is damaged and was not uploaded; look with Log.self_check");
-            try
-            {
-                await writer.CompleteAsync(cancel).ConfigureAwait(false);
-            }
-            catch (StoreException error) when (error.Kind == ErrorKind.AlreadyExists)
-            {
-                return false;
-            }
-        }
-        return true;
     }
 }

@@ -12,8 +12,8 @@ public sealed partial class LogWriter
     bool _isDriven;
 
     /// <summary>
-    /// Returns when every record appended before the call is durable. Whoever finds no flush under way writes what waits and flushes once for
-    /// all; the others wait for that, and what is appended meanwhile is of the next flush.
+    /// Returns when every record appended before the call is durable. Whoever finds no flush under way writes what waits and flushes once
+    /// for all; the others wait for that, and what is appended meanwhile is of the next flush.
     /// </summary>
     /// <returns>The number of durable records.</returns>
     /// <exception cref="StoreException">
@@ -73,8 +73,8 @@ public sealed partial class LogWriter
     }
 
     /// <summary>
-    /// As <see cref="Commit"/>, for a thread that has to stay responsive: it waits for a device of this machine and for no other commit. The
-    /// hand-over to another thread and back would take as long as the flush of a fast device.
+    /// As <see cref="Commit"/>, for a thread that has to stay responsive: it waits for a device of this machine and for no other commit.
+    /// The hand-over to another thread and back would take as long as the flush of a fast device.
     /// </summary>
     /// <returns>False: nothing was done, since the log lies elsewhere or others commit.</returns>
     public bool TryCommit(out long durable)
@@ -235,7 +235,9 @@ public sealed partial class LogWriter
             (_segment, next) = (next, null);
             sealedOne.Dispose();
             // from here on the old one is found by its footer
+            var grown = Segments[^1];
             SetSegments([.. Segments.SkipLast(1), new SegmentFile(Disk, Directory, sealedOne.Header.FirstRecord), Growing(_segment)]);
+            grown.Retire();
             _durableAddress = Math.Max(durableTo, _segment.Header.BaseAddress);
             WriteMeta(_state with { NewestSegment = end, EndRecord = end, EndAddress = _segment.EndAddress });
             _rolls++;
@@ -281,7 +283,8 @@ public sealed partial class LogWriter
     {
         try
         {
-            new LogTail(Begin, _durable, _durableAddress, _segment.Header.FirstRecord, _state.Epoch, Disk.BootId, flags).Write(_tail, _seed);
+            new LogTail(Begin, _durable, _durableAddress, _segment.Header.FirstRecord, _state.Epoch, Disk.BootId, flags)
+                .Write(_tail, _seed);
         }
         catch (DiskException)
         {

@@ -13,7 +13,8 @@ public sealed partial class LogWriter
             (options, writerLock, opened.MetaFile, opened.TailFile, opened.Newest, opened.Meta, opened.Generation);
         _open = new FrameBuilder(options.BufferSize);
         _seed = SegmentHeader.SeedOf(opened.Meta.Store);
-        (Begin, _appended, _durable, _durableAddress) = (opened.Meta.Begin, opened.Meta.EndRecord, opened.Meta.EndRecord, opened.Meta.EndAddress);
+        (Begin, _appended, _durable, _durableAddress) =
+            (opened.Meta.Begin, opened.Meta.EndRecord, opened.Meta.EndRecord, opened.Meta.EndAddress);
         (Schema, RecordSize, Id) = (opened.Meta.Schema, opened.Meta.RecordSize, opened.Meta.Store);
         Damage = opened.Damage;
         SetSegments([.. opened.Older.Select(first => new SegmentFile(disk, directory, first)), Growing(_segment)]);
@@ -70,8 +71,17 @@ public sealed partial class LogWriter
     /// <summary>Opens under a lock that the caller has; with <paramref name="own"/> it is the writer's from then on.</summary>
     internal static LogWriter OpenHeld(Disk disk, string directory, LogOptions options, IDisposable? own = null)
     {
-        var opened = LogRecovery.Open(disk, directory, options);
-        var merged = options with { Alignment = opened.Meta.Alignment, RecordSize = opened.Meta.RecordSize, SegmentSize = opened.Meta.SegmentSize };
+        OpenedLog opened;
+        try
+        {
+            opened = LogRecovery.Open(disk, directory, options);
+        }
+        catch (SegmentException error)
+        {
+            throw LogErrors.Translate(error, directory);
+        }
+        var merged =
+            options with { Alignment = opened.Meta.Alignment, RecordSize = opened.Meta.RecordSize, SegmentSize = opened.Meta.SegmentSize };
         var log = new LogWriter(disk, directory, merged, own, opened);
         lock (log._gate)
             log.Retain();
@@ -99,43 +109,20 @@ public sealed partial class LogWriter
             throw Wrong($"the description of the records is longer than {SegmentHeader.MostJson} bytes");
     }
 
-    /// <summary>The directory, durable with those above it that were not there.</summary>
     static void Prepare(Disk disk, string directory, bool create)
     {
-        List<string> made = [];
-        for (string? at = directory; at is { Length: > 0 }; at = Path.GetDirectoryName(at))
+        if (create)
         {
-            try
-            {
-                disk.List(at);
-                break;
-            }
-            catch (DiskException error) when (error.IsMissing)
-            {
-                if (!create)
-                    throw new StoreException(ErrorKind.NotFound, directory, "there is no log");
-                made.Add(at);
-            }
-        }
-        if (made.Count == 0)
+            disk.CreateDirectoryDurably(directory);
             return;
-        disk.CreateDirectory(directory);
-        foreach (string one in made)
-        {
-            if (Path.GetDirectoryName(one) is { Length: > 0 } above)
-                SyncQuietly(disk, above);
         }
-    }
-
-    static void SyncQuietly(Disk disk, string directory)
-    {
         try
         {
-            disk.SyncDirectory(directory);
+            disk.List(directory);
         }
-        catch (DiskException error) when (error.Errno is Errno.EACCES or Errno.ENOENT)
+        catch (DiskException error) when (error.IsMissing)
         {
-            // a directory that may be entered and not read: its entries are its owner's matter
+            throw new StoreException(ErrorKind.NotFound, directory, "there is no log");
         }
     }
 }

@@ -56,7 +56,9 @@ public sealed partial class LogWriter
         }
     }
 
-    /// <summary>Drops the segments that the options let go. That it fails is no failure of the log: the next full segment asks again.</summary>
+    /// <summary>
+    /// Drops the segments that the options let go. That it fails is no failure of the log: the next full segment asks again.
+    /// </summary>
     void Retain()
     {
         if (_options is { RetainBytes: 0, RetainRecords: 0, RetainAge: var age } && age == TimeSpan.Zero)
@@ -77,7 +79,7 @@ public sealed partial class LogWriter
     {
         var segments = Segments;
         var lengths = segments.Select(Length).ToArray();
-        long bytes = lengths.Sum(), first = Begin, oldest = Now() - (_options.RetainAge.Ticks * 100);
+        long bytes = lengths.Sum(), first = Begin, oldest = SegmentHeader.Now() - (_options.RetainAge.Ticks * 100);
         for (int i = 0; i + 1 < segments.Count && segments[i + 1].FirstRecord <= _durable; i++)
         {
             long next = segments[i + 1].FirstRecord;
@@ -163,7 +165,8 @@ public sealed partial class LogWriter
                 if (one.FirstRecord > segment.FirstRecord)
                     break;
                 var file = one.Lease();
-                long punched = one.FirstRecord == _state.BeginSegment ? _state.BeginOffset / BlockLength * BlockLength : SegmentHeader.Length;
+                long punched = one.FirstRecord == _state.BeginSegment ? _state.BeginOffset / BlockLength * BlockLength
+                    : SegmentHeader.Length;
                 bytes += one.FirstRecord < segment.FirstRecord
                     ? file.AllocatedLength
                     : Math.Max(0, (offset / BlockLength * BlockLength) - punched);

@@ -169,8 +169,8 @@ public sealed partial class LogWriter : RecordLog
     }
 
     /// <summary>
-    /// Writes the records that wait, as one frame. It may wait for a flush, and other threads may append or write meanwhile: whoever calls it
-    /// looks again.
+    /// Writes the records that wait, as one frame. It may wait for a flush, and other threads may append or write meanwhile: whoever calls
+    /// it looks again.
     /// </summary>
     void WriteOpen()
     {
@@ -231,7 +231,7 @@ public sealed partial class LogWriter : RecordLog
         FirstRecord = firstRecord,
         SyncedTo = _durableAddress,
         Epoch = _state.Epoch,
-        Time = Now(),
+        Time = SegmentHeader.Now(),
     };
 
     /// <summary>A full disk is told and changes nothing; any other failure ends this writer.</summary>
@@ -290,6 +290,4 @@ public sealed partial class LogWriter : RecordLog
     }
 
     StoreException Invalid(string detail) => new(ErrorKind.InvalidArgument, Directory, detail);
-
-    static long Now() => (DateTime.UtcNow.Ticks - DateTime.UnixEpoch.Ticks) * 100;
 }

@@ -8,13 +8,12 @@ namespace S3dlio.Log;
 /// The records of a log, by number: the first has 0, and a number is never given twice. Any number of threads may read. Failures are
 /// <see cref="StoreException"/>: NotFound for a record that was truncated or is not there yet, ChecksumMismatch for one that is damaged.
 /// </summary>
-public abstract class RecordLog : IDisposable
+public abstract partial class RecordLog : IDisposable
 {
     const int MostOpenFiles = 64;
     const long MostCached = 16 << 20, MostUnpacked = 16 << 20;
 
     readonly Lock _cacheGate = new();
-    readonly Dictionary<(SegmentFile, long), FrameTable> _tables = [];
     readonly Dictionary<FrameTable, byte[]> _unpacked = [];
     SegmentFile[] _segments = [];
     long _cached, _unpackedLength, _begin;
@@ -49,7 +48,9 @@ public abstract class RecordLog : IDisposable
     /// <returns>What <see cref="Committed"/> is then.</returns>
     public abstract ValueTask<long> WaitAsync(long number, CancellationToken cancel);
 
-    /// <summary>Where a consumer of that name is; where the log begins when it never set its cursor, or when what it had not read was truncated.</summary>
+    /// <summary>
+    /// Where a consumer of that name is; where the log begins when it never set its cursor, or when what it had not read was truncated.
+    /// </summary>
     public virtual long Cursor(string name) => Guarded(() =>
     {
         RefreshBegin();
@@ -60,7 +61,8 @@ public abstract class RecordLog : IDisposable
     public virtual void SetCursor(string name, long number) => Guarded(() =>
     {
         if (number < 0)
-            throw new StoreException(ErrorKind.InvalidArgument, Directory, $"the cursor '{name}' was set to record {number}; numbers begin at 0");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, Directory, $"the cursor '{name}' was set to record {number}; numbers begin at 0");
         LogCursor.Set(Disk, Directory, name, number);
         return true;
     });
@@ -108,12 +110,18 @@ public abstract class RecordLog : IDisposable
         var wanted = numbers.ToArray();
         return Guarded(() =>
         {
-            var plan = new RecordPlan(this);
+            var plan = new RecordPlan(this, wanted.Length);
             foreach (long number in wanted)
             {
+                if (Known(number, out int index) is { } known)
+                {
+                    plan.Add(known.SegmentFile, known.Table, index);
+                    continue;
+                }
                 CheckBegin(number);
                 if (number >= EndRecord)
-                    throw new StoreException(ErrorKind.NotFound, Directory, $"record {number} is not there: the log ends before record {EndRecord}");
+                    throw new StoreException(
+                        ErrorKind.NotFound, Directory, $"record {number} is not there: the log ends before record {EndRecord}");
                 if (Waiting(number) is { } copy)
                     plan.Add(number, copy);
                 else
@@ -121,8 +129,8 @@ public abstract class RecordLog : IDisposable
                     var (segment, table) = Find(number, false, out _)!.Value;
                     plan.Add(segment, table, (int)(number - table.Header.FirstRecord));
                 }
-                plan.Next = number + 1;
             }
+            plan.Next = wanted.Length == 0 ? 0 : wanted[^1] + 1;
             return plan;
         });
     }
@@ -135,11 +143,7 @@ public abstract class RecordLog : IDisposable
     public virtual ValueTask<RecordPlan> PlanAsync(long[] numbers, CancellationToken cancel) => new(Plan(numbers));
 
     /// <summary>As <see cref="RecordPlan.Read"/>, for logs that lie far away too.</summary>
-    public virtual ValueTask ReadAsync(RecordPlan plan, Memory<byte> target, CancellationToken cancel)
-    {
-        plan.Read(target.Span, cancel);
-        return ValueTask.CompletedTask;
-    }
+    public virtual ValueTask ReadAsync(RecordPlan plan, Memory<byte> target, CancellationToken cancel) => plan.ReadAsync(target, cancel);
 
     /// <summary>One record.</summary>
     public byte[] Read(long number)
@@ -163,69 +167,12 @@ public abstract class RecordLog : IDisposable
 
     private protected void AddSegment(SegmentFile segment) => SetSegments([.. Segments, segment]);
 
-    internal void ReadRun(in RecordPlan.Run run, long offset, Span<byte> target)
-    {
-        var (segment, table) = (run.SegmentFile!, run.Table!);
-        uint start = table.Start(run.First);
-        int found;
-        try
-        {
-            var file = segment.Lease();
-            try
-            {
-                if (table.Header.Type != FrameType.Packed)
-                    found = file.Read(target, offset);
-                else if (Unpacked(file, table) is { } raw)
-                {
-                    raw.AsSpan((int)start, target.Length).CopyTo(target);
-                    found = target.Length;
-                }
-                else
-                    found = -1;
-            }
-            finally
-            {
-                segment.Release();
-            }
-        }
-        catch (Exception error) when (error is DiskException or ObjectDisposedException)
-        {
-            CheckTruncated(run.Number);
-            throw LogErrors.Translate(error is DiskException ? error : new DiskException(Errno.ENOENT, segment.Path, "read"), Directory);
-        }
-        for (int i = 0; i < run.Count; i++)
-        {
-            int index = run.First + i;
-            int from = (int)(table.Start(index) - start), to = (int)(table.End(index) - start);
-            if (to <= found && table.IsRecord(index, target[from..to]))
-                continue;
-            CheckTruncated(run.Number + i);
-            throw new StoreException(
-                ErrorKind.ChecksumMismatch, segment.Path,
-                $"record {run.Number + i} is damaged: the checksum of its {to - from} bytes is not the one that was written", offset + from);
-        }
-    }
-
     /// <summary>The frame of a record; null, where damage is skipped, with the number to go on at.</summary>
     (SegmentFile SegmentFile, FrameTable Table)? Find(long number, bool skipDamaged, out long next)
     {
         next = number + 1;
         var segments = Segments;
-        int at = segments.Count - 1;
-        // most look at the newest
-        if (at >= 0 && segments[at].FirstRecord > number)
-        {
-            int low = 0, high = at - 1;
-            at = -1;
-            while (low <= high)
-            {
-                int middle = (low + high) / 2;
-                if (segments[middle].FirstRecord <= number)
-                    (at, low) = (middle, middle + 1);
-                else
-                    high = middle - 1;
-            }
-        }
+        int at = SegmentOf(segments, number);
         if (at < 0)
         {
             CheckTruncated(number);
@@ -242,7 +189,7 @@ public abstract class RecordLog : IDisposable
                 if (frame >= 0)
                 {
                     var (first, offset) = index[frame];
-                    if (Table(segment, file, first, offset) is { } table)
+                    if (Table(segment, file, index, frame) is { } table)
                     {
                         if (number - first < table.Count)
                             return (segment, table);
@@ -280,13 +227,48 @@ public abstract class RecordLog : IDisposable
         throw Missing(number, segment.Path, null, $"no frame holds it; the next record that can be read is {next}");
     }
 
-    FrameTable? Table(SegmentFile segment, DiskFile file, long firstRecord, long offset)
+    /// <summary>The last segment that begins at or before the record; -1 when there is none.</summary>
+    static int SegmentOf(IReadOnlyList<SegmentFile> segments, long number)
     {
-        lock (_cacheGate)
+        int at = segments.Count - 1;
+        // most look at the newest
+        if (at < 0 || segments[at].FirstRecord <= number)
+            return at;
+        int low = 0, high = at - 1;
+        at = -1;
+        while (low <= high)
         {
-            if (_tables.TryGetValue((segment, offset), out var known))
-                return known;
+            int middle = (low + high) / 2;
+            if (segments[middle].FirstRecord <= number)
+                (at, low) = (middle, middle + 1);
+            else
+                high = middle - 1;
         }
+        return at;
+    }
+
+    /// <summary>The frame of a record where its table is kept; takes no lock.</summary>
+    (SegmentFile SegmentFile, FrameTable Table)? Known(long number, out int index)
+    {
+        index = 0;
+        if (number < Begin || number >= EndRecord)
+            return null;
+        var segments = Segments;
+        int at = SegmentOf(segments, number);
+        if (at < 0 || segments[at].KnownIndex is not { } frames)
+            return null;
+        int frame = frames.Find(number);
+        if (frame < 0 || frames.Table(frame) is not { } table || number - table.Header.FirstRecord >= table.Count)
+            return null;
+        index = (int)(number - table.Header.FirstRecord);
+        return (segments[at], table);
+    }
+
+    FrameTable? Table(SegmentFile segment, DiskFile file, FrameIndex index, int at)
+    {
+        if (index.Table(at) is { } known)
+            return known;
+        var (firstRecord, offset) = index[at];
         var header = segment.Header(file);
         var start = new byte[512];
         int count = file.Read(start, offset);
@@ -306,11 +288,8 @@ public abstract class RecordLog : IDisposable
         lock (_cacheGate)
         {
             if (_cached > MostCached)
-            {
-                _tables.Clear();
-                _cached = 0;
-            }
-            if (_tables.TryAdd((segment, offset), table))
+                ForgetTables();
+            if (index.Keep(at, table))
                 _cached += 160 + (8L * table.Count);
         }
         return table;
@@ -344,10 +323,17 @@ public abstract class RecordLog : IDisposable
     {
         lock (_cacheGate)
         {
-            _tables.Clear();
+            ForgetTables();
             _unpacked.Clear();
-            _cached = _unpackedLength = 0;
+            _unpackedLength = 0;
         }
+    }
+
+    void ForgetTables()
+    {
+        foreach (var segment in Segments)
+            segment.KnownIndex?.DropTables();
+        _cached = 0;
     }
 
     void CloseSome()
@@ -375,7 +361,8 @@ public abstract class RecordLog : IDisposable
             throw Truncated(number);
     }
 
-    StoreException Truncated(long number) => new(ErrorKind.NotFound, Directory, $"record {number} was truncated: the log begins at record {Begin}");
+    StoreException Truncated(long number) =>
+        new(ErrorKind.NotFound, Directory, $"record {number} was truncated: the log begins at record {Begin}");
 
     static StoreException Missing(long number, string path, long? offset, string reason) => new(
         ErrorKind.ChecksumMismatch, path, $"record {number} was committed and cannot be read: {reason}", offset);

@@ -5,8 +5,8 @@ using S3dlio.Storage;
 namespace S3dlio.Log;
 
 /// <summary>
-/// The objects of a log in a store, as files that can be read. Files are read without waiting and stores are not: bytes that are not here yet end the
-/// work that needs them, are fetched, and the work is done again. It reads only, so doing it again changes nothing.
+/// The objects of a log in a store, as files that can be read. Files are read without waiting and stores are not: bytes that are not here
+/// yet end the work that needs them, are fetched, and the work is done again. It reads only, so doing it again changes nothing.
 /// </summary>
 sealed class StoreDisk(ObjectStore store, string prefix) : Disk, IAsyncDisposable
 {
@@ -22,6 +22,8 @@ sealed class StoreDisk(ObjectStore store, string prefix) : Disk, IAsyncDisposabl
     public override ulong BootId => 0;
 
     public override bool IsLocal(string directory) => false;
+
+    public override long DirectoryStamp(string directory) => DateTime.UtcNow.Ticks;
 
     /// <summary>Looks which objects there are.</summary>
     public async ValueTask ListAsync(CancellationToken cancel)
@@ -64,9 +66,11 @@ sealed class StoreDisk(ObjectStore store, string prefix) : Disk, IAsyncDisposabl
             long end = (Math.Min(offset + length, LengthOf(name)) + BlockLength - 1) / BlockLength;
             for (long block = offset / BlockLength; block < end; block++)
             {
-                if (_blocks.ContainsKey((name, block)) || wanted.Count > 0 && wanted[^1] is var same && same.Name == name && block < same.First + same.Count)
+                if (_blocks.ContainsKey((name, block)) || wanted.Count > 0 && wanted[^1] is var same && same.Name == name
+                    && block < same.First + same.Count)
                     continue;
-                if (wanted.Count > 0 && wanted[^1] is var last && last.Name == name && last.First + last.Count == block && last.Count < MostAtOnce / BlockLength)
+                if (wanted.Count > 0 && wanted[^1] is var last && last.Name == name && last.First + last.Count == block
+                    && last.Count < MostAtOnce / BlockLength)
                     wanted[^1] = last with { Count = last.Count + 1 };
                 else
                     wanted.Add((name, block, 1));

@@ -5,8 +5,8 @@ using S3dlio.Storage;
 namespace S3dlio.Log;
 
 /// <summary>
-/// The sealed segments of a log in any store, as <see cref="LogUpload"/> left them there: records are read by ranges, each compared with its checksum.
-/// A whole log that was copied there, its newest segment with it, is read too.
+/// The sealed segments of a log in any store, as <see cref="LogUpload"/> left them there: records are read by ranges, each compared with
+/// its checksum. A whole log that was copied there, its newest segment with it, is read too.
 /// </summary>
 public sealed class StoreLog : RecordLog, IAsyncDisposable
 {
@@ -67,7 +67,8 @@ public sealed class StoreLog : RecordLog, IAsyncDisposable
         var meta = slot is null ? null : LogMeta.Parse(slot.Value.Content, metaPath);
         var left = segments.FindAll(first => first >= (meta?.BeginSegment ?? 0));
         if (left.Count == 0)
-            throw new StoreException(ErrorKind.NotFound, Directory, $"the log begins at record {meta!.Begin}, and no segment with it was uploaded here");
+            throw new StoreException(
+                ErrorKind.NotFound, Directory, $"the log begins at record {meta!.Begin}, and no segment with it was uploaded here");
         var known = Segments;
         if (known.Count > 0 && known[^1].FirstRecord == left[^1] && known[^1].GrowingIndex is null)
             return;
@@ -92,7 +93,8 @@ public sealed class StoreLog : RecordLog, IAsyncDisposable
         Begin = Math.Max(Begin, meta?.Begin ?? left[0]);
         SetSegments([
             .. known.Where(one => one.FirstRecord != left[^1]),
-            .. left.Where(first => first != left[^1] && !known.Any(one => one.FirstRecord == first)).Select(first => new SegmentFile(Disk, Directory, first)),
+            .. left.Where(first => first != left[^1] && !known.Any(one => one.FirstRecord == first))
+                .Select(first => new SegmentFile(Disk, Directory, first)),
             new SegmentFile(Disk, Directory, left[^1]) { GrowingIndex = growing },
         ]);
         Volatile.Write(ref _end, Math.Max(end, Begin));
@@ -101,7 +103,8 @@ public sealed class StoreLog : RecordLog, IAsyncDisposable
     public override ValueTask<RecordPlan> PlanAsync(long first, long count, long mostBytes, bool skipDamaged, CancellationToken cancel) =>
         _disk.RunAsync(() => Plan(first, count, mostBytes, skipDamaged), cancel);
 
-    public override ValueTask<RecordPlan> PlanAsync(long[] numbers, CancellationToken cancel) => _disk.RunAsync(() => Plan(numbers), cancel);
+    public override ValueTask<RecordPlan> PlanAsync(long[] numbers, CancellationToken cancel) =>
+        _disk.RunAsync(() => Plan(numbers), cancel);
 
     public override async ValueTask ReadAsync(RecordPlan plan, Memory<byte> target, CancellationToken cancel)
     {
@@ -138,7 +141,8 @@ public sealed class StoreLog : RecordLog, IAsyncDisposable
     public override void SetCursor(string name, long number) => throw NoCursors();
 
     StoreException NoCursors() => new(
-        ErrorKind.InvalidArgument, Directory, "a log in a store keeps no cursors; keep the number with the consumer's own state, or use the cursor of the local log");
+        ErrorKind.InvalidArgument, Directory,
+        "a log in a store keeps no cursors; keep the number with the consumer's own state, or use the cursor of the local log");
 
     protected override void Dispose(bool disposing)
     {

@@ -19,8 +19,8 @@ enum FrameType : byte
 }
 
 /// <summary>
-/// The 64 bytes before a record table. It says at which address it stands, so one that lies elsewhere is known as misplaced, and how far the
-/// store was durable when it was built, so what is broken below that address is damage and not the torn end of a crash.
+/// The 64 bytes before a record table. It says at which address it stands, so one that lies elsewhere is known as misplaced, and how far
+/// the store was durable when it was built, so what is broken below that address is damage and not the torn end of a crash.
 /// </summary>
 readonly record struct FrameHeader
 {

@@ -28,23 +28,27 @@ sealed class FramePacking : IDisposable
             _room = new byte[bound];
         int length = (int)Libzstd.Check(
             Libzstd.Compress(
-                _context, ref MemoryMarshal.GetReference(_room.AsSpan()), (nuint)bound, ref MemoryMarshal.GetReference(raw), (nuint)raw.Length),
+                _context, ref MemoryMarshal.GetReference(_room.AsSpan()), (nuint)bound, ref MemoryMarshal.GetReference(raw),
+                (nuint)raw.Length),
             Failed);
         return length <= raw.Length - (raw.Length / LeastGain) && length < raw.Length ? _room.AsMemory(0, length) : default;
     }
 
-    /// <summary>The payload of a packed frame; null where the frame is damaged. No more is allocated than the file and the table's checked ends say.</summary>
+    /// <summary>
+    /// The payload of a packed frame; null where the frame is damaged. No more is allocated than the file and the table's checked ends say.
+    /// </summary>
     public static byte[]? Read(DiskFile file, FrameTable table)
     {
         var stored = new byte[table.Header.PayloadLength];
         if (file.Read(stored, table.PayloadOffset) < stored.Length)
             return null;
-        var raw = new byte[table.RawLength];
         ref byte source = ref MemoryMarshal.GetReference(stored.AsSpan());
-        if (Libzstd.FrameContentSize(ref source, (nuint)stored.Length) != (ulong)raw.Length)
+        if (table.RawLength > MostLength || Libzstd.FrameContentSize(ref source, (nuint)stored.Length) != (ulong)table.RawLength)
             return null;
+        var raw = new byte[table.RawLength];
         using var context = Libzstd.Check(Libzstd.CreateDecompression());
-        nuint found = Libzstd.Decompress(context, ref MemoryMarshal.GetReference(raw.AsSpan()), (nuint)raw.Length, ref source, (nuint)stored.Length);
+        nuint found =
+            Libzstd.Decompress(context, ref MemoryMarshal.GetReference(raw.AsSpan()), (nuint)raw.Length, ref source, (nuint)stored.Length);
         return Libzstd.IsError(found) == 0 && found == (nuint)raw.Length ? raw : null;
     }
 

@@ -52,7 +52,8 @@ sealed class FrameTable
             checksums[i] = BinaryPrimitives.ReadUInt32LittleEndian(bytes[((i * FrameHeader.EntryLength) + 4)..]);
         }
         // a packed payload is no longer than what it was made of, and that is no longer than a frame may be
-        bool fits = header.Type == FrameType.Packed ? before > header.PayloadLength && before <= FramePacking.MostLength : before == header.PayloadLength;
+        bool fits = header.Type == FrameType.Packed ? before > header.PayloadLength
+            && before <= FramePacking.MostLength : before == header.PayloadLength;
         return fits ? new FrameTable(offset, header, ends, checksums) : null;
     }
 }

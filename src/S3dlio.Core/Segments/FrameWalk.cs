@@ -6,7 +6,7 @@ namespace S3dlio.Segments;
 /// <summary>Goes from frame to frame of a segment and checks each. Holds a window of the file, never a frame as a whole.</summary>
 sealed class FrameWalk
 {
-    const int WindowLength = 1 << 20;
+    const int WindowLength = 1 << 20, LeastWindow = 64 << 10;
 
     readonly DiskFile _file;
     readonly SegmentHeader _segment;
@@ -19,12 +19,13 @@ sealed class FrameWalk
     /// <param name="segment">Its header.</param>
     /// <param name="offset">Of the first frame to look at.</param>
     /// <param name="record">Number of the record that comes next, -1 when any may.</param>
-    public FrameWalk(DiskFile file, SegmentHeader segment, long offset, long record)
+    /// <param name="most">Bytes that are expected from there on: who follows a log looks at a few often.</param>
+    public FrameWalk(DiskFile file, SegmentHeader segment, long offset, long record, long most = long.MaxValue)
     {
         (_file, _segment, Offset, NextRecord) = (file, segment, offset, record);
         _seed = segment.Seed;
         Length = file.Length;
-        _window = new byte[(int)Math.Clamp(Length - offset, FrameHeader.Length, WindowLength)];
+        _window = new byte[(int)Math.Clamp(Math.Min(Length - offset, Math.Max(most, LeastWindow)), FrameHeader.Length, WindowLength)];
     }
 
     /// <summary>Of the frame that comes next; after the end that of the first byte which is no frame.</summary>
@@ -101,7 +102,8 @@ sealed class FrameWalk
             for (; start + FrameHeader.Length <= bytes.Length; start += 8)
             {
                 long address = _segment.BaseAddress + at + start;
-                if (BitConverter.ToInt64(bytes[(start + 8)..]) == address && FrameHeader.TryRead(bytes[start..], _seed, address, out var header)
+                if (BitConverter.ToInt64(bytes[(start + 8)..]) == address
+                    && FrameHeader.TryRead(bytes[start..], _seed, address, out var header)
                     && !visit(at + start, header))
                     return;
             }

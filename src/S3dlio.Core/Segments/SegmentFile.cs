@@ -10,7 +10,7 @@ sealed class SegmentFile(Disk disk, string directory, long firstRecord) : IDispo
     SegmentHeader? _header;
     FrameIndex? _index;
     int _users;
-    bool _isGone;
+    bool _isGone, _isRetired;
 
     public long FirstRecord => firstRecord;
 
@@ -27,6 +27,9 @@ sealed class SegmentFile(Disk disk, string directory, long firstRecord) : IDispo
                 return _file is not null;
         }
     }
+
+    /// <summary>The index, where it was read.</summary>
+    public FrameIndex? KnownIndex => GrowingIndex ?? Volatile.Read(ref _index);
 
     /// <summary>The file, until <see cref="Release"/>.</summary>
     public DiskFile Lease()
@@ -45,7 +48,20 @@ sealed class SegmentFile(Disk disk, string directory, long firstRecord) : IDispo
         lock (_gate)
         {
             _users--;
-            if (_isGone && _users == 0)
+            if ((_isGone || _isRetired) && _users == 0)
+                Close();
+        }
+    }
+
+    /// <summary>
+    /// Keeps the file open no longer than someone uses it: another stands for the segment now, and plans may have this one.
+    /// </summary>
+    public void Retire()
+    {
+        lock (_gate)
+        {
+            _isRetired = true;
+            if (_users == 0)
                 Close();
         }
     }
@@ -69,7 +85,8 @@ sealed class SegmentFile(Disk disk, string directory, long firstRecord) : IDispo
         var header = SegmentHeader.Parse(bytes.AsSpan(0, count), Path);
         if (header.FirstRecord != firstRecord)
             throw new SegmentException(
-                SegmentFault.Damaged, Path, $"the header says that it begins at record {header.FirstRecord}, its name says {firstRecord}", 48);
+                SegmentFault.Damaged, Path, $"the header says that it begins at record {header.FirstRecord}, its name says {firstRecord}",
+                48);
         Volatile.Write(ref _header, header);
         return header;
     }
@@ -77,7 +94,7 @@ sealed class SegmentFile(Disk disk, string directory, long firstRecord) : IDispo
     /// <summary>The index: that of the footer, or, where the footer is damaged, what walking from frame to frame finds.</summary>
     public FrameIndex Index(DiskFile file)
     {
-        if ((GrowingIndex ?? Volatile.Read(ref _index)) is { } known)
+        if (KnownIndex is { } known)
             return known;
         var index = ReadFooter(file, Header(file), out _) ?? Walk(file);
         Volatile.Write(ref _index, index);
@@ -99,7 +116,8 @@ sealed class SegmentFile(Disk disk, string directory, long firstRecord) : IDispo
             || found.Offset + FrameHeader.Length + frame.PayloadLength != length)
             return null;
         var payload = new byte[frame.PayloadLength];
-        if (file.Read(payload, found.Offset + FrameHeader.Length) < payload.Length || Hashing.Crc32C.Compute(payload) != frame.TableChecksum)
+        if (file.Read(payload, found.Offset + FrameHeader.Length) < payload.Length
+            || Hashing.Crc32C.Compute(payload) != frame.TableChecksum)
             return null;
         footer = found;
         return SegmentFooter.ReadIndex(payload.AsSpan(0, payload.Length - SegmentFooter.SummaryLength));

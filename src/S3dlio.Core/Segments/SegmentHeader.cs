@@ -51,6 +51,9 @@ sealed record SegmentHeader
     /// <summary>Where the checksums of the store's frames begin.</summary>
     public uint Seed => SeedOf(Store);
 
+    /// <summary>The time for headers and frames: nanoseconds since 1970.</summary>
+    public static long Now() => (DateTime.UtcNow.Ticks - DateTime.UnixEpoch.Ticks) * 100;
+
     public static uint SeedOf(Guid store) => Crc32C.Compute(store.ToByteArray(bigEndian: true));
 
     public byte[] ToBytes()

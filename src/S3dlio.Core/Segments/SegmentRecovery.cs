@@ -56,12 +56,14 @@ sealed class SegmentRecovery
     /// <param name="segment">Its header.</param>
     /// <param name="from">Offset of the first frame that the store still needs.</param>
     /// <param name="record">Number of that frame's first record, -1 when it is not known.</param>
-    /// <param name="least">No record that is still to come has a lower number: the segment may hold no frame that the store still needs.</param>
+    /// <param name="least">No record that is still to come has a lower number: the segment may hold no frame that the store still
+    /// needs.</param>
     /// <param name="proof">What META and TAIL say.</param>
     /// <param name="mostEpoch">The last opening that META knows.</param>
     /// <param name="skip">Go on behind damage.</param>
     public static SegmentRecovery Run(
-        DiskFile file, SegmentHeader segment, long from, long record, long least, DurableProof proof, long mostEpoch, bool skip, bool checksRecords = true)
+        DiskFile file, SegmentHeader segment, long from, long record, long least, DurableProof proof, long mostEpoch, bool skip,
+        bool checksRecords = true)
     {
         long floor = Math.Max(Math.Max(record, least), segment.FirstRecord);
         var result = new SegmentRecovery { Index = new FrameIndex(), ProvenTo = proof.Address, EndRecord = floor };
@@ -70,7 +72,9 @@ sealed class SegmentRecovery
         List<(long First, long Offset)> frames = [];
         while (true)
         {
-            var walk = new FrameWalk(file, segment, from, record) { ChecksRecords = checksRecords, MostEpoch = mostEpoch, Epoch = result.LastEpoch };
+            var walk = new FrameWalk(
+                file, segment, from, record)
+            { ChecksRecords = checksRecords, MostEpoch = mostEpoch, Epoch = result.LastEpoch };
             while (walk.Next())
             {
                 var header = walk.Header;

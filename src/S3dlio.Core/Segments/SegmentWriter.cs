@@ -44,7 +44,8 @@ sealed class SegmentWriter : IDisposable
     {
         firstRecord = 0;
         return name.Length == 24 && name.StartsWith("seg-", StringComparison.Ordinal) && name.EndsWith(".s3l", StringComparison.Ordinal)
-            && long.TryParse(name.AsSpan(4, 16), System.Globalization.NumberStyles.AllowHexSpecifier, null, out firstRecord) && firstRecord >= 0
+            && long.TryParse(name.AsSpan(4, 16), System.Globalization.NumberStyles.AllowHexSpecifier, null, out firstRecord)
+                && firstRecord >= 0
             && name == NameOf(firstRecord);
     }
 

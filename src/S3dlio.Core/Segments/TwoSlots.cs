@@ -5,8 +5,8 @@ using S3dlio.IO;
 namespace S3dlio.Segments;
 
 /// <summary>
-/// A small file that is written in place and is always whole: two slots of 4 KiB in turns, each with a generation and a checksum. A crash in
-/// the middle of a write leaves the other slot.
+/// A small file that is written in place and is always whole: two slots of 4 KiB in turns, each with a generation and a checksum. A crash
+/// in the middle of a write leaves the other slot.
 /// </summary>
 static class TwoSlots
 {
@@ -71,7 +71,9 @@ static class TwoSlots
     static bool IsWhole(ReadOnlySpan<byte> slot) => slot.Length == SlotLength && slot.StartsWith(Magic)
         && Crc32C.Compute(slot[..(SlotLength - 4)]) == BinaryPrimitives.ReadUInt32LittleEndian(slot[(SlotLength - 4)..]);
 
-    /// <summary>Makes the file with its first content, under a temporary name until it is durable. The directory's sync is the caller's.</summary>
+    /// <summary>
+    /// Makes the file with its first content, under a temporary name until it is durable. The directory's sync is the caller's.
+    /// </summary>
     public static void Create(Disk disk, string directory, string name, ReadOnlySpan<byte> content)
     {
         string temporary = $"{directory}/tmp-{name}", path = $"{directory}/{name}";
