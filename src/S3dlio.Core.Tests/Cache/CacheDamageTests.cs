@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using S3dlio.Cache;
 using S3dlio.IO;
 using S3dlio.Storage;
+using S3dlio.Tests.Storage;
 using Xunit;
 
 namespace S3dlio.Tests.Cache;
@@ -264,6 +265,44 @@ public sealed class CacheDamageTests
         scene.Backing.Reset();
         Assert.Equal(Hello, await scene.Get("a"));
         Assert.Equal(0, scene.Backing.Calls);
+    }
+
+    [Fact]
+    public void Directory_ManyThatWereDeleted_KeepNoFilesOpen()
+    {
+        var places = new TemporaryDirectory();
+        for (int i = 0; i < 100; i++)
+            OpenAndDelete(places[$"{i}"]);
+        _ = CacheDirectory.Open(places["last"]);
+        for (int i = 0; i < 3; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        string[] open = [.. Directory.EnumerateFiles("/proc/self/fd").Select(static name => new FileInfo(name).LinkTarget ?? "")];
+        // some five of each
+        Assert.InRange(open.Count(target => target.StartsWith(places["x"][..^1], StringComparison.Ordinal)), 1, 50);
+        places.Delete();
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static void OpenAndDelete(string path)
+        {
+            _ = CacheDirectory.Open(path);
+            Directory.Delete(path, recursive: true);
+        }
+    }
+
+    /// <summary>A second object of it would close its lock files, and with them give up the first one's locks.</summary>
+    [Fact]
+    public void Directory_Renamed_IsTheSame()
+    {
+        var places = new TemporaryDirectory();
+        var first = CacheDirectory.Open(places["one"]);
+        Directory.Move(places["one"], places["two"]);
+        _ = CacheDirectory.Open(places["other"]);
+        Assert.False(first.IsCurrent);
+        Assert.Same(first, CacheDirectory.Open(places["two"]));
+        places.Delete();
     }
 
     [Fact]

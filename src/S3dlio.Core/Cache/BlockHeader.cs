@@ -64,7 +64,8 @@ static class BlockHeader
         if (length is < 0 or > CacheOptions.MostBlock || blockSize is <= 0 or > CacheOptions.MostBlock || size < 0 || block < 0
             || block > size / blockSize || texts + identity + tag > Length - sizeof(uint))
             return null;
-        var version = new ObjectVersion(header.Slice(texts, identity).ToArray(), header.Slice(texts + identity, tag).ToArray(), size, blockSize);
+        var version =
+            new ObjectVersion(header.Slice(texts, identity).ToArray(), header.Slice(texts + identity, tag).ToArray(), size, blockSize);
         return version.LengthOf(block) == length ? (version, block) : null;
     }
 

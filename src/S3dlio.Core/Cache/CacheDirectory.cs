@@ -38,7 +38,7 @@ sealed class CacheDirectory
         MakeDirectory("tmp");
         CheckVersion();
         Tokens = new WriteTokens(OpenOwn("tokens", 0));
-        Flights = new Flights(OpenOwn("LOCK.fill", 0));
+        Flights = new Flights(OpenOwn("LOCK.fill", 0), () => Queue!.Noted);
         Queue = new EvictionQueue(this);
         Sweep();
     }
@@ -66,6 +66,9 @@ sealed class CacheDirectory
             var status = Look(path);
             if (Known.TryGetValue(status.Identity, out var found))
                 return found;
+            // those that were deleted keep their files open for nobody; whoever still reads in one holds it
+            foreach (var gone in Known.Where(static one => one.Value.IsDeleted).ToArray())
+                Known.Remove(gone.Key);
             try
             {
                 return Known[status.Identity] = new CacheDirectory(path, status.Identity);
@@ -85,6 +88,12 @@ sealed class CacheDirectory
 
     /// <summary>True while the path leads to this directory.</summary>
     public bool IsCurrent => Interop.Status(Path, follow: true, out var now) == 0 && now.Identity == _identity;
+
+    /// <summary>
+    /// True once it is gone for good. One that was renamed, or cannot be reached for now, is not: whoever opened it a second time would
+    /// lose his locks when the first object's files are closed.
+    /// </summary>
+    public bool IsDeleted => !IsCurrent && Tokens.IsDeleted;
 
     /// <summary>Opens an entry for reading; null where there is none that could be used.</summary>
     public SafeFileHandle? TryOpen(EntryId id, out long length)
@@ -134,10 +143,14 @@ sealed class CacheDirectory
             using (handle)
                 errno = Interop.Write(handle!, pieces, 0);
             // noted before it is there: what is there and not noted would never be evicted
+            EvictionQueue.QueuePlace mark = default;
             if (errno == 0)
-                errno = Queue.Note(id, length);
+                errno = Queue.Note(id, length, out mark);
             if (errno == 0)
                 errno = Place(temporary, id);
+            // whoever evicts may have come to the note while the entry was not there yet
+            if (errno == 0 && Queue.IsLost(mark))
+                errno = Queue.Note(id, length, out _);
             if (errno != 0)
                 _ = Interop.Unlink(temporary);
         }

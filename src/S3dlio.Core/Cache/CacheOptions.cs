@@ -13,6 +13,12 @@ public enum CacheMode
 
     /// <summary>The same, and what is written is kept, too.</summary>
     Through,
+
+    /// <summary>A write is acknowledged when it is durable on this machine, and sent to the store behind the caller's back.</summary>
+    Back,
+
+    /// <summary>The same, and the store is not asked at all: what is not here is an error, and what is written waits.</summary>
+    Offline,
 }
 
 /// <summary>When a reader asks the store whether an object is still the one that was kept.</summary>
@@ -64,6 +70,9 @@ public sealed record CacheOptions
 
     public CacheEviction Eviction { get; init; }
 
+    /// <summary>Bytes of writes that may wait for the store; more go to it directly. Null: as free space allows.</summary>
+    public long? JournalSize { get; init; }
+
     /// <summary>Reads the options of a store; null where none asks for a cache.</summary>
     /// <exception cref="StoreException">InvalidArgument.</exception>
     public static CacheOptions? Read(StoreOptions options)
@@ -83,18 +92,18 @@ public sealed record CacheOptions
 
     CacheOptions With(NamedOption option) => option.Name switch
     {
-        "cache_size" => this with { Size = Bytes(option) },
+        "cache_size" => this with { Size = option.AsSize() },
         "cache_mode" => this with
         {
             Mode = option.AsChoice("read", "through", "back", "offline") switch
             {
                 "read" => CacheMode.Read,
                 "through" => CacheMode.Through,
-                var other => throw new StoreException(ErrorKind.InvalidArgument, option.Uri,
-                    $"option 'cache_mode': '{other}' is not there in this version, "
-                    + "which keeps what is read ('read') and what is written, too ('through')"),
+                "back" => CacheMode.Back,
+                _ => CacheMode.Offline,
             },
         },
+        "cache_journal_size" => this with { JournalSize = option.AsSize() },
         "cache_validate" => this with
         {
             Validate = option.AsChoice("always", "ttl", "never") switch
@@ -105,14 +114,16 @@ public sealed record CacheOptions
             },
         },
         "cache_ttl" => this with { Ttl = option.AsSeconds() },
-        "cache_min_free" => this with { MinFree = Bytes(option) },
+        "cache_min_free" => this with { MinFree = option.AsSize() },
         "cache_block_size" => this with
         {
-            BlockSize = Bytes(option) is >= LeastBlock and <= MostBlock and var size && BitOperations.IsPow2(size) ? (int)size
+            BlockSize = option.AsSize() is >= LeastBlock and <= MostBlock and var size && BitOperations.IsPow2(size) ? (int)size
                 : throw option.Wrong($"a power of two from {LeastBlock} to {MostBlock} bytes"),
         },
-        "cache_eviction" => this with { Eviction = option.AsChoice("s3-fifo", "none") == "none" ? CacheEviction.None
-            : CacheEviction.S3Fifo },
+        "cache_eviction" => this with
+        {
+            Eviction = option.AsChoice("s3-fifo", "none") == "none" ? CacheEviction.None : CacheEviction.S3Fifo,
+        },
         _ => this,
     };
 
@@ -122,36 +133,5 @@ public sealed record CacheOptions
         return path.StartsWith('/') && !path.Contains('\0', StringComparison.Ordinal)
             ? System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path))
             : throw option.Wrong("the absolute path of a directory");
-    }
-
-    /// <summary>A number of bytes, or text such as <c>200GiB</c> or <c>1.5 TB</c>.</summary>
-    static long Bytes(NamedOption option)
-    {
-        const string expected = "a number of bytes, or a text such as \"200GiB\" or \"500MB\"";
-        if (option.Value.ValueKind == JsonValueKind.Number)
-            return option.Value.TryGetInt64(out long number) && number >= 0 ? number : throw option.Wrong(expected);
-        if (option.Value.ValueKind != JsonValueKind.String)
-            throw option.Wrong(expected);
-        string text = option.AsText().Trim();
-        int digits = text.Length;
-        while (digits > 0 && !char.IsAsciiDigit(text[digits - 1]))
-            digits--;
-        double unit = text[digits..].Trim().ToUpperInvariant() switch
-        {
-            "" or "B" => 1,
-            "KB" => 1e3,
-            "MB" => 1e6,
-            "GB" => 1e9,
-            "TB" => 1e12,
-            "KIB" => 1L << 10,
-            "MIB" => 1L << 20,
-            "GIB" => 1L << 30,
-            "TIB" => 1L << 40,
-            _ => double.NaN,
-        };
-        return double.TryParse(text[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
-            && value * unit < long.MaxValue
-            ? (long)(value * unit)
-            : throw option.Wrong(expected);
     }
 }

@@ -23,6 +23,9 @@ readonly record struct EntryId(ulong High, ulong Low)
     /// <param name="block">Its number.</param>
     public static EntryId OfBlock(ReadOnlySpan<byte> version, long block) => Of(version, 'b', block);
 
+    /// <summary>The turn to write an object to the journals. It names no entry.</summary>
+    public static EntryId OfTurn(ReadOnlySpan<byte> identity) => Of(identity, 'w', default);
+
     static EntryId Of(ReadOnlySpan<byte> subject, char kind, long number)
     {
         Span<byte> tail = stackalloc byte[9], hash = stackalloc byte[Length];

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Microsoft.Win32.SafeHandles;
-using S3dlio.Hashing;
 using S3dlio.IO;
 
 namespace S3dlio.Cache;
@@ -16,14 +15,12 @@ namespace S3dlio.Cache;
 /// The queues are files that records are appended to, by anybody and without a lock; whoever holds the lock of evictions takes from their
 /// front. Everything here is a hint: what is lost or damaged is built anew from the entries themselves.
 /// </remarks>
-sealed class EvictionQueue
+sealed partial class EvictionQueue
 {
-    const int RecordLength = 32, HeatLength = 1 << 20, GhostCount = 1 << 18, MostHeat = 3, StateLength = 128;
+    const int HeatLength = 1 << 20, GhostCount = 1 << 18, MostHeat = 3, MostTries = 4;
 
     /// <summary>Part of the room that new entries stand in.</summary>
     const int SmallPart = 10;
-
-    static ReadOnlySpan<byte> Magic => "S3DLQUE1"u8;
 
     readonly CacheDirectory _directory;
     readonly SafeFileHandle _state, _small, _main, _heat, _ghosts;
@@ -64,27 +61,54 @@ sealed class EvictionQueue
         }
     }
 
+    /// <summary>Grows with every entry.</summary>
+    public long Noted => LengthOf(_small) + LengthOf(_main);
+
     /// <summary>Whether something so long may be kept at all.</summary>
     public bool Admit(long length, CacheOptions limits)
     {
         if (limits.Size is { } size && length > size)
             return false;
-        if (limits.Eviction == CacheEviction.None)
-            return Total + length <= (limits.Size ?? long.MaxValue) && Free(limits) >= length;
-        if (Free(limits) >= length)
-            return true;
-        // room is made before it is needed; where others have taken it there is none
-        Trim(limits, length);
-        return Free(limits) >= length;
+        bool fits = Fits(limits, length);
+        // room is made before it is needed. Where another makes it and is not done soon, this is not kept: nobody waits for one who may be
+        // stopped, and the size is held
+        for (int i = 0; !fits && limits.Eviction != CacheEviction.None && i < MostTries; i++)
+        {
+            if (i > 0)
+                Thread.Sleep(0);
+            Trim(limits, length);
+            fits = Fits(limits, length);
+        }
+        return fits;
     }
+
+    bool Fits(CacheOptions limits, long wanted) => Total + wanted <= (limits.Size ?? long.MaxValue) && Free(limits) >= wanted;
+
+    /// <summary>How often the entries were counted anew; null while nothing is known of them.</summary>
+    long? Rebuilds => Read()?.Rebuilds;
+
+    /// <summary>Where an entry was noted.</summary>
+    /// <param name="IsMain">In the main queue.</param>
+    /// <param name="At">Not before that place.</param>
+    /// <param name="Rebuilds">What <see cref="Rebuilds"/> was.</param>
+    public readonly record struct QueuePlace(bool IsMain, long At, long? Rebuilds);
+
+    /// <summary>
+    /// Whether a note counts for nothing any more: whoever evicts came to it before the entry was there, or the entries were counted anew.
+    /// </summary>
+    public bool IsLost(in QueuePlace mark) => mark.Rebuilds is null || Read() is not { } state || state.Rebuilds != mark.Rebuilds
+        || (mark.IsMain ? state.MainHead : state.SmallHead) > mark.At;
 
     /// <summary>An entry is about to be there.</summary>
     /// <returns>An errno.</returns>
-    public int Note(EntryId id, long length)
+    public int Note(EntryId id, long length, out QueuePlace mark)
     {
         Span<byte> cold = [0];
         _ = Interop.Write(_heat, cold, HeatPlace(id));
-        return Append(WasHere(id) ? _main : _small, id, length);
+        bool isMain = WasHere(id);
+        var queue = isMain ? _main : _small;
+        mark = new QueuePlace(isMain, LengthOf(queue), Rebuilds);
+        return Append(queue, id, length);
     }
 
     /// <summary>An entry was read.</summary>
@@ -104,11 +128,13 @@ sealed class EvictionQueue
     {
         if (Read() is null)
             Recount();
-        if (limits.Eviction == CacheEviction.None || (Total <= (limits.Size ?? long.MaxValue) && Free(limits) >= wanted))
-            return;
-        using var held = LocalDisk.Shared.TryLock($"{_directory.Path}/LOCK.evict", out _);
-        if (held is not null)
-            Evict(limits, wanted);
+        // again: what came while this one was at it found it at it, and went on
+        for (int i = 0; i < MostTries && limits.Eviction != CacheEviction.None && !Fits(limits, wanted); i++)
+        {
+            using var held = LocalDisk.Shared.TryLock($"{_directory.Path}/LOCK.evict", out _);
+            if (held is null || !Evict(limits, wanted))
+                return;
+        }
     }
 
     /// <summary>Counts the entries anew, after many were removed by others than this.</summary>
@@ -119,11 +145,13 @@ sealed class EvictionQueue
             Write(Rebuild());
     }
 
-    void Evict(CacheOptions limits, long wanted)
+    /// <returns>False where nothing is left that could go.</returns>
+    bool Evict(CacheOptions limits, long wanted)
     {
         var state = Fold(Read() ?? Rebuild());
-        long most = limits.Size ?? long.MaxValue, missing = wanted - Free(limits);
+        long most = limits.Size is { } size ? size - wanted : long.MaxValue, missing = wanted - Free(limits);
         int steps = 0;
+        bool hasRemoved = false;
         while (state.Bytes > most || missing > 0)
         {
             // a crash in between only repeats what was done
@@ -141,6 +169,7 @@ sealed class EvictionQueue
                 }
                 Haunt(ref state, id);
                 missing -= Remove(id, length);
+                hasRemoved = true;
             }
             else if (TryTake(_main, ref state.MainHead, state.MainCounted, out id, out length))
             {
@@ -153,6 +182,7 @@ sealed class EvictionQueue
                     continue;
                 }
                 missing -= Remove(id, length);
+                hasRemoved = true;
             }
             else if (fromSmall)
             {
@@ -169,6 +199,7 @@ sealed class EvictionQueue
         }
         Write(state);
         Release(state);
+        return hasRemoved;
     }
 
     /// <summary>Gives back what of the queues nobody reads any more.</summary>
@@ -209,7 +240,12 @@ sealed class EvictionQueue
     /// <summary>The queues as the entries themselves tell: the oldest first.</summary>
     State Rebuild()
     {
-        var state = new State { SmallHead = LengthOf(_small), MainHead = LengthOf(_main) };
+        var state = new State
+        {
+            SmallHead = LengthOf(_small),
+            MainHead = LengthOf(_main),
+            Rebuilds = (Rebuilds ?? Random.Shared.Next()) + 1,
+        };
         (state.SmallCounted, state.MainCounted) = (state.SmallHead, state.MainHead);
         foreach (var (id, status) in _directory.Entries().OrderBy(static entry => entry.Status.LastModified))
         {
@@ -217,79 +253,6 @@ sealed class EvictionQueue
                 _directory.Remove(id);
         }
         return Fold(state);
-    }
-
-    /// <summary>Takes the record at the front. Where the front is damaged it goes on at the next that is whole.</summary>
-    bool TryTake(SafeFileHandle queue, ref long head, long end, out EntryId id, out long length)
-    {
-        Span<byte> bytes = stackalloc byte[4096];
-        while (head < end)
-        {
-            if (Interop.Read(queue, bytes, head, out int count) != 0 || count < RecordLength)
-                break;
-            int at = Find(bytes[..count], out id, out length);
-            head += at < 0 ? Math.Max(count - RecordLength + 1, 1) : at + RecordLength;
-            if (at >= 0)
-                return true;
-        }
-        (id, length, head) = (default, 0, end);
-        return false;
-    }
-
-    /// <summary>Bytes of the entries noted behind a place, which moves to the end.</summary>
-    static long Count(SafeFileHandle queue, ref long from, out long entries)
-    {
-        entries = 0;
-        long total = 0, end = LengthOf(queue);
-        if (end - from < RecordLength)
-            return 0;
-        byte[] bytes = new byte[(int)Math.Min(end - from, 64 << 10)];
-        while (end - from >= RecordLength)
-        {
-            if (Interop.Read(queue, bytes.AsSpan(0, (int)Math.Min(bytes.Length, end - from)), from, out int count) != 0
-                || count < RecordLength)
-                break;
-            int at = 0;
-            while (count - at >= RecordLength)
-            {
-                int found = Find(bytes.AsSpan(at, count - at), out _, out long length);
-                if (found < 0)
-                {
-                    at = count - RecordLength + 1;
-                    break;
-                }
-                (total, entries, at) = (total + length, entries + 1, at + found + RecordLength);
-            }
-            from += at;
-        }
-        return total;
-    }
-
-    static int Find(ReadOnlySpan<byte> bytes, out EntryId id, out long length)
-    {
-        for (int at = 0; at + RecordLength <= bytes.Length; at++)
-        {
-            var record = bytes.Slice(at, RecordLength);
-            if (BinaryPrimitives.ReadUInt32LittleEndian(record[28..]) != Crc32C.Compute(record[..28])
-                || BinaryPrimitives.ReadUInt32LittleEndian(record[24..]) != 1)
-                continue;
-            id = EntryId.Read(record);
-            length = BinaryPrimitives.ReadInt64LittleEndian(
-                record[16..]) is var read and >= 0 and <= MetaEntry.MostLength + CacheOptions.MostBlock ? read : 0;
-            return at;
-        }
-        (id, length) = (default, 0);
-        return -1;
-    }
-
-    static int Append(SafeFileHandle queue, EntryId id, long length)
-    {
-        Span<byte> record = stackalloc byte[RecordLength];
-        id.Write(record);
-        BinaryPrimitives.WriteInt64LittleEndian(record[16..], length);
-        BinaryPrimitives.WriteUInt32LittleEndian(record[24..], 1);
-        BinaryPrimitives.WriteUInt32LittleEndian(record[28..], Crc32C.Compute(record[..28]));
-        return Interop.Write(queue, record, 0);
     }
 
     /// <summary>Bytes that may still be taken until so much is free as shall be; less than 0 when too little is.</summary>
@@ -340,50 +303,4 @@ sealed class EvictionQueue
     static long GhostPlace(EntryId id) => (long)(id.Low % GhostCount) * 8;
 
     static long LengthOf(SafeFileHandle file) => Interop.Status(file, out var status) == 0 ? status.Size : 0;
-
-    State? Read()
-    {
-        Span<byte> bytes = stackalloc byte[StateLength];
-        if (Interop.Read(_state, bytes, 0, out int count) != 0 || count < StateLength || !bytes.StartsWith(Magic)
-            || BinaryPrimitives.ReadUInt32LittleEndian(bytes[^4..]) != Crc32C.Compute(bytes[..^4]))
-            return null;
-        return new State
-        {
-            Epoch = BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]),
-            SmallHead = BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]),
-            SmallCounted = BinaryPrimitives.ReadInt64LittleEndian(bytes[24..]),
-            SmallBytes = BinaryPrimitives.ReadInt64LittleEndian(bytes[32..]),
-            MainHead = BinaryPrimitives.ReadInt64LittleEndian(bytes[40..]),
-            MainCounted = BinaryPrimitives.ReadInt64LittleEndian(bytes[48..]),
-            MainBytes = BinaryPrimitives.ReadInt64LittleEndian(bytes[56..]),
-            MainEntries = BinaryPrimitives.ReadInt64LittleEndian(bytes[64..]),
-            Ghosts = BinaryPrimitives.ReadInt64LittleEndian(bytes[72..]),
-        };
-    }
-
-    void Write(State state)
-    {
-        Span<byte> bytes = stackalloc byte[StateLength];
-        bytes.Clear();
-        Magic.CopyTo(bytes);
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[8..], Random.Shared.NextInt64());
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[16..], state.SmallHead);
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[24..], state.SmallCounted);
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[32..], Math.Max(0, state.SmallBytes));
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[40..], state.MainHead);
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[48..], state.MainCounted);
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[56..], Math.Max(0, state.MainBytes));
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[64..], Math.Max(0, state.MainEntries));
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[72..], state.Ghosts);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes[(StateLength - 4)..], Crc32C.Compute(bytes[..(StateLength - 4)]));
-        _ = Interop.Write(_state, bytes, 0);
-    }
-
-    /// <summary>Heads: where the queues begin. Counted: how far the numbers of bytes and entries go.</summary>
-    struct State
-    {
-        public long Epoch, SmallHead, SmallCounted, SmallBytes, MainHead, MainCounted, MainBytes, MainEntries, Ghosts;
-
-        public readonly long Bytes => SmallBytes + MainBytes;
-    }
 }

@@ -11,10 +11,12 @@ namespace S3dlio.Cache;
 /// kernel frees when its holder dies and a forked child does not inherit. Whoever waits too long fetches for itself: a holder that hangs
 /// holds nobody up.
 /// </summary>
-sealed class Flights(SafeFileHandle locks)
+/// <param name="locks">The file of the record locks.</param>
+/// <param name="progress">Another number when anything came into the cache.</param>
+sealed class Flights(SafeFileHandle locks, Func<long> progress)
 {
-    /// <summary>How long somebody waits for another's fetch, when nothing comes of it.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    /// <summary>How long somebody waits for another's fetch, when nothing comes into the cache meanwhile; and at most.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1), MostPatience = TimeSpan.FromSeconds(8);
 
     static readonly TimeSpan Look = TimeSpan.FromMilliseconds(2);
 
@@ -43,9 +45,19 @@ sealed class Flights(SafeFileHandle locks)
     /// <returns>False where the patience ended.</returns>
     public async ValueTask<bool> WaitAsync(EntryId id, Func<bool> isThere, CancellationToken cancel)
     {
-        var since = Stopwatch.StartNew();
-        while (since.Elapsed < Patience)
+        var (since, whole) = (Stopwatch.StartNew(), Stopwatch.StartNew());
+        long seen = progress();
+        while (true)
         {
+            if (since.Elapsed >= Patience)
+            {
+                // on a busy machine or a slow network a fetch takes longer, and a second one would make both slower
+                long now = progress();
+                if (now == seen || whole.Elapsed >= MostPatience)
+                    return false;
+                seen = now;
+                since.Restart();
+            }
             if (isThere())
                 return true;
             if (_here.TryGetValue(id, out var flight))
@@ -60,7 +72,44 @@ sealed class Flights(SafeFileHandle locks)
                 return true;
             await Task.Delay(Look, cancel).ConfigureAwait(false);
         }
-        return false;
+    }
+
+    /// <summary>Takes on several entries, as soon as nobody else has any of them.</summary>
+    /// <returns>Ends them; null where the patience ended.</returns>
+    public async ValueTask<IDisposable?> TakeAllAsync(IEnumerable<EntryId> ids, CancellationToken cancel)
+    {
+        var taken = new Taken();
+        try
+        {
+            // in one order, so that no two wait for each other
+            foreach (var id in ids.Distinct().OrderBy(Place).ThenBy(static id => (id.High, id.Low)))
+            {
+                while (true)
+                {
+                    if (TryBegin(id) is { } flight)
+                    {
+                        taken.Flights.Add(flight);
+                        break;
+                    }
+                    if (!await WaitAsync(id, static () => false, cancel).ConfigureAwait(false))
+                        return null;
+                }
+            }
+            var all = taken;
+            taken = null;
+            return all;
+        }
+        finally
+        {
+            taken?.Dispose();
+        }
+    }
+
+    sealed class Taken : IDisposable
+    {
+        public List<Flight> Flights { get; } = [];
+
+        public void Dispose() => Flights.ForEach(static flight => flight.Dispose());
     }
 
     bool IsFree(EntryId id)

@@ -25,6 +25,9 @@ public sealed partial class HybridStore
     {
         var directory = Directory();
         var counters = directory.Counters;
+        var back = Back();
+        var written = back?.Counters ?? new WriteBackCounters();
+        var waiting = Waiting("");
         return new CacheStatistics(directory.Path, directory.Queue.Total, Options.Size,
         [
             ("hits", counters.Hits), ("hit_bytes", counters.HitBytes), ("misses", counters.Misses), ("miss_bytes", counters.MissBytes),
@@ -32,6 +35,11 @@ public sealed partial class HybridStore
                 ("fills_failed", counters.FillsFailed),
             ("damaged", counters.Damaged), ("evicted", counters.Evicted), ("evicted_bytes", counters.EvictedBytes),
                 ("rests", counters.Rests),
+            ("pending", waiting.Count), ("pending_bytes", waiting.Bytes), ("pending_milliseconds", (long)waiting.Age.TotalMilliseconds),
+                ("parked", waiting.Parked),
+            ("accepted", written.Accepted), ("accepted_bytes", written.AcceptedBytes), ("sent", written.Sent),
+                ("sent_bytes", written.SentBytes), ("superseded", written.Superseded), ("send_failures", written.SendFailures),
+                ("bypassed", written.Bypassed), ("adopted", written.Adopted), ("journal_failures", written.JournalFailures),
         ]);
     }
 

@@ -11,12 +11,13 @@ public sealed partial class HybridStore
     const int MostStreamed = 8 << 20;
 
     /// <summary>
-    /// Keeps what was just written: its blocks, and that there is such an object. The next reader asks the store whether it still is.
+    /// Keeps what was just written: its blocks, and that there is such an object. The next reader asks the store whether it still is, if it
+    /// can be asked.
     /// </summary>
-    void KeepWritten(CacheDirectory directory, ObjectMeta written, ReadOnlyMemory<byte> head, IReadOnlyList<LargeMemory> body)
+    void KeepWritten(CacheDirectory directory, byte[] identity, ObjectMeta written, ReadOnlyMemory<byte> head,
+        IReadOnlyList<LargeMemory> body)
     {
-        byte[] identity = Identity(written.Key);
-        if (Options.Mode != CacheMode.Through || directory.IsResting || identity.Length > ObjectVersion.MostText
+        if (directory.IsResting || identity.Length > ObjectVersion.MostText
             || VersionOf(identity, written) is not { } version)
             return;
         long length = head.Length + body.Sum(static part => part.Length);
@@ -30,7 +31,7 @@ public sealed partial class HybridStore
         }
         // under no token: another may have written since
         Keep(directory, EntryId.OfMeta(identity), identity,
-            new MetaEntry(written, 0, _clock.GetUtcNow(), IsWhole: false, KnowsBlocks: false));
+            new MetaEntry(written, MetaEntry.NoToken, _clock.GetUtcNow(), IsWhole: false, KnowsBlocks: false));
     }
 
     static List<ReadOnlyMemory<byte>> Cut(ReadOnlyMemory<byte> head, IReadOnlyList<LargeMemory> body, long start, int length)
@@ -74,7 +75,7 @@ public sealed partial class HybridStore
         {
             var written = await store.WritingAsync([key], () => base.CompleteAsync(cancel)).ConfigureAwait(false);
             if (_written is { } all)
-                store.KeepWritten(store.Directory(), written, default,
+                store.KeepWritten(store.Directory(), store.Identity(written.Key), written, default,
                     [LargeMemory.From((ReadOnlyMemory<byte>)all.GetBuffer().AsMemory(0, (int)all.Length))]);
             return written;
         }

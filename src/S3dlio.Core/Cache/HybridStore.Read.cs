@@ -15,6 +15,20 @@ public sealed partial class HybridStore
     public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        ObjectKey.Check(Root, key);
+        if (Back() is not { } back)
+            return await OpenStoredAsync(key, options, cancel).ConfigureAwait(false);
+        if (OpenWaiting(back, key, options) is { } waiting)
+            return waiting;
+        string full = Full(key);
+        if (back.Tags.Real(full, options.IfMatch) is var real && real != options.IfMatch)
+            options = options with { IfMatch = real };
+        var reader = await OpenStoredAsync(key, options, cancel).ConfigureAwait(false);
+        return back.Tags.Known(full, reader.Meta.ETag) is { } tag && tag != reader.Meta.ETag ? new ToldReader(reader, tag) : reader;
+    }
+
+    async ValueTask<ObjectReader> OpenStoredAsync(string key, ReadOptions options, CancellationToken cancel)
+    {
         byte[] identity = Identity(key);
         var directory = Directory();
         // one answer in its order is for objects that are written all the time: they are not worth keeping
@@ -29,6 +43,9 @@ public sealed partial class HybridStore
             {
                 using (var flight = directory.Flights.TryBegin(id))
                 {
+                    // whoever fetched it may have ended between the look and this
+                    if (flight is not null && (known = Load(directory, id, identity, key)) is not null)
+                        continue;
                     if (flight is not null)
                         return await OpenColdAsync(directory, id, identity, key, options, null, null, cancel).ConfigureAwait(false);
                 }
@@ -43,7 +60,13 @@ public sealed partial class HybridStore
             var open = first >= 0 && first < version.Blocks ? BlockStore.TryOpen(directory, version, first) : null;
             if (open is null && first >= 0 && first < version.Blocks)
             {
-                if (directory.Flights.TryBegin(version.Id(first)) is { } flight)
+                var flight = directory.Flights.TryBegin(version.Id(first));
+                if (flight is not null && directory.Has(version.Id(first)))
+                {
+                    flight.Dispose();
+                    continue;
+                }
+                if (flight is not null)
                     return await OpenColdAsync(directory, id, identity, key, options, version, flight, cancel).ConfigureAwait(false);
                 var block = version.Id(first);
                 if (!await directory.Flights.WaitAsync(block, () => directory.Has(block), cancel).ConfigureAwait(false))
@@ -78,7 +101,8 @@ public sealed partial class HybridStore
     {
         bool isWhole = options.FirstOffset == 0 && options.FirstLength is null;
         ulong? token = directory.Tokens.Read(id);
-        if (!IsFresh(known, token) || (isWhole && !known.IsWhole) || (options.IfMatch is { } wanted && !IsTag(known.Meta, wanted)))
+        if (!IsFresh(known, token) || (isWhole && !known.IsWhole && !IsOffline)
+            || (options.IfMatch is { } wanted && !IsTag(known.Meta, wanted)))
             known = await AskAsync(directory, id, identity, key, known, token, cancel).ConfigureAwait(false);
         return options.IfMatch is not { } expected || IsTag(known.Meta, expected) ? known
             : throw new StoreException(ErrorKind.Precondition, Root.Child(key),
@@ -88,6 +112,14 @@ public sealed partial class HybridStore
     public override async ValueTask<ObjectMeta> HeadAsync(string key, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
+        ObjectKey.Check(Root, key);
+        if (Back() is { } back && back.Find(Full(key)) is { } write)
+            return write.Record.Kind == JournalKind.Delete ? throw Gone(key) : write.Meta(key);
+        return Told(key, await HeadStoredAsync(key, cancel).ConfigureAwait(false));
+    }
+
+    async ValueTask<ObjectMeta> HeadStoredAsync(string key, CancellationToken cancel)
+    {
         byte[] identity = Identity(key);
         var directory = Directory();
         if (Options.Validate == CacheValidate.Always || directory.IsResting)
@@ -95,7 +127,7 @@ public sealed partial class HybridStore
         var id = EntryId.OfMeta(identity);
         var known = Load(directory, id, identity, key);
         ulong? token = directory.Tokens.Read(id);
-        if (known is not null && known.IsWhole && IsFresh(known, token))
+        if (known is not null && (known.IsWhole || IsOffline) && IsFresh(known, token))
             return known.Meta;
         return (await AskAsync(directory, id, identity, key, known, token, cancel).ConfigureAwait(false)).Meta;
     }
@@ -165,7 +197,7 @@ public sealed partial class HybridStore
         bool isSame = known is not null && known.Meta.ETag == now.ETag && known.Meta.Size == now.Size;
         if (isSame && now.Blocks is null && known!.KnowsBlocks)
             now = now with { Blocks = known.Meta.Blocks };
-        var entry = new MetaEntry(now, token ?? 0, asked, IsWhole: true, KnowsBlocks: isSame && known!.KnowsBlocks
+        var entry = new MetaEntry(now, token ?? MetaEntry.NoToken, asked, IsWhole: true, KnowsBlocks: isSame && known!.KnowsBlocks
             || now.Blocks is not null);
         // with an answer for each open the time of the last is nobody's concern
         if (token is not null && VersionOf(identity, now) is not null
@@ -176,6 +208,9 @@ public sealed partial class HybridStore
 
     bool IsFresh(MetaEntry entry, ulong? token)
     {
+        // kept when it was written, and nobody can be asked whether it still is so
+        if (IsOffline && entry.Token == MetaEntry.NoToken)
+            return true;
         if (token is null || entry.Token != token || Options.Validate == CacheValidate.Always)
             return false;
         var age = _clock.GetUtcNow() - entry.Asked;

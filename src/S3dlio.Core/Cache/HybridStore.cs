@@ -22,8 +22,9 @@ public sealed partial class HybridStore : DelegatingStore
     /// <exception cref="StoreException">The directory cannot be used.</exception>
     public HybridStore(ObjectStore backing, CacheOptions options, TimeProvider? clock = null)
     {
-        Backing = backing;
-        Options = options;
+        Backing = options.Mode == CacheMode.Offline ? new OfflineStore(backing) : backing;
+        // nobody can be asked: what was kept counts
+        Options = options.Mode == CacheMode.Offline ? options with { Validate = CacheValidate.Never } : options;
         _clock = clock ?? TimeProvider.System;
         _directory = CacheDirectory.Open(options.Directory);
     }
@@ -39,7 +40,12 @@ public sealed partial class HybridStore : DelegatingStore
     /// What was found in the cache lately is there still, and takes no longer than a file; should it not be, the call goes on elsewhere.
     /// </remarks>
     public override bool IsQuickAt(string key) =>
-        Backing.IsQuickAt(key) || (Options.Validate != CacheValidate.Always && _found.ContainsKey(key));
+        (!WritesBack && Backing.IsQuickAt(key)) || (Options.Validate != CacheValidate.Always && _found.ContainsKey(key));
+
+    /// <remarks>A put waits for a device, and reads look at the journals.</remarks>
+    public override bool IsNear => !WritesBack && base.IsNear;
+
+    public override bool IsBrief(long length, PutOptions options) => !WritesBack && base.IsBrief(length, options);
 
     /// <summary>The store, with a cache in front of it where its options ask for one.</summary>
     /// <param name="store">As it was opened with them.</param>
@@ -60,30 +66,101 @@ public sealed partial class HybridStore : DelegatingStore
     public override async ValueTask<ObjectMeta> PutAsync(string key, Payload payload, PutOptions options, IProgress<long>? progress,
         CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         ObjectKey.Check(Root, key);
-        var written = await WritingAsync([key], () => Backing.PutAsync(key, payload, options, progress, cancel)).ConfigureAwait(false);
+        if (await TryPutBackAsync(key, payload, options, progress, cancel).ConfigureAwait(false) is { } accepted)
+            return accepted;
+        var now = await BeforeAsync(key, options, cancel).ConfigureAwait(false);
+        var written = await WritingAsync([key], () => Backing.PutAsync(key, payload, now, progress, cancel)).ConfigureAwait(false);
         if (Options.Mode == CacheMode.Through)
-            KeepWritten(Directory(), written, payload.HeadLength == 0 ? default : payload.Digest(cancel).Head, payload.Body);
+            KeepWritten(Directory(), Identity(written.Key), written, payload.HeadLength == 0 ? default : payload.Digest(cancel).Head,
+                payload.Body);
         return written;
     }
 
-    public override async ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel) =>
-        new Writer(this, key, await Backing.OpenWriteAsync(key, options, cancel).ConfigureAwait(false));
+    public override ValueTask<ObjectWriter> OpenWriteAsync(string key, PutOptions options, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        ObjectKey.Check(Root, key);
+        return WritesBack && CanWait(options) && (IsOffline || IsKeptByAll(Full(key)))
+            ? new(new GatheringWriter(this, key, options, IsOffline ? WriteBack.MostJournaled : MostGathered))
+            : OpenThroughAsync(key, options, cancel);
+    }
 
-    public override ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel) =>
-        WritingAsync(keys, () => Backing.DeleteAsync(keys, cancel));
+    async ValueTask<ObjectWriter> OpenThroughAsync(string key, PutOptions options, CancellationToken cancel)
+    {
+        var now = await BeforeAsync(key, options, cancel).ConfigureAwait(false);
+        ObjectWriter writer = new Writer(this, key, await Backing.OpenWriteAsync(key, now, cancel).ConfigureAwait(false));
+        return _back is null ? writer : new LateWriter(this, key, writer);
+    }
 
-    public override ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel) =>
-        WritingAsync([key], () => Backing.DeleteSeenAsync(key, seen, cancel));
+    public override async ValueTask<IReadOnlyList<DeleteFailure>> DeleteAsync(IReadOnlyList<string> keys, CancellationToken cancel)
+    {
+        if (WritesBack)
+            return await DeleteBackAsync(keys, cancel).ConfigureAwait(false);
+        foreach (string key in _back is null && Back() is null ? [] : keys)
+            await BeforeAsync(key, PutOptions.Default, cancel).ConfigureAwait(false);
+        return await WritingAsync(keys, () => Backing.DeleteAsync(keys, cancel)).ConfigureAwait(false);
+    }
 
-    public override ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
-        WritingAsync([destination], () => Backing.CopyAsync(source, destination, options, cancel));
+    public override async ValueTask<bool> DeleteSeenAsync(string key, ObjectMeta seen, CancellationToken cancel)
+    {
+        await BeforeAsync(key, PutOptions.Default, cancel).ConfigureAwait(false);
+        if (seen.ETag is { } tag && _back is { } back && back.Tags.Real(Full(key), tag) is var real && real != tag)
+        {
+            // what was told of it before the store had it differs in more than the tag
+            if (await Backing.HeadOrNullAsync(key, cancel).ConfigureAwait(false) is not { } now)
+                return true;
+            if (now.ETag != real || now.Size != seen.Size)
+                return false;
+            seen = now;
+        }
+        return await WritingAsync([key], () => Backing.DeleteSeenAsync(key, seen, cancel)).ConfigureAwait(false);
+    }
 
-    public override ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel) =>
-        WritingAsync([source, destination], () => Backing.RenameAsync(source, destination, options, cancel));
+    public override async ValueTask<ObjectMeta> CopyAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    {
+        if (IsOffline)
+            return await CopyOfflineAsync(source, destination, options, cancel).ConfigureAwait(false);
+        await BeforeAsync(source, PutOptions.Default, cancel).ConfigureAwait(false);
+        var now = await BeforeAsync(destination, options, cancel).ConfigureAwait(false);
+        return Told(destination,
+            await WritingAsync([destination], () => Backing.CopyAsync(source, destination, now, cancel)).ConfigureAwait(false));
+    }
+
+    public override async ValueTask<ObjectMeta> RenameAsync(string source, string destination, PutOptions options, CancellationToken cancel)
+    {
+        if (IsOffline)
+        {
+            var moved = await CopyOfflineAsync(source, destination, options, cancel).ConfigureAwait(false);
+            if (source != destination)
+                await DeleteAsync([source], cancel).ConfigureAwait(false);
+            return moved;
+        }
+        await BeforeAsync(source, PutOptions.Default, cancel).ConfigureAwait(false);
+        var now = await BeforeAsync(destination, options, cancel).ConfigureAwait(false);
+        return Told(destination,
+            await WritingAsync([source, destination], () => Backing.RenameAsync(source, destination, now, cancel)).ConfigureAwait(false));
+    }
+
+    /// <remarks>Whoever has the address asks the store.</remarks>
+    public override async ValueTask<string> PresignAsync(string key, PresignOptions options, CancellationToken cancel)
+    {
+        await BeforeAsync(key, PutOptions.Default, cancel).ConfigureAwait(false);
+        return await Backing.PresignAsync(key, options, cancel).ConfigureAwait(false);
+    }
+
+    /// <remarks>Directories go when what was in them is gone.</remarks>
+    public override async ValueTask RemoveDirectoryAsync(string key, CancellationToken cancel)
+    {
+        if (Backing.IsNear)
+            await BeforeAllAsync(key, cancel).ConfigureAwait(false);
+        await Backing.RemoveDirectoryAsync(key, cancel).ConfigureAwait(false);
+    }
 
     public override async ValueTask<TreeDelete?> DeleteTreeAsync(string path, IProgress<long> progress, CancellationToken cancel)
     {
+        await BeforeAllAsync(path.TrimEnd('/'), cancel).ConfigureAwait(false);
         var directory = Directory();
         try
         {
@@ -136,7 +213,7 @@ public sealed partial class HybridStore : DelegatingStore
     /// <summary>What is known of an object counts for nothing.</summary>
     internal void Forget(CacheDirectory directory, string key) => Forget(directory, EntryId.OfMeta(Identity(key)));
 
-    static void Forget(CacheDirectory directory, EntryId meta)
+    internal static void Forget(CacheDirectory directory, EntryId meta)
     {
         // both: one of them may fail
         directory.Tokens.Change(meta);

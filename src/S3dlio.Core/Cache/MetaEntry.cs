@@ -21,6 +21,9 @@ sealed record MetaEntry(ObjectMeta Meta, ulong Token, DateTimeOffset Asked, bool
     /// <summary>An entry with more metadata than any store takes is none of ours.</summary>
     public const int MostLength = 1 << 20;
 
+    /// <summary>Of what was kept without asking: tokens are random, none is zero.</summary>
+    public const ulong NoToken = 0;
+
     const int Fixed = 48;
 
     static ReadOnlySpan<byte> Magic => "S3DLMET1"u8;

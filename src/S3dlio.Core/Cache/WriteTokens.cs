@@ -27,6 +27,9 @@ sealed class WriteTokens
             LocalDisk.Check(Renew(), "tokens", "write");
     }
 
+    /// <summary>True once no name leads to the table.</summary>
+    public bool IsDeleted => Interop.Status(_handle, out var status) == 0 && status.Links == 0;
+
     /// <summary>The number of an object now; null where it cannot be had, and nothing may be kept or believed.</summary>
     public ulong? Read(EntryId meta)
     {
