@@ -91,14 +91,16 @@ public sealed class SampleOrderTests
     [InlineData(5, 0, 2, 0)]
     [InlineData(5, 0, 2, long.MaxValue)]
     public void Constructor_WhatCannotBe_IsRefused(long samples, long epoch, long block, long window) =>
-        Assert.Equal(ErrorKind.InvalidArgument, Assert.Throws<StoreException>(() => new SampleOrder(samples, 1, epoch, block, window)).Kind);
+        Assert.Equal(
+            ErrorKind.InvalidArgument, Assert.Throws<StoreException>(() => new SampleOrder(samples, 1, epoch, block, window)).Kind);
 
     [Theory]
     [InlineData(-1, 1)]
     [InlineData(9, 2)]
     [InlineData(long.MaxValue, 1)]
     public void Fill_BeyondTheEpoch_IsRefused(long first, int count) =>
-        Assert.Equal(ErrorKind.InvalidArgument, Assert.Throws<StoreException>(() => new SampleOrder(10, 1, 0, 0, 0).Fill(first, new long[count])).Kind);
+        Assert.Equal(ErrorKind.InvalidArgument,
+            Assert.Throws<StoreException>(() => new SampleOrder(10, 1, 0, 0, 0).Fill(first, new long[count])).Kind);
 
     static string ThisFile([CallerFilePath] string path = "") => path;
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Tests.Http;
@@ -78,12 +79,80 @@ public sealed class SampleReadsTests
         return objects;
     }
 
-    Task<StoreException?[]> ReadAsync(int objects, IReadOnlyList<SampleRead> samples, bool whole) => SampleReads.ReadAsync(
-        [.. Enumerable.Range(0, objects).Select(i => new ObjectRef(_store, $"o{i}"))], samples, whole, validate: true, 4, new Counter(), None);
+    async Task<StoreException?[]> ReadAsync(int objects, IReadOnlyList<SampleRead> samples, bool whole) =>
+        (await ReadAsync(_store, objects, samples, whole, null)).Failures;
+
+    static Task<SampleReport> ReadAsync(
+        ObjectStore store, int objects, IReadOnlyList<SampleRead> samples, bool whole, TimeSpan? hedgeAfter) => SampleReads.ReadAsync(
+        [.. Enumerable.Range(0, objects).Select(i => new ObjectRef(store, $"o{i}"))], samples, whole, validate: true, 4, hedgeAfter,
+        new Counter(), None);
+
+    /// <summary>The first opening of each object waits until it is cancelled, or for ever.</summary>
+    sealed class StuckStore(ObjectStore inner, Func<string, bool> isStuck) : DelegatingStore
+    {
+        readonly ConcurrentDictionary<string, int> _opened = new();
+
+        protected override ObjectStore Inner => inner;
+
+        public int Cancelled;
+
+        public override async ValueTask<ObjectReader> OpenReadAsync(string key, ReadOptions options, CancellationToken cancel)
+        {
+            if (_opened.AddOrUpdate(key, 1, static (_, times) => times + 1) == 1 && isStuck(key))
+            {
+                try
+                {
+                    await Task.Delay(Timeout.Infinite, cancel);
+                }
+                finally
+                {
+                    Interlocked.Increment(ref Cancelled);
+                }
+            }
+            return await inner.OpenReadAsync(key, options, cancel);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ReadAsync_ObjectThatTakesLong_IsAskedForASecondTime(bool whole)
+    {
+        byte[][] objects = await PutAsync(new Random(8), 4);
+        var store = new StuckStore(_store, static key => key == "o2");
+        byte[][] targets = [.. objects.Select(static one => new byte[one.Length])];
+        var samples = targets.Select((target, i) => new SampleRead(i, 0, LargeMemory.From(target.AsMemory()), null)).ToList();
+        var report = await ReadAsync(store, 4, samples, whole, TimeSpan.FromMilliseconds(20));
+        Assert.All(report.Failures, Assert.Null);
+        Assert.Equal(objects, targets);
+        Assert.True(report.Hedged >= 1);
+        Assert.Equal(1, store.Cancelled);
+    }
+
+    [Fact]
+    public async Task ReadAsync_StoreThatIsSlowAsAWhole_IsAskedForATenthTwice()
+    {
+        byte[][] objects = await PutAsync(new Random(9), 20);
+        var store = new StuckStore(_store, static _ => true);
+        using var stop = new CancellationTokenSource();
+        var samples = objects.Select((one, i) => new SampleRead(i, 0, LargeMemory.From(new byte[one.Length].AsMemory()), null)).ToList();
+        var counted = new Counter();
+        var reading = SampleReads.ReadAsync(
+            [.. Enumerable.Range(0, 20).Select(i => new ObjectRef(store, $"o{i}"))], samples, true, true, 20, TimeSpan.FromMilliseconds(1),
+            counted, stop.Token);
+        while (counted.Done < 2)
+            await Task.Delay(5);
+        Assert.False(reading.IsCompleted);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
+        Assert.Equal(2, counted.Done);
+    }
 
     sealed class Counter : ITransferProgress
     {
         long _done;
+
+        public long Done => Interlocked.Read(ref _done);
 
         public void Begin(long total) => Interlocked.Exchange(ref _done, 0);
 

@@ -1,8 +1,8 @@
 namespace S3dlio.Datasets;
 
 /// <summary>
-/// A permutation of 0 … length-1 that a key chooses, in no memory: a balanced Feistel network of eight rounds over the next even power of two,
-/// walked until it falls below the length. docs/datasets.md has it to the bit, and python/tests/order_vectors.json values of it.
+/// A permutation of 0 … length-1 that a key chooses, in no memory: a balanced Feistel network of eight rounds over the next even power of
+/// two, walked until it falls below the length. docs/datasets.md has it to the bit, and python/tests/order_vectors.json values of it.
 /// </summary>
 public readonly struct KeyedPermutation
 {

@@ -3,8 +3,9 @@ using S3dlio.Storage;
 namespace S3dlio.Datasets;
 
 /// <summary>
-/// The order of the samples of an epoch: a pure function of (seed, epoch, position), in no memory. With a block it has two levels: blocks of so
-/// many neighbouring samples are permuted, then the samples within each window of blocks, so that what is read together lies together.
+/// The order of the samples of an epoch: a pure function of (seed, epoch, position), in no memory. With a block it has two levels: blocks
+/// of so many neighbouring samples are permuted, then the samples within each window of blocks, so that what is read together lies
+/// together.
 /// </summary>
 public sealed class SampleOrder
 {
