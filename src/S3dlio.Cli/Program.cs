@@ -2,6 +2,7 @@ using Microsoft.Win32.SafeHandles;
 using S3dlio.Cli.Addresses;
 using S3dlio.Cli.CommandLine;
 using S3dlio.Cli.Credentials;
+using S3dlio.Cli.Original;
 using S3dlio.Cli.Output;
 using S3dlio.Cli.Verbs;
 using S3dlio.IO;
@@ -56,7 +57,13 @@ static class Program
 
     static async Task<int> RunAsync(string[] arguments, Terminal terminal, CancellationToken cancel)
     {
-        var parsed = new Parser(Catalog.Verbs, Common.Everywhere).Parse(arguments);
+        var commands = Catalog.Commands;
+        if (OriginalProgram.IsMeant(ref arguments))
+        {
+            commands = OriginalProgram.Commands;
+            DotEnv.Load();
+        }
+        var parsed = new Parser(commands).Parse(arguments);
         terminal.Json = parsed.Has("json");
         terminal.Quiet = parsed.Has("quiet");
         terminal.Verbose = parsed.Has("verbose");
@@ -64,13 +71,13 @@ static class Program
         if (parsed.Verb is not { } verb)
         {
             if (arguments.Length > 0 && !parsed.Has("help"))
-                throw new UsageException("the verb is missing; 's3dlio --help' lists those there are");
-            terminal.Line(Help.Of(Catalog.Verbs, Common.Everywhere).TrimEnd());
+                throw new UsageException($"the verb is missing; '{commands.Name} --help' lists those there are");
+            terminal.Line(Help.Of(commands).TrimEnd());
             return parsed.Has("help") ? ExitCode.Good : ExitCode.Usage;
         }
         if (parsed.Has("help") || verb.Run is null)
         {
-            terminal.Line(Help.Of(parsed.Path, verb, Common.Everywhere).TrimEnd());
+            terminal.Line(Help.Of(commands, parsed.Path, verb).TrimEnd());
             return parsed.Has("help") ? ExitCode.Good : ExitCode.Usage;
         }
         parsed.CheckCount();

@@ -34,6 +34,30 @@ public sealed class StoreException : Exception
 
     public long? Offset { get; }
 
+    public static StoreException InvalidArgument(string uri, string detail, long? offset = null, Exception? cause = null) =>
+        new(ErrorKind.InvalidArgument, uri, detail, offset, cause);
+
+    public static StoreException InvalidData(string uri, string detail, long? offset = null, Exception? cause = null) =>
+        new(ErrorKind.InvalidData, uri, detail, offset, cause);
+
+    public static StoreException Precondition(string uri, string detail, long? offset = null, Exception? cause = null) =>
+        new(ErrorKind.Precondition, uri, detail, offset, cause);
+
+    public static StoreException ChecksumMismatch(string uri, string detail, long? offset = null, Exception? cause = null) =>
+        new(ErrorKind.ChecksumMismatch, uri, detail, offset, cause);
+
+    /// <summary>A write that may replace nothing found an object.</summary>
+    public static StoreException Exists(string uri, Exception? cause = null) =>
+        new(ErrorKind.AlreadyExists, uri, "the object exists and overwrite is off", cause: cause);
+
+    /// <summary>The object has another ETag than the condition names.</summary>
+    public static StoreException WrittenSince(string uri, string? expected, string? found, Exception? cause = null) =>
+        Precondition(uri, $"expected ETag {expected}, found {found}: the object was written since", cause: cause);
+
+    /// <summary>A read beyond the object's end, or before its begin.</summary>
+    public static StoreException OutsideObject(string uri, long offset, long length, long size, string kind = "") =>
+        InvalidArgument(uri, $"bytes {offset}..{offset + length} were asked for, the object has {size}{kind}");
+
     /// <summary>What no code of ours has foreseen, as an error of an object: no memory, or a fault of this library.</summary>
     /// <param name="error">What was thrown.</param>
     /// <param name="uri">The object or store.</param>

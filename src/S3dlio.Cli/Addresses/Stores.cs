@@ -13,7 +13,7 @@ namespace S3dlio.Cli.Addresses;
 sealed class Stores(Parsed parsed)
 {
     static readonly (string Option, string Name)[] Direct =
-        [("endpoint-url", "endpoint_url"), ("region", "region"), ("profile", "profile")];
+        [("endpoint-url", "endpoint_url"), ("region", "region"), ("profile", "profile"), ("ca-bundle", "ca_bundle")];
 
     /// <summary>Options as a JSON object, for what should not stand in a command line that others can see.</summary>
     public const string OptionsVariable = "S3DLIO_STORAGE_OPTIONS";
@@ -79,7 +79,18 @@ sealed class Stores(Parsed parsed)
         return Open(uri, Options(root.ToString()));
     }
 
-    ObjectStore Open(StoreUri uri, StoreOptions options) => Wrap(HybridStore.Wrap(Limited(StoreFactory.Open(uri, options)), options));
+    ObjectStore Open(StoreUri uri, StoreOptions options)
+    {
+        long heard = Events.Count;
+        var store = StoreFactory.Open(uri, options);
+        // what the options give up, which no call will tell
+        for (; Events.Find(heard) is { } told; heard = told.Number + 1)
+        {
+            if (told.Level >= EventLevel.Warning)
+                Console.Error.WriteLine($"s3dlio: {told.Text}");
+        }
+        return Wrap(HybridStore.Wrap(Limited(store), options));
+    }
 
     /// <summary>Each byte that is copied is read once and written once, so that both ways have the whole rate.</summary>
     ObjectStore Limited(ObjectStore store)
@@ -119,7 +130,10 @@ sealed class Stores(Parsed parsed)
     /// The options as the library takes them: those that another kind of store has are passed over. The command line goes before the
     /// environment.
     /// </summary>
-    StoreOptions Options(string uri)
+    StoreOptions Options(string uri) => StoreOptions.Parse($$"""{"defaults":{{OptionsFor(uri)}}}""", uri);
+
+    /// <summary>The same as a JSON object of names and values, for another program.</summary>
+    public string OptionsFor(string uri)
     {
         var chosen = new SortedDictionary<string, Action<Utf8JsonWriter>>(StringComparer.Ordinal);
         string scheme = uri[..uri.IndexOf(':', StringComparison.Ordinal)];
@@ -159,16 +173,14 @@ sealed class Stores(Parsed parsed)
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
-            json.WriteStartObject("defaults");
             foreach (var (name, write) in chosen)
             {
                 json.WritePropertyName(name);
                 write(json);
             }
             json.WriteEndObject();
-            json.WriteEndObject();
         }
-        return StoreOptions.Parse(Encoding.UTF8.GetString(buffer.WrittenSpan), uri);
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
     static JsonDocument FromEnvironment(string text)

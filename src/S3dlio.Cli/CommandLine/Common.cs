@@ -19,6 +19,7 @@ static class Common
         Option.Of("endpoint-url", '\0', "URL", "the S3 server or Azure endpoint") with { Aliases = ["endpoint"] },
         Option.Of("region", '\0', "NAME", "the S3 region"),
         Option.Of("profile", '\0', "NAME", "the profile of Amazon's configuration files"),
+        Option.Of("ca-bundle", '\0', "FILE", "the authorities to trust in place of the system's, as PEM"),
         Option.Flag("anonymous", '\0', "do not log in, for public buckets") with { Aliases = ["no-sign-request"] },
         Option.Of("op-log", '\0', "FILE",
             "record every operation: tab-separated, compressed where the name ends with .zst; also S3DLIO_OPLOG"),

@@ -5,9 +5,9 @@ namespace S3dlio.Cli.CommandLine;
 /// <summary>What <c>--help</c> prints, and the reference of the documentation: both from the verbs themselves.</summary>
 static class Help
 {
-    public static string Usage(string path, Verb verb)
+    public static string Usage(CommandSet commands, string path, Verb verb)
     {
-        var text = new StringBuilder("s3dlio ").Append(path);
+        var text = new StringBuilder(commands.Name).Append(' ').Append(path);
         if (verb.Verbs.Length > 0)
             text.Append(" VERB");
         if (verb.Options.Length > 0)
@@ -20,21 +20,13 @@ static class Help
         return text.ToString();
     }
 
-    public static string Of(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
+    public static string Of(CommandSet commands)
     {
-        var text = new StringBuilder("""
-            usage: s3dlio VERB [OPTIONS] ARGUMENTS
-
-            Moves and checks objects between files, S3, Azure and memory, with the engine of the Python package.
-            An address is a path, file:///path, direct:///path, s3://bucket/key, s3://host:port/bucket/key or
-            az://account/container/key. Wildcards: * ? [...] within a name, ** across.
-
-            verbs:
-
-            """);
-        AppendVerbs(text, verbs);
+        var text = new StringBuilder("usage: ").Append(commands.Name).Append(" VERB [OPTIONS] ARGUMENTS\n\n").Append(commands.Purpose)
+            .Append("\n\nverbs:\n");
+        AppendVerbs(text, commands.Verbs);
         text.Append("\noptions of all verbs:\n");
-        AppendOptions(text, everywhere);
+        AppendOptions(text, commands.Everywhere);
         text.Append("""
 
             exit codes: 0 good, 1 something failed, 2 wrong usage, 3 differences or damage found, 130 interrupted
@@ -43,9 +35,9 @@ static class Help
         return text.ToString();
     }
 
-    public static string Of(string path, Verb verb, IReadOnlyList<Option> everywhere)
+    public static string Of(CommandSet commands, string path, Verb verb)
     {
-        var text = new StringBuilder().Append("usage: ").Append(Usage(path, verb)).Append("\n\n").Append(Sentence(verb.Purpose))
+        var text = new StringBuilder().Append("usage: ").Append(Usage(commands, path, verb)).Append("\n\n").Append(Sentence(verb.Purpose))
             .Append('\n');
         if (verb.Details.Length > 0)
             text.Append('\n').Append(verb.Details).Append('\n');
@@ -66,7 +58,7 @@ static class Help
             AppendOptions(text, verb.Options);
         }
         text.Append("\noptions of all verbs:\n");
-        AppendOptions(text, everywhere);
+        AppendOptions(text, commands.Everywhere);
         if (verb.Examples.Length > 0)
         {
             text.Append("\nexamples:\n");
@@ -77,25 +69,25 @@ static class Help
     }
 
     /// <summary>The whole reference as Markdown.</summary>
-    public static string Reference(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
+    public static string Reference(CommandSet commands)
     {
         var text = new StringBuilder("### Options of all verbs\n\n");
-        AppendTable(text, everywhere);
-        foreach (var verb in verbs.Where(static verb => verb.Purpose.Length > 0))
+        AppendTable(text, commands.Everywhere);
+        foreach (var verb in commands.Verbs.Where(static verb => verb.Purpose.Length > 0))
         {
-            AppendReference(text, verb.Name, verb, "###");
+            AppendReference(text, commands, verb.Name, verb, "###");
             foreach (var below in verb.Verbs)
-                AppendReference(text, $"{verb.Name} {below.Name}", below, "####");
+                AppendReference(text, commands, $"{verb.Name} {below.Name}", below, "####");
         }
         return text.ToString();
     }
 
-    static void AppendReference(StringBuilder text, string path, Verb verb, string heading)
+    static void AppendReference(StringBuilder text, CommandSet commands, string path, Verb verb, string heading)
     {
         text.Append('\n').Append(heading).Append(" `").Append(path).Append("`\n\n").Append(Sentence(verb.Purpose));
         if (verb.Aliases.Length > 0)
             text.Append(" Also: ").AppendJoin(", ", verb.Aliases.Select(static name => $"`{name}`")).Append('.');
-        text.Append("\n\n```text\n").Append(Usage(path, verb)).Append("\n```\n");
+        text.Append("\n\n```text\n").Append(Usage(commands, path, verb)).Append("\n```\n");
         if (verb.Details.Length > 0)
             text.Append('\n').Append(verb.Details).Append('\n');
         if (verb.Positionals.Length > 0)

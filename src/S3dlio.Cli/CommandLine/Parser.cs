@@ -7,13 +7,13 @@ namespace S3dlio.Cli.CommandLine;
 /// <c>--</c>
 /// behind which everything is an argument. Options may stand anywhere.
 /// </summary>
-sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
+sealed class Parser(CommandSet commands)
 {
     public Parsed Parse(IReadOnlyList<string> words)
     {
         Verb? verb = null;
         string path = "";
-        var below = verbs;
+        var below = commands.Verbs;
         var positionals = new List<string>();
         var given = new Dictionary<string, List<string>>(StringComparer.Ordinal);
         var patterns = new List<(bool, string)>();
@@ -28,7 +28,7 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
                 i = Long(words, i, verb, given, patterns);
             else if (!literal && word.Length > 1 && word[0] == '-')
                 i = Letters(words, i, verb, given, patterns);
-            else if (below.Count > 0)
+            else if (below.Length > 0)
             {
                 verb = below.FirstOrDefault(known => known.Answers(word))
                     ?? throw new UsageException(NearestName.Refuse(path.Length == 0 ? "verb" : $"verb of '{path}'", word,
@@ -39,7 +39,7 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
             else
                 positionals.Add(word);
         }
-        return new Parsed(verb, path, positionals, given, patterns);
+        return new Parsed(commands, verb, path, positionals, given, patterns);
     }
 
     int Long(IReadOnlyList<string> words, int i, Verb? verb, Dictionary<string, List<string>> given, List<(bool, string)> patterns)
@@ -70,7 +70,7 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
         {
             var option = Known(verb).FirstOrDefault(known => known.Short == word[at])
                 ?? throw new UsageException($"unknown option "
-                    + $"'-{word[at]}'{(verb is null ? "" : $"; 's3dlio {verb.Name} --help' lists those there are")}");
+                    + $"'-{word[at]}'{(verb is null ? "" : $"; '{commands.Name} {verb.Name} --help' lists those there are")}");
             if (option.Value is null)
             {
                 Add(given, patterns, option, "");
@@ -89,7 +89,7 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
         return i;
     }
 
-    IEnumerable<Option> Known(Verb? verb) => (verb?.Options ?? []).Concat(everywhere);
+    IEnumerable<Option> Known(Verb? verb) => (verb?.Options ?? []).Concat(commands.Everywhere);
 
     static void Add(Dictionary<string, List<string>> given, List<(bool, string)> patterns, Option option, string value)
     {
@@ -104,13 +104,14 @@ sealed class Parser(IReadOnlyList<Verb> verbs, IReadOnlyList<Option> everywhere)
     }
 }
 
+/// <param name="Commands">What the program answers to.</param>
 /// <param name="Verb">Null where none was named.</param>
 /// <param name="Path">The verb with the group that it is in.</param>
 /// <param name="Positionals">Arguments by their place.</param>
 /// <param name="Given">Options by long name; a flag has an empty value.</param>
 /// <param name="Patterns">Those of --include and --exclude in their order.</param>
 sealed record Parsed(
-    Verb? Verb, string Path, List<string> Positionals, Dictionary<string, List<string>> Given,
+    CommandSet Commands, Verb? Verb, string Path, List<string> Positionals, Dictionary<string, List<string>> Given,
         List<(bool Include, string Pattern)> Patterns)
 {
     public bool Has(string name) => Given.ContainsKey(name);
@@ -122,9 +123,9 @@ sealed record Parsed(
         int least = wanted.Sum(static one => one.Least);
         if (Positionals.Count < least)
             throw new UsageException($"{Path}: {wanted[Math.Min(Positionals.Count, wanted.Length - 1)].Name} is missing; usage: "
-                + $"{Help.Usage(this.Path, Verb)}");
+                + $"{Help.Usage(Commands, this.Path, Verb)}");
         if (Positionals.Count > wanted.Length && !wanted.Any(static one => one.Many))
             throw new UsageException($"{Path}: too many arguments, from '{Positionals[wanted.Length]}' on; usage: "
-                + $"{Help.Usage(this.Path, Verb)}");
+                + $"{Help.Usage(Commands, this.Path, Verb)}");
     }
 }

@@ -30,7 +30,8 @@ static class RecordForms
         ("tfrecord", RecordForm.TfRecord, [".tfrecord", ".tfrecords"]),
     ];
 
-    public const string Help = "jsonl, lines, prefixed (four bytes of length, little-endian, before each), raw (the bytes alone) or tfrecord; "
+    public const string Help =
+        "jsonl, lines, prefixed (four bytes of length, little-endian, before each), raw (the bytes alone) or tfrecord; "
         + "by default what the name says";
 
     /// <summary>The form of that name, or else the one that a file's name tells; <c>.zst</c> behind it is passed over.</summary>

@@ -91,7 +91,8 @@ sealed class RecordParser(ByteSource source, RecordForm form, byte[] separator, 
         if (_end - _begin < before || _end - _begin - before - behind < length)
         {
             if (_isEnded)
-                throw Wrong($"at byte {_base + _begin} a record of {(_end - _begin < before ? "unknown" : length)} bytes begins and the file "
+                throw Wrong(
+                    $"at byte {_base + _begin} a record of {(_end - _begin < before ? "unknown" : length)} bytes begins and the file "
                     + $"ends {_end - _begin} bytes later: it was cut short, or has another form");
             return length > MostRecord
                 ? throw Wrong($"at byte {_base + _begin} stands a length of {length} bytes, more than a log takes: it has another form")

@@ -31,8 +31,8 @@ sealed class RecordWriter(RecordForm form, byte[] separator, bool base64, bool s
             case RecordForm.Lines:
                 if (splits && separator.Length > 0 && record.IndexOf(separator) >= 0)
                     throw new StoreException(ErrorKind.InvalidArgument, log,
-                        $"record {number} holds the separator, so its lines could not be told from records; choose another --separator, or a "
-                        + "form such as jsonl");
+                        $"record {number} holds the separator, so its lines could not be told from records; choose another --separator, "
+                        + "or a form such as jsonl");
                 _output.Write(record);
                 _output.Write(separator);
                 break;

@@ -5,7 +5,10 @@ using S3dlio.Transfer;
 namespace S3dlio.Cli.Transfers;
 
 /// <summary>A stretch of an object whose bytes are not those that were written.</summary>
-readonly record struct Damage(long Begin, long End, string Expected, string Found);
+readonly record struct Damage(long Begin, long End, string Expected, string Found)
+{
+    public override string ToString() => $"bytes {Begin}..{End}: {Expected} recorded, {Found} found";
+}
 
 /// <param name="Meta">The object.</param>
 /// <param name="Found">CRC32C of all its bytes.</param>

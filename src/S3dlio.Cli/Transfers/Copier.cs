@@ -35,6 +35,10 @@ sealed class Copier(Invocation run, bool moves) : IDisposable
 
     public long Skipped => _skipped;
 
+    public long Copied => _copied;
+
+    public long Bytes => _bytes;
+
     string Action => moves ? "move" : "copy";
 
     /// <returns>Whether all sources could be listed.</returns>

@@ -44,10 +44,27 @@ static class Caches
                 Details = "The directory is made where there is none. Where the cache is too small for them, what was read last is there.",
                 Examples = ["s3dlio cache warm --size 200GiB /nvme/cache s3://bucket/train"],
             },
+            new("drain", "send what waits in the cache's journals to the stores", CacheJournals.DrainAsync)
+            {
+                Positionals = [Folder],
+                Options = [Option.Of("timeout", '\0', "SECONDS", "how long to wait; without it as long as it takes")],
+                Details = "Journals of processes that died are taken over; of those that live, what they send is waited for."
+                    + " Exit code 3: something is left.",
+            },
+            new("parked", "writes that a store refused for a reason that waiting does not mend", CacheJournals.ParkedAsync)
+            {
+                Positionals = [Folder],
+                Options =
+                [
+                    Option.Flag("retry", '\0', "try them again"),
+                    Option.Flag("discard", '\0', "give them up: what they were to write is lost"),
+                ],
+                Details = "They stay readable through the cache. Exit code 3: there are some.",
+            },
         ],
     };
 
-    static string Directory(Invocation run)
+    internal static string Directory(Invocation run)
     {
         var place = run.Stores.Open(run.Arguments[0], wildcards: false);
         return place.IsLocal ? place.LocalFolder : throw new UsageException($"{run.Arguments[0]}: a cache lies on this machine");

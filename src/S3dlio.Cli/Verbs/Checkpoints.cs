@@ -38,6 +38,7 @@ static class Checkpoints
                 ],
                 Examples = ["s3dlio checkpoint prune --keep-last 3 --keep-every 1000 -n s3://bucket/run1"],
             },
+            Conversions.Verb,
         ],
     };
 

@@ -232,8 +232,7 @@ static class Checks
             return;
         }
         foreach (var place in report.Places)
-            run.Terminal.Line($"damaged: {Quoted.Name(address)}: bytes {place.Begin}..{place.End}: {place.Expected} recorded, "
-                + $"{place.Found} found");
+            run.Terminal.Line($"damaged: {Quoted.Name(address)}: {place}");
         if (report.Places.Count > 0)
             return;
         if (run.Terminal.Verbose)

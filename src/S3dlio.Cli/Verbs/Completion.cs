@@ -96,7 +96,7 @@ static class Completion
     static async Task<IEnumerable<string>> CandidatesAsync(Invocation run, string[] before, string last)
     {
         Verb? verb = null;
-        var below = Catalog.Verbs;
+        var below = Catalog.Commands.Verbs;
         foreach (string word in before)
         {
             if (word.StartsWith('-'))

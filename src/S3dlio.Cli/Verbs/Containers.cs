@@ -22,13 +22,13 @@ static class Containers
 
     public static readonly Verb Presign =
         new("presign", "print a URL with which anybody can read or write an object until it expires", PresignAsync)
-    {
-        Positionals = [new("OBJECT", "which")],
-        Options = [Option.Of("expires", 'e', "TIME", "how long it is good for, up to 7d (1h)"), Option.Of("method", 'X', "METHOD",
+        {
+            Positionals = [new("OBJECT", "which")],
+            Options = [Option.Of("expires", 'e', "TIME", "how long it is good for, up to 7d (1h)"), Option.Of("method", 'X', "METHOD",
             "GET (default), HEAD, PUT or DELETE")],
-        Details = "The URL is a secret: whoever has it needs no other.",
-        Examples = ["s3dlio presign -e 15m s3://bucket/a.npy"],
-    };
+            Details = "The URL is a secret: whoever has it needs no other.",
+            Examples = ["s3dlio presign -e 15m s3://bucket/a.npy"],
+        };
 
     public static readonly Verb Uploads = new("uploads", "list uploads in parts that nobody ended, or throw them away", UploadsAsync)
     {

@@ -50,13 +50,13 @@ static class Copies
 
     public static readonly Verb Mv =
         new("mv", "move objects: copy each, then delete it at the source", static run => RunAsync(run, moves: true))
-    {
-        Positionals = FromTo,
-        Options = Options,
-        Aliases = ["move"],
-        Details = Rules,
-        Examples = ["s3dlio mv s3://bucket/a.npy s3://bucket/old/a.npy"],
-    };
+        {
+            Positionals = FromTo,
+            Options = Options,
+            Aliases = ["move"],
+            Details = Rules,
+            Examples = ["s3dlio mv s3://bucket/a.npy s3://bucket/old/a.npy"],
+        };
 
     public static readonly Verb Put = new("put", "copy a file to an object", static run => RunAsync(run, moves: false))
     {
@@ -67,29 +67,33 @@ static class Copies
 
     public static readonly Verb Get =
         new("get", "copy an object to a file, by default of its own name here", static run => RunAsync(run, moves: false))
-    {
-        Positionals = [new("SOURCE", "the object"), new("FILE", "where to; '-' is standard output", Least: 0)],
-        Options = Options,
-        Examples = ["s3dlio get s3://bucket/weights.safetensors"],
-    };
+        {
+            Positionals = [new("SOURCE", "the object"), new("FILE", "where to; '-' is standard output", Least: 0)],
+            Options = Options,
+            Examples = ["s3dlio get s3://bucket/weights.safetensors"],
+        };
 
     public static readonly Verb Upload =
         new("upload", "copy files and folders into a store", static run => RunAsync(run, moves: false, always: true))
-    {
-        Positionals = [new("FILE", "files or folders", Many: true), new("DESTINATION", "the folder they go to")],
-        Options = Options,
-        Examples = ["s3dlio upload a.npy b.npy s3://bucket/arrays/"],
-    };
+        {
+            Positionals = [new("FILE", "files or folders", Many: true), new("DESTINATION", "the folder they go to")],
+            Options = Options,
+            Examples = ["s3dlio upload a.npy b.npy s3://bucket/arrays/"],
+        };
 
     public static readonly Verb Download =
         new("download", "copy objects and folders to files", static run => RunAsync(run, moves: false, always: true))
-    {
-        Positionals = [new("SOURCE", "objects or folders", Many: true), new("DIRECTORY", "where they go to")],
-        Options = Options,
-        Examples = ["s3dlio download s3://bucket/arrays ./arrays"],
-    };
+        {
+            Positionals = [new("SOURCE", "objects or folders", Many: true), new("DIRECTORY", "where they go to")],
+            Options = Options,
+            Examples = ["s3dlio download s3://bucket/arrays ./arrays"],
+        };
 
-    static async Task<int> RunAsync(Invocation run, bool moves, bool always = false)
+    /// <param name="run">What was asked for.</param>
+    /// <param name="moves">Whether the sources are deleted.</param>
+    /// <param name="always">As with <c>--recursive</c>, and into a folder.</param>
+    /// <param name="tell">Tells what came of it in place of the usual summary.</param>
+    public static async Task<int> RunAsync(Invocation run, bool moves, bool always = false, Action<Copier>? tell = null)
     {
         var arguments = run.Arguments;
         string target = arguments.Count == 1 ? "./" : arguments[^1];
@@ -128,14 +132,17 @@ static class Copies
             foreach (var source in sources.Where(static source => source.Glob is null))
                 await source.Store.RemoveDirectoryAsync(source.Key.TrimEnd('/'), run.Cancel);
         }
-        copier.Summarize();
+        if (tell is null)
+            copier.Summarize();
+        else
+            tell(copier);
         return run.Outcome;
     }
 
     /// <summary>The objects of one source and where they go, with what is there already.</summary>
     /// <param name="run">What was asked for.</param>
     /// <param name="source">One source.</param>
-    /// <param name="destination">Where to.</param>
+    /// <param name="destination">The destination as it was given.</param>
     /// <param name="below">What the keys of objects below the source begin with; null: the one object takes the destination's own
     /// key.</param>
     /// <param name="listed">Whether anybody asks what is there.</param>
@@ -202,8 +209,12 @@ static class Copies
                 throw new UsageException($"--metadata: write KEY=VALUE, found '{pair}'");
             metadata[pair[..equals]] = pair[(equals + 1)..];
         }
-        return new PutOptions { Durable = run.Has("durable") ? true : null, ContentType = run.Text("content-type"),
-            Metadata = metadata.Count > 0 ? metadata : null };
+        return new PutOptions
+        {
+            Durable = run.Has("durable") ? true : null,
+            ContentType = run.Text("content-type"),
+            Metadata = metadata.Count > 0 ? metadata : null
+        };
     }
 
     /// <summary>A tree that is copied into itself would find its own copies.</summary>

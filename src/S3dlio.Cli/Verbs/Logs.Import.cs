@@ -29,7 +29,8 @@ static partial class Logs
             _ends.Add(_length);
             if (atomic && _length > LogWriter.MostFrame)
                 throw new StoreException(ErrorKind.InvalidArgument, log.Directory,
-                    $"--atomic: the input has more than {LogWriter.MostFrame} bytes, the most of a batch; nothing was imported. Leave --atomic out");
+                    $"--atomic: the input has more than {LogWriter.MostFrame} bytes, the most of a batch; nothing was imported. Leave "
+                    + "--atomic out");
         }
 
         /// <summary>Appends what is there and commits it.</summary>
@@ -73,7 +74,8 @@ static partial class Logs
         });
         if (recordSize > 0 && log.RecordSize != recordSize)
             throw new StoreException(ErrorKind.InvalidArgument, folder,
-                $"the log has records {(log.RecordSize == 0 ? "of any length" : $"of {log.RecordSize} bytes")}, --record-size says {recordSize}");
+                $"the log has records {(log.RecordSize == 0 ? "of any length" : $"of {log.RecordSize} bytes")}, --record-size says "
+                + $"{recordSize}");
         if (forms.Contains(RecordForm.Raw) && log.RecordSize == 0)
             throw new UsageException("log import: the form raw is for logs with records of one size; a new one needs --record-size");
         long first = log.EndRecord;

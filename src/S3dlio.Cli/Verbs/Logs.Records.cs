@@ -67,7 +67,8 @@ static partial class Logs
         await using var output = await ObjectOutput.OpenAsync(place.Store, place.Key, run.Text("level") is null ? null
             : run.Integer("level", 3, 1, 22), PutOptions.Default, run.Cancel);
         await EachAsync(run, log, first, end, writer, bytes =>
-            output.WriteAsync(LargeMemory.From(System.Runtime.InteropServices.MemoryMarshal.AsMemory(bytes)), run.Terminal.Progress, run.Cancel),
+            output.WriteAsync(
+                LargeMemory.From(System.Runtime.InteropServices.MemoryMarshal.AsMemory(bytes)), run.Terminal.Progress, run.Cancel),
             plan => count += plan.Numbers.Count);
         var done = await output.CompleteAsync(run.Cancel);
         run.Terminal.Progress.Dispose();
@@ -105,9 +106,11 @@ static partial class Logs
         long first = run.Number("from") is { } from ? At(from) : log.Begin;
         long end = run.Number("to") is { } to ? Math.Min(At(to), log.EndRecord) : log.EndRecord;
         if (first > log.EndRecord)
-            throw new StoreException(ErrorKind.NotFound, run.Arguments[0], $"there is no record {first}: the log ends before {log.EndRecord}");
+            throw new StoreException(
+                ErrorKind.NotFound, run.Arguments[0], $"there is no record {first}: the log ends before {log.EndRecord}");
         long count = run.Number("count") ?? long.MaxValue;
-        return count < 0 ? throw new UsageException("--count: a number from 0 on is wanted") : (first, count < end - first ? first + count : end);
+        return count < 0 ? throw new UsageException("--count: a number from 0 on is wanted")
+            : (first, count < end - first ? first + count : end);
     }
 
     /// <summary>Writes records in pieces.</summary>

@@ -58,14 +58,16 @@ static partial class Logs
                     Option.Of("timeout", '\0', "TIME", "with --follow: end when nothing came for so long"),
                     .. Printed,
                 ],
-                Details = "The log may be written by another process. Of a log in a store segments are seen when they were uploaded. Ctrl-C "
+                Details =
+                    "The log may be written by another process. Of a log in a store segments are seen when they were uploaded. Ctrl-C "
                     + "ends with exit code 130.",
                 Examples = ["s3dlio log tail -f runs/a/metrics"],
             },
             new("inspect", "what the files of a log say, without its lock", InspectAsync)
             {
                 Positionals = [Path],
-                Details = "Counts are exact, also while the log is written. Exit code 3 tells of damage that shows without reading records; "
+                Details =
+                    "Counts are exact, also while the log is written. Exit code 3 tells of damage that shows without reading records; "
                     + "'log verify' reads them. --json has segments, cursors and findings.",
             },
             new("verify", "read every record and compare it with its checksum", VerifyAsync)
@@ -83,7 +85,8 @@ static partial class Logs
                     Option.Of("copy", '\0', "ADDRESS", "where the log was uploaded to: damaged segments are replaced by their copies"),
                 ],
                 Details = "Either --dry-run or --yes must be given. Exit code 3: something is, or would stay, damaged.",
-                Examples = ["s3dlio log repair --dry-run runs/a/metrics", "s3dlio log repair --yes --copy s3://bucket/logs/a runs/a/metrics"],
+                Examples =
+                    ["s3dlio log repair --dry-run runs/a/metrics", "s3dlio log repair --yes --copy s3://bucket/logs/a runs/a/metrics"],
             },
             new("truncate", "drop the oldest records and give their room back", TruncateAsync)
             {
@@ -101,7 +104,8 @@ static partial class Logs
                 Options = [Form, .. Range, Option.Of("level", 'z', "LEVEL", "compress with zstd, 1 to 22; .zst is put behind the name"),
                     .. Printed],
                 Details = "The output appears when it is whole. With the form lines a record that holds the separator is an error.",
-                Examples = ["s3dlio log export runs/a/metrics metrics.jsonl", "s3dlio log export -z 3 runs/a/steps s3://bucket/steps.tfrecord"],
+                Examples =
+                    ["s3dlio log export runs/a/metrics metrics.jsonl", "s3dlio log export -z 3 runs/a/steps s3://bucket/steps.tfrecord"],
             },
             new("import", "append the records of files, in batches that are whole or not there", ImportAsync)
             {
@@ -116,9 +120,11 @@ static partial class Logs
                     Option.Of("compress", '\0', "LEVEL", "compress frames that become smaller by it, 1 to 22"),
                     .. Printed[..2],
                 ],
-                Details = "The log is made where there is none. Each batch is committed before the next one begins; when an input is wrong, "
+                Details =
+                    "The log is made where there is none. Each batch is committed before the next one begins; when an input is wrong, "
                     + "the message says how many records are in.",
-                Examples = ["s3dlio log import runs/a/metrics metrics.jsonl", "zcat old.gz | s3dlio log import --form lines runs/a/metrics -"],
+                Examples =
+                    ["s3dlio log import runs/a/metrics metrics.jsonl", "zcat old.gz | s3dlio log import --form lines runs/a/metrics -"],
             },
             new("upload", "copy the sealed segments to a store, each once", UploadAsync)
             {
@@ -230,7 +236,8 @@ static partial class Logs
             run.Terminal.Object(json => LogJson.WriteMembers(json, log, before));
             return log.IsWhole ? run.Outcome : ExitCode.Differences;
         }
-        Describe(run, log.Begin, log.End, log.Segments.Count, log.Segments.Sum(static one => one.Allocated), log.RecordSize, log.Schema, log.Id,
+        Describe(
+            run, log.Begin, log.End, log.Segments.Count, log.Segments.Sum(static one => one.Allocated), log.RecordSize, log.Schema, log.Id,
             log.Writer is { } writer ? $"open: {writer}" : log.IsClosed ? "closed" : "ended without a close");
         foreach (var (name, number) in log.Cursors)
             run.Terminal.Line($"cursor {Quoted.Name(name)}: {number}");
@@ -238,7 +245,8 @@ static partial class Logs
         return log.IsWhole ? run.Outcome : ExitCode.Differences;
     }
 
-    static void Describe(Invocation run, long begin, long end, int segments, long bytes, int recordSize, string schema, Guid id, string state)
+    static void Describe(
+        Invocation run, long begin, long end, int segments, long bytes, int recordSize, string schema, Guid id, string state)
     {
         run.Terminal.Line($"{end - begin} records, {begin} to {end}, {(recordSize > 0 ? $"{recordSize} bytes each" : "of any length")}");
         run.Terminal.Line($"{segments} segment{(segments == 1 ? "" : "s")}, {Quantity.Show(bytes)}");
@@ -288,7 +296,8 @@ static partial class Logs
             }
             else
             {
-                run.Terminal.Line($"damaged: {(one.End == one.First + 1 ? $"record {one.First}" : $"records {one.First} to {one.End - 1}")}: "
+                run.Terminal.Line(
+                    $"damaged: {(one.End == one.First + 1 ? $"record {one.First}" : $"records {one.First} to {one.End - 1}")}: "
                     + Quoted.Text(one.What));
             }
         }

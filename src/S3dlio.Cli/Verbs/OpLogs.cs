@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using S3dlio.Cli.CommandLine;
 using S3dlio.Cli.Output;
+using S3dlio.Cli.Reports;
 using S3dlio.OpLog;
 using S3dlio.Storage;
 
@@ -17,6 +18,8 @@ static class OpLogs
     static readonly Option Ops =
         Option.Of("filter", '\0', "OP", "only these operations: GET, PUT, STAT, LIST, DELETE, COPY, MOVE") with { Repeats = true };
 
+    static readonly Option Skip = Option.Of("skip", '\0', "TIME", "pass over the beginning, such as 10s of warm-up");
+
     static readonly Option Form = Option.Of("to", '\0', "FORM",
         "tsv, csv, jsonl, fio (iolog version 3) or chrome (trace events, for Perfetto); by default what the output's name says");
 
@@ -27,7 +30,7 @@ static class OpLogs
             new("summary", "count, rate and latency by operation and size", SummaryAsync)
             {
                 Positionals = [new("LOG", "the file")],
-                Options = [Ops, Option.Of("skip", '\0', "TIME", "pass over the beginning, such as 10s of warm-up")],
+                Options = [Ops, Skip],
                 Details = Reads + " Percentiles are exact to 1.6%.",
             },
             new("top", "the rows that took longest", TopAsync)
@@ -35,6 +38,13 @@ static class OpLogs
                 Positionals = [new("LOG", "the file")],
                 Options = [Ops, Option.Of("number", 'n', "N", "so many (10)"), Option.Of("by", '\0', "WHAT",
                     "duration (default), first-byte or bytes"), Option.Flag("errors", '\0', "only failures")],
+            },
+            new("plot", "draw rates and latencies over time", PlotAsync)
+            {
+                Positionals = [new("LOG", "the file"), new("OUTPUT", "a name that ends with .html, .png or .svg")],
+                Options = [Ops, Skip, Option.Of("title", '\0', "TEXT", "above the report (the log's name)")],
+                Details = "The report in HTML has the tables of 'summary' too and needs no other file. Memory does not grow with the log.",
+                Examples = ["s3dlio oplog plot run.tsv.zst run.html", "s3dlio oplog plot --filter GET run.tsv.zst gets.png"],
             },
             new("convert", "write a log in another form", static run => ConvertAsync(run, Rows(run)))
             {
@@ -53,21 +63,6 @@ static class OpLogs
         ],
     };
 
-    static readonly (string Name, long Most)[] Sizes =
-    [
-        ("0", 0), ("1 B-8 KiB", 8L << 10), ("8-64 KiB", 64L << 10), ("64 KiB-1 MiB", 1L << 20), ("1-8 MiB", 8L << 20),
-            ("8-64 MiB", 64L << 20), ("64 MiB-1 GiB", 1L << 30), (">1 GiB", long.MaxValue),
-    ];
-
-    sealed class Group
-    {
-        public LatencyHistogram Latency { get; } = new();
-
-        public LatencyHistogram FirstByte { get; } = new();
-
-        public long Objects, Bytes, Errors;
-    }
-
     static IEnumerable<OpRecord> Rows(Invocation run)
     {
         using var log = new OpLogReader(run.Arguments[0]);
@@ -82,69 +77,64 @@ static class OpLogs
             run.Terminal.Error($"{run.Arguments[0]}: the log ends in the midst of a block: its last rows are missing", "Note");
     }
 
+    static OpSummary Summary(Invocation run)
+    {
+        var summary = new OpSummary(run.Text("skip") is { } text ? (long)Quantity.Duration(text, "--skip").TotalNanoseconds : 0);
+        foreach (var row in Rows(run))
+            summary.Add(row);
+        return summary;
+    }
+
     static Task<int> SummaryAsync(Invocation run)
     {
-        var groups = new SortedDictionary<(string Op, int Size), Group>();
-        var failures = new Dictionary<string, long>(StringComparer.Ordinal);
-        long skip = run.Text("skip") is { } text ? (long)Quantity.Duration(text, "--skip").TotalNanoseconds : 0;
-        long first = long.MaxValue, last = 0, begin = 0, rows = 0;
-        foreach (var row in Rows(run))
-        {
-            begin = begin == 0 ? row.Start : begin;
-            // rows come in the order of their ends: an early one may have begun before the first
-            if (skip > 0 && row.Start - begin < skip)
-                continue;
-            rows++;
-            first = Math.Min(first, row.Start);
-            last = Math.Max(last, row.End);
-            int size = Array.FindIndex(Sizes, known => row.Bytes <= known.Most);
-            if (!groups.TryGetValue((row.Op, size), out var group))
-                groups[(row.Op, size)] = group = new Group();
-            group.Objects += row.Objects;
-            if (row.Error.Length > 0)
-            {
-                group.Errors++;
-                string kind = row.Error.Split(':')[0];
-                failures[kind] = failures.GetValueOrDefault(kind) + 1;
-                continue;
-            }
-            group.Bytes += row.Bytes;
-            group.Latency.Add(row.Duration);
-            if (row.FirstByte is { } byteTime)
-                group.FirstByte.Add(byteTime - row.Start);
-        }
-        double seconds = rows == 0 ? 0 : Math.Max(1e-9, (last - first) / 1e9);
+        Tell(run, Summary(run));
+        return Task.FromResult(ExitCode.Good);
+    }
+
+    /// <summary>A line for each operation and size, and for each kind of error.</summary>
+    public static void Tell(Invocation run, OpSummary summary)
+    {
+        double seconds = summary.Seconds;
         if (run.Terminal.Json)
         {
-            foreach (var ((op, size), group) in groups)
-                run.Terminal.Object(json => Write(json, op, Sizes[size].Name, group, seconds));
+            foreach (var (op, size, group) in summary.Groups)
+                run.Terminal.Object(json => Write(json, op, size, group, seconds));
             run.Terminal.Object(json =>
             {
-                json.WriteNumber("rows", rows);
+                json.WriteNumber("rows", summary.Rows);
                 json.WriteNumber("seconds", seconds);
                 json.WriteStartObject("errors");
-                foreach (var (kind, count) in failures)
+                foreach (var (kind, count) in summary.Failures)
                     json.WriteNumber(kind, count);
                 json.WriteEndObject();
             });
-            return Task.FromResult(ExitCode.Good);
+            return;
         }
         run.Terminal.Line(
             $"{"op",-7}{"size",-14}{"count",10}{"errors",8}{"op/s",10}{"MiB/s",10}{"p50",10}{"p90",10}{"p99",10}{"p99.9",10}{"max",10}"
             + $"{"first p50",11}");
-        foreach (var ((op, size), group) in groups)
+        foreach (var (op, size, group) in summary.Groups)
         {
             var latency = group.Latency;
             run.Terminal.Line(string.Create(CultureInfo.InvariantCulture,
-                $"{Quoted.Name(op),-7}{Sizes[size].Name,-14}{latency.Count + group.Errors,10}{group.Errors,8}")
-                + string.Create(CultureInfo.InvariantCulture,
-                    $"{(latency.Count + group.Errors) / seconds,10:0.0}{group.Bytes / seconds / (1 << 20),10:0.00}")
+                $"{Quoted.Name(op),-7}{size,-14}{group.Count,10}{group.Errors,8}")
+                + string.Create(CultureInfo.InvariantCulture, $"{group.Count / seconds,10:0.0}{group.Bytes / seconds / (1 << 20),10:0.00}")
                 + $"{Time(latency, 50),10}{Time(latency, 90),10}{Time(latency, 99),10}{Time(latency, 99.9),10}{Short(latency.Max),10}"
                 + $"{Time(group.FirstByte, 50),11}");
         }
-        foreach (var (kind, count) in failures.OrderByDescending(static one => one.Value))
+        foreach (var (kind, count) in summary.Failures)
             run.Terminal.Line($"error {Quoted.Name(kind)}: {count}");
-        run.Terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{rows} operations in {seconds:0.000} s"));
+        run.Terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{summary.Rows} operations in {seconds:0.000} s"));
+    }
+
+    static Task<int> PlotAsync(Invocation run)
+    {
+        OpReport.CheckName(run.Arguments[1]);
+        var summary = Summary(run);
+        if (summary.Rows == 0)
+            throw new StoreException(ErrorKind.NotFound, run.Arguments[0], "the log has no rows of these operations: nothing can be drawn");
+        OpReport.Write(run.Arguments[1], run.Text("title") ?? Path.GetFileName(run.Arguments[0]), summary);
+        run.Terminal.Note($"{summary.Rows} rows");
         return Task.FromResult(ExitCode.Good);
     }
 
@@ -159,15 +149,15 @@ static class OpLogs
         _ => string.Create(CultureInfo.InvariantCulture, $"{nanoseconds / 1e9:0.00} s"),
     };
 
-    static void Write(Utf8JsonWriter json, string op, string size, Group group, double seconds)
+    static void Write(Utf8JsonWriter json, string op, string size, OpSummary.Group group, double seconds)
     {
         json.WriteString("op", op);
         json.WriteString("size", size);
-        json.WriteNumber("count", group.Latency.Count + group.Errors);
+        json.WriteNumber("count", group.Count);
         json.WriteNumber("errors", group.Errors);
         json.WriteNumber("objects", group.Objects);
         json.WriteNumber("bytes", group.Bytes);
-        json.WriteNumber("ops_per_second", Math.Round((group.Latency.Count + group.Errors) / seconds, 3));
+        json.WriteNumber("ops_per_second", Math.Round(group.Count / seconds, 3));
         json.WriteNumber("bytes_per_second", Math.Round(group.Bytes / seconds));
         Percentiles(json, "latency_ns", group.Latency);
         if (group.FirstByte.Count > 0)
@@ -241,6 +231,8 @@ static class OpLogs
         json.WriteNumber("duration_ns", row.Duration);
         if (row.Offset is { } offset)
             json.WriteNumber("offset", offset);
+        if (row.Cached is { } cached)
+            json.WriteNumber("cached", cached);
     }
 
     /// <summary>All of them, so that the log may be written to its own place.</summary>
@@ -258,15 +250,7 @@ static class OpLogs
         if (target.EndsWith(".zst", StringComparison.Ordinal))
             throw new UsageException($"{target}: what is converted is not compressed; pipe it: s3dlio oplog convert LOG - --to {form} | "
                 + $"zstd > {target}");
-        Stream output;
-        try
-        {
-            output = target == "-" ? Console.OpenStandardOutput() : File.Create(target);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new StoreException(ErrorKind.InvalidArgument, target, error.Message, cause: error);
-        }
+        using var output = OutputFile.Open(target);
         using var buffered = new BufferedStream(output, 1 << 16);
         long rows = form switch
         {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using S3dlio.Cli.CommandLine;
 using S3dlio.Cli.Output;
+using S3dlio.Cli.Reports;
 using S3dlio.OpLog;
 using S3dlio.Storage;
 
@@ -23,6 +24,7 @@ static class Replays
             Option.Of("jobs", 'j', "N", "operations under way at once (256)"),
             Option.Of("compress", 'x', "FACTOR", "how well the data of PUTs can be compressed (1)"),
             Option.Flag("prepare", '\0', "make the objects that are read, where they are not there or too small"),
+            Option.Of("report", '\0', "FILE", "a page of HTML with latencies and lag"),
             Common.DryRun,
         ],
         Details = """
@@ -64,6 +66,8 @@ static class Replays
             return Show(run, replay);
         var report = await replay.RunAsync(() => new OpLogReader(run.Arguments[0]), run.Cancel);
         Tell(run, report);
+        if (run.Text("report") is { } page)
+            OutputFile.Write(page, OpReport.Html($"Replay of {Path.GetFileName(run.Arguments[0])}", report));
         return report.Errors > 0 ? ExitCode.Failed : run.Outcome;
     }
 

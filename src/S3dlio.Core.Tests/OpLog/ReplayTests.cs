@@ -37,8 +37,12 @@ public sealed class ReplayTests : IDisposable
     public void Rules_First_ThatFits(string address, string[] rules, string expected)
     {
         var uri = StoreUri.Parse(address);
-        var record = new OpRecord { Endpoint = $"{uri.Scheme}://{uri.Container}", File = uri.IsLocal ? "/" + uri.Key
-            : $"{uri.Container}/{uri.Key}" };
+        var record = new OpRecord
+        {
+            Endpoint = $"{uri.Scheme}://{uri.Container}",
+            File = uri.IsLocal ? "/" + uri.Key
+            : $"{uri.Container}/{uri.Key}"
+        };
         Assert.Equal(expected, new RemapRules("memory://m", rules).Map(record));
         Assert.Equal(address, RemapRules.Address(record));
     }
@@ -66,10 +70,25 @@ public sealed class ReplayTests : IDisposable
         using (var log = new OpLogWriter(_path, 1, "test"))
         {
             for (int i = 0; i < 20; i++)
-                log.Append(new OpRecord { Op = OpName.Put, Endpoint = "s3://a", File = $"a/{i}", Bytes = i * 1000, Start = i * 10_000_000L,
-                    End = (i * 10_000_000L) + 1 });
-            log.Append(new OpRecord { Op = OpName.Get, Endpoint = "s3://a", File = "a/19", Bytes = 500, Offset = 100, Start = 200_000_000,
-                End = 200_000_001 });
+                log.Append(new OpRecord
+                {
+                    Op = OpName.Put,
+                    Endpoint = "s3://a",
+                    File = $"a/{i}",
+                    Bytes = i * 1000,
+                    Start = i * 10_000_000L,
+                    End = (i * 10_000_000L) + 1
+                });
+            log.Append(new OpRecord
+            {
+                Op = OpName.Get,
+                Endpoint = "s3://a",
+                File = "a/19",
+                Bytes = 500,
+                Offset = 100,
+                Start = 200_000_000,
+                End = 200_000_001
+            });
             // what is read is there before: on a machine that is busy the PUT may begin after it
             log.Append(new OpRecord { Op = OpName.Copy, Endpoint = "s3://a", File = "a/x", Start = 1, End = 1 });
         }

@@ -69,6 +69,25 @@ public sealed partial class ObjectMoveTests : IDisposable
         Assert.Equal("precious", await File.ReadAllTextAsync(_directory.Path + "/b"));
     }
 
+    /// <remarks>
+    /// Where a file system does not tell upper from lower case, both names are of one entry and an unlink of either loses the object. Hard
+    /// links stand for that here: nothing tells the two cases apart.
+    /// </remarks>
+    [Theory]
+    [InlineData("real/a", "real/A")]
+    [InlineData("real/a", "link/A")]
+    public async Task Local_NamesThatDifferInCaseAlone_MayBeOneEntryAndStay(string source, string destination)
+    {
+        Directory.CreateDirectory(_directory.Path + "/real");
+        Directory.CreateSymbolicLink(_directory.Path + "/link", "real");
+        await File.WriteAllTextAsync(_directory.Path + "/real/a", "precious");
+        Assert.Equal(0, Link(_directory.Path + "/real/a", _directory.Path + "/real/A"));
+        string root = _directory.Path[1..] + "/";
+        await Rename(Open("file"), root + source, Open("file"), root + destination);
+        Assert.Equal("precious", await File.ReadAllTextAsync(_directory.Path + "/" + source));
+        Assert.Equal("precious", await File.ReadAllTextAsync(_directory.Path + "/" + destination));
+    }
+
     [Fact]
     public async Task Local_LinkThroughALinkedDirectory_Stays()
     {

@@ -47,12 +47,12 @@ public static class CheckpointCatalog
     {
         string uri = store.Root.Child(key);
         if (!CheckpointLayout.TryParseManifestKey(key, out long step, out string id))
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "a manifest's key is manifests/ckpt-STEP-SAVE.json");
+            throw StoreException.InvalidArgument(uri, "a manifest's key is manifests/ckpt-STEP-SAVE.json");
         if (await CheckpointObjects.ReadAsync(store, key, ManifestJson.MaxLength, cancel).ConfigureAwait(false) is not { } read)
             return null;
         var manifest = ManifestJson.Read(read.Bytes, uri);
         if (manifest.Step != step || (manifest.SaveId is { } own && own != id))
-            throw new StoreException(ErrorKind.InvalidData, uri,
+            throw StoreException.InvalidData(uri,
                 $"expected the manifest of step {step} and save {id}, as its name says, found step {manifest.Step} and save "
                 + $"{manifest.SaveId}; it was renamed or copied over another");
         return new FoundManifest(key, manifest);

@@ -85,7 +85,7 @@ public static class CheckpointCommit
         StoreException Wrong(string detail) =>
             new(ErrorKind.InvalidArgument, uri, $"{detail}; a checkpoint needs the shard of each rank, as its writer returned it");
         if (request.Framework.Length == 0)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, "the framework's name is empty");
+            throw StoreException.InvalidArgument(uri, "the framework's name is empty");
         foreach (var shard in request.Shards)
         {
             if (shard.Step is { } step && step != request.Step)
@@ -179,7 +179,8 @@ public static class CheckpointCommit
             try
             {
                 await CheckpointObjects.PutAsync(
-                    store, key, ManifestJson.Write(manifest), PutOptions.Default with { Overwrite = false, Durable = durable },
+                    store, key, ManifestJson.Write(manifest),
+                    PutOptions.Default with { Overwrite = false, Durable = durable, Barrier = true },
                     cancel).ConfigureAwait(false);
                 return new FoundManifest(key, manifest);
             }
@@ -189,8 +190,7 @@ public static class CheckpointCommit
                 if (there is not null && there.Manifest.HasSameShards(manifest))
                     return there;
                 if (there is { Manifest.IsComplete: false })
-                    throw new StoreException(
-                        ErrorKind.Precondition, store.Root.Child(key),
+                    throw StoreException.Precondition(store.Root.Child(key),
                         "this save was given up by a prune, which took it for dead; save the step again, and prune with a longer grace",
                         cause: error);
                 manifest = manifest with { SaveId = SaveId.Beside(first) };

@@ -46,8 +46,7 @@ public static class CheckpointDelete
     public static async ValueTask<bool> OfKeyAsync(ObjectStore store, string manifestKey, CancellationToken cancel)
     {
         if (!CheckpointLayout.TryParseManifestKey(manifestKey, out _, out _))
-            throw new StoreException(
-                ErrorKind.InvalidArgument, store.Root.Child(manifestKey), "a manifest's key is manifests/ckpt-STEP-SAVE.json");
+            throw StoreException.InvalidArgument(store.Root.Child(manifestKey), "a manifest's key is manifests/ckpt-STEP-SAVE.json");
         if (await CheckpointObjects.HeadAsync(store, manifestKey, cancel).ConfigureAwait(false) is null)
             return false;
         await RunAsync(store, [manifestKey], cancel).ConfigureAwait(false);
@@ -68,7 +67,6 @@ public static class CheckpointDelete
     /// <param name="manifestKey">The checkpoint.</param>
     /// <param name="manifest">Its manifest; null where that is damaged, and all that lies in its directories goes.</param>
     /// <param name="needed">What others need.</param>
-    /// <param name="cancel">Cancels the call.</param>
     internal static async ValueTask RunAsync(
         ObjectStore store, string manifestKey, Manifest? manifest, ShardReferences needed, CancellationToken cancel)
     {

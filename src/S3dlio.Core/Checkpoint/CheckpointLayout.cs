@@ -37,7 +37,8 @@ public static class CheckpointLayout
     /// <param name="saveId">The save.</param>
     /// <param name="rank">Whose.</param>
     /// <param name="nonce">Tells it from another shard of the same save and rank, one that a crashed attempt left.</param>
-    public static string ShardKey(Placement placement, long step, string saveId, int rank, string? nonce)
+    /// <param name="ending">Tells what is in it.</param>
+    public static string ShardKey(Placement placement, long step, string saveId, int rank, string? nonce, string ending = ".bin")
     {
         string partition = placement switch
         {
@@ -46,7 +47,8 @@ public static class CheckpointLayout
             _ => "",
         };
         return string.Create(
-            CultureInfo.InvariantCulture, $"{Shards}{partition}{Stem(step, saveId)}/rank-{rank}{(nonce is null ? "" : $"-{nonce}")}.bin");
+            CultureInfo.InvariantCulture,
+            $"{Shards}{partition}{Stem(step, saveId)}/rank-{rank}{(nonce is null ? "" : $"-{nonce}")}{ending}");
     }
 
     /// <summary>The directory of a shard, without the slash.</summary>

@@ -39,7 +39,7 @@ static class CheckpointObjects
             var meta = await ObjectRead.WholeAsync(store, key, size =>
             {
                 if (size > most)
-                    throw new StoreException(ErrorKind.InvalidData, store.Root.Child(key), $"expected at most {most} bytes, found {size}");
+                    throw StoreException.InvalidData(store.Root.Child(key), $"expected at most {most} bytes, found {size}");
                 bytes = new byte[size];
                 return LargeMemory.From(bytes.AsMemory());
             }, new Validation(null), NoProgress.Instance, cancel).ConfigureAwait(false);

@@ -98,8 +98,7 @@ public static class CheckpointValidation
                 return VerifiedBy.Nothing;
             return recorded == found.Castagnoli
                 ? VerifiedBy.Crc32C
-                : throw new StoreException(
-                    ErrorKind.ChecksumMismatch, uri,
+                : throw StoreException.ChecksumMismatch(uri,
                     $"checksum mismatch over {shard.Size} bytes: {recorded} recorded in the manifest, {found.Castagnoli} found. The bytes "
                     + "are damaged, or another program changed them");
         }

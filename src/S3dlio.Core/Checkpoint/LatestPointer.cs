@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Text;
-using System.Text.Json;
 using S3dlio.Hashing;
 using S3dlio.Storage;
 
@@ -51,7 +49,6 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
     /// <summary>Has it name the newest checkpoint that there is.</summary>
     /// <param name="store">The checkpoint store.</param>
     /// <param name="known">What the caller knows of the manifests; those that came since are read.</param>
-    /// <param name="cancel">Cancels the call.</param>
     internal static async ValueTask PublishAsync(ObjectStore store, Survey known, CancellationToken cancel)
     {
         for (int i = 0; i < Attempts; i++)
@@ -132,27 +129,23 @@ public sealed record LatestPointer(string ManifestKey, long Step, DateTimeOffset
         ObjectStore store, FoundManifest found, Checksum? among, ObjectMeta? replaced, CancellationToken cancel)
     {
         var (step, id) = CheckpointLayout.ParseManifestKey(found.Key);
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(buffer))
+        byte[] text = JsonText.Object(json =>
         {
-            json.WriteStartObject();
             json.WriteString("manifest_key", found.Key);
             json.WriteNumber("global_step", step);
             json.WriteString("ts", id);
             json.WriteString("wall_time", ManifestJson.FormatTime(found.Manifest.WallTime));
             if (among is { } value)
                 json.WriteString(AmongName, value.ToString());
-            json.WriteEndObject();
-        }
+        });
         // a hint is not worth a wait for the device
-        var options = PutOptions.Default with { Durable = false };
+        var options = PutOptions.Default with { Durable = false, Barrier = true };
         options = replaced is null ? options with { Overwrite = false } : replaced.ETag is { } tag
             ? options with { IfMatch = tag }
             : options;
         try
         {
-            await CheckpointObjects.PutAsync(
-                store, CheckpointLayout.Latest, buffer.WrittenSpan.ToArray(), options, cancel).ConfigureAwait(false);
+            await CheckpointObjects.PutAsync(store, CheckpointLayout.Latest, text, options, cancel).ConfigureAwait(false);
             return true;
         }
         catch (StoreException error) when (error.Kind is ErrorKind.AlreadyExists or ErrorKind.Precondition or ErrorKind.NotFound)

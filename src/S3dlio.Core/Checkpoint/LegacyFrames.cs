@@ -52,8 +52,7 @@ static class LegacyFrames
             if (!Libzstd.Describe(result).Contains("too small", StringComparison.Ordinal))
                 Libzstd.Check(result, reason => Fault(uri, reason));
             if (capacity >= most)
-                throw new StoreException(
-                    ErrorKind.InvalidData, uri,
+                throw StoreException.InvalidData(uri,
                     $"expected at most {most} raw bytes in the shard, found more; decompress it with 'zstd -d' and load it from there");
             capacity = Math.Min(most, capacity * 2);
         }

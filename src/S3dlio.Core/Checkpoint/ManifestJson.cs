@@ -1,8 +1,5 @@
-using System.Buffers;
 using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Tensors;
 
@@ -14,30 +11,15 @@ public static class ManifestJson
     /// <summary>Bytes of a manifest: hundreds of thousands of ranks, or an index of as many tensors.</summary>
     public const int MaxLength = 64 << 20;
 
-    const string ChecksumName = "manifest_checksum";
-
-    static readonly JsonWriterOptions Format = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     /// <summary>
     /// Writes a manifest of the current version; its last member is the CRC32C of the whole text, taken with zeros in its place.
     /// </summary>
     public static byte[] Write(Manifest manifest)
     {
-        var buffer = new ArrayBufferWriter<byte>(4096);
-        using (var json = new Utf8JsonWriter(buffer, Format))
-        {
-            json.WriteStartObject();
-            WriteMembers(json, manifest);
-            json.WriteString(ChecksumName, Checksum.Empty.ToString());
-            json.WriteEndObject();
-        }
-        byte[] text = buffer.WrittenSpan.ToArray();
+        byte[] text = ChecksummedJson.Write(json => WriteMembers(json, manifest));
         if (text.Length > MaxLength)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, CheckpointLayout.ManifestKey(manifest.Step, manifest.SaveId ?? ""),
+            throw StoreException.InvalidArgument(CheckpointLayout.ManifestKey(manifest.Step, manifest.SaveId ?? ""),
                 $"the manifest would have {text.Length} bytes; at most {MaxLength} are read: keep less JSON with the checkpoint");
-        int at = FindChecksum(text)!.Value.At;
-        Checksum.Of(text).TryFormat(text.AsSpan(at));
         return text;
     }
 
@@ -80,7 +62,7 @@ public static class ManifestJson
         int version = (int)fields.Integer("format_version", 1, int.MaxValue);
         if (version > Manifest.CurrentVersion)
             throw NewerFormat(uri, version);
-        CheckChecksum(text.Span, required: version > Manifest.LegacyVersion || fields.Has("save_id"), uri);
+        ChecksummedJson.Check(text.Span, uri, required: version > Manifest.LegacyVersion || fields.Has("save_id"));
         return Read(fields, version, uri);
     }
 
@@ -90,7 +72,7 @@ public static class ManifestJson
     static StoreException NewerFormat(string uri, int version)
     {
         string detail = $"expected a manifest of format version {Manifest.CurrentVersion} or before, found {version}; update s3dlio";
-        return new StoreException(ErrorKind.InvalidData, uri, detail, cause: new NotSupportedException(detail));
+        return StoreException.InvalidData(uri, detail, cause: new NotSupportedException(detail));
     }
 
     static Manifest Read(JsonFields fields, int version, string uri)
@@ -158,47 +140,6 @@ public static class ManifestJson
             text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
             ? time
             : throw fields.Fault($"expected a time such as 2026-01-31T12:00:00Z in field '{name}', found {MessageText.Quote(text)}");
-    }
-
-    static void CheckChecksum(ReadOnlySpan<byte> text, bool required, string uri)
-    {
-        if (FindChecksum(text) is not { } place)
-        {
-            if (required)
-                throw new StoreException(
-                    ErrorKind.ChecksumMismatch, uri,
-                    $"expected field '{ChecksumName}' in the manifest, found none: it is damaged or was edited");
-            return;
-        }
-        // the text and nothing that reads the same: a digit in upper case is a flipped bit
-        Span<byte> zeros = stackalloc byte[Checksum.TextLength];
-        Checksum.Empty.TryFormat(zeros);
-        var found = Checksum.Of(text[..place.At]).Append(zeros).Append(text[(place.At + place.Length)..]);
-        Span<byte> expected = stackalloc byte[Checksum.TextLength];
-        found.TryFormat(expected);
-        var recorded = text.Slice(place.At, place.Length);
-        if (!recorded.SequenceEqual(expected))
-            throw new StoreException(ErrorKind.ChecksumMismatch, uri,
-                $"checksum mismatch over the manifest's {text.Length} bytes: "
-                + $"{MessageText.Quote(System.Text.Encoding.Latin1.GetString(recorded))} recorded, {found} found; it is damaged or was "
-                + "edited");
-    }
-
-    /// <summary>Where the checksum's text stands, between its quotes.</summary>
-    static (int At, int Length)? FindChecksum(ReadOnlySpan<byte> text)
-    {
-        var reader = new Utf8JsonReader(text, new JsonReaderOptions { MaxDepth = 64 });
-        while (reader.Read())
-        {
-            if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1)
-                continue;
-            bool named = reader.ValueTextEquals(ChecksumName);
-            reader.Read();
-            if (named && reader.TokenType == JsonTokenType.String)
-                return ((int)reader.TokenStartIndex + 1, reader.ValueSpan.Length);
-            reader.Skip();
-        }
-        return null;
     }
 
     static StoreException Fault(string uri, string detail) =>

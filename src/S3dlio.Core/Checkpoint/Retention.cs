@@ -47,8 +47,7 @@ public static class Retention
         ObjectStore store, RetentionRule rule, ITransferProgress progress, CancellationToken cancel)
     {
         if (rule.KeepLast < 1 || rule.KeepEvery < 1)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, store.Root.ToString(),
+            throw StoreException.InvalidArgument(store.Root.ToString(),
                 $"keep_last and keep_every must be 1 or more, found {rule.KeepLast} and {rule.KeepEvery}");
         // before the manifests: what is listed here and committed meanwhile is seen to be referred to
         var shards = await CheckpointObjects.ListAsync(store, CheckpointLayout.Shards, cancel).ConfigureAwait(false);

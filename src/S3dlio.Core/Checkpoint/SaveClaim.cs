@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text.Json;
 using S3dlio.Storage;
 
 namespace S3dlio.Checkpoint;
@@ -31,7 +29,6 @@ public static class SaveClaim
     /// <param name="step">The step to be saved.</param>
     /// <param name="saveId">An id that all ranks were given; null: they agree here.</param>
     /// <param name="run">The job, where several may save the same step; the same for all its ranks.</param>
-    /// <param name="cancel">Cancels the call.</param>
     /// <exception cref="StoreException">AlreadyExists: a checkpoint of that id is there.</exception>
     public static async ValueTask<AgreedSave> AgreeAsync(
         ObjectStore store, long step, string? saveId, string? run, CancellationToken cancel)
@@ -111,19 +108,16 @@ public static class SaveClaim
     static async ValueTask<string?> TryWriteAsync(
         ObjectStore store, long step, string key, string id, ObjectMeta? replaced, CancellationToken cancel)
     {
-        var buffer = new ArrayBufferWriter<byte>(128);
-        using (var json = new Utf8JsonWriter(buffer))
+        byte[] text = JsonText.Object(json =>
         {
-            json.WriteStartObject();
             json.WriteNumber("global_step", step);
             json.WriteString("save_id", id);
-            json.WriteEndObject();
-        }
+        });
         var options = PutOptions.Default with { Durable = false };
         options = replaced?.ETag is { } tag ? options with { IfMatch = tag } : options with { Overwrite = replaced is not null };
         try
         {
-            await CheckpointObjects.PutAsync(store, key, buffer.WrittenSpan.ToArray(), options, cancel).ConfigureAwait(false);
+            await CheckpointObjects.PutAsync(store, key, text, options, cancel).ConfigureAwait(false);
         }
         catch (StoreException error) when (error.Kind is ErrorKind.AlreadyExists or ErrorKind.Precondition or ErrorKind.NotFound)
         {

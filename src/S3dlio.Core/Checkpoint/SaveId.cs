@@ -39,7 +39,6 @@ public static class SaveId
     /// <exception cref="StoreException">InvalidArgument: it cannot be a part of a key.</exception>
     public static string Check(string id, string name, string uri) => IsValid(id)
         ? id
-        : throw new StoreException(
-            ErrorKind.InvalidArgument, uri,
+        : throw StoreException.InvalidArgument(uri,
             $"{name} must have 1 to {MaxLength} letters, digits, '.', '_' and '-', found {MessageText.Quote(id)}");
 }

@@ -10,8 +10,7 @@ static class ShardCheck
     {
         CompareSize(store, shard, meta.Size);
         if (shard.StoredChecksum is { } expected && meta.Checksum is { } found && expected != found)
-            throw new StoreException(
-                ErrorKind.ChecksumMismatch, store.Root.Child(shard.Key),
+            throw StoreException.ChecksumMismatch(store.Root.Child(shard.Key),
                 $"expected the checksum {expected} over the shard's {shard.Size} bytes, the store recorded {found}; another program wrote "
                 + "the object");
     }
@@ -19,8 +18,7 @@ static class ShardCheck
     public static void CompareSize(ObjectStore store, ShardRecord shard, long size)
     {
         if (size != shard.Size)
-            throw new StoreException(
-                ErrorKind.InvalidData, store.Root.Child(shard.Key),
+            throw StoreException.InvalidData(store.Root.Child(shard.Key),
                 $"expected {shard.Size} bytes, found {size}; the shard was cut, or another program wrote the object");
     }
 

@@ -23,7 +23,6 @@ public static class ShardRead
     /// <param name="allocate">Gives the memory for its raw size.</param>
     /// <param name="validate">False hands the bytes out unchecked.</param>
     /// <param name="progress">Receives the number of raw bytes.</param>
-    /// <param name="cancel">Cancels the call.</param>
     /// <exception cref="StoreException">Names the rank: NotFound, InvalidData, ChecksumMismatch.</exception>
     public static async ValueTask<VerifiedBy> RunAsync(
         ObjectStore store, ShardRecord shard, Func<long, LargeMemory> allocate, bool validate, ITransferProgress progress,
@@ -34,8 +33,7 @@ public static class ShardRead
         {
             long? expected = shard.IsCompressed ? shard.RawSize : shard.Size;
             if (expected is { } length && length != size)
-                throw new StoreException(
-                    ErrorKind.InvalidData, store.Root.Child(shard.Key),
+                throw StoreException.InvalidData(store.Root.Child(shard.Key),
                     $"expected {length} bytes, found {size}; the shard was cut, or another program wrote the object");
             return target = allocate(size);
         }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using S3dlio.Compression;
 using S3dlio.Storage;
+using S3dlio.Tensors;
 using S3dlio.Transfer;
 
 namespace S3dlio.Checkpoint;
@@ -33,6 +34,8 @@ public sealed record ShardTarget
 /// </summary>
 public sealed class ShardWrite : IAsyncDisposable
 {
+    const string TensorsEnding = ".safetensors";
+
     readonly ShardTarget _target;
 
     ShardWrite(ShardTarget target, ObjectOutput output) => (_target, Output) = (target, output);
@@ -65,6 +68,19 @@ public sealed class ShardWrite : IAsyncDisposable
                 await write.Output.WriteAsync(piece, progress, cancel).ConfigureAwait(false);
             return write.Describe(await write.Output.CompleteAsync(cancel).ConfigureAwait(false));
         }
+    }
+
+    /// <summary>Writes a shard of tensors as safetensors, and tells where each of them lies.</summary>
+    /// <remarks>Its name is no other's, so none is looked for.</remarks>
+    public static async ValueTask<(ShardRecord Shard, OutputSummary Output, IReadOnlyList<TensorBlocks> Tensors)> PutAsync(
+        ObjectStore store, ShardTarget target, IReadOnlyList<TensorSpec> tensors, IReadOnlyList<LargeMemory> data,
+        IReadOnlyDictionary<string, string>? metadata, ITransferProgress progress, CancellationToken cancel)
+    {
+        string key = CheckpointLayout.ShardKey(
+            target.Placement, target.Step, target.Save.SaveId, target.Rank, SaveId.Nonce(), TensorsEnding);
+        var (output, places) = await SafetensorsObject.SaveBlocksAsync(
+            store, key, tensors, data, metadata, target.Level, Options(target), progress, cancel).ConfigureAwait(false);
+        return (Describe(target, output), output, places);
     }
 
     /// <summary>What the manifest will say of it.</summary>

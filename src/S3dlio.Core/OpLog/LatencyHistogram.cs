@@ -3,16 +3,17 @@ using System.Numerics;
 namespace S3dlio.OpLog;
 
 /// <summary>
-/// Times in buckets that are a sixty-fourth of their value wide, as HDR histograms have them: any percentile is known to 1.6%, in some 30
-/// KB,
-/// whatever the number of values. For one thread at a time.
+/// Times in buckets whose width is a fixed part of their value, as HDR histograms have them: a sixty-fourth by default, so that any
+/// percentile is known to 1.6%, in some 30 KB, whatever the number of values. For one thread at a time.
 /// </summary>
 public sealed class LatencyHistogram
 {
-    const int SubBits = 6, Sub = 1 << SubBits;
-
-    readonly long[] _counts = new long[(64 - SubBits) * Sub];
+    readonly int _bits;
+    readonly long[] _counts;
     double _sum;
+
+    /// <param name="bits">Buckets are one of 2^bits parts of their value wide.</param>
+    public LatencyHistogram(int bits = 6) => (_bits, _counts) = (bits, new long[(64 - bits) << bits]);
 
     public long Count { get; private set; }
 
@@ -33,6 +34,7 @@ public sealed class LatencyHistogram
         Min = Math.Min(Min, value);
     }
 
+    /// <summary>Adds the values of another one of the same width.</summary>
     public void Add(LatencyHistogram other)
     {
         for (int i = 0; i < _counts.Length; i++)
@@ -58,16 +60,16 @@ public sealed class LatencyHistogram
         return Max;
     }
 
-    static int Index(long value)
+    int Index(long value)
     {
-        int shift = Math.Max(0, 63 - BitOperations.LeadingZeroCount((ulong)value) - SubBits);
-        return (shift << SubBits) + (int)(value >> shift);
+        int shift = Math.Max(0, 63 - BitOperations.LeadingZeroCount((ulong)value) - _bits);
+        return (shift << _bits) + (int)(value >> shift);
     }
 
-    static long Upper(int index)
+    long Upper(int index)
     {
-        int shift = Math.Max(0, (index >> SubBits) - 1);
-        long value = index - ((long)shift << SubBits);
+        int shift = Math.Max(0, (index >> _bits) - 1);
+        long value = index - ((long)shift << _bits);
         return ((value + 1) << shift) - 1;
     }
 }

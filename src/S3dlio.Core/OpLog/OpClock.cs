@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace S3dlio.OpLog;
 
 /// <summary>Nanoseconds since 1970 that never go back: a wall clock read once, then counted on.</summary>
-static class OpClock
+public static class OpClock
 {
     static readonly long Begun = Stopwatch.GetTimestamp();
     static readonly long Wall = (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;

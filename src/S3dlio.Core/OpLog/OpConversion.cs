@@ -84,6 +84,8 @@ public static class OpConversion
             json.WriteNumber("bytes", row.Bytes);
             if (row.Offset is { } offset)
                 json.WriteNumber("offset", offset);
+            if (row.Cached is { } cached)
+                json.WriteNumber("cached", cached);
             if (row.FirstByte is { } first)
                 json.WriteNumber("first_byte_us", (first - row.Start) / 1000.0);
             if (row.Error.Length > 0)

@@ -16,11 +16,29 @@ public sealed class OpLogReader : IDisposable
 
     static readonly Dictionary<string, int> Names = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["idx"] = 0, ["thread"] = 1, ["op"] = 2, ["operation"] = 2, ["client_id"] = 3, ["n_objects"] = 4, ["bytes"] = 5, ["endpoint"] = 6,
-            ["file"] = 7,
-        ["error"] = 8, ["start"] = 9, ["t_start"] = 9, ["first_byte"] = 10, ["t_first_byte"] = 10, ["end"] = 11, ["t_end"] = 11,
-            ["duration_ns"] = 12, ["offset"] = 13,
+        ["idx"] = 0,
+        ["thread"] = 1,
+        ["op"] = 2,
+        ["operation"] = 2,
+        ["client_id"] = 3,
+        ["n_objects"] = 4,
+        ["bytes"] = 5,
+        ["endpoint"] = 6,
+        ["file"] = 7,
+        ["error"] = 8,
+        ["start"] = 9,
+        ["t_start"] = 9,
+        ["first_byte"] = 10,
+        ["t_first_byte"] = 10,
+        ["end"] = 11,
+        ["t_end"] = 11,
+        ["duration_ns"] = 12,
+        ["offset"] = 13,
+        ["cached"] = 14,
     };
+
+    /// <summary>Of a row: one more than the highest number above.</summary>
+    const int Fields = 15;
 
     readonly DecodedFile _file;
     readonly string _path;
@@ -189,7 +207,7 @@ public sealed class OpLogReader : IDisposable
 
     OpRecord Row()
     {
-        var values = new string[14];
+        var values = new string[Fields];
         for (int i = 0; i < Math.Min(_columns.Length, _fields.Count); i++)
         {
             if (_columns[i] >= 0)
@@ -208,8 +226,13 @@ public sealed class OpLogReader : IDisposable
             Index = Number(values[0]) ?? 0,
             // the original writes hashes of 64 bits
             Thread = ulong.TryParse(values[1], out ulong thread) ? (int)(thread & 0xffff) : 0,
-            Op = values[2]?.ToUpperInvariant() switch { "HEAD" => OpName.Stat, "GET_RANGE" => OpName.Get,
-                "DELETE_BATCH" or "DELETE_PREFIX" => OpName.Delete, var op => op ?? "" },
+            Op = values[2]?.ToUpperInvariant() switch
+            {
+                "HEAD" => OpName.Stat,
+                "GET_RANGE" => OpName.Get,
+                "DELETE_BATCH" or "DELETE_PREFIX" => OpName.Delete,
+                var op => op ?? ""
+            },
             ClientId = values[3] ?? "",
             Objects = Number(values[4]) ?? 1,
             Bytes = Number(values[5]) ?? 0,
@@ -220,6 +243,7 @@ public sealed class OpLogReader : IDisposable
             FirstByte = OpTime.Parse(values[10]),
             End = end,
             Offset = Number(values[13]),
+            Cached = Number(values[14]),
         };
     }
 
@@ -241,7 +265,7 @@ public sealed class OpLogReader : IDisposable
         if (_field.Length == 0)
             return false;
         _line++;
-        var values = new string?[14];
+        var values = new string?[Fields];
         try
         {
             using var row = JsonDocument.Parse(_field.GetBuffer().AsMemory(0, (int)_field.Length));

@@ -50,5 +50,8 @@ public readonly record struct OpRecord
     /// <summary>Where the first byte of a part of an object lies; null for all of it.</summary>
     public long? Offset { get; init; }
 
+    /// <summary>Bytes that came from a cache of the machine; null where none stands before the store.</summary>
+    public long? Cached { get; init; }
+
     public long Duration => End - Start;
 }

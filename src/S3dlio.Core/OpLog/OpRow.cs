@@ -7,10 +7,10 @@ namespace S3dlio.OpLog;
 /// <summary>A record as a line: fields parted by tabs, quoted as RFC 4180 has it, times as RFC 3339 with nanoseconds.</summary>
 public static class OpRow
 {
-    /// <summary>The original's thirteen columns, and one more, which other readers pass over.</summary>
+    /// <summary>The original's thirteen columns, and two more, which other readers pass over.</summary>
     public static readonly string[] Columns =
         ["idx", "thread", "op", "client_id", "n_objects", "bytes", "endpoint", "file", "error", "start", "first_byte", "end",
-            "duration_ns", "offset"];
+            "duration_ns", "offset", "cached"];
 
     /// <summary>A line without its texts.</summary>
     public const int FixedLength = 256;
@@ -22,7 +22,7 @@ public static class OpRow
 
     /// <summary>Writes the line into a span that is long enough.</summary>
     /// <param name="record">The row.</param>
-    /// <param name="line">Where to.</param>
+    /// <param name="line">Receives the text.</param>
     /// <param name="separator">A tab or a comma.</param>
     /// <returns>Its length.</returns>
     public static int Write(in OpRecord record, Span<byte> line, byte separator = (byte)'\t')
@@ -44,10 +44,8 @@ public static class OpRow
             line[at++] = separator;
         Time(line, separator, ref at, record.End);
         Number(line, separator, ref at, record.Duration);
-        if (record.Offset is { } offset)
-            Number(line, separator, ref at, offset);
-        else
-            line[at++] = separator;
+        Optional(line, separator, ref at, record.Offset);
+        Optional(line, separator, ref at, record.Cached);
         line[at - 1] = (byte)'\n';
         return at;
     }
@@ -57,6 +55,14 @@ public static class OpRow
         Utf8Formatter.TryFormat(number, line[at..], out int length);
         at += length;
         line[at++] = separator;
+    }
+
+    static void Optional(Span<byte> line, byte separator, ref int at, long? number)
+    {
+        if (number is { } known)
+            Number(line, separator, ref at, known);
+        else
+            line[at++] = separator;
     }
 
     static void Text(Span<byte> line, byte separator, ref int at, string text)

@@ -46,7 +46,7 @@ sealed class RecordedReader(ObjectReader inner, RecordedStore store, string key,
             bool whole = _bytes >= _inner.Meta.Size;
             store.Record(
                 OpName.Get, key, start, bytes: _bytes, first: _bytes > 0 ? opened : null, end: Math.Max(opened, Volatile.Read(ref _end)),
-                offset: whole || _bytes == 0 ? null : _offset, error: _error);
+                offset: whole || _bytes == 0 ? null : _offset, cached: _inner.CachedBytes, error: _error);
         }
         return base.DisposeAsync();
     }

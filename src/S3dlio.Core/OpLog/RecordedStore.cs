@@ -187,7 +187,7 @@ public sealed class RecordedStore : DelegatingStore
 
     internal void Record(
         string op, string key, long start, long objects = 1, long bytes = 0, long? first = null, long? end = null, long? offset = null,
-            Exception? error = null)
+            long? cached = null, Exception? error = null)
     {
         _log.Append(new OpRecord
         {
@@ -203,6 +203,7 @@ public sealed class RecordedStore : DelegatingStore
             FirstByte = first,
             End = end ?? OpClock.Now,
             Offset = offset,
+            Cached = cached,
         });
     }
 }

@@ -47,8 +47,7 @@ public sealed class NpyObject : IAsyncDisposable
     public async ValueTask ReadAsync(LargeMemory target, Validation validation, ITransferProgress progress, CancellationToken cancel)
     {
         if (target.Length > DataLength)
-            throw new StoreException(
-                ErrorKind.InvalidData, _uri,
+            throw StoreException.InvalidData(_uri,
                 $"the array needs {target.Length} bytes behind its header, the object has {DataLength}: it is truncated", Meta.Size);
         progress.Begin(target.Length);
         var verification = await ReadVerification.OfWholeAsync(_reader, validation, _uri, cancel).ConfigureAwait(false);

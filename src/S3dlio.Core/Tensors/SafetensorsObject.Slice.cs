@@ -21,8 +21,7 @@ public sealed partial class SafetensorsObject
         var hints = _reader.Hints;
         var plan = TensorSlice.Plan([.. entry.Shape], entry.DType.Bits(), slices, hints.Gap, MaxRange, _uri);
         if (plan.ResultLength != target.Length)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, _uri,
+            throw StoreException.InvalidArgument(_uri,
                 $"the slice of tensor {MessageText.Quote(entry.Name)} has {plan.ResultLength} bytes, the memory given for it "
                 + $"{target.Length}");
         progress.Begin(plan.ResultLength);

@@ -111,8 +111,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         {
             body[i] = data[layout.Sources[i]];
             if (body[i].Length != layout.Tensors[i].Length)
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, uri,
+                throw StoreException.InvalidArgument(uri,
                     $"tensor {MessageText.Quote(layout.Tensors[i].Name)} has {body[i].Length} bytes of data, its dtype and shape need "
                     + $"{layout.Tensors[i].Length}");
         }
@@ -128,8 +127,25 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
     /// A file without checksums of its own is checked as a whole when all of it is read and the store has a checksum for it. Where
     /// <see cref="Validation.Required"/> is set, the rest of it is read for that, and one with which no checksum is kept is refused.
     /// </remarks>
-    public async ValueTask ReadAsync(
+    public ValueTask ReadAsync(
+        IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, ITransferProgress progress,
+        CancellationToken cancel) => ReadAsync(_reader, wanted, validation, progress, cancel);
+
+    /// <summary>
+    /// Compares memory that holds whole tensors already, as a mapping of the file does, in the way of
+    /// <see cref="ReadAsync(IReadOnlyList{ValueTuple{int, LargeMemory}}, Validation, ITransferProgress, CancellationToken)"/>.
+    /// </summary>
+    public async ValueTask CompareAsync(
         IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, ITransferProgress progress, CancellationToken cancel)
+    {
+        // there is no read to wait for, so nothing else would leave the calling thread
+        await ThreadSwitch.ToPoolAsync();
+        await ReadAsync(new HeldReader(_reader), wanted, validation, progress, cancel).ConfigureAwait(false);
+    }
+
+    async ValueTask ReadAsync(
+        ObjectReader reader, IReadOnlyList<(int Tensor, LargeMemory Target)> wanted, Validation validation, ITransferProgress progress,
+        CancellationToken cancel)
     {
         var ranges = new LargeReadRange[wanted.Count];
         long total = 0;
@@ -137,8 +153,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         {
             var tensor = Tensor(wanted[i].Tensor);
             if (wanted[i].Target.Length != tensor.Length)
-                throw new StoreException(
-                    ErrorKind.InvalidArgument, _uri,
+                throw StoreException.InvalidArgument(_uri,
                     $"tensor {MessageText.Quote(tensor.Name)} has {tensor.Length} bytes, "
                     + $"the memory given for it {wanted[i].Target.Length}");
             ranges[i] = new LargeReadRange(Header.DataOffset + tensor.Begin, wanted[i].Target);
@@ -147,7 +162,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         progress.Begin(total);
         var verification = await VerificationAsync(wanted, validation, cancel).ConfigureAwait(false);
         verification?.Append(Checksum.Empty, 0, _head);
-        var found = await ParallelRead.ReadAsync(_reader, ranges, verification, progress, cancel).ConfigureAwait(false);
+        var found = await ParallelRead.ReadAsync(reader, ranges, verification, progress, cancel).ConfigureAwait(false);
         if (verification is null)
             return;
         if (Header.HasChecksums)
@@ -178,12 +193,12 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
     /// <summary>The tensor of that index in <see cref="SafetensorsHeader.Tensors"/>.</summary>
     TensorEntry Tensor(int index) => index >= 0 && index < Header.Tensors.Count
         ? Header.Tensors[index]
-        : throw new StoreException(ErrorKind.InvalidArgument, _uri, $"there is no tensor {index}; the file has {Header.Tensors.Count}");
+        : throw StoreException.InvalidArgument(_uri, $"there is no tensor {index}; the file has {Header.Tensors.Count}");
 
     void Check(TensorEntry tensor, Checksum found)
     {
         if (tensor.Checksum is Checksum recorded && recorded != found)
-            throw new StoreException(ErrorKind.ChecksumMismatch, _uri,
+            throw StoreException.ChecksumMismatch(_uri,
                 $"checksum mismatch in tensor {MessageText.Quote(tensor.Name)} ({tensor.Length} bytes): {recorded} recorded when it was "
                 + $"written, {found} found. The bytes are damaged; validate=False reads them unchecked",
                 Header.DataOffset + tensor.Begin);

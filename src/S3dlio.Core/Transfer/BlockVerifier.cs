@@ -52,7 +52,7 @@ sealed class BlockVerifier(BlockChecksums blocks) : PieceVerifier
             found = begins ? checksum : Checksum.Combine(found, checksum, length);
             (block, end) = (here, offset + length);
             if (end == blocks.End(here) && found != blocks[here])
-                throw new StoreException(ErrorKind.ChecksumMismatch, uri,
+                throw StoreException.ChecksumMismatch(uri,
                     $"checksum mismatch over bytes {blocks.Begin(here)}..{end}: {blocks[here]} recorded when it was written, {found} "
                     + "found. The bytes are damaged; validate=False reads them unchecked", blocks.Begin(here));
         }

@@ -29,7 +29,6 @@ public static class Bulk
     /// requests.</param>
     /// <param name="item">Processes one item.</param>
     /// <param name="uri">Returns the URI of an item, for errors.</param>
-    /// <param name="cancel">Cancels all items.</param>
     /// <returns>The error of each item; null where it succeeded.</returns>
     /// <exception cref="OperationCanceledException">The call was cancelled, and all items have ended.</exception>
     public static async Task<StoreException?[]> RunAsync(
@@ -68,8 +67,7 @@ public static class Bulk
     /// <param name="requests">As for <see cref="RunAsync"/>; of several stores the largest.</param>
     /// <param name="item">Processes one item.</param>
     /// <param name="found">Called when everything has been found.</param>
-    /// <param name="failed">Hears of each failure, of an item or of the search, from any thread.</param>
-    /// <param name="cancel">Cancels the search and all items.</param>
+    /// <param name="failed">Called for each failure, of an item or of the search, from any thread.</param>
     /// <returns>Whether everything was found.</returns>
     /// <exception cref="OperationCanceledException">The call was cancelled, and all items have ended.</exception>
     public static async Task<bool> EachAsync<T>(

@@ -52,7 +52,6 @@ public sealed class CompressedReader : ObjectReader
 
     /// <param name="inner">The stored bytes; disposed with the reader, and also when this fails.</param>
     /// <param name="uri">The object, for messages.</param>
-    /// <param name="cancel">Cancels the call.</param>
     /// <returns>A reader; a <see cref="SequentialReader"/> where there is no seek table.</returns>
     /// <exception cref="StoreException">InvalidData: the seek table cannot be true. ChecksumMismatch: it is damaged.</exception>
     public static async ValueTask<ObjectReader> OpenAsync(ObjectReader inner, string uri, CancellationToken cancel)
@@ -96,9 +95,7 @@ public sealed class CompressedReader : ObjectReader
     {
         cancel.ThrowIfCancellationRequested();
         if (offset < 0 || offset > _table.RawLength - destination.Length)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, _uri,
-                $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_table.RawLength} decompressed");
+            throw StoreException.OutsideObject(_uri, offset, destination.Length, _table.RawLength, " decompressed");
         if (destination.Length == 0)
             return ValueTask.CompletedTask;
         int first = _table.Find(offset), last = _table.Find(offset + destination.Length - 1);

@@ -24,11 +24,11 @@ public sealed class CompressedWriter : ObjectWriter
     readonly Stack<Slot> _idle = new();
     readonly bool _background;
     readonly int _mostSlots;
+    readonly WriterState _state;
     int _slots;
     Slot? _filling;
     int _filled;
     long _written;
-    bool _ended, _failed;
 
     /// <param name="inner">Receives the frames; disposed with this writer.</param>
     /// <param name="level">1 to 22.</param>
@@ -36,12 +36,12 @@ public sealed class CompressedWriter : ObjectWriter
     /// <param name="background">Half of the cores stay the program's; of two, this thread alone works.</param>
     public CompressedWriter(ObjectWriter inner, int level, string uri, bool background = false)
     {
-        (_inner, _level, _uri) = (inner, level, uri);
+        (_inner, _level, _uri, _state) = (inner, level, uri, new WriterState(uri));
         int cores = Math.Min(Environment.ProcessorCount, MostWorkers);
         _background = background;
         _mostSlots = background ? Math.Max(1, cores / 2) : cores + 1;
         if (level is < 1 or > 22)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"compression levels are 1 to 22, found {level}");
+            throw StoreException.InvalidArgument(uri, $"compression levels are 1 to 22, found {level}");
     }
 
     /// <summary>Raw bytes taken so far.</summary>
@@ -59,9 +59,7 @@ public sealed class CompressedWriter : ObjectWriter
     /// <summary>The same for memory of any length: frames of all of it are made in parallel, without a pause in between.</summary>
     public async ValueTask WriteAsync(LargeMemory data, IProgress<long>? progress, CancellationToken cancel)
     {
-        CheckOpen();
-        _failed = true;
-        cancel.ThrowIfCancellationRequested();
+        _state.Begin(cancel);
         // frames are made on this thread
         if (data.Length + _filled >= SeekableFormat.FrameLength)
             await ThreadSwitch.ToPoolAsync();
@@ -96,14 +94,12 @@ public sealed class CompressedWriter : ObjectWriter
             await EndAsync().ConfigureAwait(false);
             throw;
         }
-        _failed = false;
+        _state.Wrote();
     }
 
     public override async ValueTask<ObjectMeta> CompleteAsync(CancellationToken cancel)
     {
-        CheckOpen();
-        _failed = true;
-        cancel.ThrowIfCancellationRequested();
+        _state.Begin(cancel);
         if (_filled > 0)
             StartFilled();
         if (_running.Count > 0)
@@ -117,9 +113,8 @@ public sealed class CompressedWriter : ObjectWriter
 
     public override async ValueTask DisposeAsync()
     {
-        if (_ended)
+        if (!_state.End())
             return;
-        _ended = true;
         await EndAsync().ConfigureAwait(false);
         foreach (var slot in _running)
             slot.Dispose();
@@ -180,19 +175,11 @@ public sealed class CompressedWriter : ObjectWriter
         }
         catch (CompressionException fault)
         {
-            throw new StoreException(ErrorKind.InvalidArgument, _uri, fault.Message, cause: fault);
+            throw StoreException.InvalidArgument(_uri, fault.Message, cause: fault);
         }
         await _inner.WriteAsync(slot.Frame, frame.Stored, cancel).ConfigureAwait(false);
         _running.Dequeue();
         _idle.Push(slot);
-    }
-
-    void CheckOpen()
-    {
-        if (_ended)
-            throw new StoreException(ErrorKind.Closed, _uri, "the writer was completed or disposed");
-        if (_failed)
-            throw new StoreException(ErrorKind.Closed, _uri, "an earlier write failed; dispose of the writer and begin again");
     }
 
     /// <summary>One frame that is being compressed.</summary>

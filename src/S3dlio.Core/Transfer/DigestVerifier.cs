@@ -31,7 +31,7 @@ sealed class DigestVerifier(Digest expected, long size) : PieceVerifier
         foreach (var (length, digest) in _pieces.Values)
             found = found.Then(digest, length);
         if (found != expected)
-            throw new StoreException(ErrorKind.ChecksumMismatch, uri,
+            throw StoreException.ChecksumMismatch(uri,
                 $"checksum mismatch over {size} bytes: {expected} recorded by the program that wrote it, {found} found. The bytes are "
                 + "damaged; validate=False reads them unchecked", 0);
     }

@@ -21,7 +21,6 @@ sealed class FrameCache(int capacity, Tally? tally = null)
     /// <param name="start">First byte of the part in the frame.</param>
     /// <param name="target">Memory for the part.</param>
     /// <param name="decode">Fills the memory it gets with the whole frame.</param>
-    /// <param name="cancel">Cancels the call.</param>
     public async ValueTask CopyAsync(
         int frame, int length, int start, Memory<byte> target, Func<Memory<byte>, CancellationToken, ValueTask> decode,
         CancellationToken cancel)

@@ -37,7 +37,6 @@ public sealed class ObjectOutput : IAsyncDisposable
     /// <param name="key">The object's key; with a level, <c>.zst</c> is appended unless it ends so.</param>
     /// <param name="level">1 to 22; null writes the bytes as they are.</param>
     /// <param name="options">Options of the write.</param>
-    /// <param name="cancel">Cancels the call.</param>
     /// <exception cref="StoreException">AlreadyExists: <c>.zst</c> was appended, and there is an object of the key without it.</exception>
     public static async ValueTask<ObjectOutput> OpenAsync(
         ObjectStore store, string key, int? level, PutOptions options, CancellationToken cancel)
@@ -48,7 +47,7 @@ public sealed class ObjectOutput : IAsyncDisposable
         string name = SeekableFormat.Name(key);
         string uri = store.Root.Child(name);
         if (chosen is < 1 or > 22)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"compression levels are 1 to 22, found {chosen}");
+            throw StoreException.InvalidArgument(uri, $"compression levels are 1 to 22, found {chosen}");
         (ObjectStore, string)? plain = name == key ? null : (store, key);
         if (plain is not null)
             await CompressedName.CheckBeforeAsync(store, key, cancel).ConfigureAwait(false);

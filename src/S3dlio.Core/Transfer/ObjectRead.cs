@@ -51,7 +51,7 @@ public static class ObjectRead
     {
         string uri = store.Root.Child(key);
         if (offset < 0 || length < 0)
-            throw new StoreException(ErrorKind.InvalidArgument, uri, $"offset {offset} and length {length} must not be negative");
+            throw StoreException.InvalidArgument(uri, $"offset {offset} and length {length} must not be negative");
         return VersionChangeRetry.RunAsync(new ReadOptions { FirstOffset = offset, FirstLength = length }, async options =>
         {
             var reader = await ObjectInput.OpenAsync(store, key, mode, options, cancel).ConfigureAwait(false);
@@ -59,8 +59,7 @@ public static class ObjectRead
             {
                 long size = reader.Meta.Size;
                 if (offset > size || length > size - offset)
-                    throw new StoreException(
-                        ErrorKind.InvalidArgument, uri,
+                    throw StoreException.InvalidArgument(uri,
                         $"the range {offset}..{(length is long n ? offset + n : "end")} lies outside the object, which has {size} bytes");
                 long count = length ?? size - offset;
                 progress.Begin(count);

@@ -19,7 +19,6 @@ public static class ObjectScatter
     /// <param name="mode">Whether offsets are of decompressed bytes.</param>
     /// <param name="inFlight">Most objects open at once.</param>
     /// <param name="progress">Receives the number of bytes.</param>
-    /// <param name="cancel">Cancels the call.</param>
     /// <exception cref="StoreException">
     /// NotFound; InvalidData for a range beyond its object's end; ChecksumMismatch with the offset of the first range that is not what was
     /// expected.
@@ -43,9 +42,9 @@ public static class ObjectScatter
         foreach (var range in ranges)
         {
             if (range.Object < 0 || range.Object >= members.Length)
-                throw new StoreException(ErrorKind.InvalidArgument, "", $"a range names object {range.Object} of {members.Length}");
+                throw StoreException.InvalidArgument("", $"a range names object {range.Object} of {members.Length}");
             if (range.Offset < 0)
-                throw new StoreException(ErrorKind.InvalidArgument, objects[range.Object].Uri, $"a range begins at {range.Offset}");
+                throw StoreException.InvalidArgument(objects[range.Object].Uri, $"a range begins at {range.Offset}");
             if (range.Target.Length > 0)
                 (members[range.Object] ??= []).Add(range);
         }
@@ -73,7 +72,7 @@ public static class ObjectScatter
             foreach (var member in members)
             {
                 if (member.Offset > reader.Meta.Size - member.Target.Length)
-                    throw new StoreException(ErrorKind.InvalidData, uri,
+                    throw StoreException.InvalidData(uri,
                         $"bytes {member.Offset}..{(decimal)member.Offset + member.Target.Length} are needed, the object has "
                         + $"{reader.Meta.Size}: it was cut short, or it is not the one that was written", member.Offset);
             }

@@ -24,7 +24,6 @@ public static class ParallelRead
     /// <param name="ranges">The ranges, each with its memory.</param>
     /// <param name="verification">Takes in all bytes; null where nothing is compared.</param>
     /// <param name="progress">Receives the number of bytes read.</param>
-    /// <param name="cancel">Cancels the reads.</param>
     /// <returns>The CRC32C of each range, in order; without meaning where the verification takes none.</returns>
     internal static ValueTask<Checksum[]> ReadAsync(
         ObjectReader reader, IReadOnlyList<LargeReadRange> ranges, ReadVerification? verification, IProgress<long>? progress,

@@ -14,7 +14,6 @@ static class PayloadOutput
     /// <param name="payload">The data.</param>
     /// <param name="options">Options of the write.</param>
     /// <param name="progress">Receives the number of raw bytes.</param>
-    /// <param name="cancel">Cancels the call.</param>
     /// <returns>The object as stored, and the CRC32C of the raw bytes.</returns>
     public static async ValueTask<(ObjectMeta Stored, Checksum Raw)> SaveAsync(
         ObjectStore store, string key, int? level, Payload payload, PutOptions options, ITransferProgress progress,

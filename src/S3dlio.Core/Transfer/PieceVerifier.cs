@@ -17,14 +17,12 @@ abstract class PieceVerifier
     /// <param name="begin">First byte of the range.</param>
     /// <param name="end">The byte behind it.</param>
     /// <param name="edges">Whether every byte of the range must be compared.</param>
-    /// <param name="cancel">Cancels the reads.</param>
     public abstract ValueTask ReadEdgesAsync(ObjectReader reader, long begin, long end, bool edges, CancellationToken cancel);
 
     /// <summary>Reads the bytes of an object that no range covers.</summary>
     /// <param name="reader">The object.</param>
     /// <param name="from">All bytes before this one were appended.</param>
     /// <param name="ranges">What was appended behind it, in any order.</param>
-    /// <param name="cancel">Cancels the reads.</param>
     public async ValueTask ReadRestAsync(ObjectReader reader, long from, IEnumerable<LargeReadRange> ranges, CancellationToken cancel)
     {
         foreach (var (offset, target) in ranges.OrderBy(static range => range.Offset))
@@ -38,19 +36,8 @@ abstract class PieceVerifier
     }
 
     /// <summary>Reads and appends the range [begin, end).</summary>
-    protected async ValueTask ReadAsync(ObjectReader reader, long begin, long end, CancellationToken cancel)
-    {
-        if (begin == end)
-            return;
-        var buffer = new byte[(int)Math.Min(reader.Hints.PartSize, end - begin)];
-        while (begin < end)
-        {
-            var part = buffer.AsMemory(0, (int)Math.Min(buffer.Length, end - begin));
-            await reader.ReadAsync(begin, part, cancel).ConfigureAwait(false);
-            Append(Checksum.Empty, begin, part.Span);
-            begin += part.Length;
-        }
-    }
+    protected ValueTask ReadAsync(ObjectReader reader, long begin, long end, CancellationToken cancel) =>
+        reader.ReadPiecesAsync(begin, end, (at, piece) => Append(Checksum.Empty, at, piece.Span), cancel);
 
     /// <exception cref="StoreException">ChecksumMismatch.</exception>
     public abstract void Check(string uri);

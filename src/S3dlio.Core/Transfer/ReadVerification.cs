@@ -95,7 +95,6 @@ sealed class ReadVerification
     /// <param name="end">The byte behind it. Where the whole object is verified, the bytes from here on are read for their
     /// checksum.</param>
     /// <param name="found">CRC32C of the range; not used where <see cref="Hashes"/> is false.</param>
-    /// <param name="cancel">Cancels the reads that the comparison needs.</param>
     /// <exception cref="StoreException">ChecksumMismatch.</exception>
     public async ValueTask CompleteAsync(long begin, long end, Checksum found, CancellationToken cancel)
     {
@@ -116,7 +115,6 @@ sealed class ReadVerification
     /// <param name="from">All bytes before this one were appended.</param>
     /// <param name="ranges">What was appended behind it, in any order.</param>
     /// <param name="found">CRC32C of the object; not used where <see cref="Hashes"/> is false.</param>
-    /// <param name="cancel">Cancels the reads that the comparison needs.</param>
     /// <exception cref="StoreException">ChecksumMismatch.</exception>
     public async ValueTask CompleteAsync(long from, IEnumerable<LargeReadRange> ranges, Checksum found, CancellationToken cancel)
     {
@@ -139,8 +137,7 @@ sealed class ReadVerification
     public static void CheckRange(string uri, long offset, long length, Checksum? expected, Checksum found)
     {
         if (expected is { } demanded && demanded != found)
-            throw new StoreException(
-                ErrorKind.ChecksumMismatch, uri,
+            throw StoreException.ChecksumMismatch(uri,
                 $"checksum mismatch over bytes {offset}..{offset + length}: {demanded} expected, {found} found", offset);
     }
 
@@ -208,7 +205,7 @@ sealed class ReadVerification
         string resized = meta.Attributes.TryGetValue("recorded_size", out string? size)
             ? $" The record is of {size} bytes, the object has {meta.Size}."
             : "";
-        return new StoreException(ErrorKind.ChecksumMismatch, uri,
+        return StoreException.ChecksumMismatch(uri,
             $"checksum mismatch over {meta.Size} bytes: {expected ?? meta.Checksum} {source}, {found} found.{resized} The bytes are "
             + "damaged, or another program changed them in place; validate=False reads them unchecked", 0);
     }
@@ -216,19 +213,13 @@ sealed class ReadVerification
     /// <summary>
     /// Reads what lies behind the bytes that the caller wanted: a file of np.save can hold several arrays, and the checksum is of all.
     /// </summary>
-    async ValueTask<Checksum> AppendRestAsync(Checksum found, long from, CancellationToken cancel)
+    ValueTask<Checksum> AppendRestAsync(Checksum found, long from, CancellationToken cancel) =>
+        from >= _reader!.Meta.Size ? new(found) : ReadRestAsync(found, from, cancel);
+
+    async ValueTask<Checksum> ReadRestAsync(Checksum found, long from, CancellationToken cancel)
     {
-        long size = _reader!.Meta.Size;
-        if (from >= size)
-            return found;
-        var buffer = new byte[(int)Math.Min(1 << 20, size - from)];
-        for (long at = from; at < size;)
-        {
-            var part = buffer.AsMemory(0, (int)Math.Min(buffer.Length, size - at));
-            await _reader.ReadAsync(at, part, cancel).ConfigureAwait(false);
-            found = found.Append(part.Span);
-            at += part.Length;
-        }
+        await _reader!.ReadPiecesAsync(from, _reader.Meta.Size, (_, piece) => found = found.Append(piece.Span), cancel)
+            .ConfigureAwait(false);
         return found;
     }
 }

@@ -74,8 +74,7 @@ public sealed class SequentialReader : ObjectReader
             return;
         await ReadSomeAsync(most + 1, Memory<byte>.Empty, cancel).ConfigureAwait(false);
         if (_meta.Size == UnknownSize)
-            throw new StoreException(
-                ErrorKind.InvalidData, _uri,
+            throw StoreException.InvalidData(_uri,
                 $"decompressed it has more than {most} bytes, from {_inner.Meta.Size}: it is not read into memory as a whole; read it as a "
                 + "stream with open(), or unpack it with 'zstd -d'");
     }
@@ -84,9 +83,7 @@ public sealed class SequentialReader : ObjectReader
     {
         int count = await ReadSomeAsync(offset, destination, cancel).ConfigureAwait(false);
         if (count < destination.Length)
-            throw new StoreException(
-                ErrorKind.InvalidArgument, _uri,
-                $"bytes {offset}..{offset + destination.Length} were asked for, the object has {_meta.Size} decompressed");
+            throw StoreException.OutsideObject(_uri, offset, destination.Length, _meta.Size, " decompressed");
     }
 
     /// <summary>Reads from that place on, fewer bytes than asked for at the end only.</summary>
@@ -158,7 +155,7 @@ public sealed class SequentialReader : ObjectReader
             if (given > 0)
                 return given;
             if (isLast && taken == 0)
-                throw new StoreException(ErrorKind.InvalidData, _uri, "it ends within a zstd frame: it is cut off", decoder.Taken);
+                throw StoreException.InvalidData(_uri, "it ends within a zstd frame: it is cut off", decoder.Taken);
         }
     }
 
