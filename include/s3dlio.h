@@ -20,7 +20,7 @@
  *   thread that calls it. Calls that succeed leave the last error alone. Messages never hold credentials.
  *
  * Ids
- *   Stores, operations, lists, files, writers and logs are numbers, never 0 and never used twice in a process. A closed number
+ *   Stores, operations, lists, files, writers, logs, tables and scans are numbers, never 0 and never used twice in a process. A closed number
  *   gives S3DLIO_CLOSED, an invented one or one of another noun S3DLIO_INVALID_ARGUMENT; neither does harm.
  *   Closing or freeing 0, or what is closed already, does nothing and succeeds.
  *
@@ -218,16 +218,18 @@ int32_t s3dlio_store_open(const char *uri, const char *options_json, uint64_t *o
 /*
  * A cache in front of the store, a directory of this machine that all processes of a user share: cache (text: its absolute path),
  * cache_size (bytes, or text such as "200GiB"; without one what cache_min_free leaves), cache_mode ("read": what is read is kept;
- * "through": what is written, too), cache_validate ("always": an object is asked for at each open; "ttl": when the last answer is older than
+ * "through": what is written, too; "back": a write ends when it is durable in a journal of the directory, and is sent to the store behind
+ * it; "offline": the same, and the store is not asked), cache_journal_size (bytes of writes that may wait), cache_validate ("always": an object is asked for at each open; "ttl": when the last answer is older than
  * cache_ttl seconds, 60; "never": objects do not change), cache_min_free (bytes that stay free on its file system; a twentieth of it),
  * cache_block_size (65536 to 4194304, 1048576: what is fetched at least), cache_eviction ("s3-fifo"; "none": what is in stays). Every function takes such a store as
- * any other. docs/cache.md has what it promises. Stores without a cache refuse the following three: S3DLIO_INVALID_ARGUMENT.
+ * any other. docs/cache.md has what it promises. Stores without a cache refuse the following functions: S3DLIO_INVALID_ARGUMENT.
  */
 
 /*
  * What the cache did in this process, and what lies in it. Result: {"directory":"…","bytes":0,"limit":0,"hits":0,"hit_bytes":0,"misses":0,
- * "miss_bytes":0,"waits":0,"validations":0,"fills":0,"fills_failed":0,"damaged":0,"evicted":0,"evicted_bytes":0,"rests":0}; limit where
- * cache_size was given.
+ * "miss_bytes":0,"waits":0,"validations":0,"fills":0,"fills_failed":0,"damaged":0,"evicted":0,"evicted_bytes":0,"rests":0,"pending":0,
+ * "pending_bytes":0,"pending_milliseconds":0,"parked":0,"accepted":0,"accepted_bytes":0,"sent":0,"sent_bytes":0,"superseded":0,"send_failures":0,
+ * "bypassed":0,"adopted":0,"journal_failures":0}; limit where cache_size was given. pending and parked are of all processes.
  */
 int32_t s3dlio_cache_stats_begin(uint64_t store, uint64_t *out_op);
 
@@ -239,6 +241,24 @@ int32_t s3dlio_cache_evict_begin(uint64_t store, const char *prefix, size_t pref
  * Result: {"objects":0,"bytes":0}.
  */
 int32_t s3dlio_cache_warm_begin(uint64_t store, const char *options_json, uint64_t *out_op);
+
+/*
+ * Waits until the writes that were acknowledged before, by any process, of keys that begin with `prefix` are at the store. Option: timeout
+ * (seconds). Ends well when the time is over or only parked writes are left: the result tells what is left,
+ * {"writes":0,"bytes":0,"parked":0,"seconds":0.0,"first":[{"uri":"…","kind":"put","size":0,"time_ns":0,"parked":false,"attempts":0,
+ * "status":4,"error":"…"}]}: how many, the age of the oldest, and up to 1000 of them, status and error where there was one, parked ones
+ * first. Parked: the store refused it for a reason that waiting does not mend. The progress is in writes.
+ */
+int32_t s3dlio_cache_flush_begin(uint64_t store, const char *prefix, size_t prefix_length, const char *options_json, uint64_t *out_op);
+
+/* What waits now. Result: as that of s3dlio_cache_flush_begin. */
+int32_t s3dlio_cache_pending_begin(uint64_t store, const char *prefix, size_t prefix_length, uint64_t *out_op);
+
+/*
+ * Tries parked writes again. Option: discard (bool, false): gives them up instead, and what they were to write is lost. Those of journals
+ * that another live process has stay as they are. Result: {"writes":0,"bytes":0}, how many.
+ */
+int32_t s3dlio_cache_unpark_begin(uint64_t store, const char *prefix, size_t prefix_length, const char *options_json, uint64_t *out_op);
 
 /* Operations, lists and files of the store go on undisturbed. */
 int32_t s3dlio_store_close(uint64_t store);
@@ -341,6 +361,7 @@ int32_t s3dlio_queue_close(uint64_t queue);
  *   if_match (string)        replace only the object with this ETag, or S3DLIO_PRECONDITION
  *   durable (bool)           data and name on the device before the operation ends; default: as the store was opened
  *   background (bool, false) beside a program that computes: slower, and leaves it its cores
+ *   barrier (bool, false)    over a cache in the mode "back": sent after all that was written before, as a manifest must be
  *   content_type (string)
  *   metadata (object of strings)
  *   attributes (object of strings): what else the store keeps with an object. Every store: cache_control,
@@ -512,10 +533,20 @@ int32_t s3dlio_order_fill(int64_t samples, uint64_t seed, int64_t epoch, int64_t
  * Reads a batch of samples, each to its place; those of one object come in few requests. It ends well though samples failed, and names them as
  * s3dlio_objects_get_begin does: {"errors":[{"index":3,"kind":1,"message":"…",…}]}. The memory of a sample that failed is undefined.
  * Options: whole (bool, false: each sample is a whole object from offset 0, which must have that length, and is compared with the checksum recorded
- * with it), validate (bool, true: false leaves that out), max_in_flight (objects open at once, 64).
+ * with it), validate (bool, true: false leaves that out), max_in_flight (objects open at once, 64), hedge_after (seconds: an object that
+ * takes longer is asked for a second time, and the first answer counts; at most a tenth of the objects. The result has then "hedged", how many were).
  */
 int32_t s3dlio_samples_read_begin(const s3dlio_object *objects, size_t object_count, const s3dlio_object_read *ranges, size_t count,
                                   const char *options_json, uint64_t *out_op);
+
+/*
+ * Lists the objects at and below a path and writes a manifest of them (docs/formats.md); keys that end with "/" mark folders and are left out.
+ * Result: {"samples":N}. Nothing there: S3DLIO_NOT_FOUND. Options: recursive (bool, true), pattern (a regular expression for the part of a key below the
+ * path), checksums ("none"; "recorded": the CRC32C that is recorded with each object; "read": every object is read), max_in_flight (objects asked for or
+ * read at once, 64), uris (bool, false: files are named by paths).
+ */
+int32_t s3dlio_manifest_write_begin(uint64_t source_store, const char *path, size_t path_length, uint64_t store, const char *key, size_t key_length,
+                                    const char *options_json, uint64_t *out_op);
 
 /* ---- buckets and containers ----------------------------------------------------------------------------------- */
 /*
@@ -710,7 +741,9 @@ int32_t s3dlio_array_read_begin(uint64_t file, void *data, uint64_t length, cons
  * the CRC32C of each of its blocks, base64 of four bytes each, big-endian; none for a tensor of a single block. With them
  * s3dlio_objects_scatter_begin reads parts of tensors and checks them. With blocks there may be a "level" (1 to 22) in the
  * description, too: the object is then compressed with zstd, .zst appended to its key without a look at the plain key, and offsets are
- * of the decompressed bytes.
+ * of the decompressed bytes. With blocks and "shard", an object as s3dlio_checkpoint_shard_put_begin takes it, the object is that shard of
+ * a checkpoint: the key given is empty, the library chooses one that no other has, level, durable and background are the shard's, and the
+ * result has the description for s3dlio_checkpoint_commit_begin as "shard".
  */
 int32_t s3dlio_tensors_save_begin(uint64_t store, const char *key, size_t key_length, const char *description_json,
                                   const s3dlio_segment *segments, size_t count, const char *options_json,
@@ -733,7 +766,8 @@ typedef struct s3dlio_tensor_read {
 
 /*
  * Reads whole tensors, each checked. No result. Options: validate and require_validation, as for objects: a file without checksums of its
- * own is compared as a whole, with what the store recorded, when all of it is read or require_validation asks for it.
+ * own is compared as a whole, with what the store recorded, when all of it is read or require_validation asks for it. With "held":true
+ * the memory holds the tensors' bytes already, as a mapping of the file does: it is compared and not written.
  */
 int32_t s3dlio_tensors_read_begin(uint64_t file, const s3dlio_tensor_read *reads, size_t count,
                                   const char *options_json, uint64_t *out_op);
@@ -953,6 +987,142 @@ int32_t s3dlio_log_stats_begin(uint64_t log, uint64_t *out_op);
 
 /* Commits what was appended, and closes. What it reports is the commit's failure; the log is closed in any case. */
 int32_t s3dlio_log_close(uint64_t log);
+
+/* ---- tables -------------------------------------------------------------------------------------------------- */
+
+/*
+ * An embedding table is a directory of a local file system that holds a row of numbers for each key it was given, with what its optimizer
+ * needs: more rows than memory holds. Every int64_t is a key. A key that was never written has an initial row, a function of the table's seed
+ * and the key. One process changes a table, any number read its newest checkpoint. A batch counts for a session, named by 1 to 64 bytes, and
+ * has a serial, more than all before in its session; after a crash a table is what its newest checkpoint says: of each session exactly
+ * the batches up to the serial in that checkpoint. docs/table.md has what is promised.
+ */
+
+/*
+ * Opens the table at an absolute path or file:///path. Options: mode, "r" (default) or "a", which makes it where there is none unless create is
+ * false; dimension, numbers of a row, 1 to 65536, or 0 (default) for what the table has; dtype, "f4" (default), "f2" or "bf16"; optimizer,
+ * {"rule":"add" | "sgd" (default) | "adagrad" | "rowwise_adagrad" | "adam" | "rowwise_adam","learning_rate","momentum","beta1","beta2","epsilon",
+ * "weight_decay","initial_sum","rate_decay","clip_norm","clip_value"}; initial, {"rows":"zeros" (default) | "constant" | "uniform" | "normal","low",
+ * "high"}: the constant, the bounds, or mean and deviation; seed; memory, bytes of rows that stay in memory (1 GiB); shards, a power of two up to
+ * 256, or 0 (default) for what the table has, 8 for a new one; segment_size, bytes of a file (64 MiB); keep, checkpoints that are kept (2), 0 for all; admit_after, gradients of a key that is not
+ * there which are passed over until it gets a row (0); version, the checkpoint to open, 0 (default) for the newest; fall_back, true to open the
+ * one before where it is damaged; check_all, true to compare every byte with its checksum; take_all, true to take what says what the table is from
+ * itself. dimension, dtype, rule and initial rows must be the table's; rates may differ at each opening. S3DLIO_UNAVAILABLE when another process
+ * has it for changing. Result: {"table":9,"path","rows","version","step","row_bytes","dimension","dtype","optimizer":{},"initial":{},"seed",
+ * "shards","memory","keep","admit_after","damage":["…"]}; the table is the operation's until s3dlio_op_result returned.
+ */
+int32_t s3dlio_table_open_begin(const char *uri, const char *options_json, uint64_t *out_op);
+
+/* Rows that are there, the newest checkpoint (0: none) and batches of gradients so far. */
+int32_t s3dlio_table_info(uint64_t table, int64_t *out_rows, int64_t *out_version, int64_t *out_step);
+
+/*
+ * Rows of so many keys in the calling thread, where none has to be read from the disk and they have at most 16 MiB. out_done: 1, or 0 where they
+ * have to be looked up by the operation; data is undefined then. data has count times the table's row_bytes, in the table's dtype;
+ * out_found is NULL or has count bytes: 1 for a row that is there, 0 for an initial one.
+ */
+int32_t s3dlio_table_lookup(uint64_t table, const int64_t *keys, size_t count, void *data, uint64_t length,
+                            uint8_t *out_found, int32_t *out_done);
+
+/* The same as an operation, whatever has to be read. Each row is whole; other threads may change some meanwhile. */
+int32_t s3dlio_table_lookup_begin(uint64_t table, const int64_t *keys, size_t count, void *data, uint64_t length,
+                                  uint8_t *out_found, uint64_t *out_op);
+
+/*
+ * Applies a gradient, of float whatever the table's dtype, to each key's row, by the table's optimizer, as one batch. The gradients of a
+ * key that comes more than once are added first, in their order. serial -1 is the session's last and one. A serial that was applied already
+ * is S3DLIO_PRECONDITION, or, with skip 1, passed over. out_serial: the session's serial now; out_skipped: 1 where it was passed over.
+ */
+int32_t s3dlio_table_apply(uint64_t table, const char *session, int64_t serial, int32_t skip, const int64_t *keys, size_t count,
+                           const float *gradients, uint64_t length, int64_t *out_serial, int32_t *out_skipped);
+
+/* The same as an operation. Result: {"serial":5,"skipped":false}. */
+int32_t s3dlio_table_apply_begin(uint64_t table, const char *session, int64_t serial, int32_t skip, const int64_t *keys,
+                                 size_t count, const float *gradients, uint64_t length, uint64_t *out_op);
+
+/* Sets rows, in the table's dtype; of a key that comes more than once the last counts. Result: {"serial":6,"skipped":false}. */
+int32_t s3dlio_table_upsert_begin(uint64_t table, const char *session, int64_t serial, int32_t skip, const int64_t *keys,
+                                  size_t count, const void *data, uint64_t length, uint64_t *out_op);
+
+/* Deletes rows; a key without one is no error. Result: {"serial":7,"skipped":false,"deleted":2}. */
+int32_t s3dlio_table_delete_begin(uint64_t table, const char *session, int64_t serial, int32_t skip, const int64_t *keys,
+                                  size_t count, uint64_t *out_op);
+
+/* One byte a key: 1 where it has a row. */
+int32_t s3dlio_table_contains(uint64_t table, const int64_t *keys, size_t count, uint8_t *out_found);
+
+/* Reads rows that lie on the disk into memory. Result: {"rows":9}, how many. */
+int32_t s3dlio_table_prefetch_begin(uint64_t table, const int64_t *keys, size_t count, uint64_t *out_op);
+
+/* The last serial of a session, -1 where it has none. */
+int32_t s3dlio_table_session_serial(uint64_t table, const char *session, int64_t *out_serial);
+
+/* The last serial of every session. Result: {"name":7}. */
+int32_t s3dlio_table_sessions_begin(uint64_t table, uint64_t *out_op);
+
+/*
+ * Makes a checkpoint: of each session exactly the batches up to the serial that it names, while batches go on. It is durable in the table's
+ * directory, and, where store is not 0, below the key in that store too, when the operation has ended. Options: wait, false for
+ * S3DLIO_UNAVAILABLE where another one is under way; keep, how many stay in the store, 0 (default) for all. Result: {"version","parent","table","created_ns","rows","step","sessions":{},"bytes",
+ * "new_bytes","segments"} and, of a store, "uploaded" (files that were not there yet), "uploaded_bytes" and "removed".
+ */
+int32_t s3dlio_table_checkpoint_begin(uint64_t table, uint64_t store, const char *key, size_t key_length,
+                                      const char *options_json, uint64_t *out_op);
+
+/*
+ * The checkpoints of the table at that place, or, where store is not 0 and uri is NULL, below the key, the oldest first. Result: a list of the
+ * same.
+ */
+int32_t s3dlio_table_checkpoints_begin(const char *uri, uint64_t store, const char *key, size_t key_length, uint64_t *out_op);
+
+/*
+ * Brings a checkpoint from a store into a directory without a table, where it can be opened. Option: version, 0 (default) for the newest. Result:
+ * as for s3dlio_table_checkpoint_begin.
+ */
+int32_t s3dlio_table_recover_begin(uint64_t store, const char *key, size_t key_length, const char *uri,
+                                   const char *options_json, uint64_t *out_op);
+
+/*
+ * Opens a walk over all rows as they are now, each once, in no order. A table that may be changed makes a checkpoint for it where something changed
+ * since the last one, and may change meanwhile. Result: {"table_scan":9}.
+ */
+int32_t s3dlio_table_scan_open_begin(uint64_t table, uint64_t *out_op);
+
+/*
+ * The next rows, at most so many. The operation's data begins with room for `most` int64_t keys; the rows follow. Result: {"count":9}, of which
+ * there are some; 0 at the end.
+ */
+int32_t s3dlio_table_scan_next_begin(uint64_t scan, size_t most, uint64_t *out_op);
+
+int32_t s3dlio_table_scan_close(uint64_t scan);
+
+/*
+ * Copies what is live out of files of which less than that share is. They go when no checkpoint that is kept names them any more. Result:
+ * {"bytes":9}, of those files.
+ */
+int32_t s3dlio_table_compact_begin(uint64_t table, double live, uint64_t *out_op);
+
+/*
+ * Deletes rows that were last changed more than older_than steps ago, were changed fewer_than so many times, or have a norm smaller_than that; of more
+ * than most_rows the ones that were changed longest ago. An option that is 0 or missing chooses none. Result: {"evicted":9}.
+ */
+int32_t s3dlio_table_evict_begin(uint64_t table, const char *options_json, uint64_t *out_op);
+
+/*
+ * The table as it is, and what was done since it was opened: {"rows","memory_bytes","index_bytes","disk_bytes","pages_in_memory","lookups",
+ * "lookup_rows","disk_rows","batches","batch_rows","copies","releases","checkpoints","gate_ns","longest_gate_ns","checkpoint_ns"}.
+ */
+int32_t s3dlio_table_stats_begin(uint64_t table, uint64_t *out_op);
+
+/*
+ * What the files of a table say, without its lock: {"path","table","writer","version","rows","step","dimension","dtype","optimizer","initial",
+ * "seed","shards","rows_per_page","checkpoints":[],"files":[{"name","bytes","checkpoints":[]}],"rows_checked","whole","findings":[{"path","offset",
+ * "what"}]}. Option: check, true to compare every row with its checksum. Damage is a finding, not a failure.
+ */
+int32_t s3dlio_table_inspect_begin(const char *uri, const char *options_json, uint64_t *out_op);
+
+/* Closes a table, without a checkpoint: what came after the last one is gone. */
+int32_t s3dlio_table_close(uint64_t table);
 
 #ifdef __cplusplus
 }

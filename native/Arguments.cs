@@ -117,7 +117,7 @@ static unsafe class Arguments
         new(ErrorKind.InvalidArgument, "s3dlio call", $"argument '{name}' {what}");
 
     static readonly string[] KnownPut =
-        ["overwrite", "if_match", "durable", "background", "content_type", "metadata", "attributes", "tags"];
+        ["overwrite", "if_match", "durable", "background", "barrier", "content_type", "metadata", "attributes", "tags"];
 
     public static PutOptions Put(string json, string uri)
     {
@@ -156,6 +156,7 @@ static unsafe class Arguments
         "if_match" => options with { IfMatch = option.AsText() },
         "durable" => options with { Durable = option.AsBool() },
         "background" => options with { Background = option.AsBool() },
+        "barrier" => options with { Barrier = option.AsBool() },
         "content_type" => options with { ContentType = option.AsText() },
         "metadata" => options with { Metadata = option.AsTextMap() },
         "attributes" => options with { Attributes = option.AsTextMap() },

@@ -72,7 +72,7 @@ static class BulkJobs
     public static Job Scatter(ObjectRef[] objects, ScatterRange[] ranges, Decompress mode, int inFlight) => async (operation, cancel) =>
         await ObjectScatter.ReadAsync(objects, ranges, mode, inFlight, operation, cancel).ConfigureAwait(false);
 
-    internal static byte[] Report(StoreException?[] failures, ObjectMeta?[]? found) => MetaJson.Write(json =>
+    internal static byte[] Report(StoreException?[] failures, ObjectMeta?[]? found, int hedged = 0) => MetaJson.Write(json =>
     {
         json.WriteStartObject();
         json.WriteStartArray("errors");
@@ -93,6 +93,8 @@ static class BulkJobs
             json.WriteEndObject();
         }
         json.WriteEndArray();
+        if (hedged > 0)
+            json.WriteNumber("hedged", hedged);
         if (found is not null)
         {
             json.WriteStartArray("objects");

@@ -20,7 +20,7 @@ static class CheckpointJobs
     {
         target = await AgreeAsync(store, target, saveId, run, cancel).ConfigureAwait(false);
         var write = await ShardWrite.OpenAsync(store, target, cancel).ConfigureAwait(false);
-        ulong number = operation.OwnWriter(new WriterHandle(write.Output, store.Root.Child(write.Output.Key)) { Shard = write });
+        ulong number = operation.OwnOpened(new WriterHandle(write.Output, store.Root.Child(write.Output.Key)) { Shard = write });
         operation.SetJson(MetaJson.Write(json =>
         {
             json.WriteStartObject();
@@ -86,7 +86,7 @@ static class CheckpointJobs
     public static Job Prune(ObjectStore store, RetentionRule rule) => async (operation, cancel) =>
         operation.SetJson(CheckpointJson.Write(await Retention.RunAsync(store, rule, operation, cancel).ConfigureAwait(false)));
 
-    static async ValueTask<ShardTarget> AgreeAsync(
+    internal static async ValueTask<ShardTarget> AgreeAsync(
         ObjectStore store, ShardTarget target, string? saveId, string? run, CancellationToken cancel) =>
         saveId is null
             ? target with { Save = await SaveClaim.AgreeAsync(store, target.Step, null, run, cancel).ConfigureAwait(false) }

@@ -31,7 +31,34 @@ static unsafe partial class Exports
         return CacheJobs.Warm(hybrid, wanted);
     });
 
-    static HybridStore Hybrid(ulong store) => Store(store) is var found && found is HybridStore hybrid ? hybrid
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_cache_flush_begin")]
+    public static int CacheFlushBegin(ulong store, byte* prefix, nuint prefixLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
+        {
+            var hybrid = Hybrid(store);
+            TimeSpan? timeout = null;
+            foreach (var option in OptionReader.Read(Json(options), hybrid.Root.ToString()))
+                timeout = option.Name == "timeout" ? option.AsSeconds() : throw option.Unknown(["timeout"]);
+            return CacheJobs.Flush(hybrid, Arguments.Key(prefix, prefixLength, "prefix"), timeout);
+        });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_cache_pending_begin")]
+    public static int CachePendingBegin(ulong store, byte* prefix, nuint prefixLength, ulong* outOperation) =>
+        Begin(outOperation, () => CacheJobs.Pending(Hybrid(store), Arguments.Key(prefix, prefixLength, "prefix")));
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_cache_unpark_begin")]
+    public static int CacheUnparkBegin(ulong store, byte* prefix, nuint prefixLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
+        {
+            var hybrid = Hybrid(store);
+            bool isGivenUp = false;
+            foreach (var option in OptionReader.Read(Json(options), hybrid.Root.ToString()))
+                isGivenUp = option.Name == "discard" ? option.AsBool() : throw option.Unknown(["discard"]);
+            return CacheJobs.Unpark(hybrid, Arguments.Key(prefix, prefixLength, "prefix"), isGivenUp);
+        });
+
+    /// <remarks>Itself: what records its operations stands before it.</remarks>
+    static HybridStore Hybrid(ulong store) => Handles.Get<ObjectStore>(store, "store") is var found && found is HybridStore hybrid ? hybrid
         : throw new StoreException(ErrorKind.InvalidArgument, found.Root.ToString(),
             "the store has no cache; open it with the option 'cache', the directory that it lies in");
 }

@@ -7,13 +7,14 @@ namespace S3dlio.Native;
 /// <summary>Durable logs of records.</summary>
 static unsafe partial class Exports
 {
-    static readonly string[] KnownLog = ["mode", "record_size", "schema", "check_schema", "segment_size", "buffer_size", "commit_align", "on_damage", "create",
+    static readonly string[] KnownLog =
+        ["mode", "record_size", "schema", "check_schema", "segment_size", "buffer_size", "commit_align", "on_damage", "create",
         "compression", "commit_after_ms", "commit_bytes", "retain_bytes", "retain_records", "retain_seconds"];
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_open_begin")]
     public static int LogOpenBegin(byte* uri, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
-        string address = Arguments.Text(uri, "uri"), directory = LogDirectory(uri);
+        string address = Arguments.Text(uri, "uri"), directory = LocalDirectory(uri, "log");
         bool forWriting = false;
         var chosen = new LogOptions();
         foreach (var option in OptionReader.Read(Json(options), address))
@@ -46,7 +47,8 @@ static unsafe partial class Exports
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_open_store_begin")]
-    public static int LogOpenStoreBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int LogOpenStoreBegin(ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
     {
         var (from, prefix) = (Store(store), Prefix(key, keyLength));
         var onDamage = OnDamage.Raise;
@@ -58,7 +60,7 @@ static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_inspect_begin")]
     public static int LogInspectBegin(byte* uri, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
-        string directory = LogDirectory(uri);
+        string directory = LocalDirectory(uri, "log");
         bool checks = false;
         foreach (var option in OptionReader.Read(Json(options), directory))
             checks = option.Name == "check" ? option.AsBool() : throw option.Unknown(["check"]);
@@ -66,10 +68,11 @@ static unsafe partial class Exports
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_repair_begin")]
-    public static int LogRepairBegin(byte* uri, ulong copyStore, byte* key, nuint keyLength, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+    public static int LogRepairBegin(byte* uri, ulong copyStore, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
     {
         var copy = copyStore == 0 ? null : Store(copyStore);
-        string directory = LogDirectory(uri);
+        string directory = LocalDirectory(uri, "log");
         bool dry = true;
         foreach (var option in OptionReader.Read(Json(options), directory))
             dry = option.Name == "dry_run" ? option.AsBool() : throw option.Unknown(["dry_run"]);
@@ -80,7 +83,7 @@ static unsafe partial class Exports
     public static int LogUploadBegin(byte* uri, ulong store, byte* key, nuint keyLength, ulong* outOperation) => Begin(outOperation, () =>
     {
         var to = Store(store);
-        return LogJobs.Upload(LogDirectory(uri), to, Prefix(key, keyLength));
+        return LogJobs.Upload(LocalDirectory(uri, "log"), to, Prefix(key, keyLength));
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_seal_begin")]
@@ -133,13 +136,15 @@ static unsafe partial class Exports
         var records = Log(log).Log;
         var reader = records as LogReader;
         reader?.Refresh();
-        (*outBegin, *outEnd, *outCommitted, *outEnded) = (records.Begin, records.EndRecord, records.Committed, reader is { IsEnded: true } ? 1 : 0);
+        (*outBegin, *outEnd, *outCommitted, *outEnded) =
+            (records.Begin, records.EndRecord, records.Committed, reader is { IsEnded: true } ? 1 : 0);
         return Guard.Ok;
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_scan_begin")]
     public static int LogScanBegin(
-        ulong log, long first, long most, long mostBytes, void* data, ulong length, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+        ulong log, long first, long most, long mostBytes, void* data, ulong length, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
         {
             var records = Log(log).Log;
             if (most < 0 || mostBytes < 0)
@@ -153,7 +158,8 @@ static unsafe partial class Exports
         });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_read_begin")]
-    public static int LogReadBegin(ulong log, long* numbers, nuint count, void* data, ulong length, ulong* outOperation) => Begin(outOperation, () =>
+    public static int LogReadBegin(ulong log, long* numbers, nuint count, void* data, ulong length, ulong* outOperation) =>
+        Begin(outOperation, () =>
     {
         var records = Log(log).Log;
         var wanted = new ReadOnlySpan<long>(numbers, Arguments.Count(numbers, count, "numbers")).ToArray();
@@ -162,7 +168,8 @@ static unsafe partial class Exports
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_truncate_begin")]
-    public static int LogTruncateBegin(ulong log, long number, ulong* outOperation) => Begin(outOperation, () => LogJobs.Truncate(Log(log).Writer, number));
+    public static int LogTruncateBegin(ulong log, long number, ulong* outOperation) =>
+        Begin(outOperation, () => LogJobs.Truncate(Log(log).Writer, number));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_log_reclaimable")]
     public static int LogReclaimable(ulong log, long number, long* outBytes) => Guard.Run(() =>
@@ -194,16 +201,19 @@ static unsafe partial class Exports
     /// <summary>Work that waits without a thread, so that none need be woken to begin it.</summary>
     static (Job Work, bool Brief) Waits(Job work) => (work, true);
 
-    static string LogDirectory(byte* uri)
+    /// <summary>Of a log or table.</summary>
+    static string LocalDirectory(byte* uri, string noun)
     {
         string address = Arguments.Text(uri, "uri");
         string directory = address.StartsWith("file://", StringComparison.Ordinal) ? address["file://".Length..] : address;
         return directory is ['/', ..] && !directory.Contains('\0')
             ? directory
-            : throw new StoreException(ErrorKind.InvalidArgument, address, "a log is a directory of a local file system: give an absolute path or file:///path");
+            : throw new StoreException(
+                ErrorKind.InvalidArgument, address,
+                $"a {noun} is a directory of a local file system: give an absolute path or file:///path");
     }
 
-    /// <summary>Of the keys of a log's objects.</summary>
+    /// <summary>Of the keys of the objects of a log or table.</summary>
     static string Prefix(byte* key, nuint keyLength)
     {
         string prefix = Key(key, keyLength);
@@ -218,6 +228,7 @@ static unsafe partial class Exports
     static Memory<byte> Records(void* data, ulong length)
     {
         var memory = Arguments.Memory(data, length, "data");
-        return length <= LogWriter.MostRecord ? memory.Slice(0, (int)length) : throw Arguments.Wrong("length", $"is {length}; at most {LogWriter.MostRecord} are taken");
+        return length <= LogWriter.MostRecord ? memory.Slice(0, (int)length)
+            : throw Arguments.Wrong("length", $"is {length}; at most {LogWriter.MostRecord} are taken");
     }
 }

@@ -49,7 +49,7 @@ static unsafe partial class Exports
             Events = (ulong)Events.Count,
         });
         if (take)
-            op.TakeFile();
+            op.TakeOpened();
         return Guard.Ok;
     });
 

@@ -5,9 +5,11 @@ using S3dlio.Storage;
 
 namespace S3dlio.Native;
 
-/// <summary>Data sets: the order of their samples, and the reading of batches.</summary>
+/// <summary>Data sets: the order of their samples, the reading of batches, manifests.</summary>
 static unsafe partial class Exports
 {
+    static readonly string[] KnownIndex = ["recursive", "pattern", "checksums", "max_in_flight", "uris"];
+
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_order_fill")]
     public static int OrderFill(
         long samples, ulong seed, long epoch, long block, long window, long first, nuint count, long* outIndices) => Guard.Run(() =>
@@ -23,7 +25,8 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_samples_read_begin")]
     public static int SamplesReadBegin(
-        ObjectRefStruct* objects, nuint objectCount, ObjectReadStruct* ranges, nuint count, byte* options, ulong* outOperation) => Begin(outOperation, () =>
+        ObjectRefStruct* objects, nuint objectCount, ObjectReadStruct* ranges, nuint count, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
     {
         var places = Refs(objects, objectCount, "objects");
         var wanted = new SampleRead[Arguments.Count(ranges, count, "ranges")];
@@ -35,8 +38,40 @@ static unsafe partial class Exports
                 throw Arguments.Wrong(
                     $"ranges[{i}]", $"is of object {read.Object} from byte {read.Offset}; there are {places.Length} objects");
             Checksum? expected = read.Check != 0 ? new Checksum(read.Crc32c) : null;
-            wanted[i] = new SampleRead((int)read.Object, (long)read.Offset, Arguments.Memory(read.Data, read.Length, $"ranges[{i}]"), expected);
+            wanted[i] =
+                new SampleRead((int)read.Object, (long)read.Offset, Arguments.Memory(read.Data, read.Length, $"ranges[{i}]"), expected);
         }
         return SampleJobs.Read(places, wanted, SampleOptions.Parse(Json(options)));
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_manifest_write_begin")]
+    public static int ManifestWriteBegin(
+        ulong sourceStore, byte* path, nuint pathLength, ulong store, byte* key, nuint keyLength, byte* options, ulong* outOperation) =>
+        Begin(outOperation, () =>
+    {
+        var (from, start) = (Store(sourceStore), Arguments.Key(path, pathLength, "path"));
+        ObjectKey.CheckPrefix(from.Root, start);
+        var what = new IndexOptions();
+        foreach (var option in OptionReader.Read(Json(options), from.Root.Child(start)))
+        {
+            what = option.Name switch
+            {
+                "recursive" => what with { Recursive = option.AsBool() },
+                "pattern" => what with { Pattern = Pattern(option) },
+                "checksums" => what with
+                {
+                    Checksums = option.AsChoice("none", "recorded", "read") switch
+                    {
+                        "read" => IndexChecksums.Read,
+                        "recorded" => IndexChecksums.Recorded,
+                        _ => IndexChecksums.None,
+                    },
+                },
+                "max_in_flight" => what with { InFlight = (int)option.AsInteger(1, 4096) },
+                "uris" => what with { NamesUris = option.AsBool() },
+                _ => throw option.Unknown(KnownIndex),
+            };
+        }
+        return SampleJobs.Index(from, start, Store(store), Key(key, keyLength), what);
     });
 }

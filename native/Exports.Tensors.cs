@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using S3dlio.Storage;
 using S3dlio.Tensors;
+using S3dlio.Transfer;
 
 namespace S3dlio.Native;
 
@@ -34,11 +35,18 @@ static unsafe partial class Exports
             var read = all[i];
             wanted[i] = (Index(read.Tensor), Arguments.Memory(read.Data, read.Length, $"reads[{i}]"));
         }
-        var validation = Validate(Json(options), tensors.Meta.Key);
+        var (validation, held) = (new Validation(null), false);
+        foreach (var option in OptionReader.Read(Json(options), tensors.Meta.Key))
+        {
+            if (option.Name == "held")
+                held = option.AsBool();
+            else
+                validation = Validate(validation, option) ?? throw option.Unknown([.. KnownValidation, "held"]);
+        }
         if (validation.Expected is not null)
             throw Arguments.Wrong(
                 "options_json", "has 'expected_checksum', which stands for a whole object; a tensor file holds one for each tensor");
-        return TensorJobs.ReadTensors(tensors, wanted, validation);
+        return held ? TensorJobs.CompareTensors(tensors, wanted, validation) : TensorJobs.ReadTensors(tensors, wanted, validation);
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_slice_begin")]

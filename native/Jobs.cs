@@ -18,6 +18,20 @@ static class Jobs
         ObjectStore from, string source, ObjectStore to, string destination, PutOptions options, ITransferProgress progress,
         CancellationToken cancel);
 
+    /// <summary>Work that awaits nothing; its failure is its task's.</summary>
+    public static Job Now(Action<Operation, CancellationToken> body) => (operation, cancel) =>
+    {
+        try
+        {
+            body(operation, cancel);
+            return Task.CompletedTask;
+        }
+        catch (Exception error)
+        {
+            return Task.FromException(error);
+        }
+    };
+
     public static Job Put(ObjectStore store, string key, Payload payload, PutOptions options) => async (operation, cancel) =>
     {
         ((ITransferProgress)operation).Begin(payload.Length);

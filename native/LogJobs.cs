@@ -7,21 +7,7 @@ namespace S3dlio.Native;
 /// <summary>The operations on logs.</summary>
 static class LogJobs
 {
-    /// <summary>Work that awaits nothing; its failure is its task's.</summary>
-    static Job Now(Action<Operation, CancellationToken> body) => (operation, cancel) =>
-    {
-        try
-        {
-            body(operation, cancel);
-            return Task.CompletedTask;
-        }
-        catch (Exception error)
-        {
-            return Task.FromException(error);
-        }
-    };
-
-    public static Job Open(string directory, bool forWriting, LogOptions options) => Now((operation, _) =>
+    public static Job Open(string directory, bool forWriting, LogOptions options) => Jobs.Now((operation, _) =>
         Opened(operation, forWriting ? LogWriter.Open(directory, options) : LogReader.Open(directory, options.OnDamage)));
 
     public static Job OpenStore(ObjectStore store, string prefix, OnDamage onDamage) => async (operation, cancel) =>
@@ -30,7 +16,7 @@ static class LogJobs
     static void Opened(Operation operation, RecordLog log)
     {
         var handle = new LogHandle(log, (log as LogWriter)?.Damage ?? []);
-        ulong number = operation.OwnLog(handle);
+        ulong number = operation.OwnOpened(handle);
         operation.SetJson(MetaJson.Write(json =>
         {
             json.WriteStartObject();
@@ -46,7 +32,7 @@ static class LogJobs
         }));
     }
 
-    public static Job Inspect(string directory, bool checks) => Now((operation, cancel) =>
+    public static Job Inspect(string directory, bool checks) => Jobs.Now((operation, cancel) =>
         operation.SetJson(MetaJson.Write(checks ? LogSurvey.Check(directory, cancel) : LogSurvey.Inspect(directory))));
 
     /// <summary>Checks, and repairs unless <paramref name="dry"/>.</summary>
@@ -74,13 +60,13 @@ static class LogJobs
         }));
     };
 
-    public static Job Seal(LogWriter log) => Now((operation, _) =>
+    public static Job Seal(LogWriter log) => Jobs.Now((operation, _) =>
     {
         log.Seal();
         Number(operation, "committed", log.Committed);
     });
 
-    public static Job Statistics(RecordLog log) => Now((operation, _) => operation.SetJson(MetaJson.Write(log)));
+    public static Job Statistics(RecordLog log) => Jobs.Now((operation, _) => operation.SetJson(MetaJson.Write(log)));
 
     public static Job Commit(LogWriter log) => async (operation, cancel) =>
         Number(operation, "committed", await log.CommitAsync(cancel).ConfigureAwait(false));
@@ -88,12 +74,12 @@ static class LogJobs
     public static Job Wait(RecordLog log, long number) => async (operation, cancel) =>
         Number(operation, "committed", await log.WaitAsync(number, cancel).ConfigureAwait(false));
 
-    public static Job Truncate(LogWriter log, long number) => Now((operation, _) =>
+    public static Job Truncate(LogWriter log, long number) => Jobs.Now((operation, _) =>
     {
         Number(operation, "begin", log.Truncate(number));
     });
 
-    public static Job SetCursor(RecordLog log, string name, long number) => Now((_, _) =>
+    public static Job SetCursor(RecordLog log, string name, long number) => Jobs.Now((_, _) =>
     {
         log.SetCursor(name, number);
     });
@@ -104,12 +90,15 @@ static class LogJobs
     /// <param name="mostBytes">Bytes at which they end; the first record is always taken.</param>
     /// <param name="skip">Passes over damaged frames.</param>
     /// <param name="target">Memory that takes as many records as fit; null for memory of the operation.</param>
-    public static Job Scan(RecordLog log, long first, long most, long mostBytes, bool skip, LargeMemory? target) => async (operation, cancel) =>
+    public static Job Scan(RecordLog log, long first, long most, long mostBytes, bool skip, LargeMemory? target) =>
+        async (operation, cancel) =>
     {
-        var plan = await log.PlanAsync(first, most, target is null ? mostBytes : Math.Min(mostBytes, target.Length), skip, cancel).ConfigureAwait(false);
+        var plan = await log.PlanAsync(first, most, target is null ? mostBytes : Math.Min(mostBytes, target.Length), skip, cancel)
+            .ConfigureAwait(false);
         if (target is not null && plan.Length > target.Length)
             throw new StoreException(
-                ErrorKind.InvalidArgument, log.Directory, $"record {first} has {plan.Length} bytes, the memory given for records has {target.Length}");
+                ErrorKind.InvalidArgument, log.Directory,
+                $"record {first} has {plan.Length} bytes, the memory given for records has {target.Length}");
         await ReadAsync(operation, log, plan, target, cancel).ConfigureAwait(false);
     };
 
@@ -118,7 +107,8 @@ static class LogJobs
         var plan = await log.PlanAsync(numbers, cancel).ConfigureAwait(false);
         if (target is not null && plan.Length != target.Length)
             throw new StoreException(
-                ErrorKind.InvalidArgument, log.Directory, $"the {numbers.Length} records have {plan.Length} bytes, the memory given for them has {target.Length}");
+                ErrorKind.InvalidArgument, log.Directory,
+                $"the {numbers.Length} records have {plan.Length} bytes, the memory given for them has {target.Length}");
         await ReadAsync(operation, log, plan, target, cancel).ConfigureAwait(false);
     };
 
@@ -128,7 +118,8 @@ static class LogJobs
         int count = plan.Numbers.Count;
         long table = 2L * sizeof(long) * count, length = table + (target is null ? plan.Length : 0);
         if (table + plan.Length > int.MaxValue)
-            throw new StoreException(ErrorKind.InvalidArgument, "log", $"{count} records have {plan.Length} bytes together; at most 2 GiB are read in one call");
+            throw new StoreException(
+                ErrorKind.InvalidArgument, "log", $"{count} records have {plan.Length} bytes together; at most 2 GiB are read in one call");
         var memory = operation.Allocate(length).Slice(0, (int)length);
         CollectionsMarshal.AsSpan(plan.Numbers).CopyTo(MemoryMarshal.Cast<byte, long>(memory.Span));
         CollectionsMarshal.AsSpan(plan.Ends).CopyTo(MemoryMarshal.Cast<byte, long>(memory.Span[(int)(table / 2)..]));

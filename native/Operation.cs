@@ -13,7 +13,7 @@ sealed partial class Operation : ITransferProgress, IDisposable
     Task _task = Task.CompletedTask;
     long _done;
     long _total = -1;
-    ulong _file, _writer, _log;
+    ulong _opened;
     int _left;
 
     /// <summary>JSON text of the result, with a NUL behind it; null when the operation gives none.</summary>
@@ -100,34 +100,15 @@ sealed partial class Operation : ITransferProgress, IDisposable
         memory[text.Length] = 0;
     }
 
-    /// <summary>Gives the file that the operation opened a number; until <see cref="TakeFile"/> it belongs to the operation.</summary>
-    public ulong OwnFile(IAsyncDisposable file)
+    /// <summary>Gives what the operation opened a number; until <see cref="TakeOpened"/> it belongs to the operation.</summary>
+    public ulong OwnOpened(IAsyncDisposable opened)
     {
-        _file = Handles.Add(new OpenFile(file));
-        return _file;
+        _opened = Handles.Add(opened);
+        return _opened;
     }
 
-    /// <summary>The same for a writer.</summary>
-    public ulong OwnWriter(WriterHandle writer)
-    {
-        _writer = Handles.Add(writer);
-        return _writer;
-    }
-
-    /// <summary>The same for a log.</summary>
-    public ulong OwnLog(LogHandle log)
-    {
-        _log = Handles.Add(log);
-        return _log;
-    }
-
-    /// <summary>The caller knows the number of the file, writer or log now and closes it.</summary>
-    public void TakeFile()
-    {
-        Interlocked.Exchange(ref _log, 0);
-        Interlocked.Exchange(ref _file, 0);
-        Interlocked.Exchange(ref _writer, 0);
-    }
+    /// <summary>The caller knows the number of what was opened now and closes it.</summary>
+    public void TakeOpened() => Interlocked.Exchange(ref _opened, 0);
 
     T Own<T>(T item)
         where T : IDisposable
@@ -214,14 +195,8 @@ sealed partial class Operation : ITransferProgress, IDisposable
         DisposeItems();
         foreach (var item in _owned)
             item.Dispose();
-        ulong file = Interlocked.Exchange(ref _file, 0);
-        if (file != 0 && Handles.Remove<OpenFile>(file, "file", out var content))
-            Run(Jobs.Close(content!));
-        ulong number = Interlocked.Exchange(ref _writer, 0);
-        if (number != 0 && Handles.Remove<WriterHandle>(number, "writer", out var writer))
-            Run(Jobs.Close(writer!));
-        ulong opened = Interlocked.Exchange(ref _log, 0);
-        if (opened != 0 && Handles.Remove<LogHandle>(opened, "log", out var log))
-            Run(Jobs.Close(log!));
+        ulong number = Interlocked.Exchange(ref _opened, 0);
+        if (number != 0 && Handles.Remove<IAsyncDisposable>(number, "file, writer, log or table", out var opened))
+            Run(Jobs.Close(opened!));
     }
 }

@@ -116,7 +116,7 @@ static class StreamJobs
     public static Job OpenWriter(ObjectStore store, string key, int? level, PutOptions options) => async (operation, cancel) =>
     {
         var output = await ObjectOutput.OpenAsync(store, key, level, options, cancel).ConfigureAwait(false);
-        ulong number = operation.OwnWriter(new WriterHandle(output, store.Root.Child(output.Key)));
+        ulong number = operation.OwnOpened(new WriterHandle(output, store.Root.Child(output.Key)));
         operation.SetJson(MetaJson.Write(json =>
         {
             json.WriteStartObject();
@@ -160,7 +160,7 @@ static class StreamJobs
     public static Job OpenReader(ObjectStore store, string key, Decompress mode) => async (operation, cancel) =>
     {
         var reader = await ObjectInput.OpenStreamAsync(store, key, mode, ReadOptions.Default, cancel).ConfigureAwait(false);
-        ulong number = operation.OwnFile(new ReaderHandle(reader, store.Root.Child(reader.Meta.Key)));
+        ulong number = operation.OwnOpened(new OpenFile(new ReaderHandle(reader, store.Root.Child(reader.Meta.Key))));
         var stored = (reader as CompressedReader)?.StoredMeta ?? (reader as SequentialReader)?.StoredMeta;
         operation.SetJson(MetaJson.Write(json =>
         {

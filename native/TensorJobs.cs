@@ -1,3 +1,4 @@
+using S3dlio.Checkpoint;
 using S3dlio.Hashing;
 using S3dlio.Storage;
 using S3dlio.Tensors;
@@ -17,7 +18,7 @@ static class TensorJobs
     public static Job OpenArray(ObjectStore store, string key) => async (operation, cancel) =>
     {
         var array = await NpyObject.OpenAsync(store, key, cancel).ConfigureAwait(false);
-        operation.SetJson(TensorJson.Write(operation.OwnFile(array), array));
+        operation.SetJson(TensorJson.Write(operation.OwnOpened(new OpenFile(array)), array));
     };
 
     public static Job ReadArray(NpyObject array, LargeMemory target, Validation validation) => async (operation, cancel) =>
@@ -28,15 +29,26 @@ static class TensorJobs
         PutOptions options) => async (operation, cancel) =>
     {
         string uri = store.Root.Child(key);
-        var (tensors, metadata, checksums, blocks, blocksLevel) = TensorJson.ParseTensors(description, uri);
+        var (tensors, metadata, checksums, blocks, blocksLevel, shard) = TensorJson.ParseTensors(description, uri);
         if (tensors.Length != data.Count)
             throw new StoreException(
                 ErrorKind.InvalidArgument, uri, $"{tensors.Length} tensors are described, memory is given for {data.Count}");
+        if (shard is not null)
+        {
+            if (key.Length > 0)
+                throw new StoreException(ErrorKind.InvalidArgument, uri, "a shard's key is the library's to choose; give an empty one");
+            var (target, saveId, run) = CheckpointJson.ReadTarget(shard, uri);
+            target = await CheckpointJobs.AgreeAsync(store, target, saveId, run, cancel).ConfigureAwait(false);
+            var (record, output, lie) = await ShardWrite.PutAsync(
+                store, target, tensors, data, metadata, operation, cancel).ConfigureAwait(false);
+            operation.SetJson(TensorJson.Write(output, lie, record));
+            return;
+        }
         if (blocks)
         {
             var (saved, places) = await SafetensorsObject.SaveBlocksAsync(
                 store, key, tensors, data, metadata, blocksLevel ?? level, options, operation, cancel).ConfigureAwait(false);
-            operation.SetJson(TensorJson.Write(saved, places));
+            operation.SetJson(TensorJson.Write(saved, places, null));
             return;
         }
         operation.SetJson(
@@ -47,12 +59,16 @@ static class TensorJobs
     public static Job OpenTensors(ObjectStore store, string key) => async (operation, cancel) =>
     {
         var tensors = await SafetensorsObject.OpenAsync(store, key, cancel).ConfigureAwait(false);
-        operation.SetJson(TensorJson.Write(operation.OwnFile(tensors), tensors));
+        operation.SetJson(TensorJson.Write(operation.OwnOpened(new OpenFile(tensors)), tensors));
     };
 
     public static Job ReadTensors(SafetensorsObject tensors, IReadOnlyList<(int, LargeMemory)> wanted, Validation validation) =>
         async (operation, cancel) =>
         await tensors.ReadAsync(wanted, validation, operation, cancel).ConfigureAwait(false);
+
+    public static Job CompareTensors(SafetensorsObject tensors, IReadOnlyList<(int, LargeMemory)> held, Validation validation) =>
+        async (operation, cancel) =>
+        await tensors.CompareAsync(held, validation, operation, cancel).ConfigureAwait(false);
 
     public static Job ReadSlice(SafetensorsObject tensors, int tensor, DimSlice[] slice, LargeMemory target) => async (operation, cancel) =>
         await tensors.ReadSliceAsync(tensor, slice, target, operation, cancel).ConfigureAwait(false);

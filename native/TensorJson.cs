@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json;
+using S3dlio.Checkpoint;
 using S3dlio.Storage;
 using S3dlio.Tensors;
 using S3dlio.Transfer;
@@ -51,15 +52,17 @@ static class TensorJson
     });
 
     /// <summary>
-    /// <c>{"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{…},"checksums":true,"blocks":false,"level":3}</c>
+    /// <c>{"tensors":[{"name":"w","dtype":"F32","shape":[2,3]}],"metadata":{…},"checksums":true,"blocks":false,"level":3,
+    /// "shard":{…}}</c>
     /// </summary>
     public static (TensorSpec[] Tensors, IReadOnlyDictionary<string, string>? Metadata, bool Checksums, bool Blocks,
-        int? Level) ParseTensors(string json, string uri)
+        int? Level, string? Shard) ParseTensors(string json, string uri)
     {
         TensorSpec[] tensors = [];
         IReadOnlyDictionary<string, string>? metadata = null;
         bool checksums = true, blocks = false;
         int? level = null;
+        string? shard = null;
         foreach (var option in OptionReader.Read(json, uri))
         {
             switch (option.Name)
@@ -69,19 +72,31 @@ static class TensorJson
                 case "checksums": checksums = option.AsBool(); break;
                 case "blocks": blocks = option.AsBool(); break;
                 case "level": level = (int)option.AsInteger(1, 22); break;
-                default: throw option.Unknown(["tensors", "metadata", "checksums", "blocks", "level"]);
+                case "shard": shard = option.Value.GetRawText(); break;
+                default: throw option.Unknown(["tensors", "metadata", "checksums", "blocks", "level", "shard"]);
             }
         }
         if (blocks && !checksums)
             throw new StoreException(ErrorKind.InvalidArgument, uri, "'blocks' are checksums, and 'checksums' is false");
         if (level is not null && !blocks)
             throw new StoreException(ErrorKind.InvalidArgument, uri, "only tensors with 'blocks' can have a 'level' of compression");
-        return (tensors, metadata, checksums, blocks, level);
+        if (shard is not null && (!blocks || level is not null))
+            throw new StoreException(
+                ErrorKind.InvalidArgument, uri, "tensors of a 'shard' need 'blocks', and their 'level' is a member of the shard");
+        return (tensors, metadata, checksums, blocks, level, shard);
     }
 
-    public static byte[] Write(OutputSummary output, IReadOnlyList<TensorBlocks> tensors) => MetaJson.Write(json =>
+    /// <param name="output">The object.</param>
+    /// <param name="tensors">Where each lies in it.</param>
+    /// <param name="shard">What a checkpoint's manifest will say of it; null where it is none's.</param>
+    public static byte[] Write(OutputSummary output, IReadOnlyList<TensorBlocks> tensors, ShardRecord? shard) => MetaJson.Write(json =>
     {
         json.WriteStartObject();
+        if (shard is not null)
+        {
+            json.WritePropertyName("shard");
+            ShardJson.WriteForCoordinator(json, shard);
+        }
         json.WriteNumber("raw_size", output.RawLength);
         if (output.RawChecksum is { } raw)
             json.WriteString("raw_checksum", raw.ToString());
