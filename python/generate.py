@@ -10,11 +10,15 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import textwrap
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+#: Characters of a line, as pyproject.toml says.
+WIDTH = 140
 sys.path.insert(0, str(HERE))
 
 import s3dlio  # noqa: E402
@@ -94,7 +98,10 @@ def annotation(text: Any) -> str:
 
 
 def parameters(function: Any, key: str | None = None) -> tuple[list[str], list[str], dict[str, str]]:
-    """The parameters as text, the arguments of a call with them, and how those with addresses are called; ``key`` is for methods of stores."""
+    """The parameters as text, the arguments of a call with them, and how those with addresses are called.
+
+    ``key`` is for methods of stores.
+    """
     shown, passed, renamed = [], [], {}
     starred = False
     for one in inspect.signature(function).parameters.values():
@@ -119,7 +126,8 @@ def parameters(function: Any, key: str | None = None) -> tuple[list[str], list[s
         shown.append(f"{told}: {kind}{default.replace(repr(_reader.READ_AHEAD), 'READ_AHEAD') if name == 'buffering' else default}")
         value = f"self._at({told})" if name in renamed else told
         passed.append(f"{name}={value}" if starred else value)
-    return shown, passed, renamed
+    # as the formatter has it
+    return [one.replace("'", '"') for one in shown], passed, renamed
 
 
 def docstring(function: Any, indent: str, renamed: dict[str, str] | None = None) -> str:
@@ -129,9 +137,46 @@ def docstring(function: Any, indent: str, renamed: dict[str, str] | None = None)
         text = re.sub(r"\n    storage_options: .*?(?=\n    \w+: |\n\n|\Z)", "", text, flags=re.S)
         for old, new in renamed.items():
             text = re.sub(rf"^    {old}: ", f"    {new}: ", text, flags=re.M)
-            text = text.replace("``(uri, ", "``(key, ").replace(f"``{old}``", f"``{new}``").replace("Which, of any stores.", "Which.") if old in MANY else text
-    lines = text.split("\n")
-    return "\n".join([f'{indent}"""{lines[0]}', *(f"{indent}{line}" if line else "" for line in lines[1:]), f'{indent}"""']) if len(lines) > 1 else f'{indent}"""{text}"""'
+            text = (
+                text.replace("``(uri, ", "``(key, ").replace(f"``{old}``", f"``{new}``").replace("Which, of any stores.", "Which.")
+                if old in MANY
+                else text
+            )
+    lines = reflowed(text.split("\n"), WIDTH - len(indent))
+    return (
+        "\n".join([f'{indent}"""{lines[0]}', *(f"{indent}{line}" if line else "" for line in lines[1:]), f'{indent}"""'])
+        if len(lines) > 1
+        else f'{indent}"""{text}"""'
+    )
+
+
+def reflowed(lines: list[str], width: int) -> list[str]:
+    """A docstring's lines where lines that are too long go on in the next one of their paragraph."""
+    made, left, depth = lines[:1], "", 0
+    for line in [*lines[1:], ""]:
+        indent = len(line) - len(line.lstrip())
+        if left and line.strip() and indent == depth and not re.match(r"\w+: ", line.strip()):
+            line, left = f"{' ' * depth}{left} {line.strip()}", ""
+        elif left:
+            made.append(" " * depth + left)
+            left = ""
+        if len(line) > width:
+            # an entry of a list goes on deeper, what follows one does not
+            depth = indent + 4 if indent == 4 and re.match(r"[\w*]+: ", line.strip()) else indent
+            line, left = line[: line.rindex(" ", 0, width + 1)], line[line.rindex(" ", 0, width + 1) + 1 :]
+        made.append(line)
+    return made[:-1]
+
+
+def call(head: str, callee: str, arguments: Sequence[str], indent: str) -> str:
+    """A call as the formatter breaks it: in one line, with its arguments in the next, or with a line for each."""
+    inner = indent + "    "
+    whole = ", ".join(arguments)
+    if len(f"{indent}{head}{callee}({whole})") <= WIDTH - (1 if head.startswith("async for") else 0):
+        return f"{head}{callee}({whole})"
+    if len(inner + whole) <= WIDTH:
+        return f"{head}{callee}(\n{inner}{whole}\n{indent})"
+    return f"{head}{callee}(\n" + "".join(f"{inner}{one},\n" for one in arguments) + f"{indent})"
 
 
 def definition(head: str, shown: list[str], returns: str, doc: str, body: str, indent: str = "") -> str:
@@ -143,7 +188,11 @@ def definition(head: str, shown: list[str], returns: str, doc: str, body: str, i
 def overloads(shown: list[str], reader: str, writer: str, indent: str = "") -> str:
     """What ``open`` gives by its mode."""
     made = []
-    for mode, returns in (('Literal["rb", "br"] = "rb"', reader), ('Literal["wb", "xb", "bw", "bx"]', writer), ("str", f"{reader} | {writer}")):
+    for mode, returns in (
+        ('Literal["rb", "br"] = "rb"', reader),
+        ('Literal["wb", "xb", "bw", "bx"]', writer),
+        ("str", f"{reader} | {writer}"),
+    ):
         inner = "".join(f"{indent}    {re.sub(r'^mode: .*', 'mode: ' + mode, one)},\n" for one in shown)
         made.append(f"{indent}@overload\n{indent}def open(\n{inner}{indent}) -> {returns}: ...\n")
     return "".join(made)
@@ -159,18 +208,33 @@ def functions(group: dict[types.ModuleType, str], called: str) -> str:
             function = getattr(module, name)
             shown, passed, _ = parameters(function)
             returns = annotation(inspect.signature(function).return_annotation)
-            given = ", ".join([f'"{called}.{name}"', f"{where}.{name}", *passed])
+            given = [f'"{called}.{name}"', f"{where}.{name}", *passed]
             if name == "list_stream":
-                made.append(definition(f"async def {name}", shown, returns, docstring(function, "    "), f"async for item in awaited_each({given}):\n        yield item"))
+                made.append(
+                    definition(
+                        f"async def {name}",
+                        shown,
+                        returns,
+                        docstring(function, "    "),
+                        f"{call('async for item in ', 'awaited_each', given, '    ')}:\n        yield item",
+                    )
+                )
             else:
-                made.append(definition(f"async def {name}", shown, returns, docstring(function, "    "), f"return await awaited({given})"))
+                made.append(
+                    definition(
+                        f"async def {name}", shown, returns, docstring(function, "    "), call("return await ", "awaited", given, "    ")
+                    )
+                )
     return "\n\n".join(made)
 
 
 def exported(group: dict[types.ModuleType, str], *others: str) -> str:
-    """The list of a generated module's names."""
+    """The list of a generated module's names, and what ``dir`` shows."""
     names = sorted([name for named in group.values() for name in named.split()] + list(others))
-    return "__all__ = [\n" + "".join(f'    "{name}",\n' for name in names if name not in ("list", "open") or len(group) == 1) + "]\n"
+    apart = [] if len(group) == 1 else ["list", "open"]
+    told = "__all__ = [\n" + "".join(f'    "{name}",\n' for name in names if name not in apart) + "]\n"
+    shown = "__all__" if not apart else f"[*__all__, {', '.join(map(repr, apart))}]".replace("'", '"')
+    return told + f"\n\ndef __dir__() -> builtins.list[str]:\n    return sorted({shown})\n"
 
 
 def modules(group: dict[types.ModuleType, str]) -> str:
@@ -193,18 +257,16 @@ def used(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n\n" + body
 
 
-
-
 def aio() -> dict[str, str]:
     """The files of ``s3dlio.aio``."""
     note = "written by python/generate.py"
     shown, passed, _ = parameters(s3dlio.compat.open_async)
-    opening = overloads(shown, "_Opening[AsyncObjectReader]", "_Opening[AsyncObjectWriter]") + definition(
-        "def open", shown, "Any", docstring(s3dlio.compat.open_async, "    "), f"return open_async({', '.join(passed)})"
+    opening = overloads(shown, "Opening[AsyncObjectReader]", "Opening[AsyncObjectWriter]") + definition(
+        "def open", shown, "Any", docstring(s3dlio.compat.open_async, "    "), call("return ", "open_async", passed, "    ")
     )
     head = f'''"""The functions of s3dlio for asyncio, under the same names; {note}.
 
-Nothing here takes a thread, and thousands may be under way at once. {CANCEL}
+{textwrap.fill(f"Nothing here takes a thread, and thousands may be under way at once. {CANCEL}", WIDTH)}
 
 Example:
     >>> import asyncio
@@ -217,15 +279,39 @@ Example:
 """
 
 '''
-    top = IMPORTS + f"from .. import {modules(OBJECTS)}\nfrom .._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async\n" + TYPES.format(dots="..") + "from . import admin as admin\nfrom . import checkpoint as checkpoint\n\n#---\n"
+    top = (
+        IMPORTS
+        + f"from .. import {modules(OBJECTS)}\nfrom .._open_async import AsyncObjectReader, AsyncObjectWriter, Opening, open_async\n"
+        + TYPES.format(dots="..")
+        + "from . import admin as admin\nfrom . import checkpoint as checkpoint\n\n#---\n"
+    )
     files = {
-        "aio/__init__.py": head + used(top + exported(OBJECTS, "admin", "checkpoint") + "\n\n" + functions(OBJECTS, "aio") + "\n\n" + opening),
+        "aio/__init__.py": head
+        + used(top + exported(OBJECTS, "admin", "checkpoint") + "\n\n" + functions(OBJECTS, "aio") + "\n\n" + opening),
         "aio/admin.py": f'"""The functions of :mod:`s3dlio.admin` for asyncio; {note}."""\n\n'
-        + used(IMPORTS + f"from .. import {modules(ADMIN)}\n" + TYPES.format(dots="..") + "\n#---\n" + exported(ADMIN) + "\n\n" + functions(ADMIN, "aio.admin")),
+        + used(
+            IMPORTS
+            + f"from .. import {modules(ADMIN)}\n"
+            + TYPES.format(dots="..")
+            + "\n#---\n"
+            + exported(ADMIN)
+            + "\n\n"
+            + functions(ADMIN, "aio.admin")
+        ),
     }
-    kinds = "from .._checkpoints._state import Gather\nfrom .._core._dtypes import Casting\nfrom ..checkpoint import Checkpoint, CheckpointInfo, IntegrityReport, OnDamage, PruneReport\n"
+    kinds = (
+        "from .._checkpoints._state import Gather\nfrom .._core._dtypes import Casting\nfrom ..checkpoint import Checkpoint, "
+        "CheckpointInfo, IntegrityReport, OnDamage, PruneReport\n"
+    )
     files["aio/checkpoint.py"] = f'"""The functions of :mod:`s3dlio.checkpoint` for asyncio; {note}."""\n\n' + used(
-        IMPORTS + "from .. import checkpoint as _checkpoint\n" + TYPES.format(dots="..") + kinds + "\n#---\n" + exported(CHECKPOINT) + "\n\n" + functions(CHECKPOINT, "aio.checkpoint")
+        IMPORTS
+        + "from .. import checkpoint as _checkpoint\n"
+        + TYPES.format(dots="..")
+        + kinds
+        + "\n#---\n"
+        + exported(CHECKPOINT)
+        + "\n\n"
+        + functions(CHECKPOINT, "aio.checkpoint")
     )
     return files
 
@@ -241,21 +327,46 @@ def store() -> dict[str, str]:
             returns = annotation(inspect.signature(function).return_annotation)
             doc = docstring(function, "        ", renamed)
             given_kinds = overloads(["self", *shown], "ObjectReader", "ObjectWriter", "    ") if name == "open" else ""
-            blocking.append(given_kinds + definition(f"def {name}", ["self", *shown], returns, doc, f"return {where}.{name}({', '.join(passed)})", "    "))
-            given = ", ".join([f'"Store.aio.{name}"', f"{where}.{name}", *passed])
+            blocking.append(
+                given_kinds
+                + definition(f"def {name}", ["self", *shown], returns, doc, call("return ", f"{where}.{name}", passed, "        "), "    ")
+            )
+            given = [f'"Store.aio.{name}"', f"{where}.{name}", *passed]
             if name == "open":
                 kinds = parameters(s3dlio.compat.open_async, "key")
                 opened = docstring(s3dlio.compat.open_async, "        ", kinds[2])
-                coroutines.append(overloads(["self", *kinds[0]], "_Opening[AsyncObjectReader]", "_Opening[AsyncObjectWriter]", "    ") + definition("def open", ["self", *kinds[0]], "Any", opened, f"return open_async({', '.join(kinds[1])})", "    "))
+                coroutines.append(
+                    overloads(["self", *kinds[0]], "Opening[AsyncObjectReader]", "Opening[AsyncObjectWriter]", "    ")
+                    + definition(
+                        "def open", ["self", *kinds[0]], "Any", opened, call("return ", "open_async", kinds[1], "        "), "    "
+                    )
+                )
             elif name == "list_stream":
                 coroutines.append(
-                    definition(f"async def {name}", ["self", *shown], returns.replace("Iterator", "AsyncIterator").replace("AsyncAsync", "Async"), doc, f"async for item in awaited_each({given}):\n            yield item", "    ")
+                    definition(
+                        f"async def {name}",
+                        ["self", *shown],
+                        returns.replace("Iterator", "AsyncIterator").replace("AsyncAsync", "Async"),
+                        doc,
+                        f"{call('async for item in ', 'awaited_each', given, '        ')}:\n            yield item",
+                        "    ",
+                    )
                 )
             else:
-                coroutines.append(definition(f"async def {name}", ["self", *shown], returns, doc, f"return await awaited({given})", "    "))
+                coroutines.append(
+                    definition(
+                        f"async def {name}", ["self", *shown], returns, doc, call("return await ", "awaited", given, "        "), "    "
+                    )
+                )
     blocked = "\n".join(blocking).replace("-> AsyncIterator[", "-> Iterator[")
-    top = IMPORTS + f"from . import {modules(METHODS)}\nfrom ._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async\n" + TYPES.format(dots=".") + "\n#---\n"
-    body = f'''class StoreMethods:
+    top = (
+        IMPORTS
+        + f"from . import {modules(METHODS)}\nfrom ._open_async import AsyncObjectReader, AsyncObjectWriter, Opening, open_async\n"
+        + TYPES.format(dots=".")
+        + "\n#---\n"
+    )
+    body = f'''
+class StoreMethods:
     """The functions of this package for keys; see :class:`s3dlio.Store`."""
 
     def _at(self, key: str) -> Address:
@@ -276,7 +387,9 @@ class AsyncStore:
         return f"{{self._store!r}}.aio"
 
 ''' + "\n".join(coroutines)
-    return {"_store_methods.py": '"""The methods of stores, blocking and for asyncio; written by python/generate.py."""\n\n' + used(top + body)}
+    return {
+        "_store_methods.py": '"""The methods of stores, blocking and for asyncio; written by python/generate.py."""\n\n' + used(top + body)
+    }
 
 
 def files() -> dict[str, str]:

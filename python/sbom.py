@@ -1,15 +1,17 @@
 """What is linked into the library and its program, as a CycloneDX bill of materials.
 
-    python3 python/sbom.py [FILE]
+    python3 python/sbom.py [FILE [PROCESSOR]]
 
-It reads what NuGet restored for the two projects (``obj/project.assets.json``, there after a build) and the header of libzstd, so it tells what was linked and
-not what was meant to be. The same build gives the same bytes: no time, no random number. The wheel has it in ``s3dlio-VERSION.dist-info/sboms/``.
+It reads what NuGet restored for the two projects (``obj/project.assets.json``, there after a build) and the header of libzstd, so it tells
+what was linked and not what was meant to be. The processor, ``x86_64`` or ``aarch64``, is this machine's where none is given. The same
+build gives the same bytes: no time, no random number. The wheel has it in ``s3dlio-VERSION.dist-info/sboms/``.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import platform
 import re
 import sys
 import uuid
@@ -21,12 +23,14 @@ PROJECTS = {"libs3dlio.so": "native", "s3dlio": "src/S3dlio.Cli"}
 #: Tools of the build: of the compiler what it brings along is linked, which is the runtime pack.
 TOOLS = ("Microsoft.DotNet.ILCompiler", "runtime.", "Microsoft.NET.ILLink.Tasks")
 RUNTIME = "Microsoft.NETCore.App.Runtime.NativeAOT."
+#: .NET's names of processors. What was restored last may have been for another one, of the same versions.
+RUNTIMES = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}
 ZSTD = ("/usr/include/zstd.h", "/usr/local/include/zstd.h")
 #: Where packages say it otherwise than by an SPDX name in this project's NOTICE.
 LICENCES = {"AWSSDK": "Apache-2.0"}
 
 
-def components(program: str) -> dict[str, dict[str, Any]]:
+def components(program: str, processor: str) -> dict[str, dict[str, Any]]:
     """The packages of one project, by their package URLs."""
     file = HERE / PROJECTS[program] / "obj" / "project.assets.json"
     if not file.is_file():
@@ -41,7 +45,8 @@ def components(program: str) -> dict[str, dict[str, Any]]:
         for one in framework.get("downloadDependencies", []):
             if one["name"].startswith(RUNTIME):
                 version = one["version"].strip("[]").split(",")[0].strip()
-                found[f"pkg:nuget/{one['name']}@{version}"] = _component(one["name"], version, None)
+                name = RUNTIME + RUNTIMES[processor]
+                found[f"pkg:nuget/{name}@{version}"] = _component(name, version, None)
     return found
 
 
@@ -74,14 +79,14 @@ def zstd() -> dict[str, Any]:
     raise SystemExit(f"sbom.py: none of {', '.join(ZSTD)} tells libzstd's version; install libzstd-dev")
 
 
-def bill() -> dict[str, Any]:
+def bill(processor: str = platform.machine()) -> dict[str, Any]:
     """The whole bill."""
     found = re.search(r'^version = "(.*)"$', (HERE / "pyproject.toml").read_text(encoding="utf-8"), re.M)
     assert found is not None
     version = found[1]
     own = f"pkg:pypi/s3dlio@{version}"
-    library = {**components("libs3dlio.so"), zstd()["purl"]: zstd()}
-    program = {**components("s3dlio"), zstd()["purl"]: zstd()}
+    library = {**components("libs3dlio.so", processor), zstd()["purl"]: zstd()}
+    program = {**components("s3dlio", processor), zstd()["purl"]: zstd()}
     parts = {**library, **program}
     programs = [
         {"type": "application" if name == "s3dlio" else "library", "bom-ref": f"{own}#{name}", "name": name, "version": version}
@@ -112,13 +117,13 @@ def bill() -> dict[str, Any]:
     return {"bomFormat": made.pop("bomFormat"), "specVersion": made.pop("specVersion"), "serialNumber": f"urn:uuid:{name}", **made}
 
 
-def text() -> str:
+def text(processor: str = platform.machine()) -> str:
     """The bill as the file has it."""
-    return json.dumps(bill(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(bill(processor), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(text(), encoding="utf-8")
+        Path(sys.argv[1]).write_text(text(*sys.argv[2:]), encoding="utf-8")
     else:
         sys.stdout.write(text())

@@ -9,6 +9,7 @@ Every function takes a plain path, ``file:///path``, ``direct:///path`` (O_DIREC
 ``save`` ``load`` ``save_tensors`` ``open_tensors`` …   arrays as ``.npy``, dictionaries of tensors as safetensors
 :class:`Store`                                         the same functions for the keys below one address
 :class:`Log`                                           records appended, read by number and followed; nothing committed is lost
+:class:`EmbeddingTable`                                rows for keys, more than memory holds, trained in place, never lost or counted twice
 :mod:`s3dlio.checkpoint`                               states of training programs, whole or not there
 :mod:`s3dlio.aio`                                      every function as a coroutine
 :mod:`s3dlio.admin`                                    buckets, unfinished uploads, addresses for others
@@ -26,15 +27,10 @@ Nothing is imported before it is asked for, and the native library is loaded by 
 
 from __future__ import annotations
 
-import atexit
 import builtins
-import importlib
-import os
-import sys
-import threading
-import time
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from ._imports import import_module as _import_module
 
 if TYPE_CHECKING:
     # the modules, then their names: what __getattr__ finds, for type checkers and editors
@@ -46,6 +42,7 @@ if TYPE_CHECKING:
         datasets as datasets,
         errors as errors,
         fsspec as fsspec,
+        table as table,
         testing as testing,
         torch as torch,
         types as types,
@@ -84,6 +81,19 @@ if TYPE_CHECKING:
     from ._reader import open as open
     from ._stats import stats as stats
     from ._store import Store as Store
+    from ._tables._rules import (
+        SGD as SGD,
+        Adagrad as Adagrad,
+        Adam as Adam,
+        Add as Add,
+        Constant as Constant,
+        Normal as Normal,
+        RowwiseAdagrad as RowwiseAdagrad,
+        RowwiseAdam as RowwiseAdam,
+        Uniform as Uniform,
+        Zeros as Zeros,
+    )
+    from ._tables._table import EmbeddingTable as EmbeddingTable
     from ._tensors import (
         load_tensors as load_tensors,
         open_tensors as open_tensors,
@@ -108,14 +118,20 @@ _NAMES = {
     "_reader": "open",
     "_stats": "stats",
     "_store": "Store",
+    "_tables._rules": "SGD Adagrad Adam Add Constant Normal RowwiseAdagrad RowwiseAdam Uniform Zeros",
+    "_tables._table": "EmbeddingTable",
     "_tensors": "load_tensors open_tensors save_tensors",
     "_whole": "load save",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-_MODULES = ("admin", "aio", "checkpoint", "compat", "datasets", "errors", "fsspec", "testing", "torch", "types")
+_MODULES = ("admin", "aio", "checkpoint", "compat", "datasets", "errors", "fsspec", "table", "testing", "torch", "types")
+
+#: Names that ``s3dlio.table`` shows; here they are found and not shown.
+_IN_TABLE = _NAMES["_tables._rules"].split()
 
 # less what would take the place of a builtin, or needs fsspec, pytest or torch, in "from s3dlio import *"
 __all__ = [
+    "EmbeddingTable",
     "Log",
     "Store",
     "admin",
@@ -150,95 +166,8 @@ __all__ = [
     "stat",
     "stat_many",
     "stats",
-    "types",
     "upload",
 ]
-
-
-#: How deep each thread is in imports that this package makes when something is used first.
-_importing: dict[int, int] = {}
-#: Guards it. Held during a fork.
-_guard = threading.RLock()
-#: Seconds that forks and the end of the interpreter wait for them at most: a child that is born too early hangs. On a machine with forty
-#: processes that want to run, an import took longer than five.
-_PATIENCE = 60.0
-#: Seconds that the end of the interpreter holds those who would import then.
-_HELD = 10.0
-#: When the interpreter began to end, by ``time.monotonic``; 0.0 before that.
-_ending = 0.0
-
-
-class _Import:
-    """What is imported within is waited for by forks and by the end of the interpreter.
-
-    A child that is forked while another thread imports a module has that module's lock for ever. And the interpreter frees the lock of all
-    imports at its end, also while a daemon's thread is about to wait for it: that wrote to freed memory.
-    """
-
-    def __enter__(self) -> None:
-        me = threading.get_ident()
-        while True:
-            with _guard:
-                left = _ending + _HELD - time.monotonic() if _ending and me != threading.main_thread().ident else 0.0
-                if left <= 0 or me in _importing:
-                    _importing[me] = _importing.get(me, 0) + 1
-                    return
-            # the end has begun: held, as Python itself does a moment later. Not for ever: a handler that runs at the end may wait for this thread
-            time.sleep(left)
-
-    def __exit__(self, *_: object) -> None:
-        me = threading.get_ident()
-        with _guard:
-            _importing[me] -= 1
-            if _importing[me] == 0:
-                del _importing[me]
-
-
-def _imported(name: str) -> ModuleType:
-    """A module of this package."""
-    with _Import():
-        return importlib.import_module(f".{name}", __name__)
-
-
-def _wait_for_imports() -> None:
-    """Waits until no other thread is within one; what that leaves is held."""
-    # who imports waits for nobody here but a fork, so this ends; the limit is for modules that never come to an end
-    end = time.monotonic() + _PATIENCE
-    _guard.acquire()
-    while _importing.keys() - {threading.get_ident()} and time.monotonic() < end:
-        _guard.release()
-        try:
-            time.sleep(0.001)
-        finally:
-            _guard.acquire()
-
-
-def _before_end() -> None:
-    global _ending
-    _ending = time.monotonic()
-    _wait_for_imports()
-    _ending = time.monotonic()
-    _guard.release()
-    # from here, since a handler that it registered when it was imported would not be called where that was after the end began
-    native = sys.modules.get(f"{__name__}._core._native")
-    if native is not None:
-        native.end()
-
-
-def _before_fork() -> None:
-    _wait_for_imports()
-
-
-def _after_fork_in_child() -> None:
-    # no other thread came along
-    for thread in _importing.keys() - {threading.get_ident()}:
-        del _importing[thread]
-    _guard.release()
-
-
-# first, so that it runs last of what this package does at the end
-atexit.register(_before_end)
-os.register_at_fork(before=_before_fork, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)
 
 
 if not TYPE_CHECKING:
@@ -246,12 +175,12 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:
         found: Any
         if name in _MODULE_OF:
-            found = getattr(_imported(_MODULE_OF[name]), name)
+            found = getattr(_import_module(_MODULE_OF[name]), name)
         elif name in _MODULES or name in ("exceptions", "oplog", "telemetry"):
-            return _imported(name)
+            return _import_module(name)
         elif name == "_pymod":
             # the original's extension module, which its scripts reach into
-            return _imported("compat")
+            return _import_module("compat")
         elif name == "__version__":
             from ._version import find_version
 
@@ -259,12 +188,12 @@ if not TYPE_CHECKING:
         elif name.startswith("__"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         else:
-            found = getattr(_imported("compat"), name)
+            found = getattr(_import_module("compat"), name)
         # found once
         globals()[name] = found
         return found
 
 
 def __dir__() -> builtins.list[str]:
-    # compat holds what is not shown
-    return sorted({*_MODULE_OF, *_MODULES, "__version__"} - {"compat"})
+    # what is found and not shown: the set stays small
+    return sorted({*_MODULE_OF, *_MODULES, "__version__"} - {"compat", "table", "types", *_IN_TABLE})

@@ -79,8 +79,8 @@ async def save_numpy_array(
 
     Raises:
         InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
-        AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that name
-            exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
+        AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that
+            name exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
         OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
 
     Example:
@@ -307,7 +307,9 @@ def _allocate(dims: tuple[int, ...], dtype: np.dtype[Any], order: Literal["C", "
     try:
         return empty_array(dims, dtype, order)
     except ValueError as error:
-        raise InvalidDataError(f"{what}: NumPy {np.__version__} has no array of shape {dims} and dtype {_shortened(str(dtype))}: {error}", what) from None
+        raise InvalidDataError(
+            f"{what}: NumPy {np.__version__} has no array of shape {dims} and dtype {_shortened(str(dtype))}: {error}", what
+        ) from None
 
 
 def _contiguous(array: Array) -> tuple[Array, bool]:
@@ -352,6 +354,7 @@ def _check_out(what: str, out: Array, actual: np.dtype[Any], dims: tuple[int, ..
         raise InvalidArgumentError(f"{what}: out is read-only", what)
     if not (out.flags.f_contiguous if order == "F" else out.flags.c_contiguous):
         raise InvalidArgumentError(
-            f"{what}: the object is in {order} order and out is not {order}-contiguous; make it with np.empty(shape, dtype, order={order!r})",
+            f"{what}: the object is in {order} order and out is not {order}-contiguous; make it with np.empty(shape, dtype, "
+            f"order={order!r})",
             what,
         )

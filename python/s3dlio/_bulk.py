@@ -8,18 +8,18 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from . import exceptions
 from ._containers import create_container_of
 from ._core import _native
 from ._core._address import Address, Location, require_slashes, resolve, resolve_all
 from ._core._calls import blocking
+from ._core._failures import errors_by_place
 from ._core._options import StorageOptions
 from ._core._progress import Progress, watching
 from ._core._results import ObjectMeta, WriteResult, to_stat, written
-from ._core._view import BytesView
-from ._list import _pages
-from ._objects import Verify, _buffer, decompress_option, put_options
-from .exceptions import BulkError, InvalidArgumentError, NotFoundError, S3dlioError
+from ._core._view import BytesView, view_of
+from ._list import list_pages
+from ._objects import Verify, buffer_of, decompress_option, put_options
+from .exceptions import BulkError, InvalidArgumentError, NotFoundError
 
 
 @blocking
@@ -71,7 +71,7 @@ async def get_many(
         report, memories = await _native.run(
             "objects_get", _references(places), len(places), settings, items=len(places), progress=callback
         )
-    results: builtins.list[Any] = [None if memory is None else BytesView._over(memory) for memory in memories]
+    results: builtins.list[Any] = [None if memory is None else view_of(memory) for memory in memories]
     return _finish("read", asked, results, report, on_error)
 
 
@@ -121,7 +121,7 @@ async def put_many(
     _check_on_error(on_error)
     given = _several(items, "put_many", "put")
     places = resolve_all((uri for uri, _ in given), storage_options)
-    buffers = [_buffer(data, where) for (_, data), where in zip(given, places, strict=True)]
+    buffers = [buffer_of(data, where) for (_, data), where in zip(given, places, strict=True)]
     settings = put_options(
         overwrite,
         durable=durable,
@@ -252,7 +252,9 @@ async def upload(
     destinations = [Location(target.root, base + name, target.base) for _, name in files]
     doubled = _first_double([where.key for where in destinations])
     if doubled is not None:
-        raise InvalidArgumentError(f"{target.address(doubled)}: two of the files would become this one object; upload them under different prefixes")
+        raise InvalidArgumentError(
+            f"{target.address(doubled)}: two of the files would become this one object; upload them under different prefixes"
+        )
     sources = [resolve(path) for path, _ in files]
     settings = put_options(
         overwrite,
@@ -312,7 +314,7 @@ async def download(
     require_slashes(os.fspath(dest_dir))
     source = resolve(src_uri, storage_options)
     prefix = source.key.rstrip("/")
-    found = [(item["key"], item["size"]) async for page in _pages(source, recursive, None, None) for item in page["objects"]]
+    found = [(item["key"], item["size"]) async for page in list_pages(source, recursive, None, None) for item in page["objects"]]
     if not found:
         raise NotFoundError(f"{source.address(source.key)}: there is nothing to download", source.address(source.key))
     markers = _markers(found)
@@ -433,10 +435,7 @@ def _finish(
 ) -> builtins.list[tuple[Any, Any]]:
     """Pairs results with their addresses, and failures with theirs."""
     asked = [one.address(one.key) if isinstance(one, Location) else one for one in asked]
-    failures: dict[int, S3dlioError] = {}
-    for error in report["errors"]:
-        kind = exceptions._class(error["kind"], error.get("reason", 0))
-        failures[error["index"]] = kind(error["message"], error["uri"], error["detail"], error.get("offset"))
+    failures = errors_by_place(report)
     if on_error == "return":
         for index, failure in failures.items():
             results[index] = failure

@@ -146,7 +146,9 @@ def _checked(options: dict[str, Any], behind: dict[str, Any]) -> dict[str, Any]:
     """Options over others, all of which some store knows."""
     chosen = {**behind, **options}
     # opening a store is what checks them
-    number = _native.open_store("memory://s3dlio-configure/", {"defaults": {name: value for name, value in chosen.items() if value is not None}})
+    number = _native.open_store(
+        "memory://s3dlio-configure/", {"defaults": {name: value for name, value in chosen.items() if value is not None}}
+    )
     _native.close("store", number, _native.generation)
     return chosen
 

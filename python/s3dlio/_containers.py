@@ -54,7 +54,9 @@ async def delete_bucket(name: str, *, timeout: float | None = None, storage_opti
 
 
 @blocking
-async def list_containers(uri: str = "s3://", *, timeout: float | None = None, storage_options: StorageOptions | None = None) -> builtins.list[str]:
+async def list_containers(
+    uri: str = "s3://", *, timeout: float | None = None, storage_options: StorageOptions | None = None
+) -> builtins.list[str]:
     """The names of the buckets or containers that the credentials may list.
 
     Args:

@@ -50,7 +50,7 @@ async def list(
     """
     where = resolve(uri, storage_options)
     found: builtins.list[str] = []
-    async for page in _pages(where, recursive, pattern, start_after):
+    async for page in list_pages(where, recursive, pattern, start_after):
         keys = [item["key"] for item in page["objects"]] + page["prefixes"]
         if page["prefixes"]:
             keys.sort(key=_native.key)
@@ -93,14 +93,12 @@ async def list_stream(
         [('memory://stream/a', 3)]
     """
     where = resolve(uri, storage_options)
-    async for page in _pages(where, recursive, pattern, start_after):
+    async for page in list_pages(where, recursive, pattern, start_after):
         for item in page["objects"]:
             yield to_stat(item, where.address(item["key"]))
 
 
-async def _pages(
-    where: Location, recursive: bool, pattern: str | None, start_after: str | None
-) -> AsyncIterator[dict[str, Any]]:
+async def list_pages(where: Location, recursive: bool, pattern: str | None, start_after: str | None) -> AsyncIterator[dict[str, Any]]:
     after = start_after.removeprefix(where.base) if isinstance(start_after, str) else start_after
     settings = {"recursive": recursive, "pattern": pattern, "start_after": after}
     generation = _native.generation

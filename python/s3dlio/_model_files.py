@@ -13,7 +13,7 @@ from typing import Any
 
 from ._core import _native
 from ._core._address import Location
-from ._list import _pages
+from ._list import list_pages
 from ._objects import delete, get, put
 from .exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
 
@@ -28,7 +28,18 @@ INDEX = ".safetensors.index.json"
 #: Bytes of the largest index that is read. One of a million tensors has a tenth of it.
 _MOST = 1 << 30
 
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+_UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 1 << 10,
+    "MIB": 1 << 20,
+    "GIB": 1 << 30,
+    "TIB": 1 << 40,
+}
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -50,7 +61,10 @@ def shard_size(given: int | str) -> int:
 
 
 def split(sizes: Mapping[str, int], most: int) -> list[list[str]]:
-    """The names of each file: in their order, as many as fit; one that is larger than a file may be has one alone, which comes when it does."""
+    """The names of each file.
+
+    In their order, as many as fit; one that is larger than a file may be has one alone, which comes when it does.
+    """
     files: list[list[str]] = []
     current: list[str] = []
     held = 0
@@ -107,7 +121,7 @@ class Place:
         known = set(kept)
         pattern = re.compile(re.escape(self.stem) + r"(-\d{5}-of-\d{5})?" + re.escape(ENDING) + r"(\.index\.json)?")
         found = []
-        async for page in _pages(Location(self._where.root, self._start, self._where.base), False, None, None):
+        async for page in list_pages(Location(self._where.root, self._start, self._where.base), False, None, None):
             for item in page["objects"]:
                 name = item["key"][len(self._start) :]
                 if pattern.fullmatch(name) and name not in known:
@@ -121,7 +135,13 @@ async def remove(where: Location) -> None:
 
 
 async def write_index(
-    place: Place, weights: Mapping[str, str], metadata: Mapping[str, Any], *, overwrite: bool, durable: bool | None, options: Mapping[str, Any]
+    place: Place,
+    weights: Mapping[str, str],
+    metadata: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    durable: bool | None,
+    options: Mapping[str, Any],
 ) -> Any:
     """Writes the index, with which the model is there."""
     text = json.dumps({"metadata": dict(metadata), "weight_map": dict(weights)}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -151,14 +171,18 @@ async def read_index(where: Location) -> dict[str, str]:
     try:
         index = json.loads(data, object_pairs_hook=no_doubles)
     except (ValueError, RecursionError) as error:
-        raise InvalidDataError(f"{what}: an index of a model is JSON, found what is not: {error or 'it is nested too deep'}", what) from None
+        raise InvalidDataError(
+            f"{what}: an index of a model is JSON, found what is not: {error or 'it is nested too deep'}", what
+        ) from None
     weights = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(weights, dict) or not weights:
         raise InvalidDataError(f"{what}: an index of a model has a 'weight_map' with the file of each tensor, found none", what)
     for name, file in weights.items():
         if not isinstance(file, str) or not _is_beside(file):
             raise InvalidDataError(
-                f"{what}: tensor {_shown(name)} is said to be in {_shown(file)}; a file beside the index is wanted, whose name ends in {ENDING}", what
+                f"{what}: tensor {_shown(name)} is said to be in {_shown(file)}; a file beside the index is wanted, whose name ends in "
+                f"{ENDING}",
+                what,
             )
     return weights
 

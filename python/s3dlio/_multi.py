@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from ._config import without_secrets
 from ._core import _calls
-from ._core._address import _SCHEME, Address, Location, resolve
+from ._core._address import SCHEME, Address, Location, resolve
 from ._core._awaitable import AwaitableCount, AwaitableList, AwaitableResult, AwaitableView
+from ._core._view import view_of
 from ._store import Store
 from .exceptions import InvalidArgumentError
 
@@ -86,11 +87,11 @@ class MultiEndpointStore(Store):
 
     def get(self, key: str, **options: Any) -> AwaitableView:
         """See :func:`s3dlio.get`."""
-        return AwaitableView._over(super().get(key, **options))
+        return view_of(super().get(key, **options), AwaitableView)
 
     def get_range(self, key: str, offset: int, length: int | None = None, **options: Any) -> AwaitableView:
         """See :func:`s3dlio.get_range`."""
-        return AwaitableView._over(super().get_range(key, offset, length, **options))
+        return view_of(super().get_range(key, offset, length, **options), AwaitableView)
 
     def list(self, prefix: str = "", recursive: bool = False, pattern: str | None = None, **options: Any) -> AwaitableList:
         """See :func:`s3dlio.list`: keys for a key, whole addresses for a whole address."""
@@ -140,7 +141,7 @@ class MultiEndpointStore(Store):
         return {name: sum(one[name] for one in each) for name in each[0] if name != "uri"}
 
     def _at(self, key: str) -> Address:
-        if not isinstance(key, str) or not _SCHEME.match(key):
+        if not isinstance(key, str) or not SCHEME.match(key):
             return super()._at(key)
         where = resolve(key)
         for root, prefix in self._bases:
@@ -148,7 +149,9 @@ class MultiEndpointStore(Store):
                 below = where.key[len(prefix) :]
                 return Location(self._root, below, key.removesuffix(below) if below else key.rstrip("/") + "/")
         known = ", ".join(root + prefix for root, prefix in self._bases)
-        raise InvalidArgumentError(f"{key}: the address is below none of the endpoints; give a key, or an address below one of {known}", key)
+        raise InvalidArgumentError(
+            f"{key}: the address is below none of the endpoints; give a key, or an address below one of {known}", key
+        )
 
     def endpoint_stats(self) -> builtins.list[dict[str, Any]]:
         """What each endpoint was asked for by this process so far.
@@ -322,7 +325,9 @@ def create_multi_endpoint_store_from_env(
     """
     given = [text for part in os.environ.get("S3_ENDPOINT_URIS", "").split(",") if (text := part.strip())]
     if not given:
-        raise InvalidArgumentError("S3_ENDPOINT_URIS names no endpoint; set it to addresses separated by commas, such as s3://bucket-1/,s3://bucket-2/")
+        raise InvalidArgumentError(
+            "S3_ENDPOINT_URIS names no endpoint; set it to addresses separated by commas, such as s3://bucket-1/,s3://bucket-2/"
+        )
     return MultiEndpointStore(given, strategy, uri=uri, replicas=replicas, storage_options=storage_options)
 
 

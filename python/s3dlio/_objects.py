@@ -15,15 +15,15 @@ from ._core._calls import blocking, renamed, together
 from ._core._options import StorageOptions
 from ._core._progress import Progress
 from ._core._results import ObjectMeta, WriteResult, to_stat, written
-from ._core._view import BytesView
+from ._core._view import BytesView, view_of
 from .exceptions import InvalidArgumentError, NotFoundError
 
-#: What is compared when bytes are read: with what is recorded (``"auto"`` or True), the same or else an error (``"require"``), nothing (False).
+#: What is compared when bytes are read: with what is recorded (``"auto"`` or True), the same or else an error (``"require"``), nothing
+#: (False).
 Verify: TypeAlias = Literal["auto", "require"] | bool
 
 #: Anything that exports a buffer: bytes, bytearray, memoryview, array.array, NumPy arrays.
 Buffer: TypeAlias = Any
-
 
 
 @blocking
@@ -46,7 +46,8 @@ async def put(
 
     Args:
         uri: Address of the object to write.
-        data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
+        data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's:
+            :func:`put_file`.
         overwrite: False creates the object or fails.
         if_match: Replace only the object with this ETag.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
@@ -76,7 +77,7 @@ async def put(
         'crc32c:e3069283'
     """
     where = resolve(uri, storage_options)
-    address, length, owner = _buffer(data, where)
+    address, length, owner = buffer_of(data, where)
     settings = put_options(
         overwrite,
         if_match=if_match,
@@ -118,7 +119,11 @@ def put_options(
     compression: Mapping[str, Any] | None = None,
     background: bool = False,
 ) -> bytes | None:
-    """The options that writes take, as JSON; ``max_in_flight`` is for those of many objects, ``compression`` for what can be compressed, ``background`` leaves a program that computes its cores."""
+    """The options that writes take, as JSON.
+
+    ``max_in_flight`` is for those of many objects, ``compression`` for what can be compressed, ``background`` leaves a program that
+    computes its cores.
+    """
     return _native.options(
         {
             **put_options_of(overwrite, if_match, durable, content_type, metadata, attributes, tags),
@@ -166,7 +171,9 @@ def form_options(compress: bool | int | None, where: Location) -> dict[str, Any]
     what = where.address(where.key)
     named = where.key.endswith(".zst")
     if compress is False and named:
-        raise InvalidArgumentError(f"{what}: names that end in .zst are of compressed objects; save it under another one, or with compress=True", what)
+        raise InvalidArgumentError(
+            f"{what}: names that end in .zst are of compressed objects; save it under another one, or with compress=True", what
+        )
     return compression_options(named if compress is None else compress, what)
 
 
@@ -225,7 +232,7 @@ async def get(
         memory = await _native.run("object_get", where.root.number(), key, len(key), settings, data=True)
     else:
         memory = await _progress.run(progress, "get", "object_get", where.root.number(), key, len(key), settings, data=True)
-    return BytesView._over(memory)
+    return view_of(memory)
 
 
 def verify_options(verify: Verify, expected_checksum: str | None, decompress: str | None = None, *, ranged: bool = False) -> bytes | None:
@@ -279,7 +286,8 @@ async def get_range(
         length: How many bytes; None reads to the end.
         out: Writable contiguous memory of exactly ``length`` bytes to read into.
         verify: ``"auto"`` compares the blocks that lie in the range as a whole; True also reads the rest of the two that it begins
-            and ends in, so that every byte is checked; ``"require"`` is True, and refuses an object without checksums; False compares nothing.
+            and ends in, so that every byte is checked; ``"require"`` is True, and refuses an object without checksums; False compares
+            nothing.
         expected_checksum: CRC32C that the range must have.
         decompress: As for :func:`get`. Offset and length are then of the decompressed bytes; only the frames that the range
             touches are fetched, and each is checked.
@@ -305,15 +313,15 @@ async def get_range(
     key = _native.key(where.key)
     chosen = decompress_option(decompress, where.address(where.key))
     settings = verify_options(verify if validate is None else validate, expected_checksum, chosen, ranged=True)
-    offset = _count(offset, "offset", where)
-    length = None if length is None else _count(length, "length", where)
-    address, size, owner = (None, -1 if length is None else length, None) if out is None else _buffer(out, where, writable=True)
+    offset = count_of(offset, "offset", where)
+    length = None if length is None else count_of(length, "length", where)
+    address, size, owner = (None, -1 if length is None else length, None) if out is None else buffer_of(out, where, writable=True)
     if length is not None and length != size:
         what = where.address(where.key)
         raise InvalidArgumentError(f"{what}: out has {size} bytes, length is {length}", what)
     place = (where.root.number(), key, len(key), offset, size, address, settings)
     found = await _progress.run(progress, "get", "object_get_range", *place, keep=owner, data=out is None, lent=out is not None)
-    return BytesView._over(found if out is None else owner)
+    return view_of(found if out is None else owner)
 
 
 @blocking
@@ -359,7 +367,7 @@ async def get_ranges(
     for one in ranges:
         if not hasattr(one, "__len__") or len(one) != 2:
             raise InvalidArgumentError(f"{what}: a range is (offset, length), found {one!r}", what)
-        places.append((_count(one[0], "offset", where), _count(one[1], "length", where)))
+        places.append((count_of(one[0], "offset", where), count_of(one[1], "length", where)))
     read: Any = get_range.body  # type: ignore[attr-defined]
     found: list[BytesView] = await together(
         [read(where, offset, length, verify=verify, decompress=decompress) for offset, length in places], max_in_flight
@@ -410,7 +418,7 @@ async def get_with_validation(
     chosen = decompress_option(decompress, where.address(where.key))
     settings = _native.options({"require_validation": True, "expected_checksum": expected_checksum, "decompress": chosen})
     memory = await _progress.run(progress, "get", "object_get", where.root.number(), key, len(key), settings, data=True)
-    return BytesView._over(memory)
+    return view_of(memory)
 
 
 @blocking
@@ -459,10 +467,10 @@ async def get_range_with_validation(
     key = _native.key(where.key)
     chosen = decompress_option(decompress, where.address(where.key))
     settings = _native.options({"require_validation": True, "expected_checksum": expected_checksum, "decompress": chosen})
-    first = _count(offset, "offset", where)
-    size = -1 if length is None else _count(length, "length", where)
+    first = count_of(offset, "offset", where)
+    size = -1 if length is None else count_of(length, "length", where)
     place = (where.root.number(), key, len(key), first, size, None, settings)
-    return BytesView._over(await _progress.run(progress, "get", "object_get_range", *place, data=True))
+    return view_of(await _progress.run(progress, "get", "object_get_range", *place, data=True))
 
 
 @blocking
@@ -618,9 +626,7 @@ async def copy(
         >>> s3dlio.copy("memory://doc/e", "memory://other/e").checksum
         'crc32c:364b3fb7'
     """
-    settings = put_options(
-        overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags
-    )
+    settings = put_options(overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags)
     return await _move("object_copy", src, dst, settings, progress, storage_options)
 
 
@@ -759,7 +765,9 @@ def _local(path: str | os.PathLike[str]) -> Location:
     where = resolve(path)
     if where.base != "/":
         what = where.address(where.key)
-        raise InvalidArgumentError(f"{what}: a path of a local file is wanted, found an address of a store; copy() takes two addresses", what)
+        raise InvalidArgumentError(
+            f"{what}: a path of a local file is wanted, found an address of a store; copy() takes two addresses", what
+        )
     return where
 
 
@@ -810,7 +818,7 @@ async def mkdir(uri: Address, *, timeout: float | None = None, storage_options: 
     await _native.run("directory_create", where.root.number(), key, len(key))
 
 
-def _buffer(data: Buffer, where: Location, writable: bool = False) -> tuple[int, int, np.ndarray[Any, Any]]:
+def buffer_of(data: Buffer, where: Location, writable: bool = False) -> tuple[int, int, np.ndarray[Any, Any]]:
     """Address, length in bytes and owner of a buffer's memory."""
     if type(data) is bytes and data and not writable:
         # what small objects mostly are: nothing of it can be wrong
@@ -819,7 +827,7 @@ def _buffer(data: Buffer, where: Location, writable: bool = False) -> tuple[int,
         return at, len(data), held
     what = where.address(where.key)
     if isinstance(data, str):
-        raise InvalidArgumentError(f"{what}: the data is str; encode it, as in text.encode()", what)
+        raise InvalidArgumentError(f"{what}: the data is str and not bytes; encode it, as in text.encode()", what)
     # not by the buffer protocol, which NumPy refuses for dates and for the types of ml_dtypes
     array = np.asarray(data) if isinstance(data, np.ndarray) else _exported(data, what, writable)
     if array.dtype.hasobject:
@@ -855,7 +863,7 @@ def _exported(data: Buffer, what: str, writable: bool) -> np.ndarray[Any, Any]:
         return np.frombuffer(view.cast("B"), np.uint8)
 
 
-def _count(value: Any, name: str, where: Location) -> int:
+def count_of(value: Any, name: str, where: Location) -> int:
     """A number of bytes as the ABI can take it: an integer of any library, not cut to 64 bits in silence."""
     what = where.address(where.key)
     try:

@@ -17,7 +17,7 @@ from ._core._address import Address, Location, resolve
 from ._core._options import StorageOptions
 from ._core._output import Output
 from ._core._progress import Progress, watching
-from ._objects import Buffer, _buffer, compression_options, decompress_option, put_options_of
+from ._objects import Buffer, buffer_of, compression_options, decompress_option, put_options_of
 from ._reader import READ_AHEAD, Decompress
 from .exceptions import ClosedError, InvalidArgumentError
 
@@ -154,7 +154,7 @@ class AsyncObjectReader(_AsyncFile):
 
     async def _fill(self, buffer: Buffer, lent: bool) -> int:
         self._open()
-        _, length, owner = _buffer(buffer, self._where, writable=True)
+        _, length, owner = buffer_of(buffer, self._where, writable=True)
         if self._size >= 0:
             length = max(0, min(length, self._size - self._at))
         done, at = 0, self._at
@@ -218,9 +218,9 @@ class AsyncObjectReader(_AsyncFile):
 class AsyncObjectWriter(_AsyncFile):
     """An object in the making in an event loop; what :func:`open_async` gives for modes ``"wb"`` and ``"xb"``.
 
-    As :class:`ObjectWriter`: the object appears, whole, when the writer is finalized, when an ``async with`` ends well, or by a deliberate
-    ``close``; or never. An exception inside an ``async with``, ``cancel`` and letting go of the writer cancel it. After a write that
-    failed or whose task was cancelled ``close`` raises and nothing is stored. Calls of several tasks take turns.
+    As :class:`ObjectWriter`: the object appears, whole, when the writer is finalized, when an ``async with`` ends well, or by a
+    deliberate ``close``; or never. An exception inside an ``async with``, ``cancel`` and letting go of the writer cancel it. After a
+    write that failed or whose task was cancelled ``close`` raises and nothing is stored. Calls of several tasks take turns.
     """
 
     _kind = "writer"
@@ -257,7 +257,7 @@ class AsyncObjectWriter(_AsyncFile):
             OutOfSpaceError, StoreTimeoutError: As the store says.
         """
         self._open()
-        _, length, owner = _buffer(data, self._where)
+        _, length, owner = buffer_of(data, self._where)
         try:
             async with self._turn:
                 number = self._output.begin()
@@ -292,7 +292,8 @@ class AsyncObjectWriter(_AsyncFile):
         """Makes the object appear and closes the writer, also while an exception is being handled.
 
         Returns:
-            ``uri``, ``size`` and ``checksum`` (of the bytes stored), ``raw_size`` and ``raw_checksum`` (of the bytes written), ``etag``.
+            ``uri``, ``size`` and ``checksum`` (of the bytes stored), ``raw_size`` and ``raw_checksum`` (of the bytes written),
+            ``etag``.
 
         Raises:
             ClosedError: The writer has ended, or an earlier write failed or was cancelled; there is no object then.
@@ -331,8 +332,8 @@ class AsyncObjectWriter(_AsyncFile):
         """Finalizes, unless the writer was finalized or cancelled.
 
         Nothing is stored when an exception is being handled that was not when the writer was opened, as of :meth:`ObjectWriter.close`:
-        the exception is raised again; in an ``except`` block call ``finalize``. It is the call that counts, also where another task then
-        awaits it, as for ``asyncio.wait_for(writer.close(), 5)``.
+        the exception is raised again; in an ``except`` block call ``finalize``. It is the call that counts, also where another task
+        then awaits it, as for ``asyncio.wait_for(writer.close(), 5)``.
 
         Raises:
             ClosedError: An earlier write failed or was cancelled, or another task ended the writer meanwhile without the object.
@@ -406,7 +407,7 @@ class AsyncObjectWriter(_AsyncFile):
         super()._let_go()
 
 
-class _Opening(Generic[F]):
+class Opening(Generic[F]):
     """Awaited it gives the file; ``async with`` opens and closes it."""
 
     def __init__(self, opens: Callable[[], Awaitable[F]]) -> None:
@@ -441,7 +442,7 @@ def open_async(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
-) -> _Opening[AsyncObjectReader]: ...
+) -> Opening[AsyncObjectReader]: ...
 @overload
 def open_async(
     uri: Address,
@@ -458,7 +459,7 @@ def open_async(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
-) -> _Opening[AsyncObjectWriter]: ...
+) -> Opening[AsyncObjectWriter]: ...
 @overload
 def open_async(
     uri: Address,
@@ -475,7 +476,7 @@ def open_async(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
-) -> _Opening[AsyncObjectReader] | _Opening[AsyncObjectWriter]: ...
+) -> Opening[AsyncObjectReader] | Opening[AsyncObjectWriter]: ...
 def open_async(
     uri: Address,
     mode: str = "rb",
@@ -545,7 +546,7 @@ def open_async(
             opened = await run("writer_open", given)
             return AsyncObjectWriter(where, opened, timeout, progress)
 
-        return _Opening(write)
+        return Opening(write)
     if mode not in ("rb", "br"):
         raise InvalidArgumentError(f"{name}: mode {mode!r} is not supported; use 'rb', 'wb' or 'xb'", name)
     written = {"compress": compress, "if_match": if_match, "durable": durable, "content_type": content_type, "metadata": metadata}
@@ -558,4 +559,4 @@ def open_async(
         opened = await run("object_open", settings)
         return AsyncObjectReader(where, opened, buffering, timeout, progress)
 
-    return _Opening(read)
+    return Opening(read)

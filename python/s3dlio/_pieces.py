@@ -20,7 +20,7 @@ from ._core._address import Address, Location, resolve
 from ._core._calls import blocking
 from ._core._dtypes import castable, check_casting, has_safetensors_type, is_torch_tensor
 from ._objects import put_options
-from ._tensors import _encoded, _Source, _source, _torch
+from ._tensors import Source, encoded_header, tensor_source, torch_module
 from .exceptions import ChecksumMismatchError, InvalidArgumentError, InvalidDataError
 
 #: Bytes that are read to memory of our own at once, where they cannot go straight to their places.
@@ -86,22 +86,24 @@ class Piece:
         return int.from_bytes(self.blocks[4 * block : 4 * block + 4], "big") if self.blocks else self.crc
 
 
-def source_of(name: str, value: Any, what: str) -> _Source:
+def source_of(name: str, value: Any, what: str) -> Source:
     """A tensor's memory; types that safetensors lacks (complex128 for one) go as bytes, so whoever reads them has to know the type."""
     if is_torch_tensor(value):
-        from ._core._dtypes import _TORCH_TO_SAFETENSORS
+        from ._core._dtypes import TORCH_TO_SAFETENSORS
 
-        if str(value.dtype).removeprefix("torch.") in _TORCH_TO_SAFETENSORS:
-            return _source(name, value, what)
-        if value.layout is not _torch().strided or value.is_quantized:
+        if str(value.dtype).removeprefix("torch.") in TORCH_TO_SAFETENSORS:
+            return tensor_source(name, value, what)
+        if value.layout is not torch_module().strided or value.is_quantized:
             raise InvalidArgumentError(f"{what}: tensor {name!r} is {value.layout}, quantized or nested; only dense ones can be stored")
         plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
-        return _source(name, plain.reshape(-1).view(_torch().uint8), what)
+        return tensor_source(name, plain.reshape(-1).view(torch_module().uint8), what)
     if isinstance(value, np.ndarray) and value.dtype.str[1:] == "c16":
-        return _source(name, np.ascontiguousarray(value.astype(value.dtype.newbyteorder("<"), copy=False)).reshape(-1).view(np.uint8), what)
+        return tensor_source(
+            name, np.ascontiguousarray(value.astype(value.dtype.newbyteorder("<"), copy=False)).reshape(-1).view(np.uint8), what
+        )
     if isinstance(value, np.ndarray) and not has_safetensors_type(value.dtype):
-        return _source(name, _bytes_of(value), what)
-    return _source(name, value, what)
+        return tensor_source(name, _bytes_of(value), what)
+    return tensor_source(name, value, what)
 
 
 def _bytes_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -117,11 +119,12 @@ def _bytes_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 @blocking
 async def save_pieces(
     uri: Address,
-    sources: Sequence[_Source],
+    sources: Sequence[Source],
     *,
-    name: str,
+    name: str = "",
     metadata: dict[str, str] | None = None,
     level: int | None = None,
+    shard: dict[str, Any] | None = None,
     durable: bool | None = None,
     overwrite: bool = False,
     progress: Any = None,
@@ -131,11 +134,12 @@ async def save_pieces(
     """Writes one safetensors object.
 
     Args:
-        uri: Address of the object to write.
+        uri: Address of the object to write; of the checkpoint store for a shard.
         sources: Tensors with names that differ.
-        name: What the pieces call the object.
+        name: What the pieces call the object; of a shard its key.
         metadata: The file's ``__metadata__``.
         level: Compress with zstd at this level, 1 to 22, and append ``.zst`` to the key; offsets are of the bytes before that.
+        shard: What the library has to know of a shard of a checkpoint, which it then writes under a key that it chooses.
         durable: As for ``put_bytes``.
         overwrite: As for ``put_bytes``.
         progress: As for ``put_bytes``.
@@ -143,7 +147,7 @@ async def save_pieces(
         storage_options: As for ``put_bytes``.
 
     Returns:
-        A piece for each tensor, and ``raw_size``, ``raw_checksum``, ``compression`` and ``object``, what the store says of it.
+        A piece for each tensor, and ``raw_size``, ``raw_checksum``, ``compression``, ``object``, what the store says of it, and ``shard``.
     """
     where = resolve(uri, storage_options)
     description: dict[str, Any] = {
@@ -151,6 +155,7 @@ async def save_pieces(
         "metadata": metadata,
         "blocks": True,
         **({} if level is None else {"level": level}),
+        **({} if shard is None else {"shard": {member: value for member, value in shard.items() if value is not None}}),
     }
     key = _native.key(where.key)
     saved = await _progress.run(
@@ -160,14 +165,21 @@ async def save_pieces(
         where.root.number(),
         key,
         len(key),
-        _encoded(description, where.address(where.key)),
+        encoded_header(description, where.address(where.key)),
         _native.segments([(source.address, source.nbytes) for source in sources]),
         len(sources),
         put_options(overwrite, durable=durable, background=_calls.in_background()),
         keep=list(sources),
     )
     pieces = [
-        Piece(name, one["offset"], one["nbytes"], int(one["checksum"][7:], 16), one["block_length"], base64.b64decode(one["blocks"]))
+        Piece(
+            name or saved["shard"]["key"],
+            one["offset"],
+            one["nbytes"],
+            int(one["checksum"][7:], 16),
+            one["block_length"],
+            base64.b64decode(one["blocks"]),
+        )
         for one in saved["tensors"]
     ]
     return pieces, saved
@@ -243,7 +255,9 @@ class Reading:
         if not all(0 <= start and 0 <= length and start + length <= extent for start, length, extent in _zipped(want)):
             raise InvalidDataError(f"{want.name}: part {want.starts} of lengths {want.lengths} lies outside of shape {want.shape}")
         if tuple(want.target.shape) != want.lengths:
-            raise InvalidArgumentError(f"{want.name}: the memory to load into has shape {tuple(want.target.shape)}, the part {want.lengths}")
+            raise InvalidArgumentError(
+                f"{want.name}: the memory to load into has shape {tuple(want.target.shape)}, the part {want.lengths}"
+            )
         _check_memory(want)
         if not castable(want.dtype, want.target.dtype, self._casting):
             hint = "" if self._casting == "unsafe" else "; casting='same_kind' converts within a kind of numbers, 'unsafe' any numbers"
@@ -363,7 +377,10 @@ class Reading:
         return high - low
 
     def _strided(self, want: Want, reads: list[_Read], copies: list[Callable[[], None]]) -> Iterable[int]:
-        """A part with gaps: of the outer dimensions as many at once as fit a job, each with all that lies between its first and last byte."""
+        """A part with gaps.
+
+        Of the outer dimensions as many at once as fit a job, each with all that lies between its first and last byte.
+        """
         strides = _strides(want.shape, want.itemsize)
         # the innermost dimensions whose extent fits a job are taken whole; those outside of them one by one
         inner = len(want.shape)
@@ -377,7 +394,11 @@ class Reading:
                 for first in range(0, want.lengths[inner - 1], step):
                     count = min(step, want.lengths[inner - 1] - first)
                     place = (*index, slice(first, first + count))
-                    starts = (*(start + i for start, i in zip(want.starts, index, strict=False)), want.starts[inner - 1] + first, *want.starts[inner:])
+                    starts = (
+                        *(start + i for start, i in zip(want.starts, index, strict=False)),
+                        want.starts[inner - 1] + first,
+                        *want.starts[inner:],
+                    )
                     lengths = (count, *want.lengths[inner:])
                     yield self._job(want, strides, starts, lengths, strides[inner - 1 :], want.target[place], reads, copies)
         else:
@@ -412,7 +433,9 @@ def _check_memory(want: Want) -> None:
     else:
         strides = target.stride()
     if any(stride == 0 and extent > 1 for stride, extent in zip(strides, target.shape, strict=True)):
-        raise InvalidArgumentError(f"{what} has elements that share one place (a stride of 0, as expand() and broadcast_to() make); give a copy")
+        raise InvalidArgumentError(
+            f"{what} has elements that share one place (a stride of 0, as expand() and broadcast_to() make); give a copy"
+        )
 
 
 def _row(want: Want) -> tuple[int, int] | None:
@@ -445,7 +468,7 @@ def _byte_filler(owner: Any, offset: int, data: np.ndarray[Any, Any]) -> Callabl
         if isinstance(owner, np.ndarray):
             flat = owner.reshape(-1).view(np.uint8)
         else:
-            flat = owner.detach().reshape(-1).view(_torch().uint8).numpy()
+            flat = owner.detach().reshape(-1).view(torch_module().uint8).numpy()
         flat[offset : offset + data.size] = data
 
     return copy
@@ -460,7 +483,7 @@ def _filler(target: Any, want: Want, lengths: tuple[int, ...], strides: tuple[in
         if isinstance(target, np.ndarray):
             target[...] = np.ascontiguousarray(found).view(want.dtype).reshape(lengths)
             return
-        torch = _torch()
+        torch = torch_module()
         packed = torch.from_numpy(np.ascontiguousarray(found).reshape(-1).view(np.uint8))
         with torch.no_grad():
             target.copy_(packed.view(want.dtype).reshape(lengths))

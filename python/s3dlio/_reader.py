@@ -16,7 +16,7 @@ from ._core import _calls, _native
 from ._core._address import Address, resolve
 from ._core._options import StorageOptions
 from ._core._progress import Progress, watching
-from ._objects import Buffer, _buffer, decompress_option
+from ._objects import Buffer, buffer_of, decompress_option
 from ._writer import ObjectWriter
 from .exceptions import ClosedError, InvalidArgumentError, PreconditionError
 
@@ -39,6 +39,12 @@ _LINE = 4096
 
 #: No object reaches so far.
 _BEYOND = (1 << 63) - 1
+
+
+def meta_of(reader: ObjectReader) -> dict[str, Any]:
+    """What the store told of an object when it was opened."""
+    found: dict[str, Any] = reader._opened["meta"]
+    return found
 
 
 class ObjectReader(io.RawIOBase):
@@ -173,7 +179,7 @@ class ObjectReader(io.RawIOBase):
 
     def _fill(self, buffer: Buffer, lent: bool) -> int:
         self._open()
-        _, length, owner = _buffer(buffer, self._where, writable=True)
+        _, length, owner = buffer_of(buffer, self._where, writable=True)
         if self._size >= 0:
             length = max(0, min(length, self._size - self._at))
         done = self._take(owner, 0, length)

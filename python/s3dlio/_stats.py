@@ -41,8 +41,8 @@ async def stats(*, timeout: float | None = None) -> dict[str, StoreStats]:
         timeout: Seconds for the call.
 
     Returns:
-        By the store's address: a bucket's or container's, a memory store's, ``file:///`` for all files and ``direct:///`` for those past the page
-        cache. Only stores that were asked for something are there.
+        By the store's address: a bucket's or container's, a memory store's, ``file:///`` for all files and ``direct:///`` for those
+        past the page cache. Only stores that were asked for something are there.
 
     Raises:
         StoreTimeoutError: ``timeout`` seconds were over.

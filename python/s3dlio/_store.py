@@ -21,6 +21,17 @@ from .exceptions import InvalidArgumentError
 
 S = TypeVar("S", bound="Store")
 
+
+def root_of(store: Store) -> Root:
+    """The root of a store's keys."""
+    return store._root
+
+
+def place_in(store: Store, key: str) -> Address:
+    """Where a key of a store is."""
+    return store._at(key)
+
+
 class Store(StoreMethods):
     """The objects below one address.
 
@@ -67,7 +78,8 @@ class Store(StoreMethods):
 
         Example:
             >>> import pickle, s3dlio
-            >>> store = s3dlio.Store("s3://bucket", storage_options={"region": "us-east-1", "access_key_id": "me", "secret_access_key": "mine"})
+            >>> options = {"region": "us-east-1", "access_key_id": "me", "secret_access_key": "mine"}
+            >>> store = s3dlio.Store("s3://bucket", storage_options=options)
             >>> b"mine" in pickle.dumps(store), b"mine" in pickle.dumps(store.without_secrets())
             (True, False)
         """
@@ -76,17 +88,17 @@ class Store(StoreMethods):
         return made
 
     def put_bytes(self, key: str, data: Any, **options: Any) -> WriteResult:
-        """See :func:`s3dlio.put_bytes`."""
+        """Puts bytes under a key: the older name of :meth:`put`, which has the same options by name."""
         return _objects.put_bytes(self._at(key), data, **options)
 
     def get_with_validation(self, key: str, expected_checksum: str | None = None, **options: Any) -> BytesView:
-        """See :func:`s3dlio.get_with_validation`."""
+        """Reads an object that has to have a checksum: the original's name of :meth:`get` with ``expected_checksum``."""
         return _objects.get_with_validation(self._at(key), expected_checksum, **options)
 
     def get_range_with_validation(
         self, key: str, offset: int, length: int | None = None, expected_checksum: str | None = None, **options: Any
     ) -> BytesView:
-        """See :func:`s3dlio.get_range_with_validation`."""
+        """Reads a part that has to have a checksum: the original's name of :meth:`get_range` with ``expected_checksum``."""
         return _objects.get_range_with_validation(self._at(key), offset, length, expected_checksum, **options)
 
     def open_async(self, key: str, mode: str = "rb", **options: Any) -> Any:
@@ -94,7 +106,7 @@ class Store(StoreMethods):
         return _open_async.open_async(self._at(key), mode, **options)
 
     def rename(self, src: str, dst: str, **options: Any) -> WriteResult:
-        """See :func:`s3dlio.rename`; both are keys of this store."""
+        """Gives an object another key in this store: the original's name of :meth:`move`, which has the same options by name."""
         return _objects.rename(self._at(src), self._at(dst), **options)
 
     async def copy_async(self, src: str, dst: str, **options: Any) -> WriteResult:

@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from . import _arrays, _bulk, _containers, _list, _objects, _reader, _tensors, _whole
-from ._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async
+from ._open_async import AsyncObjectReader, AsyncObjectWriter, Opening, open_async
 from ._core._address import Address
 from ._arrays import Array
 from ._core._calls import awaited, awaited_each
@@ -22,6 +22,7 @@ from ._tensors import Framework, TensorFile
 from ._core._view import BytesView
 from ._whole import Format
 from ._writer import ObjectWriter
+
 
 class StoreMethods:
     """The functions of this package for keys; see :class:`s3dlio.Store`."""
@@ -48,7 +49,8 @@ class StoreMethods:
 
         Args:
             key: Address of the object to write.
-            data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
+            data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's:
+                :func:`put_file`.
             overwrite: False creates the object or fails.
             if_match: Replace only the object with this ETag.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
@@ -71,15 +73,27 @@ class StoreMethods:
             InvalidArgumentError: An attribute that the store does not have; the message names the nearest.
             PermissionDeniedError, OutOfSpaceError, IsDirectoryError: As the store says; nothing was changed.
         """
-        return _objects.put(self._at(key), data, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return _objects.put(
+            self._at(key),
+            data,
+            overwrite=overwrite,
+            if_match=if_match,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def get(
         self,
         key: str,
         *,
-        verify: Verify = 'auto',
+        verify: Verify = "auto",
         expected_checksum: str | None = None,
-        decompress: bool | Literal['auto'] = False,
+        decompress: bool | Literal["auto"] = False,
         progress: Progress = None,
         timeout: float | None = None,
     ) -> BytesView:
@@ -104,7 +118,9 @@ class StoreMethods:
             ChecksumMismatchError: The bytes are not those that were written.
             NoChecksumError: ``verify="require"``, and nothing is recorded to compare with.
         """
-        return _objects.get(self._at(key), verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout)
+        return _objects.get(
+            self._at(key), verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout
+        )
 
     def get_range(
         self,
@@ -113,9 +129,9 @@ class StoreMethods:
         length: int | None = None,
         *,
         out: Buffer | None = None,
-        verify: Verify = 'auto',
+        verify: Verify = "auto",
         expected_checksum: str | None = None,
-        decompress: bool | Literal['auto'] = False,
+        decompress: bool | Literal["auto"] = False,
         progress: Progress = None,
         timeout: float | None = None,
         validate: Verify | None = None,
@@ -130,7 +146,8 @@ class StoreMethods:
             length: How many bytes; None reads to the end.
             out: Writable contiguous memory of exactly ``length`` bytes to read into.
             verify: ``"auto"`` compares the blocks that lie in the range as a whole; True also reads the rest of the two that it begins
-                and ends in, so that every byte is checked; ``"require"`` is True, and refuses an object without checksums; False compares nothing.
+                and ends in, so that every byte is checked; ``"require"`` is True, and refuses an object without checksums; False compares
+                nothing.
             expected_checksum: CRC32C that the range must have.
             decompress: As for :func:`get`. Offset and length are then of the decompressed bytes; only the frames that the range
                 touches are fetched, and each is checked.
@@ -145,7 +162,18 @@ class StoreMethods:
             InvalidArgumentError: The range reaches beyond the object.
             ChecksumMismatchError: The bytes are not those expected, or not those that were written.
         """
-        return _objects.get_range(self._at(key), offset, length, out=out, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout, validate=validate)
+        return _objects.get_range(
+            self._at(key),
+            offset,
+            length,
+            out=out,
+            verify=verify,
+            expected_checksum=expected_checksum,
+            decompress=decompress,
+            progress=progress,
+            timeout=timeout,
+            validate=validate,
+        )
 
     def get_ranges(
         self,
@@ -153,8 +181,8 @@ class StoreMethods:
         ranges: Iterable[tuple[int, int]],
         max_in_flight: int = 16,
         *,
-        verify: Verify = 'auto',
-        decompress: bool | Literal['auto'] = False,
+        verify: Verify = "auto",
+        decompress: bool | Literal["auto"] = False,
         timeout: float | None = None,
     ) -> builtins.list[BytesView]:
         """Reads several ranges of an object, some at a time.
@@ -211,7 +239,18 @@ class StoreMethods:
             NotFoundError: There is no such file.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
         """
-        return _objects.put_file(path, self._at(key), overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return _objects.put_file(
+            path,
+            self._at(key),
+            overwrite=overwrite,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def get_file(
         self,
@@ -358,7 +397,18 @@ class StoreMethods:
             AlreadyExistsError: ``overwrite=False`` and the destination exists.
             ChecksumMismatchError: The source is damaged (found when its bytes pass through, between stores).
         """
-        return _objects.copy(self._at(src), self._at(dst), overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return _objects.copy(
+            self._at(src),
+            self._at(dst),
+            overwrite=overwrite,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def move(
         self,
@@ -470,7 +520,7 @@ class StoreMethods:
         mode: Literal["rb", "br"] = "rb",
         *,
         compress: bool | int | None = None,
-        decompress: Decompress = 'auto',
+        decompress: Decompress = "auto",
         buffering: int = READ_AHEAD,
         overwrite: bool = True,
         if_match: str | None = None,
@@ -487,7 +537,7 @@ class StoreMethods:
         mode: Literal["wb", "xb", "bw", "bx"],
         *,
         compress: bool | int | None = None,
-        decompress: Decompress = 'auto',
+        decompress: Decompress = "auto",
         buffering: int = READ_AHEAD,
         overwrite: bool = True,
         if_match: str | None = None,
@@ -504,7 +554,7 @@ class StoreMethods:
         mode: str,
         *,
         compress: bool | int | None = None,
-        decompress: Decompress = 'auto',
+        decompress: Decompress = "auto",
         buffering: int = READ_AHEAD,
         overwrite: bool = True,
         if_match: str | None = None,
@@ -517,10 +567,10 @@ class StoreMethods:
     def open(
         self,
         key: str,
-        mode: str = 'rb',
+        mode: str = "rb",
         *,
         compress: bool | int | None = None,
-        decompress: Decompress = 'auto',
+        decompress: Decompress = "auto",
         buffering: int = READ_AHEAD,
         overwrite: bool = True,
         if_match: str | None = None,
@@ -555,16 +605,29 @@ class StoreMethods:
             NotFoundError, AlreadyExistsError: As the mode says.
             InvalidArgumentError: Another mode, or options of the other mode.
         """
-        return _reader.open(self._at(key), mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout)
+        return _reader.open(
+            self._at(key),
+            mode,
+            compress=compress,
+            decompress=decompress,
+            buffering=buffering,
+            overwrite=overwrite,
+            if_match=if_match,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def get_many(
         self,
         keys: Iterable[str],
         max_in_flight: int = 64,
         *,
-        verify: Verify = 'auto',
-        decompress: bool | Literal['auto'] = False,
-        on_error: Literal['raise', 'return'] = 'raise',
+        verify: Verify = "auto",
+        decompress: bool | Literal["auto"] = False,
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[tuple[Any, BytesView]]:
@@ -587,7 +650,15 @@ class StoreMethods:
             BulkError: Some could not be read; ``errors`` maps their indexes to exceptions, ``failures`` their URIs, and ``results``
                 holds the rest.
         """
-        return _bulk.get_many(_bulk.keys_at(self._at, keys), max_in_flight, verify=verify, decompress=decompress, on_error=on_error, progress=progress, timeout=timeout)
+        return _bulk.get_many(
+            _bulk.keys_at(self._at, keys),
+            max_in_flight,
+            verify=verify,
+            decompress=decompress,
+            on_error=on_error,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def put_many(
         self,
@@ -600,7 +671,7 @@ class StoreMethods:
         metadata: Mapping[str, str] | None = None,
         attributes: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
-        on_error: Literal['raise', 'return'] = 'raise',
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[tuple[Any, WriteResult]]:
@@ -625,14 +696,26 @@ class StoreMethods:
         Raises:
             BulkError: Some could not be written; the others were.
         """
-        return _bulk.put_many(_bulk.items_at(self._at, items), max_in_flight, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
+        return _bulk.put_many(
+            _bulk.items_at(self._at, items),
+            max_in_flight,
+            overwrite=overwrite,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            on_error=on_error,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def stat_many(
         self,
         keys: Iterable[str],
         max_in_flight: int = 64,
         *,
-        on_error: Literal['raise', 'return'] = 'raise',
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[ObjectMeta]:
@@ -665,7 +748,7 @@ class StoreMethods:
         metadata: Mapping[str, str] | None = None,
         attributes: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
-        on_error: Literal['raise', 'return'] = 'raise',
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[tuple[Any, WriteResult]]:
@@ -693,7 +776,20 @@ class StoreMethods:
             NotFoundError: A pattern matches nothing.
             BulkError: Some files could not be copied; the others were.
         """
-        return _bulk.upload(src_patterns, self._at(prefix), max_in_flight, create_bucket, overwrite=overwrite, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
+        return _bulk.upload(
+            src_patterns,
+            self._at(prefix),
+            max_in_flight,
+            create_bucket,
+            overwrite=overwrite,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            on_error=on_error,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def download(
         self,
@@ -703,7 +799,7 @@ class StoreMethods:
         recursive: bool = True,
         *,
         overwrite: bool = True,
-        on_error: Literal['raise', 'return'] = 'raise',
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[tuple[Any, WriteResult]]:
@@ -729,7 +825,9 @@ class StoreMethods:
             InvalidArgumentError: A key cannot be a path below the directory, such as one with ``..`` in it.
             BulkError: Some objects could not be copied; the others were.
         """
-        return _bulk.download(self._at(key), dest_dir, max_in_flight, recursive, overwrite=overwrite, on_error=on_error, progress=progress, timeout=timeout)
+        return _bulk.download(
+            self._at(key), dest_dir, max_in_flight, recursive, overwrite=overwrite, on_error=on_error, progress=progress, timeout=timeout
+        )
 
     def save(
         self,
@@ -762,15 +860,17 @@ class StoreMethods:
             InvalidArgumentError: The name says no format, or the value does not fit it.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
         """
-        return _whole.save(self._at(key), value, format=format, compress=compress, overwrite=overwrite, durable=durable, progress=progress, timeout=timeout)
+        return _whole.save(
+            self._at(key), value, format=format, compress=compress, overwrite=overwrite, durable=durable, progress=progress, timeout=timeout
+        )
 
     def load(
         self,
         key: str,
         *,
         format: Format | None = None,
-        framework: Framework = 'np',
-        verify: Verify = 'auto',
+        framework: Framework = "np",
+        verify: Verify = "auto",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> Any:
@@ -836,11 +936,23 @@ class StoreMethods:
 
         Raises:
             InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
-            AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that name
-                exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
+            AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that
+                name exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
             OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
         """
-        return _arrays.save_numpy_array(self._at(key), array, compress, validate, overwrite=overwrite, durable=durable, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return _arrays.save_numpy_array(
+            self._at(key),
+            array,
+            compress,
+            validate,
+            overwrite=overwrite,
+            durable=durable,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def load_numpy_array(
         self,
@@ -849,7 +961,7 @@ class StoreMethods:
         dtype: Any = None,
         validate_checksum: str | bool | None = None,
         *,
-        verify: Verify = 'auto',
+        verify: Verify = "auto",
         expected_checksum: str | None = None,
         out: Array | None = None,
         progress: Progress = None,
@@ -879,7 +991,17 @@ class StoreMethods:
             ChecksumMismatchError: The bytes are not those that were written. ``out`` then holds bytes not to be used.
             NoChecksumError: ``verify="require"``, and nothing is recorded to compare with. ``out`` is as it was.
         """
-        return _arrays.load_numpy_array(self._at(key), shape, dtype, validate_checksum, verify=verify, expected_checksum=expected_checksum, out=out, progress=progress, timeout=timeout)
+        return _arrays.load_numpy_array(
+            self._at(key),
+            shape,
+            dtype,
+            validate_checksum,
+            verify=verify,
+            expected_checksum=expected_checksum,
+            out=out,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def save_tensors(
         self,
@@ -902,10 +1024,11 @@ class StoreMethods:
         Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
         device, are copied once and written as the C order that the format demands.
 
-        With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the model would have
-        in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all, ``model.safetensors.index.json``. What fits in one file
-        is ``model.safetensors``. Tensors that are the same memory are stored once; the others' names go into the metadata. Files of an earlier save of the
-        same name are removed, its index before anything is written, so that no reader sees tensors of two saves.
+        With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the
+        model would have in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all,
+        ``model.safetensors.index.json``. What fits in one file is ``model.safetensors``. Tensors that are the same memory are stored once;
+        the others' names go into the metadata. Files of an earlier save of the same name are removed, its index before anything is written,
+        so that no reader sees tensors of two saves.
 
         Args:
             key: Address of the object to write.
@@ -930,18 +1053,34 @@ class StoreMethods:
 
         Raises:
             InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
-            AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for :func:`save_numpy_array`.
+            AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for
+                :func:`save_numpy_array`.
         """
-        return _tensors.save_tensors(self._at(key), tensors, metadata, compress=compress, checksums=checksums, max_shard_size=max_shard_size, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return _tensors.save_tensors(
+            self._at(key),
+            tensors,
+            metadata,
+            compress=compress,
+            checksums=checksums,
+            max_shard_size=max_shard_size,
+            overwrite=overwrite,
+            durable=durable,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def load_tensors(
         self,
         key: str,
         names: Iterable[str] | None = None,
-        framework: Framework = 'np',
+        framework: Framework = "np",
         *,
         out: Mapping[str, Any] | None = None,
-        verify: Verify = 'auto',
+        mmap: bool = False,
+        device: Any = None,
+        verify: Verify = "auto",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
@@ -953,8 +1092,14 @@ class StoreMethods:
             names: Which tensors; None for all. Only their bytes are read.
             framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
             out: Arrays or tensors to load into, by name; those not named are allocated.
+            mmap: Map a local file in place of reading it: processes share its pages, and one that writes to a tensor gets pages of its own.
+                It is compared in one pass over the mapping. What cannot be mapped (an object of a server, a compressed one) is read, and
+                the log of ``s3dlio`` says why.
+            device: torch's device that the tensors are for, such as ``"cuda:0"``; needs ``framework="pt"``. They pass through three pieces
+                of pinned memory of 64 MiB, or of the largest tensor's size: one is read into while the GPU takes the others.
             verify: ``"auto"`` compares each tensor with its checksum, where the file has them; a file without is compared as a whole
-                when all of it is read and the store has a checksum for it. ``"require"`` refuses where nothing is recorded. False compares nothing.
+                when all of it is read and the store has a checksum for it. ``"require"`` refuses where nothing is recorded. False compares
+                nothing.
             progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
 
@@ -964,16 +1109,19 @@ class StoreMethods:
         Raises:
             NotFoundError: There is no such object, or a file that the index names is not there.
             InvalidDataError: It breaks a rule of the format; an index that names files elsewhere, or tensors that its files do not have.
-            InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
+            InvalidArgumentError: A name it does not hold, ``out`` that does not fit, or a ``device`` that torch does not have.
             ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
         """
-        return _tensors.load_tensors(self._at(key), names, framework, out=out, verify=verify, progress=progress, timeout=timeout)
+        return _tensors.load_tensors(
+            self._at(key), names, framework, out=out, mmap=mmap, device=device, verify=verify, progress=progress, timeout=timeout
+        )
 
     def open_tensors(
         self,
         key: str,
-        framework: Framework = 'np',
+        framework: Framework = "np",
         *,
+        mmap: bool = False,
         timeout: float | None = None,
     ) -> TensorFile:
         """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
@@ -981,6 +1129,7 @@ class StoreMethods:
         Args:
             key: Which object.
             framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
+            mmap: Map a local file, as ``load_tensors`` does; each tensor is compared when it is asked for the first time.
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
 
         Returns:
@@ -990,7 +1139,7 @@ class StoreMethods:
             NotFoundError: There is no such object.
             InvalidDataError: It breaks a rule of the format.
         """
-        return _tensors.open_tensors(self._at(key), framework, timeout=timeout)
+        return _tensors.open_tensors(self._at(key), framework, mmap=mmap, timeout=timeout)
 
     def list_uploads(
         self,
@@ -1044,7 +1193,7 @@ class StoreMethods:
     def presign(
         self,
         key: str,
-        method: Literal['GET', 'PUT', 'HEAD', 'DELETE'] = 'GET',
+        method: Literal["GET", "PUT", "HEAD", "DELETE"] = "GET",
         expires_in: int = 3600,
         *,
         timeout: float | None = None,
@@ -1097,7 +1246,8 @@ class AsyncStore:
 
         Args:
             key: Address of the object to write.
-            data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
+            data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's:
+                :func:`put_file`.
             overwrite: False creates the object or fails.
             if_match: Replace only the object with this ETag.
             durable: Have it on the device, name and all, before this returns. None: as the store was opened.
@@ -1120,15 +1270,29 @@ class AsyncStore:
             InvalidArgumentError: An attribute that the store does not have; the message names the nearest.
             PermissionDeniedError, OutOfSpaceError, IsDirectoryError: As the store says; nothing was changed.
         """
-        return await awaited("Store.aio.put", _objects.put, self._at(key), data, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.put",
+            _objects.put,
+            self._at(key),
+            data,
+            overwrite=overwrite,
+            if_match=if_match,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def get(
         self,
         key: str,
         *,
-        verify: Verify = 'auto',
+        verify: Verify = "auto",
         expected_checksum: str | None = None,
-        decompress: bool | Literal['auto'] = False,
+        decompress: bool | Literal["auto"] = False,
         progress: Progress = None,
         timeout: float | None = None,
     ) -> BytesView:
@@ -1153,7 +1317,16 @@ class AsyncStore:
             ChecksumMismatchError: The bytes are not those that were written.
             NoChecksumError: ``verify="require"``, and nothing is recorded to compare with.
         """
-        return await awaited("Store.aio.get", _objects.get, self._at(key), verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.get",
+            _objects.get,
+            self._at(key),
+            verify=verify,
+            expected_checksum=expected_checksum,
+            decompress=decompress,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def get_range(
         self,
@@ -1162,9 +1335,9 @@ class AsyncStore:
         length: int | None = None,
         *,
         out: Buffer | None = None,
-        verify: Verify = 'auto',
+        verify: Verify = "auto",
         expected_checksum: str | None = None,
-        decompress: bool | Literal['auto'] = False,
+        decompress: bool | Literal["auto"] = False,
         progress: Progress = None,
         timeout: float | None = None,
         validate: Verify | None = None,
@@ -1179,7 +1352,8 @@ class AsyncStore:
             length: How many bytes; None reads to the end.
             out: Writable contiguous memory of exactly ``length`` bytes to read into.
             verify: ``"auto"`` compares the blocks that lie in the range as a whole; True also reads the rest of the two that it begins
-                and ends in, so that every byte is checked; ``"require"`` is True, and refuses an object without checksums; False compares nothing.
+                and ends in, so that every byte is checked; ``"require"`` is True, and refuses an object without checksums; False compares
+                nothing.
             expected_checksum: CRC32C that the range must have.
             decompress: As for :func:`get`. Offset and length are then of the decompressed bytes; only the frames that the range
                 touches are fetched, and each is checked.
@@ -1194,7 +1368,20 @@ class AsyncStore:
             InvalidArgumentError: The range reaches beyond the object.
             ChecksumMismatchError: The bytes are not those expected, or not those that were written.
         """
-        return await awaited("Store.aio.get_range", _objects.get_range, self._at(key), offset, length, out=out, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout, validate=validate)
+        return await awaited(
+            "Store.aio.get_range",
+            _objects.get_range,
+            self._at(key),
+            offset,
+            length,
+            out=out,
+            verify=verify,
+            expected_checksum=expected_checksum,
+            decompress=decompress,
+            progress=progress,
+            timeout=timeout,
+            validate=validate,
+        )
 
     async def get_ranges(
         self,
@@ -1202,8 +1389,8 @@ class AsyncStore:
         ranges: Iterable[tuple[int, int]],
         max_in_flight: int = 16,
         *,
-        verify: Verify = 'auto',
-        decompress: bool | Literal['auto'] = False,
+        verify: Verify = "auto",
+        decompress: bool | Literal["auto"] = False,
         timeout: float | None = None,
     ) -> builtins.list[BytesView]:
         """Reads several ranges of an object, some at a time.
@@ -1223,7 +1410,16 @@ class AsyncStore:
             InvalidArgumentError: A range reaches beyond the object, or is no pair of numbers.
             ChecksumMismatchError: The bytes are not those that were written.
         """
-        return await awaited("Store.aio.get_ranges", _objects.get_ranges, self._at(key), ranges, max_in_flight, verify=verify, decompress=decompress, timeout=timeout)
+        return await awaited(
+            "Store.aio.get_ranges",
+            _objects.get_ranges,
+            self._at(key),
+            ranges,
+            max_in_flight,
+            verify=verify,
+            decompress=decompress,
+            timeout=timeout,
+        )
 
     async def put_file(
         self,
@@ -1260,7 +1456,20 @@ class AsyncStore:
             NotFoundError: There is no such file.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
         """
-        return await awaited("Store.aio.put_file", _objects.put_file, path, self._at(key), overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.put_file",
+            _objects.put_file,
+            path,
+            self._at(key),
+            overwrite=overwrite,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def get_file(
         self,
@@ -1290,7 +1499,16 @@ class AsyncStore:
             AlreadyExistsError: ``overwrite=False`` and the file exists.
             ChecksumMismatchError: The bytes are not those that were written; no file is left.
         """
-        return await awaited("Store.aio.get_file", _objects.get_file, self._at(key), path, overwrite=overwrite, durable=durable, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.get_file",
+            _objects.get_file,
+            self._at(key),
+            path,
+            overwrite=overwrite,
+            durable=durable,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def exists(
         self,
@@ -1407,7 +1625,20 @@ class AsyncStore:
             AlreadyExistsError: ``overwrite=False`` and the destination exists.
             ChecksumMismatchError: The source is damaged (found when its bytes pass through, between stores).
         """
-        return await awaited("Store.aio.copy", _objects.copy, self._at(src), self._at(dst), overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.copy",
+            _objects.copy,
+            self._at(src),
+            self._at(dst),
+            overwrite=overwrite,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def move(
         self,
@@ -1436,7 +1667,16 @@ class AsyncStore:
             NotFoundError: There is no source.
             AlreadyExistsError: ``overwrite=False`` and the destination exists.
         """
-        return await awaited("Store.aio.move", _objects.move, self._at(src), self._at(dst), overwrite=overwrite, durable=durable, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.move",
+            _objects.move,
+            self._at(src),
+            self._at(dst),
+            overwrite=overwrite,
+            durable=durable,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def mkdir(
         self,
@@ -1510,7 +1750,9 @@ class AsyncStore:
             InvalidArgumentError: ``pattern`` is no regular expression that can be used.
             PermissionDeniedError: A directory cannot be read.
         """
-        async for item in awaited_each("Store.aio.list_stream", _list.list_stream, self._at(prefix), recursive, pattern, start_after=start_after, timeout=timeout):
+        async for item in awaited_each(
+            "Store.aio.list_stream", _list.list_stream, self._at(prefix), recursive, pattern, start_after=start_after, timeout=timeout
+        ):
             yield item
 
     @overload
@@ -1520,7 +1762,7 @@ class AsyncStore:
         mode: Literal["rb", "br"] = "rb",
         *,
         compress: bool | int | None = None,
-        decompress: Decompress = 'auto',
+        decompress: Decompress = "auto",
         buffering: int = READ_AHEAD,
         overwrite: bool = True,
         if_match: str | None = None,
@@ -1529,7 +1771,7 @@ class AsyncStore:
         metadata: Mapping[str, str] | None = None,
         progress: Progress = None,
         timeout: float | None = None,
-    ) -> _Opening[AsyncObjectReader]: ...
+    ) -> Opening[AsyncObjectReader]: ...
     @overload
     def open(
         self,
@@ -1537,7 +1779,7 @@ class AsyncStore:
         mode: Literal["wb", "xb", "bw", "bx"],
         *,
         compress: bool | int | None = None,
-        decompress: Decompress = 'auto',
+        decompress: Decompress = "auto",
         buffering: int = READ_AHEAD,
         overwrite: bool = True,
         if_match: str | None = None,
@@ -1546,7 +1788,7 @@ class AsyncStore:
         metadata: Mapping[str, str] | None = None,
         progress: Progress = None,
         timeout: float | None = None,
-    ) -> _Opening[AsyncObjectWriter]: ...
+    ) -> Opening[AsyncObjectWriter]: ...
     @overload
     def open(
         self,
@@ -1554,7 +1796,7 @@ class AsyncStore:
         mode: str,
         *,
         compress: bool | int | None = None,
-        decompress: Decompress = 'auto',
+        decompress: Decompress = "auto",
         buffering: int = READ_AHEAD,
         overwrite: bool = True,
         if_match: str | None = None,
@@ -1563,14 +1805,14 @@ class AsyncStore:
         metadata: Mapping[str, str] | None = None,
         progress: Progress = None,
         timeout: float | None = None,
-    ) -> _Opening[AsyncObjectReader] | _Opening[AsyncObjectWriter]: ...
+    ) -> Opening[AsyncObjectReader] | Opening[AsyncObjectWriter]: ...
     def open(
         self,
         key: str,
-        mode: str = 'rb',
+        mode: str = "rb",
         *,
         compress: bool | int | None = None,
-        decompress: Decompress = 'auto',
+        decompress: Decompress = "auto",
         buffering: int = READ_AHEAD,
         overwrite: bool = True,
         if_match: str | None = None,
@@ -1603,16 +1845,29 @@ class AsyncStore:
             NotFoundError, AlreadyExistsError: When awaited, as the mode says.
             InvalidArgumentError: Another mode, or options of the other mode.
         """
-        return open_async(self._at(key), mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout)
+        return open_async(
+            self._at(key),
+            mode,
+            compress=compress,
+            decompress=decompress,
+            buffering=buffering,
+            overwrite=overwrite,
+            if_match=if_match,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def get_many(
         self,
         keys: Iterable[str],
         max_in_flight: int = 64,
         *,
-        verify: Verify = 'auto',
-        decompress: bool | Literal['auto'] = False,
-        on_error: Literal['raise', 'return'] = 'raise',
+        verify: Verify = "auto",
+        decompress: bool | Literal["auto"] = False,
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[tuple[Any, BytesView]]:
@@ -1635,7 +1890,17 @@ class AsyncStore:
             BulkError: Some could not be read; ``errors`` maps their indexes to exceptions, ``failures`` their URIs, and ``results``
                 holds the rest.
         """
-        return await awaited("Store.aio.get_many", _bulk.get_many, _bulk.keys_at(self._at, keys), max_in_flight, verify=verify, decompress=decompress, on_error=on_error, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.get_many",
+            _bulk.get_many,
+            _bulk.keys_at(self._at, keys),
+            max_in_flight,
+            verify=verify,
+            decompress=decompress,
+            on_error=on_error,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def put_many(
         self,
@@ -1648,7 +1913,7 @@ class AsyncStore:
         metadata: Mapping[str, str] | None = None,
         attributes: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
-        on_error: Literal['raise', 'return'] = 'raise',
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[tuple[Any, WriteResult]]:
@@ -1673,14 +1938,28 @@ class AsyncStore:
         Raises:
             BulkError: Some could not be written; the others were.
         """
-        return await awaited("Store.aio.put_many", _bulk.put_many, _bulk.items_at(self._at, items), max_in_flight, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.put_many",
+            _bulk.put_many,
+            _bulk.items_at(self._at, items),
+            max_in_flight,
+            overwrite=overwrite,
+            durable=durable,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            on_error=on_error,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def stat_many(
         self,
         keys: Iterable[str],
         max_in_flight: int = 64,
         *,
-        on_error: Literal['raise', 'return'] = 'raise',
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[ObjectMeta]:
@@ -1699,7 +1978,15 @@ class AsyncStore:
         Raises:
             BulkError: Some could not be looked at; its ``results`` are ``(key, stat)``.
         """
-        return await awaited("Store.aio.stat_many", _bulk.stat_many, _bulk.keys_at(self._at, keys), max_in_flight, on_error=on_error, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.stat_many",
+            _bulk.stat_many,
+            _bulk.keys_at(self._at, keys),
+            max_in_flight,
+            on_error=on_error,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def upload(
         self,
@@ -1713,7 +2000,7 @@ class AsyncStore:
         metadata: Mapping[str, str] | None = None,
         attributes: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
-        on_error: Literal['raise', 'return'] = 'raise',
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[tuple[Any, WriteResult]]:
@@ -1741,7 +2028,22 @@ class AsyncStore:
             NotFoundError: A pattern matches nothing.
             BulkError: Some files could not be copied; the others were.
         """
-        return await awaited("Store.aio.upload", _bulk.upload, src_patterns, self._at(prefix), max_in_flight, create_bucket, overwrite=overwrite, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.upload",
+            _bulk.upload,
+            src_patterns,
+            self._at(prefix),
+            max_in_flight,
+            create_bucket,
+            overwrite=overwrite,
+            content_type=content_type,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            on_error=on_error,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def download(
         self,
@@ -1751,7 +2053,7 @@ class AsyncStore:
         recursive: bool = True,
         *,
         overwrite: bool = True,
-        on_error: Literal['raise', 'return'] = 'raise',
+        on_error: Literal["raise", "return"] = "raise",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> builtins.list[tuple[Any, WriteResult]]:
@@ -1777,7 +2079,18 @@ class AsyncStore:
             InvalidArgumentError: A key cannot be a path below the directory, such as one with ``..`` in it.
             BulkError: Some objects could not be copied; the others were.
         """
-        return await awaited("Store.aio.download", _bulk.download, self._at(key), dest_dir, max_in_flight, recursive, overwrite=overwrite, on_error=on_error, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.download",
+            _bulk.download,
+            self._at(key),
+            dest_dir,
+            max_in_flight,
+            recursive,
+            overwrite=overwrite,
+            on_error=on_error,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def save(
         self,
@@ -1810,15 +2123,26 @@ class AsyncStore:
             InvalidArgumentError: The name says no format, or the value does not fit it.
             AlreadyExistsError: ``overwrite=False`` and the object exists.
         """
-        return await awaited("Store.aio.save", _whole.save, self._at(key), value, format=format, compress=compress, overwrite=overwrite, durable=durable, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.save",
+            _whole.save,
+            self._at(key),
+            value,
+            format=format,
+            compress=compress,
+            overwrite=overwrite,
+            durable=durable,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def load(
         self,
         key: str,
         *,
         format: Format | None = None,
-        framework: Framework = 'np',
-        verify: Verify = 'auto',
+        framework: Framework = "np",
+        verify: Verify = "auto",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> Any:
@@ -1841,7 +2165,16 @@ class AsyncStore:
             InvalidDataError: The object is not of that format.
             ChecksumMismatchError: The bytes are not those that were written.
         """
-        return await awaited("Store.aio.load", _whole.load, self._at(key), format=format, framework=framework, verify=verify, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.load",
+            _whole.load,
+            self._at(key),
+            format=format,
+            framework=framework,
+            verify=verify,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def save_numpy_array(
         self,
@@ -1884,11 +2217,25 @@ class AsyncStore:
 
         Raises:
             InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
-            AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that name
-                exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
+            AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that
+                name exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
             OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
         """
-        return await awaited("Store.aio.save_numpy_array", _arrays.save_numpy_array, self._at(key), array, compress, validate, overwrite=overwrite, durable=durable, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.save_numpy_array",
+            _arrays.save_numpy_array,
+            self._at(key),
+            array,
+            compress,
+            validate,
+            overwrite=overwrite,
+            durable=durable,
+            metadata=metadata,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def load_numpy_array(
         self,
@@ -1897,7 +2244,7 @@ class AsyncStore:
         dtype: Any = None,
         validate_checksum: str | bool | None = None,
         *,
-        verify: Verify = 'auto',
+        verify: Verify = "auto",
         expected_checksum: str | None = None,
         out: Array | None = None,
         progress: Progress = None,
@@ -1927,7 +2274,19 @@ class AsyncStore:
             ChecksumMismatchError: The bytes are not those that were written. ``out`` then holds bytes not to be used.
             NoChecksumError: ``verify="require"``, and nothing is recorded to compare with. ``out`` is as it was.
         """
-        return await awaited("Store.aio.load_numpy_array", _arrays.load_numpy_array, self._at(key), shape, dtype, validate_checksum, verify=verify, expected_checksum=expected_checksum, out=out, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.load_numpy_array",
+            _arrays.load_numpy_array,
+            self._at(key),
+            shape,
+            dtype,
+            validate_checksum,
+            verify=verify,
+            expected_checksum=expected_checksum,
+            out=out,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def save_tensors(
         self,
@@ -1950,10 +2309,11 @@ class AsyncStore:
         Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
         device, are copied once and written as the C order that the format demands.
 
-        With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the model would have
-        in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all, ``model.safetensors.index.json``. What fits in one file
-        is ``model.safetensors``. Tensors that are the same memory are stored once; the others' names go into the metadata. Files of an earlier save of the
-        same name are removed, its index before anything is written, so that no reader sees tensors of two saves.
+        With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the
+        model would have in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all,
+        ``model.safetensors.index.json``. What fits in one file is ``model.safetensors``. Tensors that are the same memory are stored once;
+        the others' names go into the metadata. Files of an earlier save of the same name are removed, its index before anything is written,
+        so that no reader sees tensors of two saves.
 
         Args:
             key: Address of the object to write.
@@ -1978,18 +2338,36 @@ class AsyncStore:
 
         Raises:
             InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
-            AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for :func:`save_numpy_array`.
+            AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for
+                :func:`save_numpy_array`.
         """
-        return await awaited("Store.aio.save_tensors", _tensors.save_tensors, self._at(key), tensors, metadata, compress=compress, checksums=checksums, max_shard_size=max_shard_size, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.save_tensors",
+            _tensors.save_tensors,
+            self._at(key),
+            tensors,
+            metadata,
+            compress=compress,
+            checksums=checksums,
+            max_shard_size=max_shard_size,
+            overwrite=overwrite,
+            durable=durable,
+            attributes=attributes,
+            tags=tags,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def load_tensors(
         self,
         key: str,
         names: Iterable[str] | None = None,
-        framework: Framework = 'np',
+        framework: Framework = "np",
         *,
         out: Mapping[str, Any] | None = None,
-        verify: Verify = 'auto',
+        mmap: bool = False,
+        device: Any = None,
+        verify: Verify = "auto",
         progress: Progress = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
@@ -2001,8 +2379,14 @@ class AsyncStore:
             names: Which tensors; None for all. Only their bytes are read.
             framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
             out: Arrays or tensors to load into, by name; those not named are allocated.
+            mmap: Map a local file in place of reading it: processes share its pages, and one that writes to a tensor gets pages of its own.
+                It is compared in one pass over the mapping. What cannot be mapped (an object of a server, a compressed one) is read, and
+                the log of ``s3dlio`` says why.
+            device: torch's device that the tensors are for, such as ``"cuda:0"``; needs ``framework="pt"``. They pass through three pieces
+                of pinned memory of 64 MiB, or of the largest tensor's size: one is read into while the GPU takes the others.
             verify: ``"auto"`` compares each tensor with its checksum, where the file has them; a file without is compared as a whole
-                when all of it is read and the store has a checksum for it. ``"require"`` refuses where nothing is recorded. False compares nothing.
+                when all of it is read and the store has a checksum for it. ``"require"`` refuses where nothing is recorded. False compares
+                nothing.
             progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
 
@@ -2012,16 +2396,29 @@ class AsyncStore:
         Raises:
             NotFoundError: There is no such object, or a file that the index names is not there.
             InvalidDataError: It breaks a rule of the format; an index that names files elsewhere, or tensors that its files do not have.
-            InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
+            InvalidArgumentError: A name it does not hold, ``out`` that does not fit, or a ``device`` that torch does not have.
             ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
         """
-        return await awaited("Store.aio.load_tensors", _tensors.load_tensors, self._at(key), names, framework, out=out, verify=verify, progress=progress, timeout=timeout)
+        return await awaited(
+            "Store.aio.load_tensors",
+            _tensors.load_tensors,
+            self._at(key),
+            names,
+            framework,
+            out=out,
+            mmap=mmap,
+            device=device,
+            verify=verify,
+            progress=progress,
+            timeout=timeout,
+        )
 
     async def open_tensors(
         self,
         key: str,
-        framework: Framework = 'np',
+        framework: Framework = "np",
         *,
+        mmap: bool = False,
         timeout: float | None = None,
     ) -> TensorFile:
         """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
@@ -2029,6 +2426,7 @@ class AsyncStore:
         Args:
             key: Which object.
             framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
+            mmap: Map a local file, as ``load_tensors`` does; each tensor is compared when it is asked for the first time.
             timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
 
         Returns:
@@ -2038,7 +2436,7 @@ class AsyncStore:
             NotFoundError: There is no such object.
             InvalidDataError: It breaks a rule of the format.
         """
-        return await awaited("Store.aio.open_tensors", _tensors.open_tensors, self._at(key), framework, timeout=timeout)
+        return await awaited("Store.aio.open_tensors", _tensors.open_tensors, self._at(key), framework, mmap=mmap, timeout=timeout)
 
     async def list_uploads(
         self,
@@ -2092,7 +2490,7 @@ class AsyncStore:
     async def presign(
         self,
         key: str,
-        method: Literal['GET', 'PUT', 'HEAD', 'DELETE'] = 'GET',
+        method: Literal["GET", "PUT", "HEAD", "DELETE"] = "GET",
         expires_in: int = 3600,
         *,
         timeout: float | None = None,

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from . import _model_files
+from . import _device, _mapped, _model_files
 from ._core import _native, _progress
 from ._core._address import Address, Location, resolve
 from ._core._again import while_replaced
@@ -24,10 +24,11 @@ from ._core._dtypes import (
     safetensors_to_torch,
     torch_to_safetensors,
 )
-from ._core._memory import empty_array, empty_tensor
+from ._core._memory import address_of, empty_array, empty_tensor
 from ._core._options import StorageOptions
 from ._core._progress import Progress, watching
 from ._core._results import WriteResult, written
+from ._core._warnings import log
 from ._objects import Verify, form_options, put_options, verify_options
 from .exceptions import (
     AlreadyExistsError,
@@ -47,7 +48,7 @@ _PACKED = {"F4": 2}
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """Where a tensor's bytes lie."""
 
     name: str
@@ -80,10 +81,11 @@ async def save_tensors(
     Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
     device, are copied once and written as the C order that the format demands.
 
-    With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the model would have
-    in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all, ``model.safetensors.index.json``. What fits in one file
-    is ``model.safetensors``. Tensors that are the same memory are stored once; the others' names go into the metadata. Files of an earlier save of the
-    same name are removed, its index before anything is written, so that no reader sees tensors of two saves.
+    With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the
+    model would have in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all,
+    ``model.safetensors.index.json``. What fits in one file is ``model.safetensors``. Tensors that are the same memory are stored once;
+    the others' names go into the metadata. Files of an earlier save of the same name are removed, its index before anything is written,
+    so that no reader sees tensors of two saves.
 
     Args:
         uri: Address of the object to write.
@@ -109,7 +111,8 @@ async def save_tensors(
 
     Raises:
         InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
-        AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for :func:`save_numpy_array`.
+        AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for
+            :func:`save_numpy_array`.
 
     Example:
         >>> import numpy as np, s3dlio
@@ -140,7 +143,7 @@ async def _save_one(
     compression = form_options(compress, where)
     if not isinstance(tensors, Mapping):
         raise InvalidArgumentError(f"{what}: a dictionary of tensors by name is wanted, found {type(tensors).__name__}", what)
-    sources = [_source(name, value, what) for name, value in tensors.items()]
+    sources = [tensor_source(name, value, what) for name, value in tensors.items()]
     description = {
         "tensors": [{"name": s.name, "dtype": s.dtype, "shape": s.shape} for s in sources],
         "metadata": None if metadata is None else _metadata(metadata, what),
@@ -154,7 +157,7 @@ async def _save_one(
         where.root.number(),
         key,
         len(key),
-        _encoded(description, what),
+        encoded_header(description, what),
         _native.segments([(s.address, s.nbytes) for s in sources]),
         len(sources),
         put_options(overwrite, durable=durable, attributes=attributes, tags=tags, compression=compression),
@@ -193,7 +196,9 @@ async def _save_shards(
     others = await place.others(names)
     if not overwrite:
         if others:
-            raise AlreadyExistsError(f"{what}: there is a model already, with {others[0].key.rpartition('/')[2]}; it was left untouched", what)
+            raise AlreadyExistsError(
+                f"{what}: there is a model already, with {others[0].key.rpartition('/')[2]}; it was left untouched", what
+            )
     else:
         # without its index there is no model in several files, so nobody reads a mixture
         for one in [one for one in others if one.key == place.index.key]:
@@ -229,7 +234,10 @@ async def _save_shards(
 
 
 def _without_twins(tensors: Mapping[str, Any], what: str) -> tuple[dict[str, int], dict[str, str]]:
-    """Sizes in bytes of tensors, less those that are the same memory as one before, and the names of those, with that one's. Nothing is copied."""
+    """Sizes in bytes of tensors, less those that are the same memory as one before, and the names of those, with that one's.
+
+    Nothing is copied.
+    """
     sizes: dict[str, int] = {}
     first: dict[tuple[Any, ...], str] = {}
     twins: dict[str, str] = {}
@@ -247,12 +255,12 @@ def _without_twins(tensors: Mapping[str, Any], what: str) -> tuple[dict[str, int
 def _extent(name: Any, value: Any, what: str) -> tuple[int, tuple[Any, ...] | None]:
     """Bytes of a tensor, and what tells its memory from others'; None where it has none to share."""
     if not is_torch_tensor(value) and not isinstance(value, np.ndarray):
-        source = _source(name, value, what)
+        source = tensor_source(name, value, what)
         return source.nbytes, None
     if isinstance(value, np.ndarray):
         return value.nbytes, (value.__array_interface__["data"][0], value.dtype.str, value.shape, value.strides) if value.nbytes else None
     nbytes = value.numel() * value.element_size()
-    if not nbytes or value.is_meta or value.layout is not _torch().strided or value.is_nested:
+    if not nbytes or value.is_meta or value.layout is not torch_module().strided or value.is_nested:
         return nbytes, None
     return nbytes, (str(value.device), value.data_ptr(), value.dtype, tuple(value.shape), value.stride(), value.is_conj(), value.is_neg())
 
@@ -264,6 +272,8 @@ async def load_tensors(
     framework: Framework = "np",
     *,
     out: Mapping[str, Any] | None = None,
+    mmap: bool = False,
+    device: Any = None,
     verify: Verify = "auto",
     progress: Progress = None,
     timeout: float | None = None,
@@ -277,8 +287,14 @@ async def load_tensors(
         names: Which tensors; None for all. Only their bytes are read.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
         out: Arrays or tensors to load into, by name; those not named are allocated.
+        mmap: Map a local file in place of reading it: processes share its pages, and one that writes to a tensor gets pages of its own.
+            It is compared in one pass over the mapping. What cannot be mapped (an object of a server, a compressed one) is read, and
+            the log of ``s3dlio`` says why.
+        device: torch's device that the tensors are for, such as ``"cuda:0"``; needs ``framework="pt"``. They pass through three pieces
+            of pinned memory of 64 MiB, or of the largest tensor's size: one is read into while the GPU takes the others.
         verify: ``"auto"`` compares each tensor with its checksum, where the file has them; a file without is compared as a whole
-            when all of it is read and the store has a checksum for it. ``"require"`` refuses where nothing is recorded. False compares nothing.
+            when all of it is read and the store has a checksum for it. ``"require"`` refuses where nothing is recorded. False compares
+            nothing.
         progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
@@ -289,21 +305,22 @@ async def load_tensors(
     Raises:
         NotFoundError: There is no such object, or a file that the index names is not there.
         InvalidDataError: It breaks a rule of the format; an index that names files elsewhere, or tensors that its files do not have.
-        InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
+        InvalidArgumentError: A name it does not hold, ``out`` that does not fit, or a ``device`` that torch does not have.
         ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
     """
     where = resolve(uri, storage_options)
+    place = _Place(out, mmap, device, framework, where.address(where.key))
     chosen = list(names) if names is not None and not isinstance(names, str) else names
 
     async def load() -> dict[str, Any]:
         if not _model_files.is_index(where) and not where.key.endswith("/"):
             try:
-                with await _open(where, framework) as file:
-                    return await file._load(chosen, out, verify, progress)
+                with await _open(where, framework, mmap) as file:
+                    return await place.load(file, chosen, verify, progress)
             except (NotFoundError, IsDirectoryError) as error:
                 if type(error) not in (NotFoundError, IsDirectoryError) or not await _is_model(where):
                     raise
-        return await _load_model(where, chosen, framework, out, verify, progress)
+        return await _load_model(where, chosen, framework, place, verify, progress)
 
     return await while_replaced(load)
 
@@ -320,14 +337,37 @@ async def _is_model(where: Location) -> bool:
     return False
 
 
+class _Place:
+    """Where the tensors of one call go: memory that the caller gave, new memory, a mapping of the file, or a device."""
+
+    def __init__(self, out: Mapping[str, Any] | None, mmap: bool, device: Any, framework: Framework, what: str) -> None:
+        chosen = [name for name, given in (("out", out is not None), ("mmap", mmap), ("device", device is not None)) if given]
+        if len(chosen) > 1:
+            raise InvalidArgumentError(f"{what}: the tensors go to one place; {' and '.join(chosen)} are given", what)
+        if device is not None and framework not in ("pt", "torch"):
+            raise InvalidArgumentError(f"{what}: device={device!r} is torch's; give framework='pt' too", what)
+        self.out = out
+        self.mmap = mmap
+        self._device = None if device is None else _device.device_of(device)
+
+    async def load(
+        self, file: TensorFile, names: Any, verify: Verify, progress: Progress, out: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Tensors of one file; ``out`` is what is given for them, where that is not all."""
+        if self._device is not None:
+            return await file._load_to(self._device, names, verify, progress)
+        return await file._load(names, self.out if out is None else out, verify, progress)
+
+
 async def _load_model(
-    where: Location, names: Any, framework: Framework, out: Mapping[str, Any] | None, verify: Verify, progress: Progress
+    where: Location, names: Any, framework: Framework, place: _Place, verify: Verify, progress: Progress
 ) -> dict[str, Any]:
+    out = place.out
     if isinstance(names, str):
         what = where.address(where.key)
         raise InvalidArgumentError(f"{what}: names is the text {names!r}; give a list, as in names=[{names!r}]", what)
     with ExitStack() as opened:
-        files = await open_model(where, names, framework, opened)
+        files = await open_model(where, names, framework, opened, place.mmap)
         asked = {name for _, members in files for name in members}
         stray = [name for name in out or {} if name not in asked]
         if stray:
@@ -339,13 +379,13 @@ async def _load_model(
         with watching(progress, "load", "B") as watcher:
             for file, members in files:
                 chosen = None if out is None else {name: out[name] for name in members if name in out}
-                result |= await file._load(members, chosen, verify, _model_files.watched_from(watcher, done, total))
+                result |= await place.load(file, members, verify, _model_files.watched_from(watcher, done, total), chosen)
                 done += sum(file[name].nbytes for name in members)
     return result if names is None else {name: result[name] for name in names}
 
 
 async def open_model(
-    where: Location, names: Iterable[str] | None, framework: Framework, opened: ExitStack
+    where: Location, names: Iterable[str] | None, framework: Framework, opened: ExitStack, mmap: bool = False
 ) -> list[tuple[TensorFile, list[str]]]:
     """Opens the files of a model, and gives for each the names that are wanted of it, in the order in which they lie there.
 
@@ -354,6 +394,7 @@ async def open_model(
         names: Which tensors; None for all.
         framework: As for ``load_tensors``.
         opened: Closes the files.
+        mmap: As for ``load_tensors``.
 
     Raises:
         NotFoundError: There is no model.
@@ -369,18 +410,18 @@ async def open_model(
     else:
         index, weights = await _model_files.find(where)
     if weights is None:
-        file = await _open(index, framework)
+        file = await _open(index, framework, mmap)
         opened.callback(file.close)
         return [(file, _in_order(file, file if names is None else [file[name].name for name in names]))]
     wanted = _model_files.by_file(weights, names, index.address(index.key))
-    return await _open_files(_model_files.Place(index), wanted, framework, opened)
+    return await _open_files(_model_files.Place(index), wanted, framework, opened, mmap)
 
 
 async def _open_files(
-    place: _model_files.Place, wanted: Mapping[str, list[str]], framework: Framework, opened: ExitStack
+    place: _model_files.Place, wanted: Mapping[str, list[str]], framework: Framework, opened: ExitStack, mmap: bool
 ) -> list[tuple[TensorFile, list[str]]]:
     files = []
-    headers = await together([_open(place.at(name), framework) for name in wanted], 16)
+    headers = await together([_open(place.at(name), framework, mmap) for name in wanted], 16)
     for file in headers:
         opened.callback(file.close)
     for file, members in zip(headers, wanted.values(), strict=True):
@@ -399,13 +440,19 @@ def _in_order(file: TensorFile, names: Iterable[str]) -> list[str]:
 
 @blocking
 async def open_tensors(
-    uri: Address, framework: Framework = "np", *, timeout: float | None = None, storage_options: StorageOptions | None = None
+    uri: Address,
+    framework: Framework = "np",
+    *,
+    mmap: bool = False,
+    timeout: float | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> TensorFile:
     """Opens a safetensors object: its header is read and checked, its tensors are fetched as they are asked for.
 
     Args:
         uri: Which object.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
+        mmap: Map a local file, as ``load_tensors`` does; each tensor is compared when it is asked for the first time.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -424,26 +471,35 @@ async def open_tensors(
         (['w'], (3, 4), array([[ 4.,  6.],
                [ 8., 10.]]))
     """
-    return await _open(resolve(uri, storage_options), framework)
+    return await _open(resolve(uri, storage_options), framework, mmap)
 
 
-async def _open(where: Location, framework: Framework) -> TensorFile:
+async def _open(where: Location, framework: Framework, mmap: bool = False) -> TensorFile:
     if framework not in ("np", "numpy", "pt", "torch"):
         raise InvalidArgumentError(f"framework {framework!r} is not known; 'np' and 'pt' are")
     key = _native.key(where.key)
     generation = _native.generation
     found = await _native.run("tensors_open", where.root.number(), key, len(key))
-    return TensorFile(where, framework in ("pt", "torch"), found, generation)
+    return TensorFile(where, framework in ("pt", "torch"), found, generation, mmap)
+
+
+async def load_from(
+    file: TensorFile, names: Iterable[str] | None, out: Mapping[str, Any] | None, verify: Verify, progress: Progress
+) -> dict[str, Any]:
+    """Reads tensors of a file that is open."""
+    return await file._load(names, out, verify, progress)
 
 
 class TensorFile(Mapping[str, "LazyTensor"]):
-    """An open safetensors object: a mapping from names to lazy tensors, and a context manager; ``get_tensor`` and ``get_slice`` as safetensors' own.
+    """An open safetensors object: a mapping from names to lazy tensors, and a context manager.
+
+    It has ``get_tensor`` and ``get_slice`` as safetensors' own.
 
     It can be pickled and used in forked children; there it opens the object again at its first read, and raises PreconditionError
     when that is no longer the same.
     """
 
-    def __init__(self, where: Location, torch: bool, found: dict[str, Any], generation: int) -> None:
+    def __init__(self, where: Location, torch: bool, found: dict[str, Any], generation: int, mmap: bool = False) -> None:
         self._where = where
         self._what = where.address(where.key)
         self._torch = torch
@@ -451,6 +507,9 @@ class TensorFile(Mapping[str, "LazyTensor"]):
         self._number: int = found["file"]
         self._found = found
         self._closed = False
+        self._mmap = mmap
+        #: Names of tensors that were compared where they lie in the file.
+        self._compared: set[str] = set()
         self._data_offset: int = found["data_offset"]
         self._metadata: dict[str, str] = found["metadata"]
         # not the lazy tensors themselves: they refer to the file, which would then live until a collection
@@ -469,7 +528,10 @@ class TensorFile(Mapping[str, "LazyTensor"]):
         return self[name].load()
 
     def get_slice(self, name: str) -> LazyTensor:
-        """The tensor, not read yet, as safetensors' ``safe_open`` has it: index it, or ask for its ``get_shape()`` and ``get_dtype()``."""
+        """The tensor, not read yet, as safetensors' ``safe_open`` has it.
+
+        Index it, or ask for its ``get_shape()`` and ``get_dtype()``.
+        """
         return self[name]
 
     # as an open file: by itself, not by what it holds
@@ -518,9 +580,7 @@ class TensorFile(Mapping[str, "LazyTensor"]):
     def __enter__(self) -> TensorFile:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -533,7 +593,7 @@ class TensorFile(Mapping[str, "LazyTensor"]):
     def __reduce__(self) -> tuple[Any, ...]:
         if self._closed:
             raise ClosedError(f"{self._what}: the tensor file was closed; it cannot be pickled", self._what)
-        return TensorFile, (self._where, self._torch, {**self._found, "file": 0}, _native.ELSEWHERE)
+        return TensorFile, (self._where, self._torch, {**self._found, "file": 0}, _native.ELSEWHERE, self._mmap)
 
     async def _open_number(self) -> int:
         if not self._closed and self._generation != _native.generation:
@@ -563,21 +623,28 @@ class TensorFile(Mapping[str, "LazyTensor"]):
         near = difflib.get_close_matches(str(name)[:200], (known for known in self._tensors if len(known) <= 200), 1) if small else []
         return f"there is no tensor {_quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else f"; the file has {len(self._tensors)}")
 
-    async def _load(
-        self, names: Iterable[str] | None, out: Mapping[str, Any] | None, verify: Verify, progress: Progress
-    ) -> dict[str, Any]:
+    async def _load(self, names: Iterable[str] | None, out: Mapping[str, Any] | None, verify: Verify, progress: Progress) -> dict[str, Any]:
         if isinstance(names, str):
             raise InvalidArgumentError(f"{self._what}: names is the text {names!r}; give a list, as in names=[{names!r}]", self._what)
         wanted = [self[name] for name in (self._tensors if names is None else names)]
         if out is not None:
             if not isinstance(out, Mapping):
-                raise InvalidArgumentError(f"{self._what}: out is a dictionary of arrays or tensors by name, found {type(out).__name__}", self._what)
+                raise InvalidArgumentError(
+                    f"{self._what}: out is a dictionary of arrays or tensors by name, found {type(out).__name__}", self._what
+                )
             asked = {tensor.name for tensor in wanted}
             for name in out:
                 if name not in self._tensors:
                     raise InvalidArgumentError(f"{self._what}: {self._unknown(name)}", self._what)
                 if name not in asked:
-                    raise InvalidArgumentError(f"{self._what}: out has {_quoted(name)}, which is not among the names that are asked for", self._what)
+                    raise InvalidArgumentError(
+                        f"{self._what}: out has {_quoted(name)}, which is not among the names that are asked for", self._what
+                    )
+        if self._mmap and out is None:
+            data = _mapped.map_file(self._where, self._found["meta"])
+            if not isinstance(data, str):
+                return await self._load_mapped(wanted, data, verify, progress)
+            log.info("%s is read and not mapped: %s", self._what, data)
         targets = [_target(tensor, None if out is None else out.get(tensor.name)) for tensor in wanted]
         reads = [(address, tensor.nbytes, tensor._index) for tensor, (_, address, _) in zip(wanted, targets, strict=True)]
         await _progress.run(
@@ -592,6 +659,52 @@ class TensorFile(Mapping[str, "LazyTensor"]):
             lent=out is not None,
         )
         return {tensor.name: result for tensor, (result, _, _) in zip(wanted, targets, strict=True)}
+
+    async def _load_mapped(
+        self, wanted: list[LazyTensor], data: np.ndarray[Any, Any], verify: Verify, progress: Progress
+    ) -> dict[str, Any]:
+        at = self._data_offset
+        parts = {}
+        # they lie without gaps, in the order in which the header was given
+        for name, (_, item) in self._tensors.items():
+            parts[name] = data[at : at + item["nbytes"]]
+            at += item["nbytes"]
+        if verify is not False:
+            fresh = [tensor for tensor in wanted if tensor.name not in self._compared]
+            reads = [(address_of(parts[tensor.name]), tensor.nbytes, tensor._index) for tensor in fresh]
+            options = json.loads(verify_options(verify, None) or "{}") | {"held": True}
+            number = await self._open_number()
+            held = _native.tensor_reads(reads)
+            await _progress.run(progress, "load", "tensors_read", number, held, len(reads), _native.options(options), keep=data)
+            # a file without checksums of its own is compared as a whole, or not at all
+            self._compared.update(tensor.name for tensor in fresh if tensor.checksum is not None)
+        elif self._closed:
+            await self._open_number()
+        made = _mapped.tensor_of if self._torch else _mapped.array_of
+        return {tensor.name: made(parts[tensor.name], tensor.dtype, _memory_shape(tensor)) for tensor in wanted}
+
+    async def _load_to(self, device: _device.Device, names: Iterable[str] | None, verify: Verify, progress: Progress) -> dict[str, Any]:
+        wanted = [self[name] for name in (self._tensors if names is None else names)]
+        total = sum(tensor.nbytes for tensor in wanted)
+        ring = _device.Ring(device, max((tensor.nbytes for tensor in wanted), default=0), total)
+        result: dict[str, Any] = {}
+        done = 0
+        try:
+            with watching(progress, "load", "B") as watcher:
+                for batch in ring.batches(wanted):
+                    lent = ring.lend([(tensor.dtype, _memory_shape(tensor)) for tensor in batch])
+                    out = {tensor.name: memory for tensor, memory in zip(batch, lent, strict=True)}
+                    await self._load(list(out), out, verify, _model_files.watched_from(watcher, done, total))
+                    result.update(zip(out, ring.hand_over(lent), strict=True))
+                    done += sum(tensor.nbytes for tensor in batch)
+        finally:
+            ring.finish()
+        return {tensor.name: result[tensor.name] for tensor in wanted}
+
+
+def data_begin(file: TensorFile) -> int:
+    """The byte of the object at which the first tensor begins; the others follow in the order of the file, without gaps."""
+    return file._data_offset
 
 
 class LazyTensor:
@@ -665,7 +778,9 @@ class LazyTensor:
         if all(one == (0, extent, 1) for one, extent in zip(slices, dims, strict=True)):
             return (await self._file._load([self.name], None, "auto", None))[self.name].reshape(shape)
         if self._type in _PACKED:
-            raise InvalidArgumentError(f"{self._what}: elements of {self._type} share bytes; load the whole tensor and index it", self._what)
+            raise InvalidArgumentError(
+                f"{self._what}: elements of {self._type} share bytes; load the whole tensor and index it", self._what
+            )
         result, address, nbytes = _allocate(self, shape)
         starts, stops, steps = (_native.integers(values) for values in zip(*slices, strict=True))
         await _native.run(
@@ -722,11 +837,13 @@ def _slices(index: Any, shape: tuple[int, ...], what: str) -> tuple[list[tuple[i
             place %= extent
             slices.append((place, place + 1, 1))
         else:
-            raise IndexError(f"{what}: integers, slices, '...' and None can index a lazy tensor, found {type(item).__name__}; load it first")
+            raise IndexError(
+                f"{what}: integers, slices, '...' and None can index a lazy tensor, found {type(item).__name__}; load it first"
+            )
     return slices, tuple(result)
 
 
-def _source(name: Any, value: Any, what: str) -> _Source:
+def tensor_source(name: Any, value: Any, what: str) -> Source:
     """A tensor's description and memory, in C order and little-endian."""
     if not isinstance(name, str):
         raise InvalidArgumentError(f"{what}: tensor names are text, found {name!r}", what)
@@ -743,14 +860,15 @@ def _source(name: Any, value: Any, what: str) -> _Source:
     if is_big_endian(array.dtype):
         array = array.astype(array.dtype.newbyteorder("<"))
     array = np.ascontiguousarray(array)
-    return _Source(name, dtype, shape, array.__array_interface__["data"][0], array.nbytes, array)
+    return Source(name, dtype, shape, array.__array_interface__["data"][0], array.nbytes, array)
 
 
-def _torch_source(name: str, value: Any, what: str) -> _Source:
+def _torch_source(name: str, value: Any, what: str) -> Source:
     tensor = value.detach()
-    if tensor.layout is not _torch().strided or tensor.is_nested:
+    if tensor.layout is not torch_module().strided or tensor.is_nested:
         raise InvalidArgumentError(
-            f"{what}: safetensors holds dense tensors, this one is {'nested' if tensor.is_nested else tensor.layout}; use to_dense() or to_padded_tensor()"
+            f"{what}: safetensors holds dense tensors, this one is {'nested' if tensor.is_nested else tensor.layout}; use to_dense() or "
+            "to_padded_tensor()"
         )
     if tensor.is_meta:
         raise InvalidArgumentError(f"{what}: a tensor on the device 'meta' has no data to save")
@@ -759,10 +877,10 @@ def _torch_source(name: str, value: Any, what: str) -> _Source:
     if dtype in _PACKED and shape:
         shape[-1] *= _PACKED[dtype]
     tensor = tensor.cpu().resolve_conj().resolve_neg().contiguous()
-    return _Source(name, dtype, tuple(shape), tensor.data_ptr(), tensor.numel() * tensor.element_size(), tensor)
+    return Source(name, dtype, tuple(shape), tensor.data_ptr(), tensor.numel() * tensor.element_size(), tensor)
 
 
-def _torch() -> Any:
+def torch_module() -> Any:
     import torch
 
     return torch
@@ -799,7 +917,7 @@ def _target(tensor: LazyTensor, out: Any) -> tuple[Any, int, int]:
         return _allocate(tensor, shape)
     what = f"{tensor._what}: out"
     if is_torch_tensor(out):
-        if str(out.device) != "cpu" or out.layout is not _torch().strided or not out.is_contiguous():
+        if str(out.device) != "cpu" or out.layout is not torch_module().strided or not out.is_contiguous():
             raise InvalidArgumentError(f"{what} must be a dense contiguous tensor on the CPU, found {out.layout} on {out.device}")
         if out.is_conj() or out.is_neg():
             raise InvalidArgumentError(f"{what} is a view that conjugates or negates what lies in memory; give one made by torch.empty")
@@ -808,7 +926,8 @@ def _target(tensor: LazyTensor, out: Any) -> tuple[Any, int, int]:
     elif isinstance(out, np.ndarray):
         if not out.flags.c_contiguous or not out.flags.writeable:
             raise InvalidArgumentError(
-                f"{what} must be a writable C-contiguous array, found one that is {'read-only' if out.flags.c_contiguous else 'not contiguous'}"
+                f"{what} must be a writable C-contiguous array, found one that is "
+                f"{'read-only' if out.flags.c_contiguous else 'not contiguous'}"
             )
         if isinstance(out, np.ma.MaskedArray):
             raise InvalidArgumentError(f"{what} is a masked array; give out.data and set its mask")
@@ -827,7 +946,7 @@ def _quoted(name: object) -> str:
     return text if len(text) <= 100 else text[:100] + "..."
 
 
-def _encoded(description: dict[str, Any], what: str) -> bytes:
+def encoded_header(description: dict[str, Any], what: str) -> bytes:
     try:
         return json.dumps(description, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:

@@ -65,12 +65,16 @@ async def save(
     is_mapping = isinstance(value, Mapping)
     if _format(what, format) == "npy":
         if is_mapping:
-            raise InvalidArgumentError(f"{what}: a .npy file holds one array, found a dictionary; name it .safetensors, or save its arrays one by one", what)
+            raise InvalidArgumentError(
+                f"{what}: a .npy file holds one array, found a dictionary; name it .safetensors, or save its arrays one by one", what
+            )
         body = save_numpy_array.body  # type: ignore[attr-defined]
     else:
         if not is_mapping:
             raise InvalidArgumentError(
-                f"{what}: safetensors holds a dictionary of arrays and tensors by name, found {type(value).__name__}; name it .npy, or give it a name", what
+                f"{what}: safetensors holds a dictionary of arrays and tensors by name, found {type(value).__name__}; name it .npy, or "
+                "give it a name",
+                what,
             )
         body = save_tensors.body  # type: ignore[attr-defined]
     result: WriteResult = await body(where, value, **keywords)
@@ -130,7 +134,9 @@ def _format(what: str, chosen: Format | None) -> Format:
         name = what.removesuffix(".zst")
         found: Format | None = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
         if found is None:
-            raise InvalidArgumentError(f"{what}: the name says no format; end it in .npy or .safetensors, or give format='npy' or format='safetensors'", what)
+            raise InvalidArgumentError(
+                f"{what}: the name says no format; end it in .npy or .safetensors, or give format='npy' or format='safetensors'", what
+            )
         return found
     # both by themselves: type checkers see then that no other text is left
     if chosen == "npy" or chosen == "safetensors":

@@ -13,15 +13,25 @@ from typing import Any
 import numpy as np
 
 from ._core import _calls, _native
-from ._core._address import Address, resolve
+from ._core._address import Address, Location, resolve
 from ._core._options import StorageOptions
 from ._core._output import Output, in_finalizer
 from ._core._progress import Progress, watching
-from ._objects import Buffer, _buffer, _count, compression_options, put_options_of
+from ._objects import Buffer, buffer_of, compression_options, count_of, put_options_of
 from .exceptions import ClosedError, InvalidArgumentError
 
 #: Smaller writes are gathered to pieces of this many bytes.
 _GATHER = 1 << 20
+
+
+def place_of(writer: ObjectWriter) -> Location:
+    """Where a writer writes to."""
+    return writer._where
+
+
+def refuse_while_unwinding(writer: ObjectWriter) -> None:
+    """Ends a writer that is closed because an exception passes; raises what says so."""
+    writer._refuse_while_unwinding()
 
 
 class ObjectWriter(io.RawIOBase):
@@ -177,7 +187,7 @@ class ObjectWriter(io.RawIOBase):
             ClosedError: The writer has ended, or an earlier write failed or was interrupted.
             OutOfSpaceError, StoreTimeoutError: As the store says.
         """
-        address, length, owner = _buffer(data, self._where)
+        address, length, owner = buffer_of(data, self._where)
         if self._abandoned and not self.closed:
             # by a wrapper that is let go with something left in its own buffer
             return length
@@ -210,7 +220,7 @@ class ObjectWriter(io.RawIOBase):
             Writable memory. It stays valid as long as anything holds it; what is written to it after ``commit`` is not stored.
         """
         self._output.require_open()
-        self._reserved = np.empty(_count(length, "length", self._where), np.uint8)
+        self._reserved = np.empty(count_of(length, "length", self._where), np.uint8)
         return self._reserved.data
 
     def commit(self, length: int) -> int:
@@ -221,7 +231,7 @@ class ObjectWriter(io.RawIOBase):
             ClosedError: As ``write``.
         """
         self._output.require_open()
-        reserved, length = self._reserved, _count(length, "length", self._where)
+        reserved, length = self._reserved, count_of(length, "length", self._where)
         if reserved is None or length > reserved.size:
             found = "nothing" if reserved is None else f"{reserved.size} bytes"
             raise InvalidArgumentError(f"{self._uri}: commit of {length} bytes, {found} reserved", self._uri)

@@ -1,12 +1,12 @@
 """States of training programs, whole or not there.
 
-:func:`save` and :func:`load` keep nested states of arrays, tensors and plain values; :class:`Saver` does it behind the training; :func:`latest`,
-:func:`list`, :func:`validate` and :func:`prune` look after what is there. Where nothing is there :func:`latest` gives None, and :func:`load`
-and :func:`validate` raise NotFoundError. Where the newest checkpoint is damaged :func:`load` raises, or with ``on_damage="previous"`` takes the
-newest before it that is whole, with a CheckpointWarning.
+:func:`save` and :func:`load` keep nested states of arrays, tensors and plain values; :class:`Saver` does it behind the training;
+:func:`latest`, :func:`list`, :func:`validate` and :func:`prune` look after what is there. Where nothing is there :func:`latest` gives
+None, and :func:`load` and :func:`validate` raise NotFoundError. Where the newest checkpoint is damaged :func:`load` raises, or with
+``on_damage="previous"`` takes the newest before it that is whole, with a CheckpointWarning.
 
-:class:`Store`, :class:`Writer`, :class:`Reader` and :class:`Stream` are the bytes below: shards of any content, and the manifest that makes
-one checkpoint of them.
+:class:`Store`, :class:`Writer`, :class:`Reader` and :class:`Stream` are the bytes below: shards of any content, and the manifest that
+makes one checkpoint of them.
 
 Example:
     >>> import numpy as np, s3dlio
@@ -137,8 +137,8 @@ async def save(
     Arrays and tensors become a safetensors object for each rank, written from their own memory, with a CRC32C for each tensor and its
     blocks. Other values are kept as typed JSON; what only a pickle could hold is refused.
 
-    In a job of several ranks each calls this with its ``rank``. :class:`Shard` and DTensor values are saved by the rank that has the part;
-    arrays and tensors that are no parts, and other values, are taken to be the same on every rank, and rank 0 saves them.
+    In a job of several ranks each calls this with its ``rank``. :class:`Shard` and DTensor values are saved by the rank that has the
+    part; arrays and tensors that are no parts, and other values, are taken to be the same on every rank, and rank 0 saves them.
 
     Args:
         uri: The address below which checkpoints are kept; the same for all steps.
@@ -148,11 +148,11 @@ async def save(
         epoch: The epoch.
         rank: Which rank this is.
         world_size: How many there are.
-        gather: With several ranks: called with this rank's part of the description; gives a list with those of all ranks to the one that
-            ends the save, and None to the others. With torch: ``s3dlio.torch.gather``.
+        gather: With several ranks: called with this rank's part of the description; gives a list with those of all ranks to the one
+            that ends the save, and None to the others. With torch: ``s3dlio.torch.gather``.
         save_id: The save's id, the same for all ranks. None: they agree on one through the store.
-        compress: False; a zstd level from 1 to 22; or ``"auto"``: at level 3, when samples say that it saves a fifth of the bytes (on local
-            files half of them).
+        compress: False; a zstd level from 1 to 22; or ``"auto"``: at level 3, when samples say that it saves a fifth of the bytes (on
+            local files half of them).
         durable: Have it on the device before this returns, where the store has a say in it.
         progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -215,17 +215,17 @@ async def load(
 
     Args:
         uri: The address below which checkpoints are kept.
-        into: A state of the same containers, such as a model's ``state_dict()``: bytes go straight into its arrays and tensors (also parts:
-            :class:`Shard`, DTensor), and its other values are replaced where they stand; lists and tuples without a tensor count as one value.
-            What only the checkpoint has is left there. None gives a new state, whole.
+        into: A state of the same containers, such as a model's ``state_dict()``: bytes go straight into its arrays and tensors (also
+            parts: :class:`Shard`, DTensor), and its other values are replaced where they stand; lists and tuples without a tensor count
+            as one value. What only the checkpoint has is left there. None gives a new state, whole.
         step: The newest checkpoint of this step. None: the newest of all.
         manifest_key: Exactly this checkpoint: ranks that load while others save should be given the same.
-        on_damage: ``"raise"``, or ``"previous"``: where the newest is damaged the newest whole one before it, with a CheckpointWarning; not
-            together with ``step`` or ``manifest_key``. What was read into ``into`` before the damage showed is replaced.
+        on_damage: ``"raise"``, or ``"previous"``: where the newest is damaged the newest whole one before it, with a CheckpointWarning;
+            not together with ``step`` or ``manifest_key``. What was read into ``into`` before the damage showed is replaced.
         framework: What new tensors are made as: ``"np"``, ``"pt"``, or None: as each was saved.
         strict: Whether everything in ``into`` has to be in the checkpoint.
-        cast: What may be converted where an array or tensor of ``into`` has another dtype than the checkpoint: ``"no"`` refuses the load,
-            ``"same_kind"`` converts within a kind of numbers (float32 to bfloat16, integers to floats), ``"unsafe"`` any numbers.
+        cast: What may be converted where an array or tensor of ``into`` has another dtype than the checkpoint: ``"no"`` refuses the
+            load, ``"same_kind"`` converts within a kind of numbers (float32 to bfloat16, integers to floats), ``"unsafe"`` any numbers.
         verify: Compare with the checksums; parts of tensors then cost the rest of the blocks they begin and end in.
         progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -340,7 +340,9 @@ async def list(
         >>> [info.step for info in s3dlio.checkpoint.list("memory://doc-ckpt-list")]
         [2, 1]
     """
-    return [info for info in await _checkpoint_store.list_all(_checkpoint_store.open_store(uri, storage_options).objects) if info.is_complete]
+    return [
+        info for info in await _checkpoint_store.list_all(_checkpoint_store.open_store(uri, storage_options).objects) if info.is_complete
+    ]
 
 
 @blocking
@@ -400,8 +402,8 @@ async def prune(
         keep_last: So many of the newest stay, 1 or more.
         keep_every: And those whose step is a multiple of this.
         grace: What no manifest refers to is deleted when it is older than so many seconds: until then a running save may own it.
-        check: ``"full"`` reads every byte of one that stays before anything is deleted; ``"quick"`` compares sizes and the checksums that
-            the store recorded.
+        check: ``"full"`` reads every byte of one that stays before anything is deleted; ``"quick"`` compares sizes and the checksums
+            that the store recorded.
         dry_run: Only tell.
         progress: Called with bytes validated and bytes in all.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -429,3 +431,7 @@ def _info(manifest: dict[str, Any]) -> CheckpointInfo:
     total = sum(int(shard.get("size", 0)) for shard in manifest["shards"])
     told = {name: value for name, value in manifest.items() if name != "manifest_key"}
     return CheckpointInfo({"manifest": told, "total_size": total, "manifest_key": manifest["manifest_key"]})
+
+
+def __dir__() -> builtins.list[str]:
+    return sorted(__all__)

@@ -19,3 +19,7 @@ from .exceptions import *  # noqa: F403
 
 __all__ = ["CheckpointWarning"]
 __all__ += exceptions.__all__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

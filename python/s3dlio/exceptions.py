@@ -162,7 +162,10 @@ class InternalError(S3dlioError, RuntimeError):
 
 
 class ForkError(S3dlioError, RuntimeError):
-    """This process was forked from one that used the library: the system does not let it load a copy of its own, or what it uses is the parent's alone."""
+    """This process was forked from one that used the library.
+
+    The system does not let it load a copy of its own, or what it uses is the parent's alone.
+    """
 
 
 class IsDirectoryError(S3dlioError, IsADirectoryError):
@@ -250,45 +253,3 @@ class BulkError(S3dlioError):
 
 class ChecksumWarning(UserWarning):
     """A server labels its checksums wrongly; objects are compared with what the values are."""
-
-
-#: The classes by the status codes of ``s3dlio.h``.
-_BY_STATUS: dict[int, type[S3dlioError]] = {
-    1: NotFoundError,
-    2: AlreadyExistsError,
-    3: PreconditionError,
-    4: PermissionDeniedError,
-    5: AuthenticationError,
-    6: InvalidArgumentError,
-    7: InvalidDataError,
-    8: ChecksumMismatchError,
-    9: StoreTimeoutError,
-    10: UnavailableError,
-    11: OutOfSpaceError,
-    12: CancelledError,
-    13: ClosedError,
-    14: InternalError,
-    15: IsDirectoryError,
-    16: NotDirectoryError,
-}
-
-#: The classes by status and reason, where a status has several.
-_BY_REASON: dict[tuple[int, int], type[S3dlioError]] = {
-    (5, 1): UnknownAccessKeyError,
-    (5, 2): WrongSecretError,
-    (5, 3): ExpiredCredentialsError,
-    (5, 4): NoCredentialsError,
-    (5, 5): ClockSkewError,
-    (1, 6): NoSuchBucketError,
-    (1, 7): NoSuchAccountError,
-    (10, 8): CertificateError,
-    (10, 9): StoreConnectionRefusedError,
-    (10, 10): NameResolutionError,
-    (6, 11): WrongRegionError,
-    (7, 12): NoChecksumError,
-}
-
-
-def _class(status: int, reason: int) -> type[S3dlioError]:
-    """The class of a failure; that of its status where the reason is a later library's."""
-    return _BY_REASON.get((status, reason), _BY_STATUS.get(status, InternalError))

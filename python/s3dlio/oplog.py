@@ -9,8 +9,8 @@
     s3dlio.oplog.stop()
     slow = [row for row in s3dlio.oplog.read("run.tsv.zst") if row.duration_ns > 1_000_000]
 
-A log has a line for each operation, parted by tabs, with the columns of the original s3dlio, which MinIO's warp reads too; docs/cli.md tells
-what they hold. The program ``s3dlio oplog`` sums logs up and converts them.
+A log has a line for each operation, parted by tabs, with the columns of the original s3dlio, which MinIO's warp reads too; docs/cli.md
+tells what they hold. The program ``s3dlio oplog`` sums logs up and converts them.
 """
 
 from __future__ import annotations
@@ -67,13 +67,16 @@ class OpRecord(NamedTuple):
     duration_ns: int
     #: Where a part of an object begins; None for all of it.
     offset: int | None
+    #: Bytes that came from a cache of the machine; None where none stands before the store.
+    cached: int | None = None
 
 
 def start(path: str | os.PathLike[str], *, level: int = 1, client_id: str | None = None) -> None:
     """Records every operation of this process from now on, on stores that are open already too.
 
-    Nothing is dropped, memory is bounded, and no secret is written. What was done a second ago is in the file, whatever becomes of the process. A
-    process that is forked later writes a file of its own, with its number in the name: ``run.tsv.zst`` becomes ``run-4711.tsv.zst``.
+    Nothing is dropped, memory is bounded, and no secret is written. What was done a second ago is in the file, whatever becomes of the
+    process. A process that is forked later writes a file of its own, with its number in the name: ``run.tsv.zst`` becomes
+    ``run-4711.tsv.zst``.
 
     Args:
         path: A local file, which is replaced. It is compressed with zstd where the name ends with ``.zst``.
@@ -124,8 +127,8 @@ def read(path: str | os.PathLike[str]) -> Iterator[OpRecord]:
     """The rows of a log, one by one, in flat memory.
 
     Args:
-        path: A log of s3dlio, of the original or of MinIO warp, parted by tabs or commas or as lines of JSON, compressed with zstd or not. One that a
-            process left when it died is read as far as it goes.
+        path: A log of s3dlio, of the original or of MinIO warp, parted by tabs or commas or as lines of JSON, compressed with zstd or not.
+            One that a process left when it died is read as far as it goes.
 
     Raises:
         NotFoundError: There is no such file.
@@ -142,7 +145,9 @@ def read(path: str | os.PathLike[str]) -> Iterator[OpRecord]:
                     yield _record({key.lower(): "" if value is None else str(value) for key, value in json.loads(line).items()}, name)
             return
         separator = "\t" if "\t" in first else ","
-        columns = [_SYNONYMS.get(column.strip().lower(), column.strip().lower()) for column in next(csv.reader([first], delimiter=separator), [])]
+        columns = [
+            _SYNONYMS.get(column.strip().lower(), column.strip().lower()) for column in next(csv.reader([first], delimiter=separator), [])
+        ]
         if not {"op", "start"} <= set(columns):
             raise InvalidDataError(f"{name}: no op log: its first line names no columns 'op' and 'start'", name)
         rows = (line for line in text if not line.startswith("#"))
@@ -229,6 +234,7 @@ def _record(row: dict[str, str], name: str) -> OpRecord:
             end=end,
             duration_ns=duration or end - begun,
             offset=int(row["offset"]) if row.get("offset") else None,
+            cached=int(row["cached"]) if row.get("cached") else None,
         )
     except (KeyError, ValueError) as error:
         raise InvalidDataError(f"{name}: a row is no operation: {error}: {row}", name) from error
@@ -260,14 +266,23 @@ def replay(
         storage_options: Settings of the store.
 
     Returns:
-        What the program ``s3dlio replay --json`` reports: ``operations``, ``errors``, ``skipped``, ``bytes``, ``seconds``, ``planned_seconds``, and
-        percentiles in nanoseconds of ``lag_ns`` and, by operation, ``latency_ns``.
+        What the program ``s3dlio replay --json`` reports: ``operations``, ``errors``, ``skipped``, ``bytes``, ``seconds``,
+        ``planned_seconds``, and percentiles in nanoseconds of ``lag_ns`` and, by operation, ``latency_ns``.
 
     Raises:
         S3dlioError: Nothing could be replayed, with the reason.
     """
     program = Path(__file__).parent / "s3dlio"
-    words = [str(program), "replay", "--json", os.fspath(log), "--jobs", str(max_in_flight), "--speed", "max" if speed is None else repr(float(speed))]
+    words = [
+        str(program),
+        "replay",
+        "--json",
+        os.fspath(log),
+        "--jobs",
+        str(max_in_flight),
+        "--speed",
+        "max" if speed is None else repr(float(speed)),
+    ]
     words += [] if target is None else ["--target", target]
     words += [word for rule in remap for word in ("--remap", rule)]
     words += [word for op in filter for word in ("--filter", op)]
@@ -304,3 +319,7 @@ class _Worker:
 
 
 _worker: _Worker | None = None
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,7 +1,7 @@
-"""Spans and counters for OpenTelemetry, where the package ``opentelemetry-api`` is installed.
+"""Spans and counters for OpenTelemetry, where the package ``opentelemetry-api`` is installed (``pip install s3dlio[opentelemetry]``).
 
-Each call of a function or of a method of a store is a span ``s3dlio.get``, ``s3dlio.put`` and so on, with the address that it is about and the
-error that it ended with. The counters are those of :func:`s3dlio.stats`, one time series for each store:
+Each call of a function or of a method of a store is a span ``s3dlio.get``, ``s3dlio.put`` and so on, with the address that it is about and
+the error that it ended with. The counters are those of :func:`s3dlio.stats`, one time series for each store:
 
 =========================  ============  ==============================================================
 ``s3dlio.requests``        ``{request}``  requests that were sent
@@ -18,7 +18,6 @@ Example:
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -42,7 +41,8 @@ def instrument(*, tracer_provider: Any = None, meter_provider: Any = None) -> No
     Raises:
         ImportError: ``opentelemetry-api`` is not installed.
     """
-    trace, metrics = (importlib.import_module(f"opentelemetry.{name}") for name in ("trace", "metrics"))
+    from opentelemetry import metrics, trace
+
     version = find_version()
     tracer = trace.get_tracer("s3dlio", version, tracer_provider)
     meter = metrics.get_meter("s3dlio", version, meter_provider)
@@ -86,7 +86,7 @@ def _shown(address: str) -> str:
     if not mark:
         return address
     login, at, _ = rest.partition("/")[0].rpartition("@")
-    return f"{scheme}://{'…' if at else ''}{rest[len(login):] if at else rest}".partition("?")[0]
+    return f"{scheme}://{'…' if at else ''}{rest[len(login) :] if at else rest}".partition("?")[0]
 
 
 def uninstrument() -> None:
@@ -94,3 +94,7 @@ def uninstrument() -> None:
     global _counting
     _counting = None
     _calls.trace(None)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -89,7 +89,9 @@ class FaultyStore(Store):
         """The same methods as coroutines, with the same faults."""
         return _FaultyAsyncStore(self)
 
-    def fail(self, operation: str = "*", key: str = "*", *, error: type[S3dlioError] = UnavailableError, times: int = 1_000_000_000) -> None:
+    def fail(
+        self, operation: str = "*", key: str = "*", *, error: type[S3dlioError] = UnavailableError, times: int = 1_000_000_000
+    ) -> None:
         """Lets calls fail before they do anything.
 
         Args:
@@ -151,12 +153,16 @@ class FaultyStore(Store):
             return 0
         found.left -= 1
         if found.error is not None:
-            raise found.error(f"{self.uri}{key}: {operation} fails, as the test says", self.uri + key, f"{operation} fails, as the test says")
+            raise found.error(
+                f"{self.uri}{key}: {operation} fails, as the test says", self.uri + key, f"{operation} fails, as the test says"
+            )
         return found.seconds if timeout is None else min(found.seconds, timeout)
 
     def _waited(self, operation: str, key: str, seconds: float, timeout: float | None) -> None:
         if timeout is not None and seconds >= timeout:
-            raise StoreTimeoutError(f"{self.uri}{key}: {operation} did not end within timeout={timeout} seconds, as the test says", self.uri + key)
+            raise StoreTimeoutError(
+                f"{self.uri}{key}: {operation} did not end within timeout={timeout} seconds, as the test says", self.uri + key
+            )
 
 
 class _FaultyAsyncStore(AsyncStore):

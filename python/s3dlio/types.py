@@ -17,6 +17,7 @@ from ._objects import Buffer, Verify
 from ._open_async import AsyncObjectReader, AsyncObjectWriter
 from ._reader import ObjectReader
 from ._stats import StoreStats
+from ._tables._checkpoint import TableCheckpoint
 from ._tensors import Framework, LazyTensor, TensorFile
 from ._writer import ObjectWriter
 
@@ -37,6 +38,7 @@ __all__ = [
     "Progress",
     "StorageOptions",
     "StoreStats",
+    "TableCheckpoint",
     "TensorFile",
     "Verify",
     "WriteResult",

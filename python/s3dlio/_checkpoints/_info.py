@@ -6,19 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import exceptions
+from .._core._failures import to_error
 from .._core._warnings import warn
-from ..exceptions import S3dlioError
 
 
 class CheckpointWarning(UserWarning):
     """A checkpoint was passed over; the message says which and why."""
-
-
-def to_error(told: dict[str, Any]) -> S3dlioError:
-    """The exception for a failure that a result tells of."""
-    kind = exceptions._class(told["kind"], told.get("reason", 0))
-    return kind(told["message"], told["uri"], told["detail"], told.get("offset"))
 
 
 def warn_skipped(skipped: Iterable[dict[str, Any]]) -> None:

@@ -11,9 +11,9 @@ from .._core import _native, _progress
 from .._core._address import Address, resolve
 from .._core._calls import blocking, together, twin
 from .._core._progress import Progress
-from .._objects import Buffer, _buffer, stat
+from .._objects import Buffer, buffer_of, stat
 from .._reader import ObjectReader
-from .._store import Store
+from .._store import Store, place_in, root_of
 from ..exceptions import InvalidArgumentError, InvalidDataError, OutOfSpaceError
 from ._info import IntegrityReport, to_report, warn_skipped
 
@@ -166,8 +166,8 @@ class CheckpointReader:
         """Reads every byte of a checkpoint as it is stored and compares it with what was saved.
 
         Args:
-            manifest: A manifest that was loaded, which is read once more and checked itself; or a manifest's key; or any dictionary with
-                ``shards``, of which only those are checked.
+            manifest: A manifest that was loaded, which is read once more and checked itself; or a manifest's key; or any dictionary
+                with ``shards``, of which only those are checked.
             progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
             timeout: Seconds for the whole call.
 
@@ -187,7 +187,9 @@ class CheckpointReader:
             The file: ``seek``, ``read``, ``readinto``, ``size``.
         """
         shard = shard_of(manifest, rank, self._what)
-        return ObjectReader(self._objects._at(shard["key"]), decompress=shard.get("compression") == "zstd" or shard["key"].endswith(".zst"))
+        return ObjectReader(
+            place_in(self._objects, shard["key"]), decompress=shard.get("compression") == "zstd" or shard["key"].endswith(".zst")
+        )
 
     load_latest_manifest_async = twin(load_latest_manifest)
     load_manifest_async = twin(load_manifest)
@@ -244,7 +246,7 @@ class ValidatedCheckpointReader:
 
 async def find(objects: Store, which: dict[str, Any]) -> dict[str, Any] | None:
     """A manifest with its key, or None; says what was passed over."""
-    told = await _native.run("checkpoint_find", objects._root.number(), _native.options(which))
+    told = await _native.run("checkpoint_find", root_of(objects).number(), _native.options(which))
     warn_skipped(told["skipped"])
     return {**told["manifest"], "manifest_key": told["manifest_key"]} if "manifest_key" in told else None
 
@@ -257,20 +259,23 @@ async def check_sizes(objects: Store, shards: Iterable[Mapping[str, Any]]) -> No
         NotFoundError: One is not there.
     """
     for shard in shards:
-        found = (await stat.body(objects._at(shard["key"])))["size"]  # type: ignore[attr-defined]
+        found = (await stat.body(place_in(objects, shard["key"])))["size"]  # type: ignore[attr-defined]
         what = f"{objects.uri}{shard['key']}"
         if found != shard.get("size"):
-            detail = f"shard of rank {shard.get('rank')}: expected {shard.get('size')} bytes, found {found}; the shard was cut, or another program wrote the object"
+            detail = (
+                f"shard of rank {shard.get('rank')}: expected {shard.get('size')} bytes, found {found}; the shard was cut, or "
+                "another program wrote the object"
+            )
             raise InvalidDataError(f"{what}: {detail}", what, detail)
         raw = shard.get("raw_size")
         if shard.get("compression") == "zstd" and isinstance(raw, int) and raw > found * _MOST_RATIO:
-            detail = f"shard of rank {shard.get('rank')}: the manifest says that {raw} bytes are compressed into {found}, more than zstd can"
+            detail = (
+                f"shard of rank {shard.get('rank')}: the manifest says that {raw} bytes are compressed into {found}, more than zstd can"
+            )
             raise InvalidDataError(f"{what}: {detail}", what, detail)
 
 
-async def read(
-    objects: Store, shard: Mapping[str, Any], out: Buffer | None, check: bool, progress: Progress
-) -> tuple[bytes, str]:
+async def read(objects: Store, shard: Mapping[str, Any], out: Buffer | None, check: bool, progress: Progress) -> tuple[bytes, str]:
     """The bytes of a shard, and by what they were found to be good."""
     described = _native.options(dict(shard))
     options = _native.options({"validate": None if check else False})
@@ -281,8 +286,8 @@ async def read(
         await check_sizes(objects, [shard])
     made = b"" if out is not None else _made(size or 0, objects.uri + str(shard.get("key")))
     # nobody else has seen this object yet, so its memory may be filled; those of less than 2 bytes are shared
-    address, length, owner = _buffer(out, resolve(objects._at("shards")), writable=True) if out is not None else _memory_of(made)
-    where = (objects._root.number(), described, address, length, options)
+    address, length, owner = buffer_of(out, resolve(place_in(objects, "shards")), writable=True) if out is not None else _memory_of(made)
+    where = (root_of(objects).number(), described, address, length, options)
     told = await _progress.run(progress, "load", "checkpoint_read", *where, keep=owner, lent=out is not None)
     return made, told["verified_by"]
 
@@ -302,7 +307,7 @@ def _memory_of(made: bytes) -> tuple[int, int, np.ndarray[Any, Any]]:
 
 async def _read_unknown(objects: Store, described: bytes | None, options: bytes | None, progress: Progress) -> tuple[bytes, str]:
     memory, told = await _progress.run(
-        progress, "load", "checkpoint_read", objects._root.number(), described, None, 0, options, data=True, both=True
+        progress, "load", "checkpoint_read", root_of(objects).number(), described, None, 0, options, data=True, both=True
     )
     return np.asarray(memory).tobytes(), told["verified_by"]
 
@@ -321,9 +326,7 @@ async def validate(objects: Store, manifest: ManifestDict | str, progress: Progr
     """Validates what a manifest says, and itself."""
     key = manifest if isinstance(manifest, str) else manifest.get("manifest_key")
     about = {"manifest_key": key} if key is not None else {"shards": shards_of(manifest, objects.uri)}  # type: ignore[arg-type]
-    return to_report(
-        await _progress.run(progress, "validate", "checkpoint_validate", objects._root.number(), _native.options(about))
-    )
+    return to_report(await _progress.run(progress, "validate", "checkpoint_validate", root_of(objects).number(), _native.options(about)))
 
 
 def shards_of(manifest: ManifestDict, what: str) -> list[dict[str, Any]]:
@@ -333,7 +336,9 @@ def shards_of(manifest: ManifestDict, what: str) -> list[dict[str, Any]]:
         legacy = {"legacy": True} if manifest.get("format_version", 1) == 1 else {}
         return sorted(({**shard, **legacy} for shard in shards), key=lambda shard: int(shard["rank"]))
     except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise InvalidArgumentError(f"{what}: a manifest is a dictionary with a list 'shards' of dictionaries with 'rank': {error!r}", what) from None
+        raise InvalidArgumentError(
+            f"{what}: a manifest is a dictionary with a list 'shards' of dictionaries with 'rank': {error!r}", what
+        ) from None
 
 
 def shard_of(manifest: ManifestDict, rank: int, what: str) -> dict[str, Any]:

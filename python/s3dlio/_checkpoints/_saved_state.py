@@ -101,7 +101,8 @@ class SavedState:
         if not isinstance(into, (dict, list, tuple)) and part_of(into) is None:
             hint = f"; step={into} chooses a checkpoint" if isinstance(into, int) else ""
             raise InvalidArgumentError(
-                f"{self._what}: a state to load into is a dictionary, a list, an array, a tensor or a TensorShard, found {type(into).__name__}{hint}"
+                f"{self._what}: a state to load into is a dictionary, a list, an array, a tensor or a TensorShard, found "
+                f"{type(into).__name__}{hint}"
             )
         missing: list[_tree.Path] = []
         filled = self._fill(into, self.tree, (), framework, reading, missing)
@@ -157,11 +158,15 @@ class SavedState:
     def _fill(self, into: Any, saved: Any, path: _tree.Path, framework: str | None, reading: Reading, missing: list[_tree.Path]) -> Later:
         """What comes in the place of a part of the state given: itself, where it can be changed."""
         if len(path) > _tree.DEEPEST:
-            raise InvalidArgumentError(f"{self._what}: the state to load into is nested too deep, or holds itself, at {_tree.text(path)[:200]!r}")
+            raise InvalidArgumentError(
+                f"{self._what}: the state to load into is nested too deep, or holds itself, at {_tree.text(path)[:200]!r}"
+            )
         if isinstance(into, dict) and not isinstance(saved, TensorRef):
             known = saved if isinstance(saved, dict) else {}
             missing += [(*path, name) for name in into if name not in known]
-            named = [(name, self._fill(into[name], known[name], (*path, name), framework, reading, missing)) for name in into if name in known]
+            named = [
+                (name, self._fill(into[name], known[name], (*path, name), framework, reading, missing)) for name in into if name in known
+            ]
             return lambda: _set(into, named)
         part = part_of(into)
         about = f"{self._what}: {_tree.text(path)!r}"
@@ -170,7 +175,10 @@ class SavedState:
         if type(into) in (list, tuple) and any(part_of(leaf) is not None for _, leaf in _tree.leaves(into)):
             there = saved if isinstance(saved, (list, tuple)) else ()
             missing += [(*path, index) for index in range(len(there), len(into))]
-            items = [self._fill(one, other, (*path, index), framework, reading, missing) for index, (one, other) in enumerate(zip(into, there, strict=False))]
+            items = [
+                self._fill(one, other, (*path, index), framework, reading, missing)
+                for index, (one, other) in enumerate(zip(into, there, strict=False))
+            ]
             if type(into) is tuple:
                 return lambda: (*(item() for item in items), *into[len(items) :])
             return lambda: _set(into, list(enumerate(items)))
@@ -186,7 +194,8 @@ class SavedState:
             # text and dates, which were values of the manifest once
             if (saved.dtype, saved.shape) != (into.dtype, into.shape) or not into.flags.writeable:
                 raise InvalidArgumentError(
-                    f"{about}: the checkpoint has {saved.dtype} and shape {saved.shape}, the memory to load into {into.dtype} and {into.shape}"
+                    f"{about}: the checkpoint has {saved.dtype} and shape {saved.shape}, the memory to load into {into.dtype} and "
+                    f"{into.shape}"
                     f"{'' if into.flags.writeable else ', read-only'}"
                 )
 
@@ -204,14 +213,18 @@ class SavedState:
         first = parts[0]
         for part in parts:
             if (part.shape, part.dtype) != (first.shape, first.dtype):
-                raise InvalidDataError(f"{self._what}: parts of tensor {name!r} are of {first.dtype} {first.shape} and of {part.dtype} {part.shape}")
+                raise InvalidDataError(
+                    f"{self._what}: parts of tensor {name!r} are of {first.dtype} {first.shape} and of {part.dtype} {part.shape}"
+                )
         return parts
 
     def _read(self, name: str, part: Part, reading: Reading) -> None:
         parts = self._of(name)
         about = f"tensor {name!r}"
         if part.shape != parts[0].shape:
-            raise InvalidArgumentError(f"{self._what}: {about} has shape {parts[0].shape}, the memory to load into is of one of {part.shape}")
+            raise InvalidArgumentError(
+                f"{self._what}: {about} has shape {parts[0].shape}, the memory to load into is of one of {part.shape}"
+            )
         dtype = in_framework(parts[0].dtype, is_torch_tensor(part.data), f"{self._what}: {about}")
         lengths = tuple(part.data.shape)
         covered: list[_cover.Box] = []
@@ -260,7 +273,9 @@ class _SavedPart:
             raise InvalidDataError(f"{about}: a part at {self.offsets} of {self.sizes} does not lie in a tensor of {self.shape}")
         size = shard.get("raw_size") if shard.get("compression") == "zstd" else shard.get("size")
         if type(size) is int and self.piece.offset + self.piece.nbytes > size:
-            raise InvalidDataError(f"{about}: bytes {self.piece.offset} to {self.piece.offset + self.piece.nbytes} lie beyond the shard's {size}")
+            raise InvalidDataError(
+                f"{about}: bytes {self.piece.offset} to {self.piece.offset + self.piece.nbytes} lie beyond the shard's {size}"
+            )
 
     def _extents(self, found: dict[str, Any], name: str) -> tuple[int, ...]:
         try:
@@ -271,7 +286,9 @@ class _SavedPart:
     def check_length(self, itemsize: int) -> None:
         """Refuses a part whose bytes are not those of its elements."""
         if math.prod(self.sizes) * itemsize != self.piece.nbytes:
-            raise InvalidDataError(f"{self._about}: {self.sizes} elements of {self.dtype} do not fit {self.piece.nbytes} bytes in {self.piece.uri}")
+            raise InvalidDataError(
+                f"{self._about}: {self.sizes} elements of {self.dtype} do not fit {self.piece.nbytes} bytes in {self.piece.uri}"
+            )
 
 
 def _set(into: Any, items: list[tuple[Any, Later]]) -> Any:

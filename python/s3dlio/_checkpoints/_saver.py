@@ -17,7 +17,7 @@ import numpy as np
 from .._core import _calls, _plain
 from .._core._address import Address, resolve
 from .._objects import compression_options
-from .._tensors import _torch
+from .._tensors import torch_module
 from ..exceptions import CancelledError, ClosedError, InvalidArgumentError, StoreTimeoutError
 from . import _tree
 from ._sharded import Part, part_of
@@ -155,7 +155,9 @@ class PendingSave(Future["str | None"]):
 
     def _wait(self, event: threading.Event, timeout: float | None) -> None:
         if not event.wait(timeout):
-            raise StoreTimeoutError(f"{self._what}: the save of step {self.step} did not end within {timeout} seconds; it goes on", self._what)
+            raise StoreTimeoutError(
+                f"{self._what}: the save of step {self.step} did not end within {timeout} seconds; it goes on", self._what
+            )
 
     def _take(self) -> bool:
         """True for the first who asks: the thread that does the work, or the call that could not begin it."""
@@ -166,7 +168,9 @@ class PendingSave(Future["str | None"]):
 
     def _mine(self) -> None:
         if self._process != os.getpid():
-            raise ClosedError(f"{self._what}: the save of step {self.step} was begun before this process was forked; it goes on in the parent", self._what)
+            raise ClosedError(
+                f"{self._what}: the save of step {self.step} was begun before this process was forked; it goes on in the parent", self._what
+            )
 
 
 class AsyncSaver:
@@ -222,7 +226,9 @@ class AsyncSaver:
             raise InvalidArgumentError(f"{self._what}: with several ranks gather is needed")
         unknown = sorted(set(options) - {"compress", "durable", "storage_options"})
         if unknown:
-            raise InvalidArgumentError(f"{self._what}: there is no option {', '.join(unknown)}; compress, durable and storage_options are known")
+            raise InvalidArgumentError(
+                f"{self._what}: there is no option {', '.join(unknown)}; compress, durable and storage_options are known"
+            )
         compression_options(options.get("compress", False), self._what)
         # where it points now, and with an error now, whatever the working directory is later
         self._uri = CheckpointStore(uri, storage_options=options.get("storage_options")).uri
@@ -257,7 +263,9 @@ class AsyncSaver:
             InvalidArgumentError: A value that cannot be stored; or a state that is larger than the budget.
         """
         if self._closed or self._process != os.getpid():
-            raise ClosedError(f"{self._what}: the saver was {'closed' if self._closed else 'made before this process was forked'}; make a new one")
+            raise ClosedError(
+                f"{self._what}: the saver was {'closed' if self._closed else 'made before this process was forked'}; make a new one"
+            )
         while len(running := self._running()) >= self._most:
             running[0]._ended.wait()
         self._surface()
@@ -269,7 +277,9 @@ class AsyncSaver:
         try:
             held = self._snapshot(state, taken if copy else None)
             # a daemon, so that the interpreter's end is ours to order
-            work = threading.Thread(target=self._work, args=(pending, held, taken, epoch, user_meta), name=f"s3dlio-save-{step}", daemon=True)
+            work = threading.Thread(
+                target=self._work, args=(pending, held, taken, epoch, user_meta), name=f"s3dlio-save-{step}", daemon=True
+            )
             self._last = pending
             self._pending.append(pending)
             work.start()
@@ -340,7 +350,8 @@ class AsyncSaver:
                 need += part.data.nbytes
         if need > self._budget:
             raise InvalidArgumentError(
-                f"{self._what}: the state has {need} bytes, memory_budget is {self._budget}; give more, or copy=False and leave the state as it is until settle()"
+                f"{self._what}: the state has {need} bytes, memory_budget is {self._budget}; give more, or copy=False and leave the state "
+                "as it is until settle()"
             )
         while self._memory.used + need > self._budget and (running := self._running()):
             running[0]._ended.wait()
@@ -424,7 +435,7 @@ class _Memory:
             made = memory.view(data.dtype).reshape(data.shape)
             np.copyto(made, data)
             return made
-        torch = _torch()
+        torch = torch_module()
         copied = torch.from_numpy(memory).view(data.dtype).reshape(data.shape)
         with torch.no_grad():
             copied.copy_(data)
@@ -452,7 +463,9 @@ class _Memory:
                 self._free.pop()
 
 
-def save_async(uri: Address, state: Any, step: int, *, copy: bool = True, epoch: int = 0, user_meta: Any = None, **options: Any) -> PendingSave:
+def save_async(
+    uri: Address, state: Any, step: int, *, copy: bool = True, epoch: int = 0, user_meta: Any = None, **options: Any
+) -> PendingSave:
     """Saves a state behind the program: returns when it was copied. See ``AsyncSaver``, of which each address has one in the process.
 
     Args:

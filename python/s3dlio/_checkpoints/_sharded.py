@@ -39,7 +39,9 @@ class TensorShard:
         self.offsets = tuple(int(offset) for offset in offsets)
         fits = len(self.shape) == len(self.offsets) == data.ndim
         if not fits or any(o < 0 or o + n > e for o, n, e in zip(self.offsets, data.shape, self.shape, strict=True)):
-            raise InvalidArgumentError(f"a part of shape {tuple(data.shape)} at {self.offsets} does not lie in a tensor of shape {self.shape}")
+            raise InvalidArgumentError(
+                f"a part of shape {tuple(data.shape)} at {self.offsets} does not lie in a tensor of shape {self.shape}"
+            )
 
     def __repr__(self) -> str:
         return f"TensorShard({tuple(self.data.shape)} of {self.shape} at {self.offsets})"
@@ -149,5 +151,6 @@ def in_framework(name: str, torch_wanted: bool, what: str) -> Any:
 
 
 _NUMPY = frozenset(
-    ["bool", "float16", "float32", "float64", "complex64", "complex128"] + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+    ["bool", "float16", "float32", "float64", "complex64", "complex128"]
+    + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 )

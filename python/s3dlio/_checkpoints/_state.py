@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import operator
-import secrets
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,15 @@ from .._core._dtypes import Casting, check_casting
 from .._core._plain import TensorRef
 from .._core._progress import Progress
 from .._pieces import Reading, save_pieces, source_of
-from .._tensors import Framework, _Source
+from .._store import place_in
+from .._tensors import Framework, Source
 from ..exceptions import InvalidArgumentError, NotFoundError
 from . import _cover, _tree
 from ._reader import check_sizes, find
 from ._saved_state import VERSION, SavedState
 from ._sharded import Part, dtype_name, part_of
 from ._store import CheckpointStore
-from ._writer import CheckpointWriter
+from ._writer import CheckpointWriter, target_of, uri_of
 
 #: What the manifest calls states unless told otherwise.
 FRAMEWORK = "s3dlio-state"
@@ -107,7 +108,7 @@ async def save_state(
         raise InvalidArgumentError("with several ranks save_state needs gather; or use save_state_shard on each and finalize_state on one")
     store = CheckpointStore(uri, durable=durable, storage_options=storage_options)
     writer = store.writer(world_size, rank)
-    shard = await _save_shard(store, writer, state, step, save_id, compress, durable, progress)
+    shard = await _save_shard(store, writer, state, step, save_id, compress, progress)
     shards = [shard] if gather is None else gather(shard)
     if shards is None:
         return None
@@ -160,7 +161,7 @@ async def save_state_shard(
         array([0, 0, 1, 1])
     """
     store = CheckpointStore(uri, durable=durable, storage_options=storage_options)
-    return await _save_shard(store, store.writer(world_size, rank), state, step, save_id, compress, durable, progress)
+    return await _save_shard(store, store.writer(world_size, rank), state, step, save_id, compress, progress)
 
 
 @blocking
@@ -227,14 +228,14 @@ async def load_state(
     Args:
         uri: The checkpoint store's address.
         into: A state of the same containers, such as a model's ``state_dict()``: bytes go straight into its arrays and tensors (also parts:
-            ``TensorShard``, DTensor), and its other values are replaced where they stand; lists and tuples without a tensor count as one value.
-            What only the checkpoint has is left there. None gives a new state, whole.
+            ``TensorShard``, DTensor), and its other values are replaced where they stand; lists and tuples without a tensor count as one
+            value. What only the checkpoint has is left there. None gives a new state, whole.
         step: The newest checkpoint of this step. None: the newest of all.
         manifest_key: Exactly this checkpoint: ranks that load while others save should be given the same.
         framework: What new tensors are made as: ``"np"``, ``"pt"``, or None: as each was saved.
         strict: Whether everything in ``into`` has to be in the checkpoint.
-        casting: What may be converted where an array or tensor of ``into`` has another dtype than the checkpoint: ``"no"`` refuses the load,
-            ``"same_kind"`` converts within a kind of numbers (float32 to bfloat16, integers to floats), ``"unsafe"`` any numbers.
+        casting: What may be converted where an array or tensor of ``into`` has another dtype than the checkpoint: ``"no"`` refuses the
+            load, ``"same_kind"`` converts within a kind of numbers (float32 to bfloat16, integers to floats), ``"unsafe"`` any numbers.
         validate: Compare with the checksums; parts of tensors then cost the rest of the blocks they begin and end in.
         progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -264,7 +265,7 @@ async def load_state(
         missing = f"there is no checkpoint{'' if step is None else f' of step {step}'}{'' if manifest_key is None else f' {manifest_key}'}"
         raise NotFoundError(f"{store.uri}: {missing}", store.uri, missing)
     saved = SavedState(manifest, store.uri)
-    reading = Reading(store.objects._at, validate=validate, casting=casting)
+    reading = Reading(partial(place_in, store.objects), validate=validate, casting=casting)
     reading.lent = into is not None
     # all is looked at before memory is made or a byte of what was given is written
     state = saved.make(framework) if into is None else saved.fill(into, strict, framework, reading)
@@ -282,7 +283,6 @@ async def _save_shard(
     step: int,
     save_id: str | None,
     compress: bool | int | str,
-    durable: bool,
     progress: Progress,
 ) -> dict[str, Any]:
     """Writes one rank's tensors; gives their shard's description with an index of them."""
@@ -294,28 +294,28 @@ async def _save_shard(
         chosen = store.new_save_id()
     else:
         chosen = await CheckpointWriter.begin_save.body(writer, step, save_id=save_id)  # type: ignore[attr-defined]
-    # what a crashed attempt of the same save left is not in the way
-    key = f"{writer.shard_key(step, chosen).removesuffix('.bin')}-{secrets.token_hex(4)}.safetensors"
-    where: Any = store.objects._at(key)
+    target = target_of(writer, step, chosen, None)
+    if level is not None:
+        target |= {"compression": "zstd", "level": level}
     pieces, saved = await save_pieces.body(  # type: ignore[attr-defined]
-        where, sources, name=key, level=level, durable=durable, metadata={"step": str(step)}, progress=progress
+        place_in(store.objects, ""), sources, shard=target, metadata={"step": str(step)}, progress=progress
     )
     tensors: dict[str, Any] = {}
     for source, part, piece in zip(sources, parts, pieces, strict=True):
-        place = {"dtype": dtype_name(part.data, f"{store.uri}: tensor {source.name!r}"), "shape": list(part.shape), "offsets": list(part.offsets), "sizes": list(part.data.shape)}
+        place = {
+            "dtype": dtype_name(part.data, f"{store.uri}: tensor {source.name!r}"),
+            "shape": list(part.shape),
+            "offsets": list(part.offsets),
+            "sizes": list(part.data.shape),
+        }
         tensors[source.name] = [{**place, **piece.to_json()}]
     extra = {"s3dlio_state": VERSION, "tensors": tensors, "tree": encoded, **({"left": left} if left else {})}
-    stored = saved["object"]
-    compressed = saved["compression"] == "zstd"
-    raw = {"raw_size": saved["raw_size"], "raw_checksum": saved.get("raw_checksum")} if compressed else {}
-    return writer.register_shard(step, chosen, f"{key}.zst" if compressed else key, stored["size"], stored["checksum"], **raw, extra=extra)
+    return {**saved["shard"], "extra": extra}
 
 
-async def _finalize(
-    writer: CheckpointWriter, step: int, epoch: int, framework: str, shards: list[dict[str, Any]], user_meta: Any
-) -> str:
+async def _finalize(writer: CheckpointWriter, step: int, epoch: int, framework: str, shards: list[dict[str, Any]], user_meta: Any) -> str:
     """Looks whether the parts make wholes, then writes the manifest."""
-    _verify(shards, writer._what)
+    _verify(shards, uri_of(writer))
     described = [{**shard, "extra": {name: value for name, value in shard["extra"].items() if name != "left"}} for shard in shards]
     key = await CheckpointWriter.finalize_distributed_checkpoint.body(  # type: ignore[attr-defined]
         writer, step, epoch, framework, described, user_meta
@@ -334,7 +334,8 @@ def _verify(shards: list[dict[str, Any]], what: str) -> None:
         for name in shard["extra"].get("left", ()):
             if name not in held:
                 raise InvalidArgumentError(
-                    f"{what}: tensor {name!r} is held by rank {shard['rank']} and not by rank 0, which saves what is no part; give it to rank 0, or as a TensorShard",
+                    f"{what}: tensor {name!r} is held by rank {shard['rank']} and not by rank 0, which saves what is no part; give it to "
+                    "rank 0, or as a TensorShard",
                     what,
                 )
     for name, found in held.items():
@@ -346,9 +347,9 @@ def _verify(shards: list[dict[str, Any]], what: str) -> None:
             raise InvalidArgumentError(f"{what}: the parts of tensor {name!r} {wrong}", what)
 
 
-def collect(state: Any, rank: int, what: str) -> tuple[list[_Source], list[Part], Any, list[str]]:
+def collect(state: Any, rank: int, what: str) -> tuple[list[Source], list[Part], Any, list[str]]:
     """A state's tensors that this rank saves, its values with references in their places, and the names left to another rank."""
-    sources: list[_Source] = []
+    sources: list[Source] = []
     parts: list[Part] = []
     left: list[str] = []
     names: set[str] = set()
@@ -386,7 +387,9 @@ def is_tensor(data: Any, what: str) -> bool:
         raise InvalidArgumentError(f"{what} is a masked array; save array.filled() and array.mask")
     if not isinstance(data, np.ndarray):
         if str(data.layout) != "torch.strided" or data.is_nested or data.is_meta or data.is_quantized:
-            raise InvalidArgumentError(f"{what} is no dense tensor with data ({data.layout} on {data.device}); use to_dense(), to_padded_tensor() or dequantize()")
+            raise InvalidArgumentError(
+                f"{what} is no dense tensor with data ({data.layout} on {data.device}); use to_dense(), to_padded_tensor() or dequantize()"
+            )
         return True
     # what holds Python objects is refused with the values
     return not data.dtype.hasobject
@@ -397,7 +400,7 @@ class _Memory:
         self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (nbytes,), "data": (address, True)}
 
 
-def _level(compress: bool | int | str, sources: list[_Source], what: str) -> int | None:
+def _level(compress: bool | int | str, sources: list[Source], what: str) -> int | None:
     """The level to compress with, or None."""
     if compress is False or compress is None:
         return None
@@ -411,7 +414,7 @@ def _level(compress: bool | int | str, sources: list[_Source], what: str) -> int
     return 3 if _part_saved(sources) >= (0.5 if near else 0.2) else None
 
 
-def _part_saved(sources: list[_Source]) -> float:
+def _part_saved(sources: list[Source]) -> float:
     """The part of all bytes that compression would likely save; small tensors are not looked at."""
     sampled = [source for source in sources if source.nbytes >= _SAMPLED_FROM]
     total = sum(source.nbytes for source in sampled)

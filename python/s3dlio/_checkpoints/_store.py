@@ -12,13 +12,14 @@ from typing import Any
 from .._core import _native, _progress
 from .._core._address import Address, resolve
 from .._core._calls import blocking, twin
+from .._core._failures import to_error
 from .._core._progress import Progress
 from .._core._warnings import warn, warn_ignored
 from .._objects import Buffer, compression_options
-from .._store import Store
+from .._store import Store, root_of
 from ..exceptions import InvalidArgumentError, InvalidDataError, NotFoundError, S3dlioError
 from . import _reader as _checkpoint_reader, _writer as _checkpoint_writer
-from ._info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport, to_error, warn_skipped
+from ._info import CheckpointInfo, CheckpointWarning, IntegrityReport, PruneReport, warn_skipped
 from ._reader import CheckpointReader
 from ._writer import CheckpointWriter, whole
 
@@ -158,7 +159,9 @@ class CheckpointStore:
         """The data of one checkpoint that was saved by one rank, by its manifest's key or its step."""
         if (manifest_key is None) == (step is None):
             raise InvalidArgumentError(f"{self.uri}: a checkpoint is asked for by its manifest's key or by its step", self.uri)
-        manifest = await _checkpoint_reader.find(self.objects, {"manifest_key": manifest_key, "step": None if step is None else whole(step, "step", self._what)})
+        manifest = await _checkpoint_reader.find(
+            self.objects, {"manifest_key": manifest_key, "step": None if step is None else whole(step, "step", self._what)}
+        )
         if manifest is None:
             missing = f"there is no checkpoint {manifest_key if manifest_key is not None else f'of step {step}'}"
             raise NotFoundError(f"{self.uri}: {missing}", self.uri, missing)
@@ -181,12 +184,16 @@ class CheckpointStore:
         Returns:
             Whether there was one.
         """
-        return bool(await _native.run("checkpoint_delete", self.objects._root.number(), _native.options({"step": whole(step, "step", self._what)})))
+        return bool(
+            await _native.run(
+                "checkpoint_delete", root_of(self.objects).number(), _native.options({"step": whole(step, "step", self._what)})
+            )
+        )
 
     @blocking
     async def delete(self, manifest_key: str, *, timeout: float | None = None) -> bool:
         """Deletes the checkpoint of that manifest's key; False when it is not there."""
-        return bool(await _native.run("checkpoint_delete", self.objects._root.number(), _native.options({"manifest_key": manifest_key})))
+        return bool(await _native.run("checkpoint_delete", root_of(self.objects).number(), _native.options({"manifest_key": manifest_key})))
 
     @blocking
     async def prune(
@@ -202,8 +209,8 @@ class CheckpointStore:
     ) -> PruneReport:
         """Deletes old checkpoints, and what crashed saves left.
 
-        Before anything is deleted, one that stays is validated; where none of those is whole, the newest that is stays, too, and where there
-        is none at all, all stay.
+        Before anything is deleted, one that stays is validated; where none of those is whole, the newest that is stays, too, and where
+        there is none at all, all stay.
 
         Args:
             keep_last: So many of the newest stay, 1 or more.
@@ -218,7 +225,7 @@ class CheckpointStore:
             What was deleted and what stays.
         """
         rule = {"keep_last": keep_last, "keep_every": keep_every, "grace": grace, "check": check, "dry_run": dry_run}
-        told = await _progress.run(progress, "validate", "checkpoint_prune", self.objects._root.number(), _native.options(rule))
+        told = await _progress.run(progress, "validate", "checkpoint_prune", root_of(self.objects).number(), _native.options(rule))
         skipped = [{"key": one["manifest_key"], "error": to_error(one)} for one in told["skipped"]]
         return PruneReport(told["deleted"], told["kept"], told.get("verified"), told["collected"], skipped)
 
@@ -290,7 +297,7 @@ async def save(
 
 async def list_all(objects: Store) -> list[CheckpointInfo]:
     """All checkpoints, incomplete ones too, the newest first."""
-    told = await _native.run("checkpoint_list", objects._root.number())
+    told = await _native.run("checkpoint_list", root_of(objects).number())
     warn_skipped(told["skipped"])
     return [CheckpointInfo(one) for one in told["checkpoints"]]
 

@@ -14,8 +14,8 @@ from .._core._address import resolve
 from .._core._calls import blocking, twin
 from .._core._output import Output
 from .._core._progress import Progress
-from .._objects import Buffer, _buffer
-from .._store import Store
+from .._objects import Buffer, buffer_of
+from .._store import Store, place_in, root_of
 from ..exceptions import InvalidArgumentError
 
 
@@ -40,7 +40,7 @@ class CheckpointStream:
         generation = _native.generation
         # reentrant, because a signal's handler may call anything at any moment
         self._turn = threading.RLock()
-        opened = _calls.run("checkpoint_shard_open", objects._root.number(), _native.options(target))
+        opened = _calls.run("checkpoint_shard_open", root_of(objects).number(), _native.options(target))
         self._output, self._key = Output(objects.uri, opened["writer"], generation, "stream"), opened["key"]
         self._written = 0
         self._shard: dict[str, Any] | None = None
@@ -67,7 +67,7 @@ class CheckpointStream:
             ClosedError: The stream has ended, or an earlier write failed or was interrupted.
         """
         self._output.require_open()
-        address, length, owner = _buffer(data, resolve(self._objects._at(self._key)))
+        address, length, owner = buffer_of(data, resolve(place_in(self._objects, self._key)))
         try:
             with self._turn:
                 number = self._output.begin()
@@ -120,7 +120,11 @@ class CheckpointStream:
         self.cancel()
         if unfinished:
             # told to whoever looks for it: python -X dev, pytest
-            warnings.warn(f"{self._objects.uri}: the stream of a shard was let go before it was finalized; nothing is stored", ResourceWarning, source=self)
+            warnings.warn(
+                f"{self._objects.uri}: the stream of a shard was let go before it was finalized; nothing is stored",
+                ResourceWarning,
+                source=self,
+            )
 
 
 class CheckpointWriter:
@@ -168,7 +172,7 @@ class CheckpointWriter:
             AlreadyExistsError: A checkpoint of this step and id is there.
         """
         options = _native.options({"save_id": save_id, "run_id": None if save_id else self._run_id})
-        agreed = await _native.run("checkpoint_agree", self._objects._root.number(), whole(step, "step", self._what), options)
+        agreed = await _native.run("checkpoint_agree", root_of(self._objects).number(), whole(step, "step", self._what), options)
         return str(agreed["save_id"])
 
     @blocking
@@ -235,7 +239,15 @@ class CheckpointWriter:
         return f"shards/{where}ckpt-{step}-{save_id}/rank-{self.rank}.bin"
 
     def register_shard(
-        self, step: int, save_id: str, key: str, size: int, checksum: str, *, raw_size: int | None = None, raw_checksum: str | None = None,
+        self,
+        step: int,
+        save_id: str,
+        key: str,
+        size: int,
+        checksum: str,
+        *,
+        raw_size: int | None = None,
+        raw_checksum: str | None = None,
         extra: Any = None,
     ) -> dict[str, Any]:
         """The description of a shard that was written by other means.
@@ -326,24 +338,36 @@ def whole(value: Any, name: str, what: str) -> int:
     return number
 
 
+def uri_of(writer: CheckpointWriter) -> str:
+    """The address of the store that it writes to."""
+    return writer._what
+
+
 def target_of(writer: CheckpointWriter, step: int, save_id: str | None, extra: Any) -> dict[str, Any]:
     """What the library has to know of a shard before its bytes."""
     agreed: dict[str, Any] = {"save_id": save_id} if save_id is not None else {"run_id": writer._run_id}
-    return {"step": whole(step, "step", writer._what), "rank": writer.rank, **writer._settings, **agreed, "extra": extra, "background": _calls.in_background() or None}
+    return {
+        "step": whole(step, "step", writer._what),
+        "rank": writer.rank,
+        **writer._settings,
+        **agreed,
+        "extra": extra,
+        "background": _calls.in_background() or None,
+    }
 
 
 async def save_shard(
     writer: CheckpointWriter, step: int, data: Buffer | Iterable[Buffer], save_id: str | None, extra: Any, progress: Progress
 ) -> dict[str, Any]:
     """Writes a shard from memory."""
-    where = resolve(writer._objects._at("shards"))
+    where = resolve(place_in(writer._objects, "shards"))
     pieces = data if isinstance(data, (list, tuple)) else [data]
-    parts = [_buffer(piece, where) for piece in pieces]
+    parts = [buffer_of(piece, where) for piece in pieces]
     found: dict[str, Any] = await _progress.run(
         progress,
         "save",
         "checkpoint_shard_put",
-        writer._objects._root.number(),
+        root_of(writer._objects).number(),
         _native.options(target_of(writer, step, save_id, extra)),
         _native.segments([part[:2] for part in parts]),
         len(parts),
@@ -378,5 +402,5 @@ async def commit(
         "durable": writer._settings["durable"],
         "verify": verify,
     }
-    found: dict[str, Any] = await _native.run("checkpoint_commit", writer._objects._root.number(), _native.options(told))
+    found: dict[str, Any] = await _native.run("checkpoint_commit", root_of(writer._objects).number(), _native.options(told))
     return found

@@ -21,8 +21,9 @@ from .._config import completed, merged, without_secrets
 from ..exceptions import InvalidArgumentError
 from . import _native
 from ._options import StorageOptions
+from ._warnings import warn_unverified
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 #: A server, as an S3 address may begin with one: with a port, since no bucket's name has a colon.
 _SERVER = re.compile(r".+:[0-9]{1,5}", re.ASCII)
 
@@ -47,7 +48,10 @@ class Root:
             with _opening:
                 if self._generation != _native.generation:
                     generation = _native.generation
-                    self._number = _native.open_store(self.uri, completed(self.options) if self.asks else self.options)
+                    options = completed(self.options) if self.asks else self.options
+                    if options.get("verify_tls") is False:
+                        warn_unverified()
+                    self._number = _native.open_store(self.uri, options)
                     self._generation = generation
         return self._number
 
@@ -85,9 +89,9 @@ _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 #: What other programs put behind an address, and keys do not end in.
 _QUERY = re.compile(r"\?(?:[^/?=]+=[^/?]*&)*(?:versionId|partNumber|region|endpoint|endpoint_url|profile|sv|sig|X-Amz-[A-Za-z-]+)=")
 
-#: Stores that the next call with the same address and options gets again. Those used since the last time there were ``_MOST`` are in the first
-#: dictionary, those used in the time before that in the second; what is in neither is closed when no call holds it any more, and its options,
-#: secrets among them, are let go. So tokens that change with each call do not pile up.
+#: Stores that the next call with the same address and options gets again. Those used since the last time there were ``_MOST`` are in the
+#: first dictionary, those used in the time before that in the second; what is in neither is closed when no call holds it any more, and its
+#: options, secrets among them, are let go. So tokens that change with each call do not pile up.
 _roots: dict[tuple[str, bytes], Root] = {}
 _older: dict[tuple[str, bytes], Root] = {}
 _SALT = os.urandom(16)
@@ -105,7 +109,7 @@ def _after_fork_in_child() -> None:
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _shared(uri: str, options: StorageOptions | None) -> Root:
+def shared_root(uri: str, options: StorageOptions | None) -> Root:
     """The store of that root: one for each configuration, as long as it is used."""
     global _roots, _older
     chosen = merged(options, uri)
@@ -147,11 +151,11 @@ def resolve(address: Address, storage_options: StorageOptions | None = None, kno
     text = os.fspath(address)
     if not isinstance(text, str):
         raise InvalidArgumentError(f"an address is text or a path of text, found {type(text).__name__}: {text!r}")
-    scheme = _SCHEME.match(text)
+    scheme = SCHEME.match(text)
     if scheme is None:
         require_slashes(text)
-        path = _absolute(text)
-        return Location(_shared("file:///", storage_options), path[1:], "/")
+        path = absolute_path(text)
+        return Location(shared_root("file:///", storage_options), path[1:], "/")
     name = scheme.group(1).lower()
     rest = text[scheme.end() :]
     if name in ("file", "direct"):
@@ -159,7 +163,7 @@ def resolve(address: Address, storage_options: StorageOptions | None = None, kno
             rest = rest[len("localhost") :]
         if not rest.startswith("/"):
             raise InvalidArgumentError(f"{text}: the path is relative; write {name}:///absolute/path", text)
-        return Location(_shared(f"{name}:///", storage_options), rest[1:], f"{name}:///")
+        return Location(shared_root(f"{name}:///", storage_options), rest[1:], f"{name}:///")
     container, _, key = rest.partition("/")
     if name == "az" or (name == "s3" and is_server(container)):
         below, _, key = key.partition("/")
@@ -168,7 +172,7 @@ def resolve(address: Address, storage_options: StorageOptions | None = None, kno
     _require_no_query(base, key)
     root = known.get(base) if known is not None else None
     if root is None:
-        root = _shared(base, storage_options)
+        root = shared_root(base, storage_options)
         if known is not None:
             known[base] = root
     return Location(root, key, base)
@@ -185,7 +189,8 @@ def _require_no_query(base: str, key: str) -> None:
     if found is not None:
         name = base + key[: found.start()]
         raise InvalidArgumentError(
-            f"{name}: the address has a query behind it, which is not looked at; settings are given as storage_options={{…}}, and an object "
+            f"{name}: the address has a query behind it, which is not looked at; settings are given as storage_options={{…}}, and an "
+            "object "
             f"whose key looks like that is found by Store({base!r})",
             name,
         )
@@ -198,11 +203,13 @@ def require_slashes(path: str) -> None:
         InvalidArgumentError: With the right spelling.
     """
     if _WINDOWS.match(path):
-        raise InvalidArgumentError(f"{path}: a Windows path; this system's paths are written /like/this, and a file of such a name is {'./' + path!r}", path)
+        raise InvalidArgumentError(
+            f"{path}: a Windows path; this system's paths are written /like/this, and a file of such a name is {'./' + path!r}", path
+        )
     lost = _LOST_SLASH.match(path)
     if lost is not None:
         name = lost[1].lower()
-        meant = f"{name}://{'/' if name in ('file', 'direct') else ''}{path[lost.end():]}"
+        meant = f"{name}://{'/' if name in ('file', 'direct') else ''}{path[lost.end() :]}"
         raise InvalidArgumentError(
             f"{path}: a slash of the address is missing, as pathlib.Path and os.path.normpath leave one out; write {meant!r} as text, "
             f"or {'./' + path!r} for a file",
@@ -210,7 +217,7 @@ def require_slashes(path: str) -> None:
         )
 
 
-def _absolute(path: str) -> str:
+def absolute_path(path: str) -> str:
     """An absolute path, as the kernel would walk it: ``..`` after a symbolic link leaves the link's target, not its name."""
     if not path:
         raise InvalidArgumentError("the address is empty")

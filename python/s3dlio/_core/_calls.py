@@ -58,7 +58,7 @@ def trace(span: Callable[[str, str], AbstractContextManager[None]] | None) -> No
     _span = span
 
 
-class _Call:
+class Call:
     """One call of a public function: its name, what it is about, and when it has to end.
 
     Args:
@@ -97,8 +97,10 @@ class _Call:
         uri = _subject(self._arguments[0]) if self._arguments else ""
         done, total = running.counts
         far = "" if total < 0 else f" ({done} of {total} done)"
-        state = "was cancelled and its buffers are free" if running.wait(0) else (
-            "was cancelled, and the system holds it still: what it uses is kept until it has ended"
+        state = (
+            "was cancelled and its buffers are free"
+            if running.wait(0)
+            else ("was cancelled, and the system holds it still: what it uses is kept until it has ended")
         )
         detail = (
             f"{self._name} did not end within timeout={self._timeout} seconds{far}; it {state}. "
@@ -124,7 +126,7 @@ def _about(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 
 def run(
-    function: str, *arguments: Any, keep: object = None, lent: bool = False, about: str = "", timeout: float | None = None
+    function: str, *arguments: Any, keep: object = None, lent: bool = False, about: str = "", timeout: float | None = None, **result: Any
 ) -> Any:
     """One operation of a file-like object or the like, blocking; see ``_native.run``.
 
@@ -135,19 +137,22 @@ def run(
         lent: As for ``_native.run``.
         about: The object, for the message of a call whose time ran out.
         timeout: Seconds for the operation.
+        result: What is the result, as for ``_native.run``.
     """
-    return _block(_native.run(function, *arguments, keep=keep, lent=lent), _Call(function, (about,), {"timeout": timeout}))
+    return block(_native.run(function, *arguments, keep=keep, lent=lent, **result), Call(function, (about,), {"timeout": timeout}))
 
 
 async def run_in_loop(
     function: str, *arguments: Any, keep: object = None, lent: bool = False, about: str = "", timeout: float | None = None
 ) -> Any:
     """The same in an event loop, without a thread."""
-    return await _pump(_native.run(function, *arguments, keep=keep, lent=lent), _Call(function, (about,), {"timeout": timeout}))
+    return await pump(_native.run(function, *arguments, keep=keep, lent=lent), Call(function, (about,), {"timeout": timeout}))
 
 
 class Background:
     """An operation that goes on while its result is not needed yet.
+
+    ``running`` is the operation while it runs.
 
     Letting go of it, or of whatever holds it, cancels the operation and waits until its buffers are free, or abandons it.
     """
@@ -155,11 +160,11 @@ class Background:
     def __init__(self, function: str, *arguments: Any, keep: object = None, **result: Any) -> None:
         self._name = function
         self._work = _native.run(function, *arguments, keep=keep, **result)
-        self._running: _native.Running | None = None
+        self.running: _native.Running | None = None
         self._result: Any = None
         self._error: BaseException | None = None
         try:
-            self._running = self._work.send(None)
+            self.running = self._work.send(None)
         except StopIteration as ended:
             self._result = ended.value
         except BaseException as error:
@@ -168,20 +173,20 @@ class Background:
 
     def finish(self, about: str = "", timeout: float | None = None) -> Any:
         """Waits for it as ``run`` does."""
-        running, self._running = self._running, None
+        running, self.running = self.running, None
         if running is not None:
-            return _block(self._work, _Call(self._name, (about,), {"timeout": timeout}), running)
+            return block(self._work, Call(self._name, (about,), {"timeout": timeout}), running)
         if self._error is not None:
             raise self._error
         return self._result
 
     def close(self) -> None:
         """Cancels it unless it has ended."""
-        self._running = None
+        self.running = None
         self._work.close()
 
 
-def _block(work: Any, call: _Call, begun: _native.Running | None = None) -> Any:
+def block(work: Any, call: Call, begun: _native.Running | None = None) -> Any:
     try:
         running = work.send(None) if begun is None else begun
         first = True
@@ -197,7 +202,7 @@ def _block(work: Any, call: _Call, begun: _native.Running | None = None) -> Any:
         return ended.value
 
 
-def _wait(running: _native.Running, call: _Call, first: bool) -> None:
+def _wait(running: _native.Running, call: Call, first: bool) -> None:
     late = not first and call.is_over()
     while not late:
         if running.wait(call.left(getattr(patience, "slice", _native.SLICE))):
@@ -212,7 +217,7 @@ def _wait(running: _native.Running, call: _Call, first: bool) -> None:
         raise call.error(running)
 
 
-async def _pump(work: Any, call: _Call) -> Any:
+async def pump(work: Any, call: Call) -> Any:
     import asyncio
 
     try:
@@ -235,14 +240,14 @@ async def _pump(work: Any, call: _Call) -> Any:
         return ended.value
 
 
-async def _wait_in_loop(running: _native.Running, call: _Call, first: bool) -> None:
+async def _wait_in_loop(running: _native.Running, call: Call, first: bool) -> None:
     import asyncio
 
     late = not first and call.is_over()
     if not late and running.wait(0):
         await asyncio.sleep(0)
         return
-    ended = _Notifier.of(asyncio.get_running_loop()).watch(running)
+    ended = Notifier.of(asyncio.get_running_loop()).watch(running)
     try:
         while not late:
             limited = call.has_deadline or running.progress is not None
@@ -274,16 +279,16 @@ async def _cancelled(running: _native.Running, ended: asyncio.Future[None]) -> N
             continue
 
 
-class _Notifier:
+class Notifier:
     """One descriptor in one event loop, by which the library tells of every operation that the loop waits for."""
 
-    _of: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Notifier] = weakref.WeakKeyDictionary()
+    _of: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Notifier] = weakref.WeakKeyDictionary()
 
     @staticmethod
-    def of(loop: asyncio.AbstractEventLoop) -> _Notifier:
-        found = _Notifier._of.get(loop)
+    def of(loop: asyncio.AbstractEventLoop) -> Notifier:
+        found = Notifier._of.get(loop)
         if found is None or found._generation != _native.generation:
-            found = _Notifier._of[loop] = _Notifier(loop)
+            found = Notifier._of[loop] = Notifier(loop)
         return found
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -354,7 +359,7 @@ def blocking(body: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
             with _span(body.__name__, _about(args, kwargs)):
                 return finish(args, kwargs)
         limited = kwargs.get("timeout") is not None or default_timeout() is not None
-        begun = _Call(body.__name__, args, kwargs) if limited else None
+        begun = Call(body.__name__, args, kwargs) if limited else None
         work = body(*args, **kwargs)
         try:
             running = work.send(None)
@@ -362,12 +367,12 @@ def blocking(body: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
             # most calls of small things end at once
             value: R = ended.value
             return value
-        result: R = _block(work, begun or _Call(body.__name__, args, kwargs), running)
+        result: R = block(work, begun or Call(body.__name__, args, kwargs), running)
         return result
 
     def finish(args: Any, kwargs: Any) -> R:
         work: Any = body
-        result: R = _block(work(*args, **kwargs), _Call(body.__name__, args, kwargs))
+        result: R = block(work(*args, **kwargs), Call(body.__name__, args, kwargs))
         return result
 
     call.body = body  # type: ignore[attr-defined]
@@ -379,44 +384,47 @@ def blocking_each(body: Callable[P, AsyncIterator[R]]) -> Callable[P, Iterator[R
 
     @functools.wraps(body)
     def call(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
-        begun = _Call(body.__name__, args, kwargs)
+        begun = Call(body.__name__, args, kwargs)
         items: Any = body(*args, **kwargs)
         try:
             while True:
                 begun.begin()
                 try:
-                    item: R = _block(items.__anext__(), begun)
+                    item: R = block(items.__anext__(), begun)
                 except StopAsyncIteration:
                     return
                 yield item
         finally:
-            _block(items.aclose(), begun)
+            block(items.aclose(), begun)
 
     call.body = body  # type: ignore[attr-defined]
     return call
 
 
 async def awaited(name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """What a function that ``blocking`` made does, in an event loop and without a thread; ``name`` is for the error of a call without time."""
+    """What a function that ``blocking`` made does, in an event loop and without a thread.
+
+    ``name`` is for the error of a call without time.
+    """
     with nullcontext() if _span is None else _span(name, _about(args, kwargs)):
-        result: R = await _pump(function.body(*args, **kwargs), _Call(name, args, kwargs))  # type: ignore[attr-defined]
+        result: R = await pump(function.body(*args, **kwargs), Call(name, args, kwargs))  # type: ignore[attr-defined]
     return result
 
 
 async def awaited_each(name: str, function: Callable[P, Iterator[R]], /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
     """The same for generators."""
-    begun = _Call(name, args, kwargs)
+    begun = Call(name, args, kwargs)
     items: Any = function.body(*args, **kwargs)  # type: ignore[attr-defined]
     try:
         while True:
             begun.begin()
             try:
-                item: R = await _pump(items.__anext__(), begun)
+                item: R = await pump(items.__anext__(), begun)
             except StopAsyncIteration:
                 return
             yield item
     finally:
-        await _pump(items.aclose(), begun)
+        await pump(items.aclose(), begun)
 
 
 def twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -510,7 +518,8 @@ def _named(call: Any, function: Any, module: str) -> Any:
     text = re.sub(r"\n\s*Example:\n.*", "\n", inspect.cleandoc(function.__doc__ or ""), flags=re.S)
     head, _, rest = text.partition("\n")
     call.__doc__ = (
-        f"{head}\n\nThe twin of ``{function.__name__}`` for asyncio, without a thread. Cancelling its task cancels the operation and waits until\n"
+        f"{head}\n\nThe twin of ``{function.__name__}`` for asyncio, without a thread. Cancelling its task cancels the operation and "
+        "waits until\n"
         f"its buffers are free, one second at most where the system holds it and it writes to no memory of the caller.\n{rest}"
         f"\nExample:\n    >>> found = await s3dlio.{call.__name__}(...)  # doctest: +SKIP\n"
     )

@@ -50,7 +50,9 @@ def read(data: bytes, kind: str, version: int, what: str) -> dict[str, Any]:
     zeroed = data[: found.start(1)] + b"00000000" + data[found.end(1) :]
     expected = f"crc32c:{found.group(1).decode()}"
     if checksum(zeroed) != expected:
-        raise ChecksumMismatchError(f"{what}: checksum mismatch: {expected} recorded, {checksum(zeroed)} found. The document is damaged", what)
+        raise ChecksumMismatchError(
+            f"{what}: checksum mismatch: {expected} recorded, {checksum(zeroed)} found. The document is damaged", what
+        )
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -58,5 +60,7 @@ def read(data: bytes, kind: str, version: int, what: str) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != kind:
         raise InvalidDataError(f"{what}: expected a {kind} document, found {str(content)[:80]!r}", what)
     if type(content.get("format_version")) is not int or not 1 <= content["format_version"] <= version:
-        raise InvalidDataError(f"{what}: format version {content.get('format_version')!r:.50} is not known, {version} is; update s3dlio", what)
+        raise InvalidDataError(
+            f"{what}: format version {content.get('format_version')!r:.50} is not known, {version} is; update s3dlio", what
+        )
     return content

@@ -39,7 +39,7 @@ _ML_DTYPES_TO_SAFETENSORS = {
 _SAFETENSORS_TO_ML_DTYPES = {name: ours for ours, name in _ML_DTYPES_TO_SAFETENSORS.items()}
 
 #: torch's attribute names.
-_TORCH_TO_SAFETENSORS = {
+TORCH_TO_SAFETENSORS = {
     "bool": "BOOL",
     "uint8": "U8",
     "int8": "I8",
@@ -62,7 +62,7 @@ _TORCH_TO_SAFETENSORS = {
     # two elements share a byte; torch counts the bytes, safetensors the elements
     "float4_e2m1fn_x2": "F4",
 }
-_SAFETENSORS_TO_TORCH = {name: torchs for torchs, name in _TORCH_TO_SAFETENSORS.items()}
+_SAFETENSORS_TO_TORCH = {name: torchs for torchs, name in TORCH_TO_SAFETENSORS.items()}
 
 
 #: What may be converted when elements are loaded into memory of another type, in NumPy's words.
@@ -187,7 +187,7 @@ def has_safetensors_type(dtype: np.dtype[Any]) -> bool:
 
 def torch_to_safetensors(dtype: Any, what: str) -> str:
     """safetensors' name of a torch dtype."""
-    name = _TORCH_TO_SAFETENSORS.get(str(dtype).removeprefix("torch."))
+    name = TORCH_TO_SAFETENSORS.get(str(dtype).removeprefix("torch."))
     if name is None:
         hint = "; save torch.view_as_real(tensor)" if dtype.is_complex else ""
         raise InvalidArgumentError(f"{what}: safetensors has no type for {dtype}{hint}")

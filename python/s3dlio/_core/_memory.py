@@ -9,9 +9,15 @@ import numpy as np
 
 from . import _native
 
-#: Bytes from which the library's own memory is taken: in huge pages, a third of the time to first touch it, and in those of what was dropped
-#: lately, which need not be cleared.
+#: Bytes from which the library's own memory is taken: in huge pages, a third of the time to first touch it, and in those of what was
+#: dropped lately, which need not be cleared.
 _LARGE_FROM = 2 << 20
+
+
+def address_of(held: Any) -> int:
+    """Where the memory of an array or a tensor begins."""
+    at: int = held.__array_interface__["data"][0] if isinstance(held, np.ndarray) else held.data_ptr()
+    return at
 
 
 def empty_array(shape: tuple[int, ...], dtype: np.dtype[Any], order: Literal["C", "F"] = "C") -> np.ndarray[Any, Any]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import exceptions
 from . import _copies, _warnings
+from ._failures import error_class
 
 ABI_VERSION = 2
 PENDING = -1
@@ -137,7 +138,9 @@ class _Meta(c.Structure):
 
 
 _id, _text, _size, _op = c.c_uint64, c.c_char_p, c.c_size_t, c.POINTER(c.c_uint64)
-_key, _number = [_text, _size], c.POINTER(c.c_int64)
+_key, _number, _bytes, _floats = [_text, _size], c.POINTER(c.c_int64), c.POINTER(c.c_uint8), c.POINTER(c.c_float)
+#: Who changes a table, and the keys: session, serial, whether a replay is skipped, keys and their count.
+_batch = [_text, c.c_int64, c.c_int32, _number, _size]
 
 #: Name, without ``s3dlio_``, and argument types. All return an int32 status, but for the two of ``_PLAIN``.
 _FUNCTIONS: dict[str, list[Any]] = {
@@ -176,6 +179,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "objects_scatter_begin": [c.POINTER(_Object), _size, c.POINTER(_ObjectRead), _size, _text, _op],
     "order_fill": [c.c_int64, c.c_uint64, c.c_int64, c.c_int64, c.c_int64, c.c_int64, _size, _number],
     "samples_read_begin": [c.POINTER(_Object), _size, c.POINTER(_ObjectRead), _size, _text, _op],
+    "manifest_write_begin": [_id, *_key, _id, *_key, _text, _op],
     "object_put_begin": [_id, *_key, c.POINTER(_Segment), _size, _text, _op],
     "object_get_begin": [_id, *_key, _text, _op],
     "object_get_range_begin": [_id, *_key, c.c_int64, c.c_int64, c.c_void_p, _text, _op],
@@ -204,6 +208,9 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "cache_stats_begin": [_id, _op],
     "cache_evict_begin": [_id, *_key, _op],
     "cache_warm_begin": [_id, _text, _op],
+    "cache_flush_begin": [_id, *_key, _text, _op],
+    "cache_pending_begin": [_id, *_key, _op],
+    "cache_unpark_begin": [_id, *_key, _text, _op],
     "uploads_list_begin": [_id, *_key, _text, _op],
     "uploads_abort_begin": [_id, *_key, _text, _op],
     "directory_create_begin": [_id, *_key, _op],
@@ -259,6 +266,29 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "log_cursor_get": [_id, _text, _number],
     "log_cursor_set_begin": [_id, _text, c.c_int64, _op],
     "log_close": [_id],
+    "table_open_begin": [_text, _text, _op],
+    "table_info": [_id, _number, _number, _number],
+    "table_lookup": [_id, _number, _size, c.c_void_p, c.c_uint64, _bytes, c.POINTER(c.c_int32)],
+    "table_lookup_begin": [_id, _number, _size, c.c_void_p, c.c_uint64, _bytes, _op],
+    "table_apply": [_id, *_batch, _floats, c.c_uint64, _number, c.POINTER(c.c_int32)],
+    "table_apply_begin": [_id, *_batch, _floats, c.c_uint64, _op],
+    "table_upsert_begin": [_id, *_batch, c.c_void_p, c.c_uint64, _op],
+    "table_delete_begin": [_id, *_batch, _op],
+    "table_contains": [_id, _number, _size, _bytes],
+    "table_prefetch_begin": [_id, _number, _size, _op],
+    "table_session_serial": [_id, _text, _number],
+    "table_sessions_begin": [_id, _op],
+    "table_checkpoint_begin": [_id, _id, *_key, _text, _op],
+    "table_checkpoints_begin": [_text, _id, *_key, _op],
+    "table_recover_begin": [_id, *_key, _text, _text, _op],
+    "table_scan_open_begin": [_id, _op],
+    "table_scan_next_begin": [_id, _size, _op],
+    "table_scan_close": [_id],
+    "table_compact_begin": [_id, c.c_double, _op],
+    "table_evict_begin": [_id, _text, _op],
+    "table_stats_begin": [_id, _op],
+    "table_inspect_begin": [_text, _text, _op],
+    "table_close": [_id],
 }
 _PLAIN: dict[str, Any] = {"abi_version": c.c_uint32, "version": c.c_char_p}
 
@@ -408,7 +438,7 @@ def _exporter() -> type:
     """A class whose objects export the buffer of their ``_array``: by a slot of C, see native/exporter.c."""
     try:
         library = c.PyDLL(str(_find()))
-        function = c.cast(library._s3dlio_exporter, c.c_void_p).value
+        function = c.cast(library["_s3dlio_exporter"], c.c_void_p).value
     except (ImportError, OSError, AttributeError):
         # the first call tells what is wrong; without it nothing is read
         return object
@@ -446,7 +476,8 @@ def _require_a_thread() -> None:
         _thread.start_new_thread(int, ())
     except RuntimeError as error:
         raise exceptions.OutOfSpaceError(
-            f"the s3dlio library cannot start: the system gives this process no more threads ({error}). Raise the limit (ulimit -u, or the container's "
+            f"the s3dlio library cannot start: the system gives this process no more threads ({error}). Raise the limit (ulimit -u, or "
+            "the container's "
             "pids limit), or end what else runs under it"
         ) from None
 
@@ -508,7 +539,7 @@ def version() -> str:
 def _raise_last_error(status: int) -> None:
     error = _Error(struct_size=c.sizeof(_Error))
     library().s3dlio_last_error(c.byref(error))
-    kind = exceptions._class(status, error.reason)
+    kind = error_class(status, error.reason)
     texts = [(text or b"").decode("utf-8", "surrogateescape") for text in (error.message, error.uri, error.detail)]
     # behind the copies: a handler of the log may have a failure of its own
     hear()
@@ -577,6 +608,8 @@ _OPENS = {
     "writer_open": "writer",
     "log_open": "log",
     "log_open_store": "log",
+    "table_open": "table",
+    "table_scan_open": "table_scan",
 }
 
 
@@ -614,13 +647,13 @@ class _Call:
 #: What running operations read or write, by the id of their number's cell: kept here so that no interrupt, wherever it
 #: strikes, can let go of memory that the library still uses.
 _in_use: dict[int, tuple[c.c_uint64, object, object, weakref.ref[_Call]]] = {}
-#: References to calls that are gone while their operation is still in ``_in_use``: an exception of a signal's handler kept them from letting go of
-#: it. Filled without a step of Python, so nothing can come between.
+#: References to calls that are gone while their operation is still in ``_in_use``: an exception of a signal's handler kept them from
+#: letting go of it. Filled without a step of Python, so nothing can come between.
 _lost: list[weakref.ref[_Call]] = []
 #: Files and writers that were opened and not closed yet, by number.
 _opened: dict[int, tuple[str, int, weakref.ref[_Call]]] = {}
-#: Cells of those that were cancelled and did not end in time: nobody waits for them any more, and they stay in ``_in_use`` until they have ended.
-#: With the time, by ``time.monotonic``, until which whoever cancelled it still waits.
+#: Cells of those that were cancelled and did not end in time: nobody waits for them any more, and they stay in ``_in_use`` until they have
+#: ended. With the time, by ``time.monotonic``, until which whoever cancelled it still waits.
 _abandoned: dict[int, float] = {}
 
 
@@ -725,7 +758,9 @@ _LOADING = 60.0
 
 
 def end() -> None:
-    """Called by the package when the interpreter ends. Ends what is under way when the interpreter does: temporaries go, uploads are aborted, memory that is read from may go away after this.
+    """Called by the package when the interpreter ends: ends what is under way.
+
+    Temporaries go, uploads are aborted, and memory that is read from may go away after this.
 
     That no thread uses OpenSSL once the C library takes it down is the library's own concern: see native/gate.c.
     """
@@ -754,7 +789,9 @@ def end() -> None:
 
 
 def _hold() -> None:
-    """Called once the interpreter ends: holds a daemon's thread, as Python itself does a moment later: what it was at is cancelled, and nobody is told.
+    """Called once the interpreter ends: holds a daemon's thread, as Python itself does a moment later.
+
+    What it was at is cancelled, and nobody is told.
 
     Not for ever: a handler that runs at the end may wait for this thread.
     """
@@ -835,7 +872,8 @@ async def run(
         parsed = _parsed(result)
         if noun is not None:
             parsed[noun] = Handle(noun, parsed[noun])
-            # until now it was closed with the operation, from here on with its handle; an interrupt in between has both do it, which does no harm
+            # until now it was closed with the operation, from here on with its handle; an interrupt in between has both do it, which does
+            # no harm
             check(lib.s3dlio_op_result(number, c.byref(result)))
         return parsed if items is None else (parsed, _take_items(lib, number, items))
     finally:
@@ -1072,11 +1110,10 @@ def log_append(log: int, data: Any, length: int) -> int:
     return number.value
 
 
-def log_append_batch(log: int, data: Any, length: int, ends: array[int]) -> int:
-    """Appends records that lie one behind the other and gives the first one's number."""
+def log_append_batch(log: int, data: Any, length: int, ends: int, count: int) -> int:
+    """Appends records that lie one behind the other and end where the numbers at ``ends`` say; gives the first one's number."""
     first = c.c_int64()
-    places = log_numbers(ends.buffer_info()[0]) if ends else None
-    check(library().s3dlio_log_append_batch(log, data, length, places, len(ends), c.byref(first)))
+    check(library().s3dlio_log_append_batch(log, data, length, numbers_at(ends) if count else None, count, c.byref(first)))
     return first.value
 
 
@@ -1108,9 +1145,53 @@ def log_cursor(log: int, name: bytes) -> int:
     return found.value
 
 
-def log_numbers(address: int) -> Any:
+def table_info(table: int) -> tuple[int, int, int]:
+    """Rows, the newest checkpoint's version, and batches of gradients so far."""
+    rows, version, step = c.c_int64(), c.c_int64(), c.c_int64()
+    check(library().s3dlio_table_info(table, c.byref(rows), c.byref(version), c.byref(step)))
+    return rows.value, version.value, step.value
+
+
+def table_lookup(table: int, keys: int, count: int, address: int, length: int) -> bool:
+    """Looks rows up in this thread; False where an operation has to do it."""
+    done = c.c_int32()
+    status = library().s3dlio_table_lookup(table, c.cast(keys, _number), count, address, length, None, c.byref(done))
+    if status != 0:
+        _raise_last_error(status)
+    return done.value != 0
+
+
+def table_apply(table: int, session: bytes, serial: int, skip: int, keys: int, count: int, gradients: int, length: int) -> bool:
+    """Applies a batch in this thread and gives whether it was passed over."""
+    applied, skipped = c.c_int64(), c.c_int32()
+    status = library().s3dlio_table_apply(
+        table, session, serial, skip, c.cast(keys, _number), count, c.cast(gradients, _floats), length, c.byref(applied), c.byref(skipped)
+    )
+    if status != 0:
+        _raise_last_error(status)
+    return skipped.value != 0
+
+
+def table_contains(table: int, keys: int, count: int, found: int) -> None:
+    """Fills a byte for each key."""
+    check(library().s3dlio_table_contains(table, c.cast(keys, _number), count, c.cast(found, _bytes)))
+
+
+def table_session_serial(table: int, session: bytes) -> int:
+    """The last serial of a session, -1 for none."""
+    serial = c.c_int64()
+    check(library().s3dlio_table_session_serial(table, session, c.byref(serial)))
+    return serial.value
+
+
+def numbers_at(address: int) -> Any:
     """An array of int64 that is the caller's, as the ABI takes it."""
-    return c.cast(address, c.POINTER(c.c_int64))
+    return c.cast(address, _number)
+
+
+def floats_at(address: int) -> Any:
+    """The same of float."""
+    return c.cast(address, _floats)
 
 
 def integers(values: Sequence[int]) -> Any:

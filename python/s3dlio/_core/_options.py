@@ -48,7 +48,8 @@ class OptionNames(TypedDict, total=False):
     endpoint_cooldown: float
     cache: str
     cache_size: int | str
-    cache_mode: Literal["read", "through"]
+    cache_mode: Literal["read", "through", "back", "offline"]
+    cache_journal_size: int | str
     cache_validate: Literal["always", "ttl", "never"]
     cache_ttl: float
     cache_min_free: int | str

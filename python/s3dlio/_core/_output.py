@@ -84,8 +84,8 @@ class Output:
     def unwinding(self) -> BaseException | None:
         """The exception being handled by this thread or task that came after the writer was opened.
 
-        A file's ``close`` is not told why it is called. ``io.TextIOWrapper``, ``contextlib.closing``, ``finally`` and the like call it while
-        an exception passes, in the middle of whatever was being written.
+        A file's ``close`` is not told why it is called. ``io.TextIOWrapper``, ``contextlib.closing``, ``finally`` and the like call it
+        while an exception passes, in the middle of whatever was being written.
         """
         error = sys.exc_info()[1]
         return None if error is self._handled_at_first else error

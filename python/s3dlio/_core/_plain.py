@@ -45,8 +45,8 @@ def encode(value: Any, what: str, _depth: int = 0) -> Any:
     """What ``json.dumps`` can write for a value, types and all.
 
     Args:
-        value: None, bool, int, float, complex, str, bytes, bytearray, io.BytesIO, list, tuple, set, frozenset, range, dict, OrderedDict, Counter,
-            NumPy scalars and arrays, torch tensors, ``torch.Size``, ``torch.dtype``, ``torch.device``, in any nesting.
+        value: None, bool, int, float, complex, str, bytes, bytearray, io.BytesIO, list, tuple, set, frozenset, range, dict, OrderedDict,
+            Counter, NumPy scalars and arrays, torch tensors, ``torch.Size``, ``torch.dtype``, ``torch.device``, in any nesting.
         what: What it is, for errors.
 
     Raises:
@@ -74,7 +74,8 @@ def encode(value: Any, what: str, _depth: int = 0) -> Any:
     if found is not None:
         return found
     raise InvalidArgumentError(
-        f"{what}: a {kind.__module__}.{kind.__qualname__} cannot be stored, since only plain values are: what a pickle can hold, a pickle can "
+        f"{what}: a {kind.__module__}.{kind.__qualname__} cannot be stored, since only plain values are: what a pickle can hold, a pickle "
+        "can "
         "also run. Give numbers, text, bytes, lists, tuples, dictionaries, arrays or tensors, such as the object's state_dict() or vars()"
     )
 
@@ -151,7 +152,11 @@ def extents(numbers: Any) -> tuple[int, ...]:
     Raises:
         ValueError: They are no list of at most 64 whole numbers below 2^62.
     """
-    if not isinstance(numbers, list) or len(numbers) > 64 or any(type(number) is not int or not 0 <= number < 1 << 62 for number in numbers):
+    if (
+        not isinstance(numbers, list)
+        or len(numbers) > 64
+        or any(type(number) is not int or not 0 <= number < 1 << 62 for number in numbers)
+    ):
         raise ValueError(f"expected at most 64 whole numbers from 0 to 2^62 - 1, found {numbers!r:.80}")
     return tuple(numbers)
 

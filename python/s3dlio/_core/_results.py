@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+W = TypeVar("W", bound="WriteResult")
 
 #: The keys of ``stat``, the original's and ``checksum`` and ``attributes``.
 _STAT_KEYS = (
@@ -71,7 +73,7 @@ class WriteResult(str):
         return made
 
     @classmethod
-    def of(cls, other: WriteResult) -> Self:
+    def of(cls: type[W], other: WriteResult) -> W:
         """Another one as this class."""
         return cls(*other.__getnewargs__())
 

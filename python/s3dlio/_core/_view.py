@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, overload
+from typing import Any, SupportsIndex, TypeAlias, TypeVar, overload
 
 import numpy as np
 
 from ._native import Exporter
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 #: Anything that exports a contiguous buffer.
 Bytes: TypeAlias = Any
@@ -20,8 +17,8 @@ Bytes: TypeAlias = Any
 class BytesView(Exporter):
     """Read-only bytes without a copy.
 
-    Behaves as ``bytes`` do: ``len``, ``==`` and ``<``, ``in``, indexing, slices (which share the memory), iteration, hashing and the methods of
-    ``bytes``. Whatever takes a buffer takes it without a copy: ``np.asarray(view)``, ``np.frombuffer(view, "<f4")``,
+    Behaves as ``bytes`` do: ``len``, ``==`` and ``<``, ``in``, indexing, slices (which share the memory), iteration, hashing and the
+    methods of ``bytes``. Whatever takes a buffer takes it without a copy: ``np.asarray(view)``, ``np.frombuffer(view, "<f4")``,
     ``torch.frombuffer(view, dtype=torch.float32)``, ``hashlib``, files and sockets. It is no array: arithmetic is what the array of
     ``np.asarray`` is for. The memory lives as long as any view of it.
 
@@ -43,12 +40,6 @@ class BytesView(Exporter):
     def __init__(self, data: Bytes = b"") -> None:
         """The bytes of anything that exports a contiguous buffer."""
         self._array = _read_only(np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8))
-
-    @classmethod
-    def _over(cls, memory: object) -> Self:
-        made = cls.__new__(cls)
-        made._array = _read_only(np.asarray(memory))
-        return made
 
     @property
     def nbytes(self) -> int:
@@ -158,7 +149,7 @@ class BytesView(Exporter):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return BytesView._over(self._array[index])
+            return view_of(self._array[index])
         if not hasattr(index, "__index__"):
             raise TypeError(f"indices of bytes are integers or slices, not {type(index).__name__}; np.asarray(view) has those of arrays")
         return int(self._array[operator.index(index)])
@@ -225,6 +216,24 @@ class BytesView(Exporter):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_bytes, (self.to_bytes(),)
+
+
+V = TypeVar("V", bound=BytesView)
+
+
+@overload
+def view_of(memory: object) -> BytesView: ...
+
+
+@overload
+def view_of(memory: object, kind: type[V]) -> V: ...
+
+
+def view_of(memory: object, kind: type[BytesView] = BytesView) -> BytesView:
+    """Memory of numbers of any dtype as its bytes, without a copy."""
+    made = kind.__new__(kind)
+    made._array = _read_only(np.asarray(memory))
+    return made
 
 
 def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -14,17 +14,25 @@ log = logging.getLogger("s3dlio")
 log.addHandler(logging.NullHandler())
 
 
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
+def warn(message: str, category: type[Warning] = UserWarning, *, logged: bool = True) -> None:
     """Warns at the line outside of this package whose call led here."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
         level, frame = level + 1, frame.f_back
-    log.warning("%s", message)
+    if logged:
+        log.warning("%s", message)
     warnings.warn(message, category, stacklevel=level)
 
 
 #: What was warned of once.
 _told: set[str] = set()
+
+
+def warn_unverified() -> None:
+    """Warns, once in a process, that servers' certificates are not looked at. The library tells the log of it itself."""
+    if "verify_tls" not in _told:
+        _told.add("verify_tls")
+        warn("verify_tls is false: servers are not checked, anybody on the way can read and change what is sent", logged=False)
 
 
 def warn_ignored(argument: str, why: str) -> None:

@@ -5,33 +5,44 @@ from __future__ import annotations
 import operator
 import os
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from .._config import default_timeout
 from .._core import _calls, _native
-from .._core._address import Location, resolve
+from .._core._address import Location
+from .._core._handles import Handle
+from .._core._memory import address_of
 from .._core._options import StorageOptions
-from ..exceptions import ClosedError, ForkError, InvalidArgumentError, UnavailableError
-from ._reads import MOST, LogFollower, read, scan
+from .._core._places import directory_of, folder_of, text_of
+from ..exceptions import InvalidArgumentError, UnavailableError
+from ._reads import MOST, LogFollower, Reading, read, scan
 from ._records import Bytes, Elements, joined
 from ._settings import commit_settings, compression_settings, retention_settings
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from typing_extensions import Self
 
 _Path: TypeAlias = "str | os.PathLike[str]"
 
 #: Records up to this length are gathered before they cross to the library, so many bytes with their entries at once.
 _SMALL = 4096
 _GATHERED = 64 << 10
+#: Shorter ones are counted instead, which is quicker.
+_SHORT = 256
+_COUNTED = 512
 
 
-class Log:
+class _Waiting(list[bytes]):
+    """Records that were not handed over yet, and the number of the first. Replaced as one, so that no interrupt parts them."""
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: int, records: Iterable[bytes] = ()) -> None:
+        super().__init__(records)
+        self.base = base
+
+
+class Log(Handle):
     """An append-only log of records, in a directory of a local file system; its sealed segments can be read from any store.
 
     The first record has the number 0, and no number is given twice: ``log[17]`` is the same record for ever, until it is truncated.
@@ -51,6 +62,9 @@ class Log:
         (0, range(1, 3), 3, b'third', [b'first', b'second'])
     """
 
+    _KIND, _NOUN = "log", "log"
+    _INSTEAD = 'the writer stayed with the process that opened it; give each process a log of its own, or read with mode "r"'
+
     def __init__(
         self,
         path: _Path,
@@ -69,16 +83,14 @@ class Log:
         on_damage: Literal["raise", "skip", "cut"] = "raise",
         storage_options: StorageOptions | None = None,
     ) -> None:
-        self._number = 0
-        self._generation = _native.generation
         self._place = _elsewhere(path, mode, storage_options)
-        self._what = _directory(path) if self._place is None else str(path)
+        self._what = directory_of(path, "log") if self._place is None else str(path)
         self._mode = mode
         self._gate = threading.RLock()
-        #: The number of the first record that was not handed over yet, and those records. Replaced as one, so that no interrupt parts them.
-        self._waiting: tuple[int, list[bytes]] = (0, [])
-        #: Bytes that may wait besides, and the longest record that may; -1 where each record crosses by itself.
-        self._room, self._most = 0, -1
+        self._waiting = _Waiting(0)
+        #: Bytes that may wait besides, the longest record that may, and the longest that is only counted; -1 where each record crosses by
+        #: itself.
+        self._room, self._most, self._short = 0, -1, -1
         self._takes_bytes = dtype is None
         self._kind: Bytes | Elements = Bytes() if dtype is None else Elements(dtype, shape, self._what)
         self._settings = {
@@ -101,15 +113,19 @@ class Log:
             if dtype is not None and (found.dtype, found.shape) != (self._kind.dtype, self._kind.shape):
                 self.close()
                 raise InvalidArgumentError(
-                    f"{self._what}: its records have dtype {found.dtype} and shape {found.shape}, not {self._kind.dtype} and {self._kind.shape}", self._what
+                    f"{self._what}: its records have dtype {found.dtype} and shape {found.shape}, not {self._kind.dtype} and "
+                    f"{self._kind.shape}",
+                    self._what,
                 )
             self._kind = found
         elif dtype is not None:
             self.close()
-            raise InvalidArgumentError(f"{self._what}: its records are bytes, not of dtype {self._kind.dtype}; open it without dtype", self._what)
+            raise InvalidArgumentError(
+                f"{self._what}: its records are bytes, not of dtype {self._kind.dtype}; open it without dtype", self._what
+            )
         if mode == "a" and commit_every is None:
-            self._waiting = (_native.log_info(self._number)[1], [])
-            self._room, self._most = _GATHERED, _SMALL
+            self._waiting = _Waiting(_native.log_info(self._number)[1])
+            self._room, self._most, self._short = _GATHERED, _SMALL, _SHORT if self._kind.dtype is None else -1
         self._takes_bytes = self._kind.dtype is None
         #: What recovery found damaged and, by ``on_damage``, went on with; in words.
         self.damage: list[str] = opened["damage"]
@@ -134,7 +150,7 @@ class Log:
         retain_seconds: float | None = None,
         on_damage: Literal["raise", "skip", "cut"] = "raise",
         storage_options: StorageOptions | None = None,
-    ) -> Self:
+    ) -> Log:
         """Opens a log, to read it or to append to it.
 
         Args:
@@ -145,12 +161,12 @@ class Log:
             create: False fails where there is no log.
             segment_size: Bytes of one of its files.
             commit_align: 4096 begins each commit in a block of its own, so that no sector is written twice.
-            compress: True, or a level of zstd from 1 to 22: frames that become smaller by it are compressed, from the next segment of the log
-                on; readers need not be told. Records are gathered in frames of up to 1 MiB; reading one decompresses its frame.
+            compress: True, or a level of zstd from 1 to 22: frames that become smaller by it are compressed, from the next segment of the
+                log on; readers need not be told. Records are gathered in frames of up to 1 MiB; reading one decompresses its frame.
             commit_every: Commits by itself: seconds or text such as ``"100ms"`` after an append, or after so many bytes, ``"8MiB"``. None:
                 only :meth:`commit` and :meth:`close` do.
-            retain_bytes: Whole segments are dropped from the beginning while the files take more than this. Looked at when the log is opened
-                and when a segment is full; the newest segment stays. None: no limit.
+            retain_bytes: Whole segments are dropped from the beginning while the files take more than this. Looked at when the log is
+                opened and when a segment is full; the newest segment stays. None: no limit.
             retain_records: The same while so many records are left without the segment.
             retain_seconds: The same while the segment's newest record is older.
             on_damage: About committed records that are damaged: ``"raise"`` says where and changes nothing, ``"skip"`` leaves their
@@ -199,9 +215,9 @@ class Log:
             path: The log's directory.
 
         Returns:
-            ``id``, ``version``, ``state`` (``"open"``, ``"closed"``, ``"ended without a close"``), ``writer`` where one has it, ``begin``, ``end``,
-            ``records``, ``epoch``, ``segment_size``, ``record_size``, ``schema``, ``segments`` (each with its name, records, frames, bytes and
-            times), ``cursors``, ``whole`` and ``findings``. Counts are exact. ``json.dumps`` takes it as it is.
+            ``id``, ``version``, ``state`` (``"open"``, ``"closed"``, ``"ended without a close"``), ``writer`` where one has it, ``begin``,
+            ``end``, ``records``, ``epoch``, ``segment_size``, ``record_size``, ``schema``, ``segments`` (each with its name, records,
+            frames, bytes and times), ``cursors``, ``whole`` and ``findings``. Counts are exact. ``json.dumps`` takes it as it is.
 
         Raises:
             NotFoundError: There is no log.
@@ -214,7 +230,7 @@ class Log:
             ...     found["records"], found["state"], found["whole"]
             (1, 'open', True)
         """
-        what = _directory(path)
+        what = directory_of(path, "log")
         found: dict[str, Any] = _calls.run("log_inspect", _native.key(what), None, about=what)
         return found
 
@@ -240,28 +256,27 @@ class Log:
 
         Returns:
             As :meth:`inspect`, with ``records_checked`` and ``bytes_checked``. ``findings`` has the damage: its ``kind`` (``"damage"``;
-            ``"redundant"`` where no record is lost; ``"leftover"`` of a crash), ``path``, ``offset``, ``first_record``, ``end_record``, ``what`` and
-            ``repair`` (``"none"``, ``"opening"``, ``"header"``, ``"footer"``, ``"seal"``, ``"copy"``). After a repair ``findings`` is what is left and
-            ``repaired`` what was found.
+            ``"redundant"`` where no record is lost; ``"leftover"`` of a crash), ``path``, ``offset``, ``first_record``, ``end_record``,
+            ``what`` and ``repair`` (``"none"``, ``"opening"``, ``"header"``, ``"footer"``, ``"seal"``, ``"copy"``). After a repair
+            ``findings`` is what is left and ``repaired`` what was found.
 
         Raises:
             NotFoundError: There is no log.
             UnavailableError: A writer has the log, and ``repair`` needs its lock.
         """
-        what = _directory(path)
+        what = directory_of(path, "log")
         settings = _native.options({"dry_run": dry_run or not repair})
         if copy is None:
             arguments: tuple[Any, ...] = (0, None, 0)
             keep = None
         else:
-            keep = _folder(copy, storage_options)
+            keep = folder_of(copy, storage_options)
             name = _native.key(keep.key)
             arguments = (keep.root.number(), name, len(name))
         found: dict[str, Any] = _calls.run("log_repair", _native.key(what), *arguments, settings, keep=keep, about=what, timeout=timeout)
         return found
 
-    def _open(self) -> dict[str, Any]:
-        generation = _native.generation
+    def _opened_now(self) -> dict[str, Any]:
         opened: dict[str, Any]
         if self._place is None:
             opened = _calls.run("log_open", _native.key(self._what), _native.options(self._settings), about=self._what)
@@ -269,13 +284,15 @@ class Log:
             name = _native.key(self._place.key)
             settings = _native.options({"on_damage": self._settings["on_damage"]})
             opened = _calls.run("log_open_store", self._place.root.number(), name, len(name), settings, keep=self._place, about=self._what)
-        self._number, self._generation = opened["log"], generation
         return opened
+
+    def _reading(self) -> Reading:
+        return Reading(self._what, self._kind, self._live)
 
     def _live(self) -> int:
         """The native number, with all records handed over."""
         number = self._handle()
-        if self._waiting[1]:
+        if self._waiting:
             with self._gate:
                 self._hand_over()
         return number
@@ -283,32 +300,16 @@ class Log:
     def _hand_over(self) -> None:
         """Gives the library the records that wait. When it fails they wait on, and the next call tries again."""
         number = self._handle()
-        base, waiting = self._waiting
+        waiting = self._waiting
         # an interrupt may have come after the library took them and before that was noted
-        taken = _native.log_info(number)[1] - base
+        taken = _native.log_info(number)[1] - waiting.base
         if taken > 0:
-            base, waiting = base + taken, waiting[taken:]
-            self._waiting = base, waiting
+            self._waiting = waiting = _Waiting(waiting.base + taken, waiting[taken:])
         if waiting:
             data, ends = joined(waiting)
-            first = _native.log_append_batch(number, data, len(data), ends)
-            self._waiting = first + len(waiting), []
+            first = _native.log_append_batch(number, data, len(data), address_of(ends), len(ends))
+            self._waiting = _Waiting(first + len(waiting))
         self._room = _GATHERED
-
-    def _handle(self) -> int:
-        """The native number; a reader of another process is opened here."""
-        if not self._number:
-            raise ClosedError(f"{self._what}: the log was closed", self._what)
-        if self._generation != _native.generation:
-            if self._mode == "a":
-                raise ForkError(f"{self._what}: the writer stayed with the process that opened it; give each process a log of its own, or read with mode \"r\"")
-            self._open()
-        return self._number
-
-    @property
-    def path(self) -> str:
-        """The log's directory."""
-        return self._what
 
     @property
     def mode(self) -> str:
@@ -353,6 +354,13 @@ class Log:
         Raises:
             OutOfSpaceError: The disk is full; the record was not taken, and the call may be repeated.
         """
+        if type(record) is bytes and len(record) <= self._short and self._generation == _native.generation:
+            with self._gate:
+                if len(self._waiting) >= _COUNTED:
+                    self._hand_over()
+                waiting = self._waiting
+                waiting.append(record)
+                return waiting.base + len(waiting) - 1
         held = record if type(record) is bytes and self._takes_bytes else self._kind.one(record, self._what)
         if not isinstance(held, bytes) and held.nbytes <= _SMALL:
             held = held.tobytes()
@@ -362,20 +370,22 @@ class Log:
             if isinstance(held, bytes) and len(held) <= self._most:
                 if self._room < len(held):
                     self._hand_over()
-                base, waiting = self._waiting
+                waiting = self._waiting
                 waiting.append(held)
                 self._room -= len(held) + 8
-                return base + len(waiting) - 1
+                return waiting.base + len(waiting) - 1
             live = self._live()
             if isinstance(held, bytes):
                 number = _native.log_append(live, held, len(held))
             else:
-                number = _native.log_append(live, held.__array_interface__["data"][0], held.nbytes)
-            self._waiting = number + 1, []
+                number = _native.log_append(live, address_of(held), held.nbytes)
+            self._waiting = _Waiting(number + 1)
             return number
 
     def append_batch(self, records: Any) -> range:
-        """Appends a list of records, or an array whose first dimension they are; at most 64 MiB. After a crash all of them are there, or none.
+        """Appends a list of records, or an array whose first dimension they are; at most 64 MiB.
+
+        After a crash all of them are there, or none.
 
         Returns:
             Their numbers.
@@ -384,12 +394,11 @@ class Log:
         if self._generation != _native.generation:
             self._handle()
         with self._gate:
-            if isinstance(data, bytes):
-                count, first = len(ends), _native.log_append_batch(self._live(), data, len(data), ends)
-            else:
-                count = len(ends) or len(data)
-                first = _native.log_append_batch(self._live(), data.__array_interface__["data"][0], data.nbytes, ends)
-            self._waiting = first + count, []
+            place: bytes | int = data if isinstance(data, bytes) else address_of(data)
+            length = len(data) if isinstance(data, bytes) else data.nbytes
+            count = len(ends) if isinstance(data, bytes) else len(ends) or len(data)
+            first = _native.log_append_batch(self._live(), place, length, address_of(ends), len(ends))
+            self._waiting = _Waiting(first + count)
         return range(first, first + count)
 
     def commit(self, timeout: float | None = None) -> int:
@@ -412,7 +421,7 @@ class Log:
             return int(_calls.run("log_commit", self._live(), about=self._what, timeout=timeout)["committed"])
         except UnavailableError:
             # the writer has ended: the library says so at each append from now on
-            self._most = -1
+            self._most = self._short = -1
             raise
 
     async def acommit(self, timeout: float | None = None) -> int:
@@ -420,7 +429,7 @@ class Log:
         try:
             return int((await _calls.run_in_loop("log_commit", self._live(), about=self._what, timeout=timeout))["committed"])
         except UnavailableError:
-            self._most = -1
+            self._most = self._short = -1
             raise
 
     def __getitem__(self, which: int | slice) -> Any:
@@ -433,13 +442,13 @@ class Log:
         number += end if number < 0 else 0
         if not begin <= number < end:
             raise IndexError(f"{self._what}: record {number} is not there: the log has records {begin} to {end - 1}")
-        return scan(self, number, 1)[1][0]
+        return scan(self._reading(), number, 1)[1][0]
 
     def _consecutive(self, first: int, count: int) -> Any:
         parts = []
         last = first + count
         while first < last:
-            _, records, first = scan(self, first, min(last - first, MOST))
+            _, records, first = scan(self._reading(), first, min(last - first, MOST))
             parts.append(records)
         if self._kind.dtype is None:
             return [record for part in parts for record in part]
@@ -465,14 +474,15 @@ class Log:
         if self._kind.dtype is None:
             if out is not None:
                 raise InvalidArgumentError(f"{self._what}: out is for logs with a dtype; the records of this one are bytes")
-            return [record for at in range(0, len(wanted), MOST) for record in read(self, wanted[at : at + MOST], None)]
+            return [record for at in range(0, len(wanted), MOST) for record in read(self._reading(), wanted[at : at + MOST], None)]
         target = np.empty(whole, self._kind.dtype) if out is None else out
         if target.shape != whole or target.dtype != self._kind.dtype or not target.flags.c_contiguous or not target.flags.writeable:
             raise InvalidArgumentError(
-                f"{self._what}: out must be a contiguous, writable array of shape {whole} and dtype {self._kind.dtype}, found {target.shape} and {target.dtype}"
+                f"{self._what}: out must be a contiguous, writable array of shape {whole} and dtype {self._kind.dtype}, found "
+                f"{target.shape} and {target.dtype}"
             )
         for at in range(0, len(wanted), MOST):
-            read(self, wanted[at : at + MOST], target[at : at + MOST])
+            read(self._reading(), wanted[at : at + MOST], target[at : at + MOST])
         return target
 
     def columns(self, start: int | None = None, stop: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
@@ -490,7 +500,9 @@ class Log:
             InvalidArgumentError: Its records are bytes.
         """
         if self._kind.dtype is None:
-            raise InvalidArgumentError(f"{self._what}: its records are bytes, and only records with a dtype have columns; decode them first", self._what)
+            raise InvalidArgumentError(
+                f"{self._what}: its records are bytes, and only records with a dtype have columns; decode them first", self._what
+            )
         first, last = (self.begin if start is None else start), (self.end if stop is None else stop)
         records = self[first:last]
         begin = max(first, self.begin) if first >= 0 else self.end + first
@@ -524,7 +536,7 @@ class Log:
             start: The first one's number; None: the next that is appended.
             timeout: Seconds without a new record after which it ends. None: never.
         """
-        return LogFollower(self, self.committed if start is None else operator.index(start), timeout)
+        return LogFollower(self._reading(), self.committed if start is None else operator.index(start), timeout)
 
     def cursor(self, name: str) -> LogCursor:
         """The place of a consumer of that name (A-Z, a-z, 0-9, ``.``, ``_``, ``-``), kept durably with the log."""
@@ -588,7 +600,7 @@ class Log:
         if self._place is not None:
             raise InvalidArgumentError(f"{self._what}: the log is in a store already; copy its objects with s3dlio.copy", self._what)
         self._live()
-        place = _folder(uri, storage_options)
+        place = folder_of(uri, storage_options)
         name = _native.key(place.key)
         done: dict[str, int] = _calls.run(
             "log_upload", _native.key(self._what), place.root.number(), name, len(name), keep=place, about=self._what, timeout=timeout
@@ -600,29 +612,23 @@ class Log:
 
         Returns:
             ``begin``, ``end``, ``committed`` and, of a writer, ``segments``, ``bytes_on_disk``, ``buffered_records``, ``buffered_bytes``,
-            ``appended_records``, ``appended_bytes``, ``frames``, ``frame_bytes``, ``flushes``, ``flush_ns``, ``slowest_flush_ns``, ``rolls`` and
-            ``truncated_records``.
+            ``appended_records``, ``appended_bytes``, ``frames``, ``frame_bytes``, ``flushes``, ``flush_ns``, ``slowest_flush_ns``,
+            ``rolls`` and ``truncated_records``.
         """
         found: dict[str, int] = _calls.run("log_stats", self._live(), about=self._what)
         return found
-
-    @property
-    def closed(self) -> bool:
-        """Whether :meth:`close` was called."""
-        return not self._number
 
     def close(self) -> None:
         """Commits what was appended, and closes. The log is closed whatever the commit raises."""
         if not self._number:
             return
-        here = self._generation == _native.generation
+        here = self._is_here()
         try:
             if here and self._mode == "a":
                 self.commit()
         finally:
-            self._most = -1
-            number, self._number = self._number, 0
-            _native.close("log", number, self._generation)
+            self._most = self._short = -1
+            self._let_go()
 
     def __enter__(self) -> Log:
         self._live()
@@ -671,33 +677,20 @@ def _reader(kind: type[Log], path: str, on_damage: Any, options: Any) -> Log:
     return kind(path, on_damage=on_damage, storage_options=options)
 
 
-def _text(path: _Path) -> str:
-    text = os.fspath(path)
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise InvalidArgumentError(f"a log is named by a path of text, found {path!r:.100}")
-    return text.removeprefix("file://")
-
-
-def _directory(path: _Path) -> str:
-    text = _text(path)
-    if "://" in text:
-        raise InvalidArgumentError(f"{text}: this log is to be a directory of a local file system; give a path or file:///path", text)
-    return os.path.abspath(text)
-
-
-def _folder(uri: str | os.PathLike[str], storage_options: StorageOptions | None) -> Location:
-    """A prefix in a store."""
-    place = resolve(uri, storage_options)
-    return place._replace(key=place.key.rstrip("/"))
+def reading_of(log: Log) -> Reading:
+    """What reads of a log need of it, for the rest of this package."""
+    return log._reading()
 
 
 def _elsewhere(path: _Path, mode: str, storage_options: StorageOptions | None) -> Location | None:
     """The place in a store, where the address is not a local directory's."""
-    text = _text(path)
+    text = text_of(path, "log")
     if "://" not in text:
         return None
     if mode != "r":
         raise InvalidArgumentError(
-            f"{text}: a log is written in a directory of a local file system, and uploaded from there; give a path or file:///path, or read with mode \"r\"", text
+            f"{text}: a log is written in a directory of a local file system, and uploaded from there; give a path or file:///path, or "
+            'read with mode "r"',
+            text,
         )
-    return _folder(text, storage_options)
+    return folder_of(text, storage_options)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from array import array as Integers
-from itertools import accumulate
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,13 +16,25 @@ _format: Any = np.lib.format
 _COPY_IF_NEEDED: Any = None if int(np.__version__.split(".")[0]) >= 2 else False
 
 
+#: Where each of some records ends in their bytes.
+Ends: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+
 #: Where records end that all have the log's size.
-_NONE = Integers("q")
+_NONE: Ends = np.empty(0, np.int64)
 
 
-def joined(parts: list[bytes]) -> tuple[bytes, Integers[int]]:
+def joined(parts: list[bytes]) -> tuple[bytes, Ends]:
     """Records one behind the other, and where each ends."""
-    return b"".join(parts), Integers("q", accumulate(map(len, parts)))
+    data = b"".join(parts)
+    # most logs have records of one length, and a set of lengths costs a quarter of their sum
+    if len(set(map(len, parts))) == 1:
+        return data, _each(len(parts), len(data) // len(parts))
+    return data, np.fromiter(map(len, parts), np.int64, len(parts)).cumsum()
+
+
+def _each(count: int, length: int) -> Ends:
+    """Where records of one length end."""
+    return np.arange(1, count + 1, dtype=np.int64) * length
 
 
 class Bytes:
@@ -39,16 +49,23 @@ class Bytes:
         """The record as memory of bytes."""
         return record if type(record) is bytes else _memory(record, what)
 
-    def many(self, records: Any, what: str) -> tuple[Any, Integers[int]]:
+    def many(self, records: Any, what: str) -> tuple[Any, Ends]:
         """The records one behind the other, and where each ends."""
         if isinstance(records, np.ndarray):
             if records.ndim != 2 or records.dtype.itemsize != 1:
-                raise InvalidArgumentError(f"{what}: an array of records of bytes has two dimensions and elements of one byte, found {records.shape} of {records.dtype}")
+                raise InvalidArgumentError(
+                    f"{what}: an array of records of bytes has two dimensions and elements of one byte, found {records.shape} of "
+                    f"{records.dtype}"
+                )
             data = np.ascontiguousarray(records).reshape(-1).view(np.uint8)
-            return data, Integers("q", range(records.shape[1], data.size + 1, records.shape[1])) if records.shape[1] else Integers("q", bytes(8 * len(records)))
+            return data, _each(*records.shape)
         if isinstance(records, (bytes, bytearray, memoryview, str)):
-            raise InvalidArgumentError(f"{what}: append_batch takes a list of records, found one {type(records).__name__}; append takes one record")
-        parts = [record if type(record) is bytes else bytes(_memory(record, what)) for record in records]
+            raise InvalidArgumentError(
+                f"{what}: append_batch takes a list of records, found one {type(records).__name__}; append takes one record"
+            )
+        parts = records if isinstance(records, list) else list(records)
+        if set(map(type, parts)) != {bytes}:
+            parts = [record if type(record) is bytes else bytes(_memory(record, what)) for record in parts]
         return joined(parts)
 
 
@@ -77,7 +94,10 @@ class Elements:
             raise InvalidArgumentError(f"{what}: records of dtype {made} and shape {whole} have no bytes of a fixed number to keep")
         self.schema = json.dumps({"dtype": _format.dtype_to_descr(made), "shape": whole}, separators=(",", ":"))
         if Elements._dtype(self.schema, what) != made:
-            raise InvalidArgumentError(f"{what}: the dtype {made} cannot be recorded; keep its bytes, for example by view(np.uint16), and view them when they are read")
+            raise InvalidArgumentError(
+                f"{what}: the dtype {made} cannot be recorded; keep its bytes, for example by view(np.uint16), and view them when they "
+                "are read"
+            )
 
     @staticmethod
     def of(schema: str, size: int, what: str) -> Elements:
@@ -99,7 +119,7 @@ class Elements:
         """The record as memory of this dtype."""
         return self._array(record, self.shape, what)
 
-    def many(self, records: Any, what: str) -> tuple[Any, Integers[int]]:
+    def many(self, records: Any, what: str) -> tuple[Any, Ends]:
         """The records one behind the other."""
         array = self._array(records, None, what)
         if array.shape[1:] != self.shape or array.ndim == 0:
@@ -107,17 +127,22 @@ class Elements:
         return array, _NONE
 
     def _array(self, value: Any, shape: tuple[int, ...] | None, what: str) -> np.ndarray[Any, Any]:
-        if isinstance(value, (np.ndarray, np.generic)) and value.dtype != self.dtype and not np.can_cast(value.dtype, self.dtype, "same_kind"):
+        if (
+            isinstance(value, (np.ndarray, np.generic))
+            and value.dtype != self.dtype
+            and not np.can_cast(value.dtype, self.dtype, "same_kind")
+        ):
             raise InvalidArgumentError(f"{what}: records have dtype {self.dtype}, found {value.dtype}; convert them with astype")
         try:
             # not ascontiguousarray, which gives single elements a dimension
             array: np.ndarray[Any, Any] = np.array(value, self.dtype, copy=_COPY_IF_NEEDED, order="C")
         except (TypeError, ValueError) as error:
-            raise InvalidArgumentError(f"{what}: records have dtype {self.dtype} and shape {self.shape}, found {type(value).__name__}: {error}") from None
+            raise InvalidArgumentError(
+                f"{what}: records have dtype {self.dtype} and shape {self.shape}, found {type(value).__name__}: {error}"
+            ) from None
         if shape is not None and array.shape != shape:
             raise InvalidArgumentError(f"{what}: a record has shape {shape}, found {array.shape}")
         return array
-
 
 
 def _tuples(descr: Any) -> Any:

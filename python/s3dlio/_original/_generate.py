@@ -11,9 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from .._bulk import put_many
+from .._containers import create_bucket
+from .._core._address import Address
 from .._core._memory import empty_array
-from .._core._view import BytesView
+from .._core._options import StorageOptions
+from .._core._results import WriteResult
+from .._core._view import BytesView, view_of
 from .._objects import Buffer
+from ..datasets._tfrecord import frame as tfrecord_frame
 from ..exceptions import InvalidArgumentError
 
 #: Bytes of a block, the unit in which data repeats.
@@ -143,7 +149,7 @@ def generate_data_with_threads(size: int, dedup: int = 1, compress: int = 1, thr
     source = _Source(size, dedup, compress, threads, None)
     out = empty_array((size,), np.dtype(np.uint8))
     source.fill(0, out)
-    return BytesView._over(out)
+    return view_of(out)
 
 
 def generate_into_buffer(buffer: Buffer, dedup: int = 1, compress: int = 1, threads: int | None = None) -> int:
@@ -223,6 +229,76 @@ class Generator:
         self._at = 0
 
 
+def put_objects(
+    prefix: Address,
+    num: int,
+    template: str = "object-{}",
+    max_in_flight: int = 64,
+    size: int = 20 << 20,
+    should_create_bucket: bool = False,
+    object_type: str = "zeros",
+    dedup_factor: int = 1,
+    compress_factor: int = 1,
+    data_gen_algorithm: str = "random",
+    data_gen_mode: str = "streaming",
+    chunk_size: int = 256 << 10,
+    *,
+    storage_options: StorageOptions | None = None,
+) -> list[tuple[str, WriteResult]]:
+    """Writes objects of generated data, no two alike: the original's ``put``, whose objects are one buffer many times.
+
+    Args:
+        prefix: Below which they go.
+        num: How many.
+        template: Their names; the first ``{}`` is the number, the second how many there are.
+        max_in_flight: Objects that are written at once.
+        size: Bytes of each.
+        should_create_bucket: Make the bucket or container first.
+        object_type: ``"npz"`` or ``"tfrecord"``, in any case; every other word means plain bytes.
+        dedup_factor: As for :func:`generate_data`, within each object.
+        compress_factor: As for :func:`generate_data`.
+        data_gen_algorithm: Taken for compatibility.
+        data_gen_mode: Taken for compatibility.
+        chunk_size: Taken for compatibility.
+        storage_options: Settings of the store.
+
+    Returns:
+        The address of each, and what was written.
+
+    Raises:
+        InvalidArgumentError: A number that cannot be, or ``"hdf5"``, which is not made here.
+
+    Example:
+        >>> import s3dlio
+        >>> [uri for uri, _ in s3dlio.put_objects("memory://made", 2, "{}-of-{}.bin", size=1000)]
+        ['memory://made/0-of-2.bin', 'memory://made/1-of-2.bin']
+    """
+    kind = object_type.lower().replace("-", "").replace("_", "")
+    if num < 1 or size < 1 or max_in_flight < 1 or kind == "hdf5":
+        raise InvalidArgumentError(
+            f"num ({num}), size ({size}) and max_in_flight ({max_in_flight}) are 1 or more, and object_type is raw, npz or tfrecord, found "
+            f"{object_type!r}"
+        )
+    text = str(prefix)
+    if should_create_bucket:
+        create_bucket(text if "://" not in text else "/".join(text.split("/")[:3]), storage_options=storage_options)
+    base = text if text.endswith("/") else text + "/"
+
+    def made(number: int) -> Any:
+        if kind == "npz":
+            return generate_npz_bytes((max(1, size // 4),))
+        raw = generate_data(max(1, size - 16) if kind == "tfrecord" else size, dedup_factor, compress_factor)
+        return tfrecord_frame(raw.to_bytes()) if kind == "tfrecord" else raw
+
+    found: list[tuple[str, WriteResult]] = []
+    for first in range(0, num, max_in_flight):
+        numbers = range(first, min(first + max_in_flight, num))
+        names = [template.replace("{}", str(number), 1).replace("{}", str(num), 1) for number in numbers]
+        pairs = [(base + name, made(number)) for name, number in zip(names, numbers, strict=True)]
+        found += put_many(pairs, max_in_flight=max_in_flight, storage_options=storage_options)
+    return found
+
+
 def generate_npz_bytes(shape: Sequence[int], dtype: str = "<f4", num_samples: int = 1) -> bytes:
     """An ``.npz`` file as training benchmarks use it: ``x`` of random elements and ``y``, a label of 0 for each sample.
 
@@ -247,7 +323,11 @@ def generate_npz_bytes(shape: Sequence[int], dtype: str = "<f4", num_samples: in
         raise InvalidArgumentError(f"an array of dtype {dtype!r} and {num_samples} samples cannot be generated")
     whole = (*shape, num_samples) if num_samples > 1 else tuple(shape)
     rng = np.random.default_rng()
-    x = rng.random(whole).astype(kind) if kind.kind in "fc" else np.frombuffer(rng.bytes(int(np.prod(whole)) * kind.itemsize), kind).reshape(whole)
+    x = (
+        rng.random(whole).astype(kind)
+        if kind.kind in "fc"
+        else np.frombuffer(rng.bytes(int(np.prod(whole)) * kind.itemsize), kind).reshape(whole)
+    )
     out = io.BytesIO()
     np.savez(out, x=x, y=np.zeros(num_samples, np.int64))
     return out.getvalue()

@@ -1,16 +1,24 @@
-"""The original's data sets and loaders, over ``s3dlio.datasets``: shuffle, seed, shards and drop_last are honoured, failures reach the consumer."""
+"""The original's data sets and loaders, over ``s3dlio.datasets``.
+
+Shuffle, seed, shards and drop_last are honoured, failures reach the consumer.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import uuid
+import weakref
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from .._core._view import BytesView
+from .._bulk import put_many
+from .._core._view import BytesView, view_of
+from .._objects import delete
 from ..datasets import Dataset, Loader, ObjectDataset, objects
+from ..datasets._dataset import begin_read, number_of, samples_of, table_of
 from ..datasets._order import Order, Share
 from ..exceptions import InvalidArgumentError
 from ._options import PyLoaderOptions, options_of
@@ -48,12 +56,26 @@ class PyDataset:
         made._begin(objects(list(uris), storage_options=values["storage_options"]))
         return made
 
+    @classmethod
+    def from_bytes_list(cls, items: Iterable[Any]) -> PyDataset:
+        """Objects in memory, one of each item; they go with the data set.
+
+        Raises:
+            InvalidArgumentError: There are none.
+        """
+        made = cls.__new__(cls)
+        place = f"memory://from-bytes-{uuid.uuid4().hex}/"
+        written = put_many([(f"{place}{number:09}", item) for number, item in enumerate(items)])
+        made._begin(objects([uri for uri, _ in written], sizes=[one.size or 0 for _, one in written]))
+        weakref.finalize(made._data, delete, place, recursive=True)
+        return made
+
     def __len__(self) -> int:
         return len(self._data)
 
     def keys(self) -> list[str]:
         """The objects' names: whole keys in their bucket, or paths relative to the directory."""
-        table = self._data._table
+        table = table_of(self._data)
         base = table.roots[0][1]
         container = base.split("://", 1)[-1].partition("/")[2] if base.startswith("s3://") else ""
         return [container + table.key(index) for index in range(len(table))]
@@ -61,17 +83,22 @@ class PyDataset:
     async def get_item(self, index: int) -> BytesView:
         """One object, awaited."""
         data = self._data
-        number = np.array([data._number(index)], np.int64)
-        read = data._begin(number)
-        from .._core._calls import _Notifier
+        number = np.array([number_of(data, index)], np.int64)
+        read = begin_read(data, number)
+        from .._core._calls import Notifier
 
         if read.running is not None and not read.running.has_ended:
-            await _Notifier.of(asyncio.get_running_loop()).watch(read.running)
-        samples, failures, _ = data._taken(number, read)
+            await Notifier.of(asyncio.get_running_loop()).watch(read.running)
+        samples, failures, _ = samples_of(data, number, read)
         for failure in failures.values():
             raise failure
         view: BytesView = samples[0]
         return view
+
+
+def data_of(dataset: PyDataset) -> ObjectDataset:
+    """What a data set of the original is here."""
+    return dataset._data
 
 
 class PyS3Dataset(PyDataset):
@@ -122,7 +149,9 @@ class _Items(Iterator[PyObjectItem]):
     def __next__(self) -> PyObjectItem:
         while not self._held:
             batch = next(self._batches)
-            self._held = [PyObjectItem(self._data.uri(index), view) for index, view in zip(batch.indices.tolist(), batch, strict=True)][::-1]
+            self._held = [PyObjectItem(self._data.uri(index), view) for index, view in zip(batch.indices.tolist(), batch, strict=True)][
+                ::-1
+            ]
         return self._held.pop()
 
     def collect_batch(self, n: int) -> list[PyObjectItem]:
@@ -138,7 +167,8 @@ class _Items(Iterator[PyObjectItem]):
 class PyBytesAsyncDataLoader:
     """Objects as bytes, in four ways.
 
-    ``async for`` gives lists of a batch, ``for`` single ones, ``items()`` them with their addresses, and ``items().collect_batch(n)`` lists of those.
+    ``async for`` gives lists of a batch, ``for`` single ones, ``items()`` them with their addresses, and ``items().collect_batch(n)`` lists
+    of those.
 
     Each iteration has the same order, as in the original; :class:`s3dlio.datasets.Loader` has a new one for each epoch, and a state.
 
@@ -245,23 +275,27 @@ class PyParquetStreamLoader:
     """Row groups of Parquet files, one after the other; see :func:`s3dlio.datasets.parquet`."""
 
     def __init__(self, uri: Any, opts: _Options = None) -> None:
-        from ..datasets import parquet
+        from ..datasets._parquet import parquet, read_raw
 
         self._values = options_of(opts)
         self._data = parquet(uri, self._values["columns"], storage_options=self._values["storage_options"])
         # "raw" is the row group as it lies in the file, "arrow" an IPC stream of it
-        self._data._raw = self._values["decode"] != "arrow"
+        self._raw = self._values["decode"] != "arrow"
+        if self._raw:
+            read_raw(self._data)
 
     def __len__(self) -> int:
         return len(self._data)
 
     def __iter__(self) -> Iterator[PyParquetItem]:
+        from ..datasets._parquet import group_of
+
         values = self._values
         loader = Loader(self._data, 1, values["shuffle"], values["seed"], values["shard_rank"], values["shard_world_size"], uneven="allow")
         for batch in loader:
             index = int(batch.indices[0])
-            group = self._data._place(index)[1]
-            view = batch[0] if self._data._raw else BytesView._over(np.frombuffer(_arrow(batch[0]), np.uint8))
+            group = group_of(self._data, index)
+            view = batch[0] if self._raw else view_of(np.frombuffer(_arrow(batch[0]), np.uint8))
             yield PyParquetItem(self._data.uri(index), group, view)
 
 

@@ -15,11 +15,20 @@ from .._core._warnings import log, warn_ignored
 from ..exceptions import InvalidArgumentError
 
 #: What the original's levels are in Python; an unknown one is ``info``.
-_LEVELS = {"trace": logging.DEBUG, "debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "warning": logging.WARNING, "error": logging.ERROR}
+_LEVELS = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 
 def configure_s3(endpoint_url: str | None = None, region: str | None = None, ca_bundle: str | None = None) -> None:
-    """Sets where calls of the whole process find S3; see :meth:`s3dlio.config.set`. Unlike the original's it holds for later calls at any time.
+    """Sets where calls of the whole process find S3; see :meth:`s3dlio.config.set`.
+
+    Unlike the original's it holds for later calls at any time.
 
     Args:
         endpoint_url: The server.

@@ -64,8 +64,25 @@ class _Bool(int):
         return repr(bool(self))
 
 
+class _Number(int):
+    """The same of a number."""
+
+    _set: Any
+
+    def __new__(cls, value: int, setter: Any) -> _Number:
+        made = super().__new__(cls, value)
+        made._set = setter
+        return made
+
+    def __call__(self, count: int) -> PyLoaderOptions:
+        found: PyLoaderOptions = self._set(count)
+        return found
+
+
 class PyLoaderOptions:
-    """Options of a loader; each method gives new options back, so that calls can be chained. Every loader takes them in the place of a dictionary.
+    """Options of a loader; each method gives new options back, so that calls can be chained.
+
+    Every loader takes them in the place of a dictionary.
 
     Example:
         >>> import s3dlio
@@ -99,13 +116,15 @@ class PyLoaderOptions:
         """A random order, chosen by a seed."""
         return self._with(shuffle=on, seed=seed)
 
-    def num_workers(self, count: int) -> PyLoaderOptions:
+    @property
+    def num_workers(self) -> Any:
         """Objects that are read at once."""
-        return self._with(num_workers=count)
+        return _Number(self._values["num_workers"], lambda count: self._with(num_workers=count))
 
-    def prefetch(self, count: int) -> PyLoaderOptions:
+    @property
+    def prefetch(self) -> Any:
         """Batches that are read ahead."""
-        return self._with(prefetch=count)
+        return _Number(self._values["prefetch"], lambda count: self._with(prefetch=count))
 
     @property
     def auto_tune(self) -> Any:
@@ -141,7 +160,9 @@ class PyLoaderOptions:
     def random_sampling(self, replacement: bool = False) -> PyLoaderOptions:
         """A random order; with replacement is not offered: an epoch has each sample once."""
         if replacement:
-            raise InvalidArgumentError("random_sampling(replacement=True): an epoch has each sample once; draw indices of your own for a MapDataset")
+            raise InvalidArgumentError(
+                "random_sampling(replacement=True): an epoch has each sample once; draw indices of your own for a MapDataset"
+            )
         return self._with(sampler="random", shuffle=True)
 
     def distributed_sampling(self, rank: int, world_size: int) -> PyLoaderOptions:
@@ -170,9 +191,10 @@ class PyLoaderOptions:
         """Kept for whoever decodes."""
         return _Bool(self._values["enable_transforms"], lambda on: self._with(enable_transforms=on))
 
-    def collate_buffer_size(self, size: int) -> PyLoaderOptions:
+    @property
+    def collate_buffer_size(self) -> Any:
         """Taken for compatibility: a batch is read into one piece of memory of its size."""
-        return self._with(collate_buffer_size=max(64, size))
+        return _Number(self._values["collate_buffer_size"], lambda size: self._with(collate_buffer_size=max(64, size)))
 
     def gpu_optimized(self) -> PyLoaderOptions:
         """Pinned memory, copies that do not block, workers that stay, a longer read-ahead."""
@@ -236,12 +258,21 @@ def options_of(given: Mapping[str, Any] | PyLoaderOptions | None) -> dict[str, A
     for name, value in (given or {}).items():
         if name not in DEFAULTS:
             near = difflib.get_close_matches(str(name), DEFAULTS, 1, 0.5)
-            raise InvalidArgumentError(f"there is no option {name!r} of a loader" + (f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(DEFAULTS)}"))
+            raise InvalidArgumentError(
+                f"there is no option {name!r} of a loader"
+                + (f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(DEFAULTS)}")
+            )
         kind = type(DEFAULTS[name])
         if value is None or kind is type(None):
             values[name] = DEFAULTS[name] if value is None else value
             continue
-        good = isinstance(value, (bool, int)) if kind is bool else isinstance(value, int) and not isinstance(value, bool) and value >= 0 if kind is int else isinstance(value, kind)
+        good = (
+            isinstance(value, (bool, int))
+            if kind is bool
+            else isinstance(value, int) and not isinstance(value, bool) and value >= 0
+            if kind is int
+            else isinstance(value, kind)
+        )
         if not good:
             raise InvalidArgumentError(f"the option {name!r} is {kind.__name__}{' of 0 or more' if kind is int else ''}, found {value!r}")
         values[name] = bool(value) if kind is bool else value
@@ -253,5 +284,7 @@ def options_of(given: Mapping[str, Any] | PyLoaderOptions | None) -> dict[str, A
             raise InvalidArgumentError(f"the option {name!r} is 1 or more, found {values[name]!r}")
     for part, of in (("shard_rank", "shard_world_size"), ("worker_id", "num_workers_pytorch")):
         if values[part] >= values[of]:
-            raise InvalidArgumentError(f"the option {part!r} is {values[part]}, and {of!r} {values[of]}: it is counted from 0 and below that")
+            raise InvalidArgumentError(
+                f"the option {part!r} is {values[part]}, and {of!r} {values[of]}: it is counted from 0 and below that"
+            )
     return values

@@ -18,7 +18,7 @@ from ..exceptions import InvalidArgumentError
 
 
 def get_tfrecord_index_entries(tfrecord_bytes: Any) -> list[tuple[int, int]]:
-    """Offset and size of each record of a TFRecord file's bytes; the checksums of the lengths are compared.
+    """Offset and size of each record of a TFRecord file's bytes; the checksums of the lengths are compared, unless they are zeros.
 
     Args:
         tfrecord_bytes: The file.
@@ -35,7 +35,7 @@ def get_tfrecord_index_entries(tfrecord_bytes: Any) -> list[tuple[int, int]]:
         [(0, 19)]
     """
     view = memoryview(tfrecord_bytes).cast("B")
-    return list(entries(lambda at, length: bytes(view[at : at + length]), len(view), "bytes"))
+    return list(entries(lambda at, length: bytes(view[at : at + length]), len(view), "bytes", lax=True))
 
 
 def index_tfrecord_bytes(tfrecord_bytes: Any) -> str:
@@ -58,7 +58,9 @@ def index_tfrecord_bytes(tfrecord_bytes: Any) -> str:
     return index_text(get_tfrecord_index_entries(tfrecord_bytes))
 
 
-def create_tfrecord_index(tfrecord_path: Address, index_path: Address | None = None, *, storage_options: StorageOptions | None = None) -> int:
+def create_tfrecord_index(
+    tfrecord_path: Address, index_path: Address | None = None, *, storage_options: StorageOptions | None = None
+) -> int:
     """Writes the index of a TFRecord file of any store.
 
     Args:
@@ -81,7 +83,7 @@ def create_tfrecord_index(tfrecord_path: Address, index_path: Address | None = N
     from ..datasets._window import Window
 
     with Window(tfrecord_path, storage_options) as window:
-        found = list(entries(window.read, window.size, str(tfrecord_path)))
+        found = list(entries(window.read, window.size, str(tfrecord_path), lax=True))
     target = f"{os.fspath(tfrecord_path)}.idx" if index_path is None else index_path  # type: ignore[arg-type]
     _objects.put(target, index_text(found).encode(), storage_options=storage_options)
     return len(found)
@@ -153,12 +155,19 @@ for at in range(0, len(told["uris"]), told["jobs"]):
             failures.append(f"{uri}: {view}")
         else:
             good, total = good + 1, total + len(view)
-print(json.dumps({"succeeded": good, "failed": len(failures), "bytes": total, "seconds": time.perf_counter() - begun, "first_failure": failures[:1]}))
+counts = {"succeeded": good, "failed": len(failures), "bytes": total}
+print(json.dumps({**counts, "seconds": time.perf_counter() - begun, "first_failure": failures[:1]}))
 """
 
 
 def mp_get(
-    uri: str, procs: int = 4, jobs: int = 64, num: int = 1000, template: str = "object_{}.dat", *, storage_options: StorageOptions | None = None
+    uri: str,
+    procs: int = 4,
+    jobs: int = 64,
+    num: int = 1000,
+    template: str = "object_{}.dat",
+    *,
+    storage_options: StorageOptions | None = None,
 ) -> dict[str, Any]:
     """Reads objects in several processes, as a benchmark.
 
@@ -171,8 +180,8 @@ def mp_get(
         storage_options: Settings of the store.
 
     Returns:
-        ``attempted``, ``succeeded``, ``failed``, ``total_bytes``, ``bytes_source``, ``duration_seconds``, ``throughput_mb_s`` (MiB), ``ops_per_sec``,
-        ``total_objects`` and ``workers``, one description for each process.
+        ``attempted``, ``succeeded``, ``failed``, ``total_bytes``, ``bytes_source``, ``duration_seconds``, ``throughput_mb_s`` (MiB),
+        ``ops_per_sec``, ``total_objects`` and ``workers``, one description for each process.
 
     Raises:
         InvalidArgumentError: A number below 1, or a template without ``{}``.
@@ -185,7 +194,9 @@ def mp_get(
     import json
 
     if procs < 1 or jobs < 1 or num < 1 or "{}" not in template:
-        raise InvalidArgumentError(f"mp_get takes numbers from 1 and a template with {{}}, found procs={procs}, jobs={jobs}, num={num}, template={template!r}")
+        raise InvalidArgumentError(
+            f"mp_get takes numbers from 1 and a template with {{}}, found procs={procs}, jobs={jobs}, num={num}, template={template!r}"
+        )
     base = uri if uri.endswith("/") else uri + "/"
     uris = [base + template.replace("{}", str(number), 1) for number in range(num)]
     begun = time.perf_counter()
@@ -205,7 +216,14 @@ def mp_get(
             process.wait()
     seconds = time.perf_counter() - begun
     workers = [
-        {"worker_id": number, "succeeded": 0, "failed": len(uris[number::procs]), "bytes": 0, **(one or {}), "exit_code": process.returncode}
+        {
+            "worker_id": number,
+            "succeeded": 0,
+            "failed": len(uris[number::procs]),
+            "bytes": 0,
+            **(one or {}),
+            "exit_code": process.returncode,
+        }
         for number, (one, process) in enumerate(zip(told, running, strict=True))
     ]
     good, total = sum(one["succeeded"] for one in workers), sum(one["bytes"] for one in workers)

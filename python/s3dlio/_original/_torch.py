@@ -70,7 +70,9 @@ class _Returns:
 
 
 class ObjectStoreIterableDataset(torch_data.IterableDataset):  # type: ignore[misc]
-    """Objects one by one, shared by workers (and by ranks with ``enable_sharding=True``); new programs use :class:`s3dlio.torch.IterableDataset`.
+    """Objects one by one, shared by workers (and by ranks with ``enable_sharding=True``).
+
+    New programs use :class:`s3dlio.torch.IterableDataset`.
 
     Args:
         uri: What is read, as for ``PyDataset``.
@@ -91,13 +93,13 @@ class ObjectStoreIterableDataset(torch_data.IterableDataset):  # type: ignore[mi
         enable_sharding: bool = False,
         return_type: str = "tensor",
     ) -> None:
-        from ._loaders import PyDataset
+        from ._loaders import PyDataset, data_of
 
         _check(return_type)
         values = options_of(loader_opts)
         rank, world = (None, None) if enable_sharding else (values["shard_rank"], values["shard_world_size"])
         self._inner = IterableDataset(
-            PyDataset(uri, values)._data,
+            data_of(PyDataset(uri, values)),
             None,
             values["shuffle"],
             values["seed"],

@@ -9,8 +9,8 @@ from typing import Any
 from .._core import _native
 from .._core._address import Address
 from .._core._warnings import warn_ignored
-from .._objects import Buffer, _buffer
-from .._writer import ObjectWriter
+from .._objects import Buffer, buffer_of
+from .._writer import ObjectWriter, place_of, refuse_while_unwinding
 from ..exceptions import InvalidArgumentError
 
 
@@ -47,7 +47,7 @@ class PyObjectWriter:
 
     def write_chunk(self, data: Buffer) -> None:
         """Takes the next bytes."""
-        address, length, owner = _buffer(data, self._writer._where)
+        address, length, owner = buffer_of(data, place_of(self._writer))
         self._writer.write(owner)
         self._crc = _native.crc32c_append(self._crc, address, length)
 
@@ -108,7 +108,9 @@ def _create(scheme: str, uri: Address, options: PyWriterOptions | None, storage_
     return PyObjectWriter(ObjectWriter(uri, compress=compress, storage_options=storage_options))
 
 
-def create_filesystem_writer(uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None) -> PyObjectWriter:
+def create_filesystem_writer(
+    uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None
+) -> PyObjectWriter:
     """A writer of a file.
 
     Args:
@@ -134,7 +136,9 @@ def create_filesystem_writer(uri: Address, options: PyWriterOptions | None = Non
     return _create("file", uri, options, storage_options)
 
 
-def create_direct_filesystem_writer(uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None) -> PyObjectWriter:
+def create_direct_filesystem_writer(
+    uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None
+) -> PyObjectWriter:
     """A writer of a file past the page cache (``direct://``).
 
     Args:
@@ -156,7 +160,9 @@ def create_direct_filesystem_writer(uri: Address, options: PyWriterOptions | Non
     return _create("direct", uri, options, storage_options)
 
 
-def create_s3_writer(uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None) -> PyObjectWriter:
+def create_s3_writer(
+    uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None
+) -> PyObjectWriter:
     """A writer of an object on S3.
 
     Args:
@@ -178,7 +184,9 @@ def create_s3_writer(uri: Address, options: PyWriterOptions | None = None, *, st
     return _create("s3", uri, options, storage_options)
 
 
-def create_azure_writer(uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None) -> PyObjectWriter:
+def create_azure_writer(
+    uri: Address, options: PyWriterOptions | None = None, *, storage_options: dict[str, Any] | None = None
+) -> PyObjectWriter:
     """A writer of a blob on Azure.
 
     Args:
@@ -272,7 +280,9 @@ class MultipartUploadWriter:
             InvalidArgumentError: What was reserved before has not been committed.
         """
         if self._reserved:
-            raise InvalidArgumentError(f"{self._writer.uri}: memory is reserved already; commit it before more is reserved", self._writer.uri)
+            raise InvalidArgumentError(
+                f"{self._writer.uri}: memory is reserved already; commit it before more is reserved", self._writer.uri
+            )
         memory = self._writer.reserve(size)
         self._reserved = True
         return memory
@@ -297,7 +307,7 @@ class MultipartUploadWriter:
         Returns:
             ``etag``, ``total_bytes``, ``parts``, ``started_at`` and ``completed_at`` (Unix seconds, ``float``).
         """
-        self._writer._refuse_while_unwinding()
+        refuse_while_unwinding(self._writer)
         summary = self._writer.finalize()
         # S3 names an object of parts by their number; one that fits a part is put whole
         _, _, parts = (summary["etag"] or "").strip('"').rpartition("-")

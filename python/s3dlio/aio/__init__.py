@@ -1,6 +1,7 @@
 """The functions of s3dlio for asyncio, under the same names; written by python/generate.py.
 
-Nothing here takes a thread, and thousands may be under way at once. Cancelling the task cancels the operation and waits until its buffers are free, one second at most where the system holds it.
+Nothing here takes a thread, and thousands may be under way at once. Cancelling the task cancels the operation and waits until its buffers
+are free, one second at most where the system holds it.
 
 Example:
     >>> import asyncio
@@ -22,7 +23,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from .. import _arrays, _bulk, _list, _objects, _stats, _tensors, _whole
-from .._open_async import AsyncObjectReader, AsyncObjectWriter, _Opening, open_async
+from .._open_async import AsyncObjectReader, AsyncObjectWriter, Opening, open_async
 from .._core._address import Address
 from .._arrays import Array
 from .._core._calls import awaited, awaited_each
@@ -70,6 +71,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> builtins.list[str]:
+    return sorted([*__all__, "list", "open"])
+
+
 async def put(
     uri: Address,
     data: Buffer,
@@ -89,7 +94,8 @@ async def put(
 
     Args:
         uri: Address of the object to write.
-        data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's: :func:`put_file`.
+        data: The bytes, as anything that exports a contiguous buffer, which is not copied, or has ``__bytes__``. A file's:
+            :func:`put_file`.
         overwrite: False creates the object or fails.
         if_match: Replace only the object with this ETag.
         durable: Have it on the device, name and all, before this returns. None: as the store was opened.
@@ -113,15 +119,30 @@ async def put(
         InvalidArgumentError: An attribute that the store does not have; the message names the nearest.
         PermissionDeniedError, OutOfSpaceError, IsDirectoryError: As the store says; nothing was changed.
     """
-    return await awaited("aio.put", _objects.put, uri, data, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.put",
+        _objects.put,
+        uri,
+        data,
+        overwrite=overwrite,
+        if_match=if_match,
+        durable=durable,
+        content_type=content_type,
+        metadata=metadata,
+        attributes=attributes,
+        tags=tags,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def get(
     uri: Address,
     *,
-    verify: Verify = 'auto',
+    verify: Verify = "auto",
     expected_checksum: str | None = None,
-    decompress: bool | Literal['auto'] = False,
+    decompress: bool | Literal["auto"] = False,
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -148,7 +169,17 @@ async def get(
         ChecksumMismatchError: The bytes are not those that were written.
         NoChecksumError: ``verify="require"``, and nothing is recorded to compare with.
     """
-    return await awaited("aio.get", _objects.get, uri, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.get",
+        _objects.get,
+        uri,
+        verify=verify,
+        expected_checksum=expected_checksum,
+        decompress=decompress,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def get_range(
@@ -157,9 +188,9 @@ async def get_range(
     length: int | None = None,
     *,
     out: Buffer | None = None,
-    verify: Verify = 'auto',
+    verify: Verify = "auto",
     expected_checksum: str | None = None,
-    decompress: bool | Literal['auto'] = False,
+    decompress: bool | Literal["auto"] = False,
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -175,7 +206,8 @@ async def get_range(
         length: How many bytes; None reads to the end.
         out: Writable contiguous memory of exactly ``length`` bytes to read into.
         verify: ``"auto"`` compares the blocks that lie in the range as a whole; True also reads the rest of the two that it begins
-            and ends in, so that every byte is checked; ``"require"`` is True, and refuses an object without checksums; False compares nothing.
+            and ends in, so that every byte is checked; ``"require"`` is True, and refuses an object without checksums; False compares
+            nothing.
         expected_checksum: CRC32C that the range must have.
         decompress: As for :func:`get`. Offset and length are then of the decompressed bytes; only the frames that the range
             touches are fetched, and each is checked.
@@ -191,7 +223,21 @@ async def get_range(
         InvalidArgumentError: The range reaches beyond the object.
         ChecksumMismatchError: The bytes are not those expected, or not those that were written.
     """
-    return await awaited("aio.get_range", _objects.get_range, uri, offset, length, out=out, verify=verify, expected_checksum=expected_checksum, decompress=decompress, progress=progress, timeout=timeout, storage_options=storage_options, validate=validate)
+    return await awaited(
+        "aio.get_range",
+        _objects.get_range,
+        uri,
+        offset,
+        length,
+        out=out,
+        verify=verify,
+        expected_checksum=expected_checksum,
+        decompress=decompress,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+        validate=validate,
+    )
 
 
 async def get_ranges(
@@ -199,8 +245,8 @@ async def get_ranges(
     ranges: Iterable[tuple[int, int]],
     max_in_flight: int = 16,
     *,
-    verify: Verify = 'auto',
-    decompress: bool | Literal['auto'] = False,
+    verify: Verify = "auto",
+    decompress: bool | Literal["auto"] = False,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> builtins.list[BytesView]:
@@ -222,7 +268,17 @@ async def get_ranges(
         InvalidArgumentError: A range reaches beyond the object, or is no pair of numbers.
         ChecksumMismatchError: The bytes are not those that were written.
     """
-    return await awaited("aio.get_ranges", _objects.get_ranges, uri, ranges, max_in_flight, verify=verify, decompress=decompress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.get_ranges",
+        _objects.get_ranges,
+        uri,
+        ranges,
+        max_in_flight,
+        verify=verify,
+        decompress=decompress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def put_file(
@@ -261,7 +317,21 @@ async def put_file(
         NotFoundError: There is no such file.
         AlreadyExistsError: ``overwrite=False`` and the object exists.
     """
-    return await awaited("aio.put_file", _objects.put_file, path, uri, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.put_file",
+        _objects.put_file,
+        path,
+        uri,
+        overwrite=overwrite,
+        durable=durable,
+        content_type=content_type,
+        metadata=metadata,
+        attributes=attributes,
+        tags=tags,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def get_file(
@@ -293,7 +363,17 @@ async def get_file(
         AlreadyExistsError: ``overwrite=False`` and the file exists.
         ChecksumMismatchError: The bytes are not those that were written; no file is left.
     """
-    return await awaited("aio.get_file", _objects.get_file, uri, path, overwrite=overwrite, durable=durable, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.get_file",
+        _objects.get_file,
+        uri,
+        path,
+        overwrite=overwrite,
+        durable=durable,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def exists(
@@ -374,7 +454,9 @@ async def delete(
         NotFoundError: There is no such object (without ``recursive``, ``missing_ok`` or ``/`` at the end).
         S3dlioError: The first failure, after everything else was deleted.
     """
-    return await awaited("aio.delete", _objects.delete, uri, recursive, missing_ok=missing_ok, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.delete", _objects.delete, uri, recursive, missing_ok=missing_ok, timeout=timeout, storage_options=storage_options
+    )
 
 
 async def copy(
@@ -418,7 +500,21 @@ async def copy(
         AlreadyExistsError: ``overwrite=False`` and the destination exists.
         ChecksumMismatchError: The source is damaged (found when its bytes pass through, between stores).
     """
-    return await awaited("aio.copy", _objects.copy, src, dst, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.copy",
+        _objects.copy,
+        src,
+        dst,
+        overwrite=overwrite,
+        durable=durable,
+        content_type=content_type,
+        metadata=metadata,
+        attributes=attributes,
+        tags=tags,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def move(
@@ -449,7 +545,17 @@ async def move(
         NotFoundError: There is no source.
         AlreadyExistsError: ``overwrite=False`` and the destination exists.
     """
-    return await awaited("aio.move", _objects.move, src, dst, overwrite=overwrite, durable=durable, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.move",
+        _objects.move,
+        src,
+        dst,
+        overwrite=overwrite,
+        durable=durable,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def mkdir(
@@ -499,7 +605,9 @@ async def list(
         InvalidArgumentError: ``pattern`` is no regular expression that can be used.
         PermissionDeniedError: A directory cannot be read.
     """
-    return await awaited("aio.list", _list.list, uri, recursive, pattern, start_after=start_after, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.list", _list.list, uri, recursive, pattern, start_after=start_after, timeout=timeout, storage_options=storage_options
+    )
 
 
 async def list_stream(
@@ -529,7 +637,16 @@ async def list_stream(
         InvalidArgumentError: ``pattern`` is no regular expression that can be used.
         PermissionDeniedError: A directory cannot be read.
     """
-    async for item in awaited_each("aio.list_stream", _list.list_stream, uri, recursive, pattern, start_after=start_after, timeout=timeout, storage_options=storage_options):
+    async for item in awaited_each(
+        "aio.list_stream",
+        _list.list_stream,
+        uri,
+        recursive,
+        pattern,
+        start_after=start_after,
+        timeout=timeout,
+        storage_options=storage_options,
+    ):
         yield item
 
 
@@ -537,9 +654,9 @@ async def get_many(
     uris: Iterable[Address],
     max_in_flight: int = 64,
     *,
-    verify: Verify = 'auto',
-    decompress: bool | Literal['auto'] = False,
-    on_error: Literal['raise', 'return'] = 'raise',
+    verify: Verify = "auto",
+    decompress: bool | Literal["auto"] = False,
+    on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -564,7 +681,18 @@ async def get_many(
         BulkError: Some could not be read; ``errors`` maps their indexes to exceptions, ``failures`` their URIs, and ``results``
             holds the rest.
     """
-    return await awaited("aio.get_many", _bulk.get_many, uris, max_in_flight, verify=verify, decompress=decompress, on_error=on_error, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.get_many",
+        _bulk.get_many,
+        uris,
+        max_in_flight,
+        verify=verify,
+        decompress=decompress,
+        on_error=on_error,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def put_many(
@@ -577,7 +705,7 @@ async def put_many(
     metadata: Mapping[str, str] | None = None,
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
-    on_error: Literal['raise', 'return'] = 'raise',
+    on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -604,14 +732,29 @@ async def put_many(
     Raises:
         BulkError: Some could not be written; the others were.
     """
-    return await awaited("aio.put_many", _bulk.put_many, items, max_in_flight, overwrite=overwrite, durable=durable, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.put_many",
+        _bulk.put_many,
+        items,
+        max_in_flight,
+        overwrite=overwrite,
+        durable=durable,
+        content_type=content_type,
+        metadata=metadata,
+        attributes=attributes,
+        tags=tags,
+        on_error=on_error,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def stat_many(
     uris: Iterable[Address],
     max_in_flight: int = 64,
     *,
-    on_error: Literal['raise', 'return'] = 'raise',
+    on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -632,7 +775,16 @@ async def stat_many(
     Raises:
         BulkError: Some could not be looked at; its ``results`` are ``(uri, stat)``.
     """
-    return await awaited("aio.stat_many", _bulk.stat_many, uris, max_in_flight, on_error=on_error, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.stat_many",
+        _bulk.stat_many,
+        uris,
+        max_in_flight,
+        on_error=on_error,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def upload(
@@ -646,7 +798,7 @@ async def upload(
     metadata: Mapping[str, str] | None = None,
     attributes: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
-    on_error: Literal['raise', 'return'] = 'raise',
+    on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -676,7 +828,23 @@ async def upload(
         NotFoundError: A pattern matches nothing.
         BulkError: Some files could not be copied; the others were.
     """
-    return await awaited("aio.upload", _bulk.upload, src_patterns, dest_prefix, max_in_flight, create_bucket, overwrite=overwrite, content_type=content_type, metadata=metadata, attributes=attributes, tags=tags, on_error=on_error, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.upload",
+        _bulk.upload,
+        src_patterns,
+        dest_prefix,
+        max_in_flight,
+        create_bucket,
+        overwrite=overwrite,
+        content_type=content_type,
+        metadata=metadata,
+        attributes=attributes,
+        tags=tags,
+        on_error=on_error,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def download(
@@ -686,7 +854,7 @@ async def download(
     recursive: bool = True,
     *,
     overwrite: bool = True,
-    on_error: Literal['raise', 'return'] = 'raise',
+    on_error: Literal["raise", "return"] = "raise",
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -714,7 +882,19 @@ async def download(
         InvalidArgumentError: A key cannot be a path below the directory, such as one with ``..`` in it.
         BulkError: Some objects could not be copied; the others were.
     """
-    return await awaited("aio.download", _bulk.download, src_uri, dest_dir, max_in_flight, recursive, overwrite=overwrite, on_error=on_error, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.download",
+        _bulk.download,
+        src_uri,
+        dest_dir,
+        max_in_flight,
+        recursive,
+        overwrite=overwrite,
+        on_error=on_error,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def save(
@@ -749,15 +929,27 @@ async def save(
         InvalidArgumentError: The name says no format, or the value does not fit it.
         AlreadyExistsError: ``overwrite=False`` and the object exists.
     """
-    return await awaited("aio.save", _whole.save, uri, value, format=format, compress=compress, overwrite=overwrite, durable=durable, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.save",
+        _whole.save,
+        uri,
+        value,
+        format=format,
+        compress=compress,
+        overwrite=overwrite,
+        durable=durable,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def load(
     uri: Address,
     *,
     format: Format | None = None,
-    framework: Framework = 'np',
-    verify: Verify = 'auto',
+    framework: Framework = "np",
+    verify: Verify = "auto",
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -782,7 +974,17 @@ async def load(
         InvalidDataError: The object is not of that format.
         ChecksumMismatchError: The bytes are not those that were written.
     """
-    return await awaited("aio.load", _whole.load, uri, format=format, framework=framework, verify=verify, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.load",
+        _whole.load,
+        uri,
+        format=format,
+        framework=framework,
+        verify=verify,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def save_numpy_array(
@@ -827,11 +1029,26 @@ async def save_numpy_array(
 
     Raises:
         InvalidArgumentError: A dtype that would need pickle; an invalid level; ``compress=False`` for a name in ``.zst``.
-        AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that name
-            exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
+        AlreadyExistsError: ``overwrite=False`` and the object exists; or ``.zst`` is put behind ``uri``, and the plain object of that
+            name exists, which a load of ``uri`` would give. Delete that one, or give the name with ``.zst``.
         OutOfSpaceError, PermissionDeniedError: As the store says; nothing was changed.
     """
-    return await awaited("aio.save_numpy_array", _arrays.save_numpy_array, uri, array, compress, validate, overwrite=overwrite, durable=durable, metadata=metadata, attributes=attributes, tags=tags, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.save_numpy_array",
+        _arrays.save_numpy_array,
+        uri,
+        array,
+        compress,
+        validate,
+        overwrite=overwrite,
+        durable=durable,
+        metadata=metadata,
+        attributes=attributes,
+        tags=tags,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def load_numpy_array(
@@ -840,7 +1057,7 @@ async def load_numpy_array(
     dtype: Any = None,
     validate_checksum: str | bool | None = None,
     *,
-    verify: Verify = 'auto',
+    verify: Verify = "auto",
     expected_checksum: str | None = None,
     out: Array | None = None,
     progress: Progress = None,
@@ -872,7 +1089,20 @@ async def load_numpy_array(
         ChecksumMismatchError: The bytes are not those that were written. ``out`` then holds bytes not to be used.
         NoChecksumError: ``verify="require"``, and nothing is recorded to compare with. ``out`` is as it was.
     """
-    return await awaited("aio.load_numpy_array", _arrays.load_numpy_array, uri, shape, dtype, validate_checksum, verify=verify, expected_checksum=expected_checksum, out=out, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.load_numpy_array",
+        _arrays.load_numpy_array,
+        uri,
+        shape,
+        dtype,
+        validate_checksum,
+        verify=verify,
+        expected_checksum=expected_checksum,
+        out=out,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def save_tensors(
@@ -896,10 +1126,11 @@ async def save_tensors(
     Contiguous tensors are written straight from their memory; others, in Fortran order, strided, big-endian or on another
     device, are copied once and written as the C order that the format demands.
 
-    With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the model would have
-    in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all, ``model.safetensors.index.json``. What fits in one file
-    is ``model.safetensors``. Tensors that are the same memory are stored once; the others' names go into the metadata. Files of an earlier save of the
-    same name are removed, its index before anything is written, so that no reader sees tensors of two saves.
+    With ``max_shard_size`` the tensors are split as the Hugging Face libraries do it: ``uri`` is a directory, or the name that the
+    model would have in one file, and gets ``model-00001-of-00003.safetensors`` and so on and, last of all,
+    ``model.safetensors.index.json``. What fits in one file is ``model.safetensors``. Tensors that are the same memory are stored once;
+    the others' names go into the metadata. Files of an earlier save of the same name are removed, its index before anything is written,
+    so that no reader sees tensors of two saves.
 
     Args:
         uri: Address of the object to write.
@@ -925,18 +1156,37 @@ async def save_tensors(
 
     Raises:
         InvalidArgumentError: A value that is no tensor, a dtype the format lacks, or a name it cannot hold.
-        AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for :func:`save_numpy_array`.
+        AlreadyExistsError: ``overwrite=False`` and the object exists; or, compressed, the plain one does, as for
+            :func:`save_numpy_array`.
     """
-    return await awaited("aio.save_tensors", _tensors.save_tensors, uri, tensors, metadata, compress=compress, checksums=checksums, max_shard_size=max_shard_size, overwrite=overwrite, durable=durable, attributes=attributes, tags=tags, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.save_tensors",
+        _tensors.save_tensors,
+        uri,
+        tensors,
+        metadata,
+        compress=compress,
+        checksums=checksums,
+        max_shard_size=max_shard_size,
+        overwrite=overwrite,
+        durable=durable,
+        attributes=attributes,
+        tags=tags,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def load_tensors(
     uri: Address,
     names: Iterable[str] | None = None,
-    framework: Framework = 'np',
+    framework: Framework = "np",
     *,
     out: Mapping[str, Any] | None = None,
-    verify: Verify = 'auto',
+    mmap: bool = False,
+    device: Any = None,
+    verify: Verify = "auto",
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -949,8 +1199,14 @@ async def load_tensors(
         names: Which tensors; None for all. Only their bytes are read.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
         out: Arrays or tensors to load into, by name; those not named are allocated.
+        mmap: Map a local file in place of reading it: processes share its pages, and one that writes to a tensor gets pages of its own.
+            It is compared in one pass over the mapping. What cannot be mapped (an object of a server, a compressed one) is read, and
+            the log of ``s3dlio`` says why.
+        device: torch's device that the tensors are for, such as ``"cuda:0"``; needs ``framework="pt"``. They pass through three pieces
+            of pinned memory of 64 MiB, or of the largest tensor's size: one is read into while the GPU takes the others.
         verify: ``"auto"`` compares each tensor with its checksum, where the file has them; a file without is compared as a whole
-            when all of it is read and the store has a checksum for it. ``"require"`` refuses where nothing is recorded. False compares nothing.
+            when all of it is read and the store has a checksum for it. ``"require"`` refuses where nothing is recorded. False compares
+            nothing.
         progress: Called with bytes done and bytes in all, or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
@@ -961,16 +1217,30 @@ async def load_tensors(
     Raises:
         NotFoundError: There is no such object, or a file that the index names is not there.
         InvalidDataError: It breaks a rule of the format; an index that names files elsewhere, or tensors that its files do not have.
-        InvalidArgumentError: A name it does not hold, or ``out`` that does not fit.
+        InvalidArgumentError: A name it does not hold, ``out`` that does not fit, or a ``device`` that torch does not have.
         ChecksumMismatchError: A tensor's bytes are not those that were written; the error names it.
     """
-    return await awaited("aio.load_tensors", _tensors.load_tensors, uri, names, framework, out=out, verify=verify, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.load_tensors",
+        _tensors.load_tensors,
+        uri,
+        names,
+        framework,
+        out=out,
+        mmap=mmap,
+        device=device,
+        verify=verify,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def open_tensors(
     uri: Address,
-    framework: Framework = 'np',
+    framework: Framework = "np",
     *,
+    mmap: bool = False,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> TensorFile:
@@ -979,6 +1249,7 @@ async def open_tensors(
     Args:
         uri: Which object.
         framework: ``"np"`` for NumPy arrays, ``"pt"`` for torch tensors.
+        mmap: Map a local file, as ``load_tensors`` does; each tensor is compared when it is asked for the first time.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
         storage_options: Settings of the store.
 
@@ -989,7 +1260,9 @@ async def open_tensors(
         NotFoundError: There is no such object.
         InvalidDataError: It breaks a rule of the format.
     """
-    return await awaited("aio.open_tensors", _tensors.open_tensors, uri, framework, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.open_tensors", _tensors.open_tensors, uri, framework, mmap=mmap, timeout=timeout, storage_options=storage_options
+    )
 
 
 async def stats(
@@ -1002,8 +1275,8 @@ async def stats(
         timeout: Seconds for the call.
 
     Returns:
-        By the store's address: a bucket's or container's, a memory store's, ``file:///`` for all files and ``direct:///`` for those past the page
-        cache. Only stores that were asked for something are there.
+        By the store's address: a bucket's or container's, a memory store's, ``file:///`` for all files and ``direct:///`` for those
+        past the page cache. Only stores that were asked for something are there.
 
     Raises:
         StoreTimeoutError: ``timeout`` seconds were over.
@@ -1017,7 +1290,7 @@ def open(
     mode: Literal["rb", "br"] = "rb",
     *,
     compress: bool | int | None = None,
-    decompress: Decompress = 'auto',
+    decompress: Decompress = "auto",
     buffering: int = READ_AHEAD,
     overwrite: bool = True,
     if_match: str | None = None,
@@ -1027,14 +1300,14 @@ def open(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
-) -> _Opening[AsyncObjectReader]: ...
+) -> Opening[AsyncObjectReader]: ...
 @overload
 def open(
     uri: Address,
     mode: Literal["wb", "xb", "bw", "bx"],
     *,
     compress: bool | int | None = None,
-    decompress: Decompress = 'auto',
+    decompress: Decompress = "auto",
     buffering: int = READ_AHEAD,
     overwrite: bool = True,
     if_match: str | None = None,
@@ -1044,14 +1317,14 @@ def open(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
-) -> _Opening[AsyncObjectWriter]: ...
+) -> Opening[AsyncObjectWriter]: ...
 @overload
 def open(
     uri: Address,
     mode: str,
     *,
     compress: bool | int | None = None,
-    decompress: Decompress = 'auto',
+    decompress: Decompress = "auto",
     buffering: int = READ_AHEAD,
     overwrite: bool = True,
     if_match: str | None = None,
@@ -1061,13 +1334,13 @@ def open(
     progress: Progress = None,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
-) -> _Opening[AsyncObjectReader] | _Opening[AsyncObjectWriter]: ...
+) -> Opening[AsyncObjectReader] | Opening[AsyncObjectWriter]: ...
 def open(
     uri: Address,
-    mode: str = 'rb',
+    mode: str = "rb",
     *,
     compress: bool | int | None = None,
-    decompress: Decompress = 'auto',
+    decompress: Decompress = "auto",
     buffering: int = READ_AHEAD,
     overwrite: bool = True,
     if_match: str | None = None,
@@ -1102,4 +1375,18 @@ def open(
         NotFoundError, AlreadyExistsError: When awaited, as the mode says.
         InvalidArgumentError: Another mode, or options of the other mode.
     """
-    return open_async(uri, mode, compress=compress, decompress=decompress, buffering=buffering, overwrite=overwrite, if_match=if_match, durable=durable, content_type=content_type, metadata=metadata, progress=progress, timeout=timeout, storage_options=storage_options)
+    return open_async(
+        uri,
+        mode,
+        compress=compress,
+        decompress=decompress,
+        buffering=buffering,
+        overwrite=overwrite,
+        if_match=if_match,
+        durable=durable,
+        content_type=content_type,
+        metadata=metadata,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )

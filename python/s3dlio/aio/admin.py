@@ -20,6 +20,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> builtins.list[str]:
+    return sorted(__all__)
+
+
 async def create_bucket(
     name: str,
     *,
@@ -61,7 +65,7 @@ async def delete_bucket(
 
 
 async def list_containers(
-    uri: str = 's3://',
+    uri: str = "s3://",
     *,
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
@@ -85,7 +89,7 @@ async def list_containers(
 
 async def presign(
     uri: Address,
-    method: Literal['GET', 'PUT', 'HEAD', 'DELETE'] = 'GET',
+    method: Literal["GET", "PUT", "HEAD", "DELETE"] = "GET",
     expires_in: int = 3600,
     *,
     timeout: float | None = None,
@@ -106,7 +110,9 @@ async def presign(
     Raises:
         InvalidArgumentError: The store has no such addresses.
     """
-    return await awaited("aio.admin.presign", _containers.presign, uri, method, expires_in, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.admin.presign", _containers.presign, uri, method, expires_in, timeout=timeout, storage_options=storage_options
+    )
 
 
 async def list_uploads(
@@ -133,7 +139,9 @@ async def list_uploads(
     Raises:
         PermissionDeniedError: The credentials may not list them.
     """
-    return await awaited("aio.admin.list_uploads", _containers.list_uploads, uri, older_than, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.admin.list_uploads", _containers.list_uploads, uri, older_than, timeout=timeout, storage_options=storage_options
+    )
 
 
 async def abort_uploads(
@@ -159,4 +167,6 @@ async def abort_uploads(
     Raises:
         PermissionDeniedError: The credentials may not list or abort them.
     """
-    return await awaited("aio.admin.abort_uploads", _containers.abort_uploads, uri, older_than, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.admin.abort_uploads", _containers.abort_uploads, uri, older_than, timeout=timeout, storage_options=storage_options
+    )

@@ -27,6 +27,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> builtins.list[str]:
+    return sorted(__all__)
+
+
 async def save(
     uri: Address,
     state: Any,
@@ -38,7 +42,7 @@ async def save(
     world_size: int = 1,
     gather: Gather | None = None,
     save_id: str | None = None,
-    compress: bool | int | Literal['auto'] = 'auto',
+    compress: bool | int | Literal["auto"] = "auto",
     durable: bool = True,
     progress: Progress = None,
     timeout: float | None = None,
@@ -49,8 +53,8 @@ async def save(
     Arrays and tensors become a safetensors object for each rank, written from their own memory, with a CRC32C for each tensor and its
     blocks. Other values are kept as typed JSON; what only a pickle could hold is refused.
 
-    In a job of several ranks each calls this with its ``rank``. :class:`Shard` and DTensor values are saved by the rank that has the part;
-    arrays and tensors that are no parts, and other values, are taken to be the same on every rank, and rank 0 saves them.
+    In a job of several ranks each calls this with its ``rank``. :class:`Shard` and DTensor values are saved by the rank that has the
+    part; arrays and tensors that are no parts, and other values, are taken to be the same on every rank, and rank 0 saves them.
 
     Args:
         uri: The address below which checkpoints are kept; the same for all steps.
@@ -60,11 +64,11 @@ async def save(
         epoch: The epoch.
         rank: Which rank this is.
         world_size: How many there are.
-        gather: With several ranks: called with this rank's part of the description; gives a list with those of all ranks to the one that
-            ends the save, and None to the others. With torch: ``s3dlio.torch.gather``.
+        gather: With several ranks: called with this rank's part of the description; gives a list with those of all ranks to the one
+            that ends the save, and None to the others. With torch: ``s3dlio.torch.gather``.
         save_id: The save's id, the same for all ranks. None: they agree on one through the store.
-        compress: False; a zstd level from 1 to 22; or ``"auto"``: at level 3, when samples say that it saves a fifth of the bytes (on local
-            files half of them).
+        compress: False; a zstd level from 1 to 22; or ``"auto"``: at level 3, when samples say that it saves a fifth of the bytes (on
+            local files half of them).
         durable: Have it on the device before this returns, where the store has a say in it.
         progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -77,7 +81,24 @@ async def save(
         InvalidArgumentError: A value that cannot be stored, or ranks whose states do not fit together; the message names it.
         OutOfSpaceError, PermissionDeniedError: As the store says; there is no new checkpoint.
     """
-    return await awaited("aio.checkpoint.save", _checkpoint.save, uri, state, step, metadata=metadata, epoch=epoch, rank=rank, world_size=world_size, gather=gather, save_id=save_id, compress=compress, durable=durable, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.checkpoint.save",
+        _checkpoint.save,
+        uri,
+        state,
+        step,
+        metadata=metadata,
+        epoch=epoch,
+        rank=rank,
+        world_size=world_size,
+        gather=gather,
+        save_id=save_id,
+        compress=compress,
+        durable=durable,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def load(
@@ -86,10 +107,10 @@ async def load(
     into: Any = None,
     step: int | None = None,
     manifest_key: str | None = None,
-    on_damage: OnDamage = 'raise',
+    on_damage: OnDamage = "raise",
     framework: Framework | None = None,
     strict: bool = True,
-    cast: Casting = 'no',
+    cast: Casting = "no",
     verify: bool = True,
     progress: Progress = None,
     timeout: float | None = None,
@@ -99,17 +120,17 @@ async def load(
 
     Args:
         uri: The address below which checkpoints are kept.
-        into: A state of the same containers, such as a model's ``state_dict()``: bytes go straight into its arrays and tensors (also parts:
-            :class:`Shard`, DTensor), and its other values are replaced where they stand; lists and tuples without a tensor count as one value.
-            What only the checkpoint has is left there. None gives a new state, whole.
+        into: A state of the same containers, such as a model's ``state_dict()``: bytes go straight into its arrays and tensors (also
+            parts: :class:`Shard`, DTensor), and its other values are replaced where they stand; lists and tuples without a tensor count
+            as one value. What only the checkpoint has is left there. None gives a new state, whole.
         step: The newest checkpoint of this step. None: the newest of all.
         manifest_key: Exactly this checkpoint: ranks that load while others save should be given the same.
-        on_damage: ``"raise"``, or ``"previous"``: where the newest is damaged the newest whole one before it, with a CheckpointWarning; not
-            together with ``step`` or ``manifest_key``. What was read into ``into`` before the damage showed is replaced.
+        on_damage: ``"raise"``, or ``"previous"``: where the newest is damaged the newest whole one before it, with a CheckpointWarning;
+            not together with ``step`` or ``manifest_key``. What was read into ``into`` before the damage showed is replaced.
         framework: What new tensors are made as: ``"np"``, ``"pt"``, or None: as each was saved.
         strict: Whether everything in ``into`` has to be in the checkpoint.
-        cast: What may be converted where an array or tensor of ``into`` has another dtype than the checkpoint: ``"no"`` refuses the load,
-            ``"same_kind"`` converts within a kind of numbers (float32 to bfloat16, integers to floats), ``"unsafe"`` any numbers.
+        cast: What may be converted where an array or tensor of ``into`` has another dtype than the checkpoint: ``"no"`` refuses the
+            load, ``"same_kind"`` converts within a kind of numbers (float32 to bfloat16, integers to floats), ``"unsafe"`` any numbers.
         verify: Compare with the checksums; parts of tensors then cost the rest of the blocks they begin and end in.
         progress: Called with bytes done and bytes in all; or True for tqdm's bar where tqdm is installed.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -124,7 +145,22 @@ async def load(
         InvalidArgumentError: ``into`` and the checkpoint do not fit; ``into`` is as it was.
         InvalidDataError: The checkpoint is no state, or is damaged.
     """
-    return await awaited("aio.checkpoint.load", _checkpoint.load, uri, into=into, step=step, manifest_key=manifest_key, on_damage=on_damage, framework=framework, strict=strict, cast=cast, verify=verify, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.checkpoint.load",
+        _checkpoint.load,
+        uri,
+        into=into,
+        step=step,
+        manifest_key=manifest_key,
+        on_damage=on_damage,
+        framework=framework,
+        strict=strict,
+        cast=cast,
+        verify=verify,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def latest(
@@ -200,7 +236,16 @@ async def validate(
     Raises:
         NotFoundError: There is no such checkpoint.
     """
-    return await awaited("aio.checkpoint.validate", _checkpoint.validate, uri, step=step, manifest_key=manifest_key, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.checkpoint.validate",
+        _checkpoint.validate,
+        uri,
+        step=step,
+        manifest_key=manifest_key,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )
 
 
 async def prune(
@@ -209,7 +254,7 @@ async def prune(
     keep_every: int | None = None,
     *,
     grace: int = 86400,
-    check: Literal['full', 'quick'] = 'full',
+    check: Literal["full", "quick"] = "full",
     dry_run: bool = False,
     progress: Progress = None,
     timeout: float | None = None,
@@ -222,8 +267,8 @@ async def prune(
         keep_last: So many of the newest stay, 1 or more.
         keep_every: And those whose step is a multiple of this.
         grace: What no manifest refers to is deleted when it is older than so many seconds: until then a running save may own it.
-        check: ``"full"`` reads every byte of one that stays before anything is deleted; ``"quick"`` compares sizes and the checksums that
-            the store recorded.
+        check: ``"full"`` reads every byte of one that stays before anything is deleted; ``"quick"`` compares sizes and the checksums
+            that the store recorded.
         dry_run: Only tell.
         progress: Called with bytes validated and bytes in all.
         timeout: Seconds for the whole call; when they are over it is cancelled and raises StoreTimeoutError. None: no limit.
@@ -235,4 +280,16 @@ async def prune(
     Raises:
         PermissionDeniedError, UnavailableError: As the store says.
     """
-    return await awaited("aio.checkpoint.prune", _checkpoint.prune, uri, keep_last, keep_every, grace=grace, check=check, dry_run=dry_run, progress=progress, timeout=timeout, storage_options=storage_options)
+    return await awaited(
+        "aio.checkpoint.prune",
+        _checkpoint.prune,
+        uri,
+        keep_last,
+        keep_every,
+        grace=grace,
+        check=check,
+        dry_run=dry_run,
+        progress=progress,
+        timeout=timeout,
+        storage_options=storage_options,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import _imported
+from .._imports import import_module
 
 if TYPE_CHECKING:
     from .._cache import (
@@ -131,6 +131,7 @@ if TYPE_CHECKING:
         generate_data_with_threads as generate_data_with_threads,
         generate_into_buffer as generate_into_buffer,
         generate_npz_bytes as generate_npz_bytes,
+        put_objects as put_objects,
         py_default_data_gen_threads as py_default_data_gen_threads,
         py_total_cpus as py_total_cpus,
     )
@@ -238,8 +239,7 @@ _NAMES = {
     ),
     "_checkpoints._info": "CheckpointInfo CheckpointWarning IntegrityReport PruneReport",
     "_original._checkpoints": (
-        "PyCheckpointInfo PyCheckpointReader PyCheckpointStore PyCheckpointStream PyCheckpointWriter "
-        "PyValidatedCheckpointReader"
+        "PyCheckpointInfo PyCheckpointReader PyCheckpointStore PyCheckpointStream PyCheckpointWriter PyValidatedCheckpointReader"
     ),
     "_checkpoints._reader": "CheckpointReader ValidatedCheckpointReader",
     "_checkpoints._store": "CheckpointStore",
@@ -263,16 +263,14 @@ _NAMES = {
     ),
     "_original._generate": (
         "Generator generate_data generate_data_with_threads generate_into_buffer generate_npz_bytes "
-        "py_default_data_gen_threads py_total_cpus"
+        "put_objects py_default_data_gen_threads py_total_cpus"
     ),
     "_original._loaders": (
         "PyAsyncDataLoader PyBytesAsyncDataLoader PyDataset PyObjectItem PyParquetItem PyParquetStreamLoader "
         "PyS3AsyncDataLoader PyS3Dataset PyVecDataset create_async_loader create_dataset"
     ),
     "_original._options": "PyLoaderOptions",
-    "_original._records": (
-        "create_tfrecord_index get_tfrecord_index_entries index_tfrecord_bytes mp_get read_npz read_tfrecord_index"
-    ),
+    "_original._records": ("create_tfrecord_index get_tfrecord_index_entries index_tfrecord_bytes mp_get read_npz read_tfrecord_index"),
     "_reader": "ObjectReader",
     "_checkpoints._sharded": "TensorShard",
     "_checkpoints._state": (
@@ -451,6 +449,7 @@ __all__ = [
     "put_bytes",
     "put_bytes_async",
     "put_many_async",
+    "put_objects",
     "py_default_data_gen_threads",
     "py_total_cpus",
     "read_npz",
@@ -482,12 +481,17 @@ if not TYPE_CHECKING:
         module = _MODULE_OF.get(name)
         if name in _OF_FRAMEWORKS:
             return _of_framework(name)
+        if name in _MOVED:
+            return import_module(_MOVED[name])
         if module is None:
             raise AttributeError(f"module 's3dlio' has no attribute {name!r}{_hint(name)}")
-        found = getattr(_imported(module), name)
+        found = getattr(import_module(module), name)
         globals()[name] = found
         return found
 
+
+#: Modules of the library's inside that lay beside the package's other files before they had folders, for programs that look into them.
+_MOVED = {"_calls": "_core._calls", "_native": "_core._native", "_state_async": "_checkpoints._saver"}
 
 #: Names that need torch, JAX or TensorFlow: None where torch is missing, as in the original.
 _OF_FRAMEWORKS = {
@@ -503,7 +507,7 @@ _OF_FRAMEWORKS = {
 
 def _of_framework(name: str) -> Any:
     try:
-        return getattr(_imported(_OF_FRAMEWORKS[name]), name)
+        return getattr(import_module(_OF_FRAMEWORKS[name]), name)
     except ImportError:
         return None
 

@@ -18,6 +18,8 @@ from .._core._view import BytesView
 from .._reader import ObjectReader
 from .._writer import ObjectWriter
 from ..datasets import Loader, ObjectDataset, objects
+from ..datasets._dataset import number_of
+from ..datasets._loader import order_of, share_of
 from ..exceptions import InvalidArgumentError
 from ..torch._datasets import place
 
@@ -89,7 +91,9 @@ class S3Reader(io.BufferedIOBase):
         key: The object's.
     """
 
-    def __init__(self, uri: str, options: StorageOptions | None = None, buffering: int | None = None, data: BytesView | None = None) -> None:
+    def __init__(
+        self, uri: str, options: StorageOptions | None = None, buffering: int | None = None, data: BytesView | None = None
+    ) -> None:
         self.bucket, self.key = parse_s3_uri(uri)
         self._uri, self._options, self._buffering = uri, options, buffering
         self._file: Any = None if data is None else _ViewFile(data)
@@ -324,7 +328,7 @@ class S3MapDataset(_Objects, torch_data.Dataset):  # type: ignore[misc]
         return len(self._data)
 
     def __getitem__(self, index: int) -> Any:
-        return self._read(self._data._number(index), None)
+        return self._read(number_of(self._data, index), None)
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
         """Objects by number, read in one call where they are read whole."""
@@ -359,7 +363,7 @@ class S3IterableDataset(_Objects, torch_data.IterableDataset):  # type: ignore[m
             rank, world = rank * info.num_workers + info.id, world * info.num_workers
         loader = Loader(self._data, _CHUNK, rank=rank, world_size=world, uneven="allow")
         if self._reader.buffering is not None:
-            share, order = loader._share(0), loader._order()
+            share, order = share_of(loader), order_of(loader)
             for number in range(len(share)):
                 for index in order.at(share.positions(number)).tolist():
                     yield self._read(index, None)
@@ -444,4 +448,14 @@ class S3Client:
         _objects.delete(f"s3://{bucket}/{key}", storage_options=self._options)
 
 
-__all__ = ["S3Checkpoint", "S3Client", "S3ClientConfig", "S3Item", "S3IterableDataset", "S3MapDataset", "S3Reader", "S3ReaderConstructor", "S3Writer"]
+__all__ = [
+    "S3Checkpoint",
+    "S3Client",
+    "S3ClientConfig",
+    "S3Item",
+    "S3IterableDataset",
+    "S3MapDataset",
+    "S3Reader",
+    "S3ReaderConstructor",
+    "S3Writer",
+]

@@ -12,6 +12,7 @@ Example:
 """
 
 from ._arrays import NpzDataset, RowDataset, npy, npz
+from ._budget import limit_read_ahead
 from ._dataset import Batch, Dataset
 from ._loader import Loader, LoaderStats
 from ._log_records import LogDataset, log
@@ -19,6 +20,7 @@ from ._manifest import Manifest, index, manifest
 from ._objects import ObjectDataset, objects
 from ._order import Order, Share
 from ._parquet import ParquetDataset, parquet
+from ._safetensors import SafetensorsDataset, safetensors
 from ._tar import TarDataset, tar
 from ._tfrecord import TfRecordDataset, frame as tfrecord_frame, tfrecord
 
@@ -34,16 +36,19 @@ __all__ = [
     "Order",
     "ParquetDataset",
     "RowDataset",
+    "SafetensorsDataset",
     "Share",
     "TarDataset",
     "TfRecordDataset",
     "index",
+    "limit_read_ahead",
     "log",
     "manifest",
     "npy",
     "npz",
     "objects",
     "parquet",
+    "safetensors",
     "tar",
     "tfrecord",
     "tfrecord_frame",

@@ -15,6 +15,7 @@ from .._core import _native
 from .._core._address import Address
 from .._core._options import StorageOptions
 from ..exceptions import ChecksumMismatchError, InvalidArgumentError, InvalidDataError
+from ._dataset import table_of
 from ._objects import ObjectDataset
 from ._records import StretchDataset, firsts
 from ._table import Numbers, ObjectTable, of_uris
@@ -41,7 +42,9 @@ def read_npz_bytes(data: Any, uri: str, names: Iterable[str] | None = None) -> d
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")}
             if not infos:
-                raise InvalidDataError(f"{uri}: a zip file without arrays: none of its {len(archive.infolist())} members is named *.npy", uri)
+                raise InvalidDataError(
+                    f"{uri}: a zip file without arrays: none of its {len(archive.infolist())} members is named *.npy", uri
+                )
             wanted = list(infos) if names is None else list(names)
             found: dict[str, np.ndarray[Any, Any]] = {}
             for name in wanted:
@@ -49,9 +52,15 @@ def read_npz_bytes(data: Any, uri: str, names: Iterable[str] | None = None) -> d
                 if info is None:
                     raise InvalidArgumentError(f"{uri}: there is no array {name!r}; there are {', '.join(map(repr, infos))}", uri)
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise InvalidDataError(f"{uri}: the array {name!r} is compressed by method {info.compress_type}; NumPy writes 0 and 8", uri)
+                    raise InvalidDataError(
+                        f"{uri}: the array {name!r} is compressed by method {info.compress_type}; NumPy writes 0 and 8", uri
+                    )
                 if info.file_size > max(info.compress_size, 1) * _MOST_RATIO or info.compress_size > size:
-                    raise InvalidDataError(f"{uri}: the array {name!r} is said to have {info.file_size} bytes in {info.compress_size}: no compression does that", uri)
+                    raise InvalidDataError(
+                        f"{uri}: the array {name!r} is said to have {info.file_size} bytes in {info.compress_size}: no compression does "
+                        "that",
+                        uri,
+                    )
                 # read() compares with the CRC-32 of the member
                 found[name] = parse_npy(archive.read(info), f"{uri}: {name!r}", uri)
             return found
@@ -147,7 +156,7 @@ def npz(
     from ._objects import objects
 
     named = not isinstance(uri, str) and not hasattr(uri, "__fspath__")
-    table = objects(uri, None if named or str(uri).endswith(".npz") else pattern, storage_options=storage_options)._table
+    table = table_of(objects(uri, None if named or str(uri).endswith(".npz") else pattern, storage_options=storage_options))
     return NpzDataset(table, None if names is None else tuple(names), verify)
 
 
@@ -188,7 +197,9 @@ class RowDataset(StretchDataset):
 
 
 def npy(uris: Address | Iterable[Address], *, storage_options: StorageOptions | None = None) -> RowDataset:
-    """The rows of ``.npy`` files, each a sample: an array of the shape behind the first axis, writable. ``Batch.array`` has all rows of a batch.
+    """The rows of ``.npy`` files, each a sample: an array of the shape behind the first axis, writable.
+
+    ``Batch.array`` has all rows of a batch.
 
     Args:
         uris: A file, a prefix (its objects ending in ``.npy``), or addresses of files. All have rows of one dtype and shape.
@@ -196,7 +207,8 @@ def npy(uris: Address | Iterable[Address], *, storage_options: StorageOptions | 
 
     Raises:
         NotFoundError: There is no such file.
-        InvalidDataError: A file is none, was cut short, has rows of another shape, or is in Fortran's order, whose rows do not lie in one piece.
+        InvalidDataError: A file is none, was cut short, has rows of another shape, or is in Fortran's order, whose rows do not lie in
+            one piece.
 
     Example:
         >>> import numpy as np, s3dlio
@@ -221,7 +233,9 @@ def npy(uris: Address | Iterable[Address], *, storage_options: StorageOptions | 
         if fortran and len(shape) > 1:
             raise InvalidDataError(f"{file}: the array is in Fortran's order: its rows do not lie in one piece; save it in C's order", file)
         if size - begin != _count(shape) * dtype.itemsize:
-            raise InvalidDataError(f"{file}: {size - begin} bytes of elements, {_count(shape) * dtype.itemsize} expected for {dtype} {shape}", file)
+            raise InvalidDataError(
+                f"{file}: {size - begin} bytes of elements, {_count(shape) * dtype.itemsize} expected for {dtype} {shape}", file
+            )
         if kind is not None and kind != (dtype, shape[1:]):
             raise InvalidDataError(f"{file}: rows of {dtype} {shape[1:]}; those of {files[0]} are {kind[0]} {kind[1]}", file)
         kind = dtype, shape[1:]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
-from .._core._view import BytesView
+from .._core._view import view_of
 from ..exceptions import InvalidArgumentError, S3dlioError
-from ._reads import BatchRead, SizedRead, WholeRead
-
-if TYPE_CHECKING:
-    from ._table import Numbers, ObjectTable
+from ._reads import NO_SETTINGS, BatchRead, ReadSettings, SizedRead, WholeRead
+from ._table import Numbers, ObjectTable
 
 
 class Batch(list[Any]):
@@ -25,7 +23,14 @@ class Batch(list[Any]):
         errors: Samples that are not in it because they could not be read, by number; only with ``on_error="skip"``.
     """
 
-    def __init__(self, samples: Iterable[Any] = (), indices: Any = (), epoch: int = 0, errors: dict[int, Exception] | None = None, together: Any = None) -> None:
+    def __init__(
+        self,
+        samples: Iterable[Any] = (),
+        indices: Any = (),
+        epoch: int = 0,
+        errors: dict[int, Exception] | None = None,
+        together: Any = None,
+    ) -> None:
         super().__init__(samples)
         self.indices: np.ndarray[Any, np.dtype[np.int64]] = np.asarray(indices, np.int64)
         self.epoch = epoch
@@ -40,7 +45,9 @@ class Batch(list[Any]):
             InvalidArgumentError: They have different sizes, or are no plain bytes or rows.
         """
         if self._together is None:
-            raise InvalidArgumentError("the samples of this batch are not in one array: their sizes differ, some were left out, or they are no plain bytes or rows")
+            raise InvalidArgumentError(
+                "the samples of this batch are not in one array: their sizes differ, some were left out, or they are no plain bytes or rows"
+            )
         found: np.ndarray[Any, Any] = self._together
         return found
 
@@ -55,8 +62,8 @@ def _batch_of(samples: list[Any], indices: Any, epoch: int, errors: dict[int, Ex
 class Dataset(Sequence[Any]):
     """Samples by number, in objects of any store; made by the functions of ``s3dlio.datasets``.
 
-    ``len(data)``, ``data[i]``, ``data.read([3, 1, 4])`` and iteration read at once; a :class:`Loader` reads ahead. It can be pickled and used in forked
-    children, which open what they need.
+    ``len(data)``, ``data[i]``, ``data.read([3, 1, 4])`` and iteration read at once; a :class:`Loader` reads ahead. It can be pickled and
+    used in forked children, which open what they need.
 
     Args:
         table: The objects.
@@ -119,7 +126,7 @@ class Dataset(Sequence[Any]):
         for batch in Loader(self, batch_size=64, shuffle=False):
             yield from batch
 
-    # ---- for subclasses and loaders ----
+    # ---- for subclasses; other modules use the functions below ----
 
     def _number(self, index: int) -> int:
         number = operator.index(index)
@@ -133,6 +140,10 @@ class Dataset(Sequence[Any]):
     def _block(self) -> int:
         """Neighbouring samples that a shuffle keeps together where the user does not say."""
         return 0
+
+    def _window(self) -> int:
+        """Blocks whose samples are mixed, where the user does not say."""
+        return 16
 
     def _objects(self, indices: Numbers) -> Numbers:
         """The object of each sample."""
@@ -151,14 +162,14 @@ class Dataset(Sequence[Any]):
             return None, None
         return table.crcs[indices], None if table.has_crc is None else table.has_crc[indices]
 
-    def _begin(self, indices: Numbers, at_once: int = 64) -> BatchRead:
+    def _begin(self, indices: Numbers, settings: ReadSettings = NO_SETTINGS) -> BatchRead:
         """Begins to read samples."""
         lengths = self._lengths(indices)
         if lengths is None:
-            return WholeRead(self._table, indices, self._verify, at_once)
+            return WholeRead(self._table, indices, self._verify, settings)
         crcs, checked = self._crcs(indices)
         offsets = self._offsets(indices)
-        return SizedRead(self._table, self._objects(indices), offsets, lengths, crcs, checked, self._whole, self._verify, at_once)
+        return SizedRead(self._table, self._objects(indices), offsets, lengths, crcs, checked, self._whole, self._verify, settings)
 
     def _taken(self, indices: Numbers, read: BatchRead) -> tuple[list[Any], dict[int, S3dlioError], Any]:
         """What was read as samples; those that failed by place, with nothing of them in the list."""
@@ -178,4 +189,48 @@ class Dataset(Sequence[Any]):
 
     def _decode(self, index: int, data: Any) -> Any:
         """A sample of its bytes."""
-        return BytesView._over(data)
+        return view_of(data)
+
+
+def table_of(data: Dataset) -> ObjectTable:
+    """The objects of a data set."""
+    return data._table
+
+
+def number_of(data: Dataset, index: int) -> int:
+    """The number of a sample, which may be counted from the end.
+
+    Raises:
+        IndexError: There is no such sample.
+    """
+    return data._number(index)
+
+
+def block_of(data: Dataset) -> int:
+    """Neighbouring samples that a shuffle keeps together where the user does not say."""
+    return data._block()
+
+
+def window_of(data: Dataset) -> int:
+    """Blocks whose samples are mixed, where the user does not say."""
+    return data._window()
+
+
+def lengths_of(data: Dataset, indices: Numbers) -> Numbers | None:
+    """Bytes of each sample; None where nobody knows."""
+    return data._lengths(indices)
+
+
+def begin_read(data: Dataset, indices: Numbers, settings: ReadSettings = NO_SETTINGS) -> BatchRead:
+    """Begins to read samples."""
+    return data._begin(indices, settings)
+
+
+def samples_of(data: Dataset, indices: Numbers, read: BatchRead) -> tuple[list[Any], dict[int, S3dlioError], Any]:
+    """What was read as samples, what failed by place, and all samples as one array where they are one."""
+    return data._taken(indices, read)
+
+
+def is_one_array(batch: Batch) -> bool:
+    """Whether a batch has its ``array``."""
+    return batch._together is not None

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._core import _native
-from .._core._calls import _Notifier
+from .._core._calls import Notifier
 from ..exceptions import ClosedError, InvalidArgumentError
-from ._dataset import Batch, Dataset
+from ._budget import budget
+from ._dataset import Batch, Dataset, begin_read, block_of, lengths_of, samples_of, window_of
 from ._order import Order, Share, Uneven
+from ._reads import ReadSettings
 
 if TYPE_CHECKING:
     from ._reads import BatchRead
@@ -54,6 +56,7 @@ class LoaderStats:
         seconds_waited: Time in which the consumer waited for a batch.
         seconds_used: Time that the consumer took between batches.
         seconds_decoding: Time in decoders and ``transform``, part of neither.
+        hedged: Objects that were asked for a second time because they took longer than ``hedge_after``.
     """
 
     batches: int = 0
@@ -63,6 +66,7 @@ class LoaderStats:
     seconds_waited: float = 0.0
     seconds_used: float = 0.0
     seconds_decoding: float = 0.0
+    hedged: int = 0
 
     @property
     def bound(self) -> Literal["storage", "transform", "consumer"]:
@@ -75,9 +79,10 @@ class LoaderStats:
 class Loader:
     """Batches of a data set: the order is fixed, the position can be saved, and the next batches are read while one is used.
 
-    Which samples a batch holds is a pure function of ``seed``, the epoch and its number, whatever is slow or runs beside it. An iteration gives one
-    epoch; the next one gives the next. After ``load_state_dict`` the first iteration goes on where the state was taken, on any number of ranks.
-    An iteration that is left early is begun anew by the next ``iter``, unless ``load_state_dict(state_dict())`` says to go on.
+    Which samples a batch holds is a pure function of ``seed``, the epoch and its number, whatever is slow or runs beside it. An iteration
+    gives one epoch; the next one gives the next. After ``load_state_dict`` the first iteration goes on where the state was taken, on any
+    number of ranks. An iteration that is left early is begun anew by the next ``iter``, unless ``load_state_dict(state_dict())`` says to go
+    on.
 
     Args:
         dataset: What is read.
@@ -89,15 +94,20 @@ class Loader:
         memory: Bytes of batches that are read ahead, a number or text such as ``"2GiB"``. One batch is read however large it is.
         transform: Called with each sample; what it gives takes the sample's place.
         drop_last: Leave out a last batch that is not full.
-        uneven: What happens where the samples cannot be dealt evenly to the ranks: ``"pad"`` takes fewer than ``world_size`` samples twice, ``"drop"``
-            leaves out as few, ``"raise"`` raises, ``"allow"`` gives some ranks one more.
-        block: Neighbouring samples that stay near each other when shuffled, so that they come in few requests: for tar and record files. None: what
-            suits the data set. 0: every sample may come anywhere.
-        window: Blocks whose samples are mixed.
+        uneven: What happens where the samples cannot be dealt evenly to the ranks: ``"pad"`` takes fewer than ``world_size`` samples twice,
+            ``"drop"`` leaves out as few, ``"raise"`` raises, ``"allow"`` gives some ranks one more.
+        block: Neighbouring samples that stay near each other when shuffled, so that they come in few requests: for tar and record files.
+            None: what suits the data set. 0: every sample may come anywhere.
+        window: Blocks whose samples are mixed. None: what suits the data set, 16 or, of files that are compressed as a whole, 1.
         prefetch: Batches that are read ahead at most.
         max_in_flight: Objects of one batch that are read at once, 1 to 4096.
         ordered: False: batches come as they are read, which one slow object does not hold up; the samples in each stay the same.
-        on_error: ``"raise"``, or ``"skip"`` to leave out samples that cannot be read or decoded; ``Batch.errors`` and ``stats.skipped`` tell of them.
+        on_error: ``"raise"``, or ``"skip"`` to leave out samples that cannot be read or decoded; ``Batch.errors`` and ``stats.skipped``
+            tell of them.
+        hedge_after: Seconds after which an object that has not come is asked for a second time; the first answer counts, and the other
+            request is cancelled. So is a tenth of a batch's objects at most, those up to 16 MiB. None: never.
+        allocate: Called with a number of bytes, gives memory for a batch as an array of uint8: pinned or shared memory. None: the
+            library's own. Samples whose sizes are not known have memory of their own.
 
     Raises:
         InvalidArgumentError: A setting that cannot be.
@@ -127,11 +137,13 @@ class Loader:
         drop_last: bool = False,
         uneven: Uneven = "pad",
         block: int | None = None,
-        window: int = 16,
+        window: int | None = None,
         prefetch: int = 16,
         max_in_flight: int = 64,
         ordered: bool = True,
         on_error: Literal["raise", "skip"] = "raise",
+        hedge_after: float | None = None,
+        allocate: Callable[[int], Any] | None = None,
     ) -> None:
         if not isinstance(dataset, Dataset):
             raise InvalidArgumentError(f"dataset is one that s3dlio.datasets makes, found {type(dataset).__name__}")
@@ -139,6 +151,10 @@ class Loader:
             raise InvalidArgumentError(f"on_error is 'raise' or 'skip', found {on_error!r}")
         if not 0 <= seed < 1 << 64:
             raise InvalidArgumentError(f"seed is {seed}; 0 to 2**64 - 1 are taken")
+        if window is None:
+            window = window_of(dataset)
+        if hedge_after is not None and not hedge_after > 0:
+            raise InvalidArgumentError(f"hedge_after is a number of seconds above 0, found {hedge_after!r}")
         if prefetch < 1 or window < 1 or (block is not None and block < 0):
             raise InvalidArgumentError(f"prefetch ({prefetch}) and window ({window}) are 1 or more, block ({block}) is 0 or more")
         if transform is not None and not callable(transform):
@@ -150,16 +166,18 @@ class Loader:
         self._shuffle, self._seed, self._rank, self._world = bool(shuffle), seed, rank, world_size
         self._transform, self._drop_last = transform, drop_last
         self._uneven: Uneven = uneven
-        self._block = (dataset._block() if block is None else block) if shuffle else 0
+        self._block = (block_of(dataset) if block is None else block) if shuffle else 0
         self._window = window if self._block else 1
-        self._prefetch, self._at_once, self._ordered, self._on_error = prefetch, max_in_flight, ordered, on_error
+        self._prefetch, self._ordered, self._on_error = prefetch, ordered, on_error
+        self._settings = ReadSettings(max_in_flight, hedge_after, allocate)
         self._epoch = 0
         #: Positions that were taken when the current iteration began, and when the last batch was handed out.
         self._begin, self._consumed = 0, 0
         self._resumed = False
-        #: Batches that were handed out although ones before them were not, counted from those that are taken; only when they come as they are read.
+        #: Batches that were handed out although ones before them were not, counted from those that are taken; only when they come as they
+        #: are read.
         self._early: set[int] = set()
-        self._current: weakref.ref[_Iteration] | None = None
+        self._current: weakref.ref[Iteration] | None = None
         # the settings are looked at now, not by the first batch
         self._share(0)
 
@@ -209,20 +227,27 @@ class Loader:
         mine = self.state_dict()
         lacks = [name for name in ("epoch", "consumed", *_SAME) if name not in state]
         if lacks or state.get("version") != 1:
-            raise InvalidArgumentError(f"this is no state of a loader that this release knows: version {state.get('version')!r}, without {', '.join(lacks) or 'nothing'}")
+            raise InvalidArgumentError(
+                f"this is no state of a loader that this release knows: version {state.get('version')!r}, without "
+                f"{', '.join(lacks) or 'nothing'}"
+            )
         for name in _SAME:
             if state[name] != mine[name]:
                 raise InvalidArgumentError(
-                    f"the state has {name}={state[name]!r}, this loader {mine[name]!r}: its position would mean other samples. Make the loader with the same "
+                    f"the state has {name}={state[name]!r}, this loader {mine[name]!r}: its position would mean other samples. Make the "
+                    "loader with the same "
                     "data and order, or begin an epoch with set_epoch"
                 )
         epoch, consumed = state["epoch"], state["consumed"]
         if not (isinstance(epoch, int) and isinstance(consumed, int) and epoch >= 0 and 0 <= consumed <= mine["samples"]):
             raise InvalidArgumentError(f"the state has epoch={epoch!r} and consumed={consumed!r} of {mine['samples']} samples")
         early = state.get("early", [])
-        if early and any(state.get(name) != value for name, value in (("rank", self._rank), ("world_size", self._world), ("batch_size", self.batch_size))):
+        if early and any(
+            state.get(name) != value for name, value in (("rank", self._rank), ("world_size", self._world), ("batch_size", self.batch_size))
+        ):
             raise InvalidArgumentError(
-                "the state was taken with ordered=False, when batches had come before earlier ones: only the same rank of as many, with the same batch_size, "
+                "the state was taken with ordered=False, when batches had come before earlier ones: only the same rank of as many, with "
+                "the same batch_size, "
                 "can go on from it"
             )
         self._epoch, self._begin, self._consumed, self._resumed, self._early = epoch, consumed, consumed, True, set(early)
@@ -241,17 +266,17 @@ class Loader:
     def _order(self) -> Order:
         return Order(len(self.dataset), self._shuffle, self._seed, self._epoch, self._block, self._window)
 
-    def _iterate(self, worker: int, workers: int, skip: int = 0) -> _Iteration:
+    def _iterate(self, worker: int, workers: int, skip: int = 0) -> Iteration:
         """An epoch, or what is left of it; of several workers each takes every so many-th batch, without the first ``skip`` of its own."""
         if not self._resumed:
             self._begin = self._consumed = 0
             self._early = set()
         self._resumed = False
-        begun = _Iteration(self, worker, workers, skip)
+        begun = Iteration(self, worker, workers, skip)
         self._current = weakref.ref(begun)
         return begun
 
-    def _taken(self, of: _Iteration, number: int) -> None:
+    def _taken(self, of: Iteration, number: int) -> None:
         """A batch was handed out."""
         if self._current is None or self._current() is not of:
             return
@@ -261,7 +286,7 @@ class Loader:
             early = {one - 1 for one in early if one}
         self._early, self._consumed = early, of.share.consumed(of.taken)
 
-    def _ended(self, of: _Iteration) -> None:
+    def _ended(self, of: Iteration) -> None:
         if self._current is not None and self._current() is of:
             self._epoch += 1
             self._begin = self._consumed = 0
@@ -269,6 +294,44 @@ class Loader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_current": None}
+
+
+def share_of(loader: Loader, consumed: int = 0) -> Share:
+    """This rank's batches of an epoch of which so many samples were consumed."""
+    return loader._share(consumed)
+
+
+def order_of(loader: Loader) -> Order:
+    """The order of the epoch."""
+    return loader._order()
+
+
+def next_begin(loader: Loader) -> int:
+    """How many samples were consumed where the next iteration begins."""
+    return loader._begin if loader._resumed else 0
+
+
+def begin_order(loader: Loader) -> int:
+    """Begins an iteration that hands out numbers only; gives how many samples were consumed before it."""
+    loader._begin = next_begin(loader)
+    loader._resumed = False
+    return loader._begin
+
+
+def end_order(loader: Loader) -> None:
+    """Ends what ``begin_order`` began: the next iteration is the next epoch."""
+    loader._epoch, loader._begin = loader._epoch + 1, 0
+
+
+def state_behind(loader: Loader, begun: int, batches: int) -> dict[str, Any]:
+    """The state when so many batches were used of an iteration that began there."""
+    loader._consumed = loader._share(begun).consumed(batches)
+    return loader.state_dict()
+
+
+def iterate(loader: Loader, worker: int, workers: int, skip: int) -> Iteration:
+    """An epoch, or what is left of it, for one of several workers; see ``Loader``."""
+    return loader._iterate(worker, workers, skip)
 
 
 class _Ahead:
@@ -280,7 +343,7 @@ class _Ahead:
         self.number, self.indices, self.read, self.nbytes = number, indices, read, nbytes
 
 
-class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
+class Iteration(Iterator[Batch], AsyncIterator[Batch]):
     """One epoch of a loader. Letting go of it cancels what is on its way."""
 
     def __init__(self, loader: Loader, worker: int, workers: int, skip: int) -> None:
@@ -290,7 +353,11 @@ class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
         self._order = loader._order()
         self._epoch = loader._epoch
         early = frozenset(loader._early)
-        self._numbers = iter([one for one in range(len(self.share)) if one not in early] if early else range(worker + workers * skip, len(self.share), workers))
+        self._numbers = iter(
+            [one for one in range(len(self.share)) if one not in early]
+            if early
+            else range(worker + workers * skip, len(self.share), workers)
+        )
         self._alone = workers == 1
         self._next: tuple[int, Any, int] | None = None
         self._ahead: deque[_Ahead] = deque()
@@ -302,10 +369,10 @@ class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
         self._failed = self._over = False
         self._ended: _Ended | None = None
 
-    def __iter__(self) -> _Iteration:
+    def __iter__(self) -> Iteration:
         return self
 
-    def __aiter__(self) -> _Iteration:
+    def __aiter__(self) -> Iteration:
         return self
 
     async def __anext__(self) -> Batch:
@@ -318,7 +385,7 @@ class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
             if self._loader._ordered:
                 del running[1:]
             if running and not any(one is None or one.has_ended for one in running):
-                notifier = _Notifier.of(asyncio.get_running_loop())
+                notifier = Notifier.of(asyncio.get_running_loop())
                 await asyncio.wait([notifier.watch(one) for one in running], return_when=asyncio.FIRST_COMPLETED)
         try:
             return next(self)
@@ -349,6 +416,7 @@ class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
             stats.seconds_waited += waited - now
             batch = self._decoded(one)
             self._bytes -= one.nbytes
+            budget.give(one.nbytes, self._generation)
             # what is read next is read while this batch is used
             self._top_up()
         except BaseException:
@@ -360,6 +428,7 @@ class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
         stats.samples += len(batch)
         stats.skipped += len(batch.errors)
         stats.bytes += one.read.nbytes
+        stats.hedged += one.read.hedged
         self._left_at = time.perf_counter()
         stats.seconds_decoding += self._left_at - waited
         return batch
@@ -370,6 +439,7 @@ class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
         ahead, self._ahead = self._ahead, deque()
         for one in ahead:
             one.read.close()
+            budget.give(one.nbytes, self._generation)
 
     def __del__(self) -> None:
         if getattr(self, "_ahead", None) and self._generation == _native.generation:
@@ -384,7 +454,7 @@ class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
                 if number is None:
                     return
                 indices = self._order.at(self.share.positions(number))
-                lengths = loader.dataset._lengths(indices)
+                lengths = lengths_of(loader.dataset, indices)
                 self._next = number, indices, -1 if lengths is None else int(lengths.sum())
             number, indices, nbytes = self._next
             if nbytes < 0:
@@ -392,8 +462,15 @@ class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
                 nbytes = self._largest or loader.memory
             if self._ahead and self._bytes + nbytes > loader.memory:
                 return
+            if not budget.take(nbytes, anyhow=not self._ahead):
+                return
             self._next = None
-            self._ahead.append(_Ahead(number, indices, loader.dataset._begin(indices, loader._at_once), nbytes))
+            try:
+                read = begin_read(loader.dataset, indices, loader._settings)
+            except BaseException:
+                budget.give(nbytes, self._generation)
+                raise
+            self._ahead.append(_Ahead(number, indices, read, nbytes))
             self._bytes += nbytes
 
     def _wait(self, one: _Ahead) -> None:
@@ -415,7 +492,7 @@ class _Iteration(Iterator[Batch], AsyncIterator[Batch]):
 
     def _decoded(self, one: _Ahead) -> Batch:
         loader = self._loader
-        samples, failures, together = loader.dataset._taken(one.indices, one.read)
+        samples, failures, together = samples_of(loader.dataset, one.indices, one.read)
         self._largest = max(self._largest, one.read.nbytes)
         indices = one.indices
         errors: dict[int, Exception] = {}

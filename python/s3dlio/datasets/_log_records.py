@@ -9,25 +9,28 @@ import numpy as np
 
 from .._core import _native
 from .._core._calls import Background
-from .._core._memory import empty_array
-from .._core._view import BytesView
-from .._logs._log import Log
-from .._logs._reads import MOST, _address
+from .._core._memory import address_of, empty_array
+from .._core._view import view_of
+from .._logs._log import Log, reading_of
+from .._logs._reads import MOST
 from ..exceptions import InvalidArgumentError, InvalidDataError, S3dlioError
 from ._dataset import Dataset
-from ._reads import BatchRead
+from ._reads import NO_SETTINGS, BatchRead, ReadSettings
 from ._table import Numbers
 
 
 class _LogRead(BatchRead):
     def __init__(self, log: Log, numbers: Numbers) -> None:
         self._numbers = np.ascontiguousarray(numbers, np.int64)
-        kind = log._kind
+        reading = reading_of(log)
+        kind = reading.kind
         self._out = None if kind.dtype is None else empty_array((len(numbers), *kind.shape), kind.dtype)
-        place = (None, 0) if self._out is None else (_address(self._out), self._out.nbytes)
-        wanted = _native.log_numbers(_address(self._numbers))
+        place = (None, 0) if self._out is None else (address_of(self._out), self._out.nbytes)
+        wanted = _native.numbers_at(address_of(self._numbers))
         self.nbytes = 0 if self._out is None else self._out.nbytes
-        super().__init__(Background("log_read", log._live(), wanted, len(numbers), *place, keep=(self._numbers, self._out), data=True, both=True))
+        super().__init__(
+            Background("log_read", reading.live(), wanted, len(numbers), *place, keep=(self._numbers, self._out), data=True, both=True)
+        )
 
     def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
         memory, told = self._work.finish()
@@ -37,7 +40,7 @@ class _LogRead(BatchRead):
         self.nbytes = held.nbytes
         count = told["count"]
         ends, data = held[8 * count : 16 * count].view(np.int64).tolist(), held[16 * count :]
-        return [BytesView._over(data[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)], {}, None
+        return [view_of(data[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)], {}, None
 
 
 class LogDataset(Dataset):
@@ -62,10 +65,10 @@ class LogDataset(Dataset):
         return _native.crc32c(text.__array_interface__["data"][0], text.size)
 
     def _lengths(self, indices: Numbers) -> Numbers | None:
-        kind = self._log._kind
+        kind = reading_of(self._log).kind
         return None if kind.dtype is None else np.full(len(indices), kind.size, np.int64)
 
-    def _begin(self, indices: Numbers, at_once: int = 64) -> BatchRead:
+    def _begin(self, indices: Numbers, settings: ReadSettings = NO_SETTINGS) -> BatchRead:
         if len(indices) > MOST:
             raise InvalidArgumentError(f"{self._log.path}: {len(indices)} records are asked for at once; {MOST} at most")
         return _LogRead(self._log, np.asarray(indices) + self._begin_at)
@@ -77,7 +80,8 @@ class LogDataset(Dataset):
 def log(path: str | os.PathLike[str] | Log, begin: int | None = None, end: int | None = None) -> LogDataset:
     """The committed records of a log, each a sample: bytes, or an array of the log's dtype and shape.
 
-    It is those that are committed now: records that come later are in the data set that is made after them, so that an epoch has one length.
+    It is those that are committed now: records that come later are in the data set that is made after them, so that an epoch has one
+    length.
 
     Args:
         path: The log's directory; or a log that is open for reading.

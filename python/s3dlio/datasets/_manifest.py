@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from typing import Any, Literal
 
-import numpy as np
-
 from .. import _bulk
-from .._core._address import Address, _shared
+from .._core import _native
+from .._core._address import Address, resolve, shared_root
+from .._core._calls import blocking
 from .._core._options import StorageOptions
 from ..exceptions import InvalidArgumentError
 from . import _sections
 from ._objects import ObjectDataset
-from ._table import ObjectTable, etag_digest, listed
+from ._table import ObjectTable, etag_digest, glob_expression
 
 KIND = "manifest"
 _GROUP = 4096
@@ -76,26 +74,33 @@ def manifest(uri: Address, storage_options: StorageOptions | None = None, verify
     text = str(uri)
     count, bases = header.get("samples"), header.get("bases")
     starts, keys = arrays.get("starts"), arrays.get("keys")
-    _sections.require(isinstance(count, int) and count > 0 and isinstance(bases, list) and bool(bases), text, "a manifest without samples or bases")
+    _sections.require(
+        isinstance(count, int) and count > 0 and isinstance(bases, list) and bool(bases), text, "a manifest without samples or bases"
+    )
     assert isinstance(count, int) and isinstance(bases, list)
-    _sections.require(starts is not None and keys is not None and len(starts) == count + 1, text, f"a manifest of {count} samples without as many names")
+    _sections.require(
+        starts is not None and keys is not None and len(starts) == count + 1, text, f"a manifest of {count} samples without as many names"
+    )
     assert starts is not None and keys is not None
     _sections.require(_sections.ascending(starts, len(keys)), text, "the names of a manifest overlap")
     for name, wide in (("sizes", 1), ("crc32c", 1), ("known", 1), ("etags", 16), ("root_of", 1)):
         found = arrays.get(name)
-        _sections.require(found is None or len(found) == count * wide, text, f"a manifest of {count} samples whose section {name!r} has another length")
+        _sections.require(
+            found is None or len(found) == count * wide, text, f"a manifest of {count} samples whose section {name!r} has another length"
+        )
     root_of = arrays.get("root_of")
     _sections.require(root_of is None or int(root_of.max()) < len(bases), text, "a manifest that names a base which it does not have")
     sizes, etags = arrays.get("sizes"), arrays.get("etags")
     _sections.require(sizes is None or int(sizes.min()) >= 0, text, "a manifest with a negative size")
-    roots = [(_shared(base if "://" in base else f"file://{base}", storage_options), base) for base in bases]
+    roots = [(shared_root(base if "://" in base else f"file://{base}", storage_options), base) for base in bases]
     table = ObjectTable(
         roots, keys, starts, sizes, root_of, arrays.get("crc32c"), arrays.get("known"), None if etags is None else etags.reshape(-1, 16)
     )
     return Manifest(table, verify, (uri, storage_options, verify), header)
 
 
-def index(
+@blocking
+async def index(
     uri: Address,
     to: Address,
     pattern: str | None = None,
@@ -112,7 +117,8 @@ def index(
         to: Where the manifest goes, on any store.
         pattern: As for :func:`objects`.
         recursive: Everything below; otherwise one level.
-        checksums: ``"recorded"`` asks for the CRC32C that is recorded with each object, a request each; ``"read"`` reads every object and takes it.
+        checksums: ``"recorded"`` asks for the CRC32C that is recorded with each object, a request each; ``"read"`` reads every object and
+            takes it.
         timeout: Seconds for the listing.
         storage_options: Settings of the stores.
 
@@ -124,43 +130,25 @@ def index(
     """
     if checksums not in ("none", "recorded", "read"):
         raise InvalidArgumentError(f"checksums is 'none', 'recorded' or 'read', found {checksums!r}")
-    table = listed(uri, pattern, recursive, timeout=timeout, storage_options=storage_options)
-    arrays: dict[str, np.ndarray[Any, Any]] = {"keys": table.keys, "starts": table.starts}
-    assert table.sizes is not None and table.etags is not None
-    arrays |= {"sizes": table.sizes, "etags": table.etags}
-    if checksums != "none":
-        crcs, known = np.zeros(len(table), np.uint32), np.zeros(len(table), np.uint8)
-        for place, crc in _checksums(table, checksums, storage_options):
-            if crc is not None:
-                crcs[place], known[place] = crc, 1
-        arrays |= {"crc32c": crcs, "known": known}
-    header = {
-        "version": 1,
-        "kind": KIND,
-        "samples": len(table),
-        "bases": [base for _, base in table.roots],
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    source, target = resolve(uri, storage_options), resolve(to, storage_options)
+    path, key = _native.key(source.key), _native.key(target.key)
+    settings = {
+        "recursive": recursive,
+        "pattern": None if pattern is None else glob_expression(pattern),
+        "checksums": checksums,
+        "uris": "://" in source.base,
     }
-    _sections.write(to, header, arrays, storage_options)
-    return len(table)
-
-
-def _checksums(table: ObjectTable, how: str, options: StorageOptions | None) -> Iterator[tuple[int, int | None]]:
-    if how == "read":
-        from .._core import _native
-        from ._loader import Loader
-
-        for batch in Loader(ObjectDataset(table), batch_size=64):
-            for number, view in zip(batch.indices.tolist(), batch, strict=True):
-                array = np.asarray(view)
-                yield number, _native.crc32c(array.__array_interface__["data"][0] if array.size else 0, array.nbytes)
-        return
-    for first in range(0, len(table), _GROUP):
-        group = range(first, min(first + _GROUP, len(table)))
-        for number, (_, meta) in zip(group, _stats([table.uri(one) for one in group], options), strict=True):
-            if meta is not None:
-                text = meta.get("checksum") or ""
-                yield number, int(text[7:], 16) if text.startswith("crc32c:") else None
+    told = await _native.run(
+        "manifest_write",
+        source.root.number(),
+        path,
+        len(path),
+        target.root.number(),
+        key,
+        len(key),
+        _native.options(settings),
+    )
+    return int(told["samples"])
 
 
 def _stats(uris: list[str], options: StorageOptions | None) -> list[tuple[str, Any]]:

@@ -61,8 +61,8 @@ class Order:
 class Share:
     """The batches of one rank in what is left of an epoch.
 
-    The positions that are left are dealt in steps: each rank takes ``batch_size`` of them, one rank behind the other. So what all ranks have taken
-    after a step is one number, and any number of ranks can go on from there. What is left for the last step is dealt evenly.
+    The positions that are left are dealt in steps: each rank takes ``batch_size`` of them, one rank behind the other. So what all ranks
+    have taken after a step is one number, and any number of ranks can go on from there. What is left for the last step is dealt evenly.
 
     Args:
         samples: Samples of the epoch.
@@ -70,8 +70,8 @@ class Share:
         rank: Which rank, below ``world_size``.
         world_size: How many there are.
         batch_size: Samples of a batch.
-        uneven: What happens where the last step cannot be dealt evenly: ``"drop"`` leaves out fewer than ``world_size`` samples, ``"pad"`` takes as few
-            from the beginning of the epoch twice, ``"raise"`` raises, ``"allow"`` gives some ranks one sample more.
+        uneven: What happens where the last step cannot be dealt evenly: ``"drop"`` leaves out fewer than ``world_size`` samples, ``"pad"``
+            takes as few from the beginning of the epoch twice, ``"raise"`` raises, ``"allow"`` gives some ranks one sample more.
         drop_last: Leave out a last batch that is not full.
     """
 
@@ -90,7 +90,8 @@ class Share:
         each, extra = divmod(left, world_size)
         if extra and uneven == "raise" and not drop_last:
             raise InvalidArgumentError(
-                f"{samples - consumed} samples cannot be dealt evenly to {world_size} ranks: {extra} would be left. uneven='drop' leaves them out, 'pad' takes "
+                f"{samples - consumed} samples cannot be dealt evenly to {world_size} ranks: {extra} would be left. uneven='drop' leaves "
+                "them out, 'pad' takes "
                 f"{world_size - extra} from the beginning again, 'allow' gives {extra} ranks one more"
             )
         begin = consumed + self._full * self._step

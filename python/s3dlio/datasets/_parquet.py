@@ -11,7 +11,7 @@ import numpy as np
 from .._core import _native
 from .._core._address import Address
 from .._core._options import StorageOptions
-from .._core._view import BytesView
+from .._core._view import view_of
 from .._reader import ObjectReader
 from ..exceptions import InvalidArgumentError, InvalidDataError
 from ._records import StretchDataset, firsts
@@ -61,7 +61,11 @@ class Piece(io.RawIOBase):
         out = memoryview(buffer).cast("B")
         start = self._at - self._begin
         if start < 0 or start + len(out) > len(self._data):
-            raise InvalidDataError(f"{self._uri}: the footer of this Parquet file names bytes {self._at}..{self._at + len(out)} outside of the row group that they are of", self._uri)
+            raise InvalidDataError(
+                f"{self._uri}: the footer of this Parquet file names bytes {self._at}..{self._at + len(out)} outside of the row group "
+                "that they are of",
+                self._uri,
+            )
         out[:] = self._data[start : start + len(out)]
         self._at += len(out)
         return len(out)
@@ -81,7 +85,9 @@ def footer(uri: Address, storage_options: StorageOptions | None = None) -> tuple
         file.seek(max(0, size - (64 << 10)))
         end = file.read()
         if end[-4:] != b"PAR1":
-            raise InvalidDataError(f"{text}: the file ends with {end[-4:]!r}, b'PAR1' expected: it is no Parquet file, encrypted, or was cut short", text)
+            raise InvalidDataError(
+                f"{text}: the file ends with {end[-4:]!r}, b'PAR1' expected: it is no Parquet file, encrypted, or was cut short", text
+            )
         length = int.from_bytes(end[-8:-4], "little") + 8
         if length > min(size - 4, _MOST_FOOTER):
             raise InvalidDataError(f"{text}: a footer of {length} bytes in a file of {size}", text)
@@ -113,6 +119,16 @@ def group_bytes(metadata: Any, group: int, columns: Sequence[int] | None, size: 
     if begin < 4 or end > size or begin >= end:
         raise InvalidDataError(f"{uri}: the footer of this Parquet file has row group {group} at {begin}..{end} of {size} bytes", uri)
     return begin, end - begin
+
+
+def read_raw(data: ParquetDataset) -> None:
+    """Has samples be the bytes of their row groups."""
+    data._raw = True
+
+
+def group_of(data: ParquetDataset, index: int) -> int:
+    """The row group, counted in its file, that a sample is."""
+    return data._place(index)[1]
 
 
 class ParquetDataset(StretchDataset):
@@ -155,7 +171,7 @@ class ParquetDataset(StretchDataset):
 
     def _decode(self, index: int, data: Any) -> Any:
         if self._raw:
-            return BytesView._over(data)
+            return view_of(data)
         arrow = pyarrow()
         file, group = self._place(index)
         uri = self._table.uri(file)
@@ -204,7 +220,9 @@ def parquet(
             names = [metadata.schema.column(number).path.split(".")[0] for number in range(metadata.num_columns)]
             lacks = [name for name in wanted if name not in names]
             if lacks:
-                raise InvalidArgumentError(f"{file}: there is no column {lacks[0]!r}; there are {', '.join(map(repr, dict.fromkeys(names)))}", file)
+                raise InvalidArgumentError(
+                    f"{file}: there is no column {lacks[0]!r}; there are {', '.join(map(repr, dict.fromkeys(names)))}", file
+                )
             numbers = [number for number, name in enumerate(names) if name in wanted]
         for group in range(metadata.num_row_groups):
             offset, length = group_bytes(metadata, group, numbers, size, file)

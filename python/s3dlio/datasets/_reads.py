@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import exceptions
 from .._core import _native
 from .._core._calls import Background
-from ..exceptions import S3dlioError
+from .._core._failures import errors_by_place
+from ..exceptions import InvalidArgumentError, S3dlioError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._table import Numbers, ObjectTable
 
 #: Where samples of different sizes begin, so that views of wide elements are aligned.
 _ALIGNMENT = 64
+
+
+class ReadSettings(NamedTuple):
+    """How a batch is read."""
+
+    #: Objects that are open at once.
+    at_once: int = 64
+    #: Seconds after which an object is asked for a second time; None: never.
+    hedge_after: float | None = None
+    #: Gives so many bytes of memory that can be written to; None: the library's own.
+    allocate: Callable[[int], Any] | None = None
+
+
+NO_SETTINGS = ReadSettings()
 
 
 class BatchRead:
@@ -23,9 +39,11 @@ class BatchRead:
 
     Attributes:
         nbytes: Bytes of memory that it takes.
+        hedged: Second requests for what took long.
     """
 
     nbytes = 0
+    hedged = 0
 
     def __init__(self, work: Background) -> None:
         self._work = work
@@ -33,7 +51,7 @@ class BatchRead:
     @property
     def running(self) -> Any:
         """The operation while it runs, else None."""
-        return self._work._running
+        return self._work.running
 
     def close(self) -> None:
         """Cancels it unless it has ended."""
@@ -43,8 +61,8 @@ class BatchRead:
         """Waits for it.
 
         Returns:
-            The bytes of each sample as writable arrays of uint8, the failures by place in the batch, and all samples as one array where they have
-            one size, else None.
+            The bytes of each sample as writable arrays of uint8, the failures by place in the batch, and all samples as one array where
+            they have one size, else None.
         """
         raise NotImplementedError
 
@@ -61,7 +79,7 @@ class SizedRead(BatchRead):
         checked: Which of them are known.
         whole: Each is a whole object.
         verify: Whether whole objects are compared with what is recorded with them.
-        at_once: Objects that are open at once.
+        settings: How it is read.
     """
 
     def __init__(
@@ -74,7 +92,7 @@ class SizedRead(BatchRead):
         checked: Numbers | None,
         whole: bool,
         verify: bool,
-        at_once: int,
+        settings: ReadSettings,
     ) -> None:
         count = len(lengths)
         self._even = count > 0 and bool((lengths == lengths[0]).all())
@@ -82,7 +100,7 @@ class SizedRead(BatchRead):
         ends = np.cumsum(room)
         self._starts, self._lengths = ends - room, lengths
         self.nbytes = int(ends[-1]) if count else 0
-        self._memory = _native.new_memory(self.nbytes)
+        self._memory = _native.new_memory(self.nbytes) if settings.allocate is None else _lent(settings.allocate(self.nbytes), self.nbytes)
         address = np.asarray(self._memory).__array_interface__["data"][0]
         if whole:
             references, opened = table.references(objects)
@@ -99,11 +117,20 @@ class SizedRead(BatchRead):
             np.uint64(0) if crcs is None else crcs.astype(np.uint64),
             known,
         )
-        settings = _native.options({"whole": whole or None, "validate": None if verify else False, "max_in_flight": at_once})
-        super().__init__(Background("samples_read", references, opened, reads, count, settings, keep=self._memory))
+        chosen = _native.options(
+            {
+                "whole": whole or None,
+                "validate": None if verify else False,
+                "max_in_flight": settings.at_once,
+                "hedge_after": settings.hedge_after,
+            }
+        )
+        super().__init__(Background("samples_read", references, opened, reads, count, chosen, keep=self._memory))
 
     def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
-        failures = _failures(self._work.finish())
+        report = self._work.finish()
+        self.hedged = report.get("hedged", 0)
+        failures = errors_by_place(report)
         buffer = np.asarray(self._memory)
         if self._even:
             together = buffer.reshape(len(self._lengths), -1) if self.nbytes else np.empty((len(self._lengths), 0), np.uint8)
@@ -115,21 +142,21 @@ class SizedRead(BatchRead):
 class WholeRead(BatchRead):
     """Whole objects whose sizes are not known, each in memory of its own."""
 
-    def __init__(self, table: ObjectTable, objects: Numbers, verify: bool, at_once: int) -> None:
+    def __init__(self, table: ObjectTable, objects: Numbers, verify: bool, settings: ReadSettings) -> None:
         references, count = table.references(objects)
-        settings = _native.options({"max_in_flight": at_once, "validate": None if verify else False})
-        super().__init__(Background("objects_get", references, count, settings, items=count))
+        chosen = _native.options({"max_in_flight": settings.at_once, "validate": None if verify else False})
+        super().__init__(Background("objects_get", references, count, chosen, items=count))
 
     def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
         report, memories = self._work.finish()
         found = [None if memory is None else np.asarray(memory) for memory in memories]
         self.nbytes = sum(one.nbytes for one in found if one is not None)
-        return found, _failures(report), None
+        return found, errors_by_place(report), None
 
 
-def _failures(report: Any) -> dict[int, S3dlioError]:
-    found: dict[int, S3dlioError] = {}
-    for error in report["errors"]:
-        kind = exceptions._class(error["kind"], error.get("reason", 0))
-        found[error["index"]] = kind(error["message"], error["uri"], error["detail"], error.get("offset"))
-    return found
+def _lent(memory: Any, length: int) -> np.ndarray[Any, Any]:
+    """Memory that the caller gave, as bytes that can be written to."""
+    found = np.asarray(memory)
+    if found.dtype != np.uint8 or found.nbytes != length or not (found.flags.writeable and found.flags.c_contiguous):
+        raise InvalidArgumentError(f"allocate({length}) is to give as many writable bytes, found an array of {found.dtype} {found.shape}")
+    return found.reshape(-1)

@@ -9,6 +9,8 @@ import numpy as np
 
 from .._core import _native
 from ._dataset import Dataset
+from ._packed import PackedFiles
+from ._reads import NO_SETTINGS, BatchRead, ReadSettings
 from ._table import Numbers, ObjectTable
 
 #: Samples of a block, where the user does not say: as many neighbours stay near each other when shuffled.
@@ -23,19 +25,30 @@ class StretchDataset(Dataset):
         first: The number of the first sample of each object, and how many there are in all.
         offsets: Where each sample begins in its object.
         lengths: Bytes of each.
+        packed: The objects, where they are unpacked as a whole; offsets are then of the unpacked bytes.
     """
 
     _whole = False
 
-    def __init__(self, table: ObjectTable, first: Numbers, offsets: Numbers, lengths: Numbers) -> None:
+    def __init__(self, table: ObjectTable, first: Numbers, offsets: Numbers, lengths: Numbers, packed: PackedFiles | None = None) -> None:
         super().__init__(table)
         self._first, self._starts, self._sizes = first, offsets, lengths
+        self._packed = packed
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def _block(self) -> int:
-        return BLOCK
+        # of files that are unpacked as a whole, one is used before the next
+        return BLOCK if self._packed is None else max(1, len(self) // (len(self._first) - 1))
+
+    def _window(self) -> int:
+        return super()._window() if self._packed is None else 1
+
+    def _begin(self, indices: Numbers, settings: ReadSettings = NO_SETTINGS) -> BatchRead:
+        if self._packed is None:
+            return super()._begin(indices, settings)
+        return self._packed.begin(self._objects(indices), self._offsets(indices), self._lengths(indices), settings)
 
     def _objects(self, indices: Numbers) -> Numbers:
         return np.searchsorted(self._first, indices, "right") - 1

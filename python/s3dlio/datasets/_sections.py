@@ -40,7 +40,9 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]) 
     return [front + text, *pieces]
 
 
-def write(uri: Address, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]], storage_options: StorageOptions | None = None) -> None:
+def write(
+    uri: Address, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]], storage_options: StorageOptions | None = None
+) -> None:
     """Writes such a file to any store, whole or not at all."""
     from .._writer import ObjectWriter
 
@@ -50,7 +52,9 @@ def write(uri: Address, header: Mapping[str, Any], arrays: Mapping[str, np.ndarr
                 out.write(piece)
 
 
-def read(uri: Address, kind: str, storage_options: StorageOptions | None = None, verify: bool = True) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+def read(
+    uri: Address, kind: str, storage_options: StorageOptions | None = None, verify: bool = True
+) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
     """Reads such a file; a local one is mapped, so that the processes of a host share its pages.
 
     Raises:
@@ -102,7 +106,11 @@ def unpack(data: np.ndarray[Any, Any], text: str, kind: str, verify: bool = True
                 raise wrong(f"its section {name!r} ends at byte {16 + length + first + size}, the file has {len(data)}: it was cut short")
             part = data[16 + length + first : 16 + length + first + size]
             if verify and _crc(part) != section["crc32c"]:
-                raise ChecksumMismatchError(f"{text}: section {name!r} does not have the checksum that the header says: it is damaged; make it again", text, offset=16 + length + first)
+                raise ChecksumMismatchError(
+                    f"{text}: section {name!r} does not have the checksum that the header says: it is damaged; make it again",
+                    text,
+                    offset=16 + length + first,
+                )
             arrays[name] = part.view(_TYPES[section["type"]])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InvalidDataError):

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._core import _native
-from .._core._address import Address, Root, _shared, resolve, resolve_all
+from .._core._address import Address, Root, resolve, resolve_all, shared_root
 from .._core._calls import blocking
 from .._core._options import StorageOptions
-from .._list import _pages
+from .._list import list_pages
 from ..exceptions import InvalidArgumentError, NotFoundError
 
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
@@ -83,7 +83,7 @@ class ObjectTable:
 
 
 def etag_digest(etag: str | None) -> bytes:
-    """An ETag in 16 bytes: the MD5 that it is, or a digest of its text."""
+    """An ETag in 16 bytes: the MD5 that it is, or the first half of its text's SHA-256."""
     text = (etag or "").strip('"')
     if len(text) == 32:
         try:
@@ -92,7 +92,7 @@ def etag_digest(etag: str | None) -> bytes:
             pass
     import hashlib
 
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() if text else bytes(16)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16] if text else bytes(16)
 
 
 class TableBuilder:
@@ -159,29 +159,25 @@ async def listed(
 ) -> ObjectTable:
     """The objects below an address."""
     where = resolve(uri, storage_options)
-    folder = where.key.rstrip("/") + "/" if where.key.strip("/") else ""
+    below = folder = where.key.rstrip("/") + "/" if where.key.strip("/") else ""
     found = TableBuilder()
-    alone = False
-    async for page in _pages(where, recursive, None if pattern is None else glob_expression(pattern), None):
+    async for page in list_pages(where, recursive, None if pattern is None else glob_expression(pattern), None):
         for item in page["objects"]:
             key = item["key"]
-            if not key.startswith(folder):
-                alone = True
-                key = key.rpartition("/")[2]
-            elif key == folder:
-                # the marker of the folder itself
+            if key.endswith("/"):
+                # the marker of a folder
                 continue
-            else:
-                key = key[len(folder) :]
-            found.add(key, item["size"], item.get("etag"))
-    if alone:
-        folder = where.key.rpartition("/")[0]
-        folder = folder + "/" if folder else ""
+            if not key.startswith(below):
+                # the object of that very name, which comes first
+                folder = key[: key.rfind("/") + 1]
+            found.add(key[len(folder) :], item["size"], item.get("etag"))
     if not len(found):
         asked = where.address(where.key)
-        raise NotFoundError(f"{asked}: no object there{'' if pattern is None else f' matches {pattern!r}'}; a data set needs one at least", asked)
+        raise NotFoundError(
+            f"{asked}: no object there{'' if pattern is None else f' matches {pattern!r}'}; a data set needs one at least", asked
+        )
     base = where.base + folder
-    root = where.root if not folder else _shared(base if "://" in base else f"file://{base}", where.root.options)
+    root = where.root if not folder else shared_root(base if "://" in base else f"file://{base}", where.root.options)
     return found.table(root, base)
 
 
@@ -208,5 +204,3 @@ def of_uris(uris: Iterable[Address], sizes: Iterable[int] | None, storage_option
     if lengths is not None and (len(lengths) != len(keys) or (lengths < 0).any()):
         raise InvalidArgumentError(f"sizes has {len(lengths)} numbers for {len(keys)} objects, or a negative one")
     return ObjectTable(known, np.frombuffer(b"".join(keys), np.uint8), starts, lengths, root_of if len(known) > 1 else None)
-
-

@@ -11,9 +11,10 @@ import numpy as np
 from .. import _objects
 from .._core._address import Address, Location
 from .._core._options import StorageOptions
-from .._core._view import BytesView
+from .._core._view import view_of
 from ..exceptions import InvalidArgumentError, InvalidDataError, NotFoundError
 from . import _sections
+from ._packed import MemoryWindow, PackedFiles, is_packed, packed_files, plain_name, unpack, whole_file
 from ._records import StretchDataset, firsts
 from ._table import Numbers, ObjectTable, listed, of_uris
 from ._window import Window
@@ -36,7 +37,7 @@ class Member(NamedTuple):
     size: int
 
 
-def members(window: Window) -> Iterator[Member]:
+def members(window: Window | MemoryWindow) -> Iterator[Member]:
     """The plain files of a tar file, in order.
 
     Formats: POSIX ustar and pax, GNU long names and large sizes.
@@ -67,7 +68,9 @@ def members(window: Window) -> Iterator[Member]:
         data = at + _BLOCK
         after = data + -(-length // _BLOCK) * _BLOCK
         if length < 0 or data + length > window.size:
-            raise _wrong(window, at, f"a member of {length} bytes, {window.size - data} are left: the file was cut short, or the header is damaged")
+            raise _wrong(
+                window, at, f"a member of {length} bytes, {window.size - data} are left: the file was cut short, or the header is damaged"
+            )
         if kind in (b"L", b"K", b"x", b"g"):
             if length > _MOST_NAME:
                 raise _wrong(window, at, f"a name or attributes of {length} bytes; {_MOST_NAME} are taken at most")
@@ -99,7 +102,7 @@ def _name(head: bytes) -> str:
     return (prefix + b"/" + name if prefix else name).decode("utf-8", "surrogateescape")
 
 
-def _number(field: bytes, window: Window, at: int) -> int:
+def _number(field: bytes, window: Window | MemoryWindow, at: int) -> int:
     if field[0] & 0x80:
         # GNU: the rest is the number itself
         return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
@@ -111,20 +114,24 @@ def _number(field: bytes, window: Window, at: int) -> int:
     return int(text, 8)
 
 
-def _attributes(data: bytes, window: Window, at: int) -> Iterator[tuple[str, str]]:
+def _attributes(data: bytes, window: Window | MemoryWindow, at: int) -> Iterator[tuple[str, str]]:
     place = 0
     while place < len(data) and data[place:].strip(b"\0"):
         digits, _, _ = data[place : place + 20].partition(b" ")
         length = int(digits) if digits.isdigit() else 0
         record = data[place : place + length]
         if length <= len(digits) + 2 or len(record) < length or record[-1:] != b"\n" or b"=" not in record:
-            raise _wrong(window, at + place, f"attributes that begin with {data[place : place + 20]!r}: length, space, name=value and a new line are expected")
+            raise _wrong(
+                window,
+                at + place,
+                f"attributes that begin with {data[place : place + 20]!r}: length, space, name=value and a new line are expected",
+            )
         name, _, value = record[len(digits) + 1 : -1].partition(b"=")
         yield name.decode("utf-8", "replace"), value.decode("utf-8", "surrogateescape")
         place += length
 
 
-def _wrong(window: Window, at: int, what: str) -> InvalidDataError:
+def _wrong(window: Window | MemoryWindow, at: int, what: str) -> InvalidDataError:
     return InvalidDataError(f"{window.uri}: at byte {at} is {what}", window.uri, what, at)
 
 
@@ -139,6 +146,8 @@ class TarIndex(NamedTuple):
     """The samples of one tar file: arrays by sample and by member."""
 
     size: int
+    #: Bytes of the file in its store: fewer where it is compressed.
+    stored: int
     #: The first member of each sample, and how many there are in all.
     first: Numbers
     offsets: Numbers
@@ -151,35 +160,46 @@ class TarIndex(NamedTuple):
 
 
 def build(uri: Address, storage_options: StorageOptions | None = None) -> TarIndex:
-    """Reads the headers of a tar file."""
+    """Reads the headers of a tar file; of a compressed one, all of it."""
+    if is_packed(str(uri)):
+        data, stored = whole_file(str(uri), storage_options)
+        return _gathered(MemoryWindow(str(uri), data))._replace(stored=stored)
+    with Window(uri, storage_options) as window:
+        return _gathered(window)
+
+
+def _gathered(window: Window | MemoryWindow) -> TarIndex:
     first: list[int] = [0]
     offsets: list[int] = []
     sizes: list[int] = []
     keys, extensions, key_starts, extension_starts = bytearray(), bytearray(), [0], [0]
     last: str | None = None
     seen: set[str] = set()
-    with Window(uri, storage_options) as window:
-        for member in members(window):
-            key, extension = split_name(member.name)
-            if not extension or key.rpartition("/")[2].startswith("."):
-                # no sample: WebDataset passes over it, too
-                continue
-            if key != last:
-                if last is not None:
-                    first.append(len(offsets))
-                keys += key.encode("utf-8", "surrogateescape")
-                key_starts.append(len(keys))
-                last, seen = key, set()
-            if extension in seen:
-                raise InvalidDataError(f"{window.uri}: the sample {key!r} has two members {extension!r}; the second is at byte {member.offset}", window.uri, offset=member.offset)
-            seen.add(extension)
-            extensions += extension.encode("utf-8", "surrogateescape")
-            extension_starts.append(len(extensions))
-            offsets.append(member.offset)
-            sizes.append(member.size)
-            if len(offsets) > _MOST_MEMBERS:
-                raise InvalidDataError(f"{window.uri}: more than {_MOST_MEMBERS} members", window.uri)
-        size = window.size
+    for member in members(window):
+        key, extension = split_name(member.name)
+        if not extension or key.rpartition("/")[2].startswith("."):
+            # no sample: WebDataset passes over it, too
+            continue
+        if key != last:
+            if last is not None:
+                first.append(len(offsets))
+            keys += key.encode("utf-8", "surrogateescape")
+            key_starts.append(len(keys))
+            last, seen = key, set()
+        if extension in seen:
+            raise InvalidDataError(
+                f"{window.uri}: the sample {key!r} has two members {extension!r}; the second is at byte {member.offset}",
+                window.uri,
+                offset=member.offset,
+            )
+        seen.add(extension)
+        extensions += extension.encode("utf-8", "surrogateescape")
+        extension_starts.append(len(extensions))
+        offsets.append(member.offset)
+        sizes.append(member.size)
+        if len(offsets) > _MOST_MEMBERS:
+            raise InvalidDataError(f"{window.uri}: more than {_MOST_MEMBERS} members", window.uri)
+    size = window.size
     if last is not None:
         first.append(len(offsets))
 
@@ -189,13 +209,17 @@ def build(uri: Address, storage_options: StorageOptions | None = None) -> TarInd
     def text(values: bytearray) -> Numbers:
         return np.frombuffer(bytes(values), np.uint8)
 
-    return TarIndex(size, wide(first), wide(offsets), wide(sizes), text(keys), wide(key_starts), text(extensions), wide(extension_starts))
+    return TarIndex(
+        size, size, wide(first), wide(offsets), wide(sizes), text(keys), wide(key_starts), text(extensions), wide(extension_starts)
+    )
 
 
 def save_index(uri: Address, to: Address, found: TarIndex, storage_options: StorageOptions | None = None) -> None:
     """Writes an index."""
     header = {"version": 1, "kind": KIND, "tar": str(uri).rpartition("/")[2], "tar_size": found.size, "samples": len(found.first) - 1}
-    _sections.write(to, header, {name: getattr(found, name) for name in TarIndex._fields[1:]}, storage_options)
+    if found.stored != found.size:
+        header["stored_size"] = found.stored
+    _sections.write(to, header, {name: getattr(found, name) for name in _ARRAYS}, storage_options)
 
 
 def load_index(uri: Address, storage_options: StorageOptions | None = None) -> TarIndex:
@@ -207,10 +231,14 @@ def load_index(uri: Address, storage_options: StorageOptions | None = None) -> T
     """
     header, arrays = _sections.read(uri, KIND, storage_options)
     text, size = str(uri), header.get("tar_size")
-    names = TarIndex._fields[1:]
-    _sections.require(isinstance(size, int) and all(name in arrays for name in names), text, "an index of a tar file without all of its arrays")
+    stored = header.get("stored_size", size)
+    _sections.require(
+        isinstance(size, int) and isinstance(stored, int) and all(name in arrays for name in _ARRAYS),
+        text,
+        "an index of a tar file without all of its arrays",
+    )
     assert isinstance(size, int)
-    found = TarIndex(size, *(arrays[name] for name in names))
+    found = TarIndex(size, stored, *(arrays[name] for name in _ARRAYS))
     count = len(found.offsets)
     good = (
         _sections.ascending(found.first, count)
@@ -220,11 +248,18 @@ def load_index(uri: Address, storage_options: StorageOptions | None = None) -> T
         and _sections.ascending(found.key_starts, len(found.keys))
         and _sections.ascending(found.extension_starts, len(found.extensions))
         and bool((found.first[1:] > found.first[:-1]).all())
-        and (count == 0 or (int(found.sizes.min()) >= 0 and int(found.offsets.min()) >= 0 and bool((found.offsets <= size - found.sizes).all())))
+        and (
+            count == 0
+            or (int(found.sizes.min()) >= 0 and int(found.offsets.min()) >= 0 and bool((found.offsets <= size - found.sizes).all()))
+        )
         and bool((found.offsets[1:] >= found.offsets[:-1] + found.sizes[:-1]).all())
     )
     _sections.require(good, text, "an index of a tar file whose arrays contradict each other; make it again")
     return found
+
+
+#: The fields that are arrays, by the names of their sections.
+_ARRAYS = TarIndex._fields[2:]
 
 
 class TarDataset(StretchDataset):
@@ -232,15 +267,16 @@ class TarDataset(StretchDataset):
 
     _plain = False
 
-    def __init__(self, table: ObjectTable, indexes: list[TarIndex]) -> None:
+    def __init__(self, table: ObjectTable, indexes: list[TarIndex], packed: PackedFiles | None = None, decompress: bool = False) -> None:
         self._indexes = indexes
+        self._decompress = decompress
         starts, sizes = [], []
         for found in indexes:
             begin, end = found.first[:-1], found.first[1:] - 1
             starts.append(found.offsets[begin])
             # a sample is read in one piece, with the headers between its members
             sizes.append(found.offsets[end] + found.sizes[end] - found.offsets[begin])
-        super().__init__(table, firsts([len(found.first) - 1 for found in indexes]), np.concatenate(starts), np.concatenate(sizes))
+        super().__init__(table, firsts([len(found.first) - 1 for found in indexes]), np.concatenate(starts), np.concatenate(sizes), packed)
 
     def key(self, index: int) -> str:
         """The key of a sample: what the names of its members have in common."""
@@ -258,7 +294,10 @@ class TarDataset(StretchDataset):
         sample: dict[str, Any] = {"__key__": _text(found.keys, found.key_starts, place), "__url__": self._table.uri(file)}
         for member in range(begin, end):
             start = int(found.offsets[member]) - base
-            sample[_text(found.extensions, found.extension_starts, member)] = BytesView._over(data[start : start + int(found.sizes[member])])
+            name, part = _text(found.extensions, found.extension_starts, member), data[start : start + int(found.sizes[member])]
+            if self._decompress and is_packed("." + name):
+                part, name = unpack(part, "." + name, f"{self._table.uri(file)}: {sample['__key__']}.{name}"), plain_name("." + name)[1:]
+            sample[name] = view_of(part)
         return sample
 
 
@@ -270,17 +309,23 @@ def tar(
     uris: Address | Iterable[Address],
     *,
     index: Literal["auto", "require", "rebuild", "memory"] = "auto",
+    decompress: bool = False,
     storage_options: StorageOptions | None = None,
 ) -> TarDataset:
     """The samples of tar files as WebDataset groups them: members that follow each other and have one name up to the first dot.
 
-    A sample is a dictionary: each member's bytes by its extension, ``__key__`` and ``__url__``. An index of each file is kept beside it, named
-    like the file with ``.s3index`` behind it; where it is missing it is made by reading the headers, and written if the store allows.
+    A sample is a dictionary: each member's bytes by its extension, ``__key__`` and ``__url__``. An index of each file is kept beside it,
+    named like the file with ``.s3index`` behind it; where it is missing it is made by reading the headers, and written if the store allows.
+
+    A file that is compressed as a whole (``.tar.gz``, ``.tgz``, ``.tar.zst``) is read and unpacked in memory before the first of its
+    samples, and the last four stay there; a shuffle then uses one file before the next.
 
     Args:
-        uris: A tar file, a prefix (its objects ending in ``.tar``), a JSON index of wids, or addresses of tar files.
-        index: ``"auto"``: use indexes, and make and write those that are missing or of a file of another size; ``"require"``: only use them;
-            ``"rebuild"``: make all anew; ``"memory"``: neither read nor write any.
+        uris: A tar file, a prefix (its objects ending in ``.tar``, ``.tar.gz``, ``.tgz`` or ``.tar.zst``), a JSON index of wids, or
+            addresses of tar files.
+        index: ``"auto"``: use indexes, and make and write those that are missing or of a file of another size; ``"require"``: only use
+            them; ``"rebuild"``: make all anew; ``"memory"``: neither read nor write any.
+        decompress: True: members ending in ``.gz`` and ``.zst`` are unpacked, and are named without that.
         storage_options: Settings of the store.
 
     Raises:
@@ -302,11 +347,16 @@ def tar(
     """
     if index not in ("auto", "require", "rebuild", "memory"):
         raise InvalidArgumentError(f"index is 'auto', 'require', 'rebuild' or 'memory', found {index!r}")
-    files = files_of(uris, (".tar",), storage_options)
+    files = files_of(uris, (".tar", ".tar.gz", ".tgz", ".tar.zst"), storage_options)
     indexes = [_index_of(file, index, storage_options) for file in files]
     if not any(len(found.first) > 1 for found in indexes):
-        raise InvalidDataError(f"{files[0]}: there is no sample in {'it' if len(files) == 1 else f'these {len(files)} files'}: no member has a name with an extension", files[0])
-    return TarDataset(of_uris(files, [found.size for found in indexes], storage_options), indexes)
+        raise InvalidDataError(
+            f"{files[0]}: there is no sample in {'it' if len(files) == 1 else f'these {len(files)} files'}: no member has a name with an "
+            "extension",
+            files[0],
+        )
+    packed = packed_files(files, storage_options)
+    return TarDataset(of_uris(files, [found.stored for found in indexes], storage_options), indexes, packed, decompress)
 
 
 def _index_of(file: str, how: str, options: StorageOptions | None) -> TarIndex:
@@ -315,10 +365,13 @@ def _index_of(file: str, how: str, options: StorageOptions | None) -> TarIndex:
         try:
             found = load_index(beside, options)
             size = _objects.stat(file, storage_options=options).size
-            if size == found.size:
+            if size == found.stored:
                 return found
             if how == "require":
-                raise InvalidDataError(f"{beside}: the index is of a file of {found.size} bytes, {file} has {size}; make it again with index='rebuild'", beside)
+                raise InvalidDataError(
+                    f"{beside}: the index is of a file of {found.stored} bytes, {file} has {size}; make it again with index='rebuild'",
+                    beside,
+                )
         except NotFoundError:
             if how == "require":
                 raise
@@ -352,7 +405,9 @@ def files_of(uris: Address | Iterable[Address], suffixes: tuple[str, ...], optio
     below = [table.uri(number) for number in range(len(table))]
     chosen = sorted(one for one in below if one.endswith(suffixes))
     if not chosen:
-        raise NotFoundError(f"{text}: there are {len(below)} objects and none ends with {' or '.join(suffixes)}; name the files one by one", text)
+        raise NotFoundError(
+            f"{text}: there are {len(below)} objects and none ends with {' or '.join(suffixes)}; name the files one by one", text
+        )
     return chosen
 
 

@@ -12,16 +12,17 @@ from .. import _objects
 from .._core import _native
 from .._core._address import Address
 from .._core._options import StorageOptions
-from .._core._view import BytesView
+from .._core._view import view_of
 from ..exceptions import ChecksumMismatchError, InvalidArgumentError, InvalidDataError, NotFoundError
+from ._packed import MemoryWindow, is_packed, packed_files, whole_file
 from ._records import StretchDataset, firsts
-from ._table import Numbers, ObjectTable, of_uris
+from ._table import of_uris
 from ._tar import files_of
 from ._window import Window
 
 #: Length, its checksum, and the checksum of the payload.
 OVERHEAD = 16
-SUFFIXES = (".tfrecord", ".tfrecords")
+SUFFIXES = (".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz", ".tfrecord.zst", ".tfrecords.zst")
 _LENGTH = struct.Struct("<QI")
 #: Bytes of an index at most.
 _MOST_INDEX = 1 << 32
@@ -45,13 +46,14 @@ def frame(payload: Any) -> bytes:
     return b"".join((head, masked_crc(head).to_bytes(4, "little"), payload, masked_crc(payload).to_bytes(4, "little")))
 
 
-def entries(read: Any, size: int, uri: str) -> Iterator[tuple[int, int]]:
+def entries(read: Any, size: int, uri: str, lax: bool = False) -> Iterator[tuple[int, int]]:
     """Offset and size of each record, by the lengths, whose checksums are compared.
 
     Args:
         read: ``read(offset, length)`` gives bytes.
         size: Bytes of the file.
         uri: Its address.
+        lax: A checksum of zeros is none: programs that make files for tests write it.
 
     Raises:
         InvalidDataError: It is no TFRecord file, or was cut short; with the byte where.
@@ -60,15 +62,24 @@ def entries(read: Any, size: int, uri: str) -> Iterator[tuple[int, int]]:
     while at < size:
         head = read(at, 12)
         if len(head) < 12:
-            raise InvalidDataError(f"{uri}: at byte {at} are {len(head)} bytes, a record begins with 12: the file was cut short", uri, offset=at)
+            raise InvalidDataError(
+                f"{uri}: at byte {at} are {len(head)} bytes, a record begins with 12: the file was cut short", uri, offset=at
+            )
         length, crc = _LENGTH.unpack(head)
         found = masked_crc(head[:8])
-        if crc != found:
+        if crc != found and not (lax and crc == 0):
             raise ChecksumMismatchError(
-                f"{uri}: at byte {at} is the length {length} with the checksum {crc:08x}, {found:08x} expected: this is no TFRecord file, or it is damaged", uri, offset=at
+                f"{uri}: at byte {at} is the length {length} with the checksum {crc:08x}, {found:08x} expected: this is no TFRecord file, "
+                "or it is damaged",
+                uri,
+                offset=at,
             )
         if length > size - at - OVERHEAD:
-            raise InvalidDataError(f"{uri}: the record at byte {at} has {length} bytes, {max(0, size - at - OVERHEAD)} are left: the file was cut short", uri, offset=at)
+            raise InvalidDataError(
+                f"{uri}: the record at byte {at} has {length} bytes, {max(0, size - at - OVERHEAD)} are left: the file was cut short",
+                uri,
+                offset=at,
+            )
         yield at, length + OVERHEAD
         at += length + OVERHEAD
 
@@ -77,11 +88,23 @@ def payload(data: Any, uri: str, at: int) -> Any:
     """The payload of a record, both checksums compared."""
     length, crc = _LENGTH.unpack(bytes(data[:12]))
     if length != len(data) - OVERHEAD:
-        raise InvalidDataError(f"{uri}: the record at byte {at} has {length} bytes, its index says {len(data) - OVERHEAD}: the index is of another file; make it again", uri, offset=at)
+        raise InvalidDataError(
+            f"{uri}: the record at byte {at} has {length} bytes, its index says {len(data) - OVERHEAD}: the index is of another file; "
+            "make it again",
+            uri,
+            offset=at,
+        )
     body = data[12:-4]
-    for what, told, found in (("length", crc, masked_crc(data[:8])), ("payload", int.from_bytes(bytes(data[-4:]), "little"), masked_crc(body))):
+    for what, told, found in (
+        ("length", crc, masked_crc(data[:8])),
+        ("payload", int.from_bytes(bytes(data[-4:]), "little"), masked_crc(body)),
+    ):
         if told != found:
-            raise ChecksumMismatchError(f"{uri}: the {what} of the record at byte {at} has the checksum {told:08x}, {found:08x} expected: it is damaged", uri, offset=at)
+            raise ChecksumMismatchError(
+                f"{uri}: the {what} of the record at byte {at} has the checksum {told:08x}, {found:08x} expected: it is damaged",
+                uri,
+                offset=at,
+            )
     return body
 
 
@@ -108,7 +131,11 @@ def parse_index(text: bytes, uri: str) -> list[tuple[int, int]]:
             raise InvalidDataError(f"{uri}: line {number} is {line[:60]!r}; offset and size of a record are expected", uri)
         offset, size = int(parts[0]), int(parts[1])
         if size < OVERHEAD or offset < end:
-            raise InvalidDataError(f"{uri}: line {number} has a record of {size} bytes at {offset}, after one that ends at {end}: they overlap, or it is smaller than {OVERHEAD}", uri)
+            raise InvalidDataError(
+                f"{uri}: line {number} has a record of {size} bytes at {offset}, after one that ends at {end}: they overlap, or it is "
+                f"smaller than {OVERHEAD}",
+                uri,
+            )
         end = offset + size
         found.append((offset, size))
     return found
@@ -119,13 +146,10 @@ class TfRecordDataset(StretchDataset):
 
     _plain = False
 
-    def __init__(self, table: ObjectTable, first: Numbers, offsets: Numbers, lengths: Numbers) -> None:
-        super().__init__(table, first, offsets, lengths)
-
     def _decode(self, index: int, data: Any) -> Any:
         at = int(self._starts[index])
         try:
-            return BytesView._over(payload(data, "", at))
+            return view_of(payload(data, "", at))
         except InvalidDataError:
             # the address costs something, and is for the message alone
             payload(data, self.uri(index), at)
@@ -140,11 +164,15 @@ def tfrecord(
 ) -> TfRecordDataset:
     """The records of TFRecord files, each payload a sample; both checksums of each are compared.
 
-    An index of each file is kept beside it, named like the file with ``.idx`` behind it: text that NVIDIA DALI reads as well. Where it is missing it is
-    made by reading the lengths, and written if the store allows.
+    An index of each file is kept beside it, named like the file with ``.idx`` behind it: text that NVIDIA DALI reads as well. Where it is
+    missing it is made by reading the lengths, and written if the store allows.
+
+    A file that is compressed as a whole (``.tfrecord.gz``, as TensorFlow writes with ``compression_type="GZIP"``, or ``.tfrecord.zst``)
+    has no index: it is read once now, and again and unpacked in memory before the first of its samples; the last four stay there.
 
     Args:
-        uris: A file, a prefix (its objects ending in ``.tfrecord`` or ``.tfrecords``), or addresses of files.
+        uris: A file, a prefix (its objects ending in ``.tfrecord`` or ``.tfrecords``, with ``.gz`` or ``.zst`` behind it or without), or
+            addresses of files.
         index: ``"auto"``: use indexes that fit, and make and write the others; ``"require"``: only use them; ``"rebuild"``: make all anew;
             ``"memory"``: neither read nor write any.
         storage_options: Settings of the store.
@@ -169,11 +197,17 @@ def tfrecord(
     if not len(pairs):
         raise InvalidDataError(f"{files[0]}: there is no record in {'it' if len(files) == 1 else f'these {len(files)} files'}", files[0])
     table = of_uris(files, [size for _, size in found], storage_options)
-    return TfRecordDataset(table, firsts([len(one) for one, _ in found]), pairs[:, 0].copy(), pairs[:, 1].copy())
+    packed = packed_files(files, storage_options)
+    return TfRecordDataset(table, firsts([len(one) for one, _ in found]), pairs[:, 0].copy(), pairs[:, 1].copy(), packed)
 
 
 def _index_of(file: str, how: str, options: StorageOptions | None) -> tuple[list[tuple[int, int]], int]:
     beside = file + ".idx"
+    if is_packed(file):
+        # the index of such a file could not be told from that of another one
+        data, stored = whole_file(file, options)
+        inside = MemoryWindow(file, data)
+        return list(entries(inside.read, inside.size, file)), stored
     if how in ("auto", "require"):
         try:
             found = parse_index(bytes(_objects.get(beside, storage_options=options)), beside)
@@ -182,7 +216,9 @@ def _index_of(file: str, how: str, options: StorageOptions | None) -> tuple[list
             if end == size:
                 return found, size
             if how == "require":
-                raise InvalidDataError(f"{beside}: the index ends at byte {end}, {file} at {size}; make it again with index='rebuild'", beside)
+                raise InvalidDataError(
+                    f"{beside}: the index ends at byte {end}, {file} at {size}; make it again with index='rebuild'", beside
+                )
         except (NotFoundError, InvalidDataError):
             if how == "require":
                 raise

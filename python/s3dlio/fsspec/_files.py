@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from .._core._address import Location
+from .._core._memory import empty_array
 from .._core._output import in_finalizer
-from .._reader import READ_AHEAD, ObjectReader
+from .._reader import READ_AHEAD, ObjectReader, meta_of
 from .._writer import ObjectWriter
 from ..exceptions import ClosedError
+from ._operations import described
 
 #: Bytes in which an object that is appended to is copied.
 _PIECE = 8 << 20
@@ -44,7 +46,7 @@ class ReadFile(ObjectReader):
     @property
     def details(self) -> dict[str, Any]:
         """What the file system knows of the object, as of when it was opened."""
-        found: dict[str, Any] = self.fs._operations.described(self.path, self._opened["meta"])
+        found: dict[str, Any] = described(self.path, meta_of(self))
         return found
 
     def info(self) -> dict[str, Any]:
@@ -76,6 +78,16 @@ class ReadFile(ObjectReader):
     def cache(self, cache: Any) -> None:
         # what is read ahead would pass it by
         self._cache, self._buffering = cache, 0
+
+    def read_buffer(self, size: int | None = -1) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """As ``read``, in memory of the library that is handed over and not copied. pyarrow asks for it where a file has it.
+
+        Args:
+            size: Bytes at most; all that is left when it is negative or None.
+        """
+        left = max(0, self.size - self.tell())
+        made = empty_array((left if size is None or size < 0 else min(size, left),), np.dtype(np.uint8))
+        return made[: self.readinto(made) if made.size else 0]
 
     def _fetch(self, at: int, target: Any, lent: bool = False) -> int:
         if self._cache is None:
@@ -110,8 +122,8 @@ class ReadFile(ObjectReader):
 class WriteFile(ObjectWriter):
     """An object of a file system in the making; see :class:`s3dlio.types.ObjectWriter`.
 
-    In a transaction a file that was closed waits for the transaction's end: ``commit`` makes the object appear, ``discard`` leaves nothing. One that was left by an
-    exception is discarded at once, whatever becomes of the transaction.
+    In a transaction a file that was closed waits for the transaction's end: ``commit`` makes the object appear, ``discard`` leaves nothing.
+    One that was left by an exception is discarded at once, whatever becomes of the transaction.
 
     Args:
         fs: The file system.
@@ -188,13 +200,16 @@ class WriteFile(ObjectWriter):
 
 
 def appended(fs: Any, path: str, where: Location, *, autocommit: bool, timeout: float | None, options: Mapping[str, Any]) -> WriteFile:
-    """An object to append to: it is copied into a new one, which takes its place when the file is closed, unless another program was quicker."""
+    """An object to append to.
+
+    It is copied into a new one, which takes its place when the file is closed, unless another program was quicker.
+    """
     try:
         old = ObjectReader(where, decompress=False, timeout=timeout)
     except FileNotFoundError:
         return WriteFile(fs, path, where, autocommit=autocommit, options={**options, "overwrite": False})
     with old:
-        etag = old._opened["meta"].get("etag")
+        etag = meta_of(old).get("etag")
         made = WriteFile(fs, path, where, autocommit=autocommit, options={**options, "if_match": etag})
         try:
             while piece := old.read(_PIECE):

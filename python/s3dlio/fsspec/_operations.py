@@ -88,38 +88,31 @@ class Operations:
         whole = self._within + container
         base = f"{self.scheme}:///" if self.has_directories else f"{self.scheme}://{whole}/"
         if not self.has_directories and (not container or container.count("/") + 1 < self._parts):
-            raise InvalidArgumentError(f"{self.scheme}://{whole}: the path names no {'bucket' if self.scheme == 's3' else 'container'}", base)
+            raise InvalidArgumentError(
+                f"{self.scheme}://{whole}: the path names no {'bucket' if self.scheme == 's3' else 'container'}", base
+            )
         root = self._roots.get(base)
         if root is None:
-            root = self._roots[base] = _address._shared(base, self._options)
+            root = self._roots[base] = _address.shared_root(base, self._options)
         return Location(root, key, base)
 
     def check(self) -> None:
         """Raises what a store says of the options, before anything is read or written."""
-        whole = {"s3": "s3://s3dlio-options/", "az": "az://s3dlio/options/", "memory": "memory://s3dlio-options/"}.get(self.scheme, f"{self.scheme}:///")
+        whole = {"s3": "s3://s3dlio-options/", "az": "az://s3dlio/options/", "memory": "memory://s3dlio-options/"}.get(
+            self.scheme, f"{self.scheme}:///"
+        )
         if self._options:
-            _address._shared(whole, self._options).number()
-
-    def described(self, name: str, found: Mapping[str, Any]) -> Entry:
-        """fsspec's description of an object."""
-        entry: Entry = {"name": name, "size": found["size"], "type": "file"}
-        if "last_modified_ns" in found:
-            entry["LastModified"] = datetime.fromisoformat(to_time(found["last_modified_ns"]))
-            entry["mtime"] = found["last_modified_ns"] / 1e9
-        for ours, theirs in (("etag", "ETag"), ("checksum", "checksum"), ("content_type", "ContentType"), ("storage_class", "StorageClass")):
-            if found.get(ours) is not None:
-                entry[theirs] = found[ours]
-        return entry
+            _address.shared_root(whole, self._options).number()
 
     # one object
 
     async def info(self, path: str) -> Entry:
-        if self._is_root(path):
+        if self.is_root(path):
             return _directory(path)
         where = self.at(path)
         if where.key:
             try:
-                return self.described(path, await _run("object_head", where))
+                return described(path, await _run("object_head", where))
             except IsDirectoryError:
                 return _directory(path)
             except NotFoundError as error:
@@ -131,7 +124,7 @@ class Operations:
         return _directory(path)
 
     async def exists(self, path: str) -> bool:
-        if self._is_root(path):
+        if self.is_root(path):
             return True
         where = self.at(path)
         return bool(await _run("object_exists", where)) if where.key else await self._is_prefix(where)
@@ -143,7 +136,7 @@ class Operations:
             return False
 
     async def cat_file(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
-        where = self._object(path)
+        where = self.object_at(path)
         first = 0 if start is None else start
         if first == 0 and end is None:
             return bytes(await _get(where, verify=self._verify))
@@ -172,10 +165,10 @@ class Operations:
             _native.close("file", number, generation)
 
     async def pipe_file(self, path: str, value: Any, overwrite: bool, options: Mapping[str, Any]) -> None:
-        await _put(self._object(path), value, overwrite=overwrite, **options)
+        await _put(self.object_at(path), value, overwrite=overwrite, **options)
 
     async def rm_file(self, path: str) -> None:
-        where = self._object(path)
+        where = self.object_at(path)
         try:
             await _delete(where)
         except NotFoundError as error:
@@ -187,7 +180,7 @@ class Operations:
     async def rm_copied(self, path: str, may_be_folder: bool) -> None:
         """Deletes what a move has copied; a name that only stands for what is below it is not there."""
         try:
-            await _delete(self._object(path))
+            await _delete(self.object_at(path))
         except NotFoundError:
             if not may_be_folder:
                 raise
@@ -205,18 +198,18 @@ class Operations:
 
     async def cp_file(self, source: str, target: str, options: Mapping[str, Any]) -> None:
         try:
-            await _copy(self._object(source), self._object(target), **options)
+            await _copy(self.object_at(source), self.object_at(target), **options)
         except (NotFoundError, IsDirectoryError) as error:
             if type(error) not in (NotFoundError, IsDirectoryError) or not await self.is_directory(source):
                 raise
             await self.makedirs(target, exist_ok=True)
 
     async def mv_file(self, source: str, target: str) -> None:
-        await _move(self._object(source), self._object(target))
+        await _move(self.object_at(source), self.object_at(target))
 
     async def get_file(self, path: str, local: str, progress: Callable[[int, int], None] | None, overwrite: bool = True) -> None:
         try:
-            result = await _get_file(self._object(path), local, overwrite=overwrite, progress=progress)
+            result = await _get_file(self.object_at(path), local, overwrite=overwrite, progress=progress)
             if progress is not None and result.size is not None:
                 # a copy that moved no bytes told nothing
                 progress(result.size, result.size)
@@ -231,27 +224,27 @@ class Operations:
         if os.path.isdir(local):
             await self.makedirs(path, exist_ok=True)
         else:
-            result = await _put_file(local, self._object(path), overwrite=overwrite, progress=progress, **options)
+            result = await _put_file(local, self.object_at(path), overwrite=overwrite, progress=progress, **options)
             if progress is not None and result.size is not None:
                 progress(result.size, result.size)
 
     async def sign(self, path: str, expires_in: int, method: str) -> str:
-        where = self._object(path)
+        where = self.object_at(path)
         return str(await _presign(where, method, expires_in))
 
     # what is below
 
     async def ls(self, path: str) -> list[Entry]:
-        if self._is_root(path) and not self.has_directories:
+        if self.is_root(path) and not self.has_directories:
             return await self._containers(path)
         where = self.at(path)
         prefix = f"{where.key}/" if where.key else ""
         found: list[Entry] = []
-        async for page in _list._pages(Location(where.root, prefix, where.base), False, None, None):
+        async for page in _list.list_pages(Location(where.root, prefix, where.base), False, None, None):
             for item in page["objects"]:
                 # one that is named as the directory itself stands for it
                 if item["key"] != prefix:
-                    found.append(self.described(self._path(where, item["key"]), item))
+                    found.append(described(self._path(where, item["key"]), item))
             for name in page["prefixes"]:
                 # a part without a name cannot be told from its parent by a path
                 if not name.endswith("//"):
@@ -274,7 +267,7 @@ class Operations:
                 key = key.rstrip("/")
             else:
                 name = self._path(where, key)
-                found[name] = self.described(name, item)
+                found[name] = described(name, item)
             parent = key.rpartition("/")[0]
             while parent and len(parent) >= len(where.key) and parent not in folders:
                 folders.add(parent)
@@ -288,7 +281,9 @@ class Operations:
         return dict(sorted(found.items()))
 
     async def _below(self, where: Location, key: str) -> list[dict[str, Any]]:
-        return [item async for page in _list._pages(Location(where.root, key, where.base), True, None, None) for item in page["objects"]]
+        return [
+            item async for page in _list.list_pages(Location(where.root, key, where.base), True, None, None) for item in page["objects"]
+        ]
 
     async def _containers(self, path: str) -> list[Entry]:
         account = self._within.rstrip("/") or path
@@ -341,19 +336,19 @@ class Operations:
             key = f"{where.key}/" if where.key and not self.has_directories else where.key
             return bool(await _run("object_exists", Location(where.root, key, where.base)))
         try:
-            async for _ in _list._pages(where, False, None, None):
+            async for _ in _list.list_pages(where, False, None, None):
                 break
         except NotFoundError:
             return False
         return True
 
-    def _object(self, path: str) -> Location:
+    def object_at(self, path: str) -> Location:
         where = self.at(path)
         if not where.key:
             raise IsDirectoryError(f"{where.base}: a container, an object was expected", where.base)
         return where
 
-    def _is_root(self, path: str) -> bool:
+    def is_root(self, path: str) -> bool:
         container, key = self.split(path)
         if self.has_directories:
             return not key
@@ -377,6 +372,23 @@ async def settled(work: Any) -> Any:
 async def all_of(works: Sequence[Any]) -> list[Any]:
     """The results of coroutines that are awaited together, exceptions among them."""
     return await together([settled(work) for work in works], IN_FLIGHT)
+
+
+def described(name: str, found: Mapping[str, Any]) -> Entry:
+    """fsspec's description of an object."""
+    entry: Entry = {"name": name, "size": found["size"], "type": "file"}
+    if "last_modified_ns" in found:
+        entry["LastModified"] = datetime.fromisoformat(to_time(found["last_modified_ns"]))
+        entry["mtime"] = found["last_modified_ns"] / 1e9
+    for ours, theirs in (
+        ("etag", "ETag"),
+        ("checksum", "checksum"),
+        ("content_type", "ContentType"),
+        ("storage_class", "StorageClass"),
+    ):
+        if found.get(ours) is not None:
+            entry[theirs] = found[ours]
+    return entry
 
 
 def _directory(name: str) -> Entry:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import fsspec
 from fsspec.utils import stringify_path
 
-from .._core._address import _absolute
+from .._core._address import absolute_path
 from ..exceptions import InvalidArgumentError
 from ._operations import Operations
 from ._settings import of_azure, of_others, of_s3
@@ -23,8 +23,8 @@ _ABFS = re.compile(r"abfss?://(?P<container>[^/@]+)@(?P<account>[^/.@]+)\.[^/]*(
 class S3FileSystem(S3dlioFileSystem):
     """Amazon S3 and what speaks it: ``s3dlio+s3://bucket/key``.
 
-    Takes s3dlio's options, and those of s3fs that have a counterpart: ``key``, ``secret``, ``token``, ``anon``, ``endpoint_url``, ``profile``,
-    ``requester_pays`` and ``client_kwargs``.
+    Takes s3dlio's options, and those of s3fs that have a counterpart: ``key``, ``secret``, ``token``, ``anon``, ``endpoint_url``,
+    ``profile``, ``requester_pays`` and ``client_kwargs``.
 
     Example:
         >>> import s3dlio.fsspec  # doctest: +SKIP
@@ -43,7 +43,8 @@ class AzureFileSystem(S3dlioFileSystem):
     """Azure Blob Storage: ``s3dlio+az://account/container/key``, or with ``account_name`` ``s3dlio+az://container/key``.
 
     Args:
-        account_name: The account; paths then begin with the container, as adlfs has them. ``abfs://container@account.dfs.core.windows.net/key`` names it too.
+        account_name: The account; paths then begin with the container, as adlfs has them.
+            ``abfs://container@account.dfs.core.windows.net/key`` names it too.
         options: s3dlio's options; those of adlfs have the same names.
     """
 
@@ -116,7 +117,7 @@ class PosixFileSystem(S3dlioFileSystem):
                 if text.startswith(start):
                     text = text[len(start) :]
                     break
-        return _absolute(os.path.expanduser(text or ".")).rstrip("/") or "/"
+        return absolute_path(os.path.expanduser(text or ".")).rstrip("/") or "/"
 
 
 class DirectFileSystem(PosixFileSystem):

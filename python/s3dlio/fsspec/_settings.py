@@ -49,7 +49,8 @@ def of_s3(given: Mapping[str, Any]) -> dict[str, Any]:
     wrong = sorted(client.keys() - _CLIENT.keys())
     if wrong:
         raise InvalidArgumentError(
-            f"client_kwargs has {', '.join(wrong)}, which s3dlio has nothing for; it takes {', '.join(_CLIENT)}, and its own options beside it"
+            f"client_kwargs has {', '.join(wrong)}, which s3dlio has nothing for; it takes {', '.join(_CLIENT)}, and its own options "
+            "beside it"
         )
     for name, value in client.items():
         if name == "verify" and isinstance(value, str):

@@ -30,10 +30,10 @@ _WITHOUT_EFFECT = ("cache_type", "fill_cache", "size", "max_blocks", "version_id
 class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
     """A store as fsspec's users see it; what the classes for single protocols share.
 
-    Blocking calls wait for s3dlio's operations by themselves, in whatever thread they are called, also beside a running event loop: no thread
-    runs a loop for them. Coroutines belong to no loop. An instance can be used after a fork and be pickled. Nothing that was
-    listed is kept, so nothing is ever stale. Bytes that are read are compared with what was recorded when they were written, and the
-    exceptions are those of :mod:`s3dlio.errors`, which are FileNotFoundError, FileExistsError, PermissionError and so on, too.
+    Blocking calls wait for s3dlio's operations by themselves, in whatever thread they are called, also beside a running event loop: no
+    thread runs a loop for them. Coroutines belong to no loop. An instance can be used after a fork and be pickled. Nothing that was listed
+    is kept, so nothing is ever stale. Bytes that are read are compared with what was recorded when they were written, and the exceptions
+    are those of :mod:`s3dlio.errors`, which are FileNotFoundError, FileExistsError, PermissionError and so on, too.
 
     Args:
         verify: As ``s3dlio.get`` has it, for every read: ``"auto"``, True, ``"require"`` or False.
@@ -65,7 +65,9 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         if not self.scheme:
-            raise InvalidArgumentError("S3dlioFileSystem has no store of its own; fsspec.filesystem('s3dlio+s3') or another of its protocols gives one")
+            raise InvalidArgumentError(
+                "S3dlioFileSystem has no store of its own; fsspec.filesystem('s3dlio+s3') or another of its protocols gives one"
+            )
         # not AsyncFileSystem's, which starts a thread with a loop
         AbstractFileSystem.__init__(self)
         self.asynchronous = asynchronous
@@ -94,14 +96,14 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
     # how operations are waited for
 
     def _now(self, name: str, path: Any, work: Any) -> Any:
-        return _calls._block(work, self._call(name, path))
+        return _calls.block(work, self._call(name, path))
 
     async def _soon(self, name: str, path: Any, work: Any) -> Any:
-        return await _calls._pump(work, self._call(name, path))
+        return await _calls.pump(work, self._call(name, path))
 
-    def _call(self, name: str, path: Any) -> _calls._Call:
+    def _call(self, name: str, path: Any) -> _calls.Call:
         about = self.unstrip_protocol(path) if isinstance(path, str) else ""
-        return _calls._Call(name, (about,), {"timeout": self._timeout})
+        return _calls.Call(name, (about,), {"timeout": self._timeout})
 
     def _path(self, path: Any) -> str:
         return str(self._strip_protocol(path))
@@ -212,7 +214,9 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
         path1, path2 = self._path(path1), self._path(path2)
         await self._soon("mv_file", path1, self._operations.mv_file(path1, path2))
 
-    def get_file(self, rpath: Any, lpath: Any, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, mode: str = "overwrite", **kwargs: Any) -> None:
+    def get_file(
+        self, rpath: Any, lpath: Any, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, mode: str = "overwrite", **kwargs: Any
+    ) -> None:
         """Copies an object to a local file, atomically, or into a file that is open."""
         path = self._path(rpath)
         target = lpath if isfilelike(lpath) else outfile
@@ -288,7 +292,7 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
     def _walks(self, path: str, withdirs: bool) -> bool:
         """Whether a listing does not tell all: of directories that are empty, and of several containers."""
         operations = self._operations
-        return (operations.has_directories and withdirs) or (operations._is_root(path) and not operations.has_directories)
+        return (operations.has_directories and withdirs) or (operations.is_root(path) and not operations.has_directories)
 
     # directories and containers
 
@@ -446,7 +450,9 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
                 works += [self._operations.rm_file(below) for below in self.find(name, maxdepth=maxdepth)]
         self._together("rm", works, "raise")
 
-    async def _rm(self, path: Any, recursive: bool = False, batch_size: int | None = None, maxdepth: int | None = None, **kwargs: Any) -> None:
+    async def _rm(
+        self, path: Any, recursive: bool = False, batch_size: int | None = None, maxdepth: int | None = None, **kwargs: Any
+    ) -> None:
         works = []
         for name in await self._expand_path(path, maxdepth=maxdepth):
             if not recursive:
@@ -468,7 +474,11 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
             self._together("mv", [self._operations.mv_file(source, target) for source, target in moved], "raise")
             return
         self._together("mv", [self._operations.cp_file(source, target, {}) for source, target in moved], "raise")
-        folders = {source for source, _ in moved if self.isdir(source)} if self._operations.has_directories else _above(source for source, _ in moved)
+        folders = (
+            {source for source, _ in moved if self.isdir(source)}
+            if self._operations.has_directories
+            else _above(source for source, _ in moved)
+        )
         files = [source for source, _ in moved if source not in folders or not self._operations.has_directories]
         self._together("mv", [self._operations.rm_copied(source, source in folders) for source in files], "raise")
         for folder in sorted(folders if self._operations.has_directories else (), key=len, reverse=True):
@@ -481,7 +491,7 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
     def _open(
         self, path: str, mode: str = "rb", block_size: int | None = None, autocommit: bool = True, cache_options: Any = None, **kwargs: Any
     ) -> ReadFile | WriteFile:
-        where = self._operations._object(path)
+        where = self._operations.object_at(path)
         given = {name: value for name, value in kwargs.items() if name not in _WITHOUT_EFFECT}
         wrong = sorted(given.keys() - {*_WRITING, "overwrite"})
         if wrong or (mode == "rb" and given):
@@ -493,7 +503,9 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
         if mode in ("wb", "xb"):
             if mode == "xb":
                 if self._now("exists", path, self._operations.exists(path)):
-                    raise AlreadyExistsError(f"{where.address(where.key)}: there is something of that name, mode is 'xb'", where.address(where.key))
+                    raise AlreadyExistsError(
+                        f"{where.address(where.key)}: there is something of that name, mode is 'xb'", where.address(where.key)
+                    )
                 given["overwrite"] = False
             return WriteFile(self, path, where, autocommit=autocommit, options=given)
         if mode == "ab":
@@ -502,12 +514,15 @@ class S3dlioFileSystem(AsyncFileSystem):  # type: ignore[misc]
 
     async def open_async(self, path: Any, mode: str = "rb", **kwargs: Any) -> Any:
         """The object as a file whose methods are coroutines; see ``s3dlio.open_async``."""
-        opened = open_async(self._operations._object(self._path(path)), mode, timeout=self._timeout, **kwargs)
+        opened = open_async(self._operations.object_at(self._path(path)), mode, timeout=self._timeout, **kwargs)
         return await opened.__aenter__()
 
 
 class _Pairs:
-    """Stands in for a file system in fsspec's loops over pairs of paths, and keeps the pairs in place of copying them one after the other."""
+    """Stands in for a file system in fsspec's loops over pairs of paths.
+
+    It keeps the pairs in place of copying them one after the other.
+    """
 
     def __init__(self, fs: S3dlioFileSystem) -> None:
         self._fs = fs
@@ -557,5 +572,3 @@ def _progress(callback: Any) -> Callable[[int, int], None] | None:
         callback.absolute_update(done)
 
     return tell
-
-

@@ -36,8 +36,8 @@ def load_into(
 ) -> LoadedKeys:
     """Reads a model into the parameters and buffers of a module that exists, of transformers or any other.
 
-    Tensors that have the module's dtype and lie in this machine's memory are read in place; others, on a GPU or of another dtype, pass through at most
-    ``memory_limit`` bytes.
+    Tensors that have the module's dtype and lie in this machine's memory are read in place; others, on a GPU or of another dtype, pass
+    through at most ``memory_limit`` bytes.
 
     Args:
         module: The module.
@@ -66,7 +66,10 @@ def load_into(
     placed = {
         name: own[name]
         for name in found.read
-        if own[name].device.type == "cpu" and own[name].layout is torch.strided and own[name].is_contiguous() and own[name].dtype == types[name]
+        if own[name].device.type == "cpu"
+        and own[name].layout is torch.strided
+        and own[name].is_contiguous()
+        and own[name].dtype == types[name]
     }
     if placed:
         _tensors.load_tensors(where, placed, framework="pt", out=placed, verify=verify, timeout=timeout)
@@ -89,7 +92,9 @@ def load_shared(
     timeout: float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> LoadedKeys:
-    """As ``load_into``, on all ranks of a process group at once, with each byte read from the store once: every rank reads a share and hands it to the others.
+    """As ``load_into``, on all ranks of a process group at once, with each byte read from the store once.
+
+    Every rank reads a share and hands it to the others.
 
     For ranks that want the same whole model: data-parallel training, or several servers on one host. All ranks call it with modules alike.
 
@@ -177,22 +182,28 @@ def _matched(module: torch.nn.Module, where: Location, strict: bool, timeout: fl
     wrong = [name for name in shapes if name in own and tuple(own[name].shape) != shapes[name]]
     if wrong:
         name = wrong[0]
-        raise InvalidArgumentError(f"{what}: tensor {name!r} has shape {shapes[name]}, the module wants {tuple(own[name].shape)}; nothing was read", what)
+        raise InvalidArgumentError(
+            f"{what}: tensor {name!r} has shape {shapes[name]}, the module wants {tuple(own[name].shape)}; nothing was read", what
+        )
     read = [name for name in shapes if name in own]
     known = {_memory(own[name]) for name in read}
-    keys = LoadedKeys([name for name in own if name not in shapes and _memory(own[name]) not in known], [name for name in shapes if name not in own])
+    keys = LoadedKeys(
+        [name for name in own if name not in shapes and _memory(own[name]) not in known], [name for name in shapes if name not in own]
+    )
     if strict and (keys.missing_keys or keys.unexpected_keys):
         raise InvalidArgumentError(
-            f"{what}: the model lacks {_some(keys.missing_keys)}, and has {_some(keys.unexpected_keys)} that the module lacks; strict=False reads what both have", what
+            f"{what}: the model lacks {_some(keys.missing_keys)}, and has {_some(keys.unexpected_keys)} that the module lacks; "
+            "strict=False reads what both have",
+            what,
         )
     return _Matched(own, types, read, keys)
 
 
 def _contents(where: Location, timeout: float | None) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
-    call = _calls._Call("load_into", (where.address(where.key),), {"timeout": timeout})
+    call = _calls.Call("load_into", (where.address(where.key),), {"timeout": timeout})
     opened = ExitStack()
     try:
-        files = _calls._block(_tensors.open_model(where, None, "pt", opened), call)
+        files = _calls.block(_tensors.open_model(where, None, "pt", opened), call)
         tensors = [file[name] for file, names in files for name in names]
     finally:
         opened.close()

@@ -12,7 +12,7 @@ from .._core import _calls, _native
 from .._core._address import Address, resolve
 from .._core._options import StorageOptions
 from .._objects import Verify
-from .._tensors import Framework, TensorFile, open_model
+from .._tensors import Framework, TensorFile, load_from, open_model
 from ..exceptions import InvalidArgumentError
 
 #: Bytes of small tensors that are read together.
@@ -31,7 +31,7 @@ class _Batch:
     result: dict[str, Any] | None = None
 
     def begin(self, verify: Verify) -> None:
-        self.work = self.file._load(self.names, None, verify, None)
+        self.work = load_from(self.file, self.names, None, verify, None)
         try:
             self.running = self.work.send(None)
         except StopIteration as ended:
@@ -41,7 +41,7 @@ class _Batch:
         found = self.result
         if found is None:
             running, self.running = self.running, None
-            ended: dict[str, Any] = _calls._block(self.work, _calls._Call("iter_tensors", (what,), {"timeout": timeout}), running)
+            ended: dict[str, Any] = _calls.block(self.work, _calls.Call("iter_tensors", (what,), {"timeout": timeout}), running)
             self.result = found = ended
         return found
 
@@ -99,7 +99,7 @@ def iter_tensors(
 
     def each() -> Iterator[tuple[str, Any]]:
         with ExitStack() as opened:
-            files = _calls._block(open_model(where, chosen, framework, opened), _calls._Call("iter_tensors", (what,), {"timeout": timeout}))
+            files = _calls.block(open_model(where, chosen, framework, opened), _calls.Call("iter_tensors", (what,), {"timeout": timeout}))
             waiting = deque(_batches(files, max(1, min(_BATCH, memory_limit // 4))))
             begun: deque[_Batch] = deque()
             opened.callback(_close, begun)

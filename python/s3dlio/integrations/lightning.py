@@ -1,6 +1,7 @@
 """Checkpoints of Lightning in a store.
 
-Importing this needs torch. Where Lightning is there, :class:`S3dlioCheckpointIO` is a subclass of its ``CheckpointIO``; where it is not, it has the same methods.
+Importing this needs torch. Where Lightning is there, :class:`S3dlioCheckpointIO` is a subclass of its ``CheckpointIO``; where it is not, it
+has the same methods.
 
 Example:
     >>> from s3dlio.integrations.lightning import S3dlioCheckpointIO  # doctest: +SKIP
@@ -51,7 +52,9 @@ class S3dlioCheckpointIO(_base()):  # type: ignore[misc]
         >>> io.save_checkpoint({"state_dict": {"w": torch.ones(3)}}, "memory://runs/last.ckpt")  # doctest: +SKIP
     """
 
-    def __init__(self, storage_options: Mapping[str, Any] | None = None, *, durable: bool | None = None, timeout: float | None = None) -> None:
+    def __init__(
+        self, storage_options: Mapping[str, Any] | None = None, *, durable: bool | None = None, timeout: float | None = None
+    ) -> None:
         super().__init__()
         self._options = dict(storage_options or {})
         self._durable = durable
@@ -72,7 +75,9 @@ class S3dlioCheckpointIO(_base()):  # type: ignore[misc]
         with ObjectWriter(path, durable=self._durable, timeout=self._timeout, storage_options=self._merged(storage_options)) as file:
             torch.save(checkpoint, file)
 
-    def load_checkpoint(self, path: str | os.PathLike[str], map_location: Any = lambda storage, _: storage, weights_only: bool | None = None) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: str | os.PathLike[str], map_location: Any = lambda storage, _: storage, weights_only: bool | None = None
+    ) -> dict[str, Any]:
         """Reads a checkpoint, every byte compared with its checksum.
 
         Args:

@@ -34,7 +34,20 @@ __all__ = ["LoadedKeys", "from_pretrained", "load_into", "load_shared", "save_pr
 
 #: Bytes of the largest file of settings or of a tokenizer that goes through memory.
 _SMALL = 256 << 20
-_NOT_SETTINGS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".safetensors.index.json", ".py", ".pkl")
+_NOT_SETTINGS = (
+    ".safetensors",
+    ".bin",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".h5",
+    ".msgpack",
+    ".gguf",
+    ".onnx",
+    ".safetensors.index.json",
+    ".py",
+    ".pkl",
+)
 
 
 def from_pretrained(
@@ -49,8 +62,8 @@ def from_pretrained(
 ) -> Any:
     """A model of transformers from its directory in a store.
 
-    The tensors are read in parallel straight into memory that becomes the model's parameters, so that the peak is the model's own size. Only safetensors are
-    read, and no code of the directory is run.
+    The tensors are read in parallel straight into memory that becomes the model's parameters, so that the peak is the model's own size.
+    Only safetensors are read, and no code of the directory is run.
 
     Args:
         model_class: A class with ``from_pretrained``, such as ``transformers.AutoModelForCausalLM``.
@@ -72,9 +85,14 @@ def from_pretrained(
     Example:
         >>> from_pretrained(transformers.AutoModel, "s3://models/tiny", dtype="bfloat16")  # doctest: +SKIP
     """
-    wrong = sorted({"trust_remote_code", "state_dict", "gguf_file", "subfolder", "revision", "variant", "use_safetensors"} & {name for name in kwargs if kwargs[name]})
+    wrong = sorted(
+        {"trust_remote_code", "state_dict", "gguf_file", "subfolder", "revision", "variant", "use_safetensors"}
+        & {name for name in kwargs if kwargs[name]}
+    )
     if wrong:
-        raise InvalidArgumentError(f"from_pretrained of a store does not take {', '.join(wrong)}: only safetensors of the directory itself are read, and no code")
+        raise InvalidArgumentError(
+            f"from_pretrained of a store does not take {', '.join(wrong)}: only safetensors of the directory itself are read, and no code"
+        )
     where = resolve(uri, storage_options)
     with tempfile.TemporaryDirectory() as folder:
         _fetch_settings(where, Path(folder), timeout)

@@ -1,4 +1,4 @@
-"""s3dlio for PyTorch: where ``torch.distributed.checkpoint`` keeps its checkpoints, and data sets and logs for ``DataLoader``.
+"""s3dlio for PyTorch: where ``torch.distributed.checkpoint`` keeps its checkpoints, data sets for ``DataLoader``, layers over tables.
 
 Importing this needs torch; ``import s3dlio`` does not.
 
@@ -14,20 +14,25 @@ try:
 except ImportError as error:
     raise ImportError(f"s3dlio.torch needs PyTorch 2.0 or newer, which cannot be imported here: {error}") from error
 
+from ._convert import convert
 from ._datasets import BatchSampler, IterableDataset, MapDataset
 from ._gather import gather
 from ._log import LogDataset
 from ._reader import StorageReader
 from ._state_dict import load_training, save_training
+from ._table import Embedding, EmbeddingBag
 from ._writer import StorageWriter
 
 __all__ = [
     "BatchSampler",
+    "Embedding",
+    "EmbeddingBag",
     "IterableDataset",
     "LogDataset",
     "MapDataset",
     "StorageReader",
     "StorageWriter",
+    "convert",
     "gather",
     "load_training",
     "save_training",

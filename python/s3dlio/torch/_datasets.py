@@ -11,9 +11,19 @@ import torch
 import torch.utils.data as torch_data
 
 from .._core._view import BytesView
-from ..datasets._dataset import Batch, Dataset
-from ..datasets._loader import Loader, LoaderStats
-from ..datasets._order import Share, Uneven
+from ..datasets._dataset import Batch, Dataset, is_one_array
+from ..datasets._loader import (
+    Loader,
+    LoaderStats,
+    begin_order,
+    end_order,
+    iterate,
+    next_begin,
+    order_of,
+    share_of,
+    state_behind,
+)
+from ..datasets._order import Uneven
 from ..exceptions import InvalidArgumentError
 
 ReturnType: TypeAlias = Literal["tensor", "bytes", "view"]
@@ -30,7 +40,8 @@ class MapDataset(torch_data.Dataset):  # type: ignore[misc]
     Args:
         dataset: One that ``s3dlio.datasets`` makes.
         transform: Called with each sample; what it gives takes the sample's place.
-        return_type: Of samples that are bytes: ``"tensor"`` (one-dimensional, uint8, without a copy), ``"bytes"``, or ``"view"`` for a ``BytesView``.
+        return_type: Of samples that are bytes: ``"tensor"`` (one-dimensional, uint8, without a copy), ``"bytes"``, or ``"view"`` for a
+            ``BytesView``.
 
     Example:
         >>> from torch.utils.data import DataLoader  # doctest: +SKIP
@@ -59,8 +70,8 @@ class MapDataset(torch_data.Dataset):  # type: ignore[misc]
 class BatchSampler(torch_data.Sampler):  # type: ignore[misc]
     """The batches of a :class:`MapDataset` in the order of ``s3dlio.datasets.Loader``: as a ``batch_sampler`` of ``DataLoader``.
 
-    ``load_state_dict`` takes the state of a ``Loader`` or of another sampler. Since ``DataLoader`` asks ahead, ``state_dict`` is told how many batches of the
-    epoch were used.
+    ``load_state_dict`` takes the state of a ``Loader`` or of another sampler. Since ``DataLoader`` asks ahead, ``state_dict`` is told how
+    many batches of the epoch were used.
 
     Args:
         dataset: What is sampled.
@@ -98,20 +109,15 @@ class BatchSampler(torch_data.Sampler):  # type: ignore[misc]
 
     def __iter__(self) -> Iterator[list[int]]:
         loader = self._loader
-        if not loader._resumed:
-            loader._begin = 0
-        loader._resumed = False
-        share, order = loader._share(loader._begin), loader._order()
-        self._begun = loader._begin
+        self._begun = begin_order(loader)
+        share, order = share_of(loader, self._begun), order_of(loader)
         for number in range(len(share)):
             yield order.at(share.positions(number)).tolist()
-        loader._epoch, loader._begin = loader._epoch + 1, 0
+        end_order(loader)
 
     def state_dict(self, batches: int = 0) -> dict[str, Any]:
         """The state when so many batches of this iteration were used."""
-        loader = self._loader
-        loader._consumed = loader._share(self._begun).consumed(batches)
-        return loader.state_dict()
+        return state_behind(self._loader, self._begun, batches)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Has the next iteration go on behind what was used."""
@@ -121,16 +127,17 @@ class BatchSampler(torch_data.Sampler):  # type: ignore[misc]
 class IterableDataset(torch_data.IterableDataset):  # type: ignore[misc]
     """Samples or batches in a fixed order, shared by workers and ranks: each sample comes once.
 
-    With ``batch_size`` it gives whole batches (use ``DataLoader(data, batch_size=None)``): their order is the same for any number of workers. Without, it
-    gives samples, which ``DataLoader(data, batch_size=256)`` gathers. Every iteration is the next epoch, also when workers are started anew for each.
-    ``state_dict`` and ``load_state_dict`` are those that torchdata's ``StatefulDataLoader`` asks for.
+    With ``batch_size`` it gives whole batches (use ``DataLoader(data, batch_size=None)``): their order is the same for any number of
+    workers. Without, it gives samples, which ``DataLoader(data, batch_size=256)`` gathers. Every iteration is the next epoch, also when
+    workers are started anew for each. ``state_dict`` and ``load_state_dict`` are those that torchdata's ``StatefulDataLoader`` asks for.
 
     Args:
         dataset: One that ``s3dlio.datasets`` makes.
         batch_size: Samples of a batch; None: give samples one by one.
         shuffle: True: a new order for each epoch.
         seed: Chooses the orders.
-        rank: This process among those that share the samples; None: as ``torch.distributed`` says, or the environment (``RANK``, ``WORLD_SIZE``).
+        rank: This process among those that share the samples; None: as ``torch.distributed`` says, or the environment (``RANK``,
+            ``WORLD_SIZE``).
         world_size: How many these are; None: likewise.
         memory: Bytes that all workers together read ahead.
         transform: Called with each sample.
@@ -143,6 +150,10 @@ class IterableDataset(torch_data.IterableDataset):  # type: ignore[misc]
         prefetch: Likewise.
         max_in_flight: Likewise.
         on_error: Likewise.
+        hedge_after: Likewise.
+        pin_memory: True: batches are read into pinned memory where there is CUDA, so that they go to the device while the program runs.
+            Without worker processes (``num_workers=0``), since memory that another process pinned is of no use; with them pass
+            ``pin_memory=True`` to ``DataLoader``.
         chunk: Samples that a worker takes at once when it gives samples.
 
     Example:
@@ -167,10 +178,12 @@ class IterableDataset(torch_data.IterableDataset):  # type: ignore[misc]
         drop_last: bool = False,
         uneven: Uneven = "pad",
         block: int | None = None,
-        window: int = 16,
+        window: int | None = None,
         prefetch: int = 16,
         max_in_flight: int = 64,
         on_error: Literal["raise", "skip"] = "raise",
+        hedge_after: float | None = None,
+        pin_memory: bool = False,
         chunk: int = 16,
     ) -> None:
         _require(dataset, return_type)
@@ -194,6 +207,8 @@ class IterableDataset(torch_data.IterableDataset):  # type: ignore[misc]
             prefetch=prefetch,
             max_in_flight=max_in_flight,
             on_error=on_error,
+            hedge_after=hedge_after,
+            allocate=pinned if pin_memory else None,
         )
         self._memory = self._loader.memory
         self._epochs = _Epochs()
@@ -203,11 +218,13 @@ class IterableDataset(torch_data.IterableDataset):  # type: ignore[misc]
 
     def __len__(self) -> int:
         """Batches, or samples, of a whole epoch on this rank, all workers together."""
-        share: Share = self._loader._share(0)
+        share = share_of(self._loader)
         if self._batches:
             return len(share)
-        return sum(len(share.positions(number)) for number in {0, len(share) - 1} if number >= 0) if len(share) < 3 else (
-            (len(share) - 1) * self._loader.batch_size + len(share.positions(len(share) - 1))
+        return (
+            sum(len(share.positions(number)) for number in {0, len(share) - 1} if number >= 0)
+            if len(share) < 3
+            else ((len(share) - 1) * self._loader.batch_size + len(share.positions(len(share) - 1)))
         )
 
     @property
@@ -268,14 +285,15 @@ class _Stream(Iterator[Any]):
             told = (state.get("worker", self._worker), state.get("workers", self._workers))
             if (self._batches or self._offset) and told != (self._worker, self._workers):
                 raise InvalidArgumentError(
-                    f"the state is of worker {told[0]} of {told[1]}, this is worker {self._worker} of {self._workers}: with other num_workers go on from a state of "
+                    f"the state is of worker {told[0]} of {told[1]}, this is worker {self._worker} of {self._workers}: with other "
+                    "num_workers go on from a state of "
                     "s3dlio.datasets.Loader"
                 )
             self._epoch = loader.epoch
             self._of._epochs.is_now(self._epoch)
-        self._from = loader._begin if loader._resumed else 0
+        self._from = next_begin(loader)
         self._samples = iter(())
-        self._iteration = loader._iterate(self._worker, self._workers, self._batches)
+        self._iteration = iterate(loader, self._worker, self._workers, self._batches)
         if self._offset:
             # within a batch whose samples are given one by one
             skip, self._offset = self._offset, 0
@@ -304,7 +322,7 @@ class _Stream(Iterator[Any]):
 
     def _batch(self, batch: Batch) -> Any:
         of = self._of
-        if of._collate is None and of._transform is None and of._return_type == "tensor" and batch._together is not None:
+        if of._collate is None and of._transform is None and of._return_type == "tensor" and is_one_array(batch):
             return as_tensor(batch.array)
         samples = self._converted(batch)
         return samples if of._collate is None else of._collate(samples)
@@ -329,8 +347,8 @@ class _Stream(Iterator[Any]):
 class _Epochs:
     """Counts the iterations of a data set, alike in all workers, however often these are started.
 
-    Workers of one iteration have one seed, which ``DataLoader`` draws anew for each: the first to see a new one writes it down, in memory that all share.
-    Two that write at once write the same.
+    Workers of one iteration have one seed, which ``DataLoader`` draws anew for each: the first to see a new one writes it down, in memory
+    that all share. Two that write at once write the same.
     """
 
     def __init__(self) -> None:
@@ -379,7 +397,10 @@ class _Epochs:
             self._shared[3 + noted] = key
             self._shared[2] = max(int(self._shared[2]), noted + 1)
         else:
-            raise InvalidArgumentError(f"workers were started {_MOST_EPOCHS} times without set_epoch; call it before each iteration, or use persistent_workers=True")
+            raise InvalidArgumentError(
+                f"workers were started {_MOST_EPOCHS} times without set_epoch; call it before each iteration, or use "
+                "persistent_workers=True"
+            )
         return int(self._shared[0]) + self.number, int(info.id), int(info.num_workers)
 
 
@@ -389,6 +410,13 @@ class _Lent:
     def __init__(self, view: Any) -> None:
         self._view = view
         self.__array_interface__ = {**view.__array_interface__, "data": (view.__array_interface__["data"][0], False)}
+
+
+def pinned(nbytes: int) -> np.ndarray[Any, Any]:
+    """Memory for a batch: pinned in the process that uses CUDA, where there is any."""
+    pins = torch_data.get_worker_info() is None and torch.cuda.is_available()
+    found: np.ndarray[Any, Any] = torch.empty(nbytes, dtype=torch.uint8, pin_memory=pins).numpy()
+    return found
 
 
 def as_tensor(array: np.ndarray[Any, Any]) -> Any:

@@ -22,8 +22,8 @@ class LogDataset(torch.utils.data.Dataset):  # type: ignore[misc]
 
     Args:
         path: The log, as for :meth:`s3dlio.Log.open`, in a store too.
-        transform: Called with each record. None: records of one plain dtype become tensors, structured ones dictionaries of tensors by field,
-            and others stay bytes.
+        transform: Called with each record. None: records of one plain dtype become tensors, structured ones dictionaries of tensors by
+            field, and others stay bytes.
         storage_options: Settings of the store.
 
     Example:
@@ -94,6 +94,7 @@ class LogDataset(torch.utils.data.Dataset):  # type: ignore[misc]
         begin, end = self._log.begin, self._log.end
         if state["begin"] < begin or state["end"] > end:
             raise InvalidDataError(
-                f"{self._log.path}: the state is of the records {state['begin']} to {state['end'] - 1}, the log has {begin} to {end - 1}", self._log.path
+                f"{self._log.path}: the state is of the records {state['begin']} to {state['end'] - 1}, the log has {begin} to {end - 1}",
+                self._log.path,
             )
         self._begin, self._end = state["begin"], state["end"]

@@ -1,4 +1,7 @@
-"""``torch.distributed.checkpoint``'s ``Metadata`` as a JSON document: what torch itself writes as a pickle, without anything that can run."""
+"""``torch.distributed.checkpoint``'s ``Metadata`` as a JSON document.
+
+What torch itself writes as a pickle, without anything that can run.
+"""
 
 from __future__ import annotations
 

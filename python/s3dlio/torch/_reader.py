@@ -24,14 +24,15 @@ from ._writer import folder_of, is_address
 class StorageReader(storage.StorageReader):  # type: ignore[misc]
     """Loads what ``StorageWriter`` saved, on as many ranks as there are, each reading what it needs.
 
-    Parts that lie near each other come in one request, many at a time, straight into the memory of the tensors where that lies in a row on
-    the CPU, and through memory of bounded size where it does not. Every byte is compared with its CRC32C. Nothing that is read can run.
+    Parts that lie near each other come in one request, many at a time, straight into the memory of the tensors where that lies in a row
+    on the CPU, and through memory of bounded size where it does not. Every byte is compared with its CRC32C. Nothing that is read can
+    run.
 
     Args:
         path: The checkpoint's address; None where each load gives its ``checkpoint_id``.
         validate: Compare with the checksums. For parts of a tensor the rest of the blocks that they begin and end in is then read, too.
-        casting: What may be converted where a tensor's dtype is another than the checkpoint's: ``"same_kind"`` converts within a kind of
-            numbers (float32 to bfloat16, integers to floats) and refuses others, ``"no"`` refuses all, ``"unsafe"`` none.
+        casting: What may be converted where a tensor's dtype is another than the checkpoint's: ``"same_kind"`` converts within a kind
+            of numbers (float32 to bfloat16, integers to floats) and refuses others, ``"no"`` refuses all, ``"unsafe"`` none.
         storage_options: Settings of the store.
 
     Attributes:
@@ -91,7 +92,10 @@ class StorageReader(storage.StorageReader):  # type: ignore[misc]
             data = bytes(_objects.get(uri, storage_options=self._options))
         except NotFoundError as error:
             if _objects.exists(f"{self._path}/.metadata", storage_options=self._options):
-                detail = "this checkpoint was written by torch's FileSystemWriter, whose metadata is a pickle; load it with torch's FileSystemReader"
+                detail = (
+                    "this checkpoint was written by torch's FileSystemWriter, whose metadata is a pickle; load it with torch's "
+                    "FileSystemReader"
+                )
                 raise InvalidDataError(f"{self._path}: {detail}", self._path, detail) from error
             if "rank" in kwargs and _objects.exists(f"{self._path}/{_metadata.name_of(None)}", storage_options=self._options):
                 # torch asks for a rank's own document when the one for all could not be read: why that was is what matters
@@ -117,7 +121,8 @@ class StorageReader(storage.StorageReader):  # type: ignore[misc]
         """Reads what the plan asks for. What does not fit is refused before the first byte of the state is written.
 
         Raises:
-            InvalidArgumentError: A tensor of the state is of another shape or dtype than the checkpoint's, or no memory that can be written.
+            InvalidArgumentError: A tensor of the state is of another shape or dtype than the checkpoint's, or no memory that can be
+                written.
             ChecksumMismatchError: Bytes are not those that were saved; the error names object and tensor.
             NotFoundError: An object is gone.
         """

@@ -31,7 +31,9 @@ def save_training(
     process_group: Any = None,
     **settings: Any,
 ) -> None:
-    """Saves a model and its optimizers, also under DDP, FSDP and tensor parallelism, under names that do not depend on the wrapping. All ranks call it.
+    """Saves a model and its optimizers, also under DDP, FSDP and tensor parallelism. All ranks call it.
+
+    The names do not depend on the wrapping.
 
     Args:
         path: The checkpoint's address, a folder.
@@ -69,7 +71,8 @@ def load_training(
         path: The checkpoint's address.
         model: The model, which is changed.
         optimizers: One or several, which are changed.
-        extra: What to load besides, by name: objects with ``load_state_dict``, tensors to load into, and plain values, whose old ones only say that they are wanted.
+        extra: What to load besides, by name: objects with ``load_state_dict``, tensors to load into, and plain values, whose old ones only
+            say that they are wanted.
         options: torch's ``StateDictOptions``.
         process_group: The ranks that load; None is all of them.
         settings: What ``StorageReader`` takes, such as ``storage_options``.
@@ -101,7 +104,9 @@ def load_training(
     return {name: state[name] for name in extra or {}}
 
 
-def _state(model: torch.nn.Module, optimizers: list[torch.optim.Optimizer], extra: Mapping[str, Any] | None, options: Any) -> dict[str, Any]:
+def _state(
+    model: torch.nn.Module, optimizers: list[torch.optim.Optimizer], extra: Mapping[str, Any] | None, options: Any
+) -> dict[str, Any]:
     taken = sorted(_OWN & set(extra or {}))
     if taken:
         raise InvalidArgumentError(f"extra has {', '.join(map(repr, taken))}, which the model and its optimizers have; choose another name")

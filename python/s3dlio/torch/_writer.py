@@ -17,7 +17,7 @@ from .._core import _plain
 from .._core._address import Address, resolve
 from .._core._warnings import warn
 from .._pieces import save_pieces, source_of
-from .._tensors import _Source
+from .._tensors import Source
 from ..exceptions import (
     AlreadyExistsError,
     BulkError,
@@ -131,7 +131,7 @@ class StorageWriter(storage.StorageWriter):  # type: ignore[misc]
     def write_data(self, plan: planning.SavePlan, planner: planning.SavePlanner) -> Future[list[storage.WriteResult]]:
         """Writes this rank's tensors."""
         results: list[storage.WriteResult] = []
-        group: list[tuple[planning.WriteItem, _Source, Any]] = []
+        group: list[tuple[planning.WriteItem, Source, Any]] = []
         names: set[str] = set()
         total = copied = count = 0
         for item in plan.items:
@@ -205,7 +205,7 @@ class StorageWriter(storage.StorageWriter):  # type: ignore[misc]
     def _at(self, key: str) -> str:
         return f"{self._path}/{key}"
 
-    def _write(self, group: list[tuple[planning.WriteItem, _Source, Any]], count: int) -> list[storage.WriteResult]:
+    def _write(self, group: list[tuple[planning.WriteItem, Source, Any]], count: int) -> list[storage.WriteResult]:
         name = f"data-{self._rank or 0:05d}-{uuid.uuid4().hex}-{count}.safetensors"
         pieces, _ = save_pieces(
             self._at(name),
@@ -265,7 +265,9 @@ def is_address(checkpoint_id: Any) -> bool:
         return False
     # the store itself is not opened: what its options lack or have too much is told when it is
     scheme, _, rest = where.root.uri.partition("://")
-    return scheme in _SCHEMES and (rest.startswith("/") if scheme in ("file", "direct") else all(rest.strip("/").split("/", 1)) and rest.strip("/") != "")
+    return scheme in _SCHEMES and (
+        rest.startswith("/") if scheme in ("file", "direct") else all(rest.strip("/").split("/", 1)) and rest.strip("/") != ""
+    )
 
 
 def _value(item: planning.WriteItem, planner: planning.SavePlanner) -> Any:
@@ -280,7 +282,8 @@ def _value(item: planning.WriteItem, planner: planning.SavePlanner) -> Any:
         return torch.load(data, weights_only=True)
     except Exception as error:
         raise InvalidArgumentError(
-            f"{item.index.fqn!r}: what the planner {type(planner).__name__} made of it is no plain value that torch.save wrote, and pickles are "
+            f"{item.index.fqn!r}: what the planner {type(planner).__name__} made of it is no plain value that torch.save wrote, and "
+            "pickles are "
             f"not stored: {error}"
         ) from None
 

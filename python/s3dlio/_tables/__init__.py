@@ -1,0 +1,1 @@
+"""Embedding tables; ``s3dlio.EmbeddingTable`` and ``s3dlio.table`` offer them."""
