@@ -45,7 +45,11 @@ def python_with_boto3() -> str | None:
 
 
 def _environment(python: str) -> dict[str, str]:
-    return dict(os.environ) if python == sys.executable else {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return (
+        dict(os.environ)
+        if python == sys.executable
+        else {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    )
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Worker:
                 os.close(self._go)
                 work(tell)
                 status = 0
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 os.write(write, json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode() + b"\n")
             finally:
                 os._exit(status)
@@ -108,7 +108,9 @@ class Bench:
         self.took: dict[str, float] = {}
 
     def open(self) -> s3dlio.CheckpointStore:
-        return s3dlio.CheckpointStore(self.uri, ("flat", "round_robin", "binary")[self.seed % 3], None, (None, 1)[self.seed // 3 % 2], storage_options=self.options)
+        return s3dlio.CheckpointStore(
+            self.uri, ("flat", "round_robin", "binary")[self.seed % 3], None, (None, 1)[self.seed // 3 % 2], storage_options=self.options
+        )
 
     # -- what processes do ---------------------------------------------------------------------------------------------
 
@@ -185,7 +187,9 @@ class Bench:
             os.close(outbox)
         elif scene == "finalize":
             step = self.step + 1
-            shards = [self.store.writer(WORLD, rank).save_distributed_shard(step, 0, "test", content(step, rank, 3)) for rank in range(WORLD)]
+            shards = [
+                self.store.writer(WORLD, rank).save_distributed_shard(step, 0, "test", content(step, rank, 3)) for rank in range(WORLD)
+            ]
             workers = [Worker(lambda tell: self.finalize(tell, shards))]
         elif scene == "prune":
             for _ in range(3):

@@ -28,14 +28,24 @@ class Cli:
     ) -> Any:
         """Runs it, compares the exit code and gives what it printed."""
         ended = self.run(*words, data=data, environment=environment)
-        assert ended.returncode == code, f"{words} ended with {ended.returncode}, not {code}:\n{ended.stdout!r}\n{ended.stderr.decode(errors='replace')}"
+        assert ended.returncode == code, (
+            f"{words} ended with {ended.returncode}, not {code}:\n{ended.stdout!r}\n{ended.stderr.decode(errors='replace')}"
+        )
         self.errors = ended.stderr.decode(errors="replace")
         return ended.stdout if binary else ended.stdout.decode()
 
-    def run(self, *words: str | Path, data: bytes | None = None, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, *words: str | Path, data: bytes | None = None, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         """Runs it and gives what came of it."""
         return subprocess.run(
-            self.words(*words), cwd=self.folder, input=data or b"", capture_output=True, timeout=300, check=False, env=os.environ | self.environment | (environment or {})
+            self.words(*words),
+            cwd=self.folder,
+            input=data or b"",
+            capture_output=True,
+            timeout=300,
+            check=False,
+            env=os.environ | self.environment | (environment or {}),
         )
 
     def words(self, *words: str | Path) -> list[str | Path]:

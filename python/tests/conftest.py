@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from second_run import pytest_addoption, pytest_collection_modifyitems  # noqa: F401  # hooks of pytest
 
 import s3dlio
 

@@ -102,7 +102,10 @@ def verify(found: dict[str, Any], mib: float) -> int:
             continue
         expected = whole(name, shape, dtype)
         if isinstance(tensor, DTensor):
-            local, wanted = tensor.to_local(), distribute_tensor(expected, tensor.device_mesh, tensor.placements, src_data_rank=None).to_local()
+            local, wanted = (
+                tensor.to_local(),
+                distribute_tensor(expected, tensor.device_mesh, tensor.placements, src_data_rank=None).to_local(),
+            )
         else:
             local, wanted = tensor, expected
         assert torch.equal(local, wanted), name
@@ -197,7 +200,11 @@ def one(rank: int, job: dict[str, Any]) -> dict[str, Any]:
     mesh = init_device_mesh("cpu", (world,))
     if kind := job.get("kind"):
         try:
-            return {"fsdp": lambda: fully_sharded(mesh, job), "sharded": lambda: sharded_tensors(rank, job), "state": lambda: own_state(mesh, job)}[kind]()
+            return {
+                "fsdp": lambda: fully_sharded(mesh, job),
+                "sharded": lambda: sharded_tensors(rank, job),
+                "state": lambda: own_state(mesh, job),
+            }[kind]()
         finally:
             dist.destroy_process_group()
     relay = None

@@ -15,7 +15,14 @@ SECRET = "shared-secret-of-the-identity-service"
 
 def token(ends: float, number: int = 0) -> str:
     """A token for storage until ``ends``; the signature is none, which Azurite does not look at."""
-    claims = {"aud": "https://storage.azure.com", "iss": "https://sts.windows.net/tenant/", "iat": 0, "nbf": 0, "exp": int(ends), "uti": str(number)}
+    claims = {
+        "aud": "https://storage.azure.com",
+        "iss": "https://sts.windows.net/tenant/",
+        "iat": 0,
+        "nbf": 0,
+        "exp": int(ends),
+        "uti": str(number),
+    }
     parts = (json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"}, claims))
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + ".c2lnbmF0dXJl"
 
@@ -40,9 +47,16 @@ class Identity:
                     now, refused = time.time(), len(self.given) >= most
                     if not refused:
                         self.given.append(token(now + life, len(self.given)))
-                    answer = {"error": "invalid_request", "message": "the identity was taken away"} if refused else {
-                        "access_token": self.given[-1], "expires_on": str(int(now) + 86400), "resource": asked["resource"][0], "token_type": "Bearer"
-                    }
+                    answer = (
+                        {"error": "invalid_request", "message": "the identity was taken away"}
+                        if refused
+                        else {
+                            "access_token": self.given[-1],
+                            "expires_on": str(int(now) + 86400),
+                            "resource": asked["resource"][0],
+                            "token_type": "Bearer",
+                        }
+                    )
                 body = json.dumps(answer).encode()
                 handler.send_response(400 if refused else 200)
                 handler.send_header("Content-Type", "application/json")
@@ -55,7 +69,10 @@ class Identity:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.environment = {
-            **dict.fromkeys(("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"), ""),
+            **dict.fromkeys(
+                ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"),
+                "",
+            ),
             "IDENTITY_ENDPOINT": f"http://127.0.0.1:{self._server.server_port}/identity",
             "IDENTITY_HEADER": SECRET,
         }

@@ -1,7 +1,7 @@
 """A server of S3 listings alone: ``list_server.py COUNT`` prints its port, then serves COUNT keys in pages and counts its requests.
 
-The keys are ``k/0000000`` and on, in order; the continuation token is the number of the next. ``GET /count`` tells how many pages were asked
-for, which is how a test knows that none was asked for twice.
+The keys are ``k/0000000`` and on, in order; the continuation token is the number of the next. ``GET /count`` tells how many pages were
+asked for, which is how a test knows that none was asked for twice.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ class Listing(BaseHTTPRequestHandler):
             f"<Contents><Key>k/{i:07}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>{i}</Size></Contents>"
             for i in range(start, end)
         )
-        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{end}</NextContinuationToken>" if end < COUNT else "<IsTruncated>false</IsTruncated>"
+        more = (
+            f"<IsTruncated>true</IsTruncated><NextContinuationToken>{end}</NextContinuationToken>"
+            if end < COUNT
+            else "<IsTruncated>false</IsTruncated>"
+        )
         self.answer(f"<ListBucketResult>{more}{entries}</ListBucketResult>".encode())
 
     def do_HEAD(self) -> None:

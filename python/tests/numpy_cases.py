@@ -23,7 +23,7 @@ STRUCTURED = {
     "empty field": [("a", "S0"), ("b", "<i2")],
     "times": [("t", "<M8[ns]"), ("d", ">m8[s]")],
     "latin name": [("é", "<i4")],
-    "wide name": [("名前", "<i4"), ("it's \"quoted\" \\ \n", "u1")],
+    "wide name": [("名前", "<i4"), ('it\'s "quoted" \\ \n', "u1")],
 }
 
 DTYPES: dict[str, np.dtype] = {

@@ -20,8 +20,8 @@ from attacks import abi as attack
 from servers_fixture import azure_server, s3_old_server, s3_server, s3_tls_server
 
 import s3dlio
-from s3dlio._core import _native
 from s3dlio import exceptions
+from s3dlio._core import _failures, _native
 
 NATIVE = abi_header.ROOT / "native"
 #: How the header's types are declared in ctypes.
@@ -38,6 +38,9 @@ _KINDS = {
     "int64_t *": c.POINTER(c.c_int64),
     "int32_t *": c.POINTER(c.c_int32),
     "uint32_t *": c.POINTER(c.c_uint32),
+    "uint8_t *": c.POINTER(c.c_uint8),
+    "float *": c.POINTER(c.c_float),
+    "double": c.c_double,
 }
 
 
@@ -61,7 +64,19 @@ def _compiler(name: str = "gcc") -> str:
 
 def _compile(source: Path, program: Path, *arguments: str) -> None:
     done = subprocess.run(
-        [_compiler(), "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{abi_header.HEADER.parent}", source, "-o", program, *arguments],
+        [
+            _compiler(),
+            "-std=c99",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-pedantic",
+            f"-I{abi_header.HEADER.parent}",
+            source,
+            "-o",
+            program,
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -95,7 +110,10 @@ def test_results_come_last_and_are_the_only_mutable_pointers() -> None:
         assert results == sorted(results), name
         for parameter in parameters:
             mutable = parameter.type.endswith("*") and not parameter.is_const
-            assert mutable == (parameter.name.startswith("out_") or parameter.name == "data" and not parameter.is_const), (name, parameter)
+            assert mutable == (parameter.name.startswith("out_") or (parameter.name == "data" and not parameter.is_const)), (
+                name,
+                parameter,
+            )
 
 
 def test_structs_have_the_same_fields_and_layout(tmp_path: Path) -> None:
@@ -104,9 +122,7 @@ def test_structs_have_the_same_fields_and_layout(tmp_path: Path) -> None:
     for name, fields in structs.items():
         lines.append(f'    printf("{name} %d\\n", (int)sizeof({name}));')
         for field in fields:
-            lines.append(
-                f'    printf("{name}.{field} %d %d\\n", (int)offsetof({name}, {field}), (int)sizeof((({name} *)0)->{field}));'
-            )
+            lines.append(f'    printf("{name}.{field} %d %d\\n", (int)offsetof({name}, {field}), (int)sizeof((({name} *)0)->{field}));')
     source, program = tmp_path / "layout.c", tmp_path / "layout"
     source.write_text("\n".join([*lines, "    return 0;", "}", ""]), encoding="utf-8")
     _compile(source, program)
@@ -130,7 +146,7 @@ def test_status_codes_agree_everywhere() -> None:
     kinds = {name: int(value) for name, value in re.findall(r"^\s*(\w+) = (\d+),", source, re.MULTILINE)}
     words = {name.replace("_", ""): value for name, value in statuses.items() if value > 0}
     assert words == {name.upper(): value for name, value in kinds.items()}
-    raised = {value: kind.__name__ for value, kind in exceptions._BY_STATUS.items()}
+    raised = {value: kind.__name__ for value, kind in _failures.BY_STATUS.items()}
     assert set(raised) == set(kinds.values())
     for name, value in kinds.items():
         assert raised[value].removeprefix("Store") == f"{name}Error"
@@ -145,15 +161,15 @@ def test_reasons_agree_everywhere() -> None:
     source = (abi_header.ROOT / "src/S3dlio.Core/ErrorReason.cs").read_text(encoding="utf-8")
     kinds = {name: int(value) for name, value in re.findall(r"^\s*(\w+) = (\d+),", source, re.MULTILINE)}
     assert {name.replace("_", ""): value for name, value in reasons.items()} == {name.upper(): value for name, value in kinds.items()}
-    raised = {reason: kind for (_, reason), kind in exceptions._BY_REASON.items()}
+    raised = {reason: kind for (_, reason), kind in _failures.BY_REASON.items()}
     assert set(raised) == set(kinds.values()) - {0}
     for name, value in kinds.items():
         if value:
             assert raised[value].__name__.removeprefix("Store") == f"{name}Error"
-    for (status, _), kind in exceptions._BY_REASON.items():
-        assert issubclass(kind, exceptions._BY_STATUS[status])
+    for (status, _), kind in _failures.BY_REASON.items():
+        assert issubclass(kind, _failures.BY_STATUS[status])
     # a library that is newer than this package may know more
-    assert exceptions._class(10, 9999) is exceptions.UnavailableError
+    assert _failures.error_class(10, 9999) is exceptions.UnavailableError
     listed = re.findall(r"`S3DLIO_REASON_(\w+)` \| (\d+) \|", (abi_header.ROOT / "docs/abi.md").read_text(encoding="utf-8"))
     assert {name: int(value) for name, value in listed} == reasons
 
@@ -172,7 +188,7 @@ def test_error_struct_without_reason_is_filled_as_before() -> None:
 @pytest.mark.parametrize("header", ["older", "of today", "newer"])
 def test_caller_compiled_with_another_header_works(tmp_path: Path, header: str) -> None:
     source = Path(__file__).parent / "older"
-    if header == "older":
+    if header == "older":  # noqa: SIM108
         text = (source / "s3dlio.h").read_text(encoding="utf-8")
     else:
         text = abi_header.HEADER.read_text(encoding="utf-8")
@@ -183,7 +199,17 @@ def test_caller_compiled_with_another_header_works(tmp_path: Path, header: str) 
     (tmp_path / "caller.c").write_text((source / "caller.c").read_text(encoding="utf-8"), encoding="utf-8")
     library = _native._find()
     flags = [f"-I{tmp_path}", *(["-DLATER"] if header == "newer" else [])]
-    command = [_compiler(), "-std=c11", "-Wall", *flags, "-o", tmp_path / "caller", tmp_path / "caller.c", str(library), f"-Wl,-rpath,{library.parent}"]
+    command = [
+        _compiler(),
+        "-std=c11",
+        "-Wall",
+        *flags,
+        "-o",
+        tmp_path / "caller",
+        tmp_path / "caller.c",
+        str(library),
+        f"-Wl,-rpath,{library.parent}",
+    ]
     subprocess.run(command, check=True)
     ended = subprocess.run([tmp_path / "caller"], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "all as it should be\n", "")
@@ -199,8 +225,12 @@ def test_abi_version_agrees_everywhere() -> None:
 
 def test_header_compiles_as_cpp(tmp_path: Path) -> None:
     source = tmp_path / "include.cpp"
-    source.write_text('#include "s3dlio.h"\nint main() { return s3dlio_abi_version() == S3DLIO_ABI_VERSION ? S3DLIO_OK : 1; }\n', encoding="utf-8")
-    subprocess.run([_compiler("g++"), "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{abi_header.HEADER.parent}", "-fsyntax-only", source], check=True)
+    source.write_text(
+        '#include "s3dlio.h"\nint main() { return s3dlio_abi_version() == S3DLIO_ABI_VERSION ? S3DLIO_OK : 1; }\n', encoding="utf-8"
+    )
+    subprocess.run(
+        [_compiler("g++"), "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{abi_header.HEADER.parent}", "-fsyntax-only", source], check=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +250,19 @@ def test_c_program_checks_every_answer(program: Path, tmp_path: Path, scheme: st
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert done.stdout.endswith("all as it should be\n")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("mode", ["read", "through", "back"])
+def test_c_program_checks_every_answer_of_a_cache(program: Path, tmp_path: Path, mode: str) -> None:
+    far, cache = f"file://{tmp_path}/store", tmp_path / "cache"
+    options = json.dumps({"cache": str(cache), "cache_mode": mode, "cache_block_size": 65536})
+    done = subprocess.run([program, far, options], capture_output=True, text=True, errors="replace", timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert done.stdout.endswith("all as it should be\n")
+    assert [path for path in (cache / "entries").rglob("*") if path.is_file()], "nothing was kept"
+    # what it deleted last may wait in its journal
+    assert s3dlio.cache(far, cache, mode="back").flush(timeout=60)["writes"] == 0
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("server", [s3_server, s3_tls_server, s3_old_server, azure_server], ids=["s3", "s3-tls", "s3-old", "azure"])
@@ -243,7 +286,13 @@ def test_c_program_checks_every_answer_of_a_server(program: Path, server: Callab
     said = {named[option]: value for option, value in options.items() if option in named} if by == "environment" else {}
     given = {option: value for option, value in options.items() if named.get(option) not in said}
     done = subprocess.run(
-        [program, target, json.dumps(given)], capture_output=True, text=True, errors="replace", timeout=300, check=False, env={**os.environ, **said}
+        [program, target, json.dumps(given)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=300,
+        check=False,
+        env={**os.environ, **said},
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert done.stdout.endswith("all as it should be\n") and "a key of 1,024 bytes" in done.stdout
@@ -267,7 +316,9 @@ def test_c_program_saves_and_loads_checkpoints_on_a_server(tmp_path: Path, serve
     uri, options = server()
     built, library = tmp_path / "checkpoint", _native._find()
     _compile(NATIVE / "examples/checkpoint.c", built, str(library), f"-Wl,-rpath,{library.parent}")
-    done = subprocess.run([built, f"{uri}/checkpoint-c", json.dumps(options)], capture_output=True, text=True, errors="replace", timeout=120, check=False)
+    done = subprocess.run(
+        [built, f"{uri}/checkpoint-c", json.dumps(options)], capture_output=True, text=True, errors="replace", timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert s3dlio.list(f"{uri}/checkpoint-c", recursive=True, storage_options=options) == []
 
@@ -276,6 +327,16 @@ def test_c_program_appends_reads_and_follows_a_log(tmp_path: Path) -> None:
     built, library = tmp_path / "program", _native._find()
     _compile(NATIVE / "examples/log.c", built, str(library), f"-Wl,-rpath,{library.parent}")
     done = subprocess.run([built, tmp_path / "log"], capture_output=True, text=True, errors="replace", timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert done.stdout.endswith("all as it should be\n")
+
+
+def test_c_program_trains_and_recovers_a_table(tmp_path: Path) -> None:
+    built, library = tmp_path / "program", _native._find()
+    _compile(NATIVE / "examples/table.c", built, str(library), f"-Wl,-rpath,{library.parent}")
+    done = subprocess.run(
+        [built, tmp_path / "table", tmp_path / "again"], capture_output=True, text=True, errors="replace", timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert done.stdout.endswith("all as it should be\n")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import NAMES
 from test_timeout import CALLS, GRACE, LIMIT, WITHOUT, deaf  # noqa: F401 (a fixture)
 
 import s3dlio
-from conftest import NAMES
 from s3dlio._store_methods import AsyncStore, StoreMethods
 
 

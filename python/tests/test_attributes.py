@@ -56,7 +56,12 @@ def test_copy_takes_what_is_given(place: Place) -> None:
     uri, options = place
     s3dlio.put_bytes(f"{uri}/from", b"1", content_type="a/b", metadata={"old": "1"}, attributes=SAID, storage_options=options)
     s3dlio.copy(
-        f"{uri}/from", f"{uri}/to", content_type="c/d", metadata={"new": "2"}, attributes={"content_language": "fr"}, storage_options=options
+        f"{uri}/from",
+        f"{uri}/to",
+        content_type="c/d",
+        metadata={"new": "2"},
+        attributes={"content_language": "fr"},
+        storage_options=options,
     )
     found = s3dlio.stat(f"{uri}/to", storage_options=options)
     assert (found["content_type"], found["metadata"], found["content_language"]) == ("c/d", {"new": "2"}, "fr")

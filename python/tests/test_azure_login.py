@@ -59,7 +59,10 @@ class Slow:
 def behind(bench: Bench, login: str, in_flight: int) -> dict[str, Any]:
     """Options of the way through the proxy without those that log in."""
     return {name: value for name, value in bench.broken.items() if name not in ("account_key", login)} | {
-        "part_size": PART, "max_in_flight": in_flight, "total_timeout": 30, "read_timeout": 20,
+        "part_size": PART,
+        "max_in_flight": in_flight,
+        "total_timeout": 30,
+        "read_timeout": 20,
     }
 
 
@@ -89,7 +92,7 @@ def test_token_that_ends_in_the_middle_is_renewed(tls: Bench, child: Child, call
     assert said == ("put" if call == "put" else hashlib.sha256(data).hexdigest())
     assert s3dlio.get(f"{tls.uri}/{call}{in_flight}", storage_options=tls.options) == data
     sent = {f"Bearer {token}" for token in identity.given}
-    assert {login for login in slow.asked} <= sent
+    assert set(slow.asked) <= sent
     # once for each that ended, whoever was under way with it
     assert 2 <= len(identity.given) <= 2 + took / 2, f"{len(identity.given)} tokens for {len(slow.asked)} requests in {took:.1f} s"
 
@@ -102,6 +105,7 @@ def test_token_that_cannot_be_renewed_is_an_error_that_says_so(tls: Bench, child
     identity = Identity(life=2, most=1)
     with identity:
         if not is_up:
+
             def end() -> None:
                 while not identity.given:
                     time.sleep(0.01)
@@ -110,7 +114,9 @@ def test_token_that_cannot_be_renewed_is_an_error_that_says_so(tls: Bench, child
 
             threading.Thread(target=end, daemon=True).start()
         said = log_in(child, tls, identity, "get", "stuck", 1)
-    assert said.startswith("ExpiredCredentialsError") and f"{tls.uri}/stuck" in said and "gives no new one" in said and "az login" in said, said
+    assert (
+        said.startswith("ExpiredCredentialsError") and f"{tls.uri}/stuck" in said and "gives no new one" in said and "az login" in said
+    ), said
     assert not any(token in said for token in identity.given)
 
 
@@ -142,7 +148,9 @@ def test_signature_that_ends_in_the_middle_is_an_error_that_says_when(call: str)
     s3dlio.put_bytes(key, data, storage_options=bench.options)
     bench.proxy.script = slow = Slow(0.7)
     options = behind(bench, "sas_token", 1) | {"sas_token": signature(bench.options, 3)}
-    with pytest.raises(s3dlio.ExpiredCredentialsError, match=r"shared access signature .*option sas_token ended at 2\d\d\d-.* UTC; make a new one") as failure:
+    with pytest.raises(
+        s3dlio.ExpiredCredentialsError, match=r"shared access signature .*option sas_token ended at 2\d\d\d-.* UTC; make a new one"
+    ) as failure:
         if call == "get":
             s3dlio.get(key, storage_options=options)
         else:

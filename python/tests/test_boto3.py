@@ -85,7 +85,10 @@ def test_theirs_is_read_and_told_as_checked_or_not(sides: Sides, tmp_path: Path,
         sides.s3("upload_file", Filename=str(tmp_path / "file"), **sides.place("theirs"), ExtraArgs=extra, PartSize=5 * MIB)
     except Exception as error:
         # botocore has CRC32C and CRC64NVME with awscrt alone, and older ones know less
-        if not any(word in str(error) for word in ("MissingDependency", "FlexibleChecksumError", "ParamValidation", "InvalidRequest", "NotImplemented")):
+        if not any(
+            word in str(error)
+            for word in ("MissingDependency", "FlexibleChecksumError", "ParamValidation", "InvalidRequest", "NotImplemented")
+        ):
             raise
         pytest.skip(f"this boto3 or server has no {algorithm}: {error}")
     found = sides.store.stat("theirs")
@@ -112,7 +115,10 @@ def test_odd_keys_are_the_same_on_both_sides(any_sides: Sides, key: str) -> None
     s3("put_object", **any_sides.place(f"k/{key}"), Body=b"theirs")
     assert store.get(f"k/{key}") == b"theirs"
     assert store.list("k", recursive=True) == [f"k/{key}"]
-    assert s3("list_objects_v2", Bucket=any_sides.bucket, Prefix=f"{any_sides.prefix}/k/")["Contents"][0]["Key"] == f"{any_sides.prefix}/k/{key}"
+    assert (
+        s3("list_objects_v2", Bucket=any_sides.bucket, Prefix=f"{any_sides.prefix}/k/")["Contents"][0]["Key"]
+        == f"{any_sides.prefix}/k/{key}"
+    )
     assert store.delete("k", recursive=True) == 1
     assert s3("list_objects_v2", Bucket=any_sides.bucket, Prefix=f"{any_sides.prefix}/k/")["KeyCount"] == 0
 
@@ -121,7 +127,9 @@ def test_batches_are_deleted_by_either_side(any_sides: Sides) -> None:
     keys = [f"batch/{i:03} ü+%" for i in range(120)]
     any_sides.store.put_bytes("batch2", b"")
     s3dlio.put_many([(f"{any_sides.uri}/{key}", b"x") for key in keys], storage_options=any_sides.options)
-    gone = any_sides.s3("delete_objects", Bucket=any_sides.bucket, Delete={"Objects": [{"Key": any_sides.place(key)["Key"]} for key in keys[:50]]})
+    gone = any_sides.s3(
+        "delete_objects", Bucket=any_sides.bucket, Delete={"Objects": [{"Key": any_sides.place(key)["Key"]} for key in keys[:50]]}
+    )
     assert len(gone["Deleted"]) == 50
     assert any_sides.store.list("batch", recursive=True) == keys[50:]
     assert any_sides.store.delete("batch", recursive=True) == 70
@@ -135,7 +143,15 @@ def test_metadata_and_attributes_are_the_same_on_both_sides(any_sides: Sides) ->
     head = any_sides.s3("head_object", **any_sides.place("ours"))
     assert (head["ContentType"], theirs(head["Metadata"])) == ("a/b", {"plain": "x y"})
     assert [head[name] for name in ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage")] == [*said.values()]
-    any_sides.s3("put_object", **any_sides.place("theirs"), Body=b"1", ContentType="c/d", Metadata={"k": "v"}, CacheControl="max-age=1", Tagging="a=1&b=2")
+    any_sides.s3(
+        "put_object",
+        **any_sides.place("theirs"),
+        Body=b"1",
+        ContentType="c/d",
+        Metadata={"k": "v"},
+        CacheControl="max-age=1",
+        Tagging="a=1&b=2",
+    )
     found = any_sides.store.stat("theirs")
     assert (found["content_type"], found["metadata"], found["cache_control"]) == ("c/d", {"k": "v"}, "max-age=1")
     any_sides.store.copy("theirs", "copied")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Base
 
 import s3dlio
-from conftest import Base
 
 
 def test_get_many_keeps_the_order(base: Base) -> None:

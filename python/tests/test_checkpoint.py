@@ -172,7 +172,17 @@ def test_manifest_has_the_fields_of_the_original_and_latest_names_it(tmp_path: P
     store = s3dlio.CheckpointStore(tmp_path)
     key = store.save(4, 1, "torch", b"abc")
     manifest = json.loads((tmp_path / key).read_text())
-    assert set(manifest) >= {"format_version", "framework", "global_step", "epoch", "wall_time", "world_size", "shards", "status", "user_meta"}
+    assert set(manifest) >= {
+        "format_version",
+        "framework",
+        "global_step",
+        "epoch",
+        "wall_time",
+        "world_size",
+        "shards",
+        "status",
+        "user_meta",
+    }
     assert manifest["format_version"] >= 1 and manifest["status"] == "complete"
     [shard] = manifest["shards"]
     assert set(shard) >= {"rank", "key", "size", "etag", "checksum"} and shard["checksum"] == "crc32c:364b3fb7"
@@ -264,7 +274,7 @@ def test_what_cannot_be_looked_at_is_not_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         store.load_latest()
     with pytest.raises(s3dlio.S3dlioError):
-        s3dlio.load_checkpoint("s3://no-such-bucket/x", storage_options={"endpoint_url": "http://127.0.0.1:9", "max_attempts": 1, "region": "x",
+        s3dlio.load_checkpoint("s3://no-such-bucket/x", storage_options={"endpoint_url": "http://127.0.0.1:9", "max_attempts": 1, "region": "x",  # noqa: E501
                                                                         "access_key_id": "a", "secret_access_key": "b"})  # fmt: skip
 
 
@@ -319,7 +329,10 @@ def test_failed_save_that_is_repeated_is_one_checkpoint(store: s3dlio.Checkpoint
 
 def test_two_jobs_that_save_the_same_step_have_two_checkpoints(base: Base) -> None:
     jobs = [s3dlio.CheckpointStore(base.text("run"), run_id=name) for name in ("job-a", "job-b")]
-    shards = [[job.writer(2, rank).save_distributed_shard(1, 0, "torch", b"%d of %d" % (rank, i)) for rank in range(2)] for i, job in enumerate(jobs)]
+    shards = [
+        [job.writer(2, rank).save_distributed_shard(1, 0, "torch", b"%d of %d" % (rank, i)) for rank in range(2)]
+        for i, job in enumerate(jobs)
+    ]
     assert shards[0][0]["save_id"] != shards[1][0]["save_id"]
     keys = [job.writer(2, 0).finalize_distributed_checkpoint(1, 0, "torch", found) for job, found in zip(jobs, shards, strict=True)]
     reader = jobs[0].reader()
@@ -588,7 +601,13 @@ def test_example_runs_and_leaves_nothing(tmp_path: Path, address: str | None) ->
     command = [sys.executable, str(example), *([address] if address else [])]
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
-    for said in ("there: [30, 20, 10]", "resumed: w = 2.8", "rank 0 -> ChecksumMismatchError", "warned: CheckpointWarning", "kept steps: [50, 40, 20] | collected 2"):
+    for said in (
+        "there: [30, 20, 10]",
+        "resumed: w = 2.8",
+        "rank 0 -> ChecksumMismatchError",
+        "warned: CheckpointWarning",
+        "kept steps: [50, 40, 20] | collected 2",
+    ):
         assert said in ended.stdout, ended.stdout
     assert list(tmp_path.iterdir()) == []
 

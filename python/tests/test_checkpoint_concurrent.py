@@ -49,7 +49,7 @@ def all_of(works: list[Callable[[], None]]) -> None:
     def guarded(work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
@@ -125,10 +125,14 @@ def test_many_jobs_save_the_same_steps_at_once(place: Place) -> None:
         for step in range(steps):
             store = s3dlio.CheckpointStore(uri, durable=False, run_id=run_id, storage_options=options)
             shards: list[dict[str, Any]] = []
-            all_of([
-                lambda rank=rank: shards.append(store.writer(world, rank).save_distributed_shard(step, 0, "x", b"%d %d %d" % (number, step, rank)))  # type: ignore[misc]
-                for rank in range(world)
-            ])
+            all_of(
+                [
+                    lambda rank=rank: shards.append(
+                        store.writer(world, rank).save_distributed_shard(step, 0, "x", b"%d %d %d" % (number, step, rank))
+                    )  # type: ignore[misc]
+                    for rank in range(world)
+                ]
+            )
             assert len({shard["save_id"] for shard in shards}) == 1
             store.writer(world, 0).finalize_distributed_checkpoint(step, 0, "x", shards, number)
 
@@ -190,8 +194,13 @@ def test_processes_that_know_nothing_of_each_other_agree(place: Place) -> None:
     world = 4
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     ranks = [
-        subprocess.Popen([sys.executable, "-c", RANK, uri, json.dumps(options), "7", str(rank), str(world)], env=environment, text=True,
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+        subprocess.Popen(
+            [sys.executable, "-c", RANK, uri, json.dumps(options), "7", str(rank), str(world)],
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         for rank in range(world)
     ]
     told = [rank.communicate("go\n", timeout=120)[0] for rank in ranks]

@@ -25,7 +25,16 @@ SEED = int(os.environ.get("S3DLIO_CHECKPOINT_SEED", "0"))
 
 def run(uri: str, options: dict[str, Any], seed: int) -> None:
     paths = [str(PACKAGE.parent), str(Path(__file__).parent)]
-    command = [sys.executable, "-X", "faulthandler", str(Path(__file__).with_name("checkpoint_kills.py")), uri, json.dumps(options), str(KILLS), str(seed)]
+    command = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        str(Path(__file__).with_name("checkpoint_kills.py")),
+        uri,
+        json.dumps(options),
+        str(KILLS),
+        str(seed),
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONWARNINGS": "ignore::DeprecationWarning"}
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300 + 20 * KILLS, env=environment, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr[-4000:]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,3 +109,22 @@ def test_cache_of_a_server_is_filled_and_evicted_by_its_addresses(server: Callab
     # the option of every verb: what is read goes through the cache
     cli("cat", "-o", f"cache={tmp_path}/c", f"{cli.uri}/05", binary=True)
     assert cli.lines("cache", "stats", "c")[-1]["objects"] == 12
+
+
+def test_drain_sends_what_waits_and_tells_what_is_left(cli: Cli) -> None:
+    store = s3dlio.cache(f"file://{cli.folder}/far", cli.folder / "c", mode="offline")
+    for i in range(5):
+        store.put(f"x/{i}", b"data %d" % i)
+    assert cli.lines("cache", "parked", "c") == [{"parked": 0}]
+    # the journal is that of this process, which lives and sends nothing
+    *waiting, total = cli.lines("cache", "drain", "--timeout", "0.1", "c", code=3)
+    assert (len(waiting), total) == (5, {"sent": 0, "left": 5, "parked": 0})
+    writer = "import s3dlio; s = s3dlio.cache('file://%s/late', '%s', mode='offline'); s.put('a/b', b'below'); s.put('a', b'in its way')"
+    subprocess.run([sys.executable, "-c", writer % (cli.folder, cli.folder / "d")], check=True)
+    *left, total = cli.lines("cache", "drain", "d", code=3)
+    assert total == {"sent": 1, "left": 1, "parked": 1} and left[0]["uri"].endswith("/late/a") and left[0]["parked"]
+    assert (cli.folder / "late/a/b").read_bytes() == b"below"
+    assert "late/a" in cli("cache", "parked", "d", code=3)
+    assert cli.lines("cache", "parked", "--discard", "d")[-1] == {"parked": 0}
+    cli("cache", "drain", "d")
+    cli("cache", "parked", "--retry", "--discard", "d", code=2)

@@ -55,8 +55,10 @@ def bash(cli: Cli, line: str) -> str:
         if (( ${#COMPREPLY[@]} == 1 )); then printf '%s' "${1%"$word"}${COMPREPLY[0]}${nospace:- }" | sed 's/yes$//'
         elif (( ${#COMPREPLY[@]} == 0 )); then files=($(compgen -f -- "$word")); (( ${#files[@]} == 1 )) && printf '%s' "${1%"$word"}${files[0]} "
         else printf '%s\\n' "${COMPREPLY[@]}"; fi
-    """
-    return subprocess.run(["bash", "-c", script, "bash", line], cwd=cli.folder, env=folder_of(cli), capture_output=True, check=False, text=True, timeout=60).stdout
+    """  # noqa: E501
+    return subprocess.run(
+        ["bash", "-c", script, "bash", line], cwd=cli.folder, env=folder_of(cli), capture_output=True, check=False, text=True, timeout=60
+    ).stdout
 
 
 def zsh(cli: Cli, line: str) -> str:
@@ -71,11 +73,19 @@ def zsh(cli: Cli, line: str) -> str:
         zle -N complete-and-tell
         bindkey '^T' complete-and-tell
         PROMPT='READY> '
-        """
+        """  # noqa: E501
     )
     (cli.folder / "told").unlink(missing_ok=True)
     main, side = pty.openpty()
-    shell = subprocess.Popen(["zsh", "-i"], cwd=cli.folder, env=folder_of(cli) | {"LINE_TO_COMPLETE": line}, stdin=side, stdout=side, stderr=side, start_new_session=True)
+    shell = subprocess.Popen(
+        ["zsh", "-i"],
+        cwd=cli.folder,
+        env=folder_of(cli) | {"LINE_TO_COMPLETE": line},
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        start_new_session=True,
+    )
     os.close(side)
     try:
         seen = b""
@@ -97,7 +107,15 @@ def fish(cli: Cli, line: str) -> str:
     """What fish would show; the only one is put into the line as fish does, with a space unless a folder ends it."""
     need("fish")
     script = "s3dlio completion fish | source; complete -C $argv[1]"
-    ended = subprocess.run(["fish", "--private", "-c", script, line], cwd=cli.folder, env=folder_of(cli), capture_output=True, check=True, text=True, timeout=60)
+    ended = subprocess.run(
+        ["fish", "--private", "-c", script, line],
+        cwd=cli.folder,
+        env=folder_of(cli),
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
     found = [one.split("\t")[0] for one in ended.stdout.splitlines()]
     if len(found) != 1:
         return "\n".join(found)
@@ -118,7 +136,9 @@ def test_completion_of_verbs_options_and_files(shell: Callable[[Cli, str], str],
 
 @pytest.mark.parametrize("shell", SHELLS, ids=["bash", "zsh", "fish"])
 @pytest.mark.parametrize("server", [s3_server, azure_server], ids=["s3", "azure"])
-def test_completion_of_remote_paths(shell: Callable[[Cli, str], str], server: Callable[[], tuple[str, dict[str, Any]]], tmp_path: Path) -> None:
+def test_completion_of_remote_paths(
+    shell: Callable[[Cli, str], str], server: Callable[[], tuple[str, dict[str, Any]]], tmp_path: Path
+) -> None:
     needs_program()
     uri, options = server()
     base = f"{uri.rstrip('/')}/complete-{os.urandom(8).hex()}"

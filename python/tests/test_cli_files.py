@@ -212,7 +212,12 @@ def test_sync_deletes_nothing_when_a_listing_failed(cli: Cli) -> None:
 def test_check_marks_and_exit_codes(cli: Cli) -> None:
     write(cli.folder, {"l/same": b"s", "l/differs": b"abc", "l/left": b"l", "r/same": b"s", "r/differs": b"abd", "r/right": b"r"})
     assert sorted(cli("check", "--combined", "-q", "l", "r", code=3).splitlines()) == ["* differs", "+ left", "- right", "= same"]
-    assert sorted(cli("check", "l", "r", code=3).splitlines()) == ["1 same, 1 different, 2 missing", "different: l/differs", "only left: l/left", "only right: r/right"]
+    assert sorted(cli("check", "l", "r", code=3).splitlines()) == [
+        "1 same, 1 different, 2 missing",
+        "different: l/differs",
+        "only left: l/left",
+        "only right: r/right",
+    ]
     assert cli("check", "--size-only", "--exclude", "left", "--one-way", "l", "r") == "2 same, 0 different, 0 missing\n"
     cli("cp", "-r", "--force", "l", "r")
     assert cli("check", "-q", "--one-way", "l", "r") == ""
@@ -283,13 +288,25 @@ def test_mb_rb(cli: Cli) -> None:
     assert not (cli.folder / "made/deep").exists()
 
 
-HOSTILE = ["new\nline", "esc\x1b[31mred", "tab\there", "back\\slash'quote", "\u202eltr", "sp ace", "-rf", "*star", "[class]", "\U0001f600", "a" * 200]
+HOSTILE = [
+    "new\nline",
+    "esc\x1b[31mred",
+    "tab\there",
+    "back\\slash'quote",
+    "\u202eltr",
+    "sp ace",
+    "-rf",
+    "*star",
+    "[class]",
+    "\U0001f600",
+    "a" * 200,
+]
 
 
 def test_hostile_names_are_quoted_and_survive(cli: Cli) -> None:
     write(cli.folder, {f"h/{name}": name.encode() for name in HOSTILE})
     raw = os.fsencode(cli.folder) + b"/h/\xff\xfe"
-    with open(raw, "wb") as file:  # noqa: PTH123
+    with open(raw, "wb") as file:
         file.write(b"bytes")
     listed = cli("ls", "h")
     assert len(listed.splitlines()) == len(HOSTILE) + 1
@@ -321,7 +338,9 @@ def test_dotdot_behind_a_link_is_where_the_kernel_says(cli: Cli) -> None:
 def test_closed_pipe_ends_quietly(cli: Cli) -> None:
     write(cli.folder, {"big": b"y\n" * 5_000_000})
     words = " ".join(f"'{word}'" for word in cli.words("cat", "big"))
-    ended = subprocess.run(["bash", "-c", f"{words} | head -c 10; echo ${{PIPESTATUS[0]}}"], cwd=cli.folder, capture_output=True, check=True, timeout=60)
+    ended = subprocess.run(
+        ["bash", "-c", f"{words} | head -c 10; echo ${{PIPESTATUS[0]}}"], cwd=cli.folder, capture_output=True, check=True, timeout=60
+    )
     assert ended.stdout == b"y\ny\ny\ny\ny\n0\n" and ended.stderr == b""
 
 
@@ -352,12 +371,21 @@ def test_progress_is_for_terminals_only(cli: Cli) -> None:
     slow = "import sys, time\nfor _ in range(8): sys.stdout.buffer.write(bytes(1 << 20)); sys.stdout.flush(); time.sleep(0.1)"
     pipe = f"{sys.executable} -c '{slow}' | {' '.join(map(str, cli.words('pipe', 'big')))}"
     shown = subprocess.run(
-        [sys.executable, "-c", script, "bash", "-c", pipe], cwd=cli.folder, capture_output=True, timeout=60, check=True, env=os.environ | {"TERM": "xterm"}
+        [sys.executable, "-c", script, "bash", "-c", pipe],
+        cwd=cli.folder,
+        capture_output=True,
+        timeout=60,
+        check=True,
+        env=os.environ | {"TERM": "xterm"},
     ).stdout
     assert b"MiB/s" in shown and shown.rstrip(b"\r\n").endswith(b"\r\x1b[K"), (words, shown)
 
 
-@pytest.mark.parametrize("words", [["cp", "-r", "t", "{}"], ["sync", "t", "{}"], ["upload", "t", "{}/"], ["put", "t/0", "{}/"]], ids=["cp", "sync", "upload", "put"])
+@pytest.mark.parametrize(
+    "words",
+    [["cp", "-r", "t", "{}"], ["sync", "t", "{}"], ["upload", "t", "{}/"], ["put", "t/0", "{}/"]],
+    ids=["cp", "sync", "upload", "put"],
+)
 def test_bwlimit_bounds_the_rate_of_all_objects_together(cli: Cli, words: list[str]) -> None:
     files = {f"t/{i}": os.urandom(1 << 20 if words[0] == "put" else 1 << 18) for i in range(4)}
     write(cli.folder, files)
@@ -367,7 +395,9 @@ def test_bwlimit_bounds_the_rate_of_all_objects_together(cli: Cli, words: list[s
     cli(words[0], "--bwlimit", "1MiB", *(word.format(target) for word in words[1:]))
     assert 0.95 <= time.monotonic() - begun < 60
     found = tree(cli.folder / "out")
-    assert {Path(name).name: data for name, data in found.items()} == {Path(name).name: data for name, data in files.items() if words[0] != "put" or name == "t/0"}
+    assert {Path(name).name: data for name, data in found.items()} == {
+        Path(name).name: data for name, data in files.items() if words[0] != "put" or name == "t/0"
+    }
     cli("cp", "--bwlimit", "0", "t/0", "x", code=2)
     cli("cp", "--bwlimit", "fast", "t/0", "x", code=2)
 
@@ -376,13 +406,16 @@ def test_completion_of_verbs_options_and_paths(cli: Cli) -> None:
     assert cli("__complete", "--", "s3dlio ver").split() == ["verify", "version"]
     assert "--recursive" in cli("__complete", "--", "s3dlio cp --rec").split()
     write(cli.folder, {"p/one": b"", "p/two/x": b""})
-    assert cli("__complete", "--", f"s3dlio cat file://{cli.folder}/p/").split() == [f"file://{cli.folder}/p/one", f"file://{cli.folder}/p/two/"]
+    assert cli("__complete", "--", f"s3dlio cat file://{cli.folder}/p/").split() == [
+        f"file://{cli.folder}/p/one",
+        f"file://{cli.folder}/p/two/",
+    ]
     for shell in ("bash", "zsh", "fish"):
         assert "s3dlio __complete" in cli("completion", shell)
-    asks = f'source <(s3dlio completion bash); COMP_LINE="s3dlio verif"; COMP_POINT=${{#COMP_LINE}}; _s3dlio; echo "${{COMPREPLY[@]}}"'
+    asks = 'source <(s3dlio completion bash); COMP_LINE="s3dlio verif"; COMP_POINT=${#COMP_LINE}; _s3dlio; echo "${COMPREPLY[@]}"'
     (cli.folder / "bin").mkdir()
     program = cli.folder / "bin/s3dlio"
-    program.write_text(f"#!/bin/sh\nexec {' '.join(map(str, cli.words()))} \"$@\"\n")
+    program.write_text(f'#!/bin/sh\nexec {" ".join(map(str, cli.words()))} "$@"\n')
     program.chmod(0o755)
     path = {"PATH": f"{cli.folder}/bin:{os.environ['PATH']}"}
     found = subprocess.run(["bash", "-c", asks], capture_output=True, check=True, timeout=60, env=os.environ | path).stdout

@@ -103,10 +103,10 @@ def test_cat_of_a_damaged_record_ends_with_3_unless_it_is_passed_over(cli: Cli) 
     make(cli.folder / "l", [b"record %02d" % i for i in range(30)])
     damage(cli.folder / "l", b"record 17")
     out = cli("log", "cat", "l", code=3)
-    assert out.splitlines() == ["record %02d" % i for i in range(17)]
+    assert out.splitlines() == [f"record {i:02}" for i in range(17)]
     assert "record 17 is damaged" in cli.errors
     out = cli("log", "cat", "--skip-damaged", "l")
-    assert out.splitlines() == ["record %02d" % i for i in range(30) if i != 17]
+    assert out.splitlines() == [f"record {i:02}" for i in range(30) if i != 17]
 
 
 WRITER = """

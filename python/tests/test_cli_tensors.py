@@ -31,7 +31,10 @@ def test_npy_shows_type_and_shape(cli: Cli) -> None:
     np.save(cli.folder / "b.npy", np.asfortranarray(A.astype(">i2")))
     (cli.folder / "c.npy").write_bytes(b"no array")
     text = cli("npy", "*.npy", code=1)
-    assert text.splitlines() == ["<f4     (4, 6)                  C             96 a.npy", ">i2     (4, 6)                  F             48 b.npy"]
+    assert text.splitlines() == [
+        "<f4     (4, 6)                  C             96 a.npy",
+        ">i2     (4, 6)                  F             48 b.npy",
+    ]
     assert "c.npy" in cli.errors
     (one,) = cli.lines("npy", "a.npy")
     assert (one["descr"], one["shape"], one["fortran_order"], one["data_offset"]) == ("<f4", [4, 6], False, 128)
@@ -43,7 +46,10 @@ def test_tensors_list_and_head(cli: Cli) -> None:
     assert lines["w"] == ["F32", "(4,", "6)", "96"] and lines["b"][0] == "F16" and lines["n"] == ["I64", "()", "8"]
     found = {line["name"]: line for line in cli.lines("tensors", "list", "m.safetensors")}
     assert found["w"]["shape"] == [4, 6] and found["w"]["checksum"].startswith("crc32c:")
-    assert cli("tensors", "head", "-n", "3", "m.safetensors", "w", "b", "n", "z") == "w F32 (4, 6): 0 1 2 …\nb F16 (2,): 1.5 -2\nn I64 (): 7\nz F32 (0, 3): \n"
+    assert (
+        cli("tensors", "head", "-n", "3", "m.safetensors", "w", "b", "n", "z")
+        == "w F32 (4, 6): 0 1 2 …\nb F16 (2,): 1.5 -2\nn I64 (): 7\nz F32 (0, 3): \n"
+    )
     cli("tensors", "head", "m.safetensors", "nothing", code=1)
     assert "there is no tensor 'nothing'" in cli.errors
 
@@ -55,7 +61,7 @@ def test_tensors_diff(cli: Cli) -> None:
     save(cli.folder / "b.safetensors", same=A, other=other, right=A, kind=A.astype(np.float64), shape=A.reshape(24))
     text = cli("tensors", "diff", "a.safetensors", "b.safetensors", code=3)
     assert sorted(text.splitlines()) == [
-        "1 same, 5 different", "bytes differ: other", "only left: left", "only right: right", "shape (4, 6) and (24,): shape", "type F32 and F64: kind"
+        "1 same, 5 different", "bytes differ: other", "only left: left", "only right: right", "shape (4, 6) and (24,): shape", "type F32 and F64: kind"  # noqa: E501
     ]  # fmt: skip
     assert cli("tensors", "diff", "a.safetensors", "a.safetensors") == "5 same, 0 different\n"
 

@@ -78,7 +78,7 @@ class Service(http.server.BaseHTTPRequestHandler):
     """Answers as a service whose clock is an hour ahead, or whose buckets are elsewhere."""
 
     protocol_version = "HTTP/1.1"
-    seen: list[str] = []
+    seen: list[str] = []  # noqa: RUF012
     answer: Callable[[Service], tuple[int, dict[str, str], bytes]]
 
     def do_GET(self) -> None:
@@ -270,7 +270,9 @@ def test_azure_clock_that_is_off_is_measured(serve: Serve, call: str) -> None:
 def test_azure_untrusted_certificate() -> None:
     _, tls = s3_tls_server()
     # any server with a certificate of that authority; the handshake is as far as it comes
-    said = failure(s3dlio.CertificateError, "az://account/container/x", {"account_key": "c2VjcmV0LWtleQ==", "endpoint_url": tls["endpoint_url"]})
+    said = failure(
+        s3dlio.CertificateError, "az://account/container/x", {"account_key": "c2VjcmV0LWtleQ==", "endpoint_url": tls["endpoint_url"]}
+    )
     assert "ca_bundle" in said
 
 

@@ -27,7 +27,12 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 def test_objects_come_back(place: Place) -> None:
     uri, options = place
-    for name, data in (("empty", b""), ("small", b"123456789"), ("odd ü %/k//e", b"x" * 1000), ("large", np.random.default_rng(1).bytes((20 << 20) + 3))):
+    for name, data in (
+        ("empty", b""),
+        ("small", b"123456789"),
+        ("odd ü %/k//e", b"x" * 1000),
+        ("large", np.random.default_rng(1).bytes((20 << 20) + 3)),
+    ):
         checksum = s3dlio.put_bytes(f"{uri}/{name}", data, metadata={"epoch": "3"}, storage_options=options)
         assert s3dlio.get(f"{uri}/{name}", storage_options=options) == data
         found = s3dlio.stat(f"{uri}/{name}", storage_options=options)

@@ -78,7 +78,9 @@ s3dlio.stat("s3://bucket/key", storage_options=options)
 )
 
 #: No machine's own credentials have a say.
-NOTHING = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"), "") | {"AWS_EC2_METADATA_DISABLED": "true"}
+NOTHING = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"), "") | {
+    "AWS_EC2_METADATA_DISABLED": "true"
+}
 
 
 @pytest.fixture
@@ -274,7 +276,9 @@ assert len(given) == 2, given
 
 
 def test_managed_identity_hands_out_a_token_and_a_new_one_when_it_is_refused(child: Child, free_port: int) -> None:
-    nothing = dict.fromkeys(("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"), "")
+    nothing = dict.fromkeys(
+        ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"), ""
+    )
     where = {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{free_port}/identity", "IDENTITY_HEADER": "shared-secret"}
     sent = child(ASK_AZURE, free_port, environment=nothing | where).stdout.split("\n")
     assert sent[:3] == ["Bearer TOKEN-1", "Bearer TOKEN-2", "Bearer TOKEN-2"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
@@ -36,7 +37,147 @@ def _tar(members: list[tuple[str, bytes]], kind: int = tarfile.GNU_FORMAT) -> by
 
 def _samples(count: int, seed: int = 0) -> list[tuple[str, bytes]]:
     choose = random.Random(seed)
-    return [(f"dir.v1/{i:04}.{extension}", choose.randbytes(choose.randrange(2000))) for i in range(count) for extension in ("jpg", "cls", "seg.png")]
+    return [
+        (f"dir.v1/{i:04}.{extension}", choose.randbytes(choose.randrange(2000)))
+        for i in range(count)
+        for extension in ("jpg", "cls", "seg.png")
+    ]
+
+
+# ---- gzip and zstd ----
+
+
+def _zstd(data: bytes) -> bytes:
+    with s3dlio.open("memory://packing/y.zst", "wb", compress=True) as out:
+        out.write(data)
+    return s3dlio.get("memory://packing/y.zst", decompress=False).to_bytes()
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".zst": _zstd}
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_members_and_objects_are_unpacked_where_that_is_asked_for(base: Base, suffix: str) -> None:
+    pack = PACKERS[suffix]
+    texts = [f"text {i} ".encode() * 100 for i in range(10)]
+    members = [(f"{i}.{name}", data) for i, text in enumerate(texts) for name, data in ((f"txt{suffix}", pack(text)), ("raw", text))]
+    uri = base.text(f"members{suffix}.tar")
+    s3dlio.put(uri, _tar(members))
+    data = datasets.tar(uri, decompress=True)
+    assert [(sample["txt"], sample["raw"]) for sample in data] == [(text, text) for text in texts]
+    assert datasets.tar(uri)[3][f"txt{suffix}"] == members[6][1]
+    folder = base.text(f"objects{suffix}/")
+    s3dlio.put_many([(f"{folder}{i}.txt{suffix}", pack(text)) for i, text in enumerate(texts)])
+    s3dlio.put(f"{folder}plain", b"as it is")
+    found = datasets.objects(folder, decompress=True)
+    assert [view.to_bytes() for view in found] == [*texts, b"as it is"]
+    assert sorted(view.to_bytes() for batch in datasets.Loader(found, 3, True, 1) for view in batch) == sorted([*texts, b"as it is"])
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_files_that_are_packed_as_a_whole_give_the_same_samples(base: Base, suffix: str) -> None:
+    pack = PACKERS[suffix]
+    plain, packed = base.text(f"whole{suffix}/plain/"), base.text(f"whole{suffix}/packed/")
+    for number in range(6):
+        shard = _tar(_samples(9, number))
+        s3dlio.put(f"{plain}{number}.tar", shard)
+        s3dlio.put(f"{packed}{number}.tar{suffix}", pack(shard))
+    want, data = datasets.tar(plain), datasets.tar(packed)
+    assert len(data) == len(want) == 54
+
+    def bytes_of(sample: dict[str, Any]) -> dict[str, bytes]:
+        return {name: bytes(value) for name, value in sample.items() if not name.startswith("__")}
+
+    assert [bytes_of(sample) for sample in data] == [bytes_of(sample) for sample in want]
+    # the index beside each was written, and is of the file that lies there
+    assert len(datasets.tar(packed, index="require")) == 54
+    loader = datasets.Loader(data, 4, True, 7)
+    numbers = [index for batch in loader for index in batch.indices.tolist()]
+    assert sorted(numbers) == list(range(54)) and numbers != list(range(54))
+    state = loader.state_dict()
+    loader.load_state_dict(state)
+    # shuffled, one file is used before the next: none is read twice
+    assert len({tuple(sorted({index // 9 for index in numbers[at : at + 9]})) for at in range(0, 54, 9)}) >= 3
+    s3dlio.put(f"{packed}0.tar{suffix}", pack(_tar(_samples(4, 99))))
+    assert len(datasets.tar(packed)) == 49
+    with pytest.raises(s3dlio.InvalidArgumentError, match="make a data set of each kind"):
+        datasets.tar([f"{plain}0.tar", f"{packed}0.tar{suffix}"])
+
+    records = [random.Random(i).randbytes(i * 7) for i in range(30)]
+    file = b"".join(datasets.tfrecord_frame(one) for one in records)
+    uri = base.text(f"whole{suffix}/x.tfrecord{suffix}")
+    s3dlio.put(uri, pack(file))
+    assert [view.to_bytes() for view in datasets.tfrecord(uri)] == records
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_damaged_packed_files_are_refused_with_their_name(tmp_path: Path, suffix: str) -> None:
+    shard = _tar([("a.txt", random.Random(2).randbytes(5000)), ("b.txt", b"b" * 3000)])
+    good = PACKERS[suffix](shard)
+    file = tmp_path / f"x.tar{suffix}"
+    choose = random.Random(4)
+    refused = 0
+    for case in range(60):
+        damaged = bytearray(good)
+        if case % 3 == 0:
+            del damaged[choose.randrange(len(good)) :]
+        else:
+            damaged[choose.randrange(len(good))] ^= 1 << choose.randrange(8)
+        file.write_bytes(damaged)
+        try:
+            # flags and times of a gzip header mean nothing
+            assert [bytes(sample["txt"]) for sample in datasets.tar(file, index="memory")][1] == b"b" * 3000
+        except S3dlioError as error:
+            refused += 1
+            assert isinstance(error, s3dlio.InvalidDataError) and str(file) in str(error)
+    assert refused > 40
+    file.write_bytes(good)
+    data = datasets.tar(file)
+    file.write_bytes(PACKERS[suffix](shard[:512]))
+    with pytest.raises(s3dlio.InvalidDataError, match="index it again|cut short"):
+        data.read([0, 1])
+    loader = datasets.Loader(data, 2, on_error="skip")
+    assert [len(batch) for batch in loader] == [0] and loader.stats.skipped == 2
+
+
+# ---- safetensors ----
+
+
+def test_rows_and_tensors_of_safetensors_files(base: Base) -> None:
+    folder = base.text("st/")
+    made = []
+    for number, rows in enumerate((5, 1, 12)):
+        chance = np.random.default_rng(number)
+        tensors = {
+            "x": chance.standard_normal((rows, 3, 2)).astype(np.float32),
+            "y": chance.integers(0, 9, rows),
+            "name": chance.integers(0, 99, (rows, 7)).astype(np.uint8),
+        }
+        s3dlio.save_tensors(f"{folder}{number}.safetensors", tensors)
+        made.append(tensors)
+    want = {name: np.concatenate([tensors[name] for tensors in made]) for name in made[0]}
+    data = datasets.safetensors(folder)
+    assert len(data) == 18 and set(data.names) == set(want)
+    seen = []
+    for batch in datasets.Loader(data, 4, True, 5):
+        for index, sample in zip(batch.indices.tolist(), batch, strict=True):
+            seen.append(index)
+            assert all((sample[name] == want[name][index]).all() and sample[name].dtype == want[name].dtype for name in want)
+    assert sorted(seen) == list(range(18))
+    assert set(datasets.safetensors(folder, ["y"])[17]) == {"y"}
+    tensors = datasets.safetensors(folder, ["x", "y"], rows=False)
+    assert len(tensors) == 6
+    assert [next(iter(sample)) for sample in tensors] == ["x", "y"] * 3
+    assert (tensors[4]["x"] == made[2]["x"]).all() and (tensors[5]["y"] == made[2]["y"]).all()
+    with pytest.raises(s3dlio.InvalidDataError, match="rows=False"):
+        s3dlio.save_tensors(f"{folder}z.safetensors", {"x": np.zeros(3), "y": np.zeros(4), "name": np.zeros(())})
+        datasets.safetensors(folder)
+    with pytest.raises(s3dlio.exceptions.UnknownTensorError, match="'w'"):
+        datasets.safetensors(f"{folder}0.safetensors", ["w"])
+    # an object that was cut short after it was listed
+    s3dlio.put(f"{folder}0.safetensors", b"x" * 100)
+    with pytest.raises(S3dlioError, match="0.safetensors"):
+        data.read([0])
 
 
 # ---- tar ----
@@ -55,9 +196,13 @@ def test_tar_samples_are_the_members_that_tarfile_finds(base: Base, kind: int) -
         sample = data[number]
         key = f"dir.v1/{place:04}"
         assert sample["__key__"] == key and sample["__url__"].endswith(f"{int(number > 20)}.tar")
-        assert {name: bytes(sample[name]) for name in ("jpg", "cls", "seg.png")} == {name: members[f"{key}.{name}"] for name in ("jpg", "cls", "seg.png")}
+        assert {name: bytes(sample[name]) for name in ("jpg", "cls", "seg.png")} == {
+            name: members[f"{key}.{name}"] for name in ("jpg", "cls", "seg.png")
+        }
     loader = datasets.Loader(data, 5, True, 3, block=4, window=2)
-    assert sorted(sample["__key__"] + sample["__url__"] for batch in loader for sample in batch) == sorted(data[i]["__key__"] + data[i]["__url__"] for i in range(28))
+    assert sorted(sample["__key__"] + sample["__url__"] for batch in loader for sample in batch) == sorted(
+        data[i]["__key__"] + data[i]["__url__"] for i in range(28)
+    )
     # the second time the indexes beside the files are used
     assert s3dlio.exists(base.text(f"tars{kind}/0.tar.s3index"))
     again = datasets.tar(base.text(f"tars{kind}/"), index="require")
@@ -71,7 +216,9 @@ def test_tar_samples_are_the_members_that_tarfile_finds(base: Base, kind: int) -
 def test_wids_index_names_the_files(tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / f"{number}.tar").write_bytes(_tar(_samples(3)))
-    (tmp_path / "index.json").write_text(json.dumps({"wids_version": 1, "shardlist": [{"url": "0.tar", "nsamples": 3}, {"url": str(tmp_path / "1.tar"), "nsamples": 3}]}))
+    (tmp_path / "index.json").write_text(
+        json.dumps({"wids_version": 1, "shardlist": [{"url": "0.tar", "nsamples": 3}, {"url": str(tmp_path / "1.tar"), "nsamples": 3}]})
+    )
     assert len(datasets.tar(tmp_path / "index.json", index="memory")) == 6
     assert not (tmp_path / "0.tar.s3index").exists()
     (tmp_path / "index.json").write_text('{"shardlist": [{}]}')
@@ -176,14 +323,19 @@ def test_tfrecord_payloads_and_indexes(base: Base) -> None:
     assert [bytes(sample) for sample in data] == payloads[0] + payloads[1]
     text = bytes(s3dlio.get(base.text("rec/0.tfrecord.idx"))).decode()
     assert text.splitlines()[:3] == ["0 16", "16 29", "45 42"]
-    assert s3dlio.read_tfrecord_index(base.text("rec/0.tfrecord.idx")) == s3dlio.get_tfrecord_index_entries(s3dlio.get(base.text("rec/0.tfrecord")))
+    assert s3dlio.read_tfrecord_index(base.text("rec/0.tfrecord.idx")) == s3dlio.get_tfrecord_index_entries(
+        s3dlio.get(base.text("rec/0.tfrecord"))
+    )
     assert s3dlio.index_tfrecord_bytes(s3dlio.get(base.text("rec/0.tfrecord"))) == text
     assert s3dlio.create_tfrecord_index(base.text("rec/0.tfrecord"), base.text("rec/other.idx")) == 40
     assert datasets.tfrecord(base.text("rec/"), index="require").digest == data.digest
 
 
 def test_tfrecord_framing_is_that_of_tensorflow() -> None:
-    """A record that TensorFlow 2 wrote: its masked CRC32C values of length 3 and of b"abc" are computed here from the published definition."""
+    """A record that TensorFlow 2 wrote.
+
+    Its masked CRC32C values of length 3 and of b"abc" are computed here from the published definition.
+    """
     record = datasets.tfrecord_frame(b"abc")
 
     def crc(data: bytes) -> int:
@@ -232,8 +384,18 @@ def _flip(data: bytes, at: int) -> bytes:
 
 def test_npz_of_every_dtype(tmp_path: Path) -> None:
     arrays = {kind: np.arange(6).astype(kind).reshape(2, 3) for kind in "?bBhHiIlLefdgFD"}
-    arrays |= {"text": np.array(["a", "bcd"]), "bytes": np.array([b"x", b"yz"]), "when": np.array(["2020-01-01"], "M8[D]"), "big": np.arange(3, dtype=">i4")}
-    arrays |= {"struct": np.zeros(3, [("a", "f4"), ("b", "i2", (2,))]), "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)), "none": np.zeros((0, 4)), "one": np.array(5)}
+    arrays |= {
+        "text": np.array(["a", "bcd"]),
+        "bytes": np.array([b"x", b"yz"]),
+        "when": np.array(["2020-01-01"], "M8[D]"),
+        "big": np.arange(3, dtype=">i4"),
+    }
+    arrays |= {
+        "struct": np.zeros(3, [("a", "f4"), ("b", "i2", (2,))]),
+        "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)),
+        "none": np.zeros((0, 4)),
+        "one": np.array(5),
+    }
     for name, save in (("plain", np.savez), ("packed", np.savez_compressed)):
         save(tmp_path / f"{name}.npz", **arrays)
         found = datasets.npz(str(tmp_path / f"{name}.npz"))[0]
@@ -273,8 +435,14 @@ def test_hostile_npz_and_npy_files_are_refused(tmp_path: Path) -> None:
         "cut": (good[:-30], "no .npz file"),
         "damaged": (_flip(good, 200), "no .npz file"),
         "too long": (_zip({"x.npy": _npy(np.arange(3)) + b"zz"}), "bytes of elements"),
-        "shape beyond memory": (_zip({"x.npy": _header("{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 16), }\n")}), "cannot be"),
-        "shape of a terabyte": (_zip({"x.npy": _header("{'descr': '<f8', 'fortran_order': False, 'shape': (137438953472,), }\n", bytes(8))}), "bytes of elements"),
+        "shape beyond memory": (
+            _zip({"x.npy": _header("{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 16), }\n")}),
+            "cannot be",
+        ),
+        "shape of a terabyte": (
+            _zip({"x.npy": _header("{'descr': '<f8', 'fortran_order': False, 'shape': (137438953472,), }\n", bytes(8))}),
+            "bytes of elements",
+        ),
         "code": (_zip({"x.npy": _header("__import__('os').system('true')\n")}), "no .npy file"),
     }
     for case, (data, told) in hostile.items():
@@ -340,7 +508,9 @@ def test_parquet_row_groups_are_what_pyarrow_reads(base: Base) -> None:
     with pytest.raises(s3dlio.InvalidArgumentError, match="no column 'z'"):
         datasets.parquet(base.text("parquet/"), columns=["z"])
     items = list(s3dlio.create_async_loader(base.text("parquet/"), {"format": "parquet", "decode": "arrow"}))
-    assert [item.rg_idx for item in items] == [0, 1, 2, 3] * 2 and arrow.ipc.open_stream(items[0].bytes().to_bytes()).read_all().num_rows == 30
+    assert [item.rg_idx for item in items] == [0, 1, 2, 3] * 2 and arrow.ipc.open_stream(
+        items[0].bytes().to_bytes()
+    ).read_all().num_rows == 30
 
 
 def test_damaged_parquet_files_are_refused(tmp_path: Path) -> None:
@@ -370,7 +540,11 @@ def test_records_of_a_log(tmp_path: Path) -> None:
         writer.append(b"later")
         writer.commit()
     assert len(data) == 50 and [bytes(record) for record in data] == [bytes([i]) * i for i in range(50)]
-    seen = {index: bytes(record) for batch in datasets.Loader(data, 7, True, 3) for index, record in zip(batch.indices.tolist(), batch, strict=True)}
+    seen = {
+        index: bytes(record)
+        for batch in datasets.Loader(data, 7, True, 3)
+        for index, record in zip(batch.indices.tolist(), batch, strict=True)
+    }
     assert seen == {i: bytes([i]) * i for i in range(50)}
     with s3dlio.Log.open(tmp_path / "rows", "a", dtype=np.float32, shape=(3,)) as writer:
         writer.append_batch(np.arange(60, dtype=np.float32).reshape(20, 3))
@@ -406,7 +580,9 @@ def test_manifests_and_tar_indexes_are_as_their_page_says() -> None:
     assert header["samples"] == 2 and header["bases"] == ["memory://laid-out/d/"] and header["created"].endswith("Z")
     assert found["keys"].tobytes() == b"abb" and found["starts"].tolist() == [0, 1, 3]
     assert found["sizes"].tolist() == [3, 5] and len(found["etags"]) == 32 and found["known"].tolist() == [1, 1]
-    assert [f"crc32c:{one:08x}" for one in found["crc32c"].tolist()] == [s3dlio.stat(f"memory://laid-out/d/{name}")["checksum"] for name in ("a", "bb")]
+    assert [f"crc32c:{one:08x}" for one in found["crc32c"].tolist()] == [
+        s3dlio.stat(f"memory://laid-out/d/{name}")["checksum"] for name in ("a", "bb")
+    ]
 
     packed = _tar([("d.e/a.b.txt", b"one"), ("d.e/a.cls", b"0"), ("d.e/b.txt", b"three")])
     s3dlio.put("memory://laid-out/x.tar", packed)

@@ -1,4 +1,7 @@
-"""Checkpoints of torch.distributed.checkpoint in one process: every kind of value, failures, attacks, and torch's own patterns for storage."""
+"""Checkpoints of torch.distributed.checkpoint in one process.
+
+Every kind of value, failures, attacks, and torch's own patterns for storage.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ import pytest
 from conftest import Base
 
 import s3dlio
-from s3dlio._core import _document
 from s3dlio import exceptions
+from s3dlio._core import _document
 
 torch = pytest.importorskip("torch", reason="checkpoints of torch")
 dcp = pytest.importorskip("torch.distributed.checkpoint", reason="checkpoints of torch")
@@ -199,7 +202,12 @@ def test_plain_values_keep_their_types(flatten: bool, local: str) -> None:
 
 
 def test_arrays_and_tensors_within_values_come_back(local: str) -> None:
-    value = (np.arange(3, dtype="<i2"), torch.ones(2, 2, dtype=torch.bfloat16), np.float32(1.5), np.random.default_rng(1).bit_generator.state)
+    value = (
+        np.arange(3, dtype="<i2"),
+        torch.ones(2, 2, dtype=torch.bfloat16),
+        np.float32(1.5),
+        np.random.default_rng(1).bit_generator.state,
+    )
     save({"rng": value}, local)
     found: dict[str, Any] = {"rng": None}
     load(found, local)
@@ -284,8 +292,20 @@ def test_no_address_at_all_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("address", "valid"),
-    [("/data/x", True), ("x", True), (Path("x"), True), ("s3://bucket/x", True), ("az://a/c/x", True), ("memory://m/x", True)]
-    + [("file:///x", True), ("gs://bucket/x", False), ("s3://", False), ("", False), (3, False), (None, False)],
+    [
+        ("/data/x", True),
+        ("x", True),
+        (Path("x"), True),
+        ("s3://bucket/x", True),
+        ("az://a/c/x", True),
+        ("memory://m/x", True),
+        ("file:///x", True),
+        ("gs://bucket/x", False),
+        ("s3://", False),
+        ("", False),
+        (3, False),
+        (None, False),
+    ],
 )
 def test_validate_checkpoint_id(address: Any, valid: bool) -> None:
     assert StorageWriter.validate_checkpoint_id(address) is valid
@@ -475,12 +495,30 @@ def test_hostile_document_cannot_run_anything(local: str, tmp_path: Path) -> Non
     call = f"__import__('os').mkdir({str(mark)!r})"
     changes: list[Any] = []
     for payload in [*payloads, call, "os.system", "../../x", "O", "V8,O", -1, {"~": "os.system", "v": call}, {"__reduce__": call}]:
-        for tag in ["bytes", "tuple", "dict", "array", "scalar", "torch.Tensor", "torch.dtype", "torch.device", "torch.Size", "eval", "float"]:
+        for tag in [
+            "bytes",
+            "tuple",
+            "dict",
+            "array",
+            "scalar",
+            "torch.Tensor",
+            "torch.dtype",
+            "torch.device",
+            "torch.Size",
+            "eval",
+            "float",
+        ]:
             value = {"~": tag, "v": payload}
             changes.append(lambda found, value=value: found["state"]["step"].update(value=value))
         nested = {"dtype": payload, "shape": [1], "data": payloads[0]}
-        changes += [lambda found, tag=tag, nested=nested: found["state"]["step"].update(value={"~": tag, "v": nested}) for tag in ("array", "torch.Tensor")]
-        changes += [lambda found, name=name, payload=payload: found["state"]["w"].update({name: payload}) for name in ("dtype", "layout", "memory_format", "kind", "size")]
+        changes += [
+            lambda found, tag=tag, nested=nested: found["state"]["step"].update(value={"~": tag, "v": nested})
+            for tag in ("array", "torch.Tensor")
+        ]
+        changes += [
+            lambda found, name=name, payload=payload: found["state"]["w"].update({name: payload})
+            for name in ("dtype", "layout", "memory_format", "kind", "size")
+        ]
         changes += [
             lambda found, payload=payload: found.update(objects=[payload]),
             lambda found, payload=payload: found.update(planner_data=payload),
@@ -502,7 +540,9 @@ def test_hostile_document_cannot_run_anything(local: str, tmp_path: Path) -> Non
             assert not isinstance(found["step"], Bomb)
         except BaseException as error:
             refused += 1
-            assert isinstance(cause(error), (exceptions.S3dlioError, AssertionError, ValueError, TypeError, RuntimeError, KeyError)), repr(error)
+            assert isinstance(cause(error), (exceptions.S3dlioError, AssertionError, ValueError, TypeError, RuntimeError, KeyError)), repr(
+                error
+            )
         assert not mark.exists()
     assert refused > len(changes) // 2
     # the whole file as a pickle
@@ -521,8 +561,22 @@ def test_document_cannot_lead_out_of_its_folder(name: Any, local: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"offset": 1 << 50}, {"offset": -8}, {"nbytes": 4}, {"nbytes": 1 << 61}, {"sizes": [3]}, {"sizes": [1, 2]}, {"offsets": [1]}, {"offsets": [-1]}]
-    + [{"crc32c": "crc32c:xx"}, {"crc32c": 7}, {"block_length": 0, "blocks": ""}, {"blocks": "AAAA"}, {"object": 1}, {"object": -1}],
+    [
+        {"offset": 1 << 50},
+        {"offset": -8},
+        {"nbytes": 4},
+        {"nbytes": 1 << 61},
+        {"sizes": [3]},
+        {"sizes": [1, 2]},
+        {"offsets": [1]},
+        {"offsets": [-1]},
+        {"crc32c": "crc32c:xx"},
+        {"crc32c": 7},
+        {"block_length": 0, "blocks": ""},
+        {"blocks": "AAAA"},
+        {"object": 1},
+        {"object": -1},
+    ],
     ids=str,
 )
 def test_document_that_contradicts_itself_is_refused(change: dict[str, Any], local: str) -> None:
@@ -606,5 +660,3 @@ def test_slices_read_only_the_blocks_they_touch(local: str) -> None:
         assert torch.equal(target, big[start[0] : start[0] + length[0], start[1] : start[1] + length[1]])
         span = ((length[0] - 1) * 1024 + length[1]) * 4
         assert reader.bytes_read <= span + 2 * 65536
-
-

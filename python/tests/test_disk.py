@@ -279,13 +279,21 @@ print(sorted(name for name in os.listdir(folder + "/shards") if name.startswith(
 
 
 @pytest.mark.parametrize(("call", "number"), [("sync_file_range", 0), ("sync_file_range", 4), ("fsync", 0)])
-def test_save_behind_whose_device_fails_makes_no_checkpoint(tmp_path: Path, child: Child, failing_flushes: Path, call: str, number: int) -> None:
+def test_save_behind_whose_device_fails_makes_no_checkpoint(
+    tmp_path: Path, child: Child, failing_flushes: Path, call: str, number: int
+) -> None:
     import numpy as np
+
     import s3dlio
 
     folder = tmp_path / "data"
     s3dlio.save_state(folder, {"w": np.arange(10)}, step=0)
-    preload = {"LD_PRELOAD": str(failing_flushes), "S3DLIO_TEST_CALL": call, "S3DLIO_TEST_FROM": str(number), "S3DLIO_TEST_ERRNO": str(errno.EIO)}
+    preload = {
+        "LD_PRELOAD": str(failing_flushes),
+        "S3DLIO_TEST_CALL": call,
+        "S3DLIO_TEST_FROM": str(number),
+        "S3DLIO_TEST_ERRNO": str(errno.EIO),
+    }
     said, left = child(BEHIND, folder, environment=preload).stdout.splitlines()
     assert said.split("|")[0] not in ("saved", "InternalError"), said
     assert str(folder) in said, said

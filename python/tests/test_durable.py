@@ -97,7 +97,6 @@ def test_delete_of_a_checkpoint_flushes_the_manifests_before_it_deletes_shards(t
 
 def test_save_killed_leaves_the_old_object_or_the_new_one(tmp_path: Path) -> None:
     """kill -9 at growing delays: under the name lies one whole version, and what is left over is never listed."""
-    import numpy as np
 
     import s3dlio
 

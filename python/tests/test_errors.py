@@ -16,8 +16,9 @@ from conftest import Base, Child, files_below, takes_direct
 
 import s3dlio
 from s3dlio import exceptions
+from s3dlio._core import _failures
 
-CLASSES = [s3dlio.S3dlioError, *exceptions._BY_STATUS.values()]
+CLASSES = [s3dlio.S3dlioError, *_failures.BY_STATUS.values()]
 
 #: What a call reads from one address.
 READERS: dict[str, Callable[[Any], object]] = {
@@ -64,7 +65,11 @@ def test_put_over_a_folder_is_told_so(file_base: Base) -> None:
 
 def test_put_below_an_object_is_told_so(file_base: Base) -> None:
     s3dlio.put_bytes(file_base.at("a"), b"x")
-    for action in (lambda: s3dlio.put_bytes(file_base.at("a/b"), b"y"), lambda: s3dlio.get(file_base.at("a/b")), lambda: s3dlio.mkdir(file_base.at("a/b"))):
+    for action in (
+        lambda: s3dlio.put_bytes(file_base.at("a/b"), b"y"),
+        lambda: s3dlio.get(file_base.at("a/b")),
+        lambda: s3dlio.mkdir(file_base.at("a/b")),
+    ):
         with pytest.raises(NotADirectoryError) as caught:
             action()
         assert caught.value.errno == errno.ENOTDIR
@@ -294,7 +299,7 @@ def test_object_larger_than_memory_is_named(tmp_path: Path) -> None:
             call()
     with pytest.raises(s3dlio.BulkError) as caught:
         s3dlio.get_many([sparse])
-    [(uri, error)] = caught.value.errors.items()
+    [(_uri, error)] = caught.value.errors.items()
     assert isinstance(error, s3dlio.OutOfSpaceError) and "not enough memory" in str(error), error
 
 
@@ -435,8 +440,8 @@ def test_exceptions_are_the_builtins_that_fit(ours: str, builtin: type[Exception
 
 
 def test_every_status_of_the_library_has_its_exception() -> None:
-    assert sorted(exceptions._BY_STATUS) == list(range(1, 17))
-    assert len(set(exceptions._BY_STATUS.values())) == 16
+    assert sorted(_failures.BY_STATUS) == list(range(1, 17))
+    assert len(set(_failures.BY_STATUS.values())) == 16
     for name in exceptions.__all__:
         assert issubclass(getattr(exceptions, name), UserWarning if name.endswith("Warning") else s3dlio.S3dlioError)
 

@@ -19,7 +19,9 @@ def test_catalogue_has_every_error_and_its_bases() -> None:
         pytest.skip("the package is not in a checkout")
     text = PAGE.read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \| .+ \| .+ \|$", text, re.M))
-    classes = {name: made for name in errors.__all__ if inspect.isclass(made := getattr(errors, name)) and issubclass(made, errors.S3dlioError)}
+    classes = {
+        name: made for name in errors.__all__ if inspect.isclass(made := getattr(errors, name)) and issubclass(made, errors.S3dlioError)
+    }
     assert set(rows) == set(classes)
     for name, bases in rows.items():
         for base in re.findall(r"`(\w+)`", bases):

@@ -81,7 +81,9 @@ class Bench:
         endpoint = options["endpoint_url"].replace(f"{where.scheme}://{where.netloc}", f"http://127.0.0.1:{self.proxy.port}", 1)
         self.broken = {**options, **PATIENCE, "endpoint_url": endpoint}
         if credentials is not None:
-            self.broken = {name: value for name, value in self.broken.items() if "access_key" not in name and name != "account_key"} | credentials
+            self.broken = {
+                name: value for name, value in self.broken.items() if "access_key" not in name and name != "account_key"
+            } | credentials
         if uri.startswith("s3://"):
             self.broken["part_size"] = 5 << 20
         self.is_azure = uri.startswith("az://")
@@ -241,7 +243,14 @@ def renew(child: Child, server: tuple[str, dict[str, Any]], credentials: dict[st
     modules = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
     uri, options = server
     ended = child(
-        RENEWED, uri, repr(options), repr(credentials), fault, RENEWALS, timeout=60 + 4 * RENEWALS, environment=environment | {"PYTHONPATH": modules}
+        RENEWED,
+        uri,
+        repr(options),
+        repr(credentials),
+        fault,
+        RENEWALS,
+        timeout=60 + 4 * RENEWALS,
+        environment=environment | {"PYTHONPATH": modules},
     )
     expired = int(ended.stdout)
     assert expired >= RENEWALS // 2, "hardly anything expired"
@@ -269,7 +278,9 @@ def test_tokens_that_expire_are_had_anew(child: Child) -> None:
     server = azure_tls_server()
     with Identity() as identity:
         expired = renew(child, server, {"credential": "default"}, "token_expired", identity.environment)
-    assert len(identity.given) >= RENEWALS // 3, f"{expired} answers said that the token has expired and {len(identity.given)} were asked for"
+    assert len(identity.given) >= RENEWALS // 3, (
+        f"{expired} answers said that the token has expired and {len(identity.given)} were asked for"
+    )
 
 
 def test_proxy_that_breaks_nothing_is_not_noticed(benches: list[Bench]) -> None:

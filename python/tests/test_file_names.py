@@ -14,7 +14,8 @@ from conftest import IN_CHILD, Base, Child
 import s3dlio
 from s3dlio._core import _native
 
-#: Not UTF-8 at all, in its middle, cut short, overlong, halves of surrogate pairs, beyond Unicode, beside what JSON escapes and what is UTF-8.
+#: Not UTF-8 at all, in its middle, cut short, overlong, halves of surrogate pairs, beyond Unicode, beside what JSON escapes and what is
+#: UTF-8.
 NAMES = [
     b"\xff", b"a\x80b", b"\xe2\x82", b"\xc0\xaf", b"\xed\xa0\x80", b"\xed\xa0\xbd\xed\xb8\x80", b"\xf4\x90\x80\x80", b'"\\\xfe\n\x01',
     "é😀".encode() + b"\xf0\x9f\x90", b"\xc3" + "é".encode(), b"x" * 150 + b"\xff" * 80,
@@ -106,7 +107,9 @@ def test_list_is_in_the_order_of_the_bytes_and_goes_on_after_any(file_base: Base
         assert [os.fsencode(uri.removeprefix(file_base.text())) for uri in after] == names[at + 1 :], name
 
 
-@pytest.mark.parametrize("call", [s3dlio.get, s3dlio.stat, s3dlio.exists, s3dlio.list, s3dlio.delete, lambda uri: s3dlio.put_bytes(uri, b"x")])
+@pytest.mark.parametrize(
+    "call", [s3dlio.get, s3dlio.stat, s3dlio.exists, s3dlio.list, s3dlio.delete, lambda uri: s3dlio.put_bytes(uri, b"x")]
+)
 @pytest.mark.parametrize("store", ["memory://names", "s3://bucket", "az://account/container"])
 def test_other_stores_refuse_such_a_name_and_say_which(store: str, call: object) -> None:
     with pytest.raises(s3dlio.InvalidArgumentError, match=r"/a\\xffb: .*not valid Unicode.*Only local files") as caught:
@@ -176,5 +179,7 @@ in_child(lambda: s3dlio.put_bytes(sys.argv[1] + "/new\\udcff", b"from the child"
 
 def test_name_given_on_a_command_line_is_the_file(child: Child, tmp_path: Path) -> None:
     make(Base("uri", tmp_path / "tree"), b"a\xff")
-    ended = child("import s3dlio, sys; assert bytes(s3dlio.get(sys.argv[1])) == b'a\\xff'", os.fsdecode(os.fsencode(tmp_path) + b"/tree/a\xff"))
+    ended = child(
+        "import s3dlio, sys; assert bytes(s3dlio.get(sys.argv[1])) == b'a\\xff'", os.fsdecode(os.fsencode(tmp_path) + b"/tree/a\xff")
+    )
     assert ended.returncode == 0 and sys.version_info

@@ -34,7 +34,24 @@ def size(dice: random.Random) -> int:
 
 
 def reading(dice: random.Random) -> tuple[Any, ...]:
-    name = dice.choice(["read", "read", "readinto", "seek", "seek", "tell", "readline", "readlines", "lines", "readable", "writable", "seekable", "close", "fileno"])
+    name = dice.choice(
+        [
+            "read",
+            "read",
+            "readinto",
+            "seek",
+            "seek",
+            "tell",
+            "readline",
+            "readlines",
+            "lines",
+            "readable",
+            "writable",
+            "seekable",
+            "close",
+            "fileno",
+        ]
+    )
     if name == "read":
         return name, dice.choice([-1, None, size(dice), size(dice), 1.5])
     if name in ("readinto", "readline"):
@@ -64,7 +81,10 @@ def check_reads(uri: str, seed: int, compress: bool, options: dict[str, Any] | N
     data = b"".join(bytes([dice.choice(b"ab\n")]) * dice.randrange(1, 400) for _ in range(dice.choice([0, 1, 300])))[:MOST]
     with s3dlio.ObjectWriter(uri, compress=compress, storage_options=options) as writer:
         writer.write(data)
-    file, model = s3dlio.open(writer.uri, buffering=dice.choice([0, 1, 100, 1 << 20]), storage_options=options), io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type]
+    file, model = (
+        s3dlio.open(writer.uri, buffering=dice.choice([0, 1, 100, 1 << 20]), storage_options=options),
+        io.BufferedReader(io.BytesIO(data)),
+    )  # type: ignore[arg-type]
     done = []
     for _ in range(steps):
         operation = reading(dice)
@@ -101,9 +121,9 @@ def check_writes(uri: str, seed: int, compress: bool, options: dict[str, Any] | 
     file.close()
     file.close()
     for name in ("flush", "tell"):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError):  # noqa: PT011
             getattr(file, name)()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011
         file.write(b"x")
     assert bytes(s3dlio.get(file.uri, decompress=compress, storage_options=options)) == model.getvalue()
 

@@ -14,6 +14,8 @@ import pytest
 from conftest import IN_CHILD, Child
 from servers_fixture import azure_server, s3_server
 
+pytestmark = pytest.mark.every_python
+
 FIRST_USES = int(os.environ.get("S3DLIO_FIRST_USES", "60"))
 
 

@@ -1,7 +1,7 @@
 """Forks in the moments in which another thread is about to use what a process has once: OpenSSL, the loader, the resolver.
 
-A forked child has the parent's OpenSSL, with the locks that the parent's threads held. ``S3DLIO_FORK_MOMENTS=500`` forks that often in each of the
-four kinds of moments.
+A forked child has the parent's OpenSSL, with the locks that the parent's threads held. ``S3DLIO_FORK_MOMENTS=500`` forks that often in each
+of the four kinds of moments.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from conftest import IN_CHILD, Child
 from servers_fixture import s3_tls_server
+
+pytestmark = pytest.mark.every_python
 
 FORKS = int(os.environ.get("S3DLIO_FORK_MOMENTS", "40"))
 

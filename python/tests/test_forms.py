@@ -212,7 +212,10 @@ class Save(NamedTuple):
 
 
 def check_history(saves: list[Save], found: int, begin: float) -> None:
-    """A load that began then gave a save that none replaced before: none that was acknowledged before the load began after that one ended."""
+    """A load that began then gave a save that none replaced before.
+
+    None that was acknowledged before the load began after that one ended.
+    """
     given = next(save for save in saves if save.value == found)
     newer = [save for save in saves if save.acknowledged and save.end < begin and save.begin > given.end]
     assert not newer, (given, newer, begin)
@@ -239,7 +242,12 @@ def test_savers_of_both_forms_at_once_keep_what_was_acknowledged(place: tuple[Ba
                     acknowledged = False
                 saves.append(Save(value, acknowledged, begin, time.monotonic()))
 
-        def load(uri: str = uri, start: threading.Barrier = start, loads: list[tuple[int | None, float]] = loads, running: threading.Event = running) -> None:
+        def load(
+            uri: str = uri,
+            start: threading.Barrier = start,
+            loads: list[tuple[int | None, float]] = loads,
+            running: threading.Event = running,
+        ) -> None:
             start.wait()
             while running.is_set():
                 begin = time.monotonic()
@@ -309,7 +317,9 @@ def test_savers_of_both_forms_killed_at_once_keep_what_was_acknowledged(tmp_path
         savers = [
             subprocess.Popen(
                 [sys.executable, "-c", SAVER, str(folder), str(saver)],
-                stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
             )
             for saver in range(4)
         ]

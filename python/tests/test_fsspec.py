@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from boto3_side import boto3_client
 from conftest import CHECKOUT, IN_CHILD, Child, keeps_attributes
@@ -59,7 +60,24 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         made.fs.rm(made.path, recursive=True)
 
 
-SLICES = [(None, None), (0, 4), (3, 7), (3, None), (None, 5), (-4, None), (-4, -1), (2, -2), (0, 100), (9, 100), (10, 20), (12, 20), (-100, 3), (5, 5), (7, 3), (0, -10)]
+SLICES = [
+    (None, None),
+    (0, 4),
+    (3, 7),
+    (3, None),
+    (None, 5),
+    (-4, None),
+    (-4, -1),
+    (2, -2),
+    (0, 100),
+    (9, 100),
+    (10, 20),
+    (12, 20),
+    (-100, 3),
+    (5, 5),
+    (7, 3),
+    (0, -10),
+]
 
 
 @pytest.mark.parametrize(("start", "end"), SLICES)
@@ -85,7 +103,16 @@ def test_cat_ranges_gives_slices_and_failures_in_their_order(place: Place) -> No
 
 def test_what_is_missing_raises_the_builtin_of_the_standard_library(place: Place) -> None:
     fs, gone = place.fs, place.at("gone")
-    for call in (fs.info, fs.cat_file, fs.rm_file, fs.ls, fs.open, fs.size, lambda path: fs.rm(path, recursive=True), lambda path: fs.cp_file(path, place.at("x"))):
+    for call in (
+        fs.info,
+        fs.cat_file,
+        fs.rm_file,
+        fs.ls,
+        fs.open,
+        fs.size,
+        lambda path: fs.rm(path, recursive=True),
+        lambda path: fs.cp_file(path, place.at("x")),
+    ):
         with pytest.raises(FileNotFoundError):
             call(gone)
     assert not fs.exists(gone) and not fs.isfile(gone) and not fs.isdir(gone)
@@ -243,6 +270,20 @@ def test_files_are_read_at_any_place(place: Place) -> None:
         assert b"".join(iter(lambda: file.read(100_001), b"")) == data
     assert place.fs.head(place.at("big"), 3) == data[:3] and place.fs.tail(place.at("big"), 3) == data[-3:]
     assert place.fs.read_block(place.at("big"), 10, 5) == data[10:15]
+
+
+def test_buffers_are_handed_over_as_reads_are(place: Place) -> None:
+    data = np.random.default_rng(5).integers(0, 256, 3_000_001, np.uint8).tobytes()
+    place.fs.pipe_file(f"{place.path}/buffers", data)
+    with place.fs.open(f"{place.path}/buffers") as file:
+        for at, size in ((0, 10), (5, 2_500_000), (2_999_990, 100), (3_000_001, 4), (7, 0)):
+            file.seek(at)
+            assert bytes(file.read_buffer(size)) == data[at : at + size] and file.tell() == min(at + size, len(data))
+        file.seek(2_000_000)
+        assert bytes(file.read_buffer()) == data[2_000_000:]
+        file.seek(9)
+        first, second = file.read_buffer(1000), file.read_buffer(1000)
+        assert bytes(first) == data[9:1009] and bytes(second) == data[1009:2009]
 
 
 def test_text_and_compression_go_through_fsspec(place: Place) -> None:
@@ -472,13 +513,22 @@ def test_paths_of_files_are_as_the_system_has_them(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     fs = ours.PosixFileSystem()
-    for text in ("x", "./x", f"{tmp_path}/x", f"file://{tmp_path}/x", f"file:{tmp_path}/x", f"s3dlio+file://{tmp_path}/x/", "~/x", tmp_path / "x"):
+    for text in (
+        "x",
+        "./x",
+        f"{tmp_path}/x",
+        f"file://{tmp_path}/x",
+        f"file:{tmp_path}/x",
+        f"s3dlio+file://{tmp_path}/x/",
+        "~/x",
+        tmp_path / "x",
+    ):
         assert fs._strip_protocol(text) == f"{tmp_path}/x"
     assert fs._strip_protocol("file:///") == "/"
 
 
 def test_buckets_are_made_listed_and_removed() -> None:
-    uri, options = s3_server()
+    _uri, options = s3_server()
     fs = ours.S3FileSystem(**options)
     bucket = f"fs-{uuid.uuid4()}"
     assert not fs.exists(bucket)
@@ -559,7 +609,9 @@ def test_register_takes_others_over_by_choice(child: Child, tmp_path: Path) -> N
     child(REGISTER, tmp_path)
 
 
-FORK = IN_CHILD + """
+FORK = (
+    IN_CHILD
+    + """
 import sys, uuid
 import s3dlio.fsspec
 
@@ -589,6 +641,7 @@ def fork():
 if __name__ == "__main__":
     fork()
 """
+)
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
@@ -608,3 +661,22 @@ def test_entry_points_name_classes_that_are_there() -> None:
     told = dict(line.replace('"', "").split(" = ") for line in block.splitlines())
     assert {name: getattr(ours, path.partition(":")[2]) for name, path in told.items()} == ours._protocols._CLASSES  # type: ignore[attr-defined]
     assert all(path.startswith("s3dlio.fsspec:") for path in told.values())
+
+
+@pytest.mark.parametrize("mode", ["read", "through", "back"])
+def test_cache_option_keeps_what_is_read(tmp_path: Path, mode: str) -> None:
+    far, data = tmp_path / "far", os.urandom(300_000)
+    far.mkdir()
+    fs = ours.PosixFileSystem(cache=str(tmp_path / "cache"), cache_mode=mode, cache_validate="never", skip_instance_cache=True)
+    fs.pipe(f"{far}/a", data)
+    assert fs.cat(f"{far}/a") == data
+    with fs.open(f"{far}/a", "rb") as file:
+        file.seek(100_000)
+        assert file.read(50_000) == data[100_000:150_000]
+    assert [one.rsplit("/", 1)[1] for one in fs.find(str(far))] == ["a"]
+    store = s3dlio.cache(f"file://{far}", tmp_path / "cache", mode=mode, validate="never")  # type: ignore[arg-type]
+    assert store.flush(timeout=60)["writes"] == 0
+    assert bytes(store.get("a")) == data and store.stats()["hits"] > 0
+    assert (far / "a").read_bytes() == data
+    fs.rm(f"{far}/a")
+    assert not fs.exists(f"{far}/a")

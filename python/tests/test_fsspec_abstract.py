@@ -12,9 +12,9 @@ suite = pytest.importorskip("fsspec.tests.abstract", reason="no fsspec with its 
 if not hasattr(suite, "AbstractPipeTests"):
     pytest.skip("a fsspec older than those that are supported", allow_module_level=True)
 
-import s3dlio.fsspec  # noqa: E402
-
 from servers_fixture import azure_server, s3_moto_server, s3_server  # noqa: E402
+
+import s3dlio.fsspec  # noqa: E402
 
 
 def _memory() -> tuple[Any, str]:
@@ -59,7 +59,11 @@ class Fixtures(suite.AbstractFixtures):  # type: ignore[misc, name-defined]
 
 
 class All(
-    suite.AbstractCopyTests, suite.AbstractGetTests, suite.AbstractPutTests, suite.AbstractOpenTests, suite.AbstractPipeTests  # type: ignore[misc, name-defined]
+    suite.AbstractCopyTests,
+    suite.AbstractGetTests,
+    suite.AbstractPutTests,
+    suite.AbstractOpenTests,
+    suite.AbstractPipeTests,  # type: ignore[misc, name-defined]
 ):
     pass
 

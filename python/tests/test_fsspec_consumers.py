@@ -133,7 +133,12 @@ def test_zarr_asynchronous_api_works(place: Place) -> None:
         from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 
         await store.set("blob", proto.buffer.from_bytes(b"0123456789"))
-        for asked, wanted in ((RangeByteRequest(2, 5), b"234"), (OffsetByteRequest(7), b"789"), (SuffixByteRequest(2), b"89"), (OffsetByteRequest(10), b"")):
+        for asked, wanted in (
+            (RangeByteRequest(2, 5), b"234"),
+            (OffsetByteRequest(7), b"789"),
+            (SuffixByteRequest(2), b"89"),
+            (OffsetByteRequest(10), b""),
+        ):
             found = await store.get("blob", proto, asked)
             assert found is not None and found.to_bytes() == wanted
         assert await store.get("gone", proto) is None
@@ -187,6 +192,26 @@ def test_xarray_reads_netcdf_by_h5netcdf(place: Place) -> None:
         file.write(bytes(data.to_netcdf(engine="h5netcdf")))
     with place.fs.open(f"{place.path}/d.nc") as file, xarray.open_dataset(file, engine="h5netcdf") as found:
         xarray.testing.assert_identical(found.load(), data)
+
+
+def test_numpy_reads_and_writes_archives(place: Place) -> None:
+    for save in (np.savez, np.savez_compressed):
+        with place.fs.open(f"{place.path}/set.npz", "wb") as file:
+            save(file, x=np.arange(100_000.0).reshape(100, -1), y=np.array(["a", "b"]))
+        with place.fs.open(f"{place.path}/set.npz") as file, np.load(file) as found:
+            assert found["x"].sum() == np.arange(100_000.0).sum() and found["y"].tolist() == ["a", "b"]
+
+
+def test_h5py_reads_what_it_wrote(place: Place, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="no h5py")
+    with h5py.File(tmp_path / "set.h5", "w") as made:
+        made.create_dataset("x", data=np.arange(300_000).reshape(300, -1), chunks=(30, 100), compression="gzip")
+        made["group/y"] = np.ones(7)
+        made.attrs["told"] = "by us"
+    place.fs.put_file(str(tmp_path / "set.h5"), f"{place.path}/set.h5")
+    with place.fs.open(f"{place.path}/set.h5") as file, h5py.File(file, "r") as found:
+        assert found["x"][17, 5] == 17_005 and found["x"][:].sum() == np.arange(300_000).sum()
+        assert found["group/y"][:].sum() == 7 and found.attrs["told"] == "by us"
 
 
 def test_dask_reads_and_writes_frames_in_processes(place: Place) -> None:

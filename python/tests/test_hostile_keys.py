@@ -93,7 +93,24 @@ def test_key_of_an_object_in_the_making_is_refused(root: Path) -> None:
     assert store.list() == [".s3dlio-x.tmp", "there"]
 
 
-@pytest.mark.parametrize("key", ["a\nb", "tab\tand\rreturn", "-rf", "*", "~", "a\\..\\b", "％2e％2e", "%2e%2e", "\u202eevil", "\x7f", "$(touch x)", "'\"`;|&", "\udcff"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a\nb",
+        "tab\tand\rreturn",
+        "-rf",
+        "*",
+        "~",
+        "a\\..\\b",
+        "％2e％2e",
+        "%2e%2e",
+        "\u202eevil",
+        "\x7f",
+        "$(touch x)",
+        "'\"`;|&",
+        "\udcff",
+    ],
+)
 def test_odd_key_is_taken_literally(root: Path, key: str) -> None:
     store = s3dlio.Store(f"file://{root}")
     store.put_bytes(key, b"odd")

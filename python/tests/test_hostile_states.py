@@ -29,11 +29,92 @@ URI = "memory://hostile-states"
 #: Bytes of new memory that one load may make: those of the shards, some hundred, and what JSON becomes.
 MOST_MEMORY = 1 << 20
 
-NUMBERS = [0, 1, -1, 3, 7, 2**31, 2**40, 2**53, 2**61, 2**62, 2**63 - 1, 2**63, 2**64, 10**30, -(2**63), 0.5, 1e308, float("nan"), float("inf"), True]
-TEXTS = ["", "~", "tensor", "np", "pt", "w", "float32", "bfloat16", "float8_e4m3fn", "int4", "object", "O", "<f4", "|O", "<U5", "<U999999999999", "V0", "<M8[ns]"]
-TEXTS += ["npy:'<f4'", "npy:'|O'", "npy:[('a', '<f4')]", "npy:[('a', 'O')]", "npy:" + "(" * 300, "npy:'<U2147483647'", "npy:", "crc32c:00000000", "crc32c:zzzzzzzz"]
-TEXTS += ["zstd", "none", "shards/x", "../x", "\ud800", "AAAA", "QQ==", "x" * 5000, "[" * 5000, "{" * 2000, "Counter", "set", "dict", "complex", "range", "BytesIO"]
-TEXTS += ["torch.Size", "torch.dtype", "torch.device", "torch.Tensor", "scalar", "array", "tuple", "bytes", "float", "cuda:99", "load", "qint8", "complex32"]
+NUMBERS = [
+    0,
+    1,
+    -1,
+    3,
+    7,
+    2**31,
+    2**40,
+    2**53,
+    2**61,
+    2**62,
+    2**63 - 1,
+    2**63,
+    2**64,
+    10**30,
+    -(2**63),
+    0.5,
+    1e308,
+    float("nan"),
+    float("inf"),
+    True,
+]
+TEXTS = [
+    "",
+    "~",
+    "tensor",
+    "np",
+    "pt",
+    "w",
+    "float32",
+    "bfloat16",
+    "float8_e4m3fn",
+    "int4",
+    "object",
+    "O",
+    "<f4",
+    "|O",
+    "<U5",
+    "<U999999999999",
+    "V0",
+    "<M8[ns]",
+]
+TEXTS += [
+    "npy:'<f4'",
+    "npy:'|O'",
+    "npy:[('a', '<f4')]",
+    "npy:[('a', 'O')]",
+    "npy:" + "(" * 300,
+    "npy:'<U2147483647'",
+    "npy:",
+    "crc32c:00000000",
+    "crc32c:zzzzzzzz",
+]
+TEXTS += [
+    "zstd",
+    "none",
+    "shards/x",
+    "../x",
+    "\ud800",
+    "AAAA",
+    "QQ==",
+    "x" * 5000,
+    "[" * 5000,
+    "{" * 2000,
+    "Counter",
+    "set",
+    "dict",
+    "complex",
+    "range",
+    "BytesIO",
+]
+TEXTS += [
+    "torch.Size",
+    "torch.dtype",
+    "torch.device",
+    "torch.Tensor",
+    "scalar",
+    "array",
+    "tuple",
+    "bytes",
+    "float",
+    "cuda:99",
+    "load",
+    "qint8",
+    "complex32",
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +127,17 @@ def manifest() -> dict[str, Any]:
             "b": np.arange(5.0),
             "text": np.array(["a", "bc"]),
             "list": [np.ones(2, "i2"), {"x": np.float32(2)}],
-            "values": {"f": float("nan"), "c": 1j, "b": b"x", "t": (1, 2), "s": {1}, "r": range(3), "d": {1: 2}, "n": np.float32(2), "io": io.BytesIO(b"y")},
+            "values": {
+                "f": float("nan"),
+                "c": 1j,
+                "b": b"x",
+                "t": (1, 2),
+                "s": {1},
+                "r": range(3),
+                "d": {1: 2},
+                "n": np.float32(2),
+                "io": io.BytesIO(b"y"),
+            },
         }
         found.append(save_state_shard(URI, state, 1, rank=rank, world_size=2))
     finalize_state(URI, 1, found)
@@ -102,7 +193,9 @@ def mutate(value: Any, chance: random.Random) -> None:
             container[name] = chance.choice([old + 1, old - 1, -old, old * 2, old << 40, old + (1 << 61), chance.choice(NUMBERS)])
         elif isinstance(old, str):
             at = chance.randrange(len(old) + 1)
-            container[name] = chance.choice([old[:at], old[:at] + chance.choice(string.printable) + old[at:], chance.choice(TEXTS), old.swapcase()])
+            container[name] = chance.choice(
+                [old[:at], old[:at] + chance.choice(string.printable) + old[at:], chance.choice(TEXTS), old.swapcase()]
+            )
         else:
             container[name] = anything(chance)
 
@@ -141,7 +234,9 @@ def outcome(manifest: dict[str, Any], action: Callable[[str], Any]) -> str:
     return "loaded"
 
 
-def test_load_of_mutated_manifests_gives_a_state_or_an_error_that_names_it(manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_of_mutated_manifests_gives_a_state_or_an_error_that_names_it(
+    manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from s3dlio._checkpoints import _saved_state
 
     made = 0

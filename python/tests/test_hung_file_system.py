@@ -189,7 +189,7 @@ async def main():
 
 hold("read", "write")
 asyncio.run(main())
-"""
+"""  # noqa: E501
         + AFTERWARDS,
     )
 
@@ -235,7 +235,7 @@ assert os.waitpid(child, 0)[1] == 0
 
 def end(began):
     took = time.monotonic() - began
-    # 3 seconds for what is under way; the kernel lets no process go that it holds a call of, so that is let go now, beside the rest of the end
+    # 3 seconds for what is under way; the kernel lets no process go that it holds a call of, so that is let go now
     hold()
     assert took < 6, took
     print("good", flush=True)

@@ -8,6 +8,8 @@ import pytest
 from conftest import Child
 from test_timeout import CALLS
 
+pytestmark = pytest.mark.every_python
+
 #: Milliseconds within which an interrupt must arrive.
 PROMPT = 200
 
@@ -59,7 +61,7 @@ assert len(took) == 3
 s3dlio.put_bytes("memory://after/x", b"works")
 assert s3dlio.get("memory://after/x") == b"works"
 print(min(took) * 1000)
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -84,7 +86,7 @@ except KeyboardInterrupt:
 else:
     raise SystemExit("no interrupt came")
 assert s3dlio.put_bytes("memory://after/x", b"123456789") == "crc32c:e3069283"
-"""
+"""  # noqa: E501
     )
 
 
@@ -108,7 +110,7 @@ else:
     tasks = []
     asyncio.run(leave())
     assert all(task.cancelled() for task in tasks)
-""",
+""",  # noqa: E501
         form,
         timeout=30,
     )

@@ -64,7 +64,9 @@ def test_reopened_log_has_what_was_committed(tmp_path: Path) -> None:
         log.append(b"z")
 
 
-@pytest.mark.parametrize(("dtype", "shape"), [("f4", (2, 3)), ("f4", ()), (STEP, ()), (np.dtype(("i2", 5)), 2), ("S7", ()), ("M8[us]", (2,))])
+@pytest.mark.parametrize(
+    ("dtype", "shape"), [("f4", (2, 3)), ("f4", ()), (STEP, ()), (np.dtype(("i2", 5)), 2), ("S7", ()), ("M8[us]", (2,))]
+)
 def test_array_records_come_back_as_they_were(tmp_path: Path, dtype: Any, shape: Any) -> None:
     whole = np.dtype((dtype, shape))
     values = np.frombuffer(np.random.default_rng(1).bytes(whole.itemsize * 5000), np.uint8)
@@ -340,7 +342,14 @@ def test_inspect_counts_exactly_without_lock_or_settings(tmp_path: Path) -> None
     records = _committed(tmp_path, 2000)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     found = s3dlio.Log.inspect(tmp_path)
-    assert (found["begin"], found["end"], found["records"], found["state"], found["whole"], found["version"]) == (0, 2000, 2000, "closed", True, 1)
+    assert (found["begin"], found["end"], found["records"], found["state"], found["whole"], found["version"]) == (
+        0,
+        2000,
+        2000,
+        "closed",
+        True,
+        1,
+    )
     assert sum(one["end_record"] - one["first_record"] for one in found["segments"]) == 2000 and found["findings"] == []
     assert {one["name"] for one in found["segments"]} == {name for name in before if name.startswith("seg-")}
     assert found["segment_size"] == 16 << 10 and json.loads(json.dumps(found)) == found
@@ -367,7 +376,10 @@ def test_inspect_works_in_a_directory_that_cannot_be_written() -> None:
         for file in log.iterdir():
             file.chmod(0o444)
         log.chmod(0o555)
-        program = f"import s3dlio; f = s3dlio.Log.self_check({str(log)!r}); print(f['records_checked'], f['whole'], len(s3dlio.Log.open({str(log)!r})))"
+        program = (
+            f"import s3dlio; f = s3dlio.Log.self_check({str(log)!r}); print(f['records_checked'], f['whole'], "
+            f"len(s3dlio.Log.open({str(log)!r})))"
+        )
         if os.getuid() == 0:
             if not all(above.stat().st_mode & 0o001 for above in PACKAGE.resolve().parents):
                 pytest.skip("the package lies where only root may read")
@@ -395,7 +407,9 @@ def test_self_check_finds_damage_and_repairs_only_when_asked(tmp_path: Path) -> 
     plan = s3dlio.Log.self_check(tmp_path, repair=True)
     assert not plan["whole"] and {file.name: file.read_bytes() for file in tmp_path.iterdir()} == images
     damage = [one for one in plan["findings"] if one["kind"] == "damage"]
-    assert [(one["path"], one["offset"], one["end_record"] - one["first_record"], one["repair"]) for one in damage] == [(str(segments[1]), at, 1, "none")]
+    assert [(one["path"], one["offset"], one["end_record"] - one["first_record"], one["repair"]) for one in damage] == [
+        (str(segments[1]), at, 1, "none")
+    ]
     assert [one["repair"] for one in plan["findings"] if one["kind"] == "redundant"] == ["footer"]
     done = s3dlio.Log.self_check(tmp_path, repair=True, dry_run=False)
     assert done["findings"] == damage and len(done["repaired"]) == 2
@@ -435,7 +449,12 @@ def test_log_in_a_store_reads_as_the_local_one(tmp_path: Path) -> None:
         follower = far.follow(3990, timeout=20)
         assert np.array_equal([next(follower) for _ in range(1010)], values[3990:])
         assert np.array_equal(pickle.loads(pickle.dumps(far))[4999], values[4999])
-    for wrong in (lambda: far.cursor("x").get(), lambda: far.append(values[0]), lambda: s3dlio.Log.open(uri, "a"), lambda: far.upload(tmp_path / "x")):
+    for wrong in (
+        lambda: far.cursor("x").get(),
+        lambda: far.append(values[0]),
+        lambda: s3dlio.Log.open(uri, "a"),
+        lambda: far.upload(tmp_path / "x"),
+    ):
         with pytest.raises(errors.InvalidArgumentError):
             wrong()
     with pytest.raises(errors.NotFoundError, match="no segment"):
@@ -478,7 +497,9 @@ def test_retention_drops_whole_segments(tmp_path: Path) -> None:
             log.append(b"%d" % i + bytes(90))
             if i % 50 == 49:
                 log.commit()
-        assert 500 <= len(log) < 1000 and log[log.begin].rstrip(b"\0") == b"%d" % log.begin and log.stats()["truncated_records"] == log.begin
+        assert (
+            500 <= len(log) < 1000 and log[log.begin].rstrip(b"\0") == b"%d" % log.begin and log.stats()["truncated_records"] == log.begin
+        )
     with s3dlio.Log.open(tmp_path / "b", "a", segment_size=16 << 10, retain_bytes=100_000) as log:
         for i in range(5000):
             log.append(bytes(100))
@@ -523,8 +544,18 @@ def test_small_records_keep_their_numbers_through_every_call(log: s3dlio.Log) ->
     assert log.append(mine) == 0
     mine[:] = b"else"
     calls: list[Any] = [
-        lambda: len(log), lambda: log.end, lambda: log[0], lambda: log.append_batch([b"x", b"y"]), lambda: log.append(b"z" * 5000), log.commit, lambda: log.read([0]),
-        lambda: asyncio.run(log.acommit()), lambda: list(log), lambda: log.stats(), lambda: log.sample(2), lambda: log.seal(),
+        lambda: len(log),
+        lambda: log.end,
+        lambda: log[0],
+        lambda: log.append_batch([b"x", b"y"]),
+        lambda: log.append(b"z" * 5000),
+        log.commit,
+        lambda: log.read([0]),
+        lambda: asyncio.run(log.acommit()),
+        lambda: list(log),
+        lambda: log.stats(),
+        lambda: log.sample(2),
+        lambda: log.seal(),
     ]
     wanted = [b"mine"]
     for round_, call in enumerate(calls * 3):
@@ -562,7 +593,7 @@ def test_log_dataset_reads_a_batch_at_once_and_resumes(tmp_path: Path) -> None:
         batch = next(iter(torch.utils.data.DataLoader(data, batch_size=8)))
         assert batch["obs"].shape == (8, 3) and batch["action"].tolist() == list(range(8))
         seen = [one["action"].tolist() for one in torch.utils.data.DataLoader(data, batch_size=50, num_workers=2)]
-        assert sum(seen, []) == list(range(100))
+        assert sum(seen, []) == list(range(100))  # noqa: RUF017
         state = data.state_dict()
         log.append_batch(values)
         log.commit()

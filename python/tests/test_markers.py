@@ -17,8 +17,8 @@ class Bucket(BaseHTTPRequestHandler):
     """A bucket in memory: listings, objects, and deletes of many."""
 
     protocol_version = "HTTP/1.1"
-    objects: dict[str, bytes] = {}
-    asked: list[str] = []
+    objects: dict[str, bytes] = {}  # noqa: RUF012
+    asked: list[str] = []  # noqa: RUF012
 
     def do_GET(self) -> None:
         address = urllib.parse.urlsplit(self.path)

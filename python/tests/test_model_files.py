@@ -105,7 +105,11 @@ def test_names_of_another_model_beside_it_stay(place: Place) -> None:
     for stem in ("adapter", "model"):
         s3dlio.save_tensors(f"{place.uri}/{stem}.safetensors", model(4), max_shard_size=50_000, **place.options)
     s3dlio.save_tensors(f"{place.uri}/model.safetensors", model(1), max_shard_size=50_000, **place.options)
-    assert place.names() == [*[f"adapter-{number:05}-of-00004.safetensors" for number in range(1, 5)], "adapter.safetensors.index.json", "model.safetensors"]
+    assert place.names() == [
+        *[f"adapter-{number:05}-of-00004.safetensors" for number in range(1, 5)],
+        "adapter.safetensors.index.json",
+        "model.safetensors",
+    ]
     same(s3dlio.load_tensors(f"{place.uri}/adapter.safetensors.index.json", **place.options), model(4))
 
 
@@ -185,7 +189,9 @@ def test_directory_without_a_model_is_not_found(tmp_path: Path) -> None:
             s3dlio.load_tensors(uri)
 
 
-@pytest.mark.parametrize(("given", "size"), [(5, 5), ("5", 5), ("5GB", 5 * 10**9), ("5 gb", 5 * 10**9), ("1.5KiB", 1536), ("2TB", 2 * 10**12), ("7MiB", 7 << 20)])
+@pytest.mark.parametrize(
+    ("given", "size"), [(5, 5), ("5", 5), ("5GB", 5 * 10**9), ("5 gb", 5 * 10**9), ("1.5KiB", 1536), ("2TB", 2 * 10**12), ("7MiB", 7 << 20)]
+)
 def test_sizes_are_understood(given: Any, size: int) -> None:
     assert _model_files.shard_size(given) == size
 

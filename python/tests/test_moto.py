@@ -1,4 +1,7 @@
-"""Objects of moto's server, which test suites use most: what it labels wrongly is recognised, and the fixture of docs/configuration.md works."""
+"""Objects of moto's server, which test suites use most.
+
+What it labels wrongly is recognised, and the fixture of docs/configuration.md works.
+"""
 
 from __future__ import annotations
 

@@ -38,9 +38,7 @@ def test_two_servers_keep_what_was_written_where_it_was() -> None:
     for key, value in data.items():
         store.put_bytes(key, value)
         assert store.get(key) == value
-    held = [
-        s3dlio.list(f"{uri}/multi", storage_options=options) for uri, options in ((new, new_options), (old, old_options))
-    ]
+    held = [s3dlio.list(f"{uri}/multi", storage_options=options) for uri, options in ((new, new_options), (old, old_options))]
     assert [len(keys) for keys in held] == [5, 5]
     assert store.list() == sorted(data)
     fresh = s3dlio.create_multi_endpoint_store([{"uri": f"{new}/multi", **new_options}, {"uri": f"{old}/multi", **old_options}])
@@ -132,7 +130,9 @@ def test_whole_addresses_name_the_key_below_an_endpoint(places: list[Path], tmp_
     assert not any("file" in name for name in names), names
 
 
-@pytest.mark.parametrize("address", ["file:///elsewhere/x", "file://{0}0/x", "memory://a/x", "s3://bucket/x", "gs://bucket/x", "https://h/x"])
+@pytest.mark.parametrize(
+    "address", ["file:///elsewhere/x", "file://{0}0/x", "memory://a/x", "s3://bucket/x", "gs://bucket/x", "https://h/x"]
+)
 def test_addresses_of_other_places_are_refused(places: list[Path], address: str) -> None:
     store = s3dlio.create_multi_endpoint_store([f"file://{place}" for place in places])
     address = address.format(places[0])
@@ -170,7 +170,10 @@ def test_scripts_of_the_original_run(places: list[Path], tmp_path: Path, monkeyp
     assert (total["bytes_read"], total["bytes_written"], total["error_count"], total["active_requests"]) == (33, 90, 1, 0)
     assert (store.endpoint_count(), store.strategy()) == (3, "round_robin")
     (tmp_path / "uris").write_text("\n".join(uris), encoding="utf-8")
-    assert s3dlio.create_multi_endpoint_store_from_file(file_path=str(tmp_path / "uris"), strategy="least_connections").strategy() == "least_connections"
+    assert (
+        s3dlio.create_multi_endpoint_store_from_file(file_path=str(tmp_path / "uris"), strategy="least_connections").strategy()
+        == "least_connections"
+    )
     monkeypatch.setenv("S3_ENDPOINT_URIS", ", ".join(uris) + ",")
     assert s3dlio.create_multi_endpoint_store_from_env(strategy=None).list() == store.list()
     monkeypatch.setenv("S3_ENDPOINT_URIS", " , ")
@@ -179,4 +182,3 @@ def test_scripts_of_the_original_run(places: list[Path], tmp_path: Path, monkeyp
     for mixed in ([uris[0], "s3://bucket/key"], [uris[0], uris[1].replace("file", "direct")]):
         with pytest.raises(s3dlio.InvalidArgumentError, match="same scheme"):
             s3dlio.create_multi_endpoint_store(mixed)
-

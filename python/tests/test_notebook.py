@@ -29,7 +29,7 @@ def tick():
         ticks += 1
         time.sleep(0.001)
 threading.Thread(target=tick, daemon=True).start()
-"""
+"""  # noqa: E501
 
 CELLS = {
     "blocking": "s3dlio.{call}('s3://b/x', {arguments}storage_options=options)",
@@ -88,7 +88,9 @@ def test_interrupted_cell_ends_at_once_and_the_next_one_works(kernel: Any, form:
         took.append(time.monotonic() - begin)
         held.close()
         assert answer["status"] == "error" and answer["ename"] in ("KeyboardInterrupt", "CancelledError"), answer
-        counted = run(client, "assert ticks > 20 and not (ticks := 0); assert s3dlio.put_bytes('memory://after/x', b'123456789') == 'crc32c:e3069283'")
+        counted = run(
+            client, "assert ticks > 20 and not (ticks := 0); assert s3dlio.put_bytes('memory://after/x', b'123456789') == 'crc32c:e3069283'"
+        )
         assert counted["status"] == "ok", counted
     server.close()
     assert min(took) - idle < PROMPT, took

@@ -39,10 +39,12 @@ def _shown(notebook: Path) -> list[str]:
 
 
 def test_there_are_tutorials_with_output() -> None:
-    assert {notebook.stem for notebook in NOTEBOOKS} == {"numpy", "pytorch", "pytest", "logs", "datasets"}
+    assert {notebook.stem for notebook in NOTEBOOKS} == {"numpy", "pytorch", "pytest", "logs", "datasets", "table"}
     for notebook in NOTEBOOKS:
         code = [cell for cell in notebooks.read(notebook) if cell["cell_type"] == "code"]
-        assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), f"{notebook.name}: run python3 docs/notebooks.py"
+        assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), (
+            f"{notebook.name}: run python3 docs/notebooks.py"
+        )
         assert any(_shown(notebook))
 
 
@@ -75,6 +77,13 @@ def test_notebook_runs_in_a_kernel(notebook: Path, tmp_path: Path, monkeypatch: 
     # this Python, not one that happens to be registered
     manager.kernel_spec.argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     client.execute()
-    found = ["".join("".join(one["text"] if one["output_type"] == "stream" else one["data"]["text/plain"]) for one in cell["outputs"] if one.get("name") != "stderr")
-             for cell in text.cells if cell["cell_type"] == "code"]
+    found = [
+        "".join(
+            "".join(one["text"] if one["output_type"] == "stream" else one["data"]["text/plain"])
+            for one in cell["outputs"]
+            if one.get("name") != "stderr"
+        )
+        for cell in text.cells
+        if cell["cell_type"] == "code"
+    ]
     assert [re.sub(r"\s+", " ", _VARIES.sub("…", one)) for one in found] == [re.sub(r"\s+", " ", one) for one in _shown(notebook)]

@@ -1,8 +1,9 @@
 """Headers of ``.npy`` files in every form that Python's grammar allows: what NumPy reads is read, and to the same array.
 
 ``S3DLIO_NPY_HEADERS=100000`` makes so many, ``S3DLIO_NPY_SEED=n`` repeats a run. What NumPy reads and is refused here, within limits that
-docs/formats.md names: ``\\N{name}`` escapes, numbers that are not plain decimal digits, parentheses around a value, Python objects, more than
-64 dimensions, types nested more than 32 deep, and of a key that comes twice a first value that is no dtype, order or shape. The headers made here have none of these.
+docs/formats.md names: ``\\N{name}`` escapes, numbers that are not plain decimal digits, parentheses around a value, Python objects, more
+than 64 dimensions, types nested more than 32 deep, and of a key that comes twice a first value that is no dtype, order or shape. The
+headers made here have none of these.
 """
 
 from __future__ import annotations
@@ -25,7 +26,23 @@ SEED = int(os.environ.get("S3DLIO_NPY_SEED", "7"))
 URI = "memory://npy-headers/x.npy"
 
 TYPES = ["<f4", ">i8", "|u1", "<U3", "|S5", "<M8[ns]", "|V4", "<c16", "|b1", "i4", "f8"]
-NAMES = ["a", "b c", "O", "it's", 'say "x"', "back\\slash", "é", "日本", "\U0001f600", "tab\there", "new\nline", "\x01", "#no comment", "'''", "T"]
+NAMES = [
+    "a",
+    "b c",
+    "O",
+    "it's",
+    'say "x"',
+    "back\\slash",
+    "é",
+    "日本",
+    "\U0001f600",
+    "tab\there",
+    "new\nline",
+    "\x01",
+    "#no comment",
+    "'''",
+    "T",
+]
 
 
 class Writer:
@@ -82,7 +99,9 @@ class Writer:
     plain_numbers_end = False
 
     def shape(self, dims: tuple[int, ...]) -> str:
-        return self.joined([self.number(n) for n in dims], "(", ")", comma=len(dims) == 1 or (len(dims) > 0 and self.chance.randrange(2) == 0))
+        return self.joined(
+            [self.number(n) for n in dims], "(", ")", comma=len(dims) == 1 or (len(dims) > 0 and self.chance.randrange(2) == 0)
+        )
 
     def descr(self, depth: int = 0) -> str:
         if depth == 2 or self.chance.randrange(3):
@@ -163,7 +182,11 @@ def test_headers_with_a_character_changed_are_read_as_by_numpy_or_refused() -> N
         version = chance.choice([1, 3])
         header = Writer(chance, version).header((2,))
         at = chance.randrange(len(header))
-        header = header[:at] + chance.choice(["", "'", '"', "\\", "\n", "#", "(", ")", "r", "u", "b", ",", "0", "\x00", "O"]) + header[at + chance.randrange(2) :]
+        header = (
+            header[:at]
+            + chance.choice(["", "'", '"', "\\", "\n", "#", "(", ")", "r", "u", "b", ",", "0", "\x00", "O"])
+            + header[at + chance.randrange(2) :]
+        )
         data = file_of(header, version, bytes(1 << 14))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy_cases import DTYPES, LAYOUTS, ML_DTYPES, fill, lay, same
 
 import s3dlio
-from numpy_cases import DTYPES, LAYOUTS, ML_DTYPES, fill, lay, same
-from s3dlio import load_numpy_array as load
-from s3dlio import save_numpy_array as save
+from s3dlio import load_numpy_array as load, save_numpy_array as save
 
 CHECKSUM = "user.s3dlio.crc32c"
 
@@ -212,7 +211,9 @@ def test_save_string_dtype_is_refused_with_the_reason(tmp_path: Path) -> None:
     if kind is None:
         pytest.skip("NumPy 2's StringDType")
     for array in (np.array(["a", "bc"], kind()), np.zeros(0, kind())):
-        with pytest.raises(s3dlio.InvalidArgumentError, match=r"texts of any length, which a .npy file can only keep as a pickle; .*astype\('U20'\)"):
+        with pytest.raises(
+            s3dlio.InvalidArgumentError, match=r"texts of any length, which a .npy file can only keep as a pickle; .*astype\('U20'\)"
+        ):
             save(tmp_path / "no.npy", array)
     assert list(tmp_path.iterdir()) == []
     save(tmp_path / "yes.npy", np.array(["a", "bc"], kind()).astype("U20"))
@@ -501,7 +502,11 @@ def test_load_missing_is_file_not_found(tmp_path: Path) -> None:
 
 def test_load_lets_go_of_the_file(tmp_path: Path) -> None:
     def opened() -> int:
-        return sum(os.readlink(f"/proc/self/fd/{fd}").startswith(str(tmp_path)) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}"))
+        return sum(
+            os.readlink(f"/proc/self/fd/{fd}").startswith(str(tmp_path))
+            for fd in os.listdir("/proc/self/fd")
+            if os.path.exists(f"/proc/self/fd/{fd}")
+        )
 
     save(tmp_path / "a.npy", np.arange(3))
     (tmp_path / "b.npy").write_bytes(header(described("'<f8'", "(5,)")))

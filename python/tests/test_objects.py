@@ -5,6 +5,9 @@ import ctypes
 import gc
 import mmap
 import os
+import shutil
+import subprocess
+import sys
 import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Base
+from conftest import PACKAGE, Base
 
 import s3dlio
 
@@ -262,7 +265,26 @@ def test_put_of_a_closed_mapping_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["a b", "%41%2F", "a?b#c&d=e", "+", "~", "-rf", "日本/語", "e\u0301", "é", "\n", "'\"`$(x)", ".hidden", "a.", "...", "x" * 200, "😀", "\x01"]
+    "key",
+    [
+        "a b",
+        "%41%2F",
+        "a?b#c&d=e",
+        "+",
+        "~",
+        "-rf",
+        "日本/語",
+        "e\u0301",
+        "é",
+        "\n",
+        "'\"`$(x)",
+        ".hidden",
+        "a.",
+        "...",
+        "x" * 200,
+        "😀",
+        "\x01",
+    ],
 )
 def test_put_under_an_odd_key_is_taken_literally(base: Base, key: str) -> None:
     s3dlio.put_bytes(base.at(key), b"odd")
@@ -300,7 +322,9 @@ def test_get_range_by_what_is_no_count_is_refused(base: Base, offset: Any, lengt
         s3dlio.get_range(base.at("a"), offset, length)
 
 
-@pytest.mark.parametrize("out", [bytearray(4096), np.zeros(4096, np.uint8), np.zeros((16, 32), "<f8"), memoryview(bytearray(5000))[7:4103], _mapped()])
+@pytest.mark.parametrize(
+    "out", [bytearray(4096), np.zeros(4096, np.uint8), np.zeros((16, 32), "<f8"), memoryview(bytearray(5000))[7:4103], _mapped()]
+)
 def test_get_range_into_memory_fills_it(base: Base, out: Any) -> None:
     s3dlio.put_bytes(base.at("a"), NUMBERS)
     found = s3dlio.get_range(base.at("a"), 3, out=out)
@@ -495,6 +519,62 @@ def test_rename_moves_the_object(base: Base) -> None:
     s3dlio.rename(base.at("d/b"), other.at("c"))
     assert not s3dlio.exists(base.at("d/b"))
     assert bytes(s3dlio.get(other.at("c"))) == NUMBERS
+
+
+MOUNTED_TWICE = """
+import errno, os, sys
+import s3dlio
+
+first, second = sys.argv[1:]
+with open(first + "/x", "wb") as file:
+    file.write(b"precious" * 1000)
+try:
+    os.rename(first + "/x", second + "/x")
+except OSError as error:
+    assert error.errno == errno.EXDEV, error
+before = os.stat(first + "/x")
+for move in (s3dlio.rename, s3dlio.copy):
+    for one, other in ((first, second), (second, first)):
+        for scheme in ("file", "direct"):
+            move(f"{one}/x", f"{scheme}://{other}/x", storage_options={"direct_fallback": True} if scheme == "direct" else None)
+            now = os.stat(first + "/x")
+            assert (now.st_ino, now.st_mtime_ns, now.st_size) == (before.st_ino, before.st_mtime_ns, 8000), (move, one, scheme)
+with open(first + "/x", "rb") as file:
+    assert file.read() == b"precious" * 1000
+assert sorted(os.listdir(first)) == ["x"]
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root and unshare to mount a directory twice")
+def test_move_between_two_mounts_of_one_directory_changes_nothing(tmp_path: Path) -> None:
+    first, second, script = tmp_path / "first", tmp_path / "second", tmp_path / "script.py"
+    first.mkdir()
+    second.mkdir()
+    script.write_text(MOUNTED_TWICE)
+    # rename(2) says EXDEV between mounts; the namespace, and with it the mount, ends with the process
+    mounted = subprocess.run(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            'mount --bind "$3" "$4" || exit 77; exec "$1" "$2" "$3" "$4"',
+            "sh",
+            sys.executable,
+            script,
+            first,
+            second,
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        timeout=120,
+        check=False,
+    )
+    # unshare tells of itself: no rights, or a root directory that is no mount
+    if mounted.returncode == 77 or mounted.stderr.startswith("unshare: "):
+        pytest.skip(f"nothing may be mounted here: {mounted.stderr.strip()}")
+    assert (mounted.returncode, mounted.stderr) == (0, ""), mounted.stderr
 
 
 def test_mkdir_makes_what_is_missing(base: Base) -> None:

@@ -53,6 +53,24 @@ def test_record_every_operation_of_every_store(base: Base, log: Path) -> None:
     assert all(row.first_byte is None or row.start <= row.first_byte <= row.end for row in rows)
 
 
+def test_hits_and_misses_of_a_cache_are_recorded(tmp_path: Path, log: Path) -> None:
+    far = f"memory://{tmp_path.name}-hits"
+    data = os.urandom(300_000)
+    s3dlio.put(f"{far}/a", data)
+    store = s3dlio.cache(far, str(tmp_path / "cache"), block_size="64KiB", mode="back")
+    assert [bytes(store.get("a")), bytes(store.get("a"))] == [data, data]
+    assert bytes(store.get_range("a", 100_000, 10)) == data[100_000:100_010]
+    store.put("b", b"in the journal")
+    store.get("b")
+    store.close()
+    s3dlio.oplog.stop()
+    gets = [row for row in s3dlio.oplog.read(log) if row.op == "GET"]
+    assert [(row.bytes, row.cached) for row in gets[:3]] == [(300_000, 0), (300_000, 300_000), (10, 10)]
+    # the journal has it, or it was sent meanwhile
+    assert (gets[3].bytes, gets[3].cached) in [(14, 14), (14, 0)]
+    assert all(row.cached is None for row in s3dlio.oplog.read(log) if row.op != "GET")
+
+
 def test_begin_and_end_of_a_log(tmp_path: Path, log: Path) -> None:
     assert s3dlio.oplog.is_active() and s3dlio.is_op_log_active()
     with pytest.raises(s3dlio.AlreadyExistsError):

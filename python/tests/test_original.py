@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Base, Child, takes_direct
 from servers_fixture import s3_server
 
 import s3dlio
-from conftest import Base, Child, takes_direct
 
 _TABLE = Path(__file__).parents[2] / "docs" / "original.md"
 _ROW = re.compile(r"^\| `([\w.]+)(?:\((.*)\))?` \| (same|different|not here) \| (.*) \|$")
@@ -147,7 +147,11 @@ def test_multipart_writer_close_and_reserve() -> None:
 
 def test_helpers_of_old_scripts(child: Child) -> None:
     s3dlio.put_many([("memory://original-keys/a/b", b"1"), ("memory://original-keys/c", b"22")])
-    assert s3dlio.list_full_uris("memory://original-keys/") == s3dlio.list_uris("memory://original-keys/") == ["memory://original-keys/a/b", "memory://original-keys/c"]
+    assert (
+        s3dlio.list_full_uris("memory://original-keys/")
+        == s3dlio.list_uris("memory://original-keys/")
+        == ["memory://original-keys/a/b", "memory://original-keys/c"]
+    )
     assert s3dlio.list_keys("memory://original-keys/") == s3dlio.list_keys_from_s3("memory://original-keys/") == ["a/b", "c"]
     assert s3dlio.get_object("memory://original-keys/c") == b"22" and s3dlio.stat_object("memory://original-keys/c")["size"] == 2
     assert s3dlio.get_many_stats(["memory://original-keys/c", "memory://original-keys/a/b"], 8) == (2, 3)
@@ -158,7 +162,8 @@ def test_helpers_of_old_scripts(child: Child) -> None:
     from s3dlio import _pymod as core
 
     assert core.PyCheckpointStore is s3dlio.PyCheckpointStore and core.put_bytes is s3dlio.put_bytes
-    ended = child("""
+    ended = child(
+        """
 import logging, s3dlio
 s3dlio.init_logging("nonsense")
 assert logging.getLogger("s3dlio").level == logging.INFO
@@ -170,5 +175,7 @@ try:
     s3dlio.configure_s3(region=3)
 except s3dlio.InvalidArgumentError:
     pass
-""", check=False)
+""",
+        check=False,
+    )
     assert ended.returncode == 0 and ended.stderr.count("WARNING s3dlio: shown once") == 1 and "not shown" not in ended.stderr, ended.stderr

@@ -34,7 +34,12 @@ def test_four_ways_to_iterate_give_the_same(prefix: str) -> None:
     assert _batches(loader) == [list(range(at, min(at + 6, 20))) for at in range(0, 20, 6)] and len(loader) == 4
     assert [view[0] for view in loader] == list(range(20))
     items = list(loader.items())
-    assert [item.byte_count for item in items] == list(range(1, 21)) and items[3].uri == f"{prefix}03" and bytes(items[3]) == b"\3" * 4 and len(items[3]) == 4
+    assert (
+        [item.byte_count for item in items] == list(range(1, 21))
+        and items[3].uri == f"{prefix}03"
+        and bytes(items[3]) == b"\3" * 4
+        and len(items[3]) == 4
+    )
     several = loader.items()
     assert [len(several.collect_batch(8)) for _ in range(4)] == [8, 8, 4, 0]
 
@@ -47,7 +52,14 @@ def test_batch_size_shuffle_seed_drop_last_and_shards_are_honoured(prefix: str) 
     taken = []
     for rank in range(2):
         for worker in range(3):
-            opts = {"shard_rank": rank, "shard_world_size": 2, "worker_id": worker, "num_workers_pytorch": 3, "batch_size": 2, "shuffle": True}
+            opts = {
+                "shard_rank": rank,
+                "shard_world_size": 2,
+                "worker_id": worker,
+                "num_workers_pytorch": 3,
+                "batch_size": 2,
+                "shuffle": True,
+            }
             taken += [view[0] for view in s3dlio.create_async_loader(prefix, opts)]
     assert sorted(taken) == list(range(20))
 
@@ -55,7 +67,14 @@ def test_batch_size_shuffle_seed_drop_last_and_shards_are_honoured(prefix: str) 
 def test_unknown_options_and_bad_values_are_refused_by_name(prefix: str) -> None:
     with pytest.raises(s3dlio.InvalidArgumentError, match="no option 'batchsize'.*did you mean 'batch_size'"):
         s3dlio.create_async_loader(prefix, {"batchsize": 3})
-    for wrong in ({"batch_size": 0}, {"batch_size": "3"}, {"reader_mode": "fast"}, {"shard_rank": 2, "shard_world_size": 2}, {"seed": -1}, {"shuffle": "yes"}):
+    for wrong in (
+        {"batch_size": 0},
+        {"batch_size": "3"},
+        {"reader_mode": "fast"},
+        {"shard_rank": 2, "shard_world_size": 2},
+        {"seed": -1},
+        {"shuffle": "yes"},
+    ):
         with pytest.raises(s3dlio.InvalidArgumentError, match=next(iter(wrong))):
             s3dlio.PyDataset(prefix, wrong)
 
@@ -86,7 +105,16 @@ def test_failure_reaches_the_consumer(prefix: str) -> None:
 
 
 def test_builder_has_methods_that_equal_their_values(prefix: str) -> None:
-    options = s3dlio.PyLoaderOptions().with_batch_size(4).shuffle(True, 9).num_workers(2).prefetch(3).pin_memory(True).persistent_workers(True).use_spawn()
+    options = (
+        s3dlio.PyLoaderOptions()
+        .with_batch_size(4)
+        .shuffle(True, 9)
+        .num_workers(2)
+        .prefetch(3)
+        .pin_memory(True)
+        .persistent_workers(True)
+        .use_spawn()
+    )
     assert options.batch_size == 4 and options.seed == 9 and options.pin_memory == True and options.drop_last == False  # noqa: E712
     assert options.drop_last(True).drop_last == True and options.distributed_sampling(1, 2).shard_rank == 1  # noqa: E712
     assert options.gpu_optimized().non_blocking == True and options.with_timeout(3.5).timeout_seconds == 3.5  # noqa: E712
@@ -145,3 +173,35 @@ def test_reads_in_several_processes_are_counted(tmp_path: Path) -> None:
     told = s3dlio.mp_get(str(tmp_path), procs=2, jobs=4, num=12)
     assert (told["attempted"], told["succeeded"], told["failed"], told["total_bytes"]) == (12, 10, 2, 1000)
     assert [worker["exit_code"] for worker in told["workers"]] == [0, 0] and told["workers"][1]["first_failure"]
+
+
+def test_generated_objects_differ_and_hold_what_was_asked_for(tmp_path: Path) -> None:
+    done = s3dlio.put_objects(f"{tmp_path}/out", 6, "{}_of_{}.bin", size=3 << 20, max_in_flight=4, dedup_factor=3, compress_factor=2)
+    assert [uri.rpartition("/")[2] for uri, _ in done] == [f"{number}_of_6.bin" for number in range(6)]
+    held = [(tmp_path / "out" / f"{number}_of_6.bin").read_bytes() for number in range(6)]
+    assert len(set(held)) == 6 and {len(data) for data in held} == {3 << 20}
+    blocks = [data[at : at + (1 << 20)] for data in held for at in range(0, 3 << 20, 1 << 20)]
+    # one block of three is unlike the others of its object, and half of each is zeros
+    assert len(set(blocks)) == 6 and all(0.45 < block.count(0) / len(block) < 0.55 for block in blocks)
+    s3dlio.put_objects(tmp_path / "npz", 2, object_type="NPZ", size=4000)
+    assert s3dlio.read_npz(tmp_path / "npz" / "object-1").nbytes == 4000
+    s3dlio.put_objects(tmp_path / "records", 1, "x.tfrecord", object_type="tf-record", size=100)
+    assert [len(view) for view in s3dlio.datasets.tfrecord(tmp_path / "records" / "x.tfrecord")] == [84]
+    with pytest.raises(s3dlio.InvalidArgumentError, match="HDF5"):
+        s3dlio.put_objects(tmp_path, 1, object_type="HDF5")
+
+
+def test_builder_gives_numbers_and_lists_become_objects() -> None:
+    options = s3dlio.PyLoaderOptions().num_workers(3).prefetch(5).collate_buffer_size(7)
+    assert (options.num_workers, options.prefetch, options.collate_buffer_size) == (3, 5, 64)
+    assert s3dlio.PyLoaderOptions().num_workers == 0
+    data = s3dlio.PyDataset.from_bytes_list([b"one", b"", b"three"])
+    assert [view.to_bytes() for view in s3dlio.PyBytesAsyncDataLoader(data)] == [b"one", b"", b"three"]
+
+
+def test_indexes_of_records_without_checksums() -> None:
+    """Programs that make files for tests leave the checksums out; what is wrong and no zero is refused."""
+    bare = b"".join(len(body).to_bytes(8, "little") + bytes(4) + body + bytes(4) for body in (b"abc", b"defgh"))
+    assert s3dlio.get_tfrecord_index_entries(bare) == [(0, 19), (19, 21)]
+    with pytest.raises(s3dlio.ChecksumMismatchError):
+        s3dlio.get_tfrecord_index_entries(bare[:8] + b"\1" + bare[9:])

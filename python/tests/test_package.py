@@ -19,12 +19,30 @@ from conftest import CHECKOUT, NAMES, PACKAGE, Child
 
 import s3dlio
 
+
 def _name(file: Path) -> str:
     return ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
 
 
-MODULES = ["s3dlio", "s3dlio.aio", "s3dlio.integrations", "s3dlio.integrations._stream", *sorted(_name(file) for folder in (".", "_core", "_checkpoints", "_logs", "_original", "compat") for file in (PACKAGE / folder).glob("*.py") if file.stem != "__init__")]
-OPTIONAL = {"s3dlio.torch": "torch", "s3dlio.fsspec": "fsspec", "s3dlio._original._torch": "torch", "s3dlio.jax_tf": "torch", "s3dlio.compat.s3torchconnector": "torch"}
+MODULES = [
+    "s3dlio",
+    "s3dlio.aio",
+    "s3dlio.integrations",
+    "s3dlio.integrations._stream",
+    *sorted(
+        _name(file)
+        for folder in (".", "_core", "_checkpoints", "_logs", "_original", "_tables", "compat")
+        for file in (PACKAGE / folder).glob("*.py")
+        if file.stem != "__init__"
+    ),
+]
+OPTIONAL = {
+    "s3dlio.torch": "torch",
+    "s3dlio.fsspec": "fsspec",
+    "s3dlio._original._torch": "torch",
+    "s3dlio.jax_tf": "torch",
+    "s3dlio.compat.s3torchconnector": "torch",
+}
 
 
 def load(name: str) -> ModuleType:
@@ -68,7 +86,9 @@ def functions() -> list[tuple[str, Any]]:
         if inspect.isfunction(value):
             found.append((name, value))
         elif inspect.isclass(value):
-            found += [(f"{name}.{part}", made) for part, made in vars(value).items() if inspect.isfunction(made) and not part.startswith("_")]
+            found += [
+                (f"{name}.{part}", made) for part, made in vars(value).items() if inspect.isfunction(made) and not part.startswith("_")
+            ]
     return found
 
 

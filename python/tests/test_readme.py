@@ -33,7 +33,7 @@ def test_readme_program_runs(program: str, tmp_path: Path, monkeypatch: pytest.M
         assert names["example"]("memory://readme", None) == 100
 
 
-PAGES = ["index.md", "log.md", "migration.md", "testing.md", "howto.md"]
+PAGES = ["index.md", "log.md", "table.md", "migration.md", "testing.md", "howto.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -83,7 +83,9 @@ def test_readme_functions_exist_with_these_parameters() -> None:
 def test_readme_tells_which_functions_are_methods_and_take_a_timeout() -> None:
     part = README.split("## Functions")[1].split("\n## ")[0]
     methods = re.findall(r"`(\w+)`", part[part.index("instead of addresses:") : part.index("A `Store` can be pickled")])
-    functions = {match[0] for row in part.splitlines() if row.startswith("| `") for match in FUNCTION.findall(row.split(" | ")[0])} - {"keys"}
+    functions = {match[0] for row in part.splitlines() if row.startswith("| `") for match in FUNCTION.findall(row.split(" | ")[0])} - {
+        "keys"
+    }
     assert set(methods) == {name for name in functions if hasattr(s3dlio.Store, name)}
     without = set(re.findall(r"`(\w+)`", part[part.index("Of these every function but") : part.index("takes `timeout=`")]))
     for name in functions:

@@ -1,7 +1,11 @@
-"""What a release consists of: one version, a bill of materials, wheels that come out alike, symbols of an old glibc, workflows that name what is there."""
+"""What a release consists of.
+
+One version, a bill of materials, wheels that come out alike, symbols of an old glibc, workflows that name what is there.
+"""
 
 from __future__ import annotations
 
+import email
 import hashlib
 import importlib.util
 import json
@@ -11,6 +15,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,7 +28,18 @@ if not (CHECKOUT / "pyproject.toml").is_file():
 
 #: Newest symbol versions of glibc 2.34, and the libraries that manylinux_2_34 lets a wheel expect on a machine.
 GLIBC = (2, 34)
-EXPECTED = {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "ld-linux-x86-64.so.2", "libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"}
+EXPECTED = {
+    "libc.so.6",
+    "libm.so.6",
+    "libdl.so.2",
+    "libpthread.so.0",
+    "librt.so.1",
+    "ld-linux-x86-64.so.2",
+    "ld-linux-aarch64.so.1",
+    "libgcc_s.so.1",
+    "libstdc++.so.6",
+    "libz.so.1",
+}
 
 
 def text(name: str) -> str:
@@ -53,7 +69,7 @@ def test_citation_has_the_projects_version() -> None:
 
 
 class Elf:
-    """What an x86-64 ELF file needs: libraries, and versions of their symbols."""
+    """What an ELF file of x86-64 or ARM needs: libraries, and versions of their symbols."""
 
     def __init__(self, path: Path) -> None:
         self.data = path.read_bytes()
@@ -88,13 +104,12 @@ class Elf:
             at += following
 
 
+@pytest.mark.parametrize("folder", [PACKAGE, CHECKOUT / "build" / "arm64" / "package"], ids=["own", "arm64"])
 @pytest.mark.parametrize("name", ["libs3dlio.so", "s3dlio"])
-def test_what_is_linked_is_what_the_wheels_tag_allows(name: str) -> None:
-    if os.uname().machine != "x86_64":
-        pytest.skip("the names are those of x86-64")
-    if not (PACKAGE / name).is_file():
+def test_what_is_linked_is_what_the_wheels_tag_allows(name: str, folder: Path) -> None:
+    if not (folder / name).is_file():
         pytest.skip(f"{name} was not built here")
-    file = Elf(PACKAGE / name)
+    file = Elf(folder / name)
     assert file.needed() <= EXPECTED
     found = file.versions()
     glibc = {tuple(map(int, one.removeprefix("GLIBC_").split("."))) for one in found if re.fullmatch(r"GLIBC_[0-9.]+", one)}
@@ -116,6 +131,8 @@ def test_bill_of_materials_has_what_is_linked() -> None:
             assert f"pkg:nuget/{package}@{pinned[package]}" in {one.get("purl") for one in bill["components"]}
     assert "zstd" in names and any(name.startswith("Microsoft.NETCore.App.Runtime.NativeAOT") for name in names)
     assert not names & {"Microsoft.NET.ILLink.Tasks", "xunit", "AWSSDK.S3"}
+    arm = {one["name"] for one in made.bill("aarch64")["components"]}
+    assert {"Microsoft.NETCore.App.Runtime.NativeAOT.linux-arm64"} == arm - {one["name"] for one in made.bill("x86_64")["components"]}
     references = [one["bom-ref"] for one in bill["components"]]
     assert len(set(references)) == len(references)
     for one in bill["dependencies"]:
@@ -127,21 +144,49 @@ def test_bill_of_materials_has_what_is_linked() -> None:
         assert known, f"NOTICE does not tell of {name}"
 
 
-def _wheel(folder: Path) -> Path:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+def _built(kind: str, folder: Path, root: Path = CHECKOUT) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
     # hatchling takes its times from there, and the umask of whoever builds must not show
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    (made,) = folder.glob("*.whl")
+    assert root == CHECKOUT or "compiling" not in done.stdout + done.stderr, "the sources are not those of the library"
+    (made,) = folder.glob("*.whl" if kind == "wheel" else "*.tar.gz")
     return made
 
 
-@pytest.mark.heavy
-def test_wheel_that_is_built_twice_is_the_same(tmp_path: Path) -> None:
+def _wheel(folder: Path) -> Path:
+    return _built("wheel", folder)
+
+
+def _needs_builder() -> None:
     if importlib.util.find_spec("hatchling") is None:
         pytest.skip("this Python has no hatchling")
     if shutil.which("dotnet") is None:
         pytest.skip("there is no .NET SDK to build with")
+
+
+@pytest.mark.heavy
+def test_source_distribution_builds_the_same_wheel(tmp_path: Path) -> None:
+    _needs_builder()
+    wheel = _wheel(tmp_path / "wheel")
+    made = _built("sdist", tmp_path / "sdist")
+    with tarfile.open(made) as archive:
+        archive.extractall(tmp_path / "source", **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+    (root,) = (tmp_path / "source").iterdir()
+    # what the compiler made: build.cs takes it only for sources that are the same to the byte, so that nothing is missing here
+    kept = ["build/native.stamp", "python/s3dlio/libs3dlio.so", "python/s3dlio/s3dlio"]
+    for name in [*kept, *(f"{folder}/obj/project.assets.json" for folder in sbom().PROJECTS.values())]:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, root / name)
+    again = _built("wheel", tmp_path / "again", root)
+    assert again.name == wheel.name
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        assert {item.filename: item.CRC for item in one.infolist()} == {item.filename: item.CRC for item in other.infolist()}
+
+
+@pytest.mark.heavy
+def test_wheel_that_is_built_twice_is_the_same(tmp_path: Path) -> None:
+    _needs_builder()
     first = _wheel(tmp_path / "first")
     # what a second checkout has: other times
     os.utime(PACKAGE / "_objects.py")
@@ -153,8 +198,83 @@ def test_wheel_that_is_built_twice_is_the_same(tmp_path: Path) -> None:
         assert name == f"s3dlio-{version()}.dist-info/sboms/s3dlio.cdx.json"
         assert json.loads(wheel.read(name)) == sbom().bill()
         assert name in wheel.read(f"s3dlio-{version()}.dist-info/RECORD").decode()
+        addresses = _addresses(wheel.read(f"s3dlio-{version()}.dist-info/METADATA").decode())
+        assert addresses.items() >= URLS.items()
         entry = wheel.read(f"s3dlio-{version()}.dist-info/entry_points.txt").decode()
         assert "[fsspec.specs]" in entry and "s3dlio+s3 = s3dlio.fsspec:S3FileSystem" in entry
+
+
+#: Of pyproject.toml: what every wheel names.
+URLS = {
+    "Homepage": "https://s3dlio.readthedocs.io/",
+    "Documentation": "https://s3dlio.readthedocs.io/",
+    "Changelog": "https://s3dlio.readthedocs.io/page/changelog/",
+}
+
+
+def _addresses(metadata: str) -> dict[str, str]:
+    """What the METADATA of a wheel links to."""
+    lines = email.message_from_string(metadata).get_all("Project-URL", [])
+    return dict(re.fullmatch(r"(\w+), (\S+)", line).groups() for line in lines)  # type: ignore[union-attr,misc]
+
+
+def test_metadata_names_the_projects_pages_wherever_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    # what a wheel's METADATA is made of, without the two minutes of compiling
+    core = pytest.importorskip("hatchling.metadata.core", reason="this Python has no hatchling")
+    manager = pytest.importorskip("hatchling.plugin.manager")
+    spec = pytest.importorskip("hatchling.metadata.spec")
+    for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "S3DLIO_REPOSITORY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def made() -> dict[str, str]:
+        metadata = core.ProjectMetadata(str(CHECKOUT), manager.PluginManager())
+        return _addresses(spec.get_core_metadata_constructors()[spec.DEFAULT_METADATA_VERSION](metadata))
+
+    assert made() == URLS
+    monkeypatch.setenv("S3DLIO_REPOSITORY", "https://example.org/a/b")
+    found = made()
+    assert found.items() >= {**URLS, "Source": "https://example.org/a/b", "Issues": "https://example.org/a/b/issues"}.items()
+
+
+def _hooks() -> Any:
+    pytest.importorskip("hatchling", reason="this Python has no hatchling")
+    spec = importlib.util.spec_from_file_location("hatch_build", CHECKOUT / "hatch_build.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def _metadata(monkeypatch: pytest.MonkeyPatch, address: str | None) -> dict[str, Any]:
+    hooks = _hooks()
+    for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "S3DLIO_REPOSITORY"):
+        monkeypatch.delenv(name, raising=False)
+    if address is not None:
+        monkeypatch.setenv("S3DLIO_REPOSITORY", address)
+    found: dict[str, Any] = {"version": version(), "urls": dict(URLS)}
+    hooks.ProjectHook(str(CHECKOUT), {}).update(found)
+    return found
+
+
+def test_index_gets_links_to_the_releases_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _metadata(monkeypatch, "https://example.org/a/b/")
+    links = re.findall(r"\]\(([^)]*)\)", found["readme"]["text"])
+    start = f"https://example.org/a/b/blob/v{version()}/"
+    assert len(links) >= 15 and all(link.startswith((start, "https://")) for link in links)
+    for link in links:
+        if link.startswith(start):
+            assert (CHECKOUT / link.removeprefix(start).partition("#")[0]).exists(), link
+    assert found["urls"].items() >= {**URLS, "Source": "https://example.org/a/b"}.items()
+    monkeypatch.delenv("S3DLIO_REPOSITORY")
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://example.org")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "c/d")
+    assert _hooks().repository() == "https://example.org/c/d"
+
+
+def test_index_gets_no_link_that_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _metadata(monkeypatch, None)
+    assert found["urls"] == URLS and "docs/reliability.md" in found["readme"]["text"]
+    assert [link for link in re.findall(r"\]\(([^)]*)\)", found["readme"]["text"]) if not link.startswith("https://")] == []
 
 
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))

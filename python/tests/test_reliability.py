@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
 PYTHON = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "python/tests").glob("test_*.py")}
-CSHARP = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/S3dlio.Core.Tests").rglob("*.cs") if not {"obj", "bin"} & set(path.parts))
+CSHARP = "\n".join(
+    path.read_text(encoding="utf-8") for path in (ROOT / "src/S3dlio.Core.Tests").rglob("*.cs") if not {"obj", "bin"} & set(path.parts)
+)
 NAMES = sorted(set(re.findall(r"`(test_\w+\.py(?:::\w+)?|[A-Z]\w+(?:Tests|Conformance)(?:\.\w+)?)`", TEXT)))
 STORES = ("### Every store", "### Files", "### `memory://`", "### `s3://`", "### `az://`", "### Several endpoints")
 
@@ -39,4 +41,4 @@ def test_each_promise_names_a_test() -> None:
 def test_each_store_says_what_it_promises_of_the_three(store: str) -> None:
     part = TEXT[TEXT.index(store) :].split("\n###", 1)[0]
     for word in ("*atomicity*", "*durability*", "*consistency*"):
-        assert word in part or store == "### Every store" and word == "*durability*", f"{store} says nothing of {word}"
+        assert word in part or (store == "### Every store" and word == "*durability*"), f"{store} says nothing of {word}"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import s3dlio
 from conftest import IN_CHILD, Child
+
+import s3dlio
 from s3dlio._core import _native
 
 #: Around the least and the most that slabs take, and in between.

@@ -1,4 +1,7 @@
-"""The sizes around which things go wrong, on every backend, plain and compressed, up to 2 GiB (``S3DLIO_LARGE_MIB=2048``); and what memory that takes."""
+"""The sizes around which things go wrong, on every backend, plain and compressed, up to 2 GiB (``S3DLIO_LARGE_MIB=2048``).
+
+And what memory that takes.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,9 @@ def check(place: tuple[Base, dict[str, Any]], size: int, compress: bool, tmp_pat
             assert np.array_equal(np.frombuffer(out, np.uint8)[: piece.size], piece)
         assert file.read(1) == b""
     if size <= 64 * MIB + 7:
-        assert bytes(s3dlio.get_with_validation(base.text("r"), done["raw_checksum"], **options)) == b"".join(piece.tobytes() for piece in pieces(size))
+        assert bytes(s3dlio.get_with_validation(base.text("r"), done["raw_checksum"], **options)) == b"".join(
+            piece.tobytes() for piece in pieces(size)
+        )
     if compress and (program := shutil.which("zstd")):
         (tmp_path / "checked").mkdir(exist_ok=True)
         s3dlio.download(done["uri"], tmp_path / "checked", **options)
@@ -102,7 +107,11 @@ def rise(script: str, *arguments: object) -> int:
     """
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(prologue) + textwrap.dedent(script), *map(str, arguments)],
-        capture_output=True, text=True, timeout=1700, env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)}, check=False,
+        capture_output=True,
+        text=True,
+        timeout=1700,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     return int(ended.stdout)

@@ -133,5 +133,3 @@ def test_refused_state_gives_its_memory_back() -> None:
                 saver.save({"a": np.ones(100), "z": object()}, 1)
             assert saver._memory.used == 0
         saver.save({"a": np.ones(100)}, 1)
-
-

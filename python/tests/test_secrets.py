@@ -40,7 +40,13 @@ SAS = f"sv=2021-12-02&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00:00:00Z&sig={urllib
 def forms(secret: str) -> set[str]:
     """How it may be written."""
     quoted = urllib.parse.quote(secret, safe="")
-    return {secret, quoted, re.sub("%..", lambda part: part[0].lower(), quoted), base64.b64encode(secret.encode()).decode().rstrip("="), ascii(secret)[1:-1]}
+    return {
+        secret,
+        quoted,
+        re.sub("%..", lambda part: part[0].lower(), quoted),
+        base64.b64encode(secret.encode()).decode().rstrip("="),
+        ascii(secret)[1:-1],
+    }
 
 
 def assert_clean(text: str, where: str) -> None:
@@ -59,7 +65,7 @@ class Parrot(http.server.BaseHTTPRequestHandler):
     """Answers every request with a failure that repeats all of what was sent, as services do that help with signatures."""
 
     protocol_version = "HTTP/1.1"
-    answers: dict[str, tuple[int, str]] = {
+    answers: dict[str, tuple[int, str]] = {  # noqa: RUF012
         "signature": (403, "<Error><Code>SignatureDoesNotMatch</Code><Message>{0}</Message><StringToSign>{0}</StringToSign></Error>"),
         "token": (400, "<Error><Code>ExpiredToken</Code><Message>expired</Message><Token-0>{0}</Token-0></Error>"),
         "azure": (
@@ -188,7 +194,9 @@ def test_errors_of_every_call_that_reaches_no_server_show_no_secret(identity: st
 
 
 @pytest.mark.parametrize("name", sorted(_config._SECRET | {"proxy"}))
-@pytest.mark.parametrize("value", [SECRET.encode(), {"x": SECRET}, [SECRET], f"{SECRET}\udc80", f"{SECRET}\0", f"{SECRET}\n", f"http://x:{LOGIN}@[", 7, ""])
+@pytest.mark.parametrize(
+    "value", [SECRET.encode(), {"x": SECRET}, [SECRET], f"{SECRET}\udc80", f"{SECRET}\0", f"{SECRET}\n", f"http://x:{LOGIN}@[", 7, ""]
+)
 def test_secrets_of_a_wrong_form_are_refused_without_being_shown(name: str, value: Any) -> None:
     for uri in ("s3://b/k", "az://account/container/k", "file:///nowhere/k"):
         for given in ({name: value}, {f"{name}x": value}, {f"{name}x": SECRET}, {name: SECRET, "no_such_option": SECRET}):
@@ -216,7 +224,9 @@ def test_store_without_secrets_pickles_none(identity: str) -> None:
     s3dlio.configure(secret_access_key=SECRET, access_key_id=KEY_ID, max_in_flight=7)
     try:
         given = s3dlio.Store(uri, durable=True, storage_options=options)
-        several = s3dlio.create_multi_endpoint_store([{"uri": uri, **options}, {"uri": uri + "/x", **options}], storage_options={"endpoint_cooldown": 3})
+        several = s3dlio.create_multi_endpoint_store(
+            [{"uri": uri, **options}, {"uri": uri + "/x", **options}], storage_options={"endpoint_cooldown": 3}
+        )
     finally:
         s3dlio.configure(secret_access_key=None, access_key_id=None, max_in_flight=None)
     assert any(secret in pickle.dumps(given, 0).decode("latin-1") for secret in [*SECRETS, SAS])
@@ -301,8 +311,24 @@ assert options["secret_access_key"] not in open("/proc/self/environ").read() + o
 def test_tls_is_verified_and_turning_it_off_is_logged(tmp_path: Path, off: bool) -> None:
     """A server with a certificate of nobody's: refused, or spoken to after a line that says what is given up."""
     made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-        + ["-keyout", tmp_path / "key", "-out", tmp_path / "crt"],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            tmp_path / "key",
+            "-out",
+            tmp_path / "crt",
+        ],
         capture_output=True,
         check=False,
     )
@@ -326,7 +352,7 @@ for bucket in "ab":
         s3dlio.get(f"s3://{bucket}/k", storage_options={**options, "read_timeout": 5 + (bucket == "b")})
     except s3dlio.S3dlioError as error:
         print(type(error).__name__)
-"""
+"""  # noqa: E501
     ended = subprocess.run(
         [sys.executable, "-c", script, str(off)],
         capture_output=True,

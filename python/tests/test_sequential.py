@@ -39,7 +39,9 @@ def test_what_the_zstd_program_makes_is_read(base: Base, length: int, options: l
         assert file.read() == data
         # back to the front: it begins anew
         assert file.seek(length // 3) == length // 3 and file.read(100_000) == data[length // 3 :][:100_000]
-        assert file.size == length and file.seek(-1000 if length > 1000 else 0, os.SEEK_END) == max(0, length - 1000) * (length > 1000) + length * (length <= 1000)
+        assert file.size == length and file.seek(-1000 if length > 1000 else 0, os.SEEK_END) == max(0, length - 1000) * (
+            length > 1000
+        ) + length * (length <= 1000)
         assert file.read() == data[-1000:] * (length > 1000)
     assert bytes(s3dlio.get(base.text("o"), decompress="auto")) == data
     part = data[length // 4 : length // 2]
@@ -262,7 +264,10 @@ def test_a_stream_ends_in_time(tmp_path: Path) -> None:
         begin = time.monotonic()
         with pytest.raises(s3dlio.StoreTimeoutError, match="s3://bucket/key"):
             s3dlio.open("s3://bucket/key", timeout=0.3, storage_options=options)
-        with pytest.raises(s3dlio.StoreTimeoutError, match="s3://bucket/key"), s3dlio.open("s3://bucket/key", "wb", timeout=0.3, storage_options=options) as file:
+        with (
+            pytest.raises(s3dlio.StoreTimeoutError, match="s3://bucket/key"),
+            s3dlio.open("s3://bucket/key", "wb", timeout=0.3, storage_options=options) as file,
+        ):
             file.write(b"x")
         # far from the minutes that a store would be given otherwise
         assert time.monotonic() - begin < 30
@@ -297,6 +302,10 @@ def test_zstd_without_memory_is_no_fault_of_the_caller_or_the_data(tmp_path: Pat
     frame = subprocess.run(["zstd", "--long=27", "-c"], input=b"x" * 1000, capture_output=True, check=True).stdout
     (tmp_path / "window").write_bytes(frame)
     ran = subprocess.run(
-        [sys.executable, "-c", NO_MEMORY.format(path=sys.path), str(tmp_path / "window"), what], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", NO_MEMORY.format(path=sys.path), str(tmp_path / "window"), what],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert (ran.stdout.strip(), ran.returncode) == ("OutOfSpaceError", 0), ran.stderr

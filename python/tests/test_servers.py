@@ -5,7 +5,6 @@ import urllib.error
 import urllib.request
 
 import pytest
-
 from boto3_side import OtherSideError, boto3_client
 from servers_fixture import azure_server, s3_old_server, s3_server, s3_tls_server
 
@@ -50,7 +49,10 @@ def test_put_on_old_server_keeps_no_checksum():
 def test_get_with_wrong_secret_is_refused(server):
     uri, options = server()
     refused = {**options, "access_key_id": options.get("access_key_id", "nobody"), "secret_access_key": "wrong"}
-    with boto3_client(refused, **CHECKED) as s3, pytest.raises(OtherSideError, match=r"403|Forbidden|SignatureDoesNotMatch|InvalidAccessKeyId"):
+    with (
+        boto3_client(refused, **CHECKED) as s3,
+        pytest.raises(OtherSideError, match=r"403|Forbidden|SignatureDoesNotMatch|InvalidAccessKeyId"),
+    ):
         s3("get_object", **place(uri))
 
 
@@ -66,4 +68,4 @@ def test_azure_without_key_is_refused():
         pytest.skip("a real account is not asked for the emulator's manners")
     container = uri.removeprefix("az://").split("/")[1]
     with pytest.raises(urllib.error.HTTPError, match="403|404"):
-        urllib.request.urlopen(f"{options['endpoint_url']}/{container}/nothing", timeout=10)
+        urllib.request.urlopen(f"{options['endpoint_url']}/{container}/nothing", timeout=60)

@@ -42,6 +42,10 @@ calls = [
     read,
 ]
 import numpy
+
+import pytest
+pytestmark = pytest.mark.every_python
+
 s3dlio.put_bytes(folder + "/a", b"a" * 5000)
 s3dlio.save_numpy_array(folder + "/n.npy", numpy.arange(100))
 for call in calls:

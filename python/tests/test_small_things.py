@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import NAMES
 
 import s3dlio
-from conftest import NAMES
 
 FUNCTIONS = [(name, getattr(s3dlio, name)) for name in NAMES if inspect.isfunction(getattr(s3dlio, name))]
 METHODS = [
@@ -37,10 +37,19 @@ def test_functions_and_twins_can_be_pickled(name: str, function: Any) -> None:
     assert pickle.loads(pickle.dumps(function)) is function
 
 
+def test_modules_of_the_inside_are_found_by_their_former_names() -> None:
+    from s3dlio import _calls, _native, _state_async  # type: ignore[attr-defined]
+
+    assert _state_async.AsyncSaver is s3dlio.AsyncSaver
+    assert (_calls.__name__, _native.__name__) == ("s3dlio._core._calls", "s3dlio._core._native")
+
+
 def test_every_exception_is_offered_by_its_module() -> None:
     from s3dlio import exceptions
 
-    assert set(exceptions.__all__) == {name for name, made in vars(exceptions).items() if inspect.isclass(made) and not name.startswith("_")}
+    assert set(exceptions.__all__) == {
+        name for name, made in vars(exceptions).items() if inspect.isclass(made) and not name.startswith("_")
+    }
 
 
 def test_places_and_sizes_of_files_are_whole_numbers() -> None:

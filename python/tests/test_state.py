@@ -1,4 +1,7 @@
-"""Nested states as checkpoints: what comes back, from any number of ranks, into the memory that is there; damage, misuse and saves behind."""
+"""Nested states as checkpoints.
+
+What comes back, from any number of ranks, into the memory that is there; damage, misuse and saves behind.
+"""
 
 from __future__ import annotations
 
@@ -194,7 +197,13 @@ def test_parts_that_are_missing_overlap_or_disagree_make_no_checkpoint(local: st
         state = {"w": TensorShard(np.zeros((rows, 2), dtype), shape, (offset, 0))}
         return save_state_shard(local, state, 1, rank=rank, world_size=2)
 
-    for second, says in (((1, 2), "cover 6 of its 8"), ((2, 1), "overlap"), ((2, 0), "cover 4 of"), ((3, 1, (5, 2)), "different shapes"), ((2, 2, (4, 2), "<f8"), "types")):
+    for second, says in (
+        ((1, 2), "cover 6 of its 8"),
+        ((2, 1), "overlap"),
+        ((2, 0), "cover 4 of"),
+        ((3, 1, (5, 2)), "different shapes"),
+        ((2, 2, (4, 2), "<f8"), "types"),
+    ):
         shards = [shard(0, 2, 0), shard(1, *second)]
         with pytest.raises(s3dlio.InvalidArgumentError, match=says):
             finalize_state(local, 1, shards)
@@ -202,7 +211,10 @@ def test_parts_that_are_missing_overlap_or_disagree_make_no_checkpoint(local: st
 
 
 def test_tensor_that_only_another_rank_holds_is_told_of(local: str) -> None:
-    shards = [save_state_shard(local, {"a": np.ones(2), **more}, 1, rank=rank, world_size=2) for rank, more in enumerate([{}, {"mine": np.ones(3)}])]
+    shards = [
+        save_state_shard(local, {"a": np.ones(2), **more}, 1, rank=rank, world_size=2)
+        for rank, more in enumerate([{}, {"mine": np.ones(3)}])
+    ]
     with pytest.raises(s3dlio.InvalidArgumentError, match="'mine' is held by rank 1"):
         finalize_state(local, 1, shards)
 
@@ -252,7 +264,10 @@ def test_masked_and_sparse_are_refused_also_behind(local: str) -> None:
         import torch
     except ImportError:
         pass
-    wrong = [np.ma.masked_array([1.0, 2.0], [True, False]), *([] if torch is None else [torch.eye(3).to_sparse(), torch.ones(2, device="meta")])]
+    wrong = [
+        np.ma.masked_array([1.0, 2.0], [True, False]),
+        *([] if torch is None else [torch.eye(3).to_sparse(), torch.ones(2, device="meta")]),
+    ]
     for value in wrong:
         with pytest.raises(s3dlio.InvalidArgumentError):
             save_state(local, {"w": value}, step=1)
@@ -512,7 +527,16 @@ def test_parts_are_checked_too(local: str) -> None:
 def test_torch_state_comes_back_and_fills_models(local: str) -> None:
     torch = pytest.importorskip("torch", reason="tensors of torch")
     made = torch.nn.Linear(4, 5)
-    save_state(local, {"model": made.state_dict(), "half": torch.arange(6).bfloat16().reshape(2, 3).t(), "np": np.ones(2), "c": torch.ones(2, dtype=torch.complex128)}, step=1)
+    save_state(
+        local,
+        {
+            "model": made.state_dict(),
+            "half": torch.arange(6).bfloat16().reshape(2, 3).t(),
+            "np": np.ones(2),
+            "c": torch.ones(2, dtype=torch.complex128),
+        },
+        step=1,
+    )
     found = load_state(local)
     assert torch.equal(found["model"]["weight"], made.weight)
     assert found["half"].dtype == torch.bfloat16
@@ -702,7 +726,14 @@ def test_ranks_over_a_cloud(server: Callable[[], tuple[str, dict[str, Any]]]) ->
     uri = f"{uri}/state"
     whole = np.random.default_rng(1).random((1000, 700))
     shards = [
-        save_state_shard(uri, {"w": TensorShard(whole[low : low + 250], whole.shape, (low, 0)), "step": 4}, 4, rank=low // 250, world_size=4, storage_options=options)
+        save_state_shard(
+            uri,
+            {"w": TensorShard(whole[low : low + 250], whole.shape, (low, 0)), "step": 4},
+            4,
+            rank=low // 250,
+            world_size=4,
+            storage_options=options,
+        )
         for low in range(0, 1000, 250)
     ]
     finalize_state(uri, 4, shards, storage_options=options)

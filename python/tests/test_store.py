@@ -115,7 +115,8 @@ def test_key_never_leaves_the_root(tmp_path: Path, key: str) -> None:
     store.put_bytes("a", b"x")
     (tmp_path / "outside").write_bytes(b"secret")
     actions = [
-        lambda: store.put_bytes(key, b"y"), lambda: store.get(key), lambda: store.stat(key), lambda: store.exists(key), lambda: store.mkdir(key),
+        lambda: store.put_bytes(key, b"y"), lambda: store.get(key), lambda: store.stat(key), lambda: store.exists(key),
+        lambda: store.mkdir(key),
         lambda: store.delete(key), lambda: store.delete(key, recursive=True), lambda: store.list(key), lambda: store.copy("a", key),
         lambda: store.rename("a", key), lambda: store.copy(key, "b"), lambda: store.get_range(key, 0, 1),
     ]  # fmt: skip

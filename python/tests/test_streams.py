@@ -216,7 +216,10 @@ def test_reserved_memory_is_written_and_outlives_the_writer(base: Base) -> None:
     last[:] = b"9876543210"
     memory[:3] = b"xyz"
     assert (bytes(last), bytes(memory[:3])) == (b"9876543210", b"xyz")
-    assert bytes(s3dlio.get(base.at("v"), decompress=True) if base.kind == "none" else s3dlio.get(base.at("v"), decompress="auto")) == b"abcde0123456789"
+    assert (
+        bytes(s3dlio.get(base.at("v"), decompress=True) if base.kind == "none" else s3dlio.get(base.at("v"), decompress="auto"))
+        == b"abcde0123456789"
+    )
 
 
 def test_ranges_of_compressed_objects_are_of_the_raw_bytes(base: Base) -> None:

@@ -15,8 +15,24 @@ import pytest
 from conftest import CHECKOUT, Base, Child
 
 import s3dlio
+from s3dlio._core import _handles, _native
 
-MODULES = ["s3dlio", "s3dlio.admin", "s3dlio.aio", "s3dlio.aio.admin", "s3dlio.aio.checkpoint", "s3dlio.checkpoint", "s3dlio.datasets", "s3dlio.errors", "s3dlio.integrations", "s3dlio.types", "s3dlio.compat"]
+MODULES = [
+    "s3dlio",
+    "s3dlio.admin",
+    "s3dlio.aio",
+    "s3dlio.aio.admin",
+    "s3dlio.aio.checkpoint",
+    "s3dlio.checkpoint",
+    "s3dlio.datasets",
+    "s3dlio.errors",
+    "s3dlio.integrations",
+    "s3dlio.table",
+    "s3dlio.types",
+    "s3dlio.compat",
+]
+#: Public ones whose names are not in the file below.
+OTHERS = ["s3dlio.oplog", "s3dlio.telemetry"]
 KEPT = Path(__file__).with_name("public_names.txt")
 
 
@@ -64,8 +80,8 @@ def surface() -> str:
             if inspect.ismodule(value):
                 lines.append(f"module {name}")
             elif inspect.isclass(value):
-                # how the library hands memory over is no part of the API
-                bases = ", ".join(base.__name__ for base in value.__bases__ if base not in (object, getattr(s3dlio._core._native, "Exporter", None)))  # type: ignore[attr-defined]
+                # how the library hands memory over, and what becomes of it in a child, are no part of the API
+                bases = ", ".join(base.__name__ for base in value.__bases__ if base not in (object, _native.Exporter, _handles.Handle))
                 lines.append(f"class {name}({bases})")
                 # told once, where new programs find it
                 if module_name not in ("s3dlio.compat", "s3dlio.errors"):
@@ -78,7 +94,9 @@ def surface() -> str:
 
 
 def test_public_names_and_signatures_are_those_that_were_agreed_on() -> None:
-    assert surface() == KEPT.read_text(encoding="utf-8"), f"a change of the API: run python3 {Path(__file__).name} and look at the difference"
+    assert surface() == KEPT.read_text(encoding="utf-8"), (
+        f"a change of the API: run python3 {Path(__file__).name} and look at the difference"
+    )
 
 
 def test_small_set_is_small_and_shadows_no_builtin() -> None:
@@ -89,6 +107,15 @@ def test_small_set_is_small_and_shadows_no_builtin() -> None:
     assert not any(hasattr(builtins, name) for name in s3dlio.__all__)
     assert not [name for name in shown if name.endswith("_async")]
     assert not [name for name in dir(s3dlio.Store) if name.endswith("_async") and name.removesuffix("_async") not in dir(s3dlio.Store)]
+
+
+@pytest.mark.parametrize("name", [*(name for name in MODULES if name not in ("s3dlio", "s3dlio.compat")), *OTHERS])
+def test_modules_show_what_they_offer_and_no_more(name: str) -> None:
+    module = importlib.import_module(name)
+    shown = {one for one in dir(module) if not one.startswith("_")}
+    # a submodule is there once somebody imported it
+    shown -= {one for one in shown - set(module.__all__) if getattr(module, one) is sys.modules.get(f"{name}.{one}")}
+    assert shown - ({"list", "open"} if name == "s3dlio.aio" else set()) == set(module.__all__)
 
 
 def test_original_and_older_names_are_found_and_not_shown() -> None:
@@ -115,9 +142,9 @@ import sys
 before = set(sys.modules)
 import s3dlio
 loaded = sorted(name for name in set(sys.modules) - before if name.startswith(("s3dlio", "numpy", "asyncio", "json")))
-assert loaded == ["s3dlio"], loaded
+assert loaded == ["s3dlio", "s3dlio._imports"], loaded
 assert "get" in dir(s3dlio) and "Store" in dir(s3dlio)
-assert sorted(name for name in sys.modules if name.startswith("s3dlio")) == ["s3dlio"]
+assert sorted(name for name in sys.modules if name.startswith("s3dlio")) == ["s3dlio", "s3dlio._imports"]
 s3dlio.admin, s3dlio.exceptions
 exec("from s3dlio import *")
 assert callable(get) and list is __builtins__.list and open is __builtins__.open
@@ -141,7 +168,11 @@ def test_generated_files_are_fresh() -> None:
 
 
 def _signatures() -> list[tuple[str, Any]]:
-    found = [(f"aio.{name}", getattr(s3dlio.aio, name)) for name in [*s3dlio.aio.__all__, "list", "open"] if not inspect.ismodule(getattr(s3dlio.aio, name))]
+    found = [
+        (f"aio.{name}", getattr(s3dlio.aio, name))
+        for name in [*s3dlio.aio.__all__, "list", "open"]
+        if not inspect.ismodule(getattr(s3dlio.aio, name))
+    ]
     found += [(f"aio.checkpoint.{name}", getattr(s3dlio.aio.checkpoint, name)) for name in s3dlio.aio.checkpoint.__all__]
     found += [(f"aio.admin.{name}", getattr(s3dlio.aio.admin, name)) for name in s3dlio.aio.admin.__all__]
     return found
@@ -162,13 +193,36 @@ def test_coroutines_have_the_signatures_of_the_functions(name: str, function: An
 
 def test_every_function_has_its_coroutine() -> None:
     functions = {name for name in set(dir(s3dlio)) - set(s3dlio._MODULES) if inspect.isfunction(getattr(s3dlio, name))}
-    assert functions == {name for name, made in vars(s3dlio.aio).items() if inspect.isfunction(made) and made.__module__ == "s3dlio.aio"}
+    made = {name: one for name, one in vars(s3dlio.aio).items() if inspect.isfunction(one) and not name.startswith("_")}
+    assert functions == {name for name, one in made.items() if one.__module__ == "s3dlio.aio"}
 
 
-@pytest.mark.parametrize("name", [name for name in dir(s3dlio.Store) if not name.startswith("_") and hasattr(s3dlio.Store, name)])
-def test_methods_of_stores_resolve(name: str) -> None:
-    method = inspect.getattr_static(s3dlio.Store, name)
-    typing.get_type_hints(method.fget if isinstance(method, property) else getattr(s3dlio.Store, name))
+def _with_hints(module: Any) -> list[tuple[str, Any]]:
+    """Functions, classes and methods of a module."""
+    found = []
+    for name in sorted({*dir(module), *module.__all__} - {"torch", "fsspec"}):
+        value = None if name.startswith("_") else getattr(module, name)
+        if inspect.isclass(value):
+            for part in ("__init__", *(part for part in dir(value) if not part.startswith("_"))):
+                one = inspect.getattr_static(value, part)
+                method = one.fget if isinstance(one, property) else getattr(one, "__func__", one)
+                if inspect.isfunction(method) and method.__module__.startswith("s3dlio"):
+                    found.append((f"{name}.{part}", method))
+        if inspect.isclass(value) or inspect.isroutine(value):
+            found.append((name, value))
+    return found
+
+
+@pytest.mark.parametrize("name", [*MODULES, *OTHERS, "s3dlio.testing"])
+def test_annotations_of_all_that_is_public_resolve(name: str) -> None:
+    module = importlib.import_module(name)
+    wrong = []
+    for place, value in _with_hints(module):
+        try:
+            typing.get_type_hints(value)
+        except (NameError, TypeError) as error:
+            wrong.append(f"{place}: {error}")
+    assert wrong == []
 
 
 def test_coroutines_do_what_the_functions_do(base: Base) -> None:

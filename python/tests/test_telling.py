@@ -62,8 +62,12 @@ def flaky() -> Iterator[tuple[type[_Flaky], s3dlio.Store]]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     options: Any = {
-        "endpoint_url": f"http://127.0.0.1:{server.server_port}", "region": "r1", "access_key_id": "me", "secret_access_key": SECRET,
-        "session_token": TOKEN, "max_attempts": 4,
+        "endpoint_url": f"http://127.0.0.1:{server.server_port}",
+        "region": "r1",
+        "access_key_id": "me",
+        "secret_access_key": SECRET,
+        "session_token": TOKEN,
+        "max_attempts": 4,
     }
     yield handler, s3dlio.Store(f"s3://telling-{uuid.uuid4()}", storage_options=options)
     server.shutdown()
@@ -77,7 +81,9 @@ def test_retries_are_told_with_levels_and_without_secrets(flaky: Any, caplog: py
     assert store.get("key") == b"0123456789"
     told = [record for record in caplog.records if record.name == "s3dlio" and "attempt" in record.getMessage()]
     assert [record.levelno for record in told] == [logging.INFO, logging.WARNING, logging.WARNING]
-    assert all(record.getMessage().startswith(f"{store.uri}key: attempt {i} failed, the next comes in ") for i, record in enumerate(told, 1))
+    assert all(
+        record.getMessage().startswith(f"{store.uri}key: attempt {i} failed, the next comes in ") for i, record in enumerate(told, 1)
+    )
     assert "SlowDown" in told[0].getMessage()
     # a call that fails tells what came before, too
     handler.failures = 99
@@ -157,7 +163,9 @@ for _ in range(3):
         (folder / "a").unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
-    assert told == [f"WARNING s3dlio direct://{folder}/a: the file system refuses O_DIRECT; the page cache is used, as direct_fallback allows"]
+    assert told == [
+        f"WARNING s3dlio direct://{folder}/a: the file system refuses O_DIRECT; the page cache is used, as direct_fallback allows"
+    ]
 
 
 def test_skipped_checkpoints_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -168,7 +176,9 @@ def test_skipped_checkpoints_are_told(tmp_path: Path, caplog: pytest.LogCaptureF
     newest.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.warns(CheckpointWarning):
         assert s3dlio.checkpoint.load(tmp_path, on_damage="previous").step == 1
-    assert [record.levelno for record in caplog.records if record.name == "s3dlio" and "passed over" in record.getMessage()] == [logging.WARNING]
+    assert [record.levelno for record in caplog.records if record.name == "s3dlio" and "passed over" in record.getMessage()] == [
+        logging.WARNING
+    ]
 
 
 def test_log_is_quiet_until_a_program_listens(child: Child) -> None:
@@ -310,7 +320,11 @@ def test_each_call_is_a_span_with_its_address_and_error(fake: _FakeTelemetry, tm
 
 
 def test_spans_hold_no_secrets_of_wrong_addresses(fake: _FakeTelemetry) -> None:
-    for address in ("s3://bucket/key?X-Amz-Signature=secret", "s3://me:secret@host/key", "https://account.blob.core.windows.net/c/k?sv=1&sig=secret"):
+    for address in (
+        "s3://bucket/key?X-Amz-Signature=secret",
+        "s3://me:secret@host/key",
+        "https://account.blob.core.windows.net/c/k?sv=1&sig=secret",
+    ):
         with pytest.raises(s3dlio.errors.InvalidArgumentError):
             s3dlio.get(address, timeout=5)
     assert len(fake.spans) == 3 and not any("secret" in repr(span.attributes) for span in fake.spans)
@@ -338,6 +352,55 @@ def test_second_instrument_takes_the_place_of_the_first(fake: _FakeTelemetry) ->
     s3dlio.put("memory://spans/b", b"1")
     assert len(fake.spans) == 1 and fake.scopes[-1] == ("s3dlio", provider)
     assert list(first["s3dlio.requests"][0](None)) == [] and fake.read("s3dlio.requests")
+
+
+def test_package_of_opentelemetry_gets_spans_and_counters() -> None:
+    pytest.importorskip("opentelemetry.sdk.trace", reason="opentelemetry-sdk is not installed")
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    spans, reader, tracers, name = InMemorySpanExporter(), InMemoryMetricReader(), TracerProvider(), f"memory://{uuid.uuid4()}/"
+    tracers.add_span_processor(SimpleSpanProcessor(spans))
+
+    async def step() -> None:
+        with tracers.get_tracer("program").start_as_current_span("step"):
+            await s3dlio.aio.get(name + "a")
+
+    telemetry.instrument(tracer_provider=tracers, meter_provider=MeterProvider([reader]))
+    try:
+        s3dlio.put(name + "a", b"123")
+        with pytest.raises(NotFoundError):
+            s3dlio.get(name + "none")
+        asyncio.run(step())
+        told = reader.get_metrics_data()
+    finally:
+        telemetry.uninstrument()
+    s3dlio.get(name + "a")
+    put, missed, awaited, program = spans.get_finished_spans()
+    assert [span.name for span in (put, missed, awaited)] == ["s3dlio.put", "s3dlio.get", "s3dlio.aio.get"]
+    assert dict(put.attributes) == {"s3dlio.address": name + "a"} and put.status.is_unset and awaited.status.is_unset
+    assert not missed.status.is_ok and [event.attributes["exception.type"] for event in missed.events] == [
+        "s3dlio.exceptions.NotFoundError"
+    ]
+    assert awaited.parent.span_id == program.context.span_id and put.parent is None
+    found = {
+        (metric.name, *sorted(point.attributes.values())): (point.value, metric.unit)
+        for resource in told.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+        if point.attributes["s3dlio.store"] == name
+    }
+    assert found == {
+        ("s3dlio.requests", name): (3, "{request}"),
+        ("s3dlio.retries", name): (0, "{request}"),
+        ("s3dlio.io", name, "read"): (3, "By"),
+        ("s3dlio.io", name, "write"): (3, "By"),
+        ("s3dlio.cache.hits", name): (0, "{read}"),
+    }
 
 
 def test_instrument_without_the_package_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-import s3dlio
 import safetensors_reference as reference
 from numpy_cases import LAYOUTS, lay, same
+
+import s3dlio
 from s3dlio import load_tensors, open_tensors, save_tensors
 
 CHECKSUM = "user.s3dlio.crc32c"
@@ -248,7 +248,7 @@ def test_checksums_in_the_header_are_the_tensors(tmp_path: Path) -> None:
 
 
 def test_metadata_round_trip_hides_ours(tmp_path: Path) -> None:
-    metadata = {"step": "10", "": "", "ünï": "\n\x00\"\\ 名前", "format": "pt"}
+    metadata = {"step": "10", "": "", "ünï": '\n\x00"\\ 名前', "format": "pt"}
     for checksums in (True, False):
         save_tensors(tmp_path / "t", {"a": np.arange(3)}, metadata, checksums=checksums)
         with open_tensors(tmp_path / "t") as file:
@@ -428,7 +428,9 @@ def test_file_changed_in_place_while_open_is_detected(tmp_path: Path) -> None:
         with open(path, "r+b") as raw:
             raw.seek(-8, os.SEEK_END)
             raw.write(b"\xff")
-        with pytest.raises(s3dlio.ChecksumMismatchError, match=r'tensor "b" \(8000 bytes\): crc32c:\w{8} recorded .*, crc32c:\w{8} found') as caught:
+        with pytest.raises(
+            s3dlio.ChecksumMismatchError, match=r'tensor "b" \(8000 bytes\): crc32c:\w{8} recorded .*, crc32c:\w{8} found'
+        ) as caught:
             file["b"].load()
         assert str(path) in str(caught.value)
         assert caught.value.offset is not None
@@ -511,12 +513,14 @@ def random_index(random: np.random.Generator, shape: tuple[int, ...]) -> Any:
             place = int(random.integers(-extent, extent))
             items.append(place if random.random() < 0.7 else np.int16(place))
         else:
-            step = [None, 1, 2, 3, -1, -2, 7, -(2**70), 2**64 + 2, 2**63][random.choice(10, p=[0.3, 0.1, 0.15, 0.1, 0.15, 0.1, 0.04, 0.02, 0.02, 0.02])]
+            step = [None, 1, 2, 3, -1, -2, 7, -(2**70), 2**64 + 2, 2**63][
+                random.choice(10, p=[0.3, 0.1, 0.15, 0.1, 0.15, 0.1, 0.04, 0.02, 0.02, 0.02])
+            ]
             items.append(slice(bound(extent), bound(extent), step))
     if random.random() < 0.4:
         # what follows '...' indexes the last dimensions
         at = int(random.integers(0, len(items) + 1))
-        for back, extent in zip(range(len(items) - 1, at - 1, -1), reversed(shape)):
+        for back, extent in zip(range(len(items) - 1, at - 1, -1), reversed(shape), strict=False):
             if not isinstance(items[back], slice):
                 items[back] = slice(None) if extent == 0 else int(random.integers(-extent, extent))
         items.insert(at, Ellipsis)
@@ -734,7 +738,10 @@ def test_torch_sub_byte_elements_are_loaded_whole(torch: Any, unrecorded: Path) 
     tensor = torch_tensor(torch, "float4_e2m1fn_x2", (4, 6))
     save_tensors(unrecorded / "t", {"a": tensor})
     assert header_of(unrecorded / "t")["a"] == {"dtype": "F4", "shape": [4, 12], "data_offsets": [0, 24]}
-    with open_tensors(unrecorded / "t", "torch") as file, pytest.raises(s3dlio.InvalidArgumentError, match="elements of F4 share bytes; load the whole tensor"):
+    with (
+        open_tensors(unrecorded / "t", "torch") as file,
+        pytest.raises(s3dlio.InvalidArgumentError, match="elements of F4 share bytes; load the whole tensor"),
+    ):
         file["a"][1:]
 
 

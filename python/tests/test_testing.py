@@ -153,7 +153,12 @@ def test_server_serves_a_suite_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["s3dlio.testing"]\n')
     (tmp_path / "test_suite.py").write_text(SERVER_SUITE)
     # behind what this Python has
-    program = f"import sys; sys.path.append({place!r}); import pytest; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '-W', 'error::ResourceWarning:s3dlio', '.']))"
+    program = (
+        f"import sys; sys.path.append({place!r}); import pytest; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '-W', "
+        "'error::ResourceWarning:s3dlio', '.']))"
+    )
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300, check=False
+    )
     assert ended.returncode == 0 and "4 passed" in ended.stdout, ended.stdout + ended.stderr

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import PACKAGE, compiled
 
+pytestmark = pytest.mark.every_python
+
 LIMITED = """
 #define _GNU_SOURCE
 #include <dlfcn.h>

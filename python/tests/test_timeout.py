@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import NAMES
 
 import s3dlio
-from conftest import NAMES
 
 LIMIT = 0.3
 #: Beyond the limit: what a loaded machine needs to cancel and to say so.
@@ -103,18 +103,45 @@ CALLS: dict[str, Any] = {
 WITHOUT = {"configure", "presign", "mkdir"}
 
 #: They make objects whose methods block; stores and files have the timeouts of their options.
-MAKERS = {name for name in NAMES if name.startswith("create_") and name.endswith(("_writer", "_store", "_file", "_template", "_env"))} | {"open"}
+MAKERS = {name for name in NAMES if name.startswith("create_") and name.endswith(("_writer", "_store", "_file", "_template", "_env"))} | {
+    "open"
+}
 
 #: Their arguments are the original's, which has no timeouts, or they ask no server.
-ORIGINAL = set(
-    """
-    configure_s3 configure_tokio_threads create_async_loader create_dataset create_tfrecord_index finalize_op_log
-    generate_data generate_data_with_threads generate_into_buffer generate_npz_bytes get_by_key get_many_stats get_object
-    get_tfrecord_index_entries index_tfrecord_bytes init_logging init_op_log is_op_log_active list_full_uris list_keys
-    list_keys_from_s3 list_uris mp_get parse_s3_uri_full py_default_data_gen_threads py_total_cpus read_npz
-    read_tfrecord_index stat_key stat_object stats
-    """.split()
-)
+ORIGINAL = {
+    "configure_s3",
+    "configure_tokio_threads",
+    "create_async_loader",
+    "create_dataset",
+    "create_tfrecord_index",
+    "finalize_op_log",
+    "generate_data",
+    "generate_data_with_threads",
+    "generate_into_buffer",
+    "generate_npz_bytes",
+    "get_by_key",
+    "get_many_stats",
+    "get_object",
+    "get_tfrecord_index_entries",
+    "index_tfrecord_bytes",
+    "init_logging",
+    "init_op_log",
+    "is_op_log_active",
+    "list_full_uris",
+    "list_keys",
+    "list_keys_from_s3",
+    "list_uris",
+    "mp_get",
+    "parse_s3_uri_full",
+    "put_objects",
+    "py_default_data_gen_threads",
+    "py_total_cpus",
+    "read_npz",
+    "read_tfrecord_index",
+    "stat_key",
+    "stat_object",
+    "stats",
+}
 
 
 def test_every_public_function_takes_a_timeout_and_is_tried_here() -> None:

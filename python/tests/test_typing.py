@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import CHECKOUT, PACKAGE
 
+pytestmark = pytest.mark.every_python
+
 PROGRAM = Path(__file__).with_name("typed_program.py")
 
 

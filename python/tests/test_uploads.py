@@ -20,7 +20,7 @@ sys.path[:0] = {path!r}
 import s3dlio
 options = json.loads(sys.argv[2])
 s3dlio.put_bytes(sys.argv[1], bytes(256 << 20), storage_options=options, progress=lambda done, total: done and print("under way", flush=True))
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.parametrize("server", [s3_server, s3_old_server])

@@ -101,7 +101,9 @@ def test_damage_of_a_compressed_object_is_told_by_the_ranges_that_touch_it(tmp_p
     assert bytes(s3dlio.get_range_with_validation(tmp_path / "z", 0, 4 * MIB)) == data[: 4 * MIB]
     assert bytes(s3dlio.get_range_with_validation(tmp_path / "z", 9 * MIB, MIB)) == data[9 * MIB :]
     for offset, count in ((4 * MIB, 1), (3 * MIB, 3 * MIB), (8 * MIB - 1, 10), (0, 10 * MIB)):
-        with pytest.raises(s3dlio.ChecksumMismatchError, match=r"z\.zst: at byte \d+: frame 1.*crc32c:\w{8} recorded.*crc32c:\w{8} found") as caught:
+        with pytest.raises(
+            s3dlio.ChecksumMismatchError, match=r"z\.zst: at byte \d+: frame 1.*crc32c:\w{8} recorded.*crc32c:\w{8} found"
+        ) as caught:
             s3dlio.get_range_with_validation(tmp_path / "z", offset, count)
         assert caught.value.offset is not None and 0 < caught.value.offset < len(stored)
     with pytest.raises(s3dlio.ChecksumMismatchError, match="frame 1"):
@@ -122,7 +124,9 @@ def test_nothing_is_recorded_so_nothing_is_given(tmp_path: Path) -> None:
         s3dlio.get_range_with_validation(tmp_path / "foreign", 5, 5)
     with pytest.raises(s3dlio.NoChecksumError):
         s3dlio.get_range_with_validation(tmp_path / "foreign", 5, 0)
-    assert bytes(s3dlio.get_range_with_validation(tmp_path / "foreign", 5, 5, s3dlio.put_bytes("memory://sums/g", data[5:10]))) == data[5:10]
+    assert (
+        bytes(s3dlio.get_range_with_validation(tmp_path / "foreign", 5, 5, s3dlio.put_bytes("memory://sums/g", data[5:10]))) == data[5:10]
+    )
     assert bytes(s3dlio.get(tmp_path / "foreign")) == data
 
 

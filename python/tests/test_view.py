@@ -29,7 +29,17 @@ def test_compare_with_bytes_is_by_content(view: s3dlio.BytesView) -> None:
         assert (view == same) is True
         assert (view != same) is False
         assert (same == view) is True
-    for other in (b"", DATA[:-1], DATA[1:] + b"x", "text", 3, None, np.zeros(24, np.uint8), np.zeros(3, "M8[s]"), np.zeros(48, np.uint8)[::2]):
+    for other in (
+        b"",
+        DATA[:-1],
+        DATA[1:] + b"x",
+        "text",
+        3,
+        None,
+        np.zeros(24, np.uint8),
+        np.zeros(3, "M8[s]"),
+        np.zeros(48, np.uint8)[::2],
+    ):
         assert (view == other) is False
         assert (view != other) is True
     assert view[::2] == DATA[::2]
@@ -105,11 +115,35 @@ def test_methods_are_those_of_bytes(view: s3dlio.BytesView) -> None:
     data = b"a,b,,c\n a "
     text = s3dlio.BytesView(data)
     calls: list[Callable[[Any], object]] = [
-        lambda one: one.split(b","), lambda one: one.rsplit(b",", 1), lambda one: one.partition(b","), lambda one: one.rpartition(b","),
-        lambda one: one.splitlines(), lambda one: one.strip(), lambda one: one.lstrip(b"a"), lambda one: one.rstrip(), lambda one: one.replace(b",", b";", 1),
-        lambda one: (one.find(b","), one.rfind(b",", 0, 3), one.index(b"b"), one.rindex(b"a"), one.count(b",", 2), one.find(b"zz"), one.find(44)),
-        lambda one: (one.startswith(b"a"), one.startswith((b"x", b"a,")), one.startswith(b",", 1), one.startswith(()), one.endswith(b" "), one.endswith(b"a", 0, -1)),
-        lambda one: (one.hex(), one.decode(), one.decode("latin-1"), one[::2].hex(":")), lambda one: one + b"x", lambda one: b"x" + one,
+        lambda one: one.split(b","),
+        lambda one: one.rsplit(b",", 1),
+        lambda one: one.partition(b","),
+        lambda one: one.rpartition(b","),
+        lambda one: one.splitlines(),
+        lambda one: one.strip(),
+        lambda one: one.lstrip(b"a"),
+        lambda one: one.rstrip(),
+        lambda one: one.replace(b",", b";", 1),
+        lambda one: (
+            one.find(b","),
+            one.rfind(b",", 0, 3),
+            one.index(b"b"),
+            one.rindex(b"a"),
+            one.count(b",", 2),
+            one.find(b"zz"),
+            one.find(44),
+        ),
+        lambda one: (
+            one.startswith(b"a"),
+            one.startswith((b"x", b"a,")),
+            one.startswith(b",", 1),
+            one.startswith(()),
+            one.endswith(b" "),
+            one.endswith(b"a", 0, -1),
+        ),
+        lambda one: (one.hex(), one.decode(), one.decode("latin-1"), one[::2].hex(":")),
+        lambda one: one + b"x",
+        lambda one: b"x" + one,
         lambda one: [one < b"b", one <= data, one > data, one >= b"", one < bytearray(b"a,b")],
         lambda one: list(reversed(one)),
     ]

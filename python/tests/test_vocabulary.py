@@ -103,7 +103,10 @@ def test_verify_is_one_word_for_every_read(file_base: Base) -> None:
     assert s3dlio.load_numpy_array(file_base.at("x.npy"), validate_checksum=False).size == 100
     (path / "bare").write_bytes(b"of another program")
     assert len(s3dlio.get(file_base.at("bare"))) == 18
-    for call in (lambda: s3dlio.get(file_base.at("bare"), verify="require"), lambda: s3dlio.get_range(file_base.at("bare"), 2, verify="require")):
+    for call in (
+        lambda: s3dlio.get(file_base.at("bare"), verify="require"),
+        lambda: s3dlio.get_range(file_base.at("bare"), 2, verify="require"),
+    ):
         with pytest.raises(s3dlio.errors.NoChecksumError):
             call()
     with pytest.raises(s3dlio.errors.InvalidArgumentError, match="'auto', 'require' or False"):

@@ -244,9 +244,12 @@ def test_failed_write_under_a_wrapper_is_told_by_its_close(tmp_path: Path) -> No
     def broken(done: int, total: int) -> None:
         raise Stop
 
-    with pytest.raises(s3dlio.ClosedError, match="not be whole"), io.BufferedWriter(s3dlio.ObjectWriter(tmp_path / "x", progress=broken)) as file:
-        with pytest.raises(Stop):
-            file.write(b"x" * 2 * MIB)
+    with (
+        pytest.raises(s3dlio.ClosedError, match="not be whole"),
+        io.BufferedWriter(s3dlio.ObjectWriter(tmp_path / "x", progress=broken)) as file,
+        pytest.raises(Stop),
+    ):
+        file.write(b"x" * 2 * MIB)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -387,7 +390,7 @@ except s3dlio.S3dlioError:
     assert time.monotonic() - begin < 20
 other.join()
 writer.close()
-        """
+        """  # noqa: E501
     )
 
 
@@ -791,7 +794,10 @@ def test_original_multipart_writer_that_an_exception_closes_stores_nothing() -> 
     from servers_fixture import s3_server
 
     uri, options = s3_server()
-    with pytest.raises(ZeroDivisionError), contextlib.closing(s3dlio.MultipartUploadWriter.from_uri(f"{uri}/half", storage_options=options)) as file:
+    with (
+        pytest.raises(ZeroDivisionError),
+        contextlib.closing(s3dlio.MultipartUploadWriter.from_uri(f"{uri}/half", storage_options=options)) as file,
+    ):
         file.write(b"half")
         raise ZeroDivisionError
     assert not s3dlio.exists(f"{uri}/half", storage_options=options)

@@ -12,7 +12,17 @@ from typing_extensions import assert_type
 import s3dlio
 from s3dlio import aio
 from s3dlio.checkpoint import Checkpoint, CheckpointInfo, Manifest
-from s3dlio.types import AsyncObjectReader, AsyncObjectWriter, BytesView, LazyTensor, ObjectMeta, ObjectReader, ObjectWriter, TensorFile, WriteResult
+from s3dlio.types import (
+    AsyncObjectReader,
+    AsyncObjectWriter,
+    BytesView,
+    LazyTensor,
+    ObjectMeta,
+    ObjectReader,
+    ObjectWriter,
+    TensorFile,
+    WriteResult,
+)
 
 
 def blocking(options: dict[str, Any]) -> None:

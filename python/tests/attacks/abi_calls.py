@@ -16,7 +16,21 @@ import abi_header
 from s3dlio._core import _native
 
 OK, PENDING, END, NOT_FOUND, INVALID, CLOSED, CANCELLED, INTERNAL = 0, -1, -2, 1, 6, 13, 12, 14
-LETS_GO = {"store_close", "op_free", "op_abandon", "list_close", "file_close", "buffer_free", "writer_close", "queue_close", "close_behind", "log_close", "oplog_end"}
+LETS_GO = {
+    "store_close",
+    "op_free",
+    "op_abandon",
+    "list_close",
+    "file_close",
+    "buffer_free",
+    "writer_close",
+    "queue_close",
+    "close_behind",
+    "log_close",
+    "table_close",
+    "table_scan_close",
+    "oplog_end",
+}
 NOUNS = {
     "store": "store",
     "source_store": "store",
@@ -27,6 +41,8 @@ NOUNS = {
     "writer": "writer",
     "queue": "queue",
     "log": "log",
+    "table": "table",
+    "scan": "table_scan",
 }
 STATUSES = set(abi_header.statuses().values())
 
@@ -99,7 +115,7 @@ def in_threads(count: int, body: Callable[[int], None]) -> None:
     def guarded(index: int) -> None:
         try:
             body(index)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=guarded, args=(index,)) for index in range(count)]
@@ -130,6 +146,8 @@ def one_of_each(folder: Path) -> Names:
     expect({OK}, "queue_open", EVENTS, c.byref(queue))
     ids = {"store": store, "op": op, "list": cursor.value, "file": result(array)["file"], "buffer": taken[0].buffer}
     log = begun("log_open", f"file://{folder}/log".encode(), b'{"mode":"a"}')
+    table = result(begun("table_open", f"file://{folder}/table".encode(), b'{"mode":"a","dimension":4}'))["table"]
+    ids |= {"table": table, "table_scan": result(begun("table_scan_open", table))["table_scan"]}
     return {**ids, "writer": result(writer)["writer"], "queue": queue.value, "log": result(log)["log"]}
 
 
@@ -169,7 +187,7 @@ def good(function: str, ids: Names) -> list[Any]:
         elif name in ("length", "capacity"):
             made.append(16)
         elif name in ("number", "offset", "tensor", "timeout_ms", "crc32c", "first", "most", "most_bytes"):
-            made.append(0)
+            made.append(1 if function == "table_scan_next_begin" else 0)
         elif name in ("seed", "epoch", "block", "window"):
             made.append(0)
         elif name == "samples":
@@ -183,7 +201,20 @@ def good(function: str, ids: Names) -> list[Any]:
         elif name == "program":
             made.append(b"")
         elif name == "uri":
-            made.append(b"memory://good")
+            # the checkpoints of a store have no address beside their key
+            made.append(None if function == "table_checkpoints_begin" else b"memory://good")
+        elif name == "session":
+            made.append(b"s")
+        elif name == "serial":
+            made.append(-1)
+        elif name == "skip":
+            made.append(0)
+        elif name == "live":
+            made.append(0.5)
+        elif name == "keys":
+            made.append(BUFFERS["ints"])
+        elif name == "gradients":
+            made.append(c.cast(BUFFERS["data"], c.POINTER(c.c_float)))
         elif name == "header_json":
             made.append(b'{"descr":"\'<f4\'","shape":[4]}')
         elif name == "description_json":

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from attacks.abi_calls import CANCELLED, CLOSED, END, INVALID, NOT_FOUND, OK, PENDING, begun, expect, in_threads, opened, put, result
-
 from s3dlio._core import _native
 
 PRECONDITION = 3

@@ -32,7 +32,6 @@ from attacks.abi_calls import (
     result,
 )
 from attacks.abi_inputs import BAD_ARRAYS, BAD_UTF8
-
 from s3dlio._core import _native
 
 SEED = 20240229
@@ -179,16 +178,24 @@ def random_calls(folder: Path) -> None:
         chance = random.Random(SEED + index)
         lib = _native.library()
         buffer = c.create_string_buffer(1 << 16)
-        segments = (_native._Segment * 4)(*(_native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(buffer), 1 << size) for size in (0, 4, 12, 16)))
-        reads = (_native._TensorRead * 4)(*(_native._TensorRead(_native._TENSOR_READ_SIZE, 0, c.addressof(buffer), 16, at) for at in range(4)))
-        ranges = (_native._ObjectRead * 4)(*(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(buffer), 16, 0, at, 0, at % 2) for at in range(4)))
-        indices = (c.c_int64 * 1_000_001)()
+        segments = (_native._Segment * 4)(
+            *(_native._Segment(_native._SEGMENT_SIZE, 0, c.addressof(buffer), 1 << size) for size in (0, 4, 12, 16))
+        )
+        reads = (_native._TensorRead * 4)(
+            *(_native._TensorRead(_native._TENSOR_READ_SIZE, 0, c.addressof(buffer), 16, at) for at in range(4))
+        )
+        ranges = (_native._ObjectRead * 4)(
+            *(_native._ObjectRead(_native._OBJECT_READ_SIZE, 0, c.addressof(buffer), 16, 0, at, 0, at % 2) for at in range(4))
+        )
+        indices, indices_found = (c.c_int64 * 1_000_001)(), (c.c_uint8 * 1_000_001)()
         keep.append((buffer, segments, reads, ranges))
         highest = 8
 
         def argument(name: str, kind: Any) -> Any:
             if name in NOUNS or name == "handle":
-                return chance.choice([0, 2**64 - 1, chance.randrange(1, 5), chance.randrange(highest + 8), max(0, highest - chance.randrange(40))])
+                return chance.choice(
+                    [0, 2**64 - 1, chance.randrange(1, 5), chance.randrange(highest + 8), max(0, highest - chance.randrange(40))]
+                )
             if name in ("key", "source_key", "path", "prefix"):
                 return chance.choice([b"a\0\0\0", b"b/c\0", b"\xff\xff\xff\xff", b"../x", b"a/..", b"////"])
             if name in ("key_length", "source_key_length", "path_length", "prefix_length"):
@@ -200,7 +207,9 @@ def random_calls(folder: Path) -> None:
             if name == "uri":
                 return chance.choice([*uris, b"", b"x://y", b"memory://\xff", None])
             if name == "options_json":
-                return chance.choice([None, None, b"{}", b'{"overwrite":false}', b'{"recursive":true}', b"{", b'{"page_size":1}', *BAD_UTF8])
+                return chance.choice(
+                    [None, None, b"{}", b'{"overwrite":false}', b'{"recursive":true}', b"{", b'{"page_size":1}', *BAD_UTF8]
+                )
             if name == "header_json":
                 return chance.choice([b'{"descr":"\'|u1\'","shape":[16]}', json.dumps(chance.choice(BAD_ARRAYS[:5])).encode()])
             if name == "description_json":
@@ -227,6 +236,18 @@ def random_calls(folder: Path) -> None:
                 return chance.choice([b"c", b"", b"../c", None])
             if name == "data":
                 return chance.choice([buffer, buffer, buffer, None])
+            if name == "keys":
+                return indices
+            if name == "gradients":
+                return c.cast(buffer, c.POINTER(c.c_float))
+            if name == "session":
+                return chance.choice([b"s", b"", b"\xff", b"x" * 65, None])
+            if name in ("serial", "skip"):
+                return chance.choice([0, 1, -1, 5])
+            if name == "live":
+                return chance.choice([0.0, 0.5, 1.0, -1.0, float("nan")])
+            if name == "out_found":
+                return indices_found
             if name == "segments":
                 return segments
             if name == "reads":

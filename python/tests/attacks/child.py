@@ -9,9 +9,9 @@ import time
 import warnings
 from pathlib import Path
 
+import make
 import numpy as np
 
-import make
 import s3dlio
 
 

@@ -17,7 +17,9 @@ def npy(text: str | bytes, data: bytes = b"", major: int = 1) -> bytes:
     return b"\x93NUMPY" + bytes((major, 0)) + struct.pack("<H" if major == 1 else "<I", len(raw)) + raw + data
 
 
-def array(descr: str = "'<f8'", shape: str = "(2,)", order: str = "False", data: bytes = bytes(64), more: str = "", major: int = 1) -> bytes:
+def array(
+    descr: str = "'<f8'", shape: str = "(2,)", order: str = "False", data: bytes = bytes(64), more: str = "", major: int = 1
+) -> bytes:
     """A .npy file whose header has these texts as values."""
     return npy(f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}{more}", data, major)
 
@@ -44,7 +46,10 @@ def one(dtype: str = '"F32"', shape: str = "[2]", offsets: str = "[0,8]", data: 
 
 def two(first: str, second: str, size: int) -> bytes:
     """A safetensors file with two U8 tensors of those offsets."""
-    entries = ",".join(f'"{name}":{entry(chr(34) + "U8" + chr(34), f"[{o[1] - o[0]}]", json.dumps(o))}' for name, o in (("a", json.loads(first)), ("b", json.loads(second))))
+    entries = ",".join(
+        f'"{name}":{entry(chr(34) + "U8" + chr(34), f"[{o[1] - o[0]}]", json.dumps(o))}'
+        for name, o in (("a", json.loads(first)), ("b", json.loads(second)))
+    )
     return tensors(f"{{{entries}}}", bytes(size))
 
 
@@ -211,7 +216,9 @@ SAFETENSORS: dict[str, Callable[[], bytes | Iterable[bytes]]] = {
     "header in UTF-8 cut short": lambda: tensors(b'{"\xe5\x90'),
     "name of half a surrogate pair": lambda: tensors('{"\\ud800":' + entry() + "}", bytes(8)),
     "name twice": lambda: tensors(f'{{"a":{entry()},"a":{entry()}}}', bytes(8)),
-    "name twice, once escaped": lambda: tensors('{"a":' + entry(offsets="[0,8]") + ',"\\u0061":' + entry(offsets="[8,16]") + "}", bytes(16)),
+    "name twice, once escaped": lambda: tensors(
+        '{"a":' + entry(offsets="[0,8]") + ',"\\u0061":' + entry(offsets="[8,16]") + "}", bytes(16)
+    ),
     "name of 65,537 bytes": lambda: tensors('{"' + "n" * 65_537 + '":' + entry() + "}", bytes(8)),
     "name with a raw line break": lambda: tensors('{"a\n":' + entry() + "}", bytes(8)),
     "name that forges a message": lambda: tensors('{"\\n\\u001b[31mERROR\\u202e":' + entry(offsets="[0,9]") + "}", bytes(9)),
@@ -285,7 +292,9 @@ SAFETENSORS: dict[str, Callable[[], bytes | Iterable[bytes]]] = {
     "checksums without a format": lambda: with_metadata('{"s3dlio.crc32c":"crc32c:00000000","s3dlio.crc32c/a":"crc32c:8a9136aa"}'),
     "checksums of another format": lambda: with_metadata('{"s3dlio.format":"2","s3dlio.crc32c":"crc32c:00000000"}'),
     "checksums without the header's": lambda: with_metadata('{"s3dlio.format":"1","s3dlio.crc32c/a":"crc32c:8a9136aa"}'),
-    "checksums with a wrong header": lambda: with_metadata('{"s3dlio.format":"1","s3dlio.crc32c":"crc32c:00000000","s3dlio.crc32c/a":"crc32c:8a9136aa"}'),
+    "checksums with a wrong header": lambda: with_metadata(
+        '{"s3dlio.format":"1","s3dlio.crc32c":"crc32c:00000000","s3dlio.crc32c/a":"crc32c:8a9136aa"}'
+    ),
     "checksums with an escaped header": lambda: with_metadata('{"s3dlio.format":"1","s3dlio.crc32c":"crc32c\\u003a00000000"}'),
     "checksums of something else": lambda: with_metadata('{"s3dlio.format":"1","s3dlio.crc32c":"md5"}'),
     "npy": lambda: array(),

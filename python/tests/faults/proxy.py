@@ -183,7 +183,9 @@ class Proxy:
         if fault in _ERROR:
             return _answer(client, method, *_ERROR[fault])
         if fault == "307":
-            client.sendall(f"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:{self.port}{target}\r\nContent-Length: 0\r\n\r\n".encode())
+            client.sendall(
+                f"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:{self.port}{target}\r\nContent-Length: 0\r\n\r\n".encode()
+            )
             return True
         kept = {name: value for name, value in headers.items() if name not in ("expect", "transfer-encoding", "content-length")}
         text = "".join(f"{name}: {value}\r\n" for name, value in kept.items())
@@ -249,7 +251,7 @@ def _head(source: object) -> tuple[str, dict[str, str]] | None:
     if not line.strip():
         return None
     headers = {}
-    while (text := source.readline(65536).strip()):  # type: ignore[attr-defined]
+    while text := source.readline(65536).strip():  # type: ignore[attr-defined]
         name, _, value = text.decode("latin-1").partition(":")
         headers[name.lower()] = value.strip()
     return line.decode("latin-1").strip(), headers
@@ -274,8 +276,11 @@ def _chunked(source: object) -> bytes:
 
 def _answer(client: socket.socket, method: str, status: int, code: str, extra: str) -> bool:
     detail = f"<AuthenticationErrorDetail>{_DETAILS[code]}</AuthenticationErrorDetail>" if code in _DETAILS else ""
-    body = f"<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>scripted</Message>{detail}</Error>"
-    head = f"HTTP/1.1 {status} {code}\r\n{extra}x-ms-error-code: {code}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+    body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>scripted</Message>{detail}</Error>'
+    head = (
+        f"HTTP/1.1 {status} {code}\r\n{extra}x-ms-error-code: {code}\r\nContent-Type: application/xml\r\nContent-Length: "
+        f"{len(body)}\r\n\r\n"
+    )
     client.sendall(head.encode() + (b"" if method == "HEAD" else body.encode()))
     return True
 
