@@ -6,9 +6,9 @@
     python3 tests/soak.py --uri s3://bucket/soak --options '{"region": "eu-west-1"}' --seed 7
 
 Each thread has keys of its own and knows what they hold; some keys are everybody's, and hold what proves itself. The end is a table of
-operations, and of each process the memory at rest: ten times on the way the threads end what they do and wait, and what is free goes back to
-the system. Then memory, descriptors and threads while they are at work, of the second third of the time and of the last. Exit status 1: an
-operation failed, bytes were wrong, or one of these grew.
+operations, and of each process the memory at rest: ten times on the way the threads end what they do and wait, and what is free goes back
+to the system. Then memory, descriptors and threads while they are at work, of the second third of the time and of the last. Exit status 1:
+an operation failed, bytes were wrong, or one of these grew.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
 
-import s3dlio  # noqa: E402
+import s3dlio
 
 #: Of an upload in parts.
 LARGE = 9 << 20
@@ -70,7 +70,10 @@ class Made(NamedTuple):
 class MallInfo(ctypes.Structure):
     """glibc's struct mallinfo2."""
 
-    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"]
+    ]
 
 
 libc = ctypes.CDLL(None)
@@ -304,7 +307,13 @@ def work(store: s3dlio.Store, name: str, threads: int, seconds: float, seed: int
     counts: collections.Counter[str] = collections.Counter()
     for one in workers:
         counts += one.counts
-    return {"name": name, "counts": counts, "failures": [text for one in workers for text in one.failures], "samples": samples, "rests": rests}
+    return {
+        "name": name,
+        "counts": counts,
+        "failures": [text for one in workers for text in one.failures],
+        "samples": samples,
+        "rests": rests,
+    }
 
 
 def in_child(*arguments: Any) -> tuple[int, int]:
@@ -331,14 +340,16 @@ def in_child(*arguments: Any) -> tuple[int, int]:
 def part(samples: list[tuple[int, int, int]], number: int, of: int) -> list[int]:
     """One of several equal stretches of the time: what there is when little is under way, its lower quartile."""
     chosen = samples[len(samples) * number // of : len(samples) * (number + 1) // of] or samples
-    return [sorted(row)[len(row) // 4] for row in zip(*chosen)]
+    return [sorted(row)[len(row) // 4] for row in zip(*chosen, strict=False)]
 
 
 def grew(early: list[int], late: list[int], rests: list[tuple[int, int]]) -> bool:
     """From the second third to the last, the first being for warming up: more than pools and heaps come and go."""
     if third := len(rests) // 3:
         # the middle one of each third
-        before, after = ([sorted(column)[third // 2] for column in zip(*some)] for some in (rests[third : 2 * third], rests[-third:]))
+        before, after = (
+            [sorted(column)[third // 2] for column in zip(*some, strict=False)] for some in (rests[third : 2 * third], rests[-third:])
+        )
         # what .NET's heap and malloc have in stock varies by tens of MiB; what is in use does not
         if after[0] > before[0] * 1.25 + 64 * 1024 or after[1] > before[1] * 1.1 + 8 * 1024:
             return True
@@ -347,7 +358,9 @@ def grew(early: list[int], late: list[int], rests: list[tuple[int, int]]) -> boo
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--uri", default=os.environ.get("S3DLIO_TEST_S3_URI"), help="a store that may be filled; S3DLIO_TEST_S3_URI's by default")
+    parser.add_argument(
+        "--uri", default=os.environ.get("S3DLIO_TEST_S3_URI"), help="a store that may be filled; S3DLIO_TEST_S3_URI's by default"
+    )
     parser.add_argument("--options", help="its options as JSON; S3DLIO_TEST_S3_OPTIONS's by default")
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--threads", type=int, default=64, help="of the first process")
@@ -356,9 +369,13 @@ def main() -> int:
     given = parser.parse_args()
     if not given.uri:
         parser.error("--uri is needed: no server is up (tests/servers/servers.sh with DIR python3 tests/soak.py)")
-    options = json.loads(given.options or ("{}" if given.uri != os.environ.get("S3DLIO_TEST_S3_URI") else os.environ.get("S3DLIO_TEST_S3_OPTIONS", "{}")))
+    options = json.loads(
+        given.options or ("{}" if given.uri != os.environ.get("S3DLIO_TEST_S3_URI") else os.environ.get("S3DLIO_TEST_S3_OPTIONS", "{}"))
+    )
     store = s3dlio.Store(f"{given.uri.rstrip('/')}/soak-{uuid.uuid4().hex[:8]}", storage_options=options)
-    print(f"{store.uri}: {given.threads} threads and {given.processes} processes of 8 for {given.seconds:g} s, seed {given.seed}", flush=True)
+    print(
+        f"{store.uri}: {given.threads} threads and {given.processes} processes of 8 for {given.seconds:g} s, seed {given.seed}", flush=True
+    )
     begin = time.monotonic()
     # the library is at work before the forks, as in a training program
     store.put_bytes("shared/0", proving(random.Random(0), 10))

@@ -38,6 +38,11 @@ public static class AllTargets
         new SeekTableTarget(),
         new CompressedReaderTarget(),
         new ManifestTarget(),
+        new SegmentHeaderTarget(),
+        new SegmentTarget(),
+        new LogMetaTarget(),
+        new LogTailTarget(),
+        new ObjectManifestTarget(),
         new HttpHeadTarget(),
         new HttpChunksTarget(),
     ];

@@ -21,7 +21,9 @@ scheme=http tls=()
 if [ "${AZURITE_TLS_DIR:-}" ]; then
   scheme=https tls=(--oauth basic --cert "$AZURITE_TLS_DIR/tls.crt" --key "$AZURITE_TLS_DIR/tls.key")
 fi
-AZURITE_ACCOUNTS=$ACCOUNT:$ACCOUNT_KEY setsid -f node "--diagnostic-dir=$dir" "$AZURITE_ROOT/node_modules/azurite/dist/src/blob/main.js" \
+export AZURITE_ROOT
+AZURITE_ACCOUNTS=$ACCOUNT:$ACCOUNT_KEY setsid -f node "--diagnostic-dir=$dir" \
+  --require "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/azurite-sweep.cjs" "$AZURITE_ROOT/node_modules/azurite/dist/src/blob/main.js" \
   --blobHost 127.0.0.1 --blobPort "$AZURITE_PORT" --inMemoryPersistence \
   --disableTelemetry --skipApiVersionCheck --silent "${tls[@]}" </dev/null >"$dir/azurite.log" 2>&1
 for ((i = 0; i < 300; i++)); do

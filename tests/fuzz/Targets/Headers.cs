@@ -45,7 +45,9 @@ abstract class HeadersTarget(params string[] fields) : Target
             if (colon > 0 && line.AsSpan(0, colon).IndexOfAnyExcept(HttpText.TokenChars) < 0 && line.AsSpan().IndexOfAny('\r', '\0') < 0)
                 block.Append(line).Append("\r\n");
         }
-        return new HeadAnswer(Call, HttpHead.Parse(Bytes(block.Append("\r\n").ToString())));
+        // only the head counts
+        var head = HttpHead.Parse(Bytes(block.Append("\r\n").ToString()));
+        return new HttpResponse(null!, null!, new HttpSettings(), Call, head, keep: false);
     }
 
     public override bool Documents(Exception fault) =>

@@ -5,20 +5,6 @@ using S3dlio.Http;
 
 namespace S3dlio.Fuzz.Targets;
 
-/// <summary>An answer of which only the head counts.</summary>
-sealed class HeadAnswer(HttpCall call, HttpHead head) : HttpResponse(call, head, TimeSpan.Zero)
-{
-    public override long? Length => Head.Length;
-
-    protected override void Dispose(bool disposing)
-    {
-    }
-
-    protected override int TakeAhead(Span<byte> destination) => 0;
-
-    protected override ValueTask<int> ReceiveAsync(Memory<byte> destination, CancellationToken cancel) => new(0);
-}
-
 /// <summary>The bytes of a head as a server sends them.</summary>
 sealed class HttpHeadTarget : Target
 {

@@ -117,8 +117,8 @@ sealed class PutOptionsTarget : Target
 
     static string Tensors(string json)
     {
-        var (tensors, metadata, checksums, _, _) = TensorJson.ParseTensors(json, "memory://fuzz/x");
-        return $"{Math.Min(2, tensors.Length)} tensors {metadata?.Count > 0} {checksums}";
+        var (tensors, metadata, checksums, _, _, shard) = TensorJson.ParseTensors(json, "memory://fuzz/x");
+        return $"{Math.Min(2, tensors.Length)} tensors {metadata?.Count > 0} {checksums} {shard is null}";
     }
 
     string Attempt(Func<string> call)
