@@ -4,8 +4,8 @@
     bench/builds.py OLD NEW                    npy-save, npy-load, s3-small-4k, s3-download, s3-upload, state-save
     bench/builds.py OLD NEW npy-load s3-       those cases, or those whose name begins so
 
-OLD and NEW are folders that hold the package ``s3dlio`` with its library, such as ``python`` of two checkouts. Each build runs in a process of
-its own that lives as long as the case. Of a ratio above 1, NEW is faster; of a CPU ratio below 1, NEW takes less.
+OLD and NEW are folders that hold the package ``s3dlio`` with its library, such as ``python`` of two checkouts. Each build runs in a process
+of its own that lives as long as the case. Of a ratio above 1, NEW is faster; of a CPU ratio below 1, NEW takes less.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Any
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = ["npy-save", "npy-load", "s3-small-4k", "s3-download", "s3-upload", "state-save"]

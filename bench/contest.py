@@ -35,6 +35,7 @@ class Operation:
         calls: Calls that one run makes.
         cpu: CPU seconds so far of a process that does the work and goes on living; those of this one are added.
         seconds: How long a run took, from its result, for programs that know without their start; None: the clock says.
+        figure: What a run counted, from its result; None: nothing but time.
     """
 
     run: Callable[[], Any]
@@ -44,6 +45,7 @@ class Operation:
     calls: int = 1
     cpu: Callable[[], float] = lambda: 0.0
     seconds: Callable[[Any], float] | None = None
+    figure: Callable[[Any], float] | None = None
 
 
 class Contender(Protocol):
@@ -63,6 +65,7 @@ class Runs:
     cpu_seconds: list[float] = field(default_factory=list)
     #: Highest resident memory during the run above that before it, page cache not counted.
     peak_bytes: list[int] = field(default_factory=list)
+    figures: list[float] = field(default_factory=list)
 
 
 def alternate(sides: list[Operation], pairs: int, check_all: bool = False) -> list[Runs]:
@@ -89,6 +92,8 @@ def measure(side: Operation, runs: Runs, check: bool) -> None:
         seconds = time.perf_counter() - begin
         if side.seconds is not None:
             seconds = side.seconds(result)
+        if side.figure is not None:
+            runs.figures.append(side.figure(result))
         runs.cpu_seconds.append(_cpu() + side.cpu() - cpu)
         runs.seconds.append(seconds)
         runs.peak_bytes.append(max(0, _status("VmHWM") - start_memory))

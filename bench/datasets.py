@@ -1,10 +1,13 @@
-"""Samples a second of a torch DataLoader: s3dlio against boto3 and s3fs, in pairs, with the CPU time of each sample; and tar files against a plain read.
+"""Samples a second of a torch DataLoader: s3dlio against boto3 and s3fs, in pairs, with the CPU time of each sample.
+
+And tar files against a plain read.
 
     eval "$(tests/servers/servers.sh env DIR)"
     PYTHONPATH=python python3 bench/datasets.py samples --count 20000 --size 16384 --workers 2 --rounds 3
     PYTHONPATH=python python3 bench/datasets.py tar --count 8 --size 67108864 --rounds 3
 
-The store is that of S3DLIO_TEST_S3_URI and S3DLIO_TEST_S3_OPTIONS, or --uri with --options. Objects are written once and kept until --clean.
+The store is that of S3DLIO_TEST_S3_URI and S3DLIO_TEST_S3_OPTIONS, or --uri with --options. Objects are written once and kept until
+--clean.
 """
 
 from __future__ import annotations
@@ -153,9 +156,14 @@ def report(unit: str, ours: Callable[[], int], rivals: dict[str, Callable[[], in
             assert found["s3dlio"][2] == found[name][2], found
             rates = {side: count / seconds for side, (seconds, _, count) in found.items()}
             ratios.append(rates["s3dlio"] / rates[name])
-            cpu = "  ".join(f"{side} {rates[side]:,.0f} {unit}, {1e6 * used / count:.3f} us CPU each" for side, (_, used, count) in found.items())
+            cpu = "  ".join(
+                f"{side} {rates[side]:,.0f} {unit}, {1e6 * used / count:.3f} us CPU each" for side, (_, used, count) in found.items()
+            )
             print(f"round {number}: {cpu}  ratio {ratios[-1]:.2f}", flush=True)
-        print(f"s3dlio / {name}: {statistics.median(ratios):.2f} (median of {rounds} pairs, {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+        print(
+            f"s3dlio / {name}: {statistics.median(ratios):.2f} (median of {rounds} pairs, {min(ratios):.2f} to {max(ratios):.2f})",
+            flush=True,
+        )
 
 
 def main() -> None:

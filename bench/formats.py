@@ -37,6 +37,7 @@ def zarr_write_read(scene: S3Scene, files: Callable[[bool], Any], name: str) -> 
 def parquet_read(scene: S3Scene, files: Callable[[bool], Any], name: str) -> Operation:
     """A table of eight columns, read by pandas."""
     import pandas
+
     import s3dlio
 
     fs = files(False)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import functools
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from scene import Scene
 from servers import Server
+
+#: Of a model.
+LAYERS = 32
 
 
 class S3Scene(Scene):
@@ -37,6 +42,40 @@ class S3Scene(Scene):
         for key in keys:
             self.server.place(key, self.data, self.checksum)
         return keys
+
+    @functools.cached_property
+    def model(self) -> list[str]:
+        """The keys of a model's files, about eight of them, and of its index; its tensors are the array's parts."""
+        import s3dlio
+
+        parts = np.split(self.array.reshape(LAYERS, -1), LAYERS)
+        state = {f"{number}.weight": part.reshape(-1, 1024) for number, part in enumerate(parts)}
+        s3dlio.save_tensors("memory://bench-model/m", state, max_shard_size=self.size // 8)
+        keys = []
+        for uri in s3dlio.list("memory://bench-model/m/"):
+            key = f"bench/model/{uri.rpartition('/')[2]}"
+            data = s3dlio.get(uri)
+            self.server.place(key, memoryview(data), str(s3dlio.put_bytes("memory://bench/checksum-of-a-file", data)))
+            s3dlio.delete(uri)
+            keys.append(key)
+        return keys
+
+    def module(self) -> Any:
+        """A module of torch for that model, its memory in place."""
+        import torch
+
+        rows = self.size // 4 // LAYERS // 1024
+        made = torch.nn.Sequential(*(torch.nn.Linear(1024, rows, bias=False) for _ in range(LAYERS)))
+        with torch.no_grad():
+            for parameter in made.parameters():
+                parameter.fill_(-1)
+        return made
+
+    def same_module(self, module: Any) -> None:
+        parts = np.split(self.array.reshape(LAYERS, -1), LAYERS)
+        for part, parameter in zip(parts, module.parameters(), strict=True):
+            if not np.array_equal(part.reshape(-1), parameter.detach().numpy().reshape(-1)):
+                raise AssertionError("the module does not hold the model")
 
     def keys(self) -> list[str]:
         """A key for each call."""
@@ -85,7 +124,9 @@ LISTED = 100_000
 
 def same_listing(found: list[str]) -> None:
     """The plain server's invented objects."""
-    if len(found) != LISTED or found[0].rsplit("/", 1)[1] != "shard-00000000.tar" or found[-1].rsplit("/", 1)[1] != f"shard-{LISTED - 1:08}.tar":
+    if (
+        len(found) != LISTED
+        or found[0].rsplit("/", 1)[1] != "shard-00000000.tar"
+        or found[-1].rsplit("/", 1)[1] != f"shard-{LISTED - 1:08}.tar"
+    ):
         raise AssertionError(f"{LISTED} keys were to be listed, {len(found)} came, {found[:1]} to {found[-1:]}")
-
-

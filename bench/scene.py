@@ -14,6 +14,17 @@ import numpy as np
 TENSORS = 8
 
 
+def remove_folder(folder: Path) -> None:
+    """Removes a folder in which somebody else, such as a cache that makes room, may remove files at the same time."""
+    for attempt in range(10):
+        try:
+            shutil.rmtree(folder)
+            return
+        except FileNotFoundError:
+            if not folder.exists() or attempt == 9:
+                return
+
+
 class Scene:
     """One case's data and folder; the same for both sides.
 
@@ -147,7 +158,7 @@ class Scene:
     def clear(self) -> None:
         for file in self.folder.iterdir():
             if file.is_dir():
-                shutil.rmtree(file)
+                remove_folder(file)
             else:
                 file.unlink()
 

@@ -3,10 +3,13 @@ using System.Runtime.InteropServices;
 using FASTER.core;
 using Microsoft.Win32.SafeHandles;
 using S3dlio.Log;
+using static S3dlio.Bench.Pairs;
 
 namespace S3dlio.Bench;
 
-/// <summary>The durable log beside FasterLog and the bare device, in turns A B B A in one process: the median of the pairs' ratios counts.</summary>
+/// <summary>
+/// The durable log beside FasterLog and the bare device, in turns A B B A in one process: the median of the pairs' ratios counts.
+/// </summary>
 static partial class Program
 {
     static string _folder = "";
@@ -24,7 +27,7 @@ static partial class Program
         _folder = Path.Combine(Path.GetFullPath(arguments[0]), $"log-bench-{Environment.ProcessId}");
         Directory.CreateDirectory(_folder);
         int pairs = arguments.Length > 1 ? int.Parse(arguments[1], System.Globalization.CultureInfo.InvariantCulture) : 7;
-        Console.WriteLine($"{Environment.ProcessorCount} processors, load {File.ReadAllText("/proc/loadavg").Trim()}");
+        Console.WriteLine(Machine);
         try
         {
             Compare("append 64 B, one thread, checksums on, one commit at the end", "M/s", pairs, 1.2,
@@ -46,33 +49,6 @@ static partial class Program
             Directory.Delete(_folder, recursive: true);
         }
         return 0;
-    }
-
-    static void Compare(string about, string unit, int pairs, double bar, Func<double> ours, Func<double> theirs, double done, double theirDone = 0)
-    {
-        theirDone = theirDone == 0 ? done : theirDone;
-        ours();
-        theirs();
-        List<double> mine = [], other = [], ratios = [];
-        for (int i = 0; i < pairs; i++)
-        {
-            double a = i % 2 == 0 ? ours() : 0, b = theirs();
-            a = a == 0 ? ours() : a;
-            mine.Add(done / a);
-            other.Add(theirDone / b);
-            ratios.Add(done / a / (theirDone / b));
-        }
-        string verdict = bar == 0 ? "" : Median(ratios) >= bar ? $", bar {bar}: held" : $", bar {bar}: MISSED";
-        Console.WriteLine($"{about}\n  {Median(mine):0.00} {unit} against {Median(other):0.00}: ratio {Median(ratios):0.00} ({ratios.Min():0.00} to {ratios.Max():0.00}){verdict}");
-    }
-
-    static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
-
-    static double Seconds(Action body)
-    {
-        long started = Stopwatch.GetTimestamp();
-        body();
-        return Stopwatch.GetElapsedTime(started).TotalSeconds;
     }
 
     static double Ours(int size, int count)
@@ -137,7 +113,13 @@ static partial class Program
     {
         Directory.CreateDirectory(folder);
         var device = Devices.CreateLogDevice(Path.Combine(folder, "log"));
-        return new FasterLog(new FasterLogSettings(folder) { LogDevice = device, LogChecksum = LogChecksumType.PerEntry, PageSizeBits = 22, MemorySizeBits = 26 });
+        return new FasterLog(new FasterLogSettings(folder)
+        {
+            LogDevice = device,
+            LogChecksum = LogChecksumType.PerEntry,
+            PageSizeBits = 22,
+            MemorySizeBits = 26,
+        });
     }
 
     static double Faster(int size, int count)

@@ -63,7 +63,10 @@ def _program() -> str:
     sources = PROJECT.parent.glob("*.cs*")
     if not PROGRAM.exists() or PROGRAM.stat().st_mtime < max(file.stat().st_mtime for file in sources):
         built = subprocess.run(
-            ["dotnet", "build", str(PROJECT), "-c", "Release", "-o", str(PROGRAM.parent), "-v", "q", "-nologo"], capture_output=True, text=True, check=False
+            ["dotnet", "build", str(PROJECT), "-c", "Release", "-o", str(PROGRAM.parent), "-v", "q", "-nologo"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if built.returncode != 0:
             raise Unusable("it could not be compiled: " + built.stdout.strip().splitlines()[-1])

@@ -31,9 +31,24 @@ def client(scene: S3Scene) -> Any:
 def download_file(scene: S3Scene) -> Operation:
     s3, key = client(scene), scene.large
     path = str(scene.memory_folder / "theirs")
-    return Operation(
-        run=lambda: s3.download_file(scene.server.keeps, key, path), check=lambda _: scene.same_file(path), size=scene.size
-    )
+    return Operation(run=lambda: s3.download_file(scene.server.keeps, key, path), check=lambda _: scene.same_file(path), size=scene.size)
+
+
+def model(scene: S3Scene) -> Operation:
+    """Every file of a model downloaded, to memory, and loaded by the format's reference into a module that is there."""
+    import safetensors.torch
+
+    s3, module = client(scene), scene.module()
+    keys = [key for key in scene.model if key.endswith(".safetensors")]
+
+    def run() -> Any:
+        for key in keys:
+            path = str(scene.memory_folder / key.rpartition("/")[2])
+            s3.download_file(scene.server.keeps, key, path)
+            module.load_state_dict(safetensors.torch.load_file(path), strict=False)
+        return module
+
+    return Operation(run=run, check=lambda _: scene.same_module(module), size=scene.size)
 
 
 def upload_file(scene: S3Scene) -> Operation:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
 import struct
+import subprocess
+import sys
+import time
 
 from contest import Operation
 from scene import Scene
@@ -55,4 +59,57 @@ def tfrecord(scene: Scene) -> Operation:
     return Operation(run=run, size=count * LARGE)
 
 
-OPERATIONS = {"commit": commit, "tfrecord": tfrecord}
+HEARER = """
+import struct, sys, time
+while True:
+    record = sys.stdin.buffer.read(8)
+    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    if not record:
+        break
+    print(now - struct.unpack("q", record)[0], flush=True)
+"""
+
+
+def follow(scene: Scene) -> Operation:
+    """pwrite and fdatasync of a record, which another process is then told through a pipe: the median."""
+    path = scene.path("followed")
+
+    def run() -> list[int]:
+        fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o666)
+        os.posix_fallocate(fd, 0, 1 << 20)
+        os.fsync(fd)
+        child = subprocess.Popen([sys.executable, "-c", HEARER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert child.stdin is not None and child.stdout is not None
+        found = []
+        for i in range(scene.calls):
+            record = struct.pack("q", time.clock_gettime_ns(time.CLOCK_MONOTONIC))
+            os.pwrite(fd, record, i * 72)
+            os.fdatasync(fd)
+            child.stdin.write(record)
+            child.stdin.flush()
+            found.append(int(child.stdout.readline()))
+        child.stdin.close()
+        child.wait()
+        os.close(fd)
+        return found
+
+    return Operation(run=run, seconds=lambda found: statistics.median(found) / 1e9)
+
+
+def reopen(scene: Scene) -> Operation:
+    """64 MiB, which is a segment, are read once from the page cache, and a flush is made."""
+    path = scene.path("segment")
+    with open(path, "wb") as file:
+        file.write(bytes(64 << 20))
+
+    def run() -> None:
+        with open(path, "r+b", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+            file.write(bytes(8))
+            os.fdatasync(file.fileno())
+
+    return Operation(run=run)
+
+
+OPERATIONS = {"commit": commit, "follow": follow, "reopen": reopen, "tfrecord": tfrecord}

@@ -12,6 +12,8 @@ import numpy as np
 from contest import Operation
 from scene import Scene
 
+from rivals import ours_table
+
 NAME = "LMDB"
 VERSION = ".".join(map(str, lmdb.version()))
 
@@ -82,4 +84,49 @@ def read(scene: Scene) -> Operation:
     return Operation(run=run, calls=len(numbers) * BATCH)
 
 
-OPERATIONS = {"append": append, "batches": batches, "commit": commit, "read": read}
+def _rows(scene: Scene, path: str, flushed: bool = True) -> Any:
+    """The rows of a table, in one transaction."""
+    environment = lmdb.open(path, map_size=16 << 30, sync=flushed)
+    count = ours_table.rows_of(scene)
+    with environment.begin(write=True) as transaction:
+        for at in range(0, count, ours_table.LARGE):
+            end = min(count, at + ours_table.LARGE)
+            for number, row in enumerate(ours_table.rows(scene, at, end), at):
+                transaction.put(_KEY(number), row, append=True)
+    return environment
+
+
+def table_load(scene: Scene) -> Operation:
+    """All rows into a new environment, flushed once."""
+    paths = (scene.path(f"lmdb-rows-{i}") for i in itertools.count())
+    held: list[Any] = []
+
+    def before() -> None:
+        if held:
+            environment, path = held.pop()
+            environment.close()
+            shutil.rmtree(path)
+
+    def run() -> None:
+        path = next(paths)
+        held.append((_rows(scene, path), path))
+
+    return Operation(run=run, before=before, calls=ours_table.rows_of(scene))
+
+
+def table_gather(scene: Scene) -> Operation:
+    """Rows by key into an array that is there; the map is in the page cache, whose memory has no limit here."""
+    environment = _rows(scene, scene.path("lmdb-rows"), flushed=False)
+    batches = [keys.tolist() for keys in ours_table.keys_of(scene, ours_table.LARGE)]
+    out = np.empty((ours_table.LARGE, ours_table.ROW), np.uint8)
+
+    def run() -> None:
+        with environment.begin(buffers=True) as transaction:
+            for keys in batches:
+                for row, number in zip(out, keys, strict=True):
+                    row[:] = transaction.get(_KEY(number))
+
+    return Operation(run=run, calls=len(batches) * ours_table.LARGE)
+
+
+OPERATIONS = {"append": append, "batches": batches, "commit": commit, "read": read, "table_load": table_load, "table_gather": table_gather}

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import s3dlio
 from contest import Operation
 from scene import Scene
+
+import s3dlio
 
 NAME = "s3dlio"
 VERSION = s3dlio.__version__
@@ -41,9 +42,7 @@ def npy_save_compressed(scene: Scene) -> Operation:
 
 def npy_load(scene: Scene, **options: Any) -> Operation:
     path = scene.npy
-    return Operation(
-        run=lambda: s3dlio.load_numpy_array(path, **options), check=scene.same_array, size=scene.size
-    )
+    return Operation(run=lambda: s3dlio.load_numpy_array(path, **options), check=scene.same_array, size=scene.size)
 
 
 def npy_load_unchecked(scene: Scene) -> Operation:
@@ -108,6 +107,23 @@ def torch_load_touched(scene: Scene) -> Operation:
         return tensors
 
     return Operation(run=run, check=scene.same_tensors, size=scene.size)
+
+
+def torch_map_touched(scene: Scene, verify: bool = True) -> Operation:
+    """The file mapped as the rival maps it, compared in one pass over the mapping, and the same look at each page."""
+    path = scene.safetensors
+
+    def run() -> Any:
+        tensors = s3dlio.load_tensors(path, framework="pt", mmap=True, verify=verify)
+        for tensor in tensors.values():
+            tensor.view(-1)[::1024].sum()
+        return tensors
+
+    return Operation(run=run, check=scene.same_tensors, size=scene.size)
+
+
+def torch_map_unchecked(scene: Scene) -> Operation:
+    return torch_map_touched(scene, verify=False)
 
 
 def direct_write(scene: Scene) -> Operation:
@@ -207,9 +223,7 @@ def _small_get(scene: Scene, root: str) -> Operation:
     store = s3dlio.Store(root if "://" in root else scene.path(""))
     for i in range(100):
         store.put_bytes(f"ours-{i}", bytes(scene.data))
-    return Operation(
-        run=lambda: _repeat(lambda i: store.get(f"ours-{i % 100}"), scene.calls), check=scene.same_bytes, calls=scene.calls
-    )
+    return Operation(run=lambda: _repeat(lambda i: store.get(f"ours-{i % 100}"), scene.calls), check=scene.same_bytes, calls=scene.calls)
 
 
 def _repeat(call: Callable[[int], Any], times: int) -> Any:
@@ -224,6 +238,12 @@ def _installed() -> str:
     package = str(sys.modules["s3dlio"].__path__[0])
     compileall.compile_dir(package, maxlevels=1, quiet=1)
     return package.rsplit("/", 1)[0]
+
+
+def first_import(scene: Scene) -> Operation:
+    """A process that imports the package, as a program does that may use it later."""
+    code = f"import sys; sys.path.insert(0, {_installed()!r}); import numpy; numpy.zeros(1); import s3dlio"
+    return Operation(run=lambda: scene.program(code))
 
 
 def first_call(scene: Scene) -> Operation:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import s3dlio
 from contest import Operation, Unusable
 from formats import FORMATS
 from s3_scene import S3Scene
+
+import s3dlio
 
 NAME = "s3dlio.fsspec"
 VERSION = s3dlio.__version__

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pinned
-import s3dlio
 from contest import Operation
 from scene import Scene
+
+import s3dlio
 
 NAME = "s3dlio"
 VERSION = s3dlio.__version__

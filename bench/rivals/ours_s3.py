@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import s3dlio
 from contest import Operation
 from s3_scene import S3Scene, same_listing
+
+import s3dlio
 
 NAME = "s3dlio"
 VERSION = s3dlio.__version__
@@ -21,7 +23,9 @@ def download(scene: S3Scene) -> Operation:
     def check(_: object) -> None:
         scene.same_out()
 
-    return Operation(run=lambda: store.get_range(key, 0, scene.size, out=scene.out, expected_checksum=scene.checksum), check=check, size=scene.size)
+    return Operation(
+        run=lambda: store.get_range(key, 0, scene.size, out=scene.out, expected_checksum=scene.checksum), check=check, size=scene.size
+    )
 
 
 def download_new(scene: S3Scene) -> Operation:
@@ -42,13 +46,27 @@ def upload_unsigned(scene: S3Scene) -> Operation:
 
 def _upload(scene: S3Scene, **options: Any) -> Operation:
     store = _store(scene, scene.server.drops, **options)
+    return Operation(run=lambda: store.put_bytes("bench/ours", scene.data), check=lambda _: scene.is_stored("bench/ours"), size=scene.size)
+
+
+def model(scene: S3Scene) -> Operation:
+    """A model in several files into a module of torch that is there, every tensor checked."""
+    # where one of them is not installed, the case is left out by its name
+    for needed in ("torch", "transformers"):
+        importlib.import_module(needed)
+    from s3dlio.integrations.transformers import load_into
+
+    # the plain server lists invented objects, so the index is named
+    index = next(key for key in scene.model if key.endswith(".index.json"))
+    uri = f"s3://{scene.server.keeps}/{index}"
+    module = scene.module()
     return Operation(
-        run=lambda: store.put_bytes("bench/ours", scene.data), check=lambda _: scene.is_stored("bench/ours"), size=scene.size
+        run=lambda: load_into(module, uri, storage_options=scene.server.options), check=lambda _: scene.same_module(module), size=scene.size
     )
 
 
 def get_many(scene: S3Scene) -> Operation:
-    uris = [f"s3://{scene.server.keeps}/{key}" for key in scene.keys()]
+    uris = [f"s3://{scene.server.keeps}/{key}" for key in scene.keys()]  # noqa: SIM118 - a method of the scene
 
     def run() -> list[object]:
         found = s3dlio.get_many(uris, scene.in_flight, storage_options=scene.server.options)

@@ -6,10 +6,10 @@ import shutil
 from typing import Any
 
 import numpy as np
-
-import s3dlio
 from contest import Operation
 from scene import Scene
+
+import s3dlio
 
 NAME = "s3dlio"
 VERSION = s3dlio.__version__
@@ -39,7 +39,6 @@ def load(scene: Scene) -> Operation:
 
 def dcp_save(scene: Scene) -> Operation:
     from rivals import dcp_rival
-
     from s3dlio.torch import StorageReader, StorageWriter
 
     folder = scene.path("ours-dcp")
@@ -48,8 +47,8 @@ def dcp_save(scene: Scene) -> Operation:
 
 def dcp_load(scene: Scene) -> Operation:
     import torch.distributed.checkpoint as dcp
-    from rivals import dcp_rival
 
+    from rivals import dcp_rival
     from s3dlio.torch import StorageReader, StorageWriter
 
     folder = scene.path("ours-dcp")

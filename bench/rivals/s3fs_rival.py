@@ -16,7 +16,10 @@ VERSION = s3fs.__version__
 
 
 def _mend_botocore() -> None:
-    """Some distributions ship a botocore that wants one argument more than their aiobotocore gives; it gets the value that it had before there was one."""
+    """Some distributions ship a botocore that wants one argument more than their aiobotocore gives.
+
+    It gets the value that it had before there was one.
+    """
     from botocore.args import ClientArgsCreator
 
     wanted = ClientArgsCreator.compute_endpoint_resolver_builtin_defaults
@@ -72,9 +75,7 @@ def cat_many(scene: S3Scene) -> Operation:
     paths = [f"{scene.server.keeps}/{key}" for key in scene.small]
     if len(paths) != scene.calls:
         raise AssertionError("it gives a dictionary: a key cannot be asked for twice")
-    return Operation(
-        run=lambda: list(files.cat(paths, batch_size=scene.in_flight).values()), check=scene.same_many, calls=scene.calls
-    )
+    return Operation(run=lambda: list(files.cat(paths, batch_size=scene.in_flight).values()), check=scene.same_many, calls=scene.calls)
 
 
 def listing(scene: S3Scene) -> Operation:
@@ -86,4 +87,9 @@ def _format(name: str, scene: S3Scene) -> Operation:
     return FORMATS[name](scene, functools.partial(_files, scene), "theirs")
 
 
-OPERATIONS = {name: functools.partial(_format, name) for name in FORMATS} | {"cat_file": cat_file, "pipe_file": pipe_file, "cat_many": cat_many, "listing": listing}
+OPERATIONS = {name: functools.partial(_format, name) for name in FORMATS} | {
+    "cat_file": cat_file,
+    "pipe_file": pipe_file,
+    "cat_many": cat_many,
+    "listing": listing,
+}
