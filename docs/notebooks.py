@@ -20,8 +20,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent / "tutorials"
 _NAMED = re.compile(r"<!-- notebook: (\w+\.ipynb) -->")
 
-#: Runs cells as a kernel does: one namespace, and the value of a last expression is shown, a figure of matplotlib as a picture too. Prints what
-#: each cell printed, its value and its picture as one line of JSON.
+#: Runs cells as a kernel does: one namespace, and the value of a last expression is shown, a figure of matplotlib as a picture too. Prints
+#: what each cell printed, its value and its picture as one line of JSON.
 _RUNNER = """
 import ast, base64, contextlib, io, json, sys, traceback
 
@@ -65,7 +65,9 @@ def printed(cell: dict[str, Any]) -> str:
 
 
 def execute(notebook: Path, environment: dict[str, str] | None = None) -> list[list[Any]]:
-    """What each code cell prints and gives, and the picture of that (PNG in base64, or None), executed anew in a folder and an interpreter of its own.
+    """What each code cell prints and gives, and the picture of that (PNG in base64, or None).
+
+    They are executed anew, in a folder and an interpreter of its own.
 
     Raises:
         RuntimeError: A cell failed.
@@ -74,8 +76,14 @@ def execute(notebook: Path, environment: dict[str, str] | None = None) -> list[l
     path = os.pathsep.join([str(HERE.parents[1] / "python"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     with tempfile.TemporaryDirectory() as folder:
         ended = subprocess.run(
-            [sys.executable, "-c", _RUNNER], input=json.dumps(cells), capture_output=True, text=True, cwd=folder, check=False,
-            env={**os.environ, **(environment or {}), "PYTHONPATH": path}, timeout=600,
+            [sys.executable, "-c", _RUNNER],
+            input=json.dumps(cells),
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            check=False,
+            env={**os.environ, **(environment or {}), "PYTHONPATH": path},
+            timeout=600,
         )
     if ended.returncode != 0:
         raise RuntimeError(f"{notebook.name}: {ended.stderr}")
