@@ -20,8 +20,12 @@ Verb[] verbs =
         arguments => Shell.Must(Venv.Python, ["bench/run.py", .. arguments])),
     new("native", "", "publish the native library into the Python package; installs nothing",
         _ => Prerequisites.Require(Use.Native, install: false), _ => NativeLibrary.Publish()),
-    new("wheel", "", "build the one wheel into dist/",
-        _ => Prerequisites.Require(Use.Native | Use.Python), _ => NativeLibrary.Publish(), _ => Wheel.Build()),
+    new("lint", "", "compare the form of all sources with dotnet format and ruff; changes nothing", _ => Lint.Run()),
+    new("wheel", "[--arch arm64]", "build the one wheel into dist/, for this machine or for Linux on ARM",
+        arguments => Wheel.Build(Architecture.Asked(arguments))),
+    new("test-arm64", "[pytest arguments]", "build for Linux on ARM and run the tests that need no server in an emulator",
+        _ => Prerequisites.Require(Use.Native | Use.Arm64 | Use.Emulator), _ => NativeLibrary.Publish(Architecture.Arm64),
+        arguments => Shell.Must("tests/arm64.sh", arguments)),
     new("clean", "", "remove what the build made, nothing else", _ => Clean.Run()),
 ];
 
@@ -66,6 +70,8 @@ enum Use
     Tests = 4,
     Servers = 8,
     Notebook = 16,
+    Arm64 = 32,
+    Emulator = 64,
 }
 
 enum Probe
@@ -73,6 +79,33 @@ enum Probe
     Program,
     Header,
     Module,
+    File,
+}
+
+/// <summary>What the library is built for: this machine, or another processor for which there is a compiler here.</summary>
+/// <param name="Runtime">.NET's name.</param>
+/// <param name="Processor">The kernel's name, which wheels carry.</param>
+/// <param name="Folder">Where the build keeps what it makes.</param>
+/// <param name="Settings">What the linker's project is told; empty for this machine.</param>
+sealed record Architecture(string Runtime, string Processor, string Folder, string[] Settings)
+{
+    static readonly bool isArm = RuntimeInformation.OSArchitecture.ToString() == "Arm64";
+
+    public static readonly Architecture Own = new(isArm ? "linux-arm64" : "linux-x64", isArm ? "aarch64" : "x86_64", "build", []);
+
+    public static readonly Architecture Arm64 = isArm
+        ? Own
+        : new("linux-arm64", "aarch64", "build/arm64",
+            ["-p:CppCompilerAndLinker=aarch64-linux-gnu-gcc", "-p:ObjCopyName=aarch64-linux-gnu-objcopy"]);
+
+    public bool IsOwn => Settings.Length == 0;
+
+    public static Architecture Asked(string[] arguments) => arguments switch
+    {
+        [] => Own,
+        ["--arch", "arm64"] => Arm64,
+        _ => throw new BuildException($"wheel takes --arch arm64 or nothing, found: {string.Join(' ', arguments)}", 2),
+    };
 }
 
 /// <summary>Something the build finds on the machine, and the Debian package that brings it.</summary>
@@ -90,6 +123,7 @@ static class Prerequisites
         new(Use.Python, Probe.Module, "hatchling", "python3-hatchling"),
         new(Use.Tests, Probe.Module, "pytest", "python3-pytest"),
         new(Use.Tests, Probe.Module, "mypy", "mypy"),
+        new(Use.Tests, Probe.Module, "jedi", "python3-jedi"),
         new(Use.Tests, Probe.Program, "strace", "strace"),
         new(Use.Tests, Probe.Program, "setfattr", "attr"),
         new(Use.Tests, Probe.Program, "zstd", "zstd"),
@@ -98,6 +132,12 @@ static class Prerequisites
         new(Use.Servers, Probe.Program, "node", "nodejs"),
         new(Use.Servers, Probe.Program, "npm", "npm"),
         new(Use.Notebook, Probe.Module, "ipykernel", "python3-ipykernel"),
+        new(Use.Arm64, Probe.Program, "aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+        new(Use.Arm64, Probe.File, "/usr/aarch64-linux-gnu/include/stdio.h", "libc6-dev-arm64-cross"),
+        // the other processor's, beside the own one's: needs dpkg --add-architecture arm64
+        new(Use.Arm64, Probe.File, "/usr/lib/aarch64-linux-gnu/libzstd.a", "libzstd-dev:arm64"),
+        new(Use.Emulator, Probe.Program, "qemu-aarch64", "qemu-user"),
+        new(Use.Emulator, Probe.Program, "debootstrap", "debootstrap"),
     ];
 
     public static void Require(Use use, bool install = true)
@@ -128,6 +168,7 @@ static class Prerequisites
         {
             Probe.Program => !Shell.Exists(n.Name),
             Probe.Header => !File.Exists($"/usr/include/{n.Name}") && !File.Exists($"/usr/local/include/{n.Name}"),
+            Probe.File => !File.Exists(n.Name),
             _ => false,
         }).ToList();
         if (modules.Length == 0)
@@ -152,6 +193,8 @@ static class Prerequisites
             return false;
         Step.Say($"installing {string.Join(' ', packages)}");
         string[] apt = [.. sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"];
+        if (packages.Any(package => package.EndsWith(":arm64", StringComparison.Ordinal)))
+            Shell.Read(apt[0], [.. apt[1..^4], "dpkg", "--add-architecture", "arm64"]);
         // a failed update still leaves the lists of an earlier one
         Shell.Read(apt[0], [.. apt[1..], "update"]);
         var (exitCode, output, errors) = Shell.Read(apt[0], [.. apt[1..], "install", "-y", "--no-install-recommends", .. packages]);
@@ -209,38 +252,37 @@ sealed record Interpreter(string Identity, string[] MissingModules)
 
 static class NativeLibrary
 {
-    // each project, what it makes, and where that is used
-    static readonly (string Project, string Made, string Installed)[] parts =
-    [
-        ("native", "build/native/libs3dlio.so", "python/s3dlio/libs3dlio.so"),
-        ("src/S3dlio.Cli", "build/cli/s3dlio", "python/s3dlio/s3dlio"),
-    ];
+    // each project, and what it makes
+    static readonly (string Project, string Folder, string Made)[] parts =
+        [("native", "native", "libs3dlio.so"), ("src/S3dlio.Cli", "cli", "s3dlio")];
 
-    const string Stamp = "build/native.stamp";
+    public static void Publish() => Publish(Architecture.Own);
 
-    public static void Publish()
+    public static void Publish(Architecture target)
     {
-        var inputs = Digest();
-        if (Installed.All(File.Exists) && File.Exists(Stamp) && File.ReadAllText(Stamp) == inputs + Outcome())
+        var (inputs, stamp) = (Digest(), $"{target.Folder}/native.stamp");
+        if (Installed(target).All(File.Exists) && File.Exists(stamp) && File.ReadAllText(stamp) == inputs + Outcome(target))
             return;
-        Step.Say("compiling the native library and its program (about two minutes)");
-        Directory.CreateDirectory("build");
-        File.Delete(Stamp);
-        foreach (var (project, made, installed) in parts)
+        Step.Say($"compiling the native library and its program{(target.IsOwn ? "" : $" for {target.Processor}")} (about two minutes)");
+        Directory.CreateDirectory($"{target.Folder}/package");
+        File.Delete(stamp);
+        foreach (var ((project, folder, made), installed) in parts.Zip(Installed(target)))
         {
-            Shell.Must("dotnet", "publish", project, "-r", $"linux-{RuntimeInformation.OSArchitecture}".ToLowerInvariant(), "-c", "Release",
-                "-o", Path.GetDirectoryName(made)!, "--nologo", "-v", "quiet");
+            Shell.Must("dotnet", ["publish", project, "-r", target.Runtime, "-c", "Release", "-o", $"{target.Folder}/{folder}",
+                "--nologo", "-v", "quiet", .. target.Settings]);
             // renamed into place, so that a process which has the old one loaded keeps it whole
-            File.Copy(made, installed + ".new", overwrite: true);
+            File.Copy($"{target.Folder}/{folder}/{made}", installed + ".new", overwrite: true);
             File.Move(installed + ".new", installed, overwrite: true);
         }
-        File.WriteAllText(Stamp, inputs + Outcome());
+        File.WriteAllText(stamp, inputs + Outcome(target));
     }
 
-    public static IEnumerable<string> Installed => parts.Select(part => part.Installed);
+    /// <summary>Where they are used: in the package's sources; of another processor they would be in the way there.</summary>
+    public static IEnumerable<string> Installed(Architecture target) =>
+        parts.Select(part => $"{(target.IsOwn ? "python/s3dlio" : $"{target.Folder}/package")}/{part.Made}");
 
-    static string Outcome() =>
-        string.Concat(Installed.Select(file => $" {new FileInfo(file).Length} {File.GetLastWriteTimeUtc(file).Ticks}"));
+    static string Outcome(Architecture target) =>
+        string.Concat(Installed(target).Select(file => $" {new FileInfo(file).Length} {File.GetLastWriteTimeUtc(file).Ticks}"));
 
     static string Digest() => Fingerprint.Of(
         Directory.EnumerateDirectories("src").Where(d => !d.EndsWith(".Tests", StringComparison.Ordinal)).Append("native")
@@ -276,9 +318,13 @@ static class Venv
 
 static class Wheel
 {
-    public static void Build()
+    public static void Build(Architecture target)
     {
-        Step.Say("building the wheel into dist/");
+        Prerequisites.Require(Use.Native | Use.Python | (target.IsOwn ? 0 : Use.Arm64));
+        NativeLibrary.Publish(target);
+        // hatch_build.py takes what was built for that processor
+        Environment.SetEnvironmentVariable("S3DLIO_WHEEL_PROCESSOR", target.IsOwn ? null : target.Processor);
+        Step.Say($"building the wheel into dist/{(target.IsOwn ? "" : $" for {target.Processor}")}");
         if (Directory.Exists("dist"))
             Directory.Delete("dist", recursive: true);
         Shell.Must(Interpreter.Command, "-m", "hatchling", "build", "-t", "wheel", "-d", "dist");
@@ -363,6 +409,24 @@ static class Tests
     static int Count(XElement element, string name) => (int)element.Attribute(name)!;
 }
 
+/// <summary>White space of C# and all that ruff looks at of Python. C#'s style is an error of every build.</summary>
+static class Lint
+{
+    public static void Run()
+    {
+        Step.Say("checking the form of C# (dotnet format)");
+        Shell.Must("dotnet", "format", "whitespace", ".", "--folder", "--verify-no-changes", "--verbosity", "quiet", "--exclude", "build");
+        if (!Shell.Exists("ruff"))
+        {
+            Console.WriteLine("==> ruff: skipped, it is not installed (Debian has it from 14 on, PyPI for every system)");
+            return;
+        }
+        Step.Say("checking Python (ruff)");
+        Shell.Must("ruff", "check", ".");
+        Shell.Must("ruff", "format", "--check", ".");
+    }
+}
+
 /// <summary>The real servers that the tests talk to; tests/servers/servers.sh tells what they are.</summary>
 static class Servers
 {
@@ -409,7 +473,7 @@ static class Clean
         IEnumerable<string> folders = ["build", "dist", .. caches, .. roots.Where(Directory.Exists).SelectMany(Folders)];
         foreach (var folder in folders.Where(Directory.Exists).ToArray())
             Directory.Delete(folder, recursive: true);
-        foreach (string file in NativeLibrary.Installed)
+        foreach (string file in NativeLibrary.Installed(Architecture.Own))
             File.Delete(file);
     }
 
