@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +25,8 @@ VERSION = s3dlio.__version__
 
 WRITERS = 8
 DIRTY = 10_000
+#: Writes that wait all the time, and for how long they are looked at, in seconds.
+BACKLOG, WATCHED = 200, 10.0
 COLD_PROCESSES, COLD_OBJECT = 8, 12 << 20
 
 
@@ -123,7 +128,6 @@ def cold(scene: S3Scene) -> Operation:
         "for key in keys: store.get(key)\n"
         "print(json.dumps(store.stats()))\n"
     )
-    import json
 
     def before() -> None:
         shutil.rmtree(scene.path("cache"), ignore_errors=True)
@@ -185,6 +189,104 @@ def restart(scene: Scene) -> Operation:
     return Operation(run=run, before=before, seconds=lambda found: float(found[0]), calls=1)
 
 
+_LEAVE = """
+import os, sys, json, s3dlio
+store = s3dlio.cache(sys.argv[1], sys.argv[2], mode="offline", storage_options=json.loads(sys.argv[3]))
+data = os.urandom(int(sys.argv[5]))
+for i in range(int(sys.argv[4])): store.put(f"bench/drain-{i}", data)
+"""
+
+
+def drain(scene: S3Scene) -> Operation:
+    """A process finds writes that another left, and sends all of them."""
+    uri, cache = f"s3://{scene.server.keeps}", scene.path("cache")
+    opened: list[Any] = []
+
+    def before() -> None:
+        while opened:
+            opened.pop().close()
+        shutil.rmtree(cache, ignore_errors=True)
+        arguments = [uri, cache, json.dumps(scene.server.options), str(scene.calls), str(scene.size)]
+        subprocess.run([sys.executable, "-c", _LEAVE, *arguments], check=True)
+
+    def run() -> dict[str, int]:
+        opened.append(_cached(scene, mode="back"))
+        left: dict[str, int] = opened[-1].flush(timeout=600)
+        if left["writes"]:
+            raise AssertionError(f"{left['writes']} writes did not arrive")
+        return left
+
+    return Operation(run=run, before=before, size=scene.calls * scene.size)
+
+
+def drain_direct(scene: S3Scene) -> Operation:
+    """As many objects put by as many threads as the cache sends with."""
+    store = _direct(scene)
+
+    def run() -> None:
+        with ThreadPoolExecutor(WRITERS) as pool:
+            list(pool.map(lambda i: store.put_bytes(f"bench/drain-{i}", scene.data), range(scene.calls)))
+
+    return Operation(run=run, size=scene.calls * scene.size)
+
+
+def age(scene: S3Scene) -> Operation:
+    """As many writes wait all the time; the figure is the greatest age of the oldest, as a multiple of the mean."""
+    store = _cached(scene, mode="back")
+    until = WATCHED if scene.calls > 1000 else 1.0
+
+    def run() -> float:
+        ages: list[int] = []
+        numbers = itertools.count()
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < until or not ages:
+            stats = store.stats()
+            for _ in range(BACKLOG - stats["pending"]):
+                store.put_bytes(f"bench/age-{next(numbers)}", scene.data)
+            # at the beginning nothing has grown old yet
+            if passed > until / 5:
+                ages.append(stats["pending_milliseconds"])
+            time.sleep(0.005)
+        return max(ages) / statistics.mean(ages)
+
+    return Operation(run=run, before=lambda: _nothing(store.flush(timeout=600)), figure=float)
+
+
+READERS = 80
+
+_STAGGERED = """
+import sys, json, zlib, s3dlio
+store = s3dlio.cache(sys.argv[1], sys.argv[2], storage_options=json.loads(sys.argv[3]))
+sys.stdin.readline()
+print(zlib.crc32(store.get("bench/large")))
+"""
+
+
+def staggered(scene: S3Scene) -> Operation:
+    """Eighty processes begin one after the other to read an object that none has; the figure is how many got other bytes."""
+    import zlib
+
+    scene.large  # noqa: B018 - makes the object
+    right = zlib.crc32(scene.data)
+    # a short run asks whether it works, not how often
+    readers = READERS if scene.size > 4 << 20 else 4
+    arguments = [f"s3://{scene.server.keeps}", scene.path("cache"), json.dumps(scene.server.options)]
+
+    def run() -> int:
+        running = []
+        for _ in range(readers):
+            one = subprocess.Popen([sys.executable, "-c", _STAGGERED, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            assert one.stdin is not None
+            one.stdin.write("\n")
+            one.stdin.flush()
+            running.append(one)
+        return sum(int(one.communicate()[0] or -1) != right for one in running)
+
+    return Operation(
+        run=run, before=lambda: shutil.rmtree(scene.path("cache"), ignore_errors=True), size=readers * scene.size, figure=float
+    )
+
+
 def _write(scene: Scene, put: Callable[[str], object], before: Callable[[], None] = lambda: None) -> Operation:
     return Operation(run=lambda: put("bench/table"), before=before, size=scene.size)
 
@@ -223,11 +325,26 @@ def write_floor(scene: Scene) -> Operation:
     return Operation(run=run, before=before, size=scene.size)
 
 
+def _read(scene: Scene, get: Callable[[], object]) -> Operation:
+    return Operation(run=get, check=scene.same_bytes, size=scene.size)
+
+
+def read_local(scene: Scene) -> Operation:
+    """A file that is read and checked."""
+    s3dlio.put_bytes(scene.path("table"), scene.data)
+    return _read(scene, lambda: s3dlio.get(scene.path("table")))
+
+
+def read_s3(scene: S3Scene) -> Operation:
+    store = _direct(scene)
+    return _read(scene, lambda: store.get(scene.large))
+
+
 def read_hybrid(scene: S3Scene) -> Operation:
     """What the cache has, asked for each time whether it is the newest."""
     store = _cached(scene, validate="always")
     store.warm([scene.large])
-    return Operation(run=lambda: store.get(scene.large), check=scene.same_bytes, size=scene.size)
+    return _read(scene, lambda: store.get(scene.large))
 
 
 OPERATIONS = {
@@ -243,10 +360,16 @@ OPERATIONS = {
         put_direct,
         cold,
         restart,
+        drain,
+        drain_direct,
+        age,
+        staggered,
         write_local,
         write_s3,
         write_hybrid,
         write_floor,
+        read_local,
+        read_s3,
         read_hybrid,
     )
 }
