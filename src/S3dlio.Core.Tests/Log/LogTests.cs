@@ -389,4 +389,71 @@ public sealed class LogTests : IDisposable
         long bytes = Directory.EnumerateFiles(Log, "seg-*").Sum(file => new FileInfo(file).Length);
         Assert.InRange((double)bytes / (1000L * size * batch), 1, most);
     }
+
+    /// <summary>A commit costs its frame and nothing that grows with the number of commits or threads.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    public void Commit_EachRecordAlone_TheLogGrowsByAFrameAtMost(int threads)
+    {
+        const int records = 1600, size = 64, frame = 64 + 8 + size;
+        using (var log = LogWriter.Open(Log, new LogOptions()))
+        {
+            Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, _ =>
+            {
+                for (int i = 0; i < records / threads; i++)
+                {
+                    log.Append(new byte[size].AsSpan());
+                    log.Commit();
+                }
+            });
+            Assert.Equal(records, log.Commit());
+            log.Close();
+        }
+        long bytes = Directory.EnumerateFiles(Log, "seg-*").Sum(file => new FileInfo(file).Length);
+        // beside the frames: the header's block, the footer, and the empty frames of idle moments
+        Assert.InRange(bytes, records * size, (records * frame) + (16 << 10));
+        Assert.InRange(new FileInfo(Path.Combine(Log, "META")).Length, 1, 16 << 10);
+    }
+
+    /// <summary>Segments roll all the time, are truncated behind the readers, and nobody sees a record twice, late or wrong.</summary>
+    [Fact]
+    public async Task Append_ManyThreadsBesideFollowersAndTruncation_EveryRecordIsSeenOnceInOrder()
+    {
+        const int writers = 8, each = 500, last = writers * each;
+        using var log = LogWriter.Open(Log, Small);
+        var slowest = new long[2];
+        var following = Enumerable.Range(0, 2).Select(follower => Task.Run(async () =>
+        {
+            using var reader = LogReader.Open(Log, OnDamage.Raise);
+            var seen = new int[writers];
+            for (long at = 0; at < last;)
+            {
+                long end = await reader.WaitAsync(at, CancellationToken.None);
+                for (; at < end; at++)
+                {
+                    byte[] record = reader.Read(at);
+                    // each writer's own records come in its order, whole
+                    Assert.Equal(Numbered((record[0] * each) + seen[record[0]]++, 200), record[1..]);
+                    Volatile.Write(ref slowest[follower], at);
+                }
+            }
+            Assert.All(seen, count => Assert.Equal(each, count));
+        })).ToArray();
+        var writing = Enumerable.Range(0, writers).Select(writer => Task.Run(async () =>
+        {
+            for (int i = 0; i < each; i++)
+            {
+                log.Append(new ReadOnlySpan<byte>([(byte)writer, .. Numbered((writer * each) + i, 200)]));
+                if (i % 5 == 4)
+                    _ = writer % 2 == 0 ? log.Commit() : await log.CommitAsync(CancellationToken.None);
+            }
+        })).ToArray();
+        while (!Task.WaitAll(writing, 5))
+            log.Truncate(slowest.Min());
+        log.Commit();
+        await Task.WhenAll(following).WaitAsync(TimeSpan.FromMinutes(2));
+        log.Truncate(last);
+        Assert.Equal((last, last), (log.Begin, log.EndRecord));
+    }
 }
