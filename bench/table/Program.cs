@@ -71,6 +71,7 @@ static class Program
     {
         const long memory = 1L << 30;
         Compare("load, against FASTER", 2, () => Load(new OurRows(Fresh(), memory)), () => Load(new FasterRows(Fresh(), memory)));
+        Compare("load, against Tsavorite", 0, () => Load(new OurRows(Fresh(), memory)), () => Load(new TsavoriteRows(Fresh(), memory)));
         Compare("load, against RocksDB", 3, () => Load(new OurRows(Fresh(), memory)), () => Load(new RocksRows(Fresh(), memory)));
     }
 
@@ -82,7 +83,8 @@ static class Program
         using var adagrad = new OurRows(Fresh(), memory, UpdateRule.Adagrad);
         using var rowwise = new OurRows(Fresh(), memory, UpdateRule.RowwiseAdagrad);
         using var faster = new FasterRows(Fresh(), memory);
-        foreach (var one in new Rows[] { ours, adagrad, rowwise, faster })
+        using var tsavorite = new TsavoriteRows(Fresh(), memory);
+        foreach (var one in new Rows[] { ours, adagrad, rowwise, faster, tsavorite })
             Fill(one);
         foreach (int size in new[] { 1024, 16384 })
         {
@@ -91,9 +93,11 @@ static class Program
                 var batches = Batches(size, isZipf);
                 string kind = $"batches of {size}, {(isZipf ? "zipf 0.99" : "uniform")}, against FASTER";
                 Compare($"gather, {kind}", isZipf ? 1.5 : 2.5, () => Gather(ours, batches), () => Gather(faster, batches));
+                Compare($"the same, against Tsavorite", 0, () => Gather(ours, batches), () => Gather(tsavorite, batches));
                 if (!isZipf)
                 {
                     Compare($"add, {kind}", 1.5, () => Train(ours, batches, numbers), () => Train(faster, batches, numbers));
+                    Compare("the same, against Tsavorite", 0, () => Train(ours, batches, numbers), () => Train(tsavorite, batches, numbers));
                     Compare($"Adagrad, {kind}'s add", 1.5, () => Train(adagrad, batches, numbers), () => Train(faster, batches, numbers));
                     Compare(
                         $"row-wise Adagrad, {kind}'s add", 1.5,
@@ -109,8 +113,9 @@ static class Program
         long memory = (long)_rows * Dimension * sizeof(float) / 4;
         using var ours = new OurRows(Fresh(), memory);
         using var faster = new FasterRows(Fresh(), 1L << (int)Math.Log2(memory));
+        using var tsavorite = new TsavoriteRows(Fresh(), 1L << (int)Math.Log2(memory));
         using var rocks = new RocksRows(Fresh(), memory);
-        foreach (var one in new Rows[] { ours, faster, rocks })
+        foreach (var one in new Rows[] { ours, faster, tsavorite, rocks })
             Fill(one);
         foreach (bool isZipf in new[] { false, true })
         {
@@ -119,6 +124,7 @@ static class Program
             Compare(
                 $"{kind}, against FASTER (memory rounded down to a power of two)", 1.5,
                 () => Gather(ours, batches), () => Gather(faster, batches));
+            Compare($"{kind}, against Tsavorite (the same)", 0, () => Gather(ours, batches), () => Gather(tsavorite, batches));
             Compare($"{kind}, against RocksDB's MultiGet", isZipf ? 0 : 3, () => Gather(ours, batches), () => Gather(rocks, batches));
         }
     }
@@ -174,13 +180,29 @@ static class Program
             Fill(ours);
             ours.Table.Checkpoint(waits: true, default);
         }
-        var opened = Enumerable.Range(0, _pairs).Select(_ => Seconds(() =>
+        string theirs = Fresh();
+        using (var faster = new FasterRows(theirs, 1L << 30))
         {
-            using var ours = new OurRows(folder, 1L << 30, UpdateRule.RowwiseAdagrad);
-            ours.Get([7919], new float[Dimension]);
-        })).ToList();
-        Console.WriteLine($"recovery of {_rows} rows to the first lookup: {Median(opened) * 1e3:0} ms"
-            + $" ({_rows / Median(opened) / 1e6:0.0} M rows/s)");
+            Fill(faster);
+            faster.Checkpoint();
+        }
+        var opened = new List<double>();
+        double OursOnce()
+        {
+            opened.Add(Seconds(() =>
+            {
+                using var ours = new OurRows(folder, 1L << 30, UpdateRule.RowwiseAdagrad);
+                ours.Get([7919], new float[Dimension]);
+            }));
+            return opened[^1];
+        }
+        double FasterOnce()
+        {
+            using var faster = new FasterRows(theirs, 1L << 30, recovers: true, out double seconds);
+            return seconds;
+        }
+        Compare($"recovery of {_rows} rows to the first lookup, against FASTER", 2, OursOnce, FasterOnce);
+        Console.WriteLine($"  ours: {Median(opened) * 1e3:0} ms");
     }
 
     /// <summary>

@@ -2,6 +2,8 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using FASTER.core;
 using RocksDbSharp;
+using Functions = Tsavorite.core.StoreFunctions<Tsavorite.core.SpanByteComparer, Tsavorite.core.DefaultRecordTriggers>;
+using Ts = Tsavorite.core;
 
 namespace S3dlio.Bench;
 
@@ -12,6 +14,15 @@ struct Row
     public const int Length = 64;
 
     float _first;
+
+    /// <summary>Adds <paramref name="input"/> to <paramref name="value"/>.</summary>
+    public static void Sum(ref Row value, ref Row input)
+    {
+        var to = MemoryMarshal.Cast<float, System.Numerics.Vector<float>>((Span<float>)value);
+        var from = MemoryMarshal.Cast<float, System.Numerics.Vector<float>>((ReadOnlySpan<float>)input);
+        for (int i = 0; i < to.Length; i++)
+            to[i] += from[i];
+    }
 }
 
 /// <summary>A store of rows by key, as its own users would use it from one thread.</summary>
@@ -34,7 +45,14 @@ sealed class FasterRows : Rows
     readonly ClientSession<long, Row, Row, Row, Empty, IFunctions<long, Row, Row, Row, Empty>> _session;
 
     public FasterRows(string folder, long memory)
+        : this(folder, memory, recovers: false, out _)
     {
+    }
+
+    /// <param name="seconds">Of the recovery and a first look.</param>
+    public FasterRows(string folder, long memory, bool recovers, out double seconds)
+    {
+        long started = System.Diagnostics.Stopwatch.GetTimestamp();
         Directory.CreateDirectory(folder);
         _device = Devices.CreateLogDevice(Path.Combine(folder, "log"));
         _store = new FasterKV<long, Row>(new FasterKVSettings<long, Row>(folder)
@@ -46,7 +64,19 @@ sealed class FasterRows : Rows
             IndexSize = 1 << 26,
             ConcurrencyControlMode = ConcurrencyControlMode.None,
         });
+        if (recovers)
+            _store.Recover();
         _session = _store.For<Row, Row, Empty>(new AddFunctions()).NewSession<IFunctions<long, Row, Row, Row, Empty>>(new AddFunctions());
+        if (recovers)
+            Get([7919], new float[Row.Length]);
+        seconds = System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds;
+    }
+
+    public void Checkpoint()
+    {
+        var (isTaken, _) = _store.TakeFullCheckpointAsync(CheckpointType.FoldOver).AsTask().GetAwaiter().GetResult();
+        if (!isTaken)
+            throw new InvalidOperationException("FASTER made no checkpoint");
     }
 
     public override void Put(ReadOnlySpan<long> keys, ReadOnlySpan<float> rows)
@@ -117,23 +147,136 @@ sealed class FasterRows : Rows
         public override bool CopyUpdater(ref long key, ref Row input, ref Row before, ref Row value, ref Row output, ref RMWInfo info)
         {
             value = before;
-            Sum(ref value, ref input);
+            Row.Sum(ref value, ref input);
             return true;
         }
 
         public override bool InPlaceUpdater(ref long key, ref Row input, ref Row value, ref Row output, ref RMWInfo info)
         {
-            Sum(ref value, ref input);
+            Row.Sum(ref value, ref input);
+            return true;
+        }
+    }
+}
+
+/// <summary>Tsavorite, FASTER's successor: keys and values are bytes of the log's records.</summary>
+sealed class TsavoriteRows : Rows
+{
+    readonly Ts.IDevice _device;
+    readonly Ts.TsavoriteKV<Functions, Ts.SpanByteAllocator<Functions>> _store;
+    readonly Ts.ClientSession<Key, Row, Row, Ts.Empty, AddFunctions, Functions, Ts.SpanByteAllocator<Functions>> _session;
+
+    public TsavoriteRows(string folder, long memory)
+    {
+        Directory.CreateDirectory(folder);
+        _device = Ts.Devices.CreateLogDevice(Path.Combine(folder, "log"));
+        _store = new(
+            new Ts.KVSettings
+            {
+                LogDevice = _device,
+                LogMemorySize = memory,
+                PageSize = 1 << 20,
+                SegmentSize = 1 << 28,
+                IndexSize = 1 << 26,
+                MaxInlineValueSize = 1024,
+                CheckpointDir = folder,
+            },
+            new Functions(new Ts.SpanByteComparer(), null, Ts.DefaultRecordTriggers.Instance),
+            static (settings, functions) => new(settings, functions));
+        _session = _store.NewSession<Key, Row, Row, Ts.Empty, AddFunctions>(new AddFunctions());
+    }
+
+    public override void Put(ReadOnlySpan<long> keys, ReadOnlySpan<float> rows)
+    {
+        var context = _session.BasicContext;
+        var bytes = MemoryMarshal.AsBytes(rows);
+        for (int i = 0; i < keys.Length; i++)
+            context.Upsert(new Key(keys[i]), bytes.Slice(i * Bytes, Bytes), default(Ts.Empty));
+    }
+
+    public override void Get(ReadOnlySpan<long> keys, Span<float> rows)
+    {
+        var context = _session.BasicContext;
+        var values = MemoryMarshal.Cast<float, Row>(rows);
+        bool isPending = false;
+        for (int i = 0; i < keys.Length; i++)
+            isPending |= context.Read(new Key(keys[i]), ref values[i], default(Ts.Empty)).IsPending;
+        if (isPending)
+            context.CompletePending(true);
+    }
+
+    public override void Add(ReadOnlySpan<long> keys, ReadOnlySpan<float> gradients)
+    {
+        var context = _session.BasicContext;
+        var values = MemoryMarshal.Cast<float, Row>(gradients);
+        bool isPending = false;
+        for (int i = 0; i < keys.Length; i++)
+        {
+            var value = values[i];
+            isPending |= context.RMW(new Key(keys[i]), ref value, default(Ts.Empty)).IsPending;
+        }
+        if (isPending)
+            context.CompletePending(true);
+    }
+
+    public override void Dispose()
+    {
+        _session.Dispose();
+        _store.Dispose();
+        _device.Dispose();
+    }
+
+    const int Bytes = Row.Length * sizeof(float);
+
+    readonly struct Key(long value) : Ts.IKey
+    {
+        readonly long _value = value;
+
+        public bool IsPinned => false;
+
+        public bool IsEmpty => false;
+
+        public bool HasNamespace => false;
+
+        /// <summary>Of this place on the stack: it is used within the call.</summary>
+        public ReadOnlySpan<byte> KeyBytes =>
+            MemoryMarshal.AsBytes(MemoryMarshal.CreateReadOnlySpan(ref Unsafe.AsRef(in _value), 1));
+
+        public ReadOnlySpan<byte> NamespaceBytes => [];
+    }
+
+    sealed class AddFunctions : Ts.SessionFunctionsBase<Row, Row, Ts.Empty>
+    {
+        static readonly Ts.RecordFieldInfo Fields = new() { KeySize = sizeof(long), ValueSize = Bytes };
+
+        public override bool Reader<TSource>(in TSource record, ref Row input, ref Row output, ref Ts.ReadInfo info)
+        {
+            output = MemoryMarshal.Read<Row>(record.ValueSpan);
             return true;
         }
 
-        static void Sum(ref Row value, ref Row input)
+        public override bool InitialUpdater(ref Ts.LogRecord record, in Ts.RecordSizeInfo size, ref Row input, ref Row output, ref Ts.RMWInfo info) =>
+            record.TrySetValueSpanAndPrepareOptionals(MemoryMarshal.AsBytes(new ReadOnlySpan<Row>(in input)), in size);
+
+        public override bool CopyUpdater<TSource>(
+            in TSource source, ref Ts.LogRecord record, in Ts.RecordSizeInfo size, ref Row input, ref Row output, ref Ts.RMWInfo info)
         {
-            var to = MemoryMarshal.Cast<float, System.Numerics.Vector<float>>((Span<float>)value);
-            var from = MemoryMarshal.Cast<float, System.Numerics.Vector<float>>((ReadOnlySpan<float>)input);
-            for (int i = 0; i < to.Length; i++)
-                to[i] += from[i];
+            var sum = MemoryMarshal.Read<Row>(source.ValueSpan);
+            Row.Sum(ref sum, ref input);
+            return record.TrySetValueSpanAndPrepareOptionals(MemoryMarshal.AsBytes(new ReadOnlySpan<Row>(in sum)), in size);
         }
+
+        public override bool InPlaceUpdater(ref Ts.LogRecord record, ref Row input, ref Row output, ref Ts.RMWInfo info)
+        {
+            Row.Sum(ref MemoryMarshal.AsRef<Row>(record.ValueSpan), ref input);
+            return true;
+        }
+
+        public override Ts.RecordFieldInfo GetRMWInitialFieldInfo<TKey>(TKey key, ref Row input) => Fields;
+
+        public override Ts.RecordFieldInfo GetRMWModifiedFieldInfo<TSource>(in TSource record, ref Row input) => Fields;
+
+        public override Ts.RecordFieldInfo GetUpsertFieldInfo<TKey>(TKey key, ReadOnlySpan<byte> value, ref Row input) => Fields;
     }
 }
 
