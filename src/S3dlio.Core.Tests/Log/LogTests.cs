@@ -449,8 +449,10 @@ public sealed class LogTests : IDisposable
                     _ = writer % 2 == 0 ? log.Commit() : await log.CommitAsync(CancellationToken.None);
             }
         })).ToArray();
-        while (!Task.WaitAll(writing, 5))
+        var written = Task.WhenAll(writing);
+        while (await Task.WhenAny(written, Task.Delay(5)) != written)
             log.Truncate(slowest.Min());
+        await written;
         log.Commit();
         await Task.WhenAll(following).WaitAsync(TimeSpan.FromMinutes(2));
         log.Truncate(last);

@@ -59,67 +59,6 @@ public sealed class TableInterleavingTests
         }
     }
 
-    /// <summary>A thread that makes one batch when it is told to.</summary>
-    sealed class Trainer : IDisposable
-    {
-        readonly SemaphoreSlim _go = new(0), _done = new(0);
-        readonly Thread _thread;
-        bool _isOver;
-        int _begun;
-
-        public Trainer(EmbeddingTable table, Batches batches)
-        {
-            _thread = new Thread(() =>
-            {
-                for (long serial = 0; ; serial++)
-                {
-                    _go.Wait();
-                    if (_isOver)
-                        return;
-                    try
-                    {
-                        batches.Run(table, serial);
-                    }
-                    catch (Exception error)
-                    {
-                        Failure ??= error;
-                    }
-                    _done.Release();
-                }
-            });
-            _thread.Start();
-        }
-
-        public Exception? Failure { get; private set; }
-
-        public int Turns { get; private set; }
-
-        /// <summary>Makes a batch; one that waits for what the caller holds comes to its end later.</summary>
-        public void Turn(int patience)
-        {
-            Turns++;
-            _begun++;
-            _go.Release();
-            Rest(patience);
-        }
-
-        /// <summary>Waits for the batches that were begun.</summary>
-        public void Rest(int patience)
-        {
-            while (_begun > 0 && _done.Wait(patience))
-                _begun--;
-        }
-
-        public void Dispose()
-        {
-            _isOver = true;
-            _go.Release();
-            _thread.Join();
-            _go.Dispose();
-            _done.Dispose();
-        }
-    }
-
     [Theory]
     [InlineData(1, 64, 2000)]
     [InlineData(2, 64, 400)]
@@ -129,7 +68,7 @@ public sealed class TableInterleavingTests
     {
         var random = new Random(seed);
         var disk = Tables.NewDisk();
-        Trainer? trainer = null;
+        OtherThread? trainer = null;
         bool takesTurns = false;
         int main = Environment.CurrentManagedThreadId;
         var between = new FaultyDisk(disk, (_, _, _) =>
@@ -141,7 +80,7 @@ public sealed class TableInterleavingTests
         var options = Tables.Small() with { Memory = kilobytes << 10, Keep = 3 };
         using var table = EmbeddingTable.Open(between, "/t", options);
         var batches = new Batches(seed, keys);
-        using (trainer = new Trainer(table, batches))
+        using (trainer = new OtherThread(serial => batches.Run(table, serial)))
         {
             for (int round = 0; round < Rounds; round++)
             {
