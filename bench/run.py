@@ -124,20 +124,18 @@ def run_case(definition: dict[str, Any], folder: Path, options: argparse.Namespa
             try:
                 contender, operation = load_operation(name, scene)
                 sides.append(operation)
-            except (ModuleNotFoundError, contest.Unusable) as why:
+            except (ImportError, contest.Unusable) as why:
                 if not sides or getattr(why, "name", "") in ("numpy", "s3dlio"):
                     raise
                 # ours is measured all the same: that it works is worth knowing
-                result["rival_left_out"] = f"{why.name} is not installed" if isinstance(why, ModuleNotFoundError) else str(why)
+                result["rival_left_out"] = reason(why)
                 continue
             labels.append({"contender": contender.NAME, "version": contender.VERSION, "operation": name.rpartition(":")[2]})
         measured = contest.alternate(sides, pairs, check_all=options.short)
-    except ModuleNotFoundError as error:
-        if error.name in ("numpy", "s3dlio"):
+    except (ImportError, contest.Unusable) as why:
+        if getattr(why, "name", "") in ("numpy", "s3dlio"):
             raise
-        return result | {"left_out": f"{error.name} is not installed"}
-    except contest.Unusable as why:
-        return result | {"left_out": str(why)}
+        return result | {"left_out": reason(why)}
     finally:
         scene.clear()
     for label, side, runs in zip(labels, sides, measured, strict=True):
@@ -152,6 +150,11 @@ def run_case(definition: dict[str, Any], folder: Path, options: argparse.Namespa
         if key in definition and not options.short
     }
     return result
+
+
+def reason(why: ImportError | contest.Unusable) -> str:
+    """Why a contender is left out: a module that is not there by its name, all else in the contender's words."""
+    return f"{why.name} is not installed" if isinstance(why, ModuleNotFoundError) else str(why)
 
 
 def line(result: dict[str, Any]) -> str:
