@@ -239,7 +239,7 @@ def age(scene: S3Scene) -> Operation:
         ages: list[int] = []
         numbers = itertools.count()
         began = time.monotonic()
-        while (passed := time.monotonic() - began) < until or not ages:
+        while (passed := time.monotonic() - began) < until or not any(ages):
             stats = store.stats()
             for _ in range(BACKLOG - stats["pending"]):
                 store.put_bytes(f"bench/age-{next(numbers)}", scene.data)
