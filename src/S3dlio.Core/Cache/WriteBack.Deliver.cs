@@ -1,3 +1,4 @@
+using System.Buffers;
 using S3dlio.IO;
 using S3dlio.Storage;
 
@@ -24,6 +25,9 @@ sealed partial class WriteBack
             // before the write ends: who cannot ask the store finds it in the journal or in the cache
             if (sent.Meta is { } meta && sent.Bytes is { } bytes)
                 Keep?.Invoke(write.Record.Key, meta, bytes);
+            // only here: after an error something may still read of it
+            if (sent.Rented is { } rented)
+                ArrayPool<byte>.Shared.Return(rented);
             lock (_gate)
             {
                 Counters.Sent++;
@@ -51,8 +55,8 @@ sealed partial class WriteBack
         }
     }
 
-    /// <summary>What the store has now; the bytes where they were at hand.</summary>
-    readonly record struct Sent(ObjectMeta? Meta, byte[]? Bytes);
+    /// <summary>What the store has now; the bytes where they were at hand, and the array of the pool in which they lie.</summary>
+    readonly record struct Sent(ObjectMeta? Meta, ReadOnlyMemory<byte>? Bytes, byte[]? Rented);
 
     async Task<Sent> SendDeleteAsync(PendingWrite write)
     {
@@ -68,16 +72,16 @@ sealed partial class WriteBack
         if ((write.IsRecovered || write.Attempts > 0) && await FindSentAsync(record).ConfigureAwait(false) is { } found)
         {
             Counters.FoundSent++;
-            return new Sent(found, null);
+            return new Sent(found, null, null);
         }
         // the journal lets go of what the store has, so a store of files has it on the device
         var options = PutOptions.Default with { ContentType = record.ContentType, Metadata = record.Metadata, Durable = true };
-        byte[] bytes = Bytes(write);
+        var bytes = Bytes(write, out byte[]? rented);
         var written = await Store.PutAsync(record.Key, new Payload(bytes), options, null, CancellationToken.None).ConfigureAwait(false);
         if (written.Size != record.Size || (written.Checksum is { } sum && sum != record.Checksum))
             throw new StoreException(ErrorKind.ChecksumMismatch, Store.Root.Child(record.Key),
                 $"{record.Size} bytes with {record.Checksum} were sent, the store has {written.Size} with {written.Checksum}");
-        return new Sent(written, bytes);
+        return new Sent(written, bytes, rented);
     }
 
     async Task<ObjectMeta?> FindSentAsync(JournalRecord record)
@@ -91,15 +95,18 @@ sealed partial class WriteBack
     }
 
     /// <summary>The payload, compared with its checksums.</summary>
-    static byte[] Bytes(PendingWrite write)
+    static ReadOnlyMemory<byte> Bytes(PendingWrite write, out byte[]? rented)
     {
         var record = write.Record;
+        rented = null;
         if (record.File == 0)
             return record.PayloadOf(write.Journal.Read(write.Number), write.Journal.Directory).ToArray();
         using var file = write.Journal.TryOpen(record.File) ?? throw new StoreException(ErrorKind.InvalidData, write.Journal.Directory,
             $"the payload of '{record.Key}' is not there: {PayloadFile.Path(write.Journal.Directory, record.File)} was deleted");
-        var bytes = new byte[record.Size];
-        PayloadFile.Read(file, record, 0, bytes);
+        // new memory for each would cost as much as sending it
+        rented = ArrayPool<byte>.Shared.Rent((int)record.Size);
+        var bytes = rented.AsMemory(0, (int)record.Size);
+        PayloadFile.Read(file, record, 0, bytes.Span);
         return bytes;
     }
 
