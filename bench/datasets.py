@@ -1,10 +1,13 @@
 """Samples a second of a torch DataLoader: s3dlio against boto3 and s3fs, in pairs, with the CPU time of each sample.
 
-And tar files against a plain read.
+And tar files against a plain read; what one loader reads from a plain web server; and how long a loader of ten million samples takes to go
+on in the middle of an epoch.
 
     eval "$(tests/servers/servers.sh env DIR)"
     PYTHONPATH=python python3 bench/datasets.py samples --count 20000 --size 16384 --workers 2 --rounds 3
     PYTHONPATH=python python3 bench/datasets.py tar --count 8 --size 67108864 --rounds 3
+    PYTHONPATH=python python3 bench/datasets.py rate --count 512 --size 1048576 --rounds 5
+    PYTHONPATH=python python3 bench/datasets.py resume --count 10000000
 
 The store is that of S3DLIO_TEST_S3_URI and S3DLIO_TEST_S3_OPTIONS, or --uri with --options. Objects are written once and kept until
 --clean.
@@ -19,15 +22,23 @@ import os
 import resource
 import statistics
 import tarfile
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch.utils.data import DataLoader, Dataset
+import numpy as np
 
 import s3dlio
-from s3dlio.torch import IterableDataset
+
+try:
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+
+    from s3dlio.torch import IterableDataset
+except ImportError:
+    # rate and resume need none
+    Dataset = object  # type: ignore[assignment,misc]
 
 BATCH = 256
 
@@ -41,7 +52,7 @@ class Boto3(Dataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return len(self._keys)
 
-    def __getitem__(self, index: int) -> torch.Tensor:
+    def __getitem__(self, index: int) -> Any:
         if self._client is None:
             import boto3
 
@@ -65,7 +76,7 @@ class S3fs(Dataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return len(self._keys)
 
-    def __getitems__(self, indices: list[int]) -> list[torch.Tensor]:
+    def __getitems__(self, indices: list[int]) -> list[Any]:
         if self._fs is None:
             import s3fs
 
@@ -146,6 +157,55 @@ def tar(arguments: argparse.Namespace, base: str, options: dict[str, Any]) -> No
     report("bytes/s", ours, {"get_many": plain}, arguments.rounds)
 
 
+def rate(arguments: argparse.Namespace, base: str, options: dict[str, Any]) -> None:
+    """One process reads objects whose checksums are compared; beside it ``get_many`` of the same."""
+    import servers
+
+    plain = servers.plain()
+    uris = [f"s3://{plain.keeps}/rate/{number:05}" for number in range(arguments.count)]
+    payload = os.urandom(arguments.size)
+    s3dlio.put_many([(uri, payload) for uri in uris], storage_options=plain.options)
+    data = s3dlio.datasets.objects(uris, sizes=[arguments.size] * arguments.count, storage_options=plain.options)
+    each = max(1, (32 << 20) // arguments.size)
+
+    def ours() -> int:
+        loader = s3dlio.datasets.Loader(data, each, shuffle=True, seed=1, memory="256MiB")
+        return sum(batch.array.nbytes for batch in loader)
+
+    def many() -> int:
+        return sum(
+            len(view)
+            for at in range(0, len(uris), each)
+            for _, view in s3dlio.get_many(uris[at : at + each], storage_options=plain.options)
+        )
+
+    ours()
+    report("bytes/s", ours, {"get_many": many}, arguments.rounds)
+
+
+def resume(arguments: argparse.Namespace, base: str, options: dict[str, Any]) -> None:
+    """A new loader over rows of an array goes on from a state in the middle of an epoch, until it gives the next batch."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "rows.npy")
+        np.lib.format.open_memmap(file, "w+", np.int64, (arguments.count, 2)).flush()
+
+        def loader(rank: int = 0, world: int = 1) -> Any:
+            return s3dlio.datasets.Loader(s3dlio.datasets.npy(file), BATCH, shuffle=True, seed=1, rank=rank, world_size=world)
+
+        state = json.dumps({**loader().state_dict(), "consumed": arguments.count // 2 // BATCH * BATCH})
+        found = []
+        for number in range(arguments.rounds):
+            begun = time.perf_counter()
+            again = loader(number, arguments.rounds)
+            again.load_state_dict(json.loads(state))
+            next(iter(again))
+            found.append(time.perf_counter() - begun)
+        print(
+            f"resume of {arguments.count:,} samples on {arguments.rounds} ranks: {statistics.median(found):.3f} s (median), "
+            f"{max(found):.3f} s at most"
+        )
+
+
 def report(unit: str, ours: Callable[[], int], rivals: dict[str, Callable[[], int]], rounds: int) -> None:
     """Runs the sides by turns and prints each pair and the median of the ratios."""
     for name, theirs in rivals.items():
@@ -168,7 +228,7 @@ def report(unit: str, ours: Callable[[], int], rivals: dict[str, Callable[[], in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("samples", "tar"))
+    parser.add_argument("what", choices=("samples", "tar", "rate", "resume"))
     parser.add_argument("--uri", default=os.environ.get("S3DLIO_TEST_S3_URI"))
     parser.add_argument("--options", type=json.loads, default=json.loads(os.environ.get("S3DLIO_TEST_S3_OPTIONS") or "{}"))
     parser.add_argument("--count", type=int, default=20_000)
@@ -178,13 +238,14 @@ def main() -> None:
     parser.add_argument("--rivals", nargs="*", default=["boto3", "s3fs"])
     parser.add_argument("--clean", action="store_true")
     arguments = parser.parse_args()
-    if not arguments.uri:
+    needs_store = arguments.what in ("samples", "tar")
+    if needs_store and not arguments.uri:
         parser.error("no store: give --uri, or bring the servers of the tests up")
-    base = arguments.uri.rstrip("/") + "/bench-datasets"
+    base = (arguments.uri or "").rstrip("/") + "/bench-datasets"
     try:
-        (samples if arguments.what == "samples" else tar)(arguments, base, arguments.options)
+        {"samples": samples, "tar": tar, "rate": rate, "resume": resume}[arguments.what](arguments, base, arguments.options)
     finally:
-        if arguments.clean:
+        if arguments.clean and needs_store:
             s3dlio.delete(base + "/", recursive=True, storage_options=arguments.options)
 
 

@@ -114,3 +114,29 @@ def test_manifest_of_a_server_verifies_there(cli: Cli) -> None:
     s3dlio.put(f"{uri}/indexed/07", b"x" * 100, storage_options=options)
     out = there("dataset", "verify", f"{uri}/indexed.manifest", code=3)
     assert f"changed: {uri}/indexed/07: " in out
+
+
+@pytest.mark.parametrize("checksums", ["none", "recorded"])
+def test_verify_asks_for_what_a_listing_cannot_judge_alone(cli: Cli, checksums: str) -> None:
+    uri, options = s3_server()
+    there = Cli(cli.folder, options)
+    base = f"{uri}/listed-{checksums}"
+    s3dlio.put_many([(f"{base}/{i:04}", bytes([i % 256]) * 10) for i in range(1200)], storage_options=options)
+    there("dataset", "index", f"{base}/", "m", "--checksums", checksums)
+
+    def asked(code: int) -> dict[str, int]:
+        there("dataset", "verify", "m", "--op-log", "log.tsv", code=code)
+        header, *rows = (cli.folder / "log.tsv").read_text().splitlines()
+        at = header.split("\t").index("op")
+        found = [row.split("\t")[at] for row in rows]
+        (cli.folder / "log.tsv").unlink()
+        return {op: found.count(op) for op in ("LIST", "STAT")}
+
+    assert asked(0) == {"LIST": 1, "STAT": 0}
+    s3dlio.delete(f"{base}/0700", storage_options=options)
+    s3dlio.put(f"{base}/0300", b"other", storage_options=options)
+    # what a listing does not have is asked for before it is said to be gone
+    assert asked(3) == {"LIST": 1, "STAT": 1}
+    out = there("dataset", "verify", "m", code=3)
+    assert f"gone: {base}/0700: " in out and f"changed: {base}/0300: 5 bytes, 10 when" in out
+    assert out.endswith("1200 objects, 1198 as the manifest says, 2 changed or damaged\n")

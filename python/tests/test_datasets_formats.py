@@ -505,8 +505,12 @@ def test_parquet_row_groups_are_what_pyarrow_reads(base: Base) -> None:
     assert some[4].column_names in (["x", "y"], ["y", "x"]) and some[4].column("x").to_pylist() == list(range(1, 31))
     rows = [row for batch in datasets.Loader(some, 2, True, 3) for table in batch for row in table.column("x").to_pylist()]
     assert sorted(rows) == sorted([*range(100), *range(1, 101)])
-    with pytest.raises(s3dlio.InvalidArgumentError, match="no column 'z'"):
-        datasets.parquet(base.text("parquet/"), columns=["z"])
+    for wrong in ("z", 3, -1):
+        with pytest.raises(s3dlio.InvalidArgumentError, match=f"no column {wrong!r}"):
+            datasets.parquet(base.text("parquet/"), columns=[wrong])
+    # the original's loader counts columns
+    numbered = s3dlio.create_async_loader(base.text("parquet/"), {"format": "parquet", "decode": "arrow", "columns": [2, 0, 2]})
+    assert arrow.ipc.open_stream(next(iter(numbered)).bytes().to_bytes()).read_all().column_names == ["x", "y"]
     items = list(s3dlio.create_async_loader(base.text("parquet/"), {"format": "parquet", "decode": "arrow"}))
     assert [item.rg_idx for item in items] == [0, 1, 2, 3] * 2 and arrow.ipc.open_stream(
         items[0].bytes().to_bytes()

@@ -337,6 +337,11 @@ def test_original_names_share_and_shuffle(data: datasets.ObjectDataset) -> None:
         s3dlio.ObjectStoreMapDataset(folder, return_type="array")
     with pytest.warns(DeprecationWarning, match="older name"):
         assert len(s3dlio.S3MapDataset(folder)) == 100
+    # where the original's programs import them from
+    for name in ("ObjectStoreIterableDataset", "ObjectStoreMapDataset", "S3IterableDataset", "S3MapDataset"):
+        assert getattr(s3dlio.torch, name) is getattr(s3dlio, name)
+    with pytest.raises(ImportError):
+        from s3dlio.torch import S3DataLoader  # noqa: F401
     Path(data.uri(5)).unlink()
     with pytest.raises(s3dlio.NotFoundError):
         list(stream)

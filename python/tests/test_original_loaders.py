@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Base
+from servers_fixture import s3_server
 
 import s3dlio
 
@@ -205,3 +206,211 @@ def test_indexes_of_records_without_checksums() -> None:
     assert s3dlio.get_tfrecord_index_entries(bare) == [(0, 19), (19, 21)]
     with pytest.raises(s3dlio.ChecksumMismatchError):
         s3dlio.get_tfrecord_index_entries(bare[:8] + b"\1" + bare[9:])
+
+
+# ---- Parquet ----
+
+
+@pytest.fixture
+def parquet() -> Any:
+    pytest.importorskip("pyarrow")
+    return pytest.importorskip("pyarrow.parquet", reason="no Parquet of pyarrow")
+
+
+def _batch(view: Any) -> Any:
+    import pyarrow
+
+    reader = pyarrow.ipc.open_stream(pyarrow.py_buffer(bytes(view)))
+    batch = reader.read_next_batch()
+    with pytest.raises(StopIteration):
+        reader.read_next_batch()
+    return batch
+
+
+@pytest.mark.parametrize("dims", [(1, 1, 1), (4, 16, 2), (200, 512, 3)], ids=str)
+def test_generated_parquet_is_what_pyarrow_reads(parquet: Any, base: Base, dims: tuple[int, int, int]) -> None:
+    import pyarrow
+
+    columns, rows, groups = dims
+    raw = bytes(s3dlio.generate_parquet_bytes(*dims))
+    written = s3dlio.generate_and_write_parquet(base.text("made/a.parquet"), *dims)
+    assert raw[:4] == raw[-4:] == b"PAR1" and written.size == s3dlio.stat(base.text("made/a.parquet"))["size"]
+    assert bytes(s3dlio.generate_parquet_bytes(*dims)) != raw
+    for data in (raw, s3dlio.get(base.text("made/a.parquet")).to_bytes()):
+        found = parquet.ParquetFile(io.BytesIO(data))
+        assert [found.metadata.row_group(group).num_rows for group in range(found.metadata.num_row_groups)] == [rows] * groups
+        assert found.schema_arrow.names == [f"col{i}" for i in range(columns)] and set(found.schema_arrow.types) == {pyarrow.float32()}
+        column = found.metadata.row_group(0).column(0)
+        assert column.compression == "UNCOMPRESSED" and not column.is_stats_set and not column.has_dictionary_page
+    assert len(zlib.compress(raw)) > 0.9 * 4 * columns * rows * groups
+
+
+def test_generated_parquet_has_the_columns_that_are_named(parquet: Any, base: Base) -> None:
+    import pyarrow
+
+    columns = [("t5", 300), ("one", 1), ("seven", 7)]
+    for write in (s3dlio.generate_and_write_parquet_schema, s3dlio.generate_and_write_parquet_schema_streaming):
+        write(base.text("made/named.parquet"), columns, 12, 3)
+        table = parquet.read_table(io.BytesIO(s3dlio.get(base.text("made/named.parquet")).to_bytes()))
+        assert table.schema.names == ["t5", "one", "seven"] and table.num_rows == 36 and table.schema.field("one").type == pyarrow.float32()
+        assert [table.schema.field(name).type.list_size for name in ("t5", "seven")] == [300, 7]
+    assert parquet.read_metadata(io.BytesIO(bytes(s3dlio.generate_parquet_bytes_schema(columns, 5, 2)))).num_row_groups == 2
+    for wrong in (([], 1, 1), ([("x", 0)], 1, 1), ([("x", 1)], 0, 1), ([("x", 1)], 1, 0)):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="1 or more"):
+            s3dlio.generate_parquet_bytes_schema(*wrong)
+    with pytest.raises(s3dlio.InvalidArgumentError):
+        s3dlio.generate_and_write_parquet(base.text("made/none.parquet"), 0, 1, 1)
+    assert not s3dlio.exists(base.text("made/none.parquet"))
+
+
+def _tables(parquet: Any, base: Base, name: str, first: int, rows: int, each: int) -> Any:
+    import pyarrow
+
+    table = pyarrow.table(
+        {
+            "id": np.arange(first, first + rows),
+            "deep": [{"a": i, "b": [i, -i]} for i in range(rows)],
+            "text": [f"row {i % 7}" for i in range(rows)],
+            "last": np.arange(rows, dtype=np.float32),
+        }
+    )
+    memory = io.BytesIO()
+    parquet.write_table(table, memory, row_group_size=each)
+    s3dlio.put(base.text(name), memory.getvalue())
+    return table
+
+
+def test_row_groups_by_number_are_what_pyarrow_reads(parquet: Any, base: Base) -> None:
+    uri = base.text("groups/a.parquet")
+    table = _tables(parquet, base, "groups/a.parquet", 0, 250, 100)
+    file = parquet.ParquetFile(io.BytesIO(s3dlio.get(uri).to_bytes()))
+    for group in range(3):
+        import pyarrow
+
+        assert pyarrow.Table.from_batches([_batch(s3dlio.parquet_get_rg(uri, group))]).equals(table.slice(100 * group, 100))
+        # columns are counted as the file has them, those within others each
+        assert _batch(s3dlio.parquet_get_rg(uri, group, [4, 0])).schema.names == ["id", "last"]
+        assert _batch(s3dlio.parquet_get_rg(uri, group, [1])).column("deep").to_pylist()[3] == {"a": 100 * group + 3}
+        raw = s3dlio.parquet_get_rg(uri, group, None, 4 << 20, "raw")
+        first = file.metadata.row_group(group).column(0)
+        begin = first.dictionary_page_offset or first.data_page_offset
+        assert raw == s3dlio.get_range(uri, begin, len(raw)) and len(raw) > 500
+    assert s3dlio.parquet_rg_row_offsets(uri) == [0, 100, 200, 250]
+    for wrong in ((3,), (-1,), (0, []), (0, [5])):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="row group|col_indices"):
+            s3dlio.parquet_get_rg(uri, *wrong)
+    with pytest.raises(s3dlio.InvalidArgumentError, match="'arrow' or 'raw'"):
+        s3dlio.parquet_get_rg(uri, 0, None, 1, "pandas")
+    s3dlio.put(base.text("groups/no"), b"x" * 100)
+    with pytest.raises(s3dlio.InvalidDataError, match="no Parquet file"):
+        s3dlio.parquet_rg_row_offsets(base.text("groups/no"))
+    with pytest.raises(s3dlio.NotFoundError):
+        s3dlio.parquet_get_rg(base.text("groups/none"), 0)
+
+
+def test_replaced_parquet_file_is_read_by_its_own_footer(parquet: Any, base: Base) -> None:
+    uri = base.text("replaced/a.parquet")
+    _tables(parquet, base, "replaced/a.parquet", 0, 100, 50)
+    assert _batch(s3dlio.parquet_get_rg(uri, 1)).column("id").to_pylist() == list(range(50, 100))
+    _tables(parquet, base, "replaced/a.parquet", 7000, 90, 30)
+    assert _batch(s3dlio.parquet_get_rg(uri, 1)).column("id").to_pylist() == list(range(7030, 7060))
+    assert s3dlio.parquet_rg_row_offsets(uri) == [0, 30, 60, 90]
+    with pytest.raises(s3dlio.NotFoundError):
+        s3dlio.delete(uri)
+        s3dlio.parquet_get_rg(uri, 1)
+
+
+def test_footers_are_kept_until_somebody_lets_go_of_them(parquet: Any, base: Base) -> None:
+    before = s3dlio.parquet_cache_len()
+    uris = [base.text(f"kept/{number}.parquet") for number in range(3)]
+    for number, uri in enumerate(uris):
+        s3dlio.generate_and_write_parquet(uri, 2, 8, 2)
+        s3dlio.parquet_rg_row_offsets(uri)
+        s3dlio.parquet_get_rg(uri, 1)
+        assert s3dlio.parquet_cache_len() == before + number + 1
+    s3dlio.parquet_cache_invalidate(uris[0])
+    s3dlio.parquet_cache_invalidate(uris[0])
+    assert s3dlio.parquet_cache_len() == before + 2
+    s3dlio.parquet_cache_clear()
+    assert s3dlio.parquet_cache_len() == 0
+
+
+def test_index_of_row_groups(parquet: Any, base: Base) -> None:
+    import pickle
+    from concurrent.futures import ThreadPoolExecutor
+
+    uris = [base.text(f"index/{number}.parquet") for number in range(20)]
+    for number in range(20):
+        _tables(parquet, base, f"index/{number}.parquet", 0, 60 + number, 25)
+    index = s3dlio.PyParquetIndex([0, 4])
+    index.ensure_indexed(uris, epoch=1, batch_size=4)
+    assert index.file_count() == 20 and len(index) == 20 * 3 + sum(60 + number > 75 for number in range(20))
+    assert index.is_indexed(uris[3]) and not index.is_indexed("s3://none/a") and index.file_rg_count("s3://none/a") is None
+    assert [index.rg_for_sample(uris[0], row) for row in (0, 24, 25, 49, 50, 59)] == [0, 0, 1, 1, 2, 2]
+    group, offset, length = index.rg_lookup(uris[0], 30)
+    assert (group, (offset, length)) == (1, index.rg_range(uris[0], 1))
+    assert s3dlio.get_range(uris[0], offset, length) == s3dlio.parquet_get_rg(uris[0], 1, [0, 4], decode="raw")
+    for wrong in (lambda: index.rg_lookup(uris[0], 60), lambda: index.rg_lookup(uris[0], -1), lambda: index.rg_range(uris[0], 3)):
+        with pytest.raises(s3dlio.InvalidArgumentError, match="there is no row"):
+            wrong()
+    with pytest.raises(s3dlio.InvalidArgumentError, match="not indexed"):
+        index.rg_for_sample("s3://none/a", 0)
+    assert not index.was_fetched(uris[0], 1, 1)
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(lambda _: index.check_and_mark(uris[0], 1, 1), range(50)))[:2] == [False, True]
+    again = pickle.loads(pickle.dumps(index))
+    assert again.was_fetched(uris[0], 1, 1) and not again.was_fetched(uris[0], 1, 2) and repr(again) == repr(index)
+    index.mark_fetched(uris[0], 1, 3)
+    assert index.was_fetched(uris[0], 1, 2) and not index.check_and_mark("s3://none/a", 0, 1)
+    _tables(parquet, base, "index/0.parquet", 0, 10, 5)
+    index.invalidate_uri(uris[0])
+    index.ensure_indexed(uris)
+    assert index.file_rg_count(uris[0]) == 2 and not index.was_fetched(uris[0], 1, 1)
+    index.clear()
+    assert len(index) == 0 == index.file_count()
+
+
+def test_threads_read_row_groups_at_once(parquet: Any, base: Base) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    uri = base.text("threads/a.parquet")
+    _tables(parquet, base, "threads/a.parquet", 0, 400, 20)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: _batch(s3dlio.parquet_get_rg(uri, number % 20)).column("id")[0].as_py(), range(160)))
+    assert found == [20 * (number % 20) for number in range(160)]
+
+
+def test_row_group_of_a_server_is_one_request_and_of_one_version(parquet: Any) -> None:
+    uri, options = s3_server()
+
+    def put(first: int, rows: int, each: int) -> None:
+        import pyarrow
+
+        memory = io.BytesIO()
+        parquet.write_table(pyarrow.table({"id": np.arange(first, first + rows)}), memory, row_group_size=each)
+        s3dlio.put(name, memory.getvalue(), storage_options=options)
+
+    name = f"{uri}/groups/a.parquet"
+    put(0, 200_000, 20_000)
+    s3dlio.parquet_get_rg(name, 0, storage_options=options)
+    before = s3dlio.stats()
+    for group in range(10):
+        batch = _batch(s3dlio.parquet_get_rg(name, group, storage_options=options))
+        assert batch.column("id")[0].as_py() == 20_000 * group and batch.num_rows == 20_000
+    asked = sum(one.requests for one in s3dlio.stats().values()) - sum(one.requests for one in before.values())
+    assert asked <= 10, f"{asked} requests for 10 row groups"
+    # the footer is of the version before: its places would be those of other bytes
+    put(7_000_000, 200_000, 50_000)
+    assert _batch(s3dlio.parquet_get_rg(name, 2, storage_options=options)).column("id").to_pylist() == list(range(7_100_000, 7_150_000))
+    index = s3dlio.PyParquetIndex(storage_options=options)
+    index.ensure_indexed([name])
+    group, offset, length = index.rg_lookup(name, 199_999)
+    assert group == 3 and s3dlio.get_range(name, offset, length, storage_options=options) == s3dlio.parquet_get_rg(
+        name, 3, decode="raw", storage_options=options
+    )
+    s3dlio.parquet_cache_clear()
+    written = s3dlio.generate_and_write_parquet(f"{uri}/groups/made.parquet", 100, 60_000, 2, storage_options=options)
+    assert (
+        written.size > 100 * 60_000 * 2 * 4 and s3dlio.stat(f"{uri}/groups/made.parquet", storage_options=options)["size"] == written.size
+    )
+    assert s3dlio.parquet_rg_row_offsets(f"{uri}/groups/made.parquet", storage_options=options) == [0, 60_000, 120_000]

@@ -278,7 +278,11 @@ class PyParquetStreamLoader:
         from ..datasets._parquet import parquet, read_raw
 
         self._values = options_of(opts)
-        self._data = parquet(uri, self._values["columns"], storage_options=self._values["storage_options"])
+        columns = self._values["columns"]
+        if columns is not None and all(isinstance(one, int) for one in columns):
+            # numbers come in the file's order, as in the original
+            columns = sorted(set(columns))
+        self._data = parquet(uri, columns, storage_options=self._values["storage_options"])
         # "raw" is the row group as it lies in the file, "arrow" an IPC stream of it
         self._raw = self._values["decode"] != "arrow"
         if self._raw:
@@ -288,26 +292,15 @@ class PyParquetStreamLoader:
         return len(self._data)
 
     def __iter__(self) -> Iterator[PyParquetItem]:
-        from ..datasets._parquet import group_of
+        from ..datasets._parquet import arrow_stream, group_of
 
         values = self._values
         loader = Loader(self._data, 1, values["shuffle"], values["seed"], values["shard_rank"], values["shard_world_size"], uneven="allow")
         for batch in loader:
             index = int(batch.indices[0])
             group = group_of(self._data, index)
-            view = batch[0] if self._raw else view_of(np.frombuffer(_arrow(batch[0]), np.uint8))
+            view = batch[0] if self._raw else view_of(np.frombuffer(arrow_stream(batch[0]), np.uint8))
             yield PyParquetItem(self._data.uri(index), group, view)
-
-
-def _arrow(table: Any) -> bytes:
-    import io
-
-    import pyarrow
-
-    out = io.BytesIO()
-    with pyarrow.ipc.new_stream(out, table.schema) as stream:
-        stream.write_table(table)
-    return out.getvalue()
 
 
 def create_dataset(uri: Any, opts: _Options = None) -> PyDataset:

@@ -169,6 +169,19 @@ if TYPE_CHECKING:
         is_op_log_active as is_op_log_active,
     )
     from .._original._options import PyLoaderOptions as PyLoaderOptions
+    from .._original._parquet import (
+        PyParquetIndex as PyParquetIndex,
+        generate_and_write_parquet as generate_and_write_parquet,
+        generate_and_write_parquet_schema as generate_and_write_parquet_schema,
+        generate_and_write_parquet_schema_streaming as generate_and_write_parquet_schema_streaming,
+        generate_parquet_bytes as generate_parquet_bytes,
+        generate_parquet_bytes_schema as generate_parquet_bytes_schema,
+        parquet_cache_clear as parquet_cache_clear,
+        parquet_cache_invalidate as parquet_cache_invalidate,
+        parquet_cache_len as parquet_cache_len,
+        parquet_get_rg as parquet_get_rg,
+        parquet_rg_row_offsets as parquet_rg_row_offsets,
+    )
     from .._original._records import (
         create_tfrecord_index as create_tfrecord_index,
         get_tfrecord_index_entries as get_tfrecord_index_entries,
@@ -270,6 +283,11 @@ _NAMES = {
         "PyS3AsyncDataLoader PyS3Dataset PyVecDataset create_async_loader create_dataset"
     ),
     "_original._options": "PyLoaderOptions",
+    "_original._parquet": (
+        "PyParquetIndex generate_and_write_parquet generate_and_write_parquet_schema generate_and_write_parquet_schema_streaming "
+        "generate_parquet_bytes generate_parquet_bytes_schema parquet_cache_clear parquet_cache_invalidate parquet_cache_len "
+        "parquet_get_rg parquet_rg_row_offsets"
+    ),
     "_original._records": ("create_tfrecord_index get_tfrecord_index_entries index_tfrecord_bytes mp_get read_npz read_tfrecord_index"),
     "_reader": "ObjectReader",
     "_checkpoints._sharded": "TensorShard",
@@ -355,6 +373,7 @@ __all__ = [
     "PyLoaderOptions",
     "PyObjectItem",
     "PyObjectWriter",
+    "PyParquetIndex",
     "PyParquetItem",
     "PyParquetStreamLoader",
     "PyS3AsyncDataLoader",
@@ -402,10 +421,15 @@ __all__ = [
     "finalize_op_log",
     "finalize_state",
     "finalize_state_async",
+    "generate_and_write_parquet",
+    "generate_and_write_parquet_schema",
+    "generate_and_write_parquet_schema_streaming",
     "generate_data",
     "generate_data_with_threads",
     "generate_into_buffer",
     "generate_npz_bytes",
+    "generate_parquet_bytes",
+    "generate_parquet_bytes_schema",
     "get_async",
     "get_by_key",
     "get_many_async",
@@ -443,6 +467,11 @@ __all__ = [
     "mp_get",
     "open_async",
     "open_tensors_async",
+    "parquet_cache_clear",
+    "parquet_cache_invalidate",
+    "parquet_cache_len",
+    "parquet_get_rg",
+    "parquet_rg_row_offsets",
     "parse_s3_uri_full",
     "presign",
     "presign_async",

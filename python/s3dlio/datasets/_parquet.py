@@ -77,24 +77,32 @@ def footer(uri: Address, storage_options: StorageOptions | None = None) -> tuple
     Raises:
         InvalidDataError: It is no Parquet file, or was cut short.
     """
-    text = str(uri)
     with ObjectReader(uri, decompress=False, buffering=64 << 10, storage_options=storage_options) as file:
-        size = file.size
-        if size < 12:
-            raise InvalidDataError(f"{text}: {size} bytes are no Parquet file", text)
-        file.seek(max(0, size - (64 << 10)))
+        return footer_of(file, str(uri)), file.size
+
+
+def footer_of(file: ObjectReader, uri: str) -> bytes:
+    """The footer of an opened Parquet file, with its length and magic.
+
+    Raises:
+        InvalidDataError: It is no Parquet file, or was cut short.
+    """
+    size = file.size
+    if size < 12:
+        raise InvalidDataError(f"{uri}: {size} bytes are no Parquet file", uri)
+    file.seek(max(0, size - (64 << 10)))
+    end = file.read()
+    if end[-4:] != b"PAR1":
+        raise InvalidDataError(
+            f"{uri}: the file ends with {end[-4:]!r}, b'PAR1' expected: it is no Parquet file, encrypted, or was cut short", uri
+        )
+    length = int.from_bytes(end[-8:-4], "little") + 8
+    if length > min(size - 4, _MOST_FOOTER):
+        raise InvalidDataError(f"{uri}: a footer of {length} bytes in a file of {size}", uri)
+    if length > len(end):
+        file.seek(size - length)
         end = file.read()
-        if end[-4:] != b"PAR1":
-            raise InvalidDataError(
-                f"{text}: the file ends with {end[-4:]!r}, b'PAR1' expected: it is no Parquet file, encrypted, or was cut short", text
-            )
-        length = int.from_bytes(end[-8:-4], "little") + 8
-        if length > min(size - 4, _MOST_FOOTER):
-            raise InvalidDataError(f"{text}: a footer of {length} bytes in a file of {size}", text)
-        if length > len(end):
-            file.seek(size - length)
-            end = file.read()
-        return bytes(end[-length:]), size
+    return bytes(end[-length:])
 
 
 def parse_footer(data: bytes, uri: str) -> Any:
@@ -119,6 +127,35 @@ def group_bytes(metadata: Any, group: int, columns: Sequence[int] | None, size: 
     if begin < 4 or end > size or begin >= end:
         raise InvalidDataError(f"{uri}: the footer of this Parquet file has row group {group} at {begin}..{end} of {size} bytes", uri)
     return begin, end - begin
+
+
+def decode_group(data: Any, begin: int, size: int, uri: str, metadata: Any, group: int, columns: Sequence[str] | None) -> Any:
+    """A row group as a ``pyarrow.Table``.
+
+    Args:
+        data: The bytes of the wanted columns.
+        begin: Where they lie in the file.
+        size: Bytes of the file.
+        uri: Its address.
+        metadata: What its footer says.
+        group: Which row group.
+        columns: Names or paths of columns; None: all.
+    """
+    arrow = pyarrow()
+    try:
+        source = arrow.parquet.ParquetFile(arrow.PythonFile(Piece(data, begin, size, uri), mode="r"), metadata=metadata)
+        return source.read_row_group(group, columns=None if columns is None else list(columns))
+    except (arrow.ArrowException, OSError) as error:
+        raise InvalidDataError(f"{uri}: row group {group} of this Parquet file cannot be read: {error}", uri) from None
+
+
+def arrow_stream(table: Any) -> bytes:
+    """A table as a stream of Arrow's IPC format, in one record batch where its columns allow that."""
+    arrow = pyarrow()
+    out = io.BytesIO()
+    with arrow.ipc.new_stream(out, table.schema) as stream:
+        stream.write_table(table.combine_chunks())
+    return out.getvalue()
 
 
 def read_raw(data: ParquetDataset) -> None:
@@ -172,20 +209,14 @@ class ParquetDataset(StretchDataset):
     def _decode(self, index: int, data: Any) -> Any:
         if self._raw:
             return view_of(data)
-        arrow = pyarrow()
         file, group = self._place(index)
-        uri = self._table.uri(file)
         assert self._table.sizes is not None
-        piece = Piece(data, int(self._starts[index]), int(self._table.sizes[file]), uri)
-        try:
-            source = arrow.parquet.ParquetFile(arrow.PythonFile(piece, mode="r"), metadata=self._metadata(file))
-            return source.read_row_group(group, columns=None if self._columns is None else list(self._columns))
-        except (arrow.ArrowException, OSError) as error:
-            raise InvalidDataError(f"{uri}: row group {group} of this Parquet file cannot be read: {error}", uri) from None
+        size, begin = int(self._table.sizes[file]), int(self._starts[index])
+        return decode_group(data, begin, size, self._table.uri(file), self._metadata(file), group, self._columns)
 
 
 def parquet(
-    uris: Address | Iterable[Address], columns: Iterable[str] | None = None, *, storage_options: StorageOptions | None = None
+    uris: Address | Iterable[Address], columns: Iterable[str | int] | None = None, *, storage_options: StorageOptions | None = None
 ) -> ParquetDataset:
     """The row groups of Parquet files, each a sample: a ``pyarrow.Table``. Needs pyarrow.
 
@@ -193,7 +224,7 @@ def parquet(
 
     Args:
         uris: A file, a prefix (its objects ending in ``.parquet``), or addresses of files.
-        columns: Names of columns; None: all.
+        columns: Names of columns, or their numbers in the first file, of which those within others stand for the whole column; None: all.
         storage_options: Settings of the store.
 
     Raises:
@@ -218,6 +249,7 @@ def parquet(
         numbers = None
         if wanted is not None:
             names = [metadata.schema.column(number).path.split(".")[0] for number in range(metadata.num_columns)]
+            wanted = tuple(names[one] if isinstance(one, int) and 0 <= one < len(names) else one for one in wanted)
             lacks = [name for name in wanted if name not in names]
             if lacks:
                 raise InvalidArgumentError(
@@ -234,4 +266,5 @@ def parquet(
     if not offsets:
         raise InvalidDataError(f"{files[0]}: there is no row group in {'it' if len(files) == 1 else f'these {len(files)} files'}", files[0])
     table = of_uris(files, sizes, storage_options)
-    return ParquetDataset(table, footers, firsts(counts), np.array(offsets, np.int64), np.array(lengths, np.int64), wanted)
+    chosen = None if wanted is None else tuple(dict.fromkeys(map(str, wanted)))
+    return ParquetDataset(table, footers, firsts(counts), np.array(offsets, np.int64), np.array(lengths, np.int64), chosen)

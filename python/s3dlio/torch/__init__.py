@@ -9,6 +9,8 @@ Example:
     >>> dcp.load(state, storage_reader=StorageReader("s3://my-run/step-100"))  # doctest: +SKIP
 """
 
+from typing import Any
+
 try:
     import torch.distributed.checkpoint as _checkpoint  # noqa: F401
 except ImportError as error:
@@ -37,3 +39,12 @@ __all__ = [
     "load_training",
     "save_training",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # the original has them here; new programs use the two above
+    if name in ("ObjectStoreIterableDataset", "ObjectStoreMapDataset", "S3IterableDataset", "S3MapDataset"):
+        from .._original import _torch
+
+        return getattr(_torch, name)
+    raise AttributeError(f"module 's3dlio.torch' has no attribute {name!r}")

@@ -107,6 +107,69 @@ public sealed class ManifestTests
     }
 
     [Fact]
+    public async Task FindAsync_ObjectsOfAManifest_AreListedAndNotAskedFor()
+    {
+        var store = new Counted(_store);
+        var keys = Enumerable.Range(0, 2500).Select(static i => $"d/{i:0000}").ToList();
+        foreach (string key in keys)
+            await PutAsync(key, key);
+        await using var listed = new ListedEntries(store, "d/", None);
+        foreach (string key in keys.Where(static key => key[^1] != '7'))
+            Assert.Equal(key, (await listed.FindAsync(key))!.Key);
+        Assert.Equal(3, store.Pages);
+        // what comes out of order, or is not there, is not told of
+        Assert.Null(await listed.FindAsync("d/0001"));
+        Assert.Null(await listed.FindAsync("d/2499x"));
+        await using var gaps = new ListedEntries(store, "d/", None);
+        Assert.Null(await gaps.FindAsync("d/0000x"));
+        Assert.NotNull(await gaps.FindAsync("d/0001"));
+    }
+
+    [Fact]
+    public async Task FindAsync_ListingOfMostlyOthers_IsGivenUp()
+    {
+        var store = new Counted(_store);
+        foreach (int i in Enumerable.Range(0, 20_000))
+            await PutAsync($"d/{i:00000}", "");
+        await using var listed = new ListedEntries(store, "d/", None);
+        var found = new List<bool>();
+        for (int i = 0; i < 20_000; i += 4000)
+            found.Add(await listed.FindAsync($"d/{i:00000}") is not null);
+        // four pages are free, and what was found pays for the fifth
+        Assert.Equal([true, true, false, false, false], found);
+        Assert.Equal(5, store.Pages);
+    }
+
+    [Fact]
+    public void CanBeJudgedBy_WhatAListingTells_IsEnoughOrNot()
+    {
+        var entry = new ManifestEntry("memory://b/a", 0, "a", 1, Manifest.TagOf("tag"), new Checksum(1));
+        var listed = new ObjectMeta { Key = "a", Size = 1, LastModified = default };
+        Assert.False(entry.CanBeJudgedBy(listed));
+        Assert.True(entry.CanBeJudgedBy(listed with { ETag = "tag" }));
+        Assert.False((entry with { Tag = null }).CanBeJudgedBy(listed with { ETag = "tag" }));
+        Assert.True((entry with { Tag = null }).CanBeJudgedBy(listed with { Checksum = new Checksum(2) }));
+        Assert.True((entry with { Tag = null, Checksum = null }).CanBeJudgedBy(listed));
+    }
+
+    sealed class Counted(ObjectStore inner) : DelegatingStore
+    {
+        public int Pages { get; private set; }
+
+        protected override ObjectStore Inner => inner;
+
+        public override async IAsyncEnumerable<ListPage> ListAsync(
+            string prefix, ListOptions options, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
+        {
+            await foreach (var page in inner.ListAsync(prefix, options, cancel))
+            {
+                Pages++;
+                yield return page;
+            }
+        }
+    }
+
+    [Fact]
     public void TagOf_TextsOfStores_AreSixteenBytes()
     {
         Assert.Equal(UInt128.Zero, Manifest.TagOf(null));

@@ -18,6 +18,13 @@ namespace S3dlio.Datasets;
 /// <param name="Checksum">CRC32C of its bytes; null where none is known.</param>
 public readonly record struct ManifestEntry(string Uri, int Base, string Key, long? Size, UInt128? Tag, Checksum? Checksum)
 {
+    /// <summary>
+    /// Whether what a listing tells of the object can be compared with all that is known here. The same ETag means the same bytes, so a
+    /// checksum need not be listed beside it.
+    /// </summary>
+    public bool CanBeJudgedBy(ObjectMeta listed) =>
+        Tag is not null ? !string.IsNullOrEmpty(listed.ETag) : Checksum is null || listed.Checksum is not null;
+
     /// <summary>What the store says otherwise of it, in words; null where it is the same as far as both know.</summary>
     public string? Difference(ObjectMeta now)
     {
