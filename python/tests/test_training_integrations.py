@@ -49,6 +49,7 @@ def test_storage_of_torch_checkpointing_keeps_files_and_directories(place: Place
     from s3dlio.integrations.torch_checkpointing import S3dlioStorageConfig
 
     config = pickle.loads(pickle.dumps(S3dlioStorageConfig(place.uri, place.options.get("storage_options"))))
+    assert repr(config) == f"S3dlioStorageConfig(root={place.uri!r}, durable=None)"
     storage = config.create_storage()
     assert not storage.exists(Path("step-1.tmp")) and not storage.isdir(Path("step-1.tmp"))
     storage.mkdir(Path("step-1.tmp"))

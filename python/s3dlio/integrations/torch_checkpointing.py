@@ -16,7 +16,7 @@ import importlib
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _list, _objects
@@ -58,7 +58,8 @@ class S3dlioStorageConfig(_base("StorageConfig")):  # type: ignore[misc]
     """
 
     root: str
-    storage_options: StorageOptions | None = None
+    # they may hold secrets
+    storage_options: StorageOptions | None = field(default=None, repr=False)
     durable: bool | None = None
 
     def create_storage(self) -> S3dlioStorage:
