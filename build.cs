@@ -23,7 +23,7 @@ Verb[] verbs =
     new("lint", "", "compare the form of all sources with dotnet format and ruff; changes nothing", _ => Lint.Run()),
     new("wheel", "[--arch arm64]", "build the one wheel into dist/, for this machine or for Linux on ARM",
         arguments => Wheel.Build(Architecture.Asked(arguments))),
-    new("test-arm64", "[pytest arguments]", "build for Linux on ARM and run the tests that need no server in an emulator",
+    new("test-arm64", "[core | pytest arguments]", "build for Linux on ARM and run the tests that need no server in an emulator",
         _ => Prerequisites.Require(Use.Native | Use.Arm64 | Use.Emulator), _ => NativeLibrary.Publish(Architecture.Arm64),
         arguments => Shell.Must("tests/arm64.sh", arguments)),
     new("clean", "", "remove what the build made, nothing else", _ => Clean.Run()),
@@ -37,7 +37,7 @@ if (verb is null)
     if (!asked)
         Console.Error.WriteLine($"build.ps1: unknown verb '{args[0]}'");
     (asked ? Console.Out : Console.Error).WriteLine(
-        "usage: ./build.ps1 VERB\n" + string.Join('\n', verbs.Select(v => $"  {v.Name + " " + v.Arguments,-26}{v.Purpose}")));
+        "usage: ./build.ps1 VERB\n" + string.Join('\n', verbs.Select(v => $"  {v.Name + " " + v.Arguments,-37}{v.Purpose}")));
     return asked ? 0 : 2;
 }
 Interrupt.Watch();

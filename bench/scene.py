@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,16 @@ class Scene:
     def out(self) -> np.ndarray:
         """Memory to load into, resident already."""
         return np.full(self.size // 4, -1, np.float32)
+
+    def use(self, tensors: dict[str, Any]) -> dict[str, Any]:
+        """Copies torch tensors into memory that is there, and gives them back."""
+        import torch
+
+        at = 0
+        for tensor in tensors.values():
+            torch.from_numpy(self.out[at : at + tensor.numel()]).copy_(tensor.view(-1))
+            at += tensor.numel()
+        return tensors
 
     def program(self, code: str) -> None:
         """Runs Python code in a process of its own, whose modules were compiled by an earlier one, as those of an installed package are."""

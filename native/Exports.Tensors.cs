@@ -21,7 +21,7 @@ static unsafe partial class Exports
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_open_begin")]
     public static int TensorsOpenBegin(ulong store, byte* key, nuint keyLength, ulong* outOperation) =>
-        Begin(outOperation, () => TensorJobs.OpenTensors(Store(store), Key(key, keyLength)));
+        Begin(outOperation, () => Near(Store(store), Key(key, keyLength), TensorJobs.OpenTensors));
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_tensors_read_begin")]
     public static int TensorsReadBegin(ulong file, TensorReadStruct* reads, nuint count, byte* options, ulong* outOperation) =>

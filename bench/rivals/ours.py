@@ -126,6 +126,20 @@ def torch_map_unchecked(scene: Scene) -> Operation:
     return torch_map_touched(scene, verify=False)
 
 
+def torch_map_used(scene: Scene, verify: bool = True) -> Operation:
+    """The same, and all of it copied into memory that is there, as ``load_state_dict`` does."""
+    path = scene.safetensors
+    return Operation(
+        run=lambda: scene.use(s3dlio.load_tensors(path, framework="pt", mmap=True, verify=verify)),
+        check=scene.same_tensors,
+        size=scene.size,
+    )
+
+
+def torch_map_used_unchecked(scene: Scene) -> Operation:
+    return torch_map_used(scene, verify=False)
+
+
 def direct_write(scene: Scene) -> Operation:
     path = scene.path("ours.bin")
     return Operation(

@@ -57,4 +57,12 @@ def torch_load(scene: Scene) -> Operation:
     return Operation(run=run, check=scene.same_tensors, size=scene.size)
 
 
-OPERATIONS = {"save": save, "load": load, "torch_save": torch_save, "torch_load": torch_load}
+def torch_load_used(scene: Scene) -> Operation:
+    """The same, and all of it copied into memory that is there, as ``load_state_dict`` does."""
+    import safetensors.torch
+
+    path = scene.safetensors
+    return Operation(run=lambda: scene.use(safetensors.torch.load_file(path)), check=scene.same_tensors, size=scene.size)
+
+
+OPERATIONS = {"save": save, "load": load, "torch_save": torch_save, "torch_load": torch_load, "torch_load_used": torch_load_used}

@@ -664,14 +664,15 @@ class TensorFile(Mapping[str, "LazyTensor"]):
         self, wanted: list[LazyTensor], data: np.ndarray[Any, Any], verify: Verify, progress: Progress
     ) -> dict[str, Any]:
         at = self._data_offset
-        parts = {}
+        begins = {}
         # they lie without gaps, in the order in which the header was given
         for name, (_, item) in self._tensors.items():
-            parts[name] = data[at : at + item["nbytes"]]
+            begins[name] = at
             at += item["nbytes"]
         if verify is not False:
             fresh = [tensor for tensor in wanted if tensor.name not in self._compared]
-            reads = [(address_of(parts[tensor.name]), tensor.nbytes, tensor._index) for tensor in fresh]
+            first = address_of(data)
+            reads = [(first + begins[tensor.name], tensor.nbytes, tensor._index) for tensor in fresh]
             options = json.loads(verify_options(verify, None) or "{}") | {"held": True}
             number = await self._open_number()
             held = _native.tensor_reads(reads)
@@ -681,7 +682,9 @@ class TensorFile(Mapping[str, "LazyTensor"]):
         elif self._closed:
             await self._open_number()
         made = _mapped.tensor_of if self._torch else _mapped.array_of
-        return {tensor.name: made(parts[tensor.name], tensor.dtype, _memory_shape(tensor)) for tensor in wanted}
+        return {
+            tensor.name: made(data, begins[tensor.name], tensor.nbytes, tensor.dtype, _memory_shape(tensor)) for tensor in wanted
+        }
 
     async def _load_to(self, device: _device.Device, names: Iterable[str] | None, verify: Verify, progress: Progress) -> dict[str, Any]:
         wanted = [self[name] for name in (self._tensors if names is None else names)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import pickle
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,6 +227,38 @@ def test_dask_reads_and_writes_frames_in_processes(place: Place) -> None:
             assert found.npartitions == 4 and int(found["a"].sum().compute()) == 499_500
             frames.from_pandas(table, npartitions=3).to_csv(place.at(f"{context}-*.csv"), index=False, storage_options=place.options)
             assert len(frames.read_csv(place.at(f"{context}-*.csv"), storage_options=place.options)) == 1000
+
+
+def _rows(told: bytes) -> tuple[int, int]:
+    form, path, filesystem, expression = pickle.loads(told)
+    table = form.make_fragment(path, filesystem, expression).to_table(columns=["a"])
+    with filesystem.open_input_stream(path) as file:
+        return table.num_rows, len(file.read())
+
+
+def test_fragments_are_read_in_other_processes_as_ray_data_reads_them(place: Place) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="no pyarrow")
+    dataset = pytest.importorskip("pyarrow.dataset", reason="no datasets of pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="no Parquet of pyarrow")
+    from pyarrow.fs import FileSelector, FileType, FSSpecHandler, PyFileSystem
+
+    # what Ray Data makes of a file system of fsspec, writes by, lists by, and pickles to its tasks
+    filesystem = PyFileSystem(FSSpecHandler(place.fs))
+    folder = f"{place.path}/set"
+    filesystem.create_dir(folder, recursive=True)
+    for number in range(3):
+        with filesystem.open_output_stream(f"{folder}/{number}_000000.parquet") as file:
+            parquet.write_table(pyarrow.table({"a": range(number * 100, 2000)}), file)
+    found = filesystem.get_file_info(FileSelector(folder, recursive=True))
+    files = {info.path: info.size for info in found if info.type == FileType.File}
+    assert len(files) == 3 and [info.type for info in filesystem.get_file_info([folder, f"{folder}/none"])] == [
+        FileType.Directory,
+        FileType.NotFound,
+    ]
+    fragments = dataset.dataset(sorted(files), filesystem=filesystem, format="parquet").get_fragments()
+    told = [pickle.dumps((one.format, one.path, one.filesystem, one.partition_expression)) for one in fragments]
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        assert sorted(pool.map(_rows, told)) == sorted((2000 - number * 100, files[path]) for number, path in enumerate(sorted(files)))
 
 
 def test_torch_saves_and_loads(place: Place) -> None:

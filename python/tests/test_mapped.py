@@ -224,6 +224,54 @@ def test_file_that_was_cut_is_refused(file: Path, cut: int) -> None:
         load_tensors(file, mmap=True)
 
 
+def test_file_that_is_cut_once_it_is_mapped_is_an_error_and_no_signal(tmp_path: Path) -> None:
+    if tuple(int(part) for part in os.uname().release.split(".")[:2]) < (5, 14):
+        pytest.skip("the kernel cannot be asked for pages: Linux 5.14 has MADV_POPULATE_READ")
+    path = tmp_path / "m.safetensors"
+    save_tensors(path, {f"t{at}": np.full(1 << 18, at, np.float32) for at in range(4)})
+    code = """if True:
+        import os, sys, s3dlio
+        from s3dlio import _mapped, exceptions
+        real = _mapped.map_file
+        def cut(where, meta):
+            data = real(where, meta)
+            os.truncate(sys.argv[1], 1 << 20)
+            return data
+        _mapped.map_file = cut
+        try:
+            s3dlio.load_tensors(sys.argv[1], mmap=True)
+        except exceptions.InvalidDataError as error:
+            # the piece that begins there does not end before the cut
+            assert error.offset + (256 << 10) > 1 << 20, error.offset
+            print(error)
+        """
+    environment = {**os.environ, "PYTHONPATH": str(Path(s3dlio.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done
+    assert "cut short" in done.stdout and "without mmap" in done.stdout
+
+
+def test_headers_longer_than_the_first_read(tmp_path: Path) -> None:
+    # such a header is read and parsed by another thread than the caller's
+    state = {f"tensor of a long name, {'n' * 80}, {at}": np.full(3, at, np.int16) for at in range(1500)}
+    save_tensors(tmp_path / "m.safetensors", state)
+    found = load_tensors(tmp_path / "m.safetensors", mmap=True)
+    assert found.keys() == state.keys() and all(same(found[name], array) for name, array in state.items())
+
+
+def test_every_type_of_torch_is_mapped(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="no torch")
+    from s3dlio._core._dtypes import TORCH_TO_SAFETENSORS
+
+    types = [getattr(torch, name) for name in TORCH_TO_SAFETENSORS if hasattr(torch, name)]
+    state = {str(one): torch.arange(96, dtype=torch.uint8).remainder(2).view(one).reshape(3, -1) for one in types}
+    save_tensors(tmp_path / "m.safetensors", state)
+    found = load_tensors(tmp_path / "m.safetensors", framework="pt", mmap=True)
+    for name, tensor in state.items():
+        assert found[name].dtype == tensor.dtype and found[name].shape == tensor.shape, name
+        assert torch.equal(found[name].contiguous().view(torch.uint8), tensor.view(torch.uint8)), name
+
+
 def test_torch_tensors_lie_in_the_mapping(file: Path) -> None:
     torch = pytest.importorskip("torch", reason="no torch")
     found = load_tensors(file, framework="pt", mmap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import uuid
 from collections.abc import Iterator
@@ -42,6 +43,94 @@ def step(model: Any, optimizer: Any, seed: int) -> None:
     optimizer.zero_grad()
     model(torch.randn(16, 4)).square().sum().backward()
     optimizer.step()
+
+
+def test_storage_of_torch_checkpointing_keeps_files_and_directories(place: Place) -> None:
+    from s3dlio.integrations.torch_checkpointing import S3dlioStorageConfig
+
+    config = pickle.loads(pickle.dumps(S3dlioStorageConfig(place.uri, place.options.get("storage_options"))))
+    assert repr(config) == f"S3dlioStorageConfig(root={place.uri!r}, durable=None)"
+    storage = config.create_storage()
+    assert not storage.exists(Path("step-1.tmp")) and not storage.isdir(Path("step-1.tmp"))
+    storage.mkdir(Path("step-1.tmp"))
+    state = {"w": torch.arange(100_000.0), "step": 1}
+    with storage.stream_write(Path("step-1.tmp/model_0.pt")) as file:
+        torch.save(state, file)
+    storage.write(Path("step-1.tmp/metadata.pkl"), memoryview(b"layout"))
+    storage.write(Path("step-1.tmp/sub/more.json"), b"{}")
+    with pytest.raises(RuntimeError, match="on the way"), storage.stream_write(Path("step-1.tmp/half.pt")) as file:
+        file.write(b"x" * 10_000)
+        raise RuntimeError("on the way")
+    assert sorted(storage.ls(Path("step-1.tmp"))) == ["metadata.pkl", "model_0.pt", "sub"]
+    storage.rename(Path("step-1.tmp"), Path("step-1"), is_directory=True)
+    assert not storage.exists(Path("step-1.tmp")) and storage.exists(Path("step-1")) and storage.isdir(Path("step-1"))
+    assert storage.read(Path("step-1/metadata.pkl")) == b"layout" and storage.getsize(Path("step-1/sub/more.json")) == 2
+    assert not storage.isdir(Path("step-1/metadata.pkl"))
+    with storage.stream_read(Path("step-1/model_0.pt")) as file:
+        assert torch.equal(torch.load(file, weights_only=True)["w"], state["w"])
+        assert file.seek(4) == 4 and file.readinto(bytearray(8)) == 8
+    storage.rename(Path("step-1/sub/more.json"), Path("step-1/other.json"))
+    storage.delete(Path("step-1/other.json"))
+    with pytest.raises(FileNotFoundError):
+        storage.delete(Path("step-1/other.json"))
+    for call in (storage.read, storage.getsize, lambda path: storage.stream_read(path).read(1)):
+        with pytest.raises(FileNotFoundError):
+            call(Path("step-1/other.json"))
+    # a directory that is there already is filled up
+    storage.write(Path("again/model_1.pt"), b"1")
+    storage.rename(Path("again"), Path("step-1"), is_directory=True)
+    assert storage.read(Path("step-1/model_1.pt")) == b"1" and storage.exists(Path("step-1/model_0.pt"))
+    assert storage.remap_path(Path("step-1")) == f"{place.uri}/step-1"
+    for out in ("/tmp/x", "../x", "s3:/bucket/x"):
+        with pytest.raises(s3dlio.errors.InvalidArgumentError, match="below"):
+            storage.exists(Path(out))
+    storage.rmdir(Path("step-1"))
+    assert not storage.exists(Path("step-1"))
+    storage.rmdir(Path("step-1"))
+
+
+def test_metadata_is_moved_when_all_else_is_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    from s3dlio.integrations.torch_checkpointing import S3dlioStorage
+
+    storage = S3dlioStorage(f"memory://{uuid.uuid4()}/m")
+    for name in ("a.pt", "metadata.pkl", "z.pt"):
+        storage.write(f"tmp/{name}", b"x")
+    moved: list[str] = []
+    real = S3dlioStorage._move
+
+    def watched(self: Any, source: str, target: str) -> None:
+        moved.append(source.rpartition("/")[2])
+        real(self, source, target)
+
+    monkeypatch.setattr(S3dlioStorage, "_move", watched)
+    storage.rename("tmp", "step", is_directory=True)
+    assert sorted(moved[:2]) == ["a.pt", "z.pt"] and moved[2:] == ["metadata.pkl"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_manager_of_torch_checkpointing_saves_and_loads(tmp_path: Path, asynchronous: bool) -> None:
+    manager_of = pytest.importorskip("torch_checkpointing", reason="no torch_checkpointing").CheckpointManager
+    from torch_checkpointing.config import AsyncCheckpointSaverConfig
+    from torch_checkpointing.staging import CheckpointStagerConfig
+    from torch_checkpointing.storage.base_storage import Storage
+
+    from s3dlio.integrations.torch_checkpointing import S3dlioStorage, S3dlioStorageConfig
+
+    assert issubclass(S3dlioStorage, Storage)
+    here = CheckpointStagerConfig(use_pinned_memory=False, use_non_blocking_copy=False)
+    config = manager_of.Config.with_sync_save()
+    if asynchronous:
+        config = manager_of.Config(save=AsyncCheckpointSaverConfig(staging_config=here))
+    config.storage_config = S3dlioStorageConfig(f"file://{tmp_path}/runs")
+    manager = manager_of(config)
+    model = net()
+    written = manager.save("step-1", {"model": model.state_dict(), "step": 1})
+    if written is not None:
+        written.result()
+    into = {"model": {name: torch.zeros_like(value) for name, value in model.state_dict().items()}, "step": 0}
+    found = manager.load("step-1", into=into)
+    manager.close()
+    assert found["step"] == 1 and torch.equal(found["model"]["0.weight"], model.state_dict()["0.weight"])
 
 
 def test_checkpoint_io_saves_loads_and_removes(place: Place) -> None:

@@ -26,7 +26,7 @@ static unsafe partial class Interop
     const int KeepSize = 1, HolePunch = 2, MostPieces = 512;
     const int SetStatusFlags = 4, DuplicateCloseOnExec = 1030;
     const uint StartOfWrite = 2, WholeWrite = 1 | 2 | 4;
-    const int MadviseHugePage = 14, MadvisePopulateWrite = 23;
+    const int MadviseHugePage = 14, MadvisePopulateRead = 22, MadvisePopulateWrite = 23;
 
     public static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);
 
@@ -212,6 +212,20 @@ static unsafe partial class Interop
     /// </summary>
     public static void Populate(byte* start, nuint length) => _ = madvise(start, length, MadvisePopulateWrite);
 
+    /// <summary>
+    /// Has mapped memory read and ready now instead of at the first look at each of its pages. Older systems (Linux before 5.14) do nothing.
+    /// </summary>
+    /// <returns>Not 0 where a look would end the process: a mapped file was cut short, or its device fails.</returns>
+    public static int PopulateRead(ReadOnlySpan<byte> memory)
+    {
+        fixed (byte* start = memory)
+        {
+            nuint past = (nuint)start % (nuint)Environment.SystemPageSize;
+            int errno = Result(madvise(start - past, (nuint)memory.Length + past, MadvisePopulateRead));
+            return errno is Errno.EFAULT or Errno.EHWPOISON ? errno : 0;
+        }
+    }
+
     /// <summary>Sleeps, shorter than <see cref="Thread.Sleep(int)"/> can; a signal ends it early.</summary>
     public static void Nap(int nanoseconds)
     {
@@ -278,7 +292,7 @@ static unsafe partial class Interop
     [LibraryImport("libc", SetLastError = true)]
     private static partial int futimens(SafeFileHandle fd, long* times);
 
-    [LibraryImport("libc")]
+    [LibraryImport("libc", SetLastError = true)]
     private static partial int madvise(byte* start, nuint length, int advice);
 
     [LibraryImport("libc")]

@@ -47,6 +47,8 @@ static class HeadRead
         var head = length <= begin.Length ? begin[..length] : new byte[length];
         if (length > begin.Length)
         {
+            // nor is a header of megabytes, which takes long to parse
+            await ThreadSwitch.ToPoolAsync();
             begin.CopyTo(head, 0);
             await reader.ReadAsync(begin.Length, head.AsMemory(begin.Length), cancel).ConfigureAwait(false);
         }

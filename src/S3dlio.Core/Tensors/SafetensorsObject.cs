@@ -140,7 +140,7 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
     {
         // there is no read to wait for, so nothing else would leave the calling thread
         await ThreadSwitch.ToPoolAsync();
-        await ReadAsync(new HeldReader(_reader), wanted, validation, progress, cancel).ConfigureAwait(false);
+        await ReadAsync(new HeldReader(_reader, _uri), wanted, validation, progress, cancel).ConfigureAwait(false);
     }
 
     async ValueTask ReadAsync(
@@ -161,6 +161,12 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         }
         progress.Begin(total);
         var verification = await VerificationAsync(wanted, validation, cancel).ConfigureAwait(false);
+        if (verification is null && reader is HeldReader)
+        {
+            // nothing to compare, and nothing to be read: pages of a mapping that nobody looks at stay on the device
+            progress.Report(total);
+            return;
+        }
         verification?.Append(Checksum.Empty, 0, _head);
         var found = await ParallelRead.ReadAsync(reader, ranges, verification, progress, cancel).ConfigureAwait(false);
         if (verification is null)
