@@ -16,6 +16,8 @@ The store is that of S3DLIO_TEST_S3_URI and S3DLIO_TEST_S3_OPTIONS, or --uri wit
 from __future__ import annotations
 
 import argparse
+import functools
+import inspect
 import io
 import json
 import os
@@ -78,7 +80,14 @@ class S3fs(Dataset):  # type: ignore[misc]
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
         if self._fs is None:
+            import botocore.args
             import s3fs
+
+            # Debian's aiobotocore is older than its botocore, and does not give an argument that this one asks for
+            creator = botocore.args.ClientArgsCreator
+            name = "compute_endpoint_resolver_builtin_defaults"
+            if "s3_disable_express_session_auth" in inspect.signature(getattr(creator, name)).parameters:
+                setattr(creator, name, functools.partialmethod(getattr(creator, name), s3_disable_express_session_auth=None))
 
             self._fs = s3fs.S3FileSystem(
                 key=self._options.get("access_key_id"),

@@ -351,6 +351,30 @@ def test_bad_samples_are_raised_or_left_out_and_told_of(data: datasets.ObjectDat
     assert not any(sample is None for batch in batches for sample in batch)
 
 
+def test_progress_tells_of_samples_and_statistics_begin_anew(data: datasets.ObjectDataset) -> None:
+    told: list[tuple[int, int]] = []
+    loader = datasets.Loader(data, 50, progress=lambda done, whole: told.append((done, whole)))
+    assert len(list(loader)) == 3 and told == [(50, 103), (100, 103), (103, 103)]
+    loader.stats.reset()
+    assert loader.stats == datasets.LoaderStats() and len(list(loader)) == 3 and loader.stats.batches == 3
+    told.clear()
+    first = next(iter(datasets.Loader(data, 20, rank=1, world_size=2, uneven="allow", progress=lambda *both: told.append(both))))
+    assert len(first) == 20 and told == [(20, 51)]
+    resumed = datasets.Loader(data, 50, progress=lambda *both: told.append(both))
+    resumed.load_state_dict({**resumed.state_dict(), "consumed": 100})
+    assert len(list(resumed)) == 1 and told[-1] == (3, 3)
+
+    def refuse(done: int, whole: int) -> None:
+        raise ZeroDivisionError
+
+    stopped = datasets.Loader(data, 50, progress=refuse)
+    with pytest.raises(ZeroDivisionError):
+        next(iter(stopped))
+    # a batch that was not handed out was not taken
+    assert stopped.state_dict()["consumed"] == 0
+    assert sum(len(batch) for batch in datasets.Loader(data, 50, progress=True)) == 103
+
+
 def test_transform_is_applied_and_its_failure_is_the_callers(data: datasets.ObjectDataset) -> None:
     assert [len(batch[0]) for batch in datasets.Loader(data, 50, transform=lambda sample: sample[:7])] == [7, 7, 7]
 
@@ -497,45 +521,52 @@ def test_forked_child_goes_on_with_a_loader_of_its_parent(data: datasets.ObjectD
 
 
 KILLED = """
-import json, os, sys
+import json, os, sys, time
 import s3dlio
-folder, saved = sys.argv[1:3]
+folder, saved, seed = sys.argv[1:4]
 data = s3dlio.datasets.objects(folder)
-loader = s3dlio.datasets.Loader(data, 3, True, 7, prefetch=4)
+loader = s3dlio.datasets.Loader(data, 3, True, int(seed), prefetch=4)
 seen = []
 if os.path.exists(saved):
     state, seen = json.load(open(saved))
     loader.load_state_dict(state)
+print("begun", flush=True)
 while loader.epoch < 2:
     for batch in loader:
         seen += [[batch.epoch, index] for index in batch.indices.tolist()]
+        time.sleep(0.002)
         # what a training program does: its step and the loader's state are saved as one
         with open(saved + ".new", "w") as file:
             json.dump([loader.state_dict(), seen], file)
         os.replace(saved + ".new", saved)
-print("done")
 """
 
 
 def test_killed_at_any_moment_an_epoch_holds_each_sample_once(data: datasets.ObjectDataset, tmp_path: Path) -> None:
-    saved = tmp_path / "saved"
     choose = random.Random(11)
-    kills, most = 0, 200 if LONG else 6
+    kills, jobs, most = 0, 0, 200 if LONG else 5
     folder = str(Path(data.uri(0)).parents[1])
-    for _ in range(most + 1):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, folder, str(saved)], stdout=subprocess.PIPE, text=True)
-        timer = threading.Timer(choose.uniform(0.2, 1.0), process.send_signal, (signal.SIGKILL,))
-        if kills < most:
-            timer.start()
-        out, _ = process.communicate(timeout=120)
-        timer.cancel()
-        if "done" in out:
-            break
-        assert process.returncode == -signal.SIGKILL, out
-        kills += 1
-    print(f"{kills} kills")
-    times = collections.Counter(map(tuple, json.loads(saved.read_text())[1]))
-    assert times == collections.Counter((epoch, index) for epoch in range(2) for index in range(103))
+    # of killed programs one goes on where the other was, until it is through; then come two other epochs
+    while kills < most:
+        saved, over = tmp_path / f"saved-{jobs}", False
+        while not over:
+            process = subprocess.Popen(
+                [sys.executable, "-c", KILLED, folder, str(saved), str(jobs)], stdout=subprocess.PIPE, text=True, bufsize=1
+            )
+            assert process.stdout is not None and process.stdout.readline() == "begun\n"
+            # from the first batch on, so that imports are no part of the moments
+            timer = threading.Timer(choose.uniform(0, 0.3), process.send_signal, (signal.SIGKILL,))
+            if kills < most:
+                timer.start()
+            process.communicate(timeout=120)
+            timer.cancel()
+            over = process.returncode == 0
+            assert over or process.returncode == -signal.SIGKILL
+            kills += not over
+        jobs += 1
+        times = collections.Counter(map(tuple, json.loads(saved.read_text())[1]))
+        assert times == collections.Counter((epoch, index) for epoch in range(2) for index in range(103))
+    print(f"{kills} kills of {jobs} jobs")
 
 
 # ---- manifests ----

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,53 @@ def test_indexes_of_records_without_checksums() -> None:
     assert s3dlio.get_tfrecord_index_entries(bare) == [(0, 19), (19, 21)]
     with pytest.raises(s3dlio.ChecksumMismatchError):
         s3dlio.get_tfrecord_index_entries(bare[:8] + b"\1" + bare[9:])
+
+
+def test_arrays_for_jax(prefix: str) -> None:
+    found = list(s3dlio.jax_tf.JaxIterable.from_prefix(prefix))
+    assert [array.tolist() for array in found] == [[i] * (i + 1) for i in range(20)] and {array.dtype for array in found} == {
+        np.dtype("u1")
+    }
+    shuffled = s3dlio.jax_tf.JaxIterable.from_prefix(prefix, shuffle=True, seed=4, batch_size=3, transform=lambda array: int(array[0]))
+    order = list(shuffled)
+    assert sorted(order) == list(range(20)) != order and order == list(shuffled)
+    writable = next(iter(s3dlio.jax_tf.S3JaxIterable.from_prefix(prefix, writable=True)))
+    writable[:] = 7
+    half = s3dlio.jax_tf.JaxIterable(prefix, loader_opts={"shard_rank": 1, "shard_world_size": 2})
+    assert len(list(half)) == 10
+    s3dlio.delete(f"{prefix}19")
+    with pytest.raises(s3dlio.NotFoundError):
+        list(shuffled)
+
+
+def test_data_set_of_tensorflow_by_its_protocol(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow is not to be had here: a stand-in takes what its documentation says that from_generator and map take."""
+    from types import SimpleNamespace
+
+    class Data:
+        def __init__(self, generator: Any) -> None:
+            self.generator = generator
+
+        @staticmethod
+        def from_generator(generator: Any, *, output_signature: Any) -> Data:
+            assert output_signature == ("spec", (None,), "uint8") and callable(generator)
+            return Data(generator)
+
+        def map(self, function: Any) -> Data:
+            return Data(lambda: map(function, self.generator()))
+
+        def __iter__(self) -> Any:
+            return iter(self.generator())
+
+    stand_in = SimpleNamespace(data=SimpleNamespace(Dataset=Data), TensorSpec=lambda shape, dtype: ("spec", shape, dtype), uint8="uint8")
+    monkeypatch.setitem(sys.modules, "tensorflow", stand_in)
+    data = s3dlio.jax_tf.make_tf_dataset(prefix, batch_size=4, map_fn=lambda array: int(array.sum()))
+    # each epoch asks the generator anew
+    assert list(data) == [i * (i + 1) for i in range(20)] == list(data)
+    assert len(list(s3dlio.jax_tf.make_tf_dataset(prefix, shuffle=True))) == 20
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(ImportError):
+        s3dlio.jax_tf.make_tf_dataset(prefix)
 
 
 # ---- Parquet ----

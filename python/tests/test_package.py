@@ -29,6 +29,7 @@ MODULES = [
     "s3dlio.aio",
     "s3dlio.integrations",
     "s3dlio.integrations._stream",
+    "s3dlio.integrations.dlio",
     *sorted(
         _name(file)
         for folder in (".", "_core", "_checkpoints", "_logs", "_original", "_tables", "compat")

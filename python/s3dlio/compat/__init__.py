@@ -512,6 +512,8 @@ if not TYPE_CHECKING:
             return _of_framework(name)
         if name in _MOVED:
             return import_module(_MOVED[name])
+        if name == "jax_tf":
+            return import_module(name)
         if module is None:
             raise AttributeError(f"module 's3dlio' has no attribute {name!r}{_hint(name)}")
         found = getattr(import_module(module), name)

@@ -9,11 +9,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._core import _native
 from .._core._calls import Notifier
+from .._core._progress import Progress, watching
 from ..exceptions import ClosedError, InvalidArgumentError
 from ._budget import budget
 from ._dataset import Batch, Dataset, begin_read, block_of, lengths_of, samples_of, window_of
@@ -68,6 +70,11 @@ class LoaderStats:
     seconds_decoding: float = 0.0
     hedged: int = 0
 
+    def reset(self) -> None:
+        """Begins to count anew."""
+        for one in fields(self):
+            setattr(self, one.name, one.default)
+
     @property
     def bound(self) -> Literal["storage", "transform", "consumer"]:
         """What takes the most time: ``"storage"``: a faster store or more read-ahead helps; otherwise it would not."""
@@ -108,6 +115,8 @@ class Loader:
             request is cancelled. So is a tenth of a batch's objects at most, those up to 16 MiB. None: never.
         allocate: Called with a number of bytes, gives memory for a batch as an array of uint8: pinned or shared memory. None: the
             library's own. Samples whose sizes are not known have memory of their own.
+        progress: Called after each batch with samples that an iteration handed out or left out so far, and with how many it has on this
+            rank (-1 where that is not known); or True for tqdm's bar where tqdm is installed.
 
     Raises:
         InvalidArgumentError: A setting that cannot be.
@@ -144,6 +153,7 @@ class Loader:
         on_error: Literal["raise", "skip"] = "raise",
         hedge_after: float | None = None,
         allocate: Callable[[int], Any] | None = None,
+        progress: Progress = None,
     ) -> None:
         if not isinstance(dataset, Dataset):
             raise InvalidArgumentError(f"dataset is one that s3dlio.datasets makes, found {type(dataset).__name__}")
@@ -170,6 +180,7 @@ class Loader:
         self._window = window if self._block else 1
         self._prefetch, self._ordered, self._on_error = prefetch, ordered, on_error
         self._settings = ReadSettings(max_in_flight, hedge_after, allocate)
+        self._progress = progress
         self._epoch = 0
         #: Positions that were taken when the current iteration began, and when the last batch was handed out.
         self._begin, self._consumed = 0, 0
@@ -359,6 +370,10 @@ class Iteration(Iterator[Batch], AsyncIterator[Batch]):
             else range(worker + workers * skip, len(self.share), workers)
         )
         self._alone = workers == 1
+        self._watched = ExitStack()
+        self._progress = self._watched.enter_context(watching(loader._progress, "load", "samples"))
+        #: Samples that were handed out or left out, and how many there are.
+        self._given, self._whole = 0, _samples_of(self.share) if self._alone and not early else -1
         self._next: tuple[int, Any, int] | None = None
         self._ahead: deque[_Ahead] = deque()
         self._bytes = 0
@@ -408,6 +423,7 @@ class Iteration(Iterator[Batch], AsyncIterator[Batch]):
             self._top_up()
             if not self._ahead:
                 self._over = True
+                self._watched.close()
                 loader._ended(self)
                 raise StopIteration
             one = self._ahead.popleft() if loader._ordered else self._first_ended()
@@ -419,6 +435,9 @@ class Iteration(Iterator[Batch], AsyncIterator[Batch]):
             budget.give(one.nbytes, self._generation)
             # what is read next is read while this batch is used
             self._top_up()
+            self._given += len(batch) + len(batch.errors)
+            if self._progress is not None:
+                self._progress(self._given, self._whole)
         except BaseException:
             self.close()
             raise
@@ -436,6 +455,7 @@ class Iteration(Iterator[Batch], AsyncIterator[Batch]):
     def close(self) -> None:
         """Cancels what is on its way; nothing comes after it."""
         self._failed = True
+        self._watched.close()
         ahead, self._ahead = self._ahead, deque()
         for one in ahead:
             one.read.close()
@@ -505,6 +525,12 @@ class Iteration(Iterator[Batch], AsyncIterator[Batch]):
             samples = [loader._transform(sample) for sample in samples]
             together = None
         return Batch(samples, indices, self._epoch, errors, together)
+
+
+def _samples_of(share: Share) -> int:
+    """Samples of all batches of a share, of which the last alone may have fewer."""
+    count = len(share)
+    return 0 if count == 0 else (count - 1) * len(share.positions(0)) + len(share.positions(count - 1))
 
 
 class _Ended:
