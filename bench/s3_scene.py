@@ -50,18 +50,21 @@ class S3Scene(Scene):
 
         parts = np.split(self.array.reshape(LAYERS, -1), LAYERS)
         state = {f"{number}.weight": part.reshape(-1, 1024) for number, part in enumerate(parts)}
-        s3dlio.save_tensors("memory://bench-model/m", state, max_shard_size=self.size // 8)
+        # on the disk, and one file after the other: all of it in memory once more is more than small machines have
+        s3dlio.save_tensors(self.path("model"), state, max_shard_size=self.size // 8)
         keys = []
-        for uri in s3dlio.list("memory://bench-model/m/"):
-            key = f"bench/model/{uri.rpartition('/')[2]}"
-            data = s3dlio.get(uri)
+        for file in sorted(Path(self.path("model")).iterdir()):
+            key = f"bench/model/{file.name}"
+            data = s3dlio.get(file)
+            file.unlink()
             self.server.place(key, memoryview(data), str(s3dlio.put_bytes("memory://bench/checksum-of-a-file", data)))
-            s3dlio.delete(uri)
+            s3dlio.delete("memory://bench/checksum-of-a-file")
             keys.append(key)
         return keys
 
+    @functools.cached_property
     def module(self) -> Any:
-        """A module of torch for that model, its memory in place."""
+        """A module of torch for that model, its memory in place; the sides take turns with it."""
         import torch
 
         rows = self.size // 4 // LAYERS // 1024
@@ -74,8 +77,11 @@ class S3Scene(Scene):
     def same_module(self, module: Any) -> None:
         parts = np.split(self.array.reshape(LAYERS, -1), LAYERS)
         for part, parameter in zip(parts, module.parameters(), strict=True):
-            if not np.array_equal(part.reshape(-1), parameter.detach().numpy().reshape(-1)):
+            found = parameter.detach().numpy().reshape(-1)
+            if not np.array_equal(part.reshape(-1), found):
                 raise AssertionError("the module does not hold the model")
+            # so that the other side does not pass by what this one left
+            found.fill(-1)
 
     def keys(self) -> list[str]:
         """A key for each call."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -38,7 +39,7 @@ def model(scene: S3Scene) -> Operation:
     """Every file of a model downloaded, to memory, and loaded by the format's reference into a module that is there."""
     import safetensors.torch
 
-    s3, module = client(scene), scene.module()
+    s3, module = client(scene), scene.module
     keys = [key for key in scene.model if key.endswith(".safetensors")]
 
     def run() -> Any:
@@ -46,6 +47,7 @@ def model(scene: S3Scene) -> Operation:
             path = str(scene.memory_folder / key.rpartition("/")[2])
             s3.download_file(scene.server.keeps, key, path)
             module.load_state_dict(safetensors.torch.load_file(path), strict=False)
+            os.unlink(path)
         return module
 
     return Operation(run=run, check=lambda _: scene.same_module(module), size=scene.size)

@@ -59,7 +59,7 @@ def model(scene: S3Scene) -> Operation:
     # the plain server lists invented objects, so the index is named
     index = next(key for key in scene.model if key.endswith(".index.json"))
     uri = f"s3://{scene.server.keeps}/{index}"
-    module = scene.module()
+    module = scene.module
     return Operation(
         run=lambda: load_into(module, uri, storage_options=scene.server.options), check=lambda _: scene.same_module(module), size=scene.size
     )

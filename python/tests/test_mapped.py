@@ -217,6 +217,21 @@ def test_files_of_the_reference_are_mapped(tmp_path: Path) -> None:
     assert all(same(found[name], array) for name, array in STATE.items()) and mappings(path)
 
 
+def test_file_without_any_checksum_is_mapped_and_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.safetensors"
+    path.write_bytes(reference.write({"a": np.ones(1 << 20, np.float32)}))
+    found = load_tensors(path, mmap=True)
+
+    def resident() -> int:
+        """KiB of the mapping that this process has looked at."""
+        lines = Path("/proc/self/smaps").read_text().splitlines()
+        begin = next(at for at, line in enumerate(lines) if line.endswith(str(path)))
+        return next(int(line.split()[1]) for line in lines[begin:] if line.startswith("Rss:"))
+
+    assert resident() <= 64
+    assert found["a"].sum() == 1 << 20 and resident() >= 4096
+
+
 @pytest.mark.parametrize("cut", [1, 4096])
 def test_file_that_was_cut_is_refused(file: Path, cut: int) -> None:
     os.truncate(file, file.stat().st_size - cut)
