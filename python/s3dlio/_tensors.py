@@ -682,9 +682,7 @@ class TensorFile(Mapping[str, "LazyTensor"]):
         elif self._closed:
             await self._open_number()
         made = _mapped.tensor_of if self._torch else _mapped.array_of
-        return {
-            tensor.name: made(data, begins[tensor.name], tensor.nbytes, tensor.dtype, _memory_shape(tensor)) for tensor in wanted
-        }
+        return {tensor.name: made(data, begins[tensor.name], tensor.nbytes, tensor.dtype, _memory_shape(tensor)) for tensor in wanted}
 
     async def _load_to(self, device: _device.Device, names: Iterable[str] | None, verify: Verify, progress: Progress) -> dict[str, Any]:
         wanted = [self[name] for name in (self._tensors if names is None else names)]
