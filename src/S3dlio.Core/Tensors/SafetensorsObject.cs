@@ -161,12 +161,8 @@ public sealed partial class SafetensorsObject : IAsyncDisposable
         }
         progress.Begin(total);
         var verification = await VerificationAsync(wanted, validation, cancel).ConfigureAwait(false);
-        if (verification is null && reader is HeldReader)
-        {
-            // nothing to compare, and nothing to be read: pages of a mapping that nobody looks at stay on the device
-            progress.Report(total);
-            return;
-        }
+        if (reader is HeldReader held)
+            held.IsLookedAt = verification is { Hashes: true } or { NeedsPieces: true };
         verification?.Append(Checksum.Empty, 0, _head);
         var found = await ParallelRead.ReadAsync(reader, ranges, verification, progress, cancel).ConfigureAwait(false);
         if (verification is null)
