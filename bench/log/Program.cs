@@ -7,7 +7,8 @@ using static S3dlio.Bench.Pairs;
 namespace S3dlio.Bench;
 
 /// <summary>
-/// The durable log beside FasterLog, Tsavorite, RocksDB, DotNext and the bare device, in turns A B B A in one process: the median of the pairs' ratios counts.
+/// The durable log beside FasterLog, Tsavorite, RocksDB, DotNext and the bare device, in turns A B B A in one process: the median of the
+/// pairs' ratios counts.
 /// </summary>
 static partial class Program
 {
@@ -196,7 +197,9 @@ static partial class Program
             if (rival.Scan() is var found && found != (long)size * count)
                 throw new InvalidDataException($"{name} gave {found} bytes");
         });
-        Compare($"verified scan of 1 KiB records into memory, against {name}", "GB/s", pairs, 0, OursOnce, RivalOnce, (double)size * count / 1e9);
+        Compare(
+            $"verified scan of 1 KiB records into memory, against {name}", "GB/s", pairs, 0, OursOnce, RivalOnce,
+            (double)size * count / 1e9);
         reader.Dispose();
         rival.Dispose();
         Directory.Delete(folder, recursive: true);

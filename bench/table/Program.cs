@@ -97,7 +97,8 @@ static class Program
                 if (!isZipf)
                 {
                     Compare($"add, {kind}", 1.5, () => Train(ours, batches, numbers), () => Train(faster, batches, numbers));
-                    Compare("the same, against Tsavorite", 0, () => Train(ours, batches, numbers), () => Train(tsavorite, batches, numbers));
+                    Compare(
+                        "the same, against Tsavorite", 0, () => Train(ours, batches, numbers), () => Train(tsavorite, batches, numbers));
                     Compare($"Adagrad, {kind}'s add", 1.5, () => Train(adagrad, batches, numbers), () => Train(faster, batches, numbers));
                     Compare(
                         $"row-wise Adagrad, {kind}'s add", 1.5,

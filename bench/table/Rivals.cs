@@ -255,7 +255,8 @@ sealed class TsavoriteRows : Rows
             return true;
         }
 
-        public override bool InitialUpdater(ref Ts.LogRecord record, in Ts.RecordSizeInfo size, ref Row input, ref Row output, ref Ts.RMWInfo info) =>
+        public override bool InitialUpdater(
+            ref Ts.LogRecord record, in Ts.RecordSizeInfo size, ref Row input, ref Row output, ref Ts.RMWInfo info) =>
             record.TrySetValueSpanAndPrepareOptionals(MemoryMarshal.AsBytes(new ReadOnlySpan<Row>(in input)), in size);
 
         public override bool CopyUpdater<TSource>(

@@ -257,8 +257,10 @@ def test_time_over_names_the_coroutine() -> None:
         with pytest.raises(TimeoutError, match=r"aio\.load_tensors"):
             await s3dlio.aio.load_tensors("memory://surface/x", timeout=0)
 
-    s3dlio.save_tensors("memory://surface/x", {"a": np.ones(1)})
+    # so large that it is not there at once
+    s3dlio.save_tensors("memory://surface/x", {"a": np.ones(8 << 20)})
     asyncio.run(use())
+    s3dlio.delete("memory://surface/x")
 
 
 if __name__ == "__main__":

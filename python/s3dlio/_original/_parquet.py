@@ -147,16 +147,16 @@ def parquet_get_rg(
     if form not in ("arrow", "raw", "none"):
         raise InvalidArgumentError(f"decode is 'arrow' or 'raw', found {decode!r}")
     columns = None if col_indices is None else sorted({int(column) for column in col_indices})
-    for again in (True, False):
+    file = _file_of(uri, storage_options)
+    try:
+        begin, length = file.extent(rg_idx, columns)
+        data = file.read(begin, length)
+    except PreconditionError:
+        # written since its footer was read: once more, with the footer of today
+        parquet_cache_invalidate(uri)
         file = _file_of(uri, storage_options)
         begin, length = file.extent(rg_idx, columns)
-        try:
-            data = file.read(begin, length)
-            break
-        except PreconditionError:
-            parquet_cache_invalidate(uri)
-            if not again:
-                raise
+        data = file.read(begin, length)
     if form != "arrow":
         return view_of(data)
     table = decode_group(data, begin, file.size, file.uri, file.metadata, rg_idx, _paths(file, columns))

@@ -237,7 +237,7 @@ def load_index(uri: Address, storage_options: StorageOptions | None = None) -> T
         text,
         "an index of a tar file without all of its arrays",
     )
-    assert isinstance(size, int)
+    assert isinstance(size, int) and isinstance(stored, int)
     found = TarIndex(size, stored, *(arrays[name] for name in _ARRAYS))
     count = len(found.offsets)
     good = (

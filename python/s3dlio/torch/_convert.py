@@ -160,7 +160,8 @@ def _cause(error: BaseException) -> BaseException:
     """What one rank raised, of an exception that tells of all."""
     if not isinstance(error, dcp.CheckpointException):
         return error
-    return next((found for found, _ in error.failures.values()), error)
+    failures: dict[int, tuple[BaseException, Any]] = getattr(error, "failures", {})
+    return next((found for found, _ in failures.values()), error)
 
 
 def _alone() -> dict[str, Any]:

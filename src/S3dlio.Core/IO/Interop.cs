@@ -213,7 +213,7 @@ static unsafe partial class Interop
     public static void Populate(byte* start, nuint length) => _ = madvise(start, length, MadvisePopulateWrite);
 
     /// <summary>
-    /// Has mapped memory read and ready now instead of at the first look at each of its pages. Older systems (Linux before 5.14) do nothing.
+    /// Has mapped memory read and ready now instead of at the first look at each page. Older systems (Linux before 5.14) do nothing.
     /// </summary>
     /// <returns>Not 0 where a look would end the process: a mapped file was cut short, or its device fails.</returns>
     public static int PopulateRead(ReadOnlySpan<byte> memory)
