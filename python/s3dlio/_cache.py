@@ -267,9 +267,9 @@ class CachedStore(Store):
         Example:
             >>> import s3dlio, tempfile
             >>> with tempfile.TemporaryDirectory() as directory:
-            ...     store = s3dlio.cache("memory://barrier", directory, mode="back")
-            ...     _ = store.put("run/part-0", b"data")
-            ...     store.put_barrier("run/manifest", b"part-0").size
+            ...     with s3dlio.cache("memory://barrier", directory, mode="back") as store:
+            ...         _ = store.put("run/part-0", b"data")
+            ...         store.put_barrier("run/manifest", b"part-0").size
             6
         """
         return barrier_of(self._at(key), data, content_type, metadata)

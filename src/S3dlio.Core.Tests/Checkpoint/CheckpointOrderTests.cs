@@ -31,6 +31,46 @@ public sealed class CheckpointOrderTests
     static async Task<byte[]> PointerAsync(ObjectStore store) =>
         (await CheckpointObjects.ReadAsync(store, CheckpointLayout.Latest, 1 << 20, None))!.Value.Bytes;
 
+    /// <summary>Its first listing of manifests is followed by something before anybody reads what it gave.</summary>
+    sealed class LateStore(ObjectStore inner, Func<Task> after) : DelegatingStore
+    {
+        bool _isOver;
+
+        protected override ObjectStore Inner => inner;
+
+        public override async IAsyncEnumerable<ListPage> ListAsync(
+            string prefix, ListOptions options, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
+        {
+            await foreach (var page in inner.ListAsync(prefix, options, cancel))
+                yield return page;
+            if (_isOver || prefix != CheckpointLayout.Manifests)
+                yield break;
+            _isOver = true;
+            await after();
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task List_AllThatWasListedIsPrunedMeanwhile_FindsWhatIsNewer(bool hasPointer)
+    {
+        var store = NewStore();
+        await SaveAsync(store, 1);
+        string? newest = null;
+        LateStore Late(long step) => new(store, async () =>
+        {
+            newest = (await SaveAsync(store, step)).Key;
+            await Retention.RunAsync(store, KeepOne, NoProgress.Instance, None);
+            if (!hasPointer)
+                await store.DeleteAsync([CheckpointLayout.Latest], None);
+        });
+        var all = await CheckpointCatalog.ReadAllAsync(Late(2), null, None);
+        Assert.Equal([newest], all.Complete.Select(static one => one.Key));
+        var found = (await CheckpointCatalog.NewestAsync(Late(3), None)).Found;
+        Assert.Equal((newest, 3L), (found?.Key, found!.Manifest.Step));
+    }
+
     static async Task<string?> NewestAsync(ObjectStore store) => (await CheckpointCatalog.NewestAsync(store, None)).Found?.Key;
 
     [Theory]

@@ -41,6 +41,9 @@ public static class CheckpointCatalog
 {
     const int ReadsInFlight = 32;
 
+    /// <summary>At a store whose checkpoints are pruned faster than they are read.</summary>
+    const int MostLooks = 5;
+
     /// <summary>The manifest of that key; null where there is none.</summary>
     /// <exception cref="StoreException">InvalidData, ChecksumMismatch: it is damaged, or of a later version.</exception>
     public static async ValueTask<FoundManifest?> ReadAsync(ObjectStore store, string key, CancellationToken cancel)
@@ -69,8 +72,13 @@ public static class CheckpointCatalog
     /// <summary>Reads all manifests, or those of one step.</summary>
     public static async ValueTask<Catalog> ReadAllAsync(ObjectStore store, long? step, CancellationToken cancel)
     {
-        var listed = await ListAsync(store, step, cancel).ConfigureAwait(false);
-        return await ReadAsync(store, [.. listed.Select(static entry => entry.Key)], cancel).ConfigureAwait(false);
+        for (int look = 1; ; look++)
+        {
+            var listed = await ListAsync(store, step, cancel).ConfigureAwait(false);
+            var all = await ReadAsync(store, [.. listed.Select(static entry => entry.Key)], cancel).ConfigureAwait(false);
+            if (look == MostLooks || !AreGone(listed.Count, all))
+                return all;
+        }
     }
 
     /// <summary>The newest complete checkpoint that there is, and what was passed over on the way to it.</summary>
@@ -90,17 +98,25 @@ public static class CheckpointCatalog
     /// </remarks>
     internal static async ValueTask<Survey> SurveyAsync(ObjectStore store, CancellationToken cancel)
     {
-        // the pointer first: what it names was there before the listing begins
-        var pointer = await LatestPointer.ReadAsync(store, cancel).ConfigureAwait(false);
-        var keys = await KeysAsync(store, cancel).ConfigureAwait(false);
-        if (pointer is not null && pointer.IsNewestOf(keys))
+        for (int look = 1; ; look++)
         {
-            var named = await ReadAsync(store, [pointer.ManifestKey], cancel).ConfigureAwait(false);
-            if (named.Complete.FirstOrDefault() is { } newest && pointer.HasTimeOf(newest))
-                return new Survey(keys, newest, []);
+            // the pointer first: what it names was there before the listing begins
+            var pointer = await LatestPointer.ReadAsync(store, cancel).ConfigureAwait(false);
+            var keys = await KeysAsync(store, cancel).ConfigureAwait(false);
+            if (pointer is not null && pointer.IsNewestOf(keys))
+            {
+                var named = await ReadAsync(store, [pointer.ManifestKey], cancel).ConfigureAwait(false);
+                if (named.Complete.FirstOrDefault() is { } newest && pointer.HasTimeOf(newest))
+                    return new Survey(keys, newest, []);
+            }
+            var all = await ReadAsync(store, [.. keys], cancel).ConfigureAwait(false);
+            if (look == MostLooks || !AreGone(keys.Count, all))
+                return new Survey(keys, all.Complete.FirstOrDefault(), all.Skipped);
         }
-        return await ReadAllAsync(store, keys, cancel).ConfigureAwait(false);
     }
+
+    /// <summary>All that was listed was pruned before it was read, so there is something newer: that is no empty store.</summary>
+    static bool AreGone(int listed, Catalog read) => listed > 0 && read.Found.Count + read.Skipped.Count == 0;
 
     /// <summary>The same some time after an earlier look: only what came since is read.</summary>
     internal static async ValueTask<Survey> SurveyAsync(ObjectStore store, Survey before, CancellationToken cancel)
