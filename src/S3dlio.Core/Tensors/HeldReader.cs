@@ -18,8 +18,8 @@ sealed class HeldReader(ObjectReader inner, string uri) : DelegatingReader(inner
         int errno = IsLookedAt ? Interop.PopulateRead(destination.Span) : 0;
         if (errno != 0)
             throw StoreException.InvalidData(uri,
-                $"the system does not give the mapped bytes ({Interop.Describe(errno)}): the file was cut since it was mapped, or its "
-                + "device fails; write the file again, or load it without mmap", offset);
+                $"the system does not give the mapped bytes ({Interop.Describe(errno)}): the file was cut short since it was mapped, or "
+                + "its device fails; write the file again, or load it without mmap", offset);
         return default;
     }
 }
