@@ -93,18 +93,18 @@ before = state()
 for first in range(4000, 6000, 500):
     use(first, first + 500)
     before = max(before, state())
-use(6000, 16_000)
+use(6000, 26_000)
 after = state()
-for first in range(16_000, 18_000, 500):
-    if after[0] > before[0] + 32:
+for first in range(26_000, 28_000, 500):
+    if after[0] > before[0] + 64:
         use(first, first + 500)
         after = min(after, state())
 gc.collect()
 kept = {one.options["session_token"][:12] for one in gc.get_objects() if isinstance(one, _address.Root)}
-assert len(kept) <= 64 and min(kept) > "token-015900", (len(kept), sorted(kept)[:3])
+assert len(kept) <= 64 and min(kept) > "token-025900", (len(kept), sorted(kept)[:3])
 assert after[1] <= before[1] + 4, (before, after)
-# 10,000 stores with a token of 4 KB each: 88 MiB when they were kept
-assert after[0] <= before[0] + 32, (before, after)
+# 20,000 stores with a token of 4 KB each: 176 MiB when they were kept. The heap grows by regions of up to 36 MiB at once
+assert after[0] <= before[0] + 64, (before, after)
 """,
         timeout=120,
         # collects often: else the memory goes up and down by 140 MiB, whatever is kept
