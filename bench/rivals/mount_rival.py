@@ -45,8 +45,12 @@ def _mounted(scene: S3Scene, program: str, command: Callable[[S3Scene, str], lis
     folder = tempfile.mkdtemp(prefix="bench-mount-")
     place = f"{folder}/mount"
     os.mkdir(place)
+    # rclone ends at once where this names certificates
+    environment = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
     with open(f"{folder}/told", "wb") as told:
-        process = subprocess.Popen([found, *command(scene, folder)], stdin=subprocess.DEVNULL, stdout=told, stderr=told)
+        process = subprocess.Popen(
+            [found, *command(scene, folder)], stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=environment
+        )
     atexit.register(_unmount, process, folder)
     until = time.monotonic() + SECONDS_TO_MOUNT
     while not os.path.ismount(place):
