@@ -233,6 +233,12 @@ int32_t s3dlio_store_open(const char *uri, const char *options_json, uint64_t *o
  */
 int32_t s3dlio_cache_stats_begin(uint64_t store, uint64_t *out_op);
 
+/*
+ * Waits until the caches have what this process read lately, for `timeout_ms` milliseconds at most: a thread writes it behind the reads, up to
+ * 64 MiB. For the end of a program; what is not written then is fetched by the next. Always S3DLIO_OK.
+ */
+int32_t s3dlio_cache_settle(int32_t timeout_ms);
+
 /* Removes what is kept of the objects whose keys begin with `prefix`. Result: {"entries":0,"bytes":0}. */
 int32_t s3dlio_cache_evict_begin(uint64_t store, const char *prefix, size_t prefix_length, uint64_t *out_op);
 

@@ -57,6 +57,13 @@ static unsafe partial class Exports
             return CacheJobs.Unpark(hybrid, Arguments.Key(prefix, prefixLength, "prefix"), isGivenUp);
         });
 
+    [UnmanagedCallersOnly(EntryPoint = "s3dlio_cache_settle")]
+    public static int CacheSettle(int timeout) => Guard.Run(() =>
+    {
+        CacheSurvey.Settle(TimeSpan.FromMilliseconds(timeout));
+        return Guard.Ok;
+    });
+
     /// <remarks>Itself: what records its operations stands before it.</remarks>
     static HybridStore Hybrid(ulong store) => Handles.Get<ObjectStore>(store, "store") is var found && found is HybridStore hybrid ? hybrid
         : throw new StoreException(ErrorKind.InvalidArgument, found.Root.ToString(),

@@ -9,6 +9,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -239,14 +240,22 @@ def age(scene: S3Scene) -> Operation:
         ages: list[int] = []
         numbers = itertools.count()
         began = time.monotonic()
+
+        def write() -> None:
+            with ThreadPoolExecutor(WRITERS) as pool:
+                while time.monotonic() - began < until:
+                    missing = range(BACKLOG - store.stats()["pending"])
+                    list(pool.map(lambda _: store.put_bytes(f"bench/age-{next(numbers)}", scene.data), missing))
+                    time.sleep(0.002)
+
+        writer = threading.Thread(target=write)
+        writer.start()
         while (passed := time.monotonic() - began) < until or not any(ages):
-            stats = store.stats()
-            for _ in range(BACKLOG - stats["pending"]):
-                store.put_bytes(f"bench/age-{next(numbers)}", scene.data)
             # at the beginning nothing has grown old yet
             if passed > until / 5:
-                ages.append(stats["pending_milliseconds"])
+                ages.append(store.stats()["pending_milliseconds"])
             time.sleep(0.005)
+        writer.join()
         return max(ages) / statistics.mean(ages)
 
     return Operation(run=run, before=lambda: _nothing(store.flush(timeout=600)), figure=float)
@@ -302,7 +311,7 @@ def write_s3(scene: S3Scene) -> Operation:
 
 
 def write_hybrid(scene: S3Scene) -> Operation:
-    """Acknowledged by the journal; what is longer than 64 MiB goes to the store itself."""
+    """Acknowledged by the journal; what is longer than 128 MiB goes to the store itself."""
     store = _cached(scene, mode="back")
     return _write(scene, lambda key: store.put_bytes(key, scene.data), before=lambda: _nothing(store.flush(timeout=600)))
 

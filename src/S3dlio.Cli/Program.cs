@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using S3dlio.Cache;
 using S3dlio.Cli.Addresses;
 using S3dlio.Cli.CommandLine;
 using S3dlio.Cli.Credentials;
@@ -16,6 +17,8 @@ static class Program
 {
     /// <summary>The kernel's EPIPE.</summary>
     const int BrokenPipe = 32;
+
+    static readonly TimeSpan MostSettling = TimeSpan.FromSeconds(3);
 
     static async Task<int> Main(string[] arguments)
     {
@@ -52,6 +55,11 @@ static class Program
             // who read has had enough
             terminal.Discard();
             return ExitCode.Good;
+        }
+        finally
+        {
+            // what was read is for the next program, too
+            CacheSurvey.Settle(MostSettling);
         }
     }
 

@@ -206,6 +206,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "container_delete_begin": [_text, _text, _op],
     "container_list_begin": [_text, _text, _op],
     "cache_stats_begin": [_id, _op],
+    "cache_settle": [c.c_int32],
     "cache_evict_begin": [_id, *_key, _op],
     "cache_warm_begin": [_id, _text, _op],
     "cache_flush_begin": [_id, *_key, _text, _op],
@@ -773,6 +774,7 @@ def end() -> None:
     lib = _library
     if lib is None:
         return
+    lib.s3dlio_cache_settle(int(_END * 1000))
     # twice: another thread may have been about to begin one
     for _ in range(2):
         numbers = [number.value for number, *_ in list(_in_use.values()) if number.value]

@@ -2,6 +2,7 @@ using S3dlio.Cache;
 using S3dlio.Storage;
 using S3dlio.Tests.Storage;
 using S3dlio.Transfer;
+using Xunit;
 
 namespace S3dlio.Tests.Cache;
 
@@ -56,6 +57,7 @@ sealed class CacheScene : IDisposable
             data = new byte[length];
             return LargeMemory.From(data);
         }, new Validation(null), new NoProgress(), None);
+        Settle();
         return data.ToArray();
     }
 
@@ -65,10 +67,18 @@ sealed class CacheScene : IDisposable
             None);
         var data = new byte[length];
         await reader.ReadAsync(offset, data, None);
+        Settle();
         return data;
     }
 
-    public void Dispose() => _directory.Delete();
+    /// <summary>Waits until what was read is kept: tests look at files.</summary>
+    public static void Settle() => Assert.True(CacheSurvey.Settle(TimeSpan.FromSeconds(30)));
+
+    public void Dispose()
+    {
+        Settle();
+        _directory.Delete();
+    }
 
     sealed class NoProgress : ITransferProgress
     {

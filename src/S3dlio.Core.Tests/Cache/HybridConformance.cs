@@ -52,6 +52,7 @@ public abstract class HybridConformance : StoreConformance
     public override async Task DisposeAsync()
     {
         var left = await ((HybridStore)Store).FlushAsync("", null, null, None);
+        CacheScene.Settle();
         Assert.Empty(Directory.EnumerateFiles(_cache["cache/tmp"]));
         _cache.Delete();
         Assert.All(left.Writes, write => Assert.Fail($"{write.Uri} is left: {write.Error?.Message}"));

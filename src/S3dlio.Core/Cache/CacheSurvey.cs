@@ -21,6 +21,10 @@ public sealed record CacheCheck(long Entries, long Bytes, IReadOnlyList<CacheDam
 /// <summary>Looks through the directory of a cache, also while processes use it, without knowing the stores behind it.</summary>
 public static class CacheSurvey
 {
+    /// <summary>Waits until what this process read is kept.</summary>
+    /// <returns>False where the time was over.</returns>
+    public static bool Settle(TimeSpan most) => FillQueue.Shared.Drain(most);
+
     /// <exception cref="Storage.StoreException">NotFound: no cache lies there; or it cannot be used.</exception>
     public static void Find(string directory) => CacheDirectory.OpenExisting(directory);
 
@@ -28,7 +32,7 @@ public static class CacheSurvey
     /// <exception cref="Storage.StoreException">NotFound: no cache lies there; or it cannot be used.</exception>
     public static IReadOnlyList<CacheShare> Count(string directory, CancellationToken cancel)
     {
-        var cache = CacheDirectory.OpenExisting(directory);
+        var cache = Existing(directory);
         SortedDictionary<string, (HashSet<EntryId> Objects, long Blocks, long Bytes)> shares = new(StringComparer.Ordinal);
         byte[] bytes = new byte[MetaEntry.MostLength];
         foreach (var (id, status) in cache.Entries())
@@ -58,7 +62,7 @@ public static class CacheSurvey
     /// <exception cref="Storage.StoreException">NotFound: no cache lies there; or it cannot be used.</exception>
     public static CacheCheck Check(string directory, bool removes, IProgress<long>? progress, CancellationToken cancel)
     {
-        var cache = CacheDirectory.OpenExisting(directory);
+        var cache = Existing(directory);
         var damage = new List<CacheDamage>();
         long entries = 0, total = 0;
         byte[] bytes = new byte[BlockHeader.Length + CacheOptions.MostBlock + 1];
@@ -85,7 +89,7 @@ public static class CacheSurvey
     /// <summary>Lets go of what would be let go first, until the rest has at most so many bytes.</summary>
     public static CacheAmount Trim(string directory, long size)
     {
-        var cache = CacheDirectory.OpenExisting(directory);
+        var cache = Existing(directory);
         var (before, bytes) = (cache.Counters.Evicted, cache.Counters.EvictedBytes);
         cache.Queue.Trim(new CacheOptions { Directory = directory, Size = size, MinFree = 0 });
         return new CacheAmount(cache.Counters.Evicted - before, cache.Counters.EvictedBytes - bytes);
@@ -94,7 +98,7 @@ public static class CacheSurvey
     /// <summary>Removes all that is kept.</summary>
     public static CacheAmount Clear(string directory, CancellationToken cancel)
     {
-        var cache = CacheDirectory.OpenExisting(directory);
+        var cache = Existing(directory);
         var removed = new CacheAmount(0, 0);
         foreach (var (id, status) in cache.Entries())
         {
@@ -104,6 +108,12 @@ public static class CacheSurvey
         }
         cache.Queue.Recount();
         return removed;
+    }
+
+    static CacheDirectory Existing(string directory)
+    {
+        FillQueue.Shared.Drain();
+        return CacheDirectory.OpenExisting(directory);
     }
 
     static byte[]? Read(CacheDirectory cache, EntryId id, byte[] bytes, int most)

@@ -14,14 +14,14 @@ sealed partial class HybridReader
         {
             cancel.ThrowIfCancellationRequested();
             var (mine, others) = (new List<long>(), new List<long>());
-            var flights = new List<Flights.Flight>();
+            var flights = new Dictionary<long, Flights.Flight>();
             try
             {
                 foreach (long block in missing)
                 {
                     var flight = TakeHeld(block) ?? _directory.Flights.TryBegin(_version.Id(block));
                     if (flight is not null)
-                        flights.Add(flight);
+                        flights.Add(block, flight);
                     if (flight is null && !alone)
                         others.Add(block);
                     // it may have come between the look and this
@@ -33,12 +33,12 @@ sealed partial class HybridReader
                     for (run = 1; i + run < mine.Count && mine[i + run] == mine[i] + run; run++)
                     {
                     }
-                    await FetchAsync(mine[i], run, offset, destination, cancel).ConfigureAwait(false);
+                    await FetchAsync(mine[i], run, offset, destination, flights, cancel).ConfigureAwait(false);
                 }
             }
             finally
             {
-                foreach (var flight in flights)
+                foreach (var flight in flights.Values)
                     flight.Dispose();
             }
             foreach (long block in others)
@@ -62,7 +62,8 @@ sealed partial class HybridReader
     /// <summary>
     /// Reads blocks that lie side by side from the store: what is wanted of them into the caller's memory, the rest beside it.
     /// </summary>
-    async ValueTask FetchAsync(long first, int count, long offset, Memory<byte> destination, CancellationToken cancel)
+    async ValueTask FetchAsync(
+        long first, int count, long offset, Memory<byte> destination, Dictionary<long, Flights.Flight> flights, CancellationToken cancel)
     {
         long start = first * _version.BlockSize, end = Math.Min(_version.Size, (first + count) * _version.BlockSize);
         long from = Math.Max(start, offset), to = Math.Min(end, offset + destination.Length);
@@ -87,7 +88,7 @@ sealed partial class HybridReader
             }
             Interlocked.Add(ref _directory.Counters.Misses, count);
             Interlocked.Add(ref _directory.Counters.MissBytes, end - start);
-            Keep(first, count, parts);
+            Keep(first, count, parts, flights);
 
             void Add(long at, Memory<byte> memory)
             {
@@ -102,18 +103,41 @@ sealed partial class HybridReader
         }
     }
 
-    void Keep(long first, int count, List<ReadRange> parts)
+    /// <summary>Has blocks kept, which count as being fetched until then.</summary>
+    void Keep(long first, int count, List<ReadRange> parts, Dictionary<long, Flights.Flight> flights)
     {
-        if (_directory.IsResting || !IsProven(first, count, parts))
+        if (_directory.IsResting)
+            return;
+        if (FillQueue.Shared.TryCopy(parts) is not { } copy)
+        {
+            Write(first, count, parts);
+            return;
+        }
+        var taken = new List<Flights.Flight>(count);
+        for (long block = first; block < first + count; block++)
+        {
+            if (flights.Remove(block, out var flight))
+                taken.Add(flight);
+        }
+        FillQueue.Shared.Add(copy, () => Write(first, count, copy.Parts), () => taken.ForEach(static flight => flight.Dispose()));
+    }
+
+    void Write(long first, int count, List<ReadRange> parts)
+    {
+        if (!IsProven(parts))
             return;
         for (long block = first; block < first + count; block++)
         {
-            long start = block * _version.BlockSize, end = start + _version.LengthOf(block);
-            if (BlockStore.TryKeep(_directory, _version, block, Cut(parts, start, end), _store.Options))
+            lock (_gate)
             {
-                lock (_gate)
-                    _touched.Add(block);
+                if (_isDistrusted)
+                    return;
+                _touched.Add(block);
             }
+            long start = block * _version.BlockSize, end = start + _version.LengthOf(block);
+            BlockStore.TryKeep(_directory, _version, block, Cut(parts, start, end), _store.Options);
+            if (Volatile.Read(ref _isDistrusted))
+                _directory.Remove(_version.Id(block));
         }
     }
 
@@ -134,7 +158,7 @@ sealed partial class HybridReader
     /// to everybody from
     /// then on. The reader's caller is the one who tells the fault.
     /// </summary>
-    bool IsProven(long first, int count, List<ReadRange> parts)
+    bool IsProven(List<ReadRange> parts)
     {
         long start = parts[0].Offset, end = parts[^1].End;
         if (_meta.Blocks is { } blocks && blocks.Size == _version.Size)

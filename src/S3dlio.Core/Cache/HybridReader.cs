@@ -27,7 +27,7 @@ sealed partial class HybridReader : ObjectReader
     ObjectMeta _meta;
     Task<ObjectReader>? _inner;
     long _hitBytes;
-    bool _knowsBlocks, _disposed;
+    bool _knowsBlocks, _disposed, _isDistrusted;
 
     /// <param name="store">Where it was opened.</param>
     /// <param name="directory">Where its blocks are.</param>
@@ -109,7 +109,10 @@ sealed partial class HybridReader : ObjectReader
     {
         long[] touched;
         lock (_gate)
+        {
+            _isDistrusted = true;
             touched = [.. _touched];
+        }
         foreach (long block in touched)
             _directory.Remove(_version.Id(block));
         _store.Forget(_directory, _meta.Key);

@@ -23,6 +23,7 @@ public sealed partial class HybridStore
 
     public CacheStatistics Statistics()
     {
+        FillQueue.Shared.Drain();
         var directory = Directory();
         var counters = directory.Counters;
         var back = Back();
@@ -52,6 +53,7 @@ public sealed partial class HybridStore
         var directory = Directory();
         byte[] wanted = ObjectVersion.IdentityOf(Backing.Origin, Backing.AddressOf("x")[..^1] + prefix);
         await ThreadSwitch.ToPoolAsync();
+        FillQueue.Shared.Drain();
         var removed = new CacheAmount(0, 0);
         foreach (var (id, status) in directory.Entries())
         {
@@ -94,6 +96,7 @@ public sealed partial class HybridStore
             System.Buffers.ArrayPool<byte>.Shared.Return(scratch);
         }
         await ParallelWork.RunAsync(Math.Min(WarmAtOnce, keys.Count), Work, cancel).ConfigureAwait(false);
+        FillQueue.Shared.Drain();
         return new CacheAmount(keys.Count, bytes);
     }
 

@@ -9,7 +9,7 @@ sealed partial class WriteBack
 #pragma warning restore CA1001
 {
     /// <summary>Puts of more bytes go to the store itself.</summary>
-    public const long MostJournaled = 64 << 20;
+    public const long MostJournaled = 128 << 20;
 
     /// <summary>Deletions that are accepted at once: each takes the turn of its object.</summary>
     const int MostTurns = 1000;

@@ -22,7 +22,14 @@ sealed partial class WriteBack
 
     const int StackLength = 1 << 20;
 
-    readonly SemaphoreSlim _wake = new(0);
+    /// <summary>
+    /// Milliseconds: writes that begin while nothing waits have the processors and the device to themselves until they pause for the first
+    /// of these, for the second at most, or until there is work for a while. What is sent beside them takes more time than they do.
+    /// </summary>
+    const int Lull = 5, LongestBurst = 100;
+    const long MostHeldBytes = 8 << 20;
+
+    readonly SemaphoreSlim _wake = new(0), _hurry = new(0);
     readonly List<Task> _sending = [];
     long _sendingBytes;
     int _sendingCount;
@@ -86,11 +93,14 @@ sealed partial class WriteBack
 
     void Run()
     {
+        bool wasEmpty = true;
         while (true)
         {
             int pause = Look;
             try
             {
+                if (wasEmpty)
+                    AwaitLull();
                 pause = Tend();
             }
             catch (Exception error) when (error is not OutOfMemoryException)
@@ -99,7 +109,14 @@ sealed partial class WriteBack
                 Counters.JournalFailures++;
                 Events.Tell(EventLevel.Warning, $"{_root}: a round of the sender failed: {error.Message}");
             }
-            if (_wake.Wait(pause))
+            bool isWoken = _wake.Wait(pause);
+            lock (_gate)
+                wasEmpty = _all.Count == 0 && _sendingCount == 0;
+            while (wasEmpty && _hurry.Wait(0))
+            {
+                // of those who have what they waited for
+            }
+            if (isWoken)
                 continue;
             lock (_gate)
             {
@@ -111,6 +128,31 @@ sealed partial class WriteBack
                 return;
             }
         }
+    }
+
+    /// <summary>Lets a burst of writes pass, unless somebody waits for what it is to send.</summary>
+    void AwaitLull()
+    {
+        long began = Environment.TickCount64, seen = -1;
+        while (Environment.TickCount64 - began < LongestBurst)
+        {
+            long accepted, bytes;
+            lock (_gate)
+                (accepted, bytes) = (Counters.Accepted, _waitingBytes);
+            if (accepted == seen || bytes >= MostHeldBytes)
+                break;
+            seen = accepted;
+            if (_hurry.Wait(Lull))
+                break;
+        }
+    }
+
+    /// <summary>Somebody waits for what is to be sent.</summary>
+    void Hurry()
+    {
+        if (_hurry.CurrentCount == 0)
+            _hurry.Release();
+        Wake();
     }
 
     /// <summary>One round: looks at others, begins what may go, makes durable what ended.</summary>

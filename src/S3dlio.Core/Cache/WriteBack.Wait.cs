@@ -38,7 +38,7 @@ sealed partial class WriteBack
                 {
                     Reason = error.Reason,
                 };
-            Wake();
+            Hurry();
             await WaitAsync(changed, cancel).ConfigureAwait(false);
         }
         await RecordedAsync().ConfigureAwait(false);
@@ -92,7 +92,7 @@ sealed partial class WriteBack
                 await RecordedAsync().ConfigureAwait(false);
                 return waiting;
             }
-            Wake();
+            Hurry();
             await WaitAsync(changed, cancel).ConfigureAwait(false);
         }
     }
