@@ -26,7 +26,7 @@ sealed partial class WriteBack
     /// Milliseconds: writes that begin while nothing waits have the processors and the device to themselves until they pause for the first
     /// of these, for the second at most, or until there is work for a while. What is sent beside them takes more time than they do.
     /// </summary>
-    const int Lull = 5, LongestBurst = 100;
+    const int Lull = 10, LongestBurst = 200;
     const long MostHeldBytes = 8 << 20;
 
     readonly SemaphoreSlim _wake = new(0), _hurry = new(0);
@@ -109,14 +109,13 @@ sealed partial class WriteBack
                 Counters.JournalFailures++;
                 Events.Tell(EventLevel.Warning, $"{_root}: a round of the sender failed: {error.Message}");
             }
-            bool isWoken = _wake.Wait(pause);
             lock (_gate)
                 wasEmpty = _all.Count == 0 && _sendingCount == 0;
             while (wasEmpty && _hurry.Wait(0))
             {
                 // of those who have what they waited for
             }
-            if (isWoken)
+            if (_wake.Wait(pause))
                 continue;
             lock (_gate)
             {
@@ -137,9 +136,10 @@ sealed partial class WriteBack
         while (Environment.TickCount64 - began < LongestBurst)
         {
             long accepted, bytes;
+            int count;
             lock (_gate)
-                (accepted, bytes) = (Counters.Accepted, _waitingBytes);
-            if (accepted == seen || bytes >= MostHeldBytes)
+                (accepted, bytes, count) = (Counters.Accepted, _waitingBytes, _all.Count);
+            if (count == 0 || accepted == seen || bytes >= MostHeldBytes)
                 break;
             seen = accepted;
             if (_hurry.Wait(Lull))
