@@ -644,6 +644,7 @@ def test_batches_that_are_read_together_take_few_requests_and_keep_failures_with
         s3dlio.put(f"{base}{shard}.tar", memory.getvalue())
     data = datasets.tar(base, index="memory")
     loader = datasets.Loader(data, 8, True, 5, block=8, window=8, on_error="skip")
+    used = datasets._budget.budget.used
     begun: list[int] = []
     together = datasets._loader.begin_joined
 
@@ -665,3 +666,5 @@ def test_batches_that_are_read_together_take_few_requests_and_keep_failures_with
     assert sorted(index for batch in batches for index in batch.indices.tolist()) == [one for one in range(512) if one not in failed]
     with pytest.raises(s3dlio.errors.InvalidDataError):
         list(datasets.Loader(data, 8, True, 5, block=8, window=8))
+    # what failed is no longer read ahead, nor are the batches that were begun with it
+    assert datasets._budget.budget.used == used

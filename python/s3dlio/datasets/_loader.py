@@ -438,12 +438,15 @@ class Iteration(Iterator[Batch], AsyncIterator[Batch]):
                 loader._ended(self)
                 raise StopIteration
             one = self._ahead.popleft() if loader._ordered else self._first_ended()
-            self._wait(one)
-            waited = time.perf_counter()
-            stats.seconds_waited += waited - now
-            batch = self._decoded(one)
-            self._bytes -= one.nbytes
-            budget.give(one.nbytes, self._generation)
+            try:
+                self._wait(one)
+                waited = time.perf_counter()
+                stats.seconds_waited += waited - now
+                batch = self._decoded(one)
+            finally:
+                # one that failed is no longer read ahead either
+                self._bytes -= one.nbytes
+                budget.give(one.nbytes, self._generation)
             # what is read next is read while this batch is used
             self._top_up()
             self._given += len(batch) + len(batch.errors)
