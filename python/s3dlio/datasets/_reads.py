@@ -90,7 +90,8 @@ class _Room:
     @property
     def addresses(self) -> Numbers:
         """Where in the memory of the process each sample goes."""
-        return self._starts.astype(np.uint64) + np.uint64(np.asarray(self.memory).__array_interface__["data"][0])
+        found: Numbers = self._starts.astype(np.uint64) + np.uint64(np.asarray(self.memory).__array_interface__["data"][0])
+        return found
 
     def samples(self) -> tuple[list[Any], Any]:
         """The bytes of each sample, and all of them as one array where they have one size, else None."""
