@@ -597,3 +597,74 @@ def test_manifests_and_tar_indexes_are_as_their_page_says() -> None:
     assert [packed[at : at + size] for at, size in zip(found["offsets"], found["sizes"], strict=True)] == [b"one", b"0", b"three"]
     assert found["keys"].tobytes() == b"d.e/ad.e/b" and found["key_starts"].tolist() == [0, 5, 10]
     assert found["extensions"].tobytes() == b"b.txtclstxt" and found["extension_starts"].tolist() == [0, 5, 8, 11]
+
+
+@pytest.mark.parametrize("settings", [{}, {"hedge_after": 600}, {"ordered": False}, {"memory": 1}, {"prefetch": 3}], ids=str)
+def test_batches_that_are_read_together_hold_what_samples_read_one_by_one_do(tmp_path: Path, settings: Any) -> None:
+    choose = random.Random(11)
+    for count in range(12):
+        rows = [bytes(choose.choices(range(256), k=choose.choice([16, 16, choose.randrange(0, 900)]))) for _ in range(200)]
+        shards = []
+        for first in range(0, 200, 50):
+            shards.append(str(tmp_path / f"{count}-{first}.tar"))
+            with tarfile.open(shards[-1], "w") as file:
+                for number in range(first, first + 50):
+                    info = tarfile.TarInfo(f"{number:04}.bin")
+                    info.size = len(rows[number])
+                    file.addfile(info, io.BytesIO(rows[number]))
+        data = datasets.tar(shards, index="memory")
+        block, window, seed = choose.randrange(1, 20), choose.randrange(2, 12), choose.getrandbits(60)
+        world, size = choose.randrange(1, 4), choose.randrange(1, 30)
+        given: list[int] = []
+        for rank in range(world):
+            share = {"rank": rank, "world_size": world, "uneven": "allow", "block": block, "window": window}
+            loader = datasets.Loader(data, size, True, seed, **share, **settings)
+            found = list(loader)
+            if settings.get("ordered", True):
+                order = datasets.Order(200, True, seed, 0, block, window).indices(0, 200).tolist()
+                positions = datasets.Share(200, 0, rank, world, size, "allow")
+                assert [batch.indices.tolist() for batch in found] == [
+                    [order[at] for at in positions.positions(number)] for number in range(len(positions))
+                ]
+            for batch in found:
+                given += batch.indices.tolist()
+                assert [bytes(sample["bin"]) for sample in batch] == [rows[index] for index in batch.indices]
+        assert sorted(given) == list(range(200))
+
+
+def test_batches_that_are_read_together_take_few_requests_and_keep_failures_with_their_samples(tmp_path: Path) -> None:
+    base = "memory://joined-batches/"
+    for shard in range(4):
+        memory = io.BytesIO()
+        with tarfile.open(fileobj=memory, mode="w") as file:
+            for number in range(128):
+                info = tarfile.TarInfo(f"{number:04}.bin")
+                info.size = 100
+                file.addfile(info, io.BytesIO(bytes([number]) * 100))
+        s3dlio.put(f"{base}{shard}.tar", memory.getvalue())
+    data = datasets.tar(base, index="memory")
+    loader = datasets.Loader(data, 8, True, 5, block=8, window=8, on_error="skip")
+    used = datasets._budget.budget.used
+    begun: list[int] = []
+    together = datasets._loader.begin_joined
+
+    def counted(of: Any, batches: Any, settings: Any) -> Any:
+        begun.append(len(batches))
+        return together(of, batches, settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets._loader, "begin_joined", counted)
+        assert sum(len(batch) for batch in loader) == 512
+    # the windows behind the first are read by one operation each
+    assert begun.count(8) == 7
+    # a file that was cut short: its samples fail, each by itself, and the others come
+    whole = bytes(s3dlio.get(f"{base}2.tar"))
+    s3dlio.put(f"{base}2.tar", whole[: 64 * 1024 + 512 + 50])
+    batches = list(loader)
+    failed = sorted(index for batch in batches for index in batch.errors)
+    assert failed == list(range(2 * 128 + 64, 3 * 128))
+    assert sorted(index for batch in batches for index in batch.indices.tolist()) == [one for one in range(512) if one not in failed]
+    with pytest.raises(s3dlio.errors.InvalidDataError):
+        list(datasets.Loader(data, 8, True, 5, block=8, window=8))
+    # what failed is no longer read ahead, nor are the batches that were begun with it
+    assert datasets._budget.budget.used == used

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core._view import view_of
 from ..exceptions import InvalidArgumentError, S3dlioError
-from ._reads import NO_SETTINGS, BatchRead, ReadSettings, SizedRead, WholeRead
+from ._reads import NO_SETTINGS, BatchRead, ReadSettings, SizedRead, WholeRead, read_joined
 from ._table import Numbers, ObjectTable
 
 
@@ -171,6 +171,19 @@ class Dataset(Sequence[Any]):
         offsets = self._offsets(indices)
         return SizedRead(self._table, self._objects(indices), offsets, lengths, crcs, checked, self._whole, self._verify, settings)
 
+    def _joins(self) -> bool:
+        """Whether samples of several batches may lie near each other in one object, so that they are better read together."""
+        return False
+
+    def _begin_joined(self, batches: list[Numbers], settings: ReadSettings) -> list[BatchRead]:
+        """Begins to read several batches at once, of a data set that joins."""
+        together = np.concatenate(batches)
+        lengths = self._lengths(together)
+        assert lengths is not None, "samples that are joined have sizes"
+        counts = [len(batch) for batch in batches]
+        objects, offsets = self._objects(together), self._offsets(together)
+        return read_joined(counts, self._table, objects, offsets, lengths, *self._crcs(together), settings)
+
     def _taken(self, indices: Numbers, read: BatchRead) -> tuple[list[Any], dict[int, S3dlioError], Any]:
         """What was read as samples; those that failed by place, with nothing of them in the list."""
         found, failures, together = read.finish()
@@ -224,6 +237,16 @@ def lengths_of(data: Dataset, indices: Numbers) -> Numbers | None:
 def begin_read(data: Dataset, indices: Numbers, settings: ReadSettings = NO_SETTINGS) -> BatchRead:
     """Begins to read samples."""
     return data._begin(indices, settings)
+
+
+def joins(data: Dataset) -> bool:
+    """Whether samples of several batches are better read together."""
+    return data._joins()
+
+
+def begin_joined(data: Dataset, batches: list[Numbers], settings: ReadSettings) -> list[BatchRead]:
+    """Begins to read several batches at once, of a data set that joins."""
+    return data._begin_joined(batches, settings)
 
 
 def samples_of(data: Dataset, indices: Numbers, read: BatchRead) -> tuple[list[Any], dict[int, S3dlioError], Any]:

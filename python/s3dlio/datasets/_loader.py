@@ -18,7 +18,7 @@ from .._core._calls import Notifier
 from .._core._progress import Progress, watching
 from ..exceptions import ClosedError, InvalidArgumentError
 from ._budget import budget
-from ._dataset import Batch, Dataset, begin_read, block_of, lengths_of, samples_of, window_of
+from ._dataset import Batch, Dataset, begin_joined, begin_read, block_of, joins, lengths_of, samples_of, window_of
 from ._order import Order, Share, Uneven
 from ._reads import ReadSettings
 
@@ -277,6 +277,14 @@ class Loader:
     def _order(self) -> Order:
         return Order(len(self.dataset), self._shuffle, self._seed, self._epoch, self._block, self._window)
 
+    def _mixed(self) -> int:
+        """Samples that a window of the shuffle mixes, where batches of one window are read together; else 0.
+
+        Batches that come as they are read do not wait for each other, and with second requests what is late is to be small.
+        """
+        together = self._window > 1 and self._ordered and self._settings.hedge_after is None and joins(self.dataset)
+        return self._block * self._window if together else 0
+
     def _iterate(self, worker: int, workers: int, skip: int = 0) -> Iteration:
         """An epoch, or what is left of it; of several workers each takes every so many-th batch, without the first ``skip`` of its own."""
         if not self._resumed:
@@ -374,7 +382,10 @@ class Iteration(Iterator[Batch], AsyncIterator[Batch]):
         self._progress = self._watched.enter_context(watching(loader._progress, "load", "samples"))
         #: Samples that were handed out or left out, and how many there are.
         self._given, self._whole = 0, _samples_of(self.share) if self._alone and not early else -1
-        self._next: tuple[int, Any, int] | None = None
+        #: Batches that come next and are not read yet: number, samples, bytes.
+        self._next: deque[tuple[int, Any, int]] = deque()
+        #: Batches that are read together at most, and the samples that one window of the shuffle mixes, or 0 where each is read alone.
+        self._most, self._mixed = 1, loader._mixed()
         self._ahead: deque[_Ahead] = deque()
         self._bytes = 0
         self._largest = 0
@@ -427,12 +438,15 @@ class Iteration(Iterator[Batch], AsyncIterator[Batch]):
                 loader._ended(self)
                 raise StopIteration
             one = self._ahead.popleft() if loader._ordered else self._first_ended()
-            self._wait(one)
-            waited = time.perf_counter()
-            stats.seconds_waited += waited - now
-            batch = self._decoded(one)
-            self._bytes -= one.nbytes
-            budget.give(one.nbytes, self._generation)
+            try:
+                self._wait(one)
+                waited = time.perf_counter()
+                stats.seconds_waited += waited - now
+                batch = self._decoded(one)
+            finally:
+                # one that failed is no longer read ahead either
+                self._bytes -= one.nbytes
+                budget.give(one.nbytes, self._generation)
             # what is read next is read while this batch is used
             self._top_up()
             self._given += len(batch) + len(batch.errors)
@@ -468,30 +482,65 @@ class Iteration(Iterator[Batch], AsyncIterator[Batch]):
     def _top_up(self) -> None:
         """Begins to read as many batches as the budget has room for, one in any case."""
         loader = self._loader
-        while len(self._ahead) < loader._prefetch:
-            if self._next is None:
-                number = next(self._numbers, None)
-                if number is None:
-                    return
-                indices = self._order.at(self.share.positions(number))
-                lengths = lengths_of(loader.dataset, indices)
-                self._next = number, indices, -1 if lengths is None else int(lengths.sum())
-            number, indices, nbytes = self._next
-            if nbytes < 0:
+        while len(self._ahead) < loader._prefetch and (count := self._gather()):
+            nbytes = [self._next[place][2] for place in range(count)]
+            if nbytes[0] < 0:
                 # nobody knows: as much as the largest so far, and one alone at first
-                nbytes = self._largest or loader.memory
-            if self._ahead and self._bytes + nbytes > loader.memory:
+                nbytes = [self._largest or loader.memory]
+            if self._ahead and self._bytes + sum(nbytes) > loader.memory:
                 return
-            if not budget.take(nbytes, anyhow=not self._ahead):
-                return
-            self._next = None
+            if not budget.take(sum(nbytes), anyhow=not self._ahead and count == 1):
+                if self._ahead:
+                    return
+                # somebody waits for the first of them
+                del nbytes[1:]
+                budget.take(nbytes[0], anyhow=True)
+            begun = [self._next.popleft() for _ in nbytes]
             try:
-                read = begin_read(loader.dataset, indices, loader._settings)
+                if len(begun) == 1:
+                    reads = [begin_read(loader.dataset, begun[0][1], loader._settings)]
+                else:
+                    reads = begin_joined(loader.dataset, [indices for _, indices, _ in begun], loader._settings)
             except BaseException:
-                budget.give(nbytes, self._generation)
+                budget.give(sum(nbytes), self._generation)
                 raise
-            self._ahead.append(_Ahead(number, indices, read, nbytes))
-            self._bytes += nbytes
+            for (number, indices, _), read, size in zip(begun, reads, nbytes, strict=True):
+                self._ahead.append(_Ahead(number, indices, read, size))
+                self._bytes += size
+            self._most *= 2
+
+    def _gather(self) -> int:
+        """Has the batches at hand that are read next, and says how many of them are read together.
+
+        They are of one window of the shuffle, where neighbours lie, and take half of what may be read ahead, so that the next are read
+        while these are used. At first they are few: somebody waits for the first batch.
+        """
+        loader = self._loader
+        most = min(self._most, max(1, loader._prefetch // 2)) if self._mixed else 1
+        count = size = 0
+        window = -1
+        while count < most:
+            if len(self._next) == count and not self._fetch():
+                break
+            number, _, nbytes = self._next[count]
+            begins = self.share.first(number) // self._mixed if self._mixed else 0
+            size += nbytes
+            if count and (begins != window or size > loader.memory // 2):
+                break
+            window = begins
+            count += 1
+        # those that are begun together need room together
+        return 0 if self._ahead and len(self._ahead) + count > loader._prefetch else count
+
+    def _fetch(self) -> bool:
+        """One more batch that comes next; False: there is none."""
+        number = next(self._numbers, None)
+        if number is None:
+            return False
+        indices = self._order.at(self.share.positions(number))
+        lengths = lengths_of(self._loader.dataset, indices)
+        self._next.append((number, indices, -1 if lengths is None else int(lengths.sum())))
+        return True
 
     def _wait(self, one: _Ahead) -> None:
         # finish() below waits, too; this is its time alone, without what decoding takes

@@ -117,6 +117,10 @@ class Share:
         first, count = self._tail
         return np.arange(first, first + count, dtype=np.int64) % self._samples
 
+    def first(self, number: int) -> int:
+        """The first position of a batch."""
+        return self._first + number * self._step + self._rank * self._batch if number < self._full else self._tail[0]
+
     def consumed(self, batches: int) -> int:
         """Positions that all ranks have taken when each has taken so many batches; all of them after the last step."""
         return self._samples if batches >= self._steps else self._first + batches * self._step

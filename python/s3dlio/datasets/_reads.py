@@ -67,6 +67,42 @@ class BatchRead:
         raise NotImplementedError
 
 
+class _Room:
+    """The memory of one batch whose sizes are known, and where each sample lies in it.
+
+    Args:
+        lengths: Bytes of each sample.
+        settings: Who gives the memory.
+    """
+
+    def __init__(self, lengths: Numbers, settings: ReadSettings) -> None:
+        count = len(lengths)
+        self._even = count > 0 and bool((lengths == lengths[0]).all())
+        room = lengths if self._even else (lengths + (_ALIGNMENT - 1)) & ~np.int64(_ALIGNMENT - 1)
+        ends = np.cumsum(room)
+        self._starts, self._lengths = ends - room, lengths
+        self.nbytes = int(ends[-1]) if count else 0
+        self.memory = _native.new_memory(self.nbytes) if settings.allocate is None else _lent(settings.allocate(self.nbytes), self.nbytes)
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    @property
+    def addresses(self) -> Numbers:
+        """Where in the memory of the process each sample goes."""
+        found: Numbers = self._starts.astype(np.uint64) + np.uint64(np.asarray(self.memory).__array_interface__["data"][0])
+        return found
+
+    def samples(self) -> tuple[list[Any], Any]:
+        """The bytes of each sample, and all of them as one array where they have one size, else None."""
+        buffer = np.asarray(self.memory)
+        if self._even:
+            together = buffer.reshape(len(self._lengths), -1) if self.nbytes else np.empty((len(self._lengths), 0), np.uint8)
+            return list(together), together
+        starts, lengths = self._starts.tolist(), self._lengths.tolist()
+        return [buffer[start : start + length] for start, length in zip(starts, lengths, strict=True)], None
+
+
 class SizedRead(BatchRead):
     """Samples whose sizes are known, in one piece of memory.
 
@@ -94,49 +130,125 @@ class SizedRead(BatchRead):
         verify: bool,
         settings: ReadSettings,
     ) -> None:
-        count = len(lengths)
-        self._even = count > 0 and bool((lengths == lengths[0]).all())
-        room = lengths if self._even else (lengths + (_ALIGNMENT - 1)) & ~np.int64(_ALIGNMENT - 1)
-        ends = np.cumsum(room)
-        self._starts, self._lengths = ends - room, lengths
-        self.nbytes = int(ends[-1]) if count else 0
-        self._memory = _native.new_memory(self.nbytes) if settings.allocate is None else _lent(settings.allocate(self.nbytes), self.nbytes)
-        address = np.asarray(self._memory).__array_interface__["data"][0]
-        if whole:
-            references, opened = table.references(objects)
-            numbers: Any = np.arange(count, dtype=np.uint64)
-        else:
-            distinct, numbers = np.unique(objects, return_inverse=True)
-            references, opened = table.references(distinct)
-        known: Any = np.uint64(0) if crcs is None else np.uint64(1) if checked is None else checked.astype(np.uint64)
-        reads = _native.object_read_array(
-            self._starts.astype(np.uint64) + np.uint64(address),
-            lengths,
-            offsets,
-            numbers,
-            np.uint64(0) if crcs is None else crcs.astype(np.uint64),
-            known,
-        )
-        chosen = _native.options(
-            {
-                "whole": whole or None,
-                "validate": None if verify else False,
-                "max_in_flight": settings.at_once,
-                "hedge_after": settings.hedge_after,
-            }
-        )
-        super().__init__(Background("samples_read", references, opened, reads, count, chosen, keep=self._memory))
+        self._room = _Room(lengths, settings)
+        self.nbytes = self._room.nbytes
+        super().__init__(_samples_read([self._room], table, objects, offsets, lengths, crcs, checked, whole, verify, settings))
 
     def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
         report = self._work.finish()
         self.hedged = report.get("hedged", 0)
-        failures = errors_by_place(report)
-        buffer = np.asarray(self._memory)
-        if self._even:
-            together = buffer.reshape(len(self._lengths), -1) if self.nbytes else np.empty((len(self._lengths), 0), np.uint8)
-            return list(together), failures, together
-        starts, lengths = self._starts.tolist(), self._lengths.tolist()
-        return [buffer[start : start + length] for start, length in zip(starts, lengths, strict=True)], failures, None
+        samples, together = self._room.samples()
+        return samples, errors_by_place(report), together
+
+
+class _Together:
+    """One operation that reads several batches; its report is asked for once."""
+
+    def __init__(self, work: Background) -> None:
+        self.work = work
+        self._report: tuple[int, dict[int, S3dlioError]] | None = None
+        self._error: BaseException | None = None
+
+    def finish(self) -> tuple[int, dict[int, S3dlioError]]:
+        """Second requests, and the failures by place in all of the batches."""
+        if self._error is not None:
+            raise self._error
+        if self._report is None:
+            try:
+                report = self.work.finish()
+            except BaseException as error:
+                self._error = error
+                raise
+            self._report = report.get("hedged", 0), errors_by_place(report)
+        return self._report
+
+
+class JoinedRead(BatchRead):
+    """A batch that is read with others by one operation, in memory of its own; letting go of all of them cancels it."""
+
+    def __init__(self, together: _Together, room: _Room, first: int) -> None:
+        super().__init__(together.work)
+        self._together, self._room, self._first = together, room, first
+        self.nbytes = room.nbytes
+
+    def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
+        hedged, failures = self._together.finish()
+        # counted once, with the batch that comes first
+        self.hedged = 0 if self._first else hedged
+        samples, together = self._room.samples()
+        mine = range(self._first, self._first + len(self._room))
+        return samples, {place - self._first: failure for place, failure in failures.items() if place in mine}, together
+
+
+def read_joined(
+    counts: list[int],
+    table: ObjectTable,
+    objects: Numbers,
+    offsets: Numbers,
+    lengths: Numbers,
+    crcs: Numbers | None,
+    checked: Numbers | None,
+    settings: ReadSettings,
+) -> list[BatchRead]:
+    """Begins to read stretches for several batches at once, so that those that lie near each other come in one request.
+
+    Args:
+        counts: Samples of each batch; what follows is of all of them, one batch behind the other.
+        table: The objects.
+        objects: The object of each sample.
+        offsets: Where each begins there.
+        lengths: Bytes of each.
+        crcs: CRC32C of each; None where none is known.
+        checked: Which of them are known.
+        settings: How they are read.
+
+    Returns:
+        A read for each batch.
+    """
+    ends = np.cumsum(counts).tolist()
+    rooms = [_Room(lengths[end - count : end], settings) for count, end in zip(counts, ends, strict=True)]
+    work = _Together(_samples_read(rooms, table, objects, offsets, lengths, crcs, checked, False, False, settings))
+    return [JoinedRead(work, room, end - count) for room, count, end in zip(rooms, counts, ends, strict=True)]
+
+
+def _samples_read(
+    rooms: list[_Room],
+    table: ObjectTable,
+    objects: Numbers,
+    offsets: Numbers,
+    lengths: Numbers,
+    crcs: Numbers | None,
+    checked: Numbers | None,
+    whole: bool,
+    verify: bool,
+    settings: ReadSettings,
+) -> Background:
+    """The operation that reads samples into the memory of their batches."""
+    count = len(lengths)
+    if whole:
+        references, opened = table.references(objects)
+        numbers: Any = np.arange(count, dtype=np.uint64)
+    else:
+        distinct, numbers = np.unique(objects, return_inverse=True)
+        references, opened = table.references(distinct)
+    known: Any = np.uint64(0) if crcs is None else np.uint64(1) if checked is None else checked.astype(np.uint64)
+    reads = _native.object_read_array(
+        np.concatenate([room.addresses for room in rooms]),
+        lengths,
+        offsets,
+        numbers,
+        np.uint64(0) if crcs is None else crcs.astype(np.uint64),
+        known,
+    )
+    chosen = _native.options(
+        {
+            "whole": whole or None,
+            "validate": None if verify else False,
+            "max_in_flight": settings.at_once,
+            "hedge_after": settings.hedge_after,
+        }
+    )
+    return Background("samples_read", references, opened, reads, count, chosen, keep=[room.memory for room in rooms])
 
 
 class WholeRead(BatchRead):

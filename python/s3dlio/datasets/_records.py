@@ -50,6 +50,10 @@ class StretchDataset(Dataset):
             return super()._begin(indices, settings)
         return self._packed.begin(self._objects(indices), self._offsets(indices), self._lengths(indices), settings)
 
+    def _joins(self) -> bool:
+        # what is unpacked as a whole is in memory already
+        return self._packed is None
+
     def _objects(self, indices: Numbers) -> Numbers:
         return np.searchsorted(self._first, indices, "right") - 1
 

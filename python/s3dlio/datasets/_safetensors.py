@@ -57,6 +57,10 @@ class SafetensorsDataset(StretchDataset):
         text = f"{self.names} {self._kinds} {self._rows} {self._begins.tolist()}".encode()
         return _native.crc32c_append(crc, np.frombuffer(text, np.uint8).__array_interface__["data"][0], len(text))
 
+    def _joins(self) -> bool:
+        # a sample has a stretch for each tensor, and they are laid out by ``_begin``
+        return False
+
     def _places(self, indices: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """File, where it begins and bytes of each stretch: a row of every tensor, sample by sample; or one tensor."""
         files = self._objects(indices)
