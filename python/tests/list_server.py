@@ -1,8 +1,8 @@
 """A server of S3 listings: ``list_server.py COUNT [FAIL]`` prints its port, then serves COUNT keys in pages and counts its requests.
 
 The keys are ``k/0000000`` and on, in order; the continuation token is the number of the next. ``GET /count`` tells how many pages were
-asked for, which is how a test knows that none was asked for twice. Deletions are counted (``GET /deleted``) and change nothing. From key FAIL on
-listings are refused.
+asked for, which is how a test knows that none was asked for twice. Deletions are counted
+(``GET /deleted``) and change nothing. From key FAIL on listings are refused.
 """
 
 from __future__ import annotations
