@@ -111,7 +111,8 @@ static class TableSettings
         _ => InitialRows.Zeros,
     };
 
-    static readonly string[] KnownEviction = ["older_than", "older_than_seconds", "fewer_than", "smaller_than", "most_rows", "most_bytes", "keys"];
+    static readonly string[] KnownEviction = ["older_than", "older_than_seconds", "fewer_than", "smaller_than", "most_rows", "most_bytes",
+        "keys"];
 
     /// <summary>What is deleted by an eviction, and whether its keys are wanted.</summary>
     public static (EvictRule Rule, bool WantsKeys) ReadEviction(string json, string uri)

@@ -119,8 +119,8 @@ class EmbeddingTable(Handle):
             seed: Of the initial rows.
             keep: Checkpoints that are kept here; None for all.
             admit_after: A key without a row gets one with so many gradients; those before are passed over. 0 and 1: at once.
-            ttl: Seconds: :meth:`evict` deletes rows that nobody changed for longer. A table that is made with one keeps the time of each row's
-                last change, 4 bytes a row; only such a table takes one, another at every opening. None: no row is too old.
+            ttl: Seconds: :meth:`evict` deletes rows that nobody changed for longer. A table that is made with one keeps the time of each
+                row's last change, 4 bytes a row; only such a table takes one, another at every opening. None: no row is too old.
             create: False fails where there is no table.
             segment_size: Bytes of one of its files.
             version: The checkpoint to open; None: the newest.
@@ -590,8 +590,8 @@ class EmbeddingTable(Handle):
         Returns:
             ``rows``; ``memory_bytes`` of rows and ``index_bytes``; ``disk_bytes``; ``pages_in_memory``; ``lookups`` and ``lookup_rows``;
             ``disk_rows``, those that were read from files; ``batches`` and ``batch_rows``; ``copies``, rows that were copied to be changed
-            since a checkpoint or a file has the old ones; ``releases``, pages whose memory was given back; ``evicted``, rows that :meth:`evict`
-            deleted; ``checkpoints``,
+            since a checkpoint or a file has the old ones; ``releases``, pages whose memory was given back; ``evicted``, rows that
+            :meth:`evict` deleted; ``checkpoints``,
             ``checkpoint_ns`` of the last one, and ``gate_ns`` and ``longest_gate_ns``, how long the last one and the slowest kept batches
             out.
         """
@@ -621,8 +621,8 @@ class EmbeddingTable(Handle):
 
         Args:
             older_than: Rows that were last changed so many steps ago or more.
-            older_than_seconds: Rows that were last changed more than so many seconds ago, by the machine's clock; of a table with a ``ttl``.
-                0: what ``ttl`` says.
+            older_than_seconds: Rows that were last changed more than so many seconds ago, by the machine's clock; of a table with a
+                ``ttl``. 0: what ``ttl`` says.
             fewer_than: Rows that were changed fewer times.
             smaller_than: Rows whose L2 norm is less.
             most_rows: So many stay; of more those go that were changed longest ago, in steps. Which of the same age go is not said.

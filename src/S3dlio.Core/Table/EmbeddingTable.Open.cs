@@ -227,8 +227,8 @@ public sealed partial class EmbeddingTable
     /// <summary>Two pages for each shard: one that grows, one that is written.</summary>
     static long LeastMemory(RowLayout layout, int shards) => Math.Max(TableOptions.LeastMemory, 2L * shards * layout.PageBytes);
 
-    static StoreException NoTimes(string directory) =>
-        Wrong(directory, "the table was made without a time to live, so its rows have no times; make one with ttl and copy the rows into it");
+    static StoreException NoTimes(string directory) => Wrong(
+        directory, "the table was made without a time to live, so its rows have no times; make one with ttl and copy the rows into it");
 
     static StoreException Wrong(string directory, string detail) => new(ErrorKind.InvalidArgument, directory, detail);
 }

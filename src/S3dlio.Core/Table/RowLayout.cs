@@ -4,12 +4,13 @@ namespace S3dlio.Table;
 
 /// <summary>
 /// Where the parts of a row and of a page lie. A row has its numbers, the optimizer's float32 slots, 8 bytes about its updates, in tables
-/// that keep times the time of the last one, and, at its very end, a CRC32C that is right once its page is written. A page has the keys of its rows, then the rows; in a file there are as many
-/// of both as the page has, so that keys can be read without the rows.
+/// that keep times the time of the last one, and, at its very end, a CRC32C that is right once its page is written. A page has
+/// the keys of its rows, then the rows; in a file there are as many of both as the page has, so that keys can be read without the rows.
 /// </summary>
 sealed class RowLayout
 {
-    public const int PageTarget = 256 << 10, MostRowsPerPage = 4096, HeaderBytes = 64, KeyBytes = 8, MetaBytes = 8, TimeBytes = 4, ChecksumBytes = 4;
+    public const int PageTarget = 256 << 10, MostRowsPerPage = 4096, HeaderBytes = 64, KeyBytes = 8, MetaBytes = 8, TimeBytes = 4,
+        ChecksumBytes = 4;
 
     public RowLayout(int dimension, RowType type, int slots, int rowsPerPage, bool hasTimes)
     {

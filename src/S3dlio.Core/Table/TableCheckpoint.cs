@@ -52,8 +52,8 @@ public sealed record EvictRule
     public long OlderThanSteps { get; init; }
 
     /// <summary>
-    /// Rows whose last update is more than so many seconds ago, by the clock of the machine: not before, and a second after. 0: as the table's
-    /// <see cref="TableOptions.TimeToLive"/> says.
+    /// Rows whose last update is more than so many seconds ago, by the clock of the machine: not before, and a second after. 0: as the
+    /// table's <see cref="TableOptions.TimeToLive"/> says.
     /// </summary>
     public long OlderThanSeconds { get; init; }
 
@@ -66,7 +66,9 @@ public sealed record EvictRule
     /// <summary>So many rows stay: those that were updated longest ago go. Which of the same age go is not said.</summary>
     public long MostRows { get; init; }
 
-    /// <summary>The same by what rows and their keys take in files when no row there is dead, which <see cref="EmbeddingTable.Compact"/> sees to.</summary>
+    /// <summary>
+    /// The same by what rows and their keys take in files when no row there is dead, which <see cref="EmbeddingTable.Compact"/> sees to.
+    /// </summary>
     public long MostBytes { get; init; }
 }
 
