@@ -1011,11 +1011,12 @@ int32_t s3dlio_log_close(uint64_t log);
  * "weight_decay","initial_sum","rate_decay","clip_norm","clip_value"}; initial, {"rows":"zeros" (default) | "constant" | "uniform" | "normal","low",
  * "high"}: the constant, the bounds, or mean and deviation; seed; memory, bytes of rows that stay in memory (1 GiB); shards, a power of two up to
  * 256, or 0 (default) for what the table has, 8 for a new one; segment_size, bytes of a file (64 MiB); keep, checkpoints that are kept (2), 0 for all; admit_after, gradients of a key that is not
- * there which are passed over until it gets a row (0); version, the checkpoint to open, 0 (default) for the newest; fall_back, true to open the
+ * there which are passed over until it gets a row (0); ttl, seconds after which an eviction deletes a row that nobody changed (0: never): a
+ * table that is made with one keeps the time of each row's last change, and only such a table is opened with one; version, the checkpoint to open, 0 (default) for the newest; fall_back, true to open the
  * one before where it is damaged; check_all, true to compare every byte with its checksum; take_all, true to take what says what the table is from
  * itself. dimension, dtype, rule and initial rows must be the table's; rates may differ at each opening. S3DLIO_UNAVAILABLE when another process
  * has it for changing. Result: {"table":9,"path","rows","version","step","row_bytes","dimension","dtype","optimizer":{},"initial":{},"seed",
- * "shards","memory","keep","admit_after","damage":["…"]}; the table is the operation's until s3dlio_op_result returned.
+ * "shards","memory","keep","admit_after","ttl","row_times","damage":["…"]}; the table is the operation's until s3dlio_op_result returned.
  */
 int32_t s3dlio_table_open_begin(const char *uri, const char *options_json, uint64_t *out_op);
 
@@ -1109,14 +1110,16 @@ int32_t s3dlio_table_scan_close(uint64_t scan);
 int32_t s3dlio_table_compact_begin(uint64_t table, double live, uint64_t *out_op);
 
 /*
- * Deletes rows that were last changed more than older_than steps ago, were changed fewer_than so many times, or have a norm smaller_than that; of more
- * than most_rows the ones that were changed longest ago. An option that is 0 or missing chooses none. Result: {"evicted":9}.
+ * Deletes rows that were last changed older_than steps ago or more, or more than older_than_seconds ago (of a table with a ttl, which is what counts
+ * where this is 0), were changed fewer_than so many times, or have a norm smaller_than that; of more than most_rows, or most_bytes of rows and
+ * keys in files, the ones that were changed longest ago in steps. An option that is 0 or missing chooses none. Result: {"evicted":9}; with keys
+ * true the operation's data begins with the int64_t keys of those rows.
  */
 int32_t s3dlio_table_evict_begin(uint64_t table, const char *options_json, uint64_t *out_op);
 
 /*
  * The table as it is, and what was done since it was opened: {"rows","memory_bytes","index_bytes","disk_bytes","pages_in_memory","lookups",
- * "lookup_rows","disk_rows","batches","batch_rows","copies","releases","checkpoints","gate_ns","longest_gate_ns","checkpoint_ns"}.
+ * "lookup_rows","disk_rows","batches","batch_rows","copies","releases","evicted","checkpoints","gate_ns","longest_gate_ns","checkpoint_ns"}.
  */
 int32_t s3dlio_table_stats_begin(uint64_t table, uint64_t *out_op);
 

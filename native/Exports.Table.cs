@@ -191,7 +191,8 @@ static unsafe partial class Exports
     public static int TableEvictBegin(ulong table, byte* options, ulong* outOperation) => Begin(outOperation, () =>
     {
         var rows = Table(table);
-        return TableJobs.Evict(rows, TableSettings.ReadEviction(Json(options), rows.Directory));
+        var (rule, wantsKeys) = TableSettings.ReadEviction(Json(options), rows.Directory);
+        return TableJobs.Evict(rows, rule, wantsKeys);
     });
 
     [UnmanagedCallersOnly(EntryPoint = "s3dlio_table_stats_begin")]

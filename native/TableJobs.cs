@@ -84,8 +84,23 @@ static unsafe class TableJobs
     public static Job Compact(EmbeddingTable table, double live) => Jobs.Now((operation, cancel) =>
         Number(operation, "bytes", table.Compact(live, cancel)));
 
-    public static Job Evict(EmbeddingTable table, EvictRule rule) => Jobs.Now((operation, cancel) =>
-        Number(operation, "evicted", table.Evict(rule, cancel)));
+    /// <summary>With <paramref name="wantsKeys"/> the keys are the operation's data, behind which there may be more room.</summary>
+    public static Job Evict(EmbeddingTable table, EvictRule rule, bool wantsKeys) => Jobs.Now((operation, cancel) =>
+    {
+        var keys = wantsKeys ? new List<long>() : null;
+        long evicted = table.Evict(rule, keys, cancel);
+        if (keys is not null)
+        {
+            var memory = operation.Allocate(Math.Max(1, (long)keys.Count) * sizeof(long));
+            for (int at = 0, step = MostRowBytes / sizeof(long); at < keys.Count; at += step)
+            {
+                int some = Math.Min(step, keys.Count - at);
+                CollectionsMarshal.AsSpan(keys).Slice(at, some).CopyTo(
+                    MemoryMarshal.Cast<byte, long>(memory.Slice((long)at * sizeof(long), some * sizeof(long)).Span));
+            }
+        }
+        Number(operation, "evicted", evicted);
+    });
 
     public static Job Statistics(EmbeddingTable table) => Jobs.Now((operation, _) => operation.SetJson(MetaJson.Write(json =>
     {

@@ -7,7 +7,7 @@ namespace S3dlio.Native;
 static class TableSettings
 {
     static readonly string[] Known = ["mode", "dimension", "dtype", "optimizer", "initial", "seed", "memory", "shards", "segment_size",
-        "create", "version", "fall_back", "check_all", "keep", "admit_after", "take_all"];
+        "create", "version", "fall_back", "check_all", "keep", "admit_after", "ttl", "take_all"];
 
     static readonly string[] KnownOptimizer = ["rule", "learning_rate", "momentum", "beta1", "beta2", "epsilon", "weight_decay",
         "initial_sum", "rate_decay", "clip_norm", "clip_value"];
@@ -41,6 +41,7 @@ static class TableSettings
                 "check_all" => chosen with { ChecksAll = option.AsBool() },
                 "keep" => chosen with { Keep = (int)option.AsInteger(0, int.MaxValue) },
                 "admit_after" => chosen with { AdmitAfter = (int)option.AsInteger(0, ushort.MaxValue) },
+                "ttl" => chosen with { TimeToLive = option.AsInteger(0, uint.MaxValue) },
                 "take_all" => chosen with { TakesAll = option.AsBool() },
                 _ => throw option.Unknown(Known),
             };
@@ -110,21 +111,32 @@ static class TableSettings
         _ => InitialRows.Zeros,
     };
 
-    /// <summary>What is deleted by an eviction.</summary>
-    public static EvictRule ReadEviction(string json, string uri)
+    static readonly string[] KnownEviction = ["older_than", "older_than_seconds", "fewer_than", "smaller_than", "most_rows", "most_bytes",
+        "keys"];
+
+    /// <summary>What is deleted by an eviction, and whether its keys are wanted.</summary>
+    public static (EvictRule Rule, bool WantsKeys) ReadEviction(string json, string uri)
     {
+        bool wantsKeys = false;
         var chosen = new EvictRule();
         foreach (var option in OptionReader.Read(json, uri))
         {
+            if (option.Name == "keys")
+            {
+                wantsKeys = option.AsBool();
+                continue;
+            }
             chosen = option.Name switch
             {
                 "older_than" => chosen with { OlderThanSteps = option.AsInteger(0, long.MaxValue) },
+                "older_than_seconds" => chosen with { OlderThanSeconds = option.AsInteger(0, uint.MaxValue) },
                 "fewer_than" => chosen with { FewerThan = (int)option.AsInteger(0, int.MaxValue) },
                 "smaller_than" => chosen with { SmallerThan = option.AsFloat() },
                 "most_rows" => chosen with { MostRows = option.AsInteger(0, long.MaxValue) },
-                _ => throw option.Unknown(["older_than", "fewer_than", "smaller_than", "most_rows"]),
+                "most_bytes" => chosen with { MostBytes = option.AsSize() },
+                _ => throw option.Unknown(KnownEviction),
             };
         }
-        return chosen;
+        return (chosen, wantsKeys);
     }
 }

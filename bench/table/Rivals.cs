@@ -169,7 +169,7 @@ sealed class TsavoriteRows : Rows
     public TsavoriteRows(string folder, long memory)
     {
         Directory.CreateDirectory(folder);
-        _device = Ts.Devices.CreateLogDevice(Path.Combine(folder, "log"));
+        _device = Ts.Devices.CreateLogDevice(Path.Combine(folder, "log"), Ts.DeviceType.RandomAccess);
         _store = new(
             new Ts.KVSettings
             {

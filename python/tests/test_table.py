@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -341,6 +342,38 @@ def test_eviction_keeps_so_many_rows_of_those_that_changed_last(tmp_path: Path) 
         assert table.evict(older_than=1, most_rows=1) == 20 and 3 in table
     with s3dlio.EmbeddingTable.open(tmp_path) as table:
         assert len(table) == 1
+
+
+def test_eviction_tells_its_keys_and_keeps_to_bytes(tmp_path: Path) -> None:
+    gone: list[int] = []
+    with s3dlio.EmbeddingTable.open(tmp_path, 2, optimizer=s3dlio.Add()) as table:
+        for step in range(6):
+            table.apply_gradients(np.arange(step * 10, step * 10 + 10), np.ones((10, 2)))
+        # two numbers, eight bytes about updates, a checksum up to a multiple of eight, and the key: 32 bytes
+        assert table.evict(max_bytes=1920, on_evicted=gone.extend) == 0 and not gone
+        assert table.evict(max_bytes="1KB", on_evicted=gone.extend) == 29 and len(table) == 31
+        assert len(set(gone)) == 29 and not table.contains(gone).any() and set(range(20)) < set(gone) < set(range(30))
+        assert table.stats()["evicted"] == 29
+        with pytest.raises(errors.InvalidArgumentError, match="make one with ttl"):
+            table.evict(older_than_seconds=5)
+        assert len(table) == 31
+
+
+def test_rows_nobody_changed_for_longer_go(tmp_path: Path) -> None:
+    gone: list[int] = []
+    with s3dlio.EmbeddingTable.open(tmp_path, 2, optimizer=s3dlio.Add(), ttl=1) as table:
+        table.upsert([1, 2], np.ones((2, 2)))
+        assert table.evict() == 0
+    time.sleep(1.5)
+    with s3dlio.EmbeddingTable.open(tmp_path, ttl=1) as table:
+        table.apply_gradients([2], np.ones((1, 2)))
+        time.sleep(0.6)  # more than two seconds, which are two whole ones whenever a second began
+        assert table.evict(on_evicted=gone.extend) == 1 and gone == [1]
+        assert table.lookup([1, 2]).tolist() == [[0, 0], [2, 2]]
+    with s3dlio.EmbeddingTable.open(tmp_path) as table:
+        assert len(table) == 1 and table.evict() == 0 and table.evict(older_than_seconds=1000) == 0
+    with pytest.raises(errors.InvalidArgumentError, match="ttl"):
+        s3dlio.EmbeddingTable.open(tmp_path / "other", 2, ttl=-1)
 
 
 def test_key_is_admitted_after_so_many_gradients(tmp_path: Path) -> None:

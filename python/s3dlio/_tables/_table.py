@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -97,6 +97,7 @@ class EmbeddingTable(Handle):
         seed: int = 0,
         keep: int | None = 2,
         admit_after: int = 0,
+        ttl: int | None = None,
         create: bool = True,
         segment_size: int | str = "64MiB",
         version: int | None = None,
@@ -118,6 +119,8 @@ class EmbeddingTable(Handle):
             seed: Of the initial rows.
             keep: Checkpoints that are kept here; None for all.
             admit_after: A key without a row gets one with so many gradients; those before are passed over. 0 and 1: at once.
+            ttl: Seconds: :meth:`evict` deletes rows that nobody changed for longer. A table that is made with one keeps the time of each
+                row's last change, 4 bytes a row; only such a table takes one, another at every opening. None: no row is too old.
             create: False fails where there is no table.
             segment_size: Bytes of one of its files.
             version: The checkpoint to open; None: the newest.
@@ -172,6 +175,7 @@ class EmbeddingTable(Handle):
                 "shards": shards,
                 "keep": 0 if keep is None else keep,
                 "admit_after": admit_after,
+                "ttl": 0 if ttl is None else operator.index(ttl),
                 "create": create and mode == "a",
                 "segment_size": segment_size,
                 "version": version,
@@ -586,7 +590,8 @@ class EmbeddingTable(Handle):
         Returns:
             ``rows``; ``memory_bytes`` of rows and ``index_bytes``; ``disk_bytes``; ``pages_in_memory``; ``lookups`` and ``lookup_rows``;
             ``disk_rows``, those that were read from files; ``batches`` and ``batch_rows``; ``copies``, rows that were copied to be changed
-            since a checkpoint or a file has the old ones; ``releases``, pages whose memory was given back; ``checkpoints``,
+            since a checkpoint or a file has the old ones; ``releases``, pages whose memory was given back; ``evicted``, rows that
+            :meth:`evict` deleted; ``checkpoints``,
             ``checkpoint_ns`` of the last one, and ``gate_ns`` and ``longest_gate_ns``, how long the last one and the slowest kept batches
             out.
         """
@@ -601,21 +606,51 @@ class EmbeddingTable(Handle):
         """
         return int(_calls.run("table_compact", self._handle(), float(live), about=self._what)["bytes"])
 
-    def evict(self, *, older_than: int = 0, fewer_than: int = 0, smaller_than: float = 0.0, most_rows: int = 0) -> int:
+    def evict(
+        self,
+        *,
+        older_than: int = 0,
+        older_than_seconds: int = 0,
+        fewer_than: int = 0,
+        smaller_than: float = 0.0,
+        most_rows: int = 0,
+        max_bytes: int | str = 0,
+        on_evicted: Callable[[np.ndarray[Any, Any]], object] | None = None,
+    ) -> int:
         """Deletes rows that any of these says; 0 says none.
 
         Args:
-            older_than: Rows that were last changed more than so many steps ago.
+            older_than: Rows that were last changed so many steps ago or more.
+            older_than_seconds: Rows that were last changed more than so many seconds ago, by the machine's clock; of a table with a
+                ``ttl``. 0: what ``ttl`` says.
             fewer_than: Rows that were changed fewer times.
             smaller_than: Rows whose L2 norm is less.
-            most_rows: So many stay; of more those go that were changed longest ago. Which of the same age go is not said.
+            most_rows: So many stay; of more those go that were changed longest ago, in steps. Which of the same age go is not said.
+            max_bytes: The same by what rows and keys take in files where no row is dead; :meth:`compact` sees to that.
+            on_evicted: Called once with the keys that were deleted, before this returns.
 
         Returns:
             How many were deleted.
         """
-        rule = _native.options({"older_than": older_than, "fewer_than": fewer_than, "smaller_than": smaller_than, "most_rows": most_rows})
-        evicted = int(_calls.run("table_evict", self._handle(), rule, about=self._what)["evicted"])
+        rule = _native.options(
+            {
+                "older_than": older_than,
+                "older_than_seconds": older_than_seconds,
+                "fewer_than": fewer_than,
+                "smaller_than": smaller_than,
+                "most_rows": most_rows,
+                "most_bytes": max_bytes,
+                "keys": on_evicted is not None,
+            }
+        )
+        if on_evicted is None:
+            evicted = int(_calls.run("table_evict", self._handle(), rule, about=self._what)["evicted"])
+        else:
+            memory, told = _calls.run("table_evict", self._handle(), rule, about=self._what, data=True, both=True)
+            evicted = int(told["evicted"])
         self._evicted = self._evicted or evicted > 0
+        if on_evicted is not None:
+            on_evicted(np.asarray(memory)[: 8 * evicted].view(np.int64))
         return evicted
 
     def reader(self, memory: int | str | None = None) -> EmbeddingTable:

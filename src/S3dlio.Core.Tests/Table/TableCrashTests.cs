@@ -85,6 +85,11 @@ public sealed class TableCrashTests
                 case 2 when random.Next(4) == 0:
                     _table!.Compact(0.7, default);
                     break;
+                case 3 when random.Next(4) == 0:
+                    var gone = new List<long>();
+                    _table!.Evict(new EvictRule { MostRows = Math.Max(1, Model.Count - random.Next(100)) }, gone, default);
+                    Model.Evict(gone);
+                    break;
                 default:
                     _table!.Apply(keys, numbers, "a", serial);
                     Model.Apply("a", serial, keys, numbers);

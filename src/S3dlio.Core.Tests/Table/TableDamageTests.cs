@@ -157,7 +157,7 @@ public sealed class TableDamageTests : IDisposable
         { "\"dimension\": 5", "\"dimension\": 7", "7" },
         { "\"dimension\": 5", "\"dimension\": 2000000000", "dimension" },
         { "\"rows_per_page\": ", "\"rows_per_page\": 3", "rows_per_page" },
-        { "\"format_version\": 1", "\"format_version\": 2", "update s3dlio" },
+        { "\"format_version\": 1", "\"format_version\": 3", "update s3dlio" },
         { "rows-", "../rows-", "name" },
         { "\"pages\": ", "\"pages\": 0, \"was\": ", "pages" },
         { "\"moment\": ", "\"moment\": 0, \"was\": ", "moment" },
@@ -287,10 +287,10 @@ public sealed class TableDamageTests : IDisposable
         table.Apply([2, 3], Rows(2, 1));
         table.Checkpoint(waits: true, default);
         table.Apply([3, 4], Rows(2, 0.01f));
-        Assert.Equal(1, table.Evict(new EvictRule { OlderThanSteps = 2 }, default));
-        Assert.Equal(1, table.Evict(new EvictRule { SmallerThan = 0.1f }, default));
-        Assert.Equal(0, table.Evict(new EvictRule { FewerThan = 2 }, default));
-        Assert.Equal(1, table.Evict(new EvictRule { FewerThan = 3 }, default));
+        Assert.Equal(1, table.Evict(new EvictRule { OlderThanSteps = 2 }, null, default));
+        Assert.Equal(1, table.Evict(new EvictRule { SmallerThan = 0.1f }, null, default));
+        Assert.Equal(0, table.Evict(new EvictRule { FewerThan = 2 }, null, default));
+        Assert.Equal(1, table.Evict(new EvictRule { FewerThan = 3 }, null, default));
         Assert.Equal(1, table.Count);
         Assert.Equal(2.01f, table.Lookup(3)[0]);
         table.Checkpoint(waits: true, default);

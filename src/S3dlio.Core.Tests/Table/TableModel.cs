@@ -61,6 +61,9 @@ sealed class TableModel(Optimizer optimizer, int dimension)
         return keys.Distinct().Count(_rows.Remove);
     }
 
+    /// <summary>Each key has to have a row.</summary>
+    public void Evict(List<long> keys) => Assert.All(keys, key => Assert.True(_rows.Remove(key), $"{key} was evicted and has no row"));
+
     (float[] Row, float[] First, float[] Second) Of(long key)
     {
         if (!_rows.TryGetValue(key, out var one))

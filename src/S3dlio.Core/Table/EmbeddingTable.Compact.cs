@@ -31,92 +31,6 @@ public sealed partial class EmbeddingTable
         }
     }
 
-    /// <summary>Deletes rows by age, number of updates or norm, and the oldest ones of too many.</summary>
-    /// <param name="rule">A row that meets one of its conditions goes; then those that are too many.</param>
-    /// <param name="cancel">Heard between pages; what was deleted stays deleted.</param>
-    /// <returns>How many were deleted.</returns>
-    public long Evict(EvictRule rule, CancellationToken cancel)
-    {
-        CheckWritable();
-        long step = Step, deleted = 0;
-        if (rule.OlderThanSteps > 0 || rule.FewerThan > 0 || rule.SmallerThan > 0)
-            deleted = DeleteWhere(row => IsEvicted(rule, row, step), long.MaxValue, cancel);
-        long over = rule.MostRows > 0 ? Count - rule.MostRows : 0;
-        if (over <= 0)
-            return deleted;
-        uint oldest = AgeOf(over, step, cancel);
-        deleted += DeleteWhere(row => AgeOf(row, step) > oldest, over, cancel);
-        return deleted + DeleteWhere(row => AgeOf(row, step) == oldest, Count - rule.MostRows, cancel);
-    }
-
-    delegate bool RowCondition(ReadOnlySpan<byte> row);
-
-    /// <summary>The age in steps that so many rows have or exceed.</summary>
-    uint AgeOf(long rows, long step, CancellationToken cancel)
-    {
-        var ages = new List<uint>();
-        foreach (var shard in _shards)
-        {
-            for (long page = shard.First, end = Pages(shard); page < end; page++)
-            {
-                cancel.ThrowIfCancellationRequested();
-                ForEachLive(shard, page, (_, _, row) => ages.Add(AgeOf(row, step)));
-            }
-        }
-        ages.Sort();
-        return ages.Count == 0 ? 0 : ages[(int)Math.Max(0, ages.Count - rows)];
-    }
-
-    uint AgeOf(ReadOnlySpan<byte> row, long step) => (uint)step - BinaryPrimitives.ReadUInt32LittleEndian(row[_layout.MetaOffset..]);
-
-    /// <summary>Deletes the rows that meet a condition, at most so many.</summary>
-    long DeleteWhere(RowCondition condition, long most, CancellationToken cancel)
-    {
-        long deleted = 0;
-        var keys = new List<(long Key, long Location)>();
-        foreach (var shard in _shards)
-        {
-            for (long page = shard.First, end = Pages(shard); page < end && deleted < most; page++)
-            {
-                cancel.ThrowIfCancellationRequested();
-                keys.Clear();
-                ForEachLive(shard, page, (key, location, row) =>
-                {
-                    if (deleted + keys.Count < most && condition(row))
-                        keys.Add((key, location));
-                });
-                if (keys.Count > 0)
-                    deleted += DeleteAt(shard, keys);
-            }
-        }
-        return deleted;
-    }
-
-    long DeleteAt(Shard shard, List<(long Key, long Location)> keys)
-    {
-        long deleted = 0;
-        Enter();
-        try
-        {
-            lock (shard.Gate)
-            {
-                foreach (var (key, location) in keys)
-                {
-                    // one that was changed since has another place, or was changed in place, which the next call sees
-                    ulong hash = KeyIndex.Hash(key);
-                    if (shard.Index.Find(hash, key) == location && shard.Delete(hash, key))
-                        deleted++;
-                }
-            }
-            Interlocked.Increment(ref _changes);
-        }
-        finally
-        {
-            _gate.Leave();
-        }
-        return deleted;
-    }
-
     internal delegate void RowVisitor(long key, long location, ReadOnlySpan<byte> row);
 
     /// <summary>Calls for each live row of a page as it is now, in memory or in a file.</summary>
@@ -161,22 +75,6 @@ public sealed partial class EmbeddingTable
         {
             _reading.ExitReadLock();
         }
-    }
-
-    bool IsEvicted(EvictRule rule, ReadOnlySpan<byte> row, long step)
-    {
-        var meta = row.Slice(_layout.MetaOffset, RowLayout.MetaBytes);
-        if ((rule.OlderThanSteps > 0 && AgeOf(row, step) >= rule.OlderThanSteps)
-            || BinaryPrimitives.ReadUInt16LittleEndian(meta[4..]) < rule.FewerThan)
-            return true;
-        if (rule.SmallerThan <= 0)
-            return false;
-        double sum = 0;
-        Span<float> numbers = _layout.Dimension <= 1024 ? stackalloc float[_layout.Dimension] : new float[_layout.Dimension];
-        RowNumbers.ToFloats(row[..RowBytes], numbers, _layout.Type);
-        foreach (float one in numbers)
-            sum += (double)one * one;
-        return Math.Sqrt(sum) < rule.SmallerThan;
     }
 
     /// <summary>The caller makes sure that no checkpoint is under way.</summary>

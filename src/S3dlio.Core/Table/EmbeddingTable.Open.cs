@@ -66,7 +66,8 @@ public sealed partial class EmbeddingTable
         public EmptyParts(Disk disk, string directory, TableManifest manifest, TableOptions options)
         {
             Layout = new RowLayout(
-                manifest.Dimension, manifest.Type, RowUpdate.SlotsOf(manifest.Optimizer, manifest.Dimension), manifest.RowsPerPage);
+                manifest.Dimension, manifest.Type, RowUpdate.SlotsOf(manifest.Optimizer, manifest.Dimension), manifest.RowsPerPage,
+                manifest.HasTimes);
             Arena = new PageArena(Layout.PageBytes);
             Files = new PageFiles(disk, directory, manifest.Table, options.SegmentSize);
             Shards = [.. manifest.Shards.Select((shard, i) => new Shard(i, Layout, Arena, shard.Rows))];
@@ -154,7 +155,8 @@ public sealed partial class EmbeddingTable
             Type = options.Type,
             Optimizer = options.Optimizer,
             Initializer = options.Initializer,
-            RowsPerPage = RowLayout.RowsFor(options.Dimension, options.Type, slots, options.PageTarget),
+            RowsPerPage = RowLayout.RowsFor(options.Dimension, options.Type, slots, options.TimeToLive > 0, options.PageTarget),
+            HasTimes = options.TimeToLive > 0,
             Moment = 0,
             Step = 0,
             NewBytes = 0,
@@ -177,6 +179,8 @@ public sealed partial class EmbeddingTable
             throw Wrong(directory, $"expected a segment size from {1 << 20} to {1L << 39} bytes, found {options.SegmentSize}");
         if (options.Keep < 0)
             throw Wrong(directory, $"expected 0 or more checkpoints to keep, found {options.Keep}");
+        if (options.TimeToLive < 0)
+            throw Wrong(directory, $"expected a time to live of 0 or more seconds, found {options.TimeToLive}");
         if (options.AdmitAfter is < 0 or > TableOptions.MostSightings)
             throw Wrong(
                 directory, $"expected 0 to {TableOptions.MostSightings} sightings before a key gets a row, found {options.AdmitAfter}");
@@ -200,6 +204,8 @@ public sealed partial class EmbeddingTable
 
     static void CheckOptions(string directory, TableOptions options, TableManifest manifest)
     {
+        if (options.TimeToLive > 0 && !manifest.HasTimes)
+            throw NoTimes(directory);
         if (options.TakesAll)
             return;
         var (asked, has) = (options.Optimizer, manifest.Optimizer);
@@ -220,6 +226,9 @@ public sealed partial class EmbeddingTable
 
     /// <summary>Two pages for each shard: one that grows, one that is written.</summary>
     static long LeastMemory(RowLayout layout, int shards) => Math.Max(TableOptions.LeastMemory, 2L * shards * layout.PageBytes);
+
+    static StoreException NoTimes(string directory) => Wrong(
+        directory, "the table was made without a time to live, so its rows have no times; make one with ttl and copy the rows into it");
 
     static StoreException Wrong(string directory, string detail) => new(ErrorKind.InvalidArgument, directory, detail);
 }

@@ -194,6 +194,7 @@ public sealed partial class EmbeddingTable
             var update = what.IsTraining ? new RowUpdate(Options.Optimizer, _layout.Dimension, step) : null;
             float[]? scratch = what.IsTraining ? ArrayPool<float>.Shared.Rent(2 * _layout.Dimension) : null;
             long copies = 0;
+            uint time = _layout.HasTimes ? Now() : 0;
             foreach (var shard in _shards)
             {
                 var order = plan.Of(shard.Number);
@@ -206,7 +207,7 @@ public sealed partial class EmbeddingTable
                     }
                     else
                     {
-                        copies += Apply(shard, order, keys, plan, what, update, scratch, step);
+                        copies += Apply(shard, order, keys, plan, what, update, scratch, step, time);
                     }
                 }
             }
@@ -227,7 +228,7 @@ public sealed partial class EmbeddingTable
 
     long Apply(
         Shard shard, ReadOnlySpan<int> order, ReadOnlySpan<long> keys, BatchPlan plan, scoped in BatchChange what, RowUpdate? update,
-        float[]? scratch, long step)
+        float[]? scratch, long step, uint time)
     {
         const int indexAhead = 12, rowAhead = 6;
         long copies = 0;
@@ -264,6 +265,8 @@ public sealed partial class EmbeddingTable
             BinaryPrimitives.WriteUInt32LittleEndian(meta, (uint)step);
             int count = BinaryPrimitives.ReadUInt16LittleEndian(meta[4..]);
             BinaryPrimitives.WriteUInt16LittleEndian(meta[4..], (ushort)Math.Min(count + 1, ushort.MaxValue));
+            if (_layout.HasTimes)
+                BinaryPrimitives.WriteUInt32LittleEndian(row[_layout.TimeOffset..], time);
         }
         return copies;
     }

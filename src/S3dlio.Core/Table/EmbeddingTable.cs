@@ -34,7 +34,7 @@ public sealed partial class EmbeddingTable : IDisposable
 
     TableManifest _newest;
     long _step, _lookups, _lookupRows, _diskRows, _batches, _batchRows, _copies, _releases, _checkpoints, _gateTime, _longestGate,
-        _checkpointTime;
+        _checkpointTime, _evicted;
 
     /// <summary>Batches and maintenance so far, and those that the newest checkpoint has.</summary>
     long _changes, _changesInCheckpoint;
@@ -51,6 +51,9 @@ public sealed partial class EmbeddingTable : IDisposable
 
     /// <summary>Bytes of a row's numbers.</summary>
     public int RowBytes => _layout.ValueBytes;
+
+    /// <summary>Whether each row has the time of its last update.</summary>
+    public bool HasTimes => _layout.HasTimes;
 
     /// <summary>Keys that have a row.</summary>
     public long Count => _shards.Sum(shard =>
@@ -182,6 +185,7 @@ public sealed partial class EmbeddingTable : IDisposable
             BatchRows = Volatile.Read(ref _batchRows),
             Copies = Volatile.Read(ref _copies),
             Releases = Volatile.Read(ref _releases),
+            Evicted = Volatile.Read(ref _evicted),
             Checkpoints = Volatile.Read(ref _checkpoints),
             GateNanoseconds = Volatile.Read(ref _gateTime),
             LongestGateNanoseconds = Volatile.Read(ref _longestGate),

@@ -3,18 +3,19 @@ using System.Numerics;
 namespace S3dlio.Table;
 
 /// <summary>
-/// Where the parts of a row and of a page lie. A row has its numbers, the optimizer's float32 slots, 8 bytes about its updates and, at its
-/// very end, a CRC32C that is right once its page is written. A page has the keys of its rows, then the rows; in a file there are as many
-/// of both as the page has, so that keys can be read without the rows.
+/// Where the parts of a row and of a page lie. A row has its numbers, the optimizer's float32 slots, 8 bytes about its updates, in tables
+/// that keep times the time of the last one, and, at its very end, a CRC32C that is right once its page is written. A page has
+/// the keys of its rows, then the rows; in a file there are as many of both as the page has, so that keys can be read without the rows.
 /// </summary>
 sealed class RowLayout
 {
-    public const int PageTarget = 256 << 10, MostRowsPerPage = 4096, HeaderBytes = 64, KeyBytes = 8, MetaBytes = 8, ChecksumBytes = 4;
+    public const int PageTarget = 256 << 10, MostRowsPerPage = 4096, HeaderBytes = 64, KeyBytes = 8, MetaBytes = 8, TimeBytes = 4,
+        ChecksumBytes = 4;
 
-    public RowLayout(int dimension, RowType type, int slots, int rowsPerPage)
+    public RowLayout(int dimension, RowType type, int slots, int rowsPerPage, bool hasTimes)
     {
-        (Dimension, Type, Slots, RowsPerPage) = (dimension, type, slots, rowsPerPage);
-        (ValueBytes, SlotsOffset, Stride) = Sizes(dimension, type, slots);
+        (Dimension, Type, Slots, RowsPerPage, HasTimes) = (dimension, type, slots, rowsPerPage, hasTimes);
+        (ValueBytes, SlotsOffset, Stride) = Sizes(dimension, type, slots, hasTimes);
         MetaOffset = SlotsOffset + (4 * slots);
         PageShift = BitOperations.Log2((uint)rowsPerPage);
         RowsOffset = Rounded(HeaderBytes + (rowsPerPage * KeyBytes), 64);
@@ -27,6 +28,8 @@ sealed class RowLayout
 
     /// <summary>Float32 numbers that the optimizer keeps for a row.</summary>
     public int Slots { get; }
+
+    public bool HasTimes { get; }
 
     /// <summary>A power of two.</summary>
     public int RowsPerPage { get; }
@@ -41,6 +44,9 @@ sealed class RowLayout
     /// <summary>The step of the last update in 32 bits, then the number of updates in 16, which stays at its most.</summary>
     public int MetaOffset { get; }
 
+    /// <summary>Of <see cref="HasTimes"/>: seconds since 1970 at the last update in 32 bits without a sign.</summary>
+    public int TimeOffset => MetaOffset + MetaBytes;
+
     /// <summary>Bytes of a row with all that belongs to it.</summary>
     public int Stride { get; }
 
@@ -52,9 +58,9 @@ sealed class RowLayout
     public static int SizeOf(RowType type) => type == RowType.Float32 ? 4 : 2;
 
     /// <summary>Of rows of this size as many as make a page of about <paramref name="target"/> bytes.</summary>
-    public static int RowsFor(int dimension, RowType type, int slots, int target)
+    public static int RowsFor(int dimension, RowType type, int slots, bool hasTimes, int target)
     {
-        int rows = target / (Sizes(dimension, type, slots).Stride + KeyBytes);
+        int rows = target / (Sizes(dimension, type, slots, hasTimes).Stride + KeyBytes);
         return Math.Clamp(1 << BitOperations.Log2((uint)Math.Max(rows, 1)), 1, MostRowsPerPage);
     }
 
@@ -62,10 +68,10 @@ sealed class RowLayout
 
     public int FileBytes(int count) => RowsOffsetOf(count) + (count * Stride);
 
-    static (int Values, int Slots, int Stride) Sizes(int dimension, RowType type, int slots)
+    static (int Values, int Slots, int Stride) Sizes(int dimension, RowType type, int slots, bool hasTimes)
     {
         int values = dimension * SizeOf(type), at = Rounded(values, 4);
-        return (values, at, Rounded(at + (slots * 4) + MetaBytes + ChecksumBytes, 8));
+        return (values, at, Rounded(at + (slots * 4) + MetaBytes + (hasTimes ? TimeBytes : 0) + ChecksumBytes, 8));
     }
 
     static int Rounded(long length, int to) => checked((int)((length + to - 1) / to * to));

@@ -50,6 +50,9 @@ sealed unsafe partial class Shard(int number, RowLayout layout, PageArena arena,
         return page == null ? null : page + layout.RowsOffset + ((location & (layout.RowsPerPage - 1)) * layout.Stride);
     }
 
+    /// <summary>The row where it is in memory; empty where it lies in a file only.</summary>
+    public ReadOnlySpan<byte> InMemory(long location) => RowAt(location) is var row && row != null ? new(row, layout.Stride) : default;
+
     /// <summary>
     /// Copies rows to the places of their keys. The group of a key and then its row are asked for some keys ahead, so that many waits for
     /// memory run at once.

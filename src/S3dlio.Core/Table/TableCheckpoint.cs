@@ -51,6 +51,12 @@ public sealed record EvictRule
     /// <summary>Rows whose last update is so many steps ago, or more.</summary>
     public long OlderThanSteps { get; init; }
 
+    /// <summary>
+    /// Rows whose last update is more than so many seconds ago, by the clock of the machine: not before, and a second after. 0: as the
+    /// table's <see cref="TableOptions.TimeToLive"/> says.
+    /// </summary>
+    public long OlderThanSeconds { get; init; }
+
     /// <summary>Rows that had fewer updates.</summary>
     public int FewerThan { get; init; }
 
@@ -59,6 +65,11 @@ public sealed record EvictRule
 
     /// <summary>So many rows stay: those that were updated longest ago go. Which of the same age go is not said.</summary>
     public long MostRows { get; init; }
+
+    /// <summary>
+    /// The same by what rows and their keys take in files when no row there is dead, which <see cref="EmbeddingTable.Compact"/> sees to.
+    /// </summary>
+    public long MostBytes { get; init; }
 }
 
 /// <summary>What a table has and did since it was opened.</summary>
@@ -92,6 +103,9 @@ public sealed record TableStatistics
 
     /// <summary>Pages whose memory was given back.</summary>
     public required long Releases { get; init; }
+
+    /// <summary>Rows that evictions deleted.</summary>
+    public required long Evicted { get; init; }
 
     public required long Checkpoints { get; init; }
 

@@ -28,6 +28,8 @@ public static class TableJson
         json.WriteNumber("memory", options.Memory);
         json.WriteNumber("keep", options.Keep);
         json.WriteNumber("admit_after", options.AdmitAfter);
+        json.WriteNumber("ttl", options.TimeToLive);
+        json.WriteBoolean("row_times", table.HasTimes);
         json.WriteStartArray("damage");
         foreach (string one in table.Damage)
             json.WriteStringValue(one);
@@ -93,6 +95,7 @@ public static class TableJson
         json.WriteNumber("batch_rows", statistics.BatchRows);
         json.WriteNumber("copies", statistics.Copies);
         json.WriteNumber("releases", statistics.Releases);
+        json.WriteNumber("evicted", statistics.Evicted);
         json.WriteNumber("checkpoints", statistics.Checkpoints);
         json.WriteNumber("gate_ns", statistics.GateNanoseconds);
         json.WriteNumber("longest_gate_ns", statistics.LongestGateNanoseconds);

@@ -29,7 +29,7 @@ sealed record ManifestShard(long Pages, long Rows);
 /// </summary>
 sealed record TableManifest
 {
-    public const int FormatVersion = 1, MostSessions = 4096, MostSegments = 1 << 20, MaxLength = 256 << 20;
+    public const int FormatVersion = 2, MostSessions = 4096, MostSegments = 1 << 20, MaxLength = 256 << 20;
 
     static readonly System.Buffers.SearchValues<char> HexDigits = System.Buffers.SearchValues.Create("0123456789abcdef");
 
@@ -52,6 +52,9 @@ sealed record TableManifest
     public required Initializer Initializer { get; init; }
 
     public required int RowsPerPage { get; init; }
+
+    /// <summary>Whether each row has the time of its last update.</summary>
+    public bool HasTimes { get; init; }
 
     /// <summary>Up to which its pages have changes: more than that of every checkpoint before, made or not.</summary>
     public required long Moment { get; init; }
@@ -81,7 +84,8 @@ sealed record TableManifest
 
     public byte[] ToBytes() => ChecksummedJson.Write(json =>
     {
-        json.WriteNumber("format_version", FormatVersion);
+        // a library of before would take rows with times for rows of another size
+        json.WriteNumber("format_version", HasTimes ? FormatVersion : 1);
         json.WriteString("table", Table.ToString());
         json.WriteNumber("version", Version);
         json.WriteNumber("parent", Parent);
@@ -108,6 +112,8 @@ sealed record TableManifest
         json.WriteString("seed", Initializer.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
         json.WriteEndObject();
         json.WriteNumber("rows_per_page", RowsPerPage);
+        if (HasTimes)
+            json.WriteBoolean("row_times", true);
         json.WriteNumber("moment", Moment);
         json.WriteNumber("step", Step);
         json.WriteNumber("new_bytes", NewBytes);
@@ -202,6 +208,7 @@ sealed record TableManifest
                 Seed = seed,
             },
             RowsPerPage = (int)fields.Integer("rows_per_page", 1, RowLayout.MostRowsPerPage),
+            HasTimes = format >= 2 && Flag(fields, "row_times"),
             Moment = fields.Integer("moment", 0, uint.MaxValue - 1),
             Step = fields.Integer("step", 0, long.MaxValue),
             NewBytes = fields.Integer("new_bytes", 0, long.MaxValue),
@@ -282,6 +289,11 @@ sealed record TableManifest
             ? number
             : throw fields.Wrong(name, "a number", value ?? default);
     }
+
+    static bool Flag(JsonFields fields, string name) => fields.Find(name) is { } found
+        && (found.ValueKind is JsonValueKind.True or JsonValueKind.False
+            ? found.ValueKind == JsonValueKind.True
+            : throw fields.Wrong(name, "true or false", found));
 
     static T Parse<T>(JsonFields fields, string name, Func<T, string> nameOf)
         where T : struct, Enum

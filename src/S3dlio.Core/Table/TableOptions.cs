@@ -157,4 +157,13 @@ public sealed record TableOptions
     /// Batches that train a key that has no row change nothing until about so many of them had it lately; 0 and 1 give it a row at once.
     /// </summary>
     public int AdmitAfter { get; init; }
+
+    /// <summary>
+    /// Seconds: an eviction deletes rows that nobody changed for longer. A table that is made with one keeps the time of each row's last
+    /// change, in 4 bytes a row, and only such a table is opened with one. 0: no row is too old.
+    /// </summary>
+    public long TimeToLive { get; init; }
+
+    /// <summary>What the time is; tests have one of their own.</summary>
+    internal TimeProvider Clock { get; init; } = TimeProvider.System;
 }
