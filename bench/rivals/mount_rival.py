@@ -48,9 +48,7 @@ def _mounted(scene: S3Scene, program: str, command: Callable[[S3Scene, str], lis
     # rclone ends at once where this names certificates
     environment = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
     with open(f"{folder}/told", "wb") as told:
-        process = subprocess.Popen(
-            [found, *command(scene, folder)], stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=environment
-        )
+        process = subprocess.Popen([found, *command(scene, folder)], stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=environment)
     atexit.register(_unmount, process, folder)
     until = time.monotonic() + SECONDS_TO_MOUNT
     while not os.path.ismount(place):
