@@ -30,6 +30,7 @@ LETS_GO = {
     "table_close",
     "table_scan_close",
     "oplog_end",
+    "cache_settle",
 }
 NOUNS = {
     "store": "store",
