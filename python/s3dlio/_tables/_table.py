@@ -645,12 +645,12 @@ class EmbeddingTable(Handle):
         )
         if on_evicted is None:
             evicted = int(_calls.run("table_evict", self._handle(), rule, about=self._what)["evicted"])
-        else:
-            memory, told = _calls.run("table_evict", self._handle(), rule, about=self._what, data=True, both=True)
-            evicted = int(told["evicted"])
+            self._evicted = self._evicted or evicted > 0
+            return evicted
+        memory, told = _calls.run("table_evict", self._handle(), rule, about=self._what, data=True, both=True)
+        evicted = int(told["evicted"])
         self._evicted = self._evicted or evicted > 0
-        if on_evicted is not None:
-            on_evicted(np.asarray(memory)[: 8 * evicted].view(np.int64))
+        on_evicted(np.asarray(memory)[: 8 * evicted].view(np.int64))
         return evicted
 
     def reader(self, memory: int | str | None = None) -> EmbeddingTable:
