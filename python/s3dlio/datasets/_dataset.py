@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core._view import view_of
 from ..exceptions import InvalidArgumentError, S3dlioError
-from ._reads import NO_SETTINGS, BatchRead, ReadSettings, SizedRead, WholeRead, read_joined
+from ._reads import NO_SETTINGS, BatchRead, ReadSettings, Stretches, WholeRead, read_sized
 from ._table import Numbers, ObjectTable
 
 
@@ -164,12 +164,17 @@ class Dataset(Sequence[Any]):
 
     def _begin(self, indices: Numbers, settings: ReadSettings = NO_SETTINGS) -> BatchRead:
         """Begins to read samples."""
+        stretches = self._stretches(indices)
+        if stretches is None:
+            return WholeRead(self._table, indices, self._verify, settings)
+        return read_sized([len(indices)], stretches, self._whole, self._verify, settings)[0]
+
+    def _stretches(self, indices: Numbers) -> Stretches | None:
+        """Where samples lie; None where nobody knows their sizes."""
         lengths = self._lengths(indices)
         if lengths is None:
-            return WholeRead(self._table, indices, self._verify, settings)
-        crcs, checked = self._crcs(indices)
-        offsets = self._offsets(indices)
-        return SizedRead(self._table, self._objects(indices), offsets, lengths, crcs, checked, self._whole, self._verify, settings)
+            return None
+        return Stretches(self._table, self._objects(indices), self._offsets(indices), lengths, *self._crcs(indices))
 
     def _joins(self) -> bool:
         """Whether samples of several batches may lie near each other in one object, so that they are better read together."""
@@ -177,12 +182,9 @@ class Dataset(Sequence[Any]):
 
     def _begin_joined(self, batches: list[Numbers], settings: ReadSettings) -> list[BatchRead]:
         """Begins to read several batches at once, of a data set that joins."""
-        together = np.concatenate(batches)
-        lengths = self._lengths(together)
-        assert lengths is not None, "samples that are joined have sizes"
-        counts = [len(batch) for batch in batches]
-        objects, offsets = self._objects(together), self._offsets(together)
-        return read_joined(counts, self._table, objects, offsets, lengths, *self._crcs(together), settings)
+        stretches = self._stretches(np.concatenate(batches))
+        assert stretches is not None, "samples that are joined have sizes"
+        return read_sized([len(batch) for batch in batches], stretches, self._whole, self._verify, settings)
 
     def _taken(self, indices: Numbers, read: BatchRead) -> tuple[list[Any], dict[int, S3dlioError], Any]:
         """What was read as samples; those that failed by place, with nothing of them in the list."""

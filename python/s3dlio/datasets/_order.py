@@ -111,11 +111,10 @@ class Share:
 
     def positions(self, number: int) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The positions of a batch, below the number of batches."""
+        first = self.first(number)
         if number < self._full:
-            first = self._first + number * self._step + self._rank * self._batch
             return np.arange(first, first + self._batch, dtype=np.int64)
-        first, count = self._tail
-        return np.arange(first, first + count, dtype=np.int64) % self._samples
+        return np.arange(first, first + self._tail[1], dtype=np.int64) % self._samples
 
     def first(self, number: int) -> int:
         """The first position of a batch."""

@@ -103,46 +103,24 @@ class _Room:
         return [buffer[start : start + length] for start, length in zip(starts, lengths, strict=True)], None
 
 
-class SizedRead(BatchRead):
-    """Samples whose sizes are known, in one piece of memory.
+class Stretches(NamedTuple):
+    """Where samples lie whose sizes are known."""
 
-    Args:
-        table: The objects.
-        objects: The object of each sample.
-        offsets: Where each begins there.
-        lengths: Bytes of each.
-        crcs: CRC32C of each; None where none is known.
-        checked: Which of them are known.
-        whole: Each is a whole object.
-        verify: Whether whole objects are compared with what is recorded with them.
-        settings: How it is read.
-    """
-
-    def __init__(
-        self,
-        table: ObjectTable,
-        objects: Numbers,
-        offsets: Numbers,
-        lengths: Numbers,
-        crcs: Numbers | None,
-        checked: Numbers | None,
-        whole: bool,
-        verify: bool,
-        settings: ReadSettings,
-    ) -> None:
-        self._room = _Room(lengths, settings)
-        self.nbytes = self._room.nbytes
-        super().__init__(_samples_read([self._room], table, objects, offsets, lengths, crcs, checked, whole, verify, settings))
-
-    def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
-        report = self._work.finish()
-        self.hedged = report.get("hedged", 0)
-        samples, together = self._room.samples()
-        return samples, errors_by_place(report), together
+    table: ObjectTable
+    #: The object of each sample.
+    objects: Numbers
+    #: Where each begins there.
+    offsets: Any
+    #: Bytes of each.
+    lengths: Numbers
+    #: CRC32C of each; None where none is known.
+    crcs: Numbers | None = None
+    #: Which of them are known; None: all.
+    checked: Numbers | None = None
 
 
-class _Together:
-    """One operation that reads several batches; its report is asked for once."""
+class _Work:
+    """One operation that reads one or several batches; its report is asked for once."""
 
     def __init__(self, work: Background) -> None:
         self.work = work
@@ -163,16 +141,16 @@ class _Together:
         return self._report
 
 
-class JoinedRead(BatchRead):
-    """A batch that is read with others by one operation, in memory of its own; letting go of all of them cancels it."""
+class SizedRead(BatchRead):
+    """A batch of samples whose sizes are known, in one piece of memory; letting go of all batches of its operation cancels that."""
 
-    def __init__(self, together: _Together, room: _Room, first: int) -> None:
-        super().__init__(together.work)
-        self._together, self._room, self._first = together, room, first
+    def __init__(self, work: _Work, room: _Room, first: int) -> None:
+        super().__init__(work.work)
+        self._operation, self._room, self._first = work, room, first
         self.nbytes = room.nbytes
 
     def finish(self) -> tuple[list[Any], dict[int, S3dlioError], Any]:
-        hedged, failures = self._together.finish()
+        hedged, failures = self._operation.finish()
         # counted once, with the batch that comes first
         self.hedged = 0 if self._first else hedged
         samples, together = self._room.samples()
@@ -180,54 +158,25 @@ class JoinedRead(BatchRead):
         return samples, {place - self._first: failure for place, failure in failures.items() if place in mine}, together
 
 
-def read_joined(
-    counts: list[int],
-    table: ObjectTable,
-    objects: Numbers,
-    offsets: Numbers,
-    lengths: Numbers,
-    crcs: Numbers | None,
-    checked: Numbers | None,
-    settings: ReadSettings,
-) -> list[BatchRead]:
-    """Begins to read stretches for several batches at once, so that those that lie near each other come in one request.
+def read_sized(counts: list[int], stretches: Stretches, whole: bool, verify: bool, settings: ReadSettings) -> list[BatchRead]:
+    """Begins to read one or several batches by one operation, in which stretches that lie near each other come in one request.
 
     Args:
-        counts: Samples of each batch; what follows is of all of them, one batch behind the other.
-        table: The objects.
-        objects: The object of each sample.
-        offsets: Where each begins there.
-        lengths: Bytes of each.
-        crcs: CRC32C of each; None where none is known.
-        checked: Which of them are known.
+        counts: Samples of each batch.
+        stretches: Those of all batches, one batch behind the other.
+        whole: Each is a whole object.
+        verify: Whether whole objects are compared with what is recorded with them.
         settings: How they are read.
 
     Returns:
         A read for each batch.
     """
+    table, objects, offsets, lengths, crcs, checked = stretches
     ends = np.cumsum(counts).tolist()
     rooms = [_Room(lengths[end - count : end], settings) for count, end in zip(counts, ends, strict=True)]
-    work = _Together(_samples_read(rooms, table, objects, offsets, lengths, crcs, checked, False, False, settings))
-    return [JoinedRead(work, room, end - count) for room, count, end in zip(rooms, counts, ends, strict=True)]
-
-
-def _samples_read(
-    rooms: list[_Room],
-    table: ObjectTable,
-    objects: Numbers,
-    offsets: Numbers,
-    lengths: Numbers,
-    crcs: Numbers | None,
-    checked: Numbers | None,
-    whole: bool,
-    verify: bool,
-    settings: ReadSettings,
-) -> Background:
-    """The operation that reads samples into the memory of their batches."""
-    count = len(lengths)
     if whole:
         references, opened = table.references(objects)
-        numbers: Any = np.arange(count, dtype=np.uint64)
+        numbers: Any = np.arange(len(lengths), dtype=np.uint64)
     else:
         distinct, numbers = np.unique(objects, return_inverse=True)
         references, opened = table.references(distinct)
@@ -248,7 +197,9 @@ def _samples_read(
             "hedge_after": settings.hedge_after,
         }
     )
-    return Background("samples_read", references, opened, reads, count, chosen, keep=[room.memory for room in rooms])
+    memory = [room.memory for room in rooms]
+    work = _Work(Background("samples_read", references, opened, reads, len(lengths), chosen, keep=memory))
+    return [SizedRead(work, room, end - count) for room, count, end in zip(rooms, counts, ends, strict=True)]
 
 
 class WholeRead(BatchRead):

@@ -14,7 +14,7 @@ from .._core._dtypes import safetensors_to_numpy
 from .._core._options import StorageOptions
 from .._tensors import data_begin, open_tensors
 from ..exceptions import InvalidDataError, S3dlioError, UnknownTensorError
-from ._reads import NO_SETTINGS, BatchRead, ReadSettings, SizedRead
+from ._reads import NO_SETTINGS, BatchRead, ReadSettings, Stretches, read_sized
 from ._records import StretchDataset, firsts
 from ._table import Numbers, ObjectTable, of_uris
 from ._tar import files_of
@@ -76,7 +76,7 @@ class SafetensorsDataset(StretchDataset):
 
     def _begin(self, indices: Numbers, settings: ReadSettings = NO_SETTINGS) -> BatchRead:
         files, begins, lengths = self._places(indices)
-        return SizedRead(self._table, files, begins, lengths, None, None, False, self._verify, settings)
+        return read_sized([len(lengths)], Stretches(self._table, files, begins, lengths), False, self._verify, settings)[0]
 
     def _taken(self, indices: Numbers, read: BatchRead) -> tuple[list[Any], dict[int, S3dlioError], Any]:
         found, failures, _ = read.finish()
