@@ -16,13 +16,6 @@ sealed class FillQueue
     /// <summary>From so many bytes on the copy lies in blocks of native memory.</summary>
     const int LeastBlocks = 1 << 20;
 
-    /// <summary>
-    /// The thread begins when nothing was added for the first time, after the second, both in milliseconds, at so many bytes, or when
-    /// somebody waits for it: reads under way have the processors to themselves until then.
-    /// </summary>
-    const int Lull = 5, LongestHold = 100;
-    const long MostHeldBytes = 48 << 20;
-
     /// <summary>Milliseconds that the thread waits for more.</summary>
     const int Linger = 1000;
 
@@ -31,7 +24,6 @@ sealed class FillQueue
     readonly object _gate = new();
     readonly Queue<(Action Work, long Bytes)> _waiting = new();
     long _bytes, _added, _done;
-    int _drainers;
     bool _isRunning;
 
     /// <summary>That of this process.</summary>
@@ -84,32 +76,25 @@ sealed class FillQueue
         long until = most is { } time ? Environment.TickCount64 + (long)time.TotalMilliseconds : long.MaxValue;
         lock (_gate)
         {
-            _drainers++;
-            Monitor.PulseAll(_gate);
-            long wanted = _added;
-            while (_done < wanted)
+            for (long wanted = _added; _done < wanted;)
             {
                 long left = until - Environment.TickCount64;
                 if (left <= 0)
-                    break;
+                    return false;
                 Monitor.Wait(_gate, (int)Math.Min(left, Linger));
             }
-            _drainers--;
-            return _done >= wanted;
         }
+        return true;
     }
 
     void Run()
     {
-        bool isHeld = true;
         while (true)
         {
             (Action Work, long Bytes) next;
             lock (_gate)
             {
-                if (_waiting.Count == 0)
-                    isHeld = true;
-                while (_waiting.Count == 0)
+                while (!_waiting.TryDequeue(out next))
                 {
                     if (!Monitor.Wait(_gate, Linger) && _waiting.Count == 0)
                     {
@@ -117,10 +102,6 @@ sealed class FillQueue
                         return;
                     }
                 }
-                if (isHeld)
-                    AwaitLull();
-                isHeld = false;
-                next = _waiting.Dequeue();
             }
             next.Work();
             lock (_gate)
@@ -129,16 +110,6 @@ sealed class FillQueue
                 _done++;
                 Monitor.PulseAll(_gate);
             }
-        }
-    }
-
-    /// <summary>Lets reads pass. Under the gate, which it gives up meanwhile.</summary>
-    void AwaitLull()
-    {
-        long began = Environment.TickCount64;
-        while (_drainers == 0 && _bytes < MostHeldBytes && Environment.TickCount64 - began < LongestHold && Monitor.Wait(_gate, Lull))
-        {
-            // another was added
         }
     }
 
